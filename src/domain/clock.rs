@@ -1,0 +1,179 @@
+//! Time and chance as parameters: the only place that reads the system clock or its randomness.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A point in time, in unix milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Makes a timestamp from unix milliseconds.
+    pub const fn from_unix_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Makes a timestamp from unix seconds.
+    pub const fn from_unix_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Returns unix milliseconds.
+    pub const fn unix_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Returns whole unix seconds, rounded down.
+    pub const fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// Returns the later time that lies `duration` ahead.
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// Returns the earlier time that lies `duration` back.
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(duration)))
+    }
+
+    /// Returns how far apart two times are, whichever comes first.
+    pub fn distance(self, other: Self) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
+    /// Returns the time left until `later`, zero when it has passed.
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
+    }
+
+    /// Parses RFC 3339, such as `2025-01-02T03:04:05Z`.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        Some(Self(i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok()?))
+    }
+
+    /// Formats as RFC 3339 in UTC with whole seconds, such as `2025-01-02T03:04:05Z`.
+    pub fn rfc3339(self) -> String {
+        OffsetDateTime::from_unix_timestamp(self.unix_seconds())
+            .ok()
+            .and_then(|at| at.format(&Rfc3339).ok())
+            .unwrap_or_else(|| format!("@{}", self.unix_seconds()))
+    }
+
+    /// Returns the UTC calendar date as `YYYY-MM-DD`.
+    pub fn utc_date(self) -> String {
+        let mut text = self.rfc3339();
+        text.truncate(10);
+        text
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Returns the present time.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Timestamp(since.map_or(0, millis))
+    }
+}
+
+/// Gives random bytes.
+pub trait Random: Send + Sync {
+    /// Fills `bytes` with randomness fit for keys.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's randomness.
+#[derive(Debug, Default)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    /// # Panics
+    /// When the operating system gives no randomness: nothing safe can be done without it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's randomness")]
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system gives randomness");
+    }
+}
+
+/// Returns `N` random bytes.
+pub fn random_bytes<const N: usize>(random: &dyn Random) -> [u8; N] {
+    let mut bytes = [0; N];
+    random.fill(&mut bytes);
+    bytes
+}
+
+/// Returns `length` random characters of `alphabet`, each equally likely.
+///
+/// The alphabet has at most 256 characters, all ASCII.
+pub fn random_text(random: &dyn Random, alphabet: &[u8], length: usize) -> String {
+    // Bytes past the largest multiple of the alphabet's size are drawn again, or the first
+    // characters of the alphabet would come up more often.
+    let limit = 256 - 256 % alphabet.len();
+    let mut text = String::with_capacity(length);
+    let mut buffer = [0; 64];
+    while text.len() < length {
+        random.fill(&mut buffer);
+        let usable = buffer.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < limit);
+        text.extend(usable.take(length - text.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_prints_and_parses_back() {
+        let at = Timestamp::from_unix_seconds(1_735_787_045);
+        assert_eq!(at.rfc3339(), "2025-01-02T03:04:05Z");
+        assert_eq!(at.utc_date(), "2025-01-02");
+        assert_eq!(Timestamp::parse_rfc3339("2025-01-02T03:04:05Z"), Some(at));
+        assert_eq!(Timestamp::parse_rfc3339("2025-01-02"), None);
+    }
+
+    #[test]
+    fn distance_is_the_same_both_ways() {
+        let (early, late) = (Timestamp::from_unix_seconds(10), Timestamp::from_unix_seconds(17));
+        assert_eq!(early.distance(late), Duration::from_secs(7));
+        assert_eq!(late.distance(early), Duration::from_secs(7));
+        assert_eq!(late.until(early), Duration::ZERO);
+    }
+
+    #[test]
+    fn random_text_uses_the_whole_alphabet_and_nothing_else() {
+        let text = random_text(&SystemRandom, b"abc", 2000);
+        assert_eq!(text.len(), 2000);
+        for letter in ['a', 'b', 'c'] {
+            let count = text.matches(letter).count();
+            assert!((400..1000).contains(&count), "{letter} came up {count} times");
+        }
+    }
+}

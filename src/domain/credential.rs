@@ -1,0 +1,225 @@
+//! What this service exists for: a username and a secret that log in to an instance.
+//!
+//! Every secret that the service makes looks like `PREFIX_BODY` and six characters of checksum, all of
+//! `[A-Za-z0-9_-]`: it survives shells, YAML and `user:password`, and a scanner knows it at sight
+//! ([`SECRET_PATTERN`]).
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::clock::{Random, Timestamp, random_bytes, random_text};
+use super::instance::InstanceId;
+use super::principal::Principal;
+use super::secret::Secret;
+use super::{Error, Result};
+
+/// Finds every registry secret that this service makes, for secret scanners.
+pub const SECRET_PATTERN: &str = r"\btrs[tlr]_[A-Za-z0-9_-]{48,}";
+
+/// A credential's own id: 20 of `0-9a-v`, the shape of Tencent's `TokenId`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CredentialId(String);
+
+impl CredentialId {
+    /// How many characters an id has.
+    pub const LENGTH: usize = 20;
+    const ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuv";
+
+    /// Makes a new id of 100 random bits.
+    pub fn random(random: &dyn Random) -> Self {
+        // 32 characters: five bits of a byte pick one, evenly.
+        let bytes: [u8; Self::LENGTH] = random_bytes(random);
+        Self(bytes.iter().map(|byte| char::from(Self::ALPHABET[usize::from(byte & 31)])).collect())
+    }
+
+    /// Returns the id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for CredentialId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text.len() == Self::LENGTH && text.bytes().all(|byte| Self::ALPHABET.contains(&byte)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::not_found("credential", "of that id"))
+        }
+    }
+}
+
+/// Which username a credential logs in with; a registry log-in must send exactly this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Username {
+    /// The principal's numeric id, as Tencent's contract has it.
+    NumericId,
+    /// `cr_temp_user`, as Alibaba's contract has it.
+    CrTempUser,
+}
+
+impl Username {
+    /// Returns the username of `principal`'s credential.
+    pub fn of(self, principal: Principal) -> String {
+        match self {
+            Self::NumericId => principal.numeric_id(),
+            Self::CrTempUser => "cr_temp_user".to_owned(),
+        }
+    }
+}
+
+/// The kinds of secret, told apart by their prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SecretKind {
+    /// `trst_`: a temporary credential, sealed.
+    Temporary,
+    /// `trsl_`: a long-term credential: its id, then randomness.
+    LongTerm,
+    /// `trsr_`: a refresh token, sealed.
+    Refresh,
+}
+
+impl SecretKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Temporary, Self::LongTerm, Self::Refresh];
+    const CHECKSUM_LENGTH: usize = 6;
+
+    /// Returns what the kind's secrets begin with.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Temporary => "trst_",
+            Self::LongTerm => "trsl_",
+            Self::Refresh => "trsr_",
+        }
+    }
+
+    /// Writes a secret of this kind around `body`, which is of `[A-Za-z0-9_-]`.
+    pub fn write(self, body: &str) -> Secret {
+        let text = format!("{}{body}", self.prefix());
+        let checksum = checksum(text.as_bytes());
+        Secret::new(text + &checksum)
+    }
+
+    /// Returns the body of a secret of this kind; `None` for another kind, a typing error or a cut.
+    pub fn read(self, secret: &str) -> Option<&str> {
+        let (text, given) = secret.split_at_checked(secret.len().checked_sub(Self::CHECKSUM_LENGTH)?)?;
+        let body = text.strip_prefix(self.prefix())?;
+        (checksum(text.as_bytes()) == given).then_some(body)
+    }
+}
+
+/// Six Base62 characters of CRC-32: 62^6 exceeds 2^32, so nothing is lost.
+fn checksum(bytes: &[u8]) -> String {
+    let mut rest = crc32fast::hash(bytes) as usize;
+    let mut text = [0; SecretKind::CHECKSUM_LENGTH];
+    for slot in text.iter_mut().rev() {
+        *slot = BASE62[rest % BASE62.len()];
+        rest /= BASE62.len();
+    }
+    text.iter().copied().map(char::from).collect()
+}
+
+const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// How many random Base62 characters a long-term secret has: 32 of them hold 190 bits.
+const LONG_TERM_RANDOM_LENGTH: usize = 32;
+
+/// Makes the secret of the long-term credential `id`.
+pub fn long_term_secret(id: &CredentialId, random: &dyn Random) -> Secret {
+    let mut body = String::from(id.as_str());
+    body.push_str(&random_text(random, BASE62, LONG_TERM_RANDOM_LENGTH));
+    SecretKind::LongTerm.write(&body)
+}
+
+/// Returns the id inside a long-term secret; `None` when it isn't one.
+pub fn long_term_id(secret: &str) -> Option<CredentialId> {
+    let body = SecretKind::LongTerm.read(secret)?;
+    let (id, rest) = body.split_at_checked(CredentialId::LENGTH)?;
+    (rest.len() == LONG_TERM_RANDOM_LENGTH).then(|| id.parse().ok())?
+}
+
+/// Whether a stored credential may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialState {
+    /// It logs in until it expires.
+    Active,
+    /// It doesn't log in, until it is enabled again.
+    Disabled,
+}
+
+/// A long-term credential as it is stored: without its secret.
+#[derive(Clone, Debug)]
+pub struct LongTermCredential {
+    /// Its own id.
+    pub id: CredentialId,
+    /// The one instance that it logs in to.
+    pub instance: InstanceId,
+    /// Who it acts for.
+    pub principal: Principal,
+    /// Which username it logs in with.
+    pub username: Username,
+    /// What its owner wrote about it.
+    pub description: String,
+    /// SHA-256 of the secret.
+    pub secret_hash: [u8; 32],
+    /// Whether it may be used.
+    pub state: CredentialState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops.
+    pub expires_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::SystemRandom;
+
+    #[test]
+    fn a_secret_reads_back_as_its_own_kind_alone() {
+        for kind in SecretKind::ALL {
+            let secret = kind.write("body");
+            for other in SecretKind::ALL {
+                assert_eq!(other.read(secret.expose()), (other == kind).then_some("body"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_typing_error_is_seen_before_any_look_up() {
+        let id = CredentialId::random(&SystemRandom);
+        let secret = long_term_secret(&id, &SystemRandom);
+        assert_eq!(long_term_id(secret.expose()), Some(id));
+        for place in 0..secret.expose().len() {
+            let mut bytes = secret.expose().as_bytes().to_vec();
+            bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
+            assert_eq!(long_term_id(&String::from_utf8(bytes).unwrap()), None, "a change at {place} went unseen");
+        }
+        for cut in ["", "t", "trsl_", "trsl_é", &secret.expose()[..40]] {
+            assert_eq!(long_term_id(cut), None);
+        }
+    }
+
+    #[test]
+    fn a_secret_has_only_characters_that_nothing_expands() {
+        let secret = long_term_secret(&CredentialId::random(&SystemRandom), &SystemRandom);
+        assert!(secret.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'));
+        assert_eq!(secret.expose().len(), 5 + 20 + 32 + 6);
+    }
+
+    #[test]
+    fn the_checksum_is_crc32_in_base62() {
+        // CRC-32 of "123456789" is 0xCBF43926, the value by which implementations are checked.
+        let value = checksum(b"123456789")
+            .bytes()
+            .fold(0_u64, |sum, byte| sum * 62 + BASE62.iter().position(|digit| *digit == byte).unwrap() as u64);
+        assert_eq!(value, 0xCBF4_3926);
+    }
+}

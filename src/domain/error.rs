@@ -1,0 +1,327 @@
+//! The one error of the service: a closed kind, a message that is always safe to show, and a source
+//! that is never sent.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in terms that every front door can answer to.
+///
+/// Each front door has an exhaustive table over this list: a new kind doesn't compile until all answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The authorization of the request can't be read, or lacks a part, or mixes two dialects.
+    MalformedAuthorization,
+    /// The signature method is unknown here, or turned off in the settings.
+    SignatureMethodRefused {
+        /// The method as the client named it.
+        method: String,
+    },
+    /// No such access key, or it was deleted.
+    AccessKeyNotFound,
+    /// The access key is disabled.
+    AccessKeyDisabled,
+    /// The request's time is too far from the server's.
+    RequestExpired,
+    /// The request's time can't be read.
+    MalformedTime,
+    /// The access key belongs to a session, and the request lacks its session token.
+    SessionTokenMissing,
+    /// The session token is not one of ours, or not this access key's.
+    SessionTokenInvalid,
+    /// The signature is not the one that the request and the access key give.
+    SignatureMismatch {
+        /// What the server signed, for the clients whose contract shows it.
+        string_to_sign: String,
+    },
+    /// A nonce came a second time, or a signature with something else than it was made for.
+    Replayed,
+    /// One account called one action too often.
+    Throttled {
+        /// Requests counted in the present second, this one included.
+        measured: u32,
+        /// Requests a second that are allowed.
+        allowed: u32,
+    },
+    /// One access key used more nonces than are remembered.
+    NonceMemoryFull,
+    /// One client address was refused too often.
+    AddressThrottled {
+        /// When to come back, in seconds.
+        retry_after_seconds: u32,
+    },
+    /// More work is in flight than the service takes on.
+    Overloaded,
+    /// The request is larger than is allowed.
+    RequestTooLarge {
+        /// The largest body, in bytes.
+        limit: usize,
+    },
+    /// The request didn't arrive in time.
+    RequestTimeout,
+    /// No such action in this product and version.
+    UnknownAction {
+        /// The action as the client named it.
+        action: String,
+        /// The version as the client named it.
+        version: String,
+    },
+    /// No such version of this product.
+    UnknownVersion {
+        /// The version as the client named it.
+        version: String,
+    },
+    /// A parameter that must be there is not.
+    MissingParameter {
+        /// The parameter's name at the wire.
+        name: String,
+    },
+    /// A parameter that the action doesn't have.
+    UnknownParameter {
+        /// The parameter's name at the wire.
+        name: String,
+    },
+    /// A parameter of the wrong type.
+    WrongType {
+        /// The parameter's name at the wire.
+        name: String,
+    },
+    /// A parameter whose value can't be taken.
+    InvalidParameter {
+        /// The parameter's name at the wire or at the command line.
+        name: String,
+    },
+    /// The request as a whole can't be read (bad JSON, bad encoding, a method that isn't served).
+    MalformedRequest,
+    /// The caller may not do this.
+    AccessDenied {
+        /// The permission that was asked for, in the calling dialect's words.
+        action: String,
+        /// The resource that it was asked on, in the calling dialect's words.
+        resource: String,
+    },
+    /// No such instance, or none that the caller may know of.
+    InstanceNotFound,
+    /// The account has no default instance to answer for.
+    NoDefaultInstance,
+    /// No such thing of another noun.
+    NotFound {
+        /// What was looked for, such as `account`.
+        noun: &'static str,
+    },
+    /// A thing of that name is there already, or was and its name can't be used again.
+    AlreadyExists {
+        /// What was to be made, such as `instance`.
+        noun: &'static str,
+    },
+    /// The action exists, but not for this caller or this thing.
+    Unsupported,
+    /// A registry log-in failed; nothing says which part was wrong.
+    BadCredentials,
+    /// The operator's settings, files or arguments don't fit together.
+    Misconfigured,
+    /// The database can't be reached, is full, or is busy for too long.
+    StoreUnavailable,
+    /// The audit record can't be kept, and the settings require it.
+    AuditUnavailable,
+    /// Anything unexpected.
+    Internal,
+}
+
+/// What went wrong: a kind, a message for whoever asked, and a source for the log.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error; the message is shown to the client, so it holds nothing that they may not know.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Adds what caused it, for the log alone.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// Returns the message, which is always safe to show.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns the chain of causes as one line for the log.
+    pub fn cause(&self) -> Option<String> {
+        let mut cause: &dyn StdError = self.source.as_deref()?;
+        let mut line = cause.to_string();
+        while let Some(next) = cause.source() {
+            line = format!("{line}: {next}");
+            cause = next;
+        }
+        Some(line)
+    }
+}
+
+/// Constructors by kind, so that a message is the same wherever it is made.
+impl Error {
+    /// The authorization can't be read; `why` says what about it.
+    pub fn malformed_authorization(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::MalformedAuthorization, why)
+    }
+
+    /// The signature method `method` isn't taken.
+    pub fn signature_method_refused(method: impl Into<String>) -> Self {
+        let method = method.into();
+        let message = format!("The signature method {method} is not accepted here.");
+        Self::new(ErrorKind::SignatureMethodRefused { method }, message)
+    }
+
+    /// No such access key.
+    pub fn access_key_not_found() -> Self {
+        Self::new(ErrorKind::AccessKeyNotFound, "The access key is not found.")
+    }
+
+    /// The access key is disabled.
+    pub fn access_key_disabled() -> Self {
+        Self::new(ErrorKind::AccessKeyDisabled, "The access key is disabled.")
+    }
+
+    /// The request was made too long ago, or its clock runs ahead.
+    pub fn request_expired() -> Self {
+        Self::new(ErrorKind::RequestExpired, "The request's time is too far from the server's; check the client's clock.")
+    }
+
+    /// The request's time can't be read.
+    pub fn malformed_time() -> Self {
+        Self::new(ErrorKind::MalformedTime, "The request's time is not well formed.")
+    }
+
+    /// A session's access key came without its session token.
+    pub fn session_token_missing() -> Self {
+        Self::new(ErrorKind::SessionTokenMissing, "The access key belongs to a session; send its session token with it.")
+    }
+
+    /// The session token isn't this access key's.
+    pub fn session_token_invalid() -> Self {
+        Self::new(ErrorKind::SessionTokenInvalid, "The session token is not valid for this access key.")
+    }
+
+    /// The signature doesn't fit; `string_to_sign` is the server's.
+    pub fn signature_mismatch(string_to_sign: impl Into<String>) -> Self {
+        Self::new(
+            ErrorKind::SignatureMismatch { string_to_sign: string_to_sign.into() },
+            "The signature is not the one that this request and this access key's secret give.",
+        )
+    }
+
+    /// The nonce or the signature was used before.
+    pub fn replayed() -> Self {
+        Self::new(ErrorKind::Replayed, "The request's nonce or signature was used already.")
+    }
+
+    /// A required parameter is missing.
+    pub fn missing_parameter(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let message = format!("The parameter {name} is required.");
+        Self::new(ErrorKind::MissingParameter { name }, message)
+    }
+
+    /// A parameter isn't one of the action's.
+    pub fn unknown_parameter(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let message = format!("The parameter {name} is not recognized.");
+        Self::new(ErrorKind::UnknownParameter { name }, message)
+    }
+
+    /// A parameter is of the wrong type.
+    pub fn wrong_type(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let message = format!("The value type of the parameter {name} is not valid.");
+        Self::new(ErrorKind::WrongType { name }, message)
+    }
+
+    /// A parameter's value can't be taken; `why` says what would be.
+    pub fn invalid_parameter(name: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidParameter { name: name.into() }, why)
+    }
+
+    /// The request can't be read; `why` says what about it.
+    pub fn malformed_request(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::MalformedRequest, why)
+    }
+
+    /// No such instance for this caller.
+    pub fn instance_not_found() -> Self {
+        Self::new(ErrorKind::InstanceNotFound, "The instance does not exist.")
+    }
+
+    /// No such thing.
+    pub fn not_found(noun: &'static str, id: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::NotFound { noun }, format!("There is no {noun} {id}."))
+    }
+
+    /// A thing of that name exists or existed; `why` says which name and what to do.
+    pub fn already_exists(noun: &'static str, why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::AlreadyExists { noun }, why)
+    }
+
+    /// The operation isn't possible here; `why` says why.
+    pub fn unsupported(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unsupported, why)
+    }
+
+    /// A registry log-in failed.
+    pub fn bad_credentials() -> Self {
+        Self::new(ErrorKind::BadCredentials, "The username or the password is wrong, or the credential expired or was disabled.")
+    }
+
+    /// The operator must mend something; `why` says what.
+    pub fn misconfigured(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Misconfigured, why)
+    }
+
+    /// The database doesn't answer.
+    pub fn store_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::StoreUnavailable, "The database is not available; try again later.").caused_by(source)
+    }
+
+    /// Something unexpected; `source` goes to the log alone.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Internal, "An internal error has occurred.").caused_by(source)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_never_holds_its_source() {
+        let error = Error::internal("disk sector 7").caused_by("disk sector 8");
+        assert_eq!(error.to_string(), "An internal error has occurred.");
+        assert_eq!(error.cause().as_deref(), Some("disk sector 8"));
+    }
+}

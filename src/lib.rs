@@ -1,0 +1,3 @@
+//! Transire gives out access credentials for container registries.
+
+pub mod domain;
