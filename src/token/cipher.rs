@@ -34,7 +34,7 @@ impl Cipher {
     /// Encrypts `bytes` from `start` to the end and appends the tag.
     ///
     /// # Panics
-    /// When a text of more than 64 GiB is given, or there is no memory.
+    /// When the text has more than 64 GiB.
     pub(super) fn seal(&self, nonce: [u8; NONCE_LENGTH], associated: &[u8], bytes: &mut Vec<u8>, start: usize) {
         let tag = self
             .0

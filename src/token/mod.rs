@@ -6,7 +6,7 @@
 //! of the *authority* that registries trust ([`authority`]). The *keyring* is all that a running
 //! process signs and seals with ([`keyring`]).
 //!
-//! Nothing here decides who may have what, and nothing looks at an expiry: callers do.
+//! Nothing here decides who may have what, or whether a grant still stands or has expired: callers do.
 //! Start with [`keyring`].
 
 pub mod authority;

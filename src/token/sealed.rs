@@ -231,8 +231,7 @@ mod tag {
 }
 
 fn write_payload(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Random) {
-    // With these a secret has more than 128 random bits even to whoever holds the sealing key and
-    // knows the ids, so that the stored hash of one could never be guessed back.
+    // 128 random bits in every secret, whatever ids and nonces are made of: no two are ever the same.
     bytes.extend_from_slice(&random_bytes::<SALT_LENGTH>(random));
     bytes.extend_from_slice(grant.id.as_str().as_bytes());
     match grant.principal {
