@@ -129,6 +129,14 @@ mod tests {
     }
 
     #[test]
+    fn every_thread_may_use_the_keys() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Keyring>();
+        shared::<Authority>();
+        shared::<crate::token::MasterKey>();
+    }
+
+    #[test]
     fn one_key_signs_for_an_algorithm() {
         let authority = Authority::generate("test", NOW, &SystemRandom).unwrap();
         let key = || signing_key(&authority, Algorithm::Es256);
