@@ -4,13 +4,14 @@
 //! two underscores: `TRANSIRE_LIMITS__REQUESTS_PER_SECOND=50`. Unknown settings are refused.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::time::Duration;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
+use crate::http;
 pub use crate::service::AuditMode;
 
 const PREFIX: &str = "TRANSIRE_";
@@ -35,8 +36,8 @@ pub struct Settings {
     pub signatures: Signatures,
     /// How often and how much.
     pub limits: Limits,
-    /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
     /// The registry's program that `quickstart` starts; without it, `docker-registry` or `registry` on the path.
     pub quickstart_registry: Option<PathBuf>,
 }
@@ -249,11 +250,37 @@ impl Settings {
                 }
             }
         }
+        if let Some(bad) = self.trusted_proxies.iter().find(|network| network.parse::<http::Network>().is_err()) {
+            return Err(Error::misconfigured(format!("trusted_proxies: {bad} is neither an address nor a network such as 10.0.0.0/8")));
+        }
         let limits = &self.limits;
         if limits.requests_per_second == 0 || limits.refusals_per_second == 0 || limits.refusals_burst == 0 || limits.audit_queue == 0 {
             return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
         }
         Ok(())
+    }
+
+    /// Returns what the front doors are told.
+    pub fn http(&self) -> http::Settings {
+        let limits = &self.limits;
+        http::Settings {
+            max_body_bytes: limits.body_bytes,
+            max_tc3_body_bytes: limits.tc3_body_bytes,
+            body_timeout: Duration::from_secs(limits.body_seconds),
+            body_budget_bytes: limits.bodies_in_flight_bytes,
+            // Checked when the settings were read.
+            trusted_proxies: self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect(),
+            public_url: self.public_url.clone(),
+            ..http::Settings::default()
+        }
+    }
+
+    /// Looks for the first of these programs on the path.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn find_program(names: &[&str]) -> Option<PathBuf> {
+        let path = std::env::var("PATH").ok()?;
+        let places: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        names.iter().find_map(|name| places.iter().map(|place| place.join(name)).find(|program| program.is_file()))
     }
 
     /// Returns what registries send their clients to for a token.
@@ -297,7 +324,7 @@ mod tests {
         assert_eq!(settings.realm(), "https://b.example.com/token");
         assert_eq!((settings.limits.requests_per_second, settings.limits.body_bytes), (7, 5));
         assert_eq!(settings.audit, AuditMode::Required);
-        assert_eq!(settings.trusted_proxies, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(settings.trusted_proxies, ["192.0.2.1"]);
     }
 
     #[test]

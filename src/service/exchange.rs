@@ -43,11 +43,11 @@ impl Service {
         let granted: Vec<Scope> = scopes.iter().map(|scope| grant(caller, instance, scope)).filter(|scope| !scope.actions.is_empty()).collect();
         let room = self.audit.reserve()?;
         let now = self.now();
-        let access: Vec<Access<'_>> = granted
+        let access: Vec<Access> = granted
             .iter()
             .map(|scope| Access {
-                resource_type: scope.resource_type.name(),
-                name: &scope.name,
+                resource_type: scope.resource_type.name().to_owned(),
+                name: scope.name.clone(),
                 actions: scope.actions.iter().map(|action| action.name()).collect(),
             })
             .collect();

@@ -15,6 +15,7 @@ mod exchange;
 mod instances;
 mod keys;
 mod limits;
+mod notes;
 mod replay;
 
 use std::collections::HashMap;
