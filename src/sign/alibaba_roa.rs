@@ -1,0 +1,182 @@
+//! Alibaba Cloud's ROA signature V1: HMAC-SHA1 in the headers, for the Personal Edition's paths.
+//!
+//! Covered: method, path, query, `accept`, `content-md5`, `content-type`, `date` and every `x-acs-*` header.
+//! The body is covered through `content-md5` alone, which clients may leave out, so no parameter is read
+//! from it. The query is signed unescaped: a value that holds `&` or `=` could be read as two parameters.
+
+use std::time::UNIX_EPOCH;
+
+use http::header::{HeaderMap, HeaderName};
+use md5::{Digest, Md5};
+
+use super::headers::{self, Preview};
+use super::parameters::Parameters;
+use super::{KeyForm, Keyed, Method, Proof, Request, Signer, Unverified, acs3, check_access_key_id, check_nonce, decode_base64_signature};
+use crate::domain::clock::Timestamp;
+use crate::domain::{Error, Result};
+
+/// A ROA-signed request.
+#[derive(Debug)]
+pub struct Read {
+    /// The signature, to be verified before anything else here counts.
+    pub unverified: Unverified,
+    /// The parameters of the query.
+    pub parameters: Parameters,
+}
+
+/// Reads a request.
+pub fn read(request: &Request<'_>) -> Result<Read> {
+    let headers = request.headers;
+    let (access_key_id, signature) = credential(headers::authorization(headers)?)?;
+    check_access_key_id(access_key_id)?;
+    let signature = decode_base64_signature(signature)?;
+    if let Some(kind) = headers::single(headers, "x-acs-signature-type")? {
+        return Err(Error::signature_method_refused(kind));
+    }
+    if let Some(method) = headers::single(headers, "x-acs-signature-method")?
+        && !method.eq_ignore_ascii_case(Method::AlibabaRoaHmacSha1.name())
+    {
+        return Err(Error::signature_method_refused(method));
+    }
+    if headers::single(headers, "x-acs-signature-version")?.is_some_and(|version| version != "1.0") {
+        return Err(Error::invalid_parameter("x-acs-signature-version", "The header x-acs-signature-version must be 1.0."));
+    }
+    let signed_at = parse_date(headers::single(headers, "date")?.ok_or_else(|| Error::missing_parameter("Date"))?)?;
+    // The oldest SDK sends no nonce.
+    let nonce = headers::single(headers, "x-acs-signature-nonce")?;
+    let nonce = nonce.map(|nonce| check_nonce("x-acs-signature-nonce", nonce)).transpose()?;
+    if headers::single(headers, "content-md5")?.is_some_and(|sent| sent != content_md5(request.body)) {
+        return Err(Error::malformed_authorization("Content-MD5 is not the MD5 of the body."));
+    }
+    let session_token = headers::single(headers, "x-acs-security-token")?.map(str::to_owned);
+    let parameters = Parameters::parse(request.query.as_bytes())?;
+    let unverified = Unverified {
+        method: Method::AlibabaRoaHmacSha1,
+        access_key_id: access_key_id.to_owned(),
+        session_token,
+        signed_at,
+        proof: Proof::Keyed(Keyed {
+            form: KeyForm::PlainSha1,
+            strings_to_sign: strings_to_sign(request, &parameters)?,
+            signature,
+            nonce: nonce.map(str::to_owned),
+        }),
+    };
+    Ok(Read { unverified, parameters })
+}
+
+/// Looks at a request before its body is read.
+pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
+    let (access_key_id, _) = credential(headers::authorization(headers).ok()?).ok()?;
+    let signed_at = parse_date(headers::single(headers, "date").ok()??).ok();
+    headers::preview_of(Method::AlibabaRoaHmacSha1, access_key_id, signed_at)
+}
+
+/// Returns the headers to add to `request`, whose own `accept`, `content-type` and `x-acs-*` headers are
+/// signed with them. No nonce is what the oldest SDK sends.
+pub fn sign(request: &Request<'_>, version: &str, signer: &Signer<'_>, signed_at: Timestamp, nonce: Option<&str>) -> Result<HeaderMap> {
+    use base64::Engine;
+    let mut added = HeaderMap::new();
+    let mut add = |name: &'static str, value: &str| -> Result<()> {
+        added.insert(name, acs3::header_value(name, value)?);
+        Ok(())
+    };
+    add("date", &format_date(signed_at))?;
+    add("x-acs-version", version)?;
+    add("x-acs-signature-method", Method::AlibabaRoaHmacSha1.name())?;
+    add("x-acs-signature-version", "1.0")?;
+    if let Some(nonce) = nonce {
+        add("x-acs-signature-nonce", nonce)?;
+    }
+    if let Some(token) = signer.session_token {
+        add("x-acs-security-token", token)?;
+    }
+    if !request.body.is_empty() {
+        add("content-md5", &content_md5(request.body))?;
+    }
+    let mut headers = request.headers.clone();
+    headers.extend(added.clone());
+    let whole = Request { headers: &headers, ..*request };
+    let string = string_to_sign(&whole, &Parameters::parse(request.query.as_bytes())?, EmptyValue::WithSign)?;
+    let signature = base64::engine::general_purpose::STANDARD.encode(signer.secret.sign(KeyForm::PlainSha1, &string));
+    added.insert("authorization", acs3::header_value("authorization", &format!("acs {}:{signature}", signer.access_key_id))?);
+    Ok(added)
+}
+
+/// Cuts `acs ID:SIGNATURE` apart.
+fn credential(authorization: &str) -> Result<(&str, &str)> {
+    let parts = authorization.strip_prefix("acs ").and_then(|rest| rest.split_once(':'));
+    parts.ok_or_else(|| Error::malformed_authorization("The Authorization header is written acs ACCESS_KEY_ID:SIGNATURE."))
+}
+
+/// Reads an HTTP date.
+fn parse_date(text: &str) -> Result<Timestamp> {
+    let date = httpdate::parse_http_date(text).ok().and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+    let seconds = date.and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds.map(Timestamp::from_unix_seconds).ok_or_else(Error::malformed_time)
+}
+
+/// Writes an HTTP date; times before 1970 and after 9999 have none and come out as the nearest that has.
+fn format_date(at: Timestamp) -> String {
+    let seconds = u64::try_from(at.unix_seconds().clamp(0, super::LATEST)).unwrap_or_default();
+    httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+}
+
+/// Returns a body's Content-MD5. MD5 guards nothing here that the scheme doesn't: it is what clients send.
+fn content_md5(body: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(Md5::digest(body))
+}
+
+/// How a parameter without a value is signed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EmptyValue {
+    /// `k=`: Node and the oldest Python SDK.
+    WithSign,
+    /// `k`: the newer Python SDK.
+    Bare,
+}
+
+fn strings_to_sign(request: &Request<'_>, parameters: &Parameters) -> Result<Vec<Vec<u8>>> {
+    let mut strings = vec![string_to_sign(request, parameters, EmptyValue::WithSign)?];
+    if parameters.iter().any(|(_, value)| value.is_empty()) {
+        strings.push(string_to_sign(request, parameters, EmptyValue::Bare)?);
+    }
+    Ok(strings)
+}
+
+fn string_to_sign(request: &Request<'_>, parameters: &Parameters, empty_value: EmptyValue) -> Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(512);
+    text.extend_from_slice(request.method.as_bytes());
+    text.push(b'\n');
+    for name in ["accept", "content-md5", "content-type", "date"] {
+        text.extend_from_slice(headers::single(request.headers, name)?.unwrap_or_default().as_bytes());
+        text.push(b'\n');
+    }
+    let mut names: Vec<&HeaderName> = request.headers.keys().filter(|name| name.as_str().starts_with("x-acs-")).collect();
+    names.sort_unstable_by_key(|name| name.as_str());
+    for name in names {
+        let mut values = request.headers.get_all(name).iter();
+        let value = values.next().map_or(&[][..], |value| value.as_bytes());
+        if values.next().is_some() {
+            return Err(Error::malformed_authorization(format!("The header {name} comes more than once.")));
+        }
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.push(b':');
+        text.extend_from_slice(value.trim_ascii());
+        text.push(b'\n');
+    }
+    text.extend_from_slice(if request.path.is_empty() { b"/" } else { request.path.as_bytes() });
+    for (place, (name, value)) in parameters.sorted().into_iter().enumerate() {
+        text.push(if place == 0 { b'?' } else { b'&' });
+        text.extend_from_slice(name.as_bytes());
+        if !value.is_empty() || empty_value == EmptyValue::WithSign {
+            text.push(b'=');
+            text.extend_from_slice(value.as_bytes());
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Headers that carry a signature.
+
+use http::HeaderMap;
+
+use super::{Method, acs3, alibaba_roa, check_access_key_id, tc3};
+use crate::domain::clock::Timestamp;
+use crate::domain::{Error, Result};
+
+/// The most headers that one signature may cover; SDKs sign about a dozen.
+const MOST_SIGNED_HEADERS: usize = 64;
+
+/// What can be told of a header-signed request before its body is read: enough to refuse strangers and
+/// stale requests cheaply, and nothing to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preview<'a> {
+    /// How it is signed.
+    pub method: Method,
+    /// The access key's id as the client named it.
+    pub access_key_id: &'a str,
+    /// The time that the client wrote into it.
+    pub signed_at: Timestamp,
+}
+
+/// Looks at the headers of a request; `None` when it isn't signed there, or not as the schemes have it.
+pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
+    tc3::preview(headers).or_else(|| acs3::preview(headers)).or_else(|| alibaba_roa::preview(headers))
+}
+
+/// Returns a header that may come once only, without the spaces around it; an empty one counts as none.
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Error::malformed_authorization(format!("The header {name} comes more than once.")));
+    }
+    match value.to_str() {
+        Ok(text) => Ok(Some(text.trim_ascii()).filter(|text| !text.is_empty())),
+        Err(_) => Err(Error::malformed_authorization(format!("The header {name} is not plain text."))),
+    }
+}
+
+/// Returns the Authorization header.
+pub(super) fn authorization(headers: &HeaderMap) -> Result<&str> {
+    single(headers, "authorization")?.ok_or_else(|| Error::malformed_authorization("The Authorization header is missing."))
+}
+
+/// Returns whether a body is a form.
+pub(super) fn is_form(headers: &HeaderMap) -> Result<bool> {
+    let media_type = single(headers, "content-type")?.unwrap_or_default().split(';').next().unwrap_or_default();
+    Ok(media_type.trim_ascii().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+/// `Credential=.., SignedHeaders=.., Signature=..`: the part of TC3's and ACS3's Authorization that
+/// follows the algorithm.
+pub(super) struct Fields<'a> {
+    pub(super) credential: &'a str,
+    pub(super) signed_headers: &'a str,
+    pub(super) signature: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads the fields in any order, each exactly once.
+    pub(super) fn parse(text: &'a str) -> Result<Self> {
+        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+        for field in text.split(',') {
+            let (name, value) = field.trim_ascii().split_once('=').ok_or_else(malformed)?;
+            let place = match name {
+                "Credential" => &mut credential,
+                "SignedHeaders" => &mut signed_headers,
+                "Signature" => &mut signature,
+                _ => return Err(malformed()),
+            };
+            if place.replace(value).is_some() {
+                return Err(malformed());
+            }
+        }
+        match (credential, signed_headers, signature) {
+            (Some(credential), Some(signed_headers), Some(signature)) => Ok(Self { credential, signed_headers, signature }),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+fn malformed() -> Error {
+    Error::malformed_authorization("The Authorization header needs Credential, SignedHeaders and Signature, each once.")
+}
+
+/// Checks the list of signed headers: lower-case names, each once, `required` among them.
+pub(super) fn signed_names<'a>(list: &'a str, required: &[&str]) -> Result<Vec<&'a str>> {
+    let names: Vec<&str> = list.split(';').take(MOST_SIGNED_HEADERS + 1).collect();
+    if names.len() > MOST_SIGNED_HEADERS {
+        return Err(Error::malformed_authorization(format!("At most {MOST_SIGNED_HEADERS} headers can be signed.")));
+    }
+    for (place, name) in names.iter().enumerate() {
+        let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+        if name.is_empty() || !name.bytes().all(token) {
+            return Err(Error::malformed_authorization("SignedHeaders is a list of lower-case header names, divided by semicolons."));
+        }
+        if names[..place].contains(name) {
+            return Err(Error::malformed_authorization(format!("SignedHeaders names {name} twice.")));
+        }
+    }
+    match required.iter().find(|needed| !names.contains(needed)) {
+        Some(missing) => Err(Error::malformed_authorization(format!("SignedHeaders must name {missing}."))),
+        None => Ok(names),
+    }
+}
+
+/// Reads a preview's parts; only well-formed ids are worth a look-up.
+pub(super) fn preview_of(method: Method, access_key_id: &str, signed_at: Option<Timestamp>) -> Option<Preview<'_>> {
+    Some(Preview { method, access_key_id: check_access_key_id(access_key_id).ok()?, signed_at: signed_at? })
+}

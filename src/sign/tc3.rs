@@ -1,0 +1,328 @@
+//! Tencent Cloud's TC3-HMAC-SHA256: what its SDKs use unless told otherwise.
+//!
+//! Every SDK signs the headers `content-type` and `host`, the raw query and the body; nothing signs
+//! `X-TC-Action`, `X-TC-Version`, `X-TC-Region` and `X-TC-Token`. So a signature is bound to them when
+//! it is first seen ([`Replay::Bound`]). Not covered either, because clients disagree about it: the path
+//! (some sign `/` whatever they send), the host's port (one SDK leaves it out), and the case of header
+//! values (the documents lower-case them, the SDKs don't). Nothing may be decided by those.
+
+use aws_lc_rs::{digest, hmac};
+use http::HeaderMap;
+use subtle::ConstantTimeEq;
+
+use super::headers::{self, Fields, Preview};
+use super::{
+    Method, Proof as AnyProof, Replay, Request, Signer, SigningSecret, Unverified, check_access_key_id, decode_hex_signature, hex_of,
+    parse_tencent_time, sha256,
+};
+use crate::domain::clock::Timestamp;
+use crate::domain::{Error, Result};
+
+/// The scheme's name at the wire.
+pub(super) const ALGORITHM: &str = "TC3-HMAC-SHA256";
+
+/// What every credential scope ends with.
+const TERMINATOR: &str = "tc3_request";
+
+/// Announces in `X-TC-Content-SHA256` that the body isn't signed, and stands in for it.
+const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+
+/// A TC3-signed request.
+#[derive(Debug)]
+pub struct Read {
+    /// The signature, to be verified before anything else here counts.
+    pub unverified: Unverified,
+    /// The service of the credential scope: a product's name, or from some clients a piece of the host
+    /// (`127`, `localhost:8080`). It says nothing about what is asked.
+    pub service: String,
+    /// `X-TC-Action`.
+    pub action: Option<String>,
+    /// `X-TC-Version`.
+    pub version: Option<String>,
+    /// `X-TC-Region`.
+    pub region: Option<String>,
+    /// `X-TC-Language`: the language that messages should be in.
+    pub language: Option<String>,
+}
+
+/// What a TC3 signature must be of, reduced to hashes.
+pub(super) struct Proof {
+    /// The timestamp as the client wrote it.
+    timestamp: String,
+    /// `YYYY-MM-DD/service/tc3_request`.
+    credential_scope: String,
+    /// Hashes of the canonical requests that would be accepted, the likeliest first.
+    hashes: Vec<[u8; 32]>,
+    signature: [u8; 32],
+    bound: [u8; 32],
+}
+
+/// Reads a request.
+pub fn read(request: &Request<'_>) -> Result<Read> {
+    match request.method {
+        "GET" => {}
+        "POST" if request.query.is_empty() => {}
+        "POST" => return Err(Error::malformed_request("A POST request signed with TC3-HMAC-SHA256 has no query.")),
+        _ => return Err(Error::malformed_request("The request method must be GET or POST.")),
+    }
+    let headers = request.headers;
+    let fields = fields(headers::authorization(headers)?)?;
+    let credential = Credential::parse(fields.credential)?;
+    let names = headers::signed_names(fields.signed_headers, &["content-type", "host"])?;
+    let signature = decode_hex_signature(fields.signature)?;
+    let timestamp = headers::single(headers, "x-tc-timestamp")?.ok_or_else(|| Error::missing_parameter("Timestamp"))?;
+    let signed_at = parse_tencent_time(timestamp)?;
+    if credential.date != signed_at.utc_date() {
+        // The usual cause is a client that takes its local date.
+        return Err(Error::malformed_authorization("The date in Credential is not the UTC date of X-TC-Timestamp."));
+    }
+    let text = |name| Ok::<_, Error>(headers::single(headers, name)?.map(str::to_owned));
+    let (action, version, region) = (text("x-tc-action")?, text("x-tc-version")?, text("x-tc-region")?);
+    let (language, session_token) = (text("x-tc-language")?, text("x-tc-token")?);
+
+    let unsigned_payload = headers::single(headers, "x-tc-content-sha256")? == Some(UNSIGNED_PAYLOAD);
+    let payload_hash = sha256(if unsigned_payload { UNSIGNED_PAYLOAD.as_bytes() } else { request.body });
+    let canonical = Canonical { request, names: &names, signed_headers: fields.signed_headers, payload_hash: hex_of(&payload_hash) };
+    let proof = Proof {
+        timestamp: timestamp.to_owned(),
+        credential_scope: credential.scope.to_owned(),
+        hashes: canonical.hashes()?,
+        signature,
+        // A body that the signature leaves out could be exchanged like a header.
+        bound: bound([&action, &version, &region, &session_token], unsigned_payload.then_some(request.body)),
+    };
+    let unverified = Unverified {
+        method: Method::Tc3HmacSha256,
+        access_key_id: credential.access_key_id.to_owned(),
+        session_token,
+        signed_at,
+        proof: AnyProof::Tc3(proof),
+    };
+    Ok(Read { unverified, service: credential.service.to_owned(), action, version, region, language })
+}
+
+/// Looks at a request before its body is read.
+pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
+    let fields = fields(headers::authorization(headers).ok()?).ok()?;
+    let signed_at = parse_tencent_time(headers::single(headers, "x-tc-timestamp").ok()??).ok();
+    headers::preview_of(Method::Tc3HmacSha256, Credential::parse(fields.credential).ok()?.access_key_id, signed_at)
+}
+
+/// Returns the value of the Authorization header for `request`, which must have the headers that
+/// `signed_headers` names, sorted: `content-type` and `host` at least.
+///
+/// The headers `X-TC-Timestamp` (`signed_at` in unix seconds), `X-TC-Token` and the others are the caller's to set.
+pub fn authorization(
+    request: &Request<'_>,
+    signed_headers: &str,
+    service: &str,
+    signer: &Signer<'_>,
+    signed_at: Timestamp,
+) -> Result<String> {
+    let names = headers::signed_names(signed_headers, &["content-type", "host"])?;
+    let unsigned_payload = headers::single(request.headers, "x-tc-content-sha256")? == Some(UNSIGNED_PAYLOAD);
+    let payload_hash = hex_of(&sha256(if unsigned_payload { UNSIGNED_PAYLOAD.as_bytes() } else { request.body }));
+    let canonical = Canonical { request, names: &names, signed_headers, payload_hash };
+    let mut text = Vec::new();
+    canonical.write(Variant::AS_SENT, &mut text)?;
+    let date = signed_at.utc_date();
+    let credential_scope = format!("{date}/{service}/{TERMINATOR}");
+    let string = string_to_sign(&signed_at.unix_seconds().to_string(), &credential_scope, &sha256(&text));
+    let signature = hmac::sign(&signer.secret.tc3_key(&date, service), &string);
+    let access_key_id = signer.access_key_id;
+    Ok(format!(
+        "{ALGORITHM} Credential={access_key_id}/{credential_scope}, SignedHeaders={signed_headers}, Signature={}",
+        hex::encode(signature.as_ref())
+    ))
+}
+
+impl Proof {
+    pub(super) fn verify(&self, secret: &SigningSecret) -> Result<Replay> {
+        let (date, rest) = self.credential_scope.split_once('/').unwrap_or_default();
+        let service = rest.strip_suffix(TERMINATOR).and_then(|rest| rest.strip_suffix('/')).unwrap_or_default();
+        let key = secret.tc3_key(date, service);
+        let fits = |hash| {
+            let string = string_to_sign(&self.timestamp, &self.credential_scope, hash);
+            bool::from(hmac::sign(&key, &string).as_ref().ct_eq(&self.signature))
+        };
+        if self.hashes.iter().any(fits) {
+            secret.keep_tc3_key(date, service, &key);
+            Ok(Replay::Bound { signature: self.signature, bound: self.bound })
+        } else {
+            let likeliest = self.hashes.first().map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash));
+            Err(Error::signature_mismatch(String::from_utf8_lossy(&likeliest.unwrap_or_default())))
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn strings_to_sign(&self) -> Vec<Vec<u8>> {
+        self.hashes.iter().map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash)).collect()
+    }
+}
+
+/// Cuts the algorithm off and reads the rest.
+fn fields(authorization: &str) -> Result<Fields<'_>> {
+    match authorization.split_once(' ') {
+        Some((ALGORITHM, rest)) => Fields::parse(rest),
+        Some((other, _)) if other.starts_with("TC3-") => Err(Error::signature_method_refused(other)),
+        _ => Err(Error::malformed_authorization("The Authorization header does not begin with TC3-HMAC-SHA256.")),
+    }
+}
+
+/// `ID/YYYY-MM-DD/service/tc3_request`; the service may hold slashes.
+struct Credential<'a> {
+    access_key_id: &'a str,
+    scope: &'a str,
+    date: &'a str,
+    service: &'a str,
+}
+
+impl<'a> Credential<'a> {
+    fn parse(text: &'a str) -> Result<Self> {
+        let parts = || {
+            let (access_key_id, scope) = text.split_once('/')?;
+            let (date, rest) = scope.split_once('/')?;
+            let (service, terminator) = rest.rsplit_once('/')?;
+            (terminator == TERMINATOR && !service.is_empty()).then_some(Self { access_key_id, scope, date, service })
+        };
+        let parsed =
+            parts().ok_or_else(|| Error::malformed_authorization("Credential is written SecretId/YYYY-MM-DD/service/tc3_request."))?;
+        check_access_key_id(parsed.access_key_id)?;
+        Ok(parsed)
+    }
+}
+
+fn string_to_sign(timestamp: &str, credential_scope: &str, hash: &[u8; 32]) -> Vec<u8> {
+    let mut string = Vec::with_capacity(ALGORITHM.len() + timestamp.len() + credential_scope.len() + 67);
+    for line in [ALGORITHM, timestamp, credential_scope] {
+        string.extend_from_slice(line.as_bytes());
+        string.push(b'\n');
+    }
+    string.extend_from_slice(&hex_of(hash));
+    string
+}
+
+/// Hashes what a signature is bound to. Lengths go before the parts, or one part could lend bytes to the next.
+fn bound(parts: [&Option<String>; 4], body: Option<&[u8]>) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts.map(|part| part.as_ref().map(String::as_bytes)).into_iter().chain([body]) {
+        context.update(&[u8::from(part.is_some())]);
+        context.update(&(part.map_or(0, <[u8]>::len) as u64).to_be_bytes());
+        context.update(part.unwrap_or_default());
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+/// What canonical requests are made of.
+struct Canonical<'a> {
+    request: &'a Request<'a>,
+    names: &'a [&'a str],
+    signed_headers: &'a str,
+    payload_hash: [u8; 64],
+}
+
+/// Where clients differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Variant {
+    /// Sign the host without `:port`: the Node SDK does, though its Host header has the port.
+    without_port: bool,
+    /// Sign the path as sent (Node) and not `/` (the documents, Python, Go).
+    own_path: bool,
+    /// Sign header values in lower case: the documents say so, no SDK does.
+    lower_case: bool,
+}
+
+impl Variant {
+    const AS_SENT: Self = Self { without_port: false, own_path: false, lower_case: false };
+}
+
+impl Canonical<'_> {
+    /// Hashes the canonical request of every variant that makes a difference here.
+    ///
+    /// A request to `/` at a host without port, with values in lower case, has exactly one.
+    fn hashes(&self) -> Result<Vec<[u8; 32]>> {
+        let variants = self.variants();
+        let mut hashes = Vec::with_capacity(variants.len());
+        let mut text = Vec::with_capacity(256 + self.request.query.len());
+        for variant in variants {
+            text.clear();
+            self.write(variant, &mut text)?;
+            hashes.push(sha256(&text));
+        }
+        Ok(hashes)
+    }
+
+    fn variants(&self) -> Vec<Variant> {
+        let own_path = !matches!(self.request.path, "/" | "");
+        let has_port = without_port(self.request.host) != self.request.host;
+        let upper_case = |name: &&str| self.values(name).any(|value| value.iter().any(u8::is_ascii_uppercase));
+        let lower_case = self.names.iter().any(upper_case);
+        // A hint from a header that nobody signs: it only says what to try first.
+        let node = self.request.headers.get("x-tc-requestclient").is_some_and(|client| client.as_bytes().starts_with(b"SDK_NODEJS"));
+        let mut variants = vec![Variant::AS_SENT];
+        let mut vary = |applies: bool, first: bool, change: fn(&mut Variant)| {
+            if applies {
+                let mut others = variants.clone();
+                others.iter_mut().for_each(change);
+                let place = if first { 0 } else { variants.len() };
+                variants.splice(place..place, others);
+            }
+        };
+        vary(has_port, node, |variant| variant.without_port = true);
+        vary(own_path, node, |variant| variant.own_path = true);
+        vary(lower_case, false, |variant| variant.lower_case = true);
+        variants
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let host = (name == "host").then_some(self.request.host.as_bytes());
+        let headers = host.is_none().then(|| self.request.headers.get_all(name).iter().map(http::HeaderValue::as_bytes));
+        host.into_iter().chain(headers.into_iter().flatten())
+    }
+
+    /// Writes the canonical request. Its query is the raw one: SDKs sign their own order and escapes.
+    fn write(&self, variant: Variant, text: &mut Vec<u8>) -> Result<()> {
+        let request = self.request;
+        text.extend_from_slice(request.method.as_bytes());
+        text.push(b'\n');
+        text.extend_from_slice(if variant.own_path { request.path.as_bytes() } else { b"/" });
+        text.push(b'\n');
+        text.extend_from_slice(request.query.as_bytes());
+        text.push(b'\n');
+        for name in self.names {
+            let mut values = self.values(name);
+            let value = match (values.next(), values.next()) {
+                (Some(value), None) => value.trim_ascii(),
+                (None, _) => return Err(Error::malformed_authorization(format!("The signed header {name} is missing."))),
+                (Some(_), Some(_)) => return Err(Error::malformed_authorization(format!("The header {name} comes more than once."))),
+            };
+            let value = if *name == "host" && variant.without_port { without_port(request.host).as_bytes() } else { value };
+            text.extend_from_slice(name.as_bytes());
+            text.push(b':');
+            let start = text.len();
+            text.extend_from_slice(value);
+            if variant.lower_case {
+                text[start..].make_ascii_lowercase();
+            }
+            text.push(b'\n');
+        }
+        text.push(b'\n');
+        text.extend_from_slice(self.signed_headers.as_bytes());
+        text.push(b'\n');
+        text.extend_from_slice(&self.payload_hash);
+        Ok(())
+    }
+}
+
+/// Cuts `:port` off.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests;
