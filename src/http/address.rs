@@ -102,7 +102,9 @@ mod tests {
 
     #[test]
     fn a_network_contains_its_own() {
-        for (range, inside) in [("10.0.0.0/8", "10.255.0.1"), ("192.0.2.7", "::ffff:192.0.2.7"), ("0.0.0.0/0", "8.8.8.8"), ("::/0", "2001:db8::1")] {
+        for (range, inside) in
+            [("10.0.0.0/8", "10.255.0.1"), ("192.0.2.7", "::ffff:192.0.2.7"), ("0.0.0.0/0", "8.8.8.8"), ("::/0", "2001:db8::1")]
+        {
             assert!(network(range).contains(inside.parse().unwrap()), "{inside} is in {range}");
         }
         for (range, outside) in [("10.0.0.0/8", "11.0.0.1"), ("192.0.2.7", "192.0.2.8"), ("0.0.0.0/0", "2001:db8::1")] {

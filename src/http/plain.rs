@@ -123,10 +123,9 @@ fn status(kind: &ErrorKind) -> StatusCode {
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::BadCredentials => StatusCode::UNAUTHORIZED,
         ErrorKind::AccessDenied { .. } => StatusCode::FORBIDDEN,
-        ErrorKind::UnknownAction { .. }
-        | ErrorKind::InstanceNotFound
-        | ErrorKind::NoDefaultInstance
-        | ErrorKind::NotFound { .. } => StatusCode::NOT_FOUND,
+        ErrorKind::UnknownAction { .. } | ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance | ErrorKind::NotFound { .. } => {
+            StatusCode::NOT_FOUND
+        }
         ErrorKind::AlreadyExists { .. } => StatusCode::CONFLICT,
         ErrorKind::RequestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

@@ -188,7 +188,8 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(malformed());
     }
-    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).map(Secret::new).ok_or_else(malformed)?;
+    let decoded =
+        STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).map(Secret::new).ok_or_else(malformed)?;
     let (username, secret) = decoded.expose().split_once(':').ok_or_else(malformed)?;
     Ok(Some((username.to_owned(), Secret::new(secret))))
 }

@@ -92,8 +92,11 @@ impl Front {
             Dialect::Tencent(tencent::Scheme::Tc3) => self.settings.max_tc3_body_bytes.max(self.settings.max_body_bytes),
             _ => self.settings.max_body_bytes,
         };
+        let mut body = body;
         if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
             self.admit(parts, host, &marks).await?;
+        } else if marks.is_refused() && !marks.may_stand_in_the_body(parts) {
+            body = Body::empty();
         }
         let body = self.read(body, limit).await?;
         if registry::is_form(&parts.headers) {
@@ -139,8 +142,8 @@ impl Visit {
                 let version = parts.headers.get("x-acs-version").map_or(&b""[..], HeaderValue::as_bytes);
                 let style = match scheme {
                     alibaba::Scheme::Roa => alibaba::Style::Roa,
-                    _ if alibaba::is_roa_version(version) => alibaba::Style::Roa,
-                    _ => alibaba::Style::Rpc,
+                    alibaba::Scheme::Rpc => alibaba::Style::Rpc,
+                    alibaba::Scheme::Acs3 | alibaba::Scheme::Bearer | alibaba::Scheme::Unsigned => alibaba::Style::of_version(version),
                 };
                 let host = host.as_ref().copied().unwrap_or_default();
                 self.door = Door::Alibaba(alibaba::Envelope::new(&parts.headers, marks.format, style, host));
@@ -315,7 +318,15 @@ impl<'a> Marks<'a> {
 
     /// Returns whether the headers carry the signature, so that it can be looked at before the body.
     fn is_header_signed(&self) -> bool {
-        matches!(self.authorization, Authorization::Tc3 | Authorization::Acs3 | Authorization::Roa)
+        matches!(self.dialect(), Dialect::Tencent(tencent::Scheme::Tc3) | Dialect::Alibaba(alibaba::Scheme::Acs3 | alibaba::Scheme::Roa))
+    }
+
+    /// Returns whether it is refused as it stands, whatever its body holds.
+    fn is_refused(&self) -> bool {
+        matches!(
+            self.dialect(),
+            Dialect::Tencent(tencent::Scheme::Unsigned) | Dialect::Alibaba(alibaba::Scheme::Bearer | alibaba::Scheme::Unsigned)
+        )
     }
 
     /// Returns whether the marks may still come: the older schemes put everything into a form.
@@ -336,12 +347,8 @@ impl<'a> Marks<'a> {
             (_, true, true) => return Err(two_dialects()),
             _ => None,
         };
-        let clouds = [
-            by_header,
-            by_parameters,
-            self.tencent_headers.then_some(Cloud::Tencent),
-            self.alibaba_headers.then_some(Cloud::Alibaba),
-        ];
+        let clouds =
+            [by_header, by_parameters, self.tencent_headers.then_some(Cloud::Tencent), self.alibaba_headers.then_some(Cloud::Alibaba)];
         let one = clouds.iter().flatten().all(|cloud| Some(cloud) == clouds.iter().flatten().next());
         let twice_signed = by_header.is_some() && by_parameters.is_some();
         let two_authorizations = parts.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();

@@ -90,9 +90,7 @@ fn hours(parameters: &Parameters) -> Result<Duration> {
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| text.parse().ok())
             .filter(|hours| (1..=MOST_HOURS).contains(hours))
-            .ok_or_else(|| {
-                Error::invalid_parameter("ExpiresInHours", format!("It is a whole number of hours from 1 to {MOST_HOURS}."))
-            })?,
+            .ok_or_else(|| Error::invalid_parameter("ExpiresInHours", format!("It is a whole number of hours from 1 to {MOST_HOURS}.")))?,
     };
     Ok(Duration::from_secs(hours * 60 * 60))
 }

@@ -36,9 +36,7 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
             ..of(bad, "IncompleteSignature", "")
         },
         ErrorKind::SignatureMethodRefused { .. } => of(bad, "InvalidSignatureMethod", "Specified signature method is not valid."),
-        ErrorKind::AccessKeyNotFound => {
-            of(StatusCode::NOT_FOUND, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-        }
+        ErrorKind::AccessKeyNotFound => of(StatusCode::NOT_FOUND, "InvalidAccessKeyId.NotFound", "Specified access key is not found."),
         ErrorKind::AccessKeyDisabled => of(bad, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."),
         ErrorKind::RequestExpired => of(bad, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."),
         ErrorKind::MalformedTime => of(bad, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted."),
@@ -63,11 +61,9 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
             retry_after_seconds: Some(*retry_after_seconds),
             ..of(bad, "Throttling", "Request was denied due to request throttling.")
         },
-        ErrorKind::Overloaded | ErrorKind::StoreUnavailable => of(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "ServiceUnavailable",
-            "The request has failed due to a temporary failure of the server.",
-        ),
+        ErrorKind::Overloaded | ErrorKind::StoreUnavailable => {
+            of(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
+        }
         // Divergence: neither code is documented.
         ErrorKind::RequestTooLarge { .. } => ours(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
         ErrorKind::RequestTimeout => ours(StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
@@ -115,10 +111,9 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
             code: Cow::Owned(format!("{}_NOT_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))),
             ..ours(StatusCode::NOT_FOUND, "")
         },
-        ErrorKind::AlreadyExists { noun } => Answer {
-            code: Cow::Owned(format!("{}_ALREADY_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))),
-            ..ours(bad, "")
-        },
+        ErrorKind::AlreadyExists { noun } => {
+            Answer { code: Cow::Owned(format!("{}_ALREADY_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))), ..ours(bad, "") }
+        }
         ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
         ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
@@ -128,6 +123,6 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
 
 /// Returns a parameter's name as far as it can stand in a code: it may be a client's text.
 fn word(name: &str) -> String {
-    let word: String = name.chars().filter(|letter| letter.is_ascii_alphanumeric() || "._".contains(*letter)).take(64).collect();
+    let word: String = name.chars().filter(|letter| letter.is_ascii_alphanumeric() || "._-".contains(*letter)).take(64).collect();
     if word.is_empty() { "Parameter".to_owned() } else { word }
 }

@@ -92,12 +92,9 @@ impl Envelope {
         let written = match (self.format, self.style) {
             (Format::Xml, _) => xml::write("Error", &refusal),
             (Format::Json, Style::Rpc) => json(&refusal),
-            (Format::Json, Style::Roa) => json(&BothSpellings {
-                refusal: &refusal,
-                code: &answer.code,
-                message: &answer.message,
-                request_id,
-            }),
+            (Format::Json, Style::Roa) => {
+                json(&BothSpellings { refusal: &refusal, code: &answer.code, message: &answer.message, request_id })
+            }
         };
         let mut response = self.finish(answer.status, written.unwrap_or_default(), request_id);
         if let Some(seconds) = answer.retry_after_seconds {
@@ -166,9 +163,11 @@ const ROA_VERSION: &str = "2016-06-07";
 /// The version of the API of actions.
 const RPC_VERSION: &str = "2018-12-01";
 
-/// Returns whether `version` is the path-style API's.
-pub(super) fn is_roa_version(version: &[u8]) -> bool {
-    version == ROA_VERSION.as_bytes()
+impl Style {
+    /// Returns the style of the API of `version`.
+    pub(super) fn of_version(version: &[u8]) -> Self {
+        if version == ROA_VERSION.as_bytes() { Self::Roa } else { Self::Rpc }
+    }
 }
 
 /// What a call says about itself, before anything of it is believed.
@@ -177,7 +176,8 @@ struct Call<'a> {
     action: Option<&'a str>,
     version: Option<&'a str>,
     method: &'a str,
-    path: &'a str,
+    /// The path, where the signature covers it.
+    path: Option<&'a str>,
 }
 
 impl Call<'_> {
@@ -189,15 +189,18 @@ impl Call<'_> {
             Err(Error::new(kind, "The API is not served here."))
         };
         match version {
-            RPC_VERSION if self.path == "/" => {
+            RPC_VERSION if matches!(self.path, None | Some("/")) => {
                 let action = self.action.ok_or_else(|| Error::missing_parameter("Action"))?;
                 if !matches!(self.method, "GET" | "POST") {
                     return Err(Error::malformed_request("This HTTP method is not supported; use GET or POST."));
                 }
                 Operation::of_action(action).map_or_else(|| unknown(action), Ok)
             }
-            ROA_VERSION => Operation::of_path(self.method, self.path).map_or_else(|| unknown(self.path), Ok),
-            RPC_VERSION => unknown(self.path),
+            RPC_VERSION => unknown(self.path.unwrap_or_default()),
+            ROA_VERSION if self.path.is_some() => {
+                let path = self.path.unwrap_or_default();
+                Operation::of_path(self.method, path).map_or_else(|| unknown(path), Ok)
+            }
             _ => {
                 let kind = ErrorKind::UnknownVersion { version: version.to_owned() };
                 Err(Error::new(kind, "The version is not served here."))
@@ -211,13 +214,15 @@ pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Re
     match scheme {
         Scheme::Acs3 => {
             let read = sign::acs3::read(request)?;
-            let call = call(request, read.action.as_deref(), read.version.as_deref());
+            let call = Call { action: Some(&read.action), version: Some(&read.version), method: request.method, path: Some(request.path) };
             let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
             operation.run(service, &caller, &read.parameters, visit).await
         }
         Scheme::Rpc => {
             let read = sign::alibaba_rpc::read(request)?;
-            let call = call(request, read.parameters.get("Action"), read.parameters.get("Version"));
+            // This signature doesn't cover the path: nothing is called by it.
+            let given = |name| read.parameters.get(name).filter(|value| !value.is_empty());
+            let call = Call { action: given("Action"), version: given("Version"), method: request.method, path: None };
             let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
             operation.run(service, &caller, &read.parameters, visit).await
         }
@@ -225,7 +230,8 @@ pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Re
             let read = sign::alibaba_roa::read(request)?;
             // Signed, as every x-acs- header is in this scheme. Its action is not sent by every client.
             let version = request.headers.get("x-acs-version").and_then(|version| version.to_str().ok());
-            let (caller, operation) = admit(service, &read.unverified, call(request, None, version), visit).await?;
+            let call = Call { action: None, version, method: request.method, path: Some(request.path) };
+            let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
             operation.run(service, &caller, &read.parameters, visit).await
         }
         Scheme::Bearer => Err(Error::signature_method_refused("BEARERTOKEN")),
@@ -233,16 +239,12 @@ pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Re
     }
 }
 
-fn call<'a>(request: &sign::Request<'a>, action: Option<&'a str>, version: Option<&'a str>) -> Call<'a> {
-    Call { action, version, method: request.method, path: request.path }
-}
-
 /// Proves who calls, counts the call, and only then looks what it is.
 async fn admit(service: &Service, unverified: &sign::Unverified, call: Call<'_>, visit: &mut Visit) -> Result<(Caller, Operation)> {
     let operation = call.operation();
     visit.action = match &operation {
         Ok(operation) => Cow::Borrowed(operation.name()),
-        Err(_) => Cow::Owned(call.action.unwrap_or(call.path).to_owned()),
+        Err(_) => Cow::Owned(call.action.or(call.path).unwrap_or_default().to_owned()),
     };
     let caller = service.authenticate(unverified, &visit.context).await?;
     visit.principal = caller.principal();

@@ -35,8 +35,8 @@ pub(super) fn answer(error: &Error, language: Language) -> (&'static str, Cow<'_
                 "请求签名验证失败，请检查您的签名计算是否正确。",
             ),
         ),
-        // Divergence: Tencent documents no answer to a repeated request; here a signature serves one
-        // request alone, and its own message says so.
+        // Divergence: Tencent's signature leaves action, version, region and session token out, and what
+        // it does about that isn't known; here a signature goes with those that it first came with.
         ErrorKind::Replayed => ("AuthFailure.SignatureFailure", own()),
         ErrorKind::Throttled { measured, allowed } => (
             "RequestLimitExceeded",
@@ -67,10 +67,9 @@ pub(super) fn answer(error: &Error, language: Language) -> (&'static str, Cow<'_
                 Language::Chinese => format!("参数 `{name}` 取值类型错误。"),
             }),
         ),
-        ErrorKind::InvalidParameter { name } if name == "X-TC-Region" || name == "Region" => (
-            "InvalidParameterValue",
-            Cow::Owned(format!("A value specified in `{name}` is not valid, is unsupported, or cannot be used.")),
-        ),
+        ErrorKind::InvalidParameter { name } if name == "X-TC-Region" || name == "Region" => {
+            ("InvalidParameterValue", Cow::Owned(format!("A value specified in `{name}` is not valid, is unsupported, or cannot be used.")))
+        }
         ErrorKind::InvalidParameter { .. } | ErrorKind::MalformedTime => ("InvalidParameterValue", own()),
         ErrorKind::MalformedRequest => ("InvalidParameter", own()),
         ErrorKind::AccessDenied { action, resource } => {

@@ -203,19 +203,8 @@ impl Call<'_> {
 }
 
 /// The parameters of a v1 call that aren't the action's.
-const COMMON: [&str; 11] = [
-    "Action",
-    "Language",
-    "Nonce",
-    "Region",
-    "RequestClient",
-    "SecretId",
-    "Signature",
-    "SignatureMethod",
-    "Timestamp",
-    "Token",
-    "Version",
-];
+const COMMON: [&str; 11] =
+    ["Action", "Language", "Nonce", "Region", "RequestClient", "SecretId", "Signature", "SignatureMethod", "Timestamp", "Token", "Version"];
 
 /// Serves a call.
 pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Request<'_>, visit: &mut Visit) -> Result<Response> {
@@ -235,13 +224,9 @@ pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Re
         }
         Scheme::V1 => {
             let read = sign::tencent_v1::read(request)?;
-            let call = Call {
-                scope: None,
-                action: read.parameters.get("Action"),
-                version: read.parameters.get("Version"),
-                region: read.parameters.get("Region"),
-                region_name: "Region",
-            };
+            let given = |name| read.parameters.get(name).filter(|value| !value.is_empty());
+            let call =
+                Call { scope: None, action: given("Action"), version: given("Version"), region: given("Region"), region_name: "Region" };
             let (caller, operation) = admit(service, &read.unverified, &call, visit).await?;
             let own = read.parameters.iter().filter(|(name, _)| !COMMON.contains(name));
             let parameters = Parameters::from_pairs(own)?;
@@ -270,7 +255,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
 /// Reads the parameters of a TC3 call: JSON from POST, the query from GET.
 fn tc3_parameters(request: &sign::Request<'_>) -> Result<Parameters> {
     if request.method == "GET" {
-        return Parameters::from_pairs(form_urlencoded::parse(request.query.as_bytes()));
+        return Parameters::from_pairs(sign::Parameters::parse(request.query.as_bytes())?);
     }
     let content_type = request.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();

@@ -300,7 +300,8 @@ mod tests {
     #[test]
     fn lists_are_the_same_from_json_and_from_flattened_names() {
         let from_json = json(r#"{"Filters": [{"Name": "a", "Values": ["x", "y"]}, {"Name": "b", "Values": []}]}"#);
-        let from_pairs = flat(&[("Filters.1.Name", "b"), ("Filters.0.Values.1", "y"), ("Filters.0.Name", "a"), ("Filters.0.Values.0", "x")]);
+        let from_pairs =
+            flat(&[("Filters.1.Name", "b"), ("Filters.0.Values.1", "y"), ("Filters.0.Name", "a"), ("Filters.0.Values.0", "x")]);
         for mut call in [from_json, from_pairs] {
             let mut filters = call.structures("Filters").unwrap();
             assert_eq!(filters.len(), 2);
@@ -317,7 +318,10 @@ mod tests {
         let mut call = json(r#"{"Filters": [{"Name": 1}], "Ids": ["a", 2], "Extra": 1}"#);
         let mut filters = call.structures("Filters").unwrap();
         assert_eq!(filters[0].text("Name").unwrap_err().kind(), &wrong_type("Filters.0.Name"));
-        assert_eq!(filters[0].required_text("Value").unwrap_err().kind(), &ErrorKind::MissingParameter { name: "Filters.0.Value".to_owned() });
+        assert_eq!(
+            filters[0].required_text("Value").unwrap_err().kind(),
+            &ErrorKind::MissingParameter { name: "Filters.0.Value".to_owned() }
+        );
         assert_eq!(call.texts("Ids").unwrap_err().kind(), &wrong_type("Ids.1"));
         assert_eq!(call.finish().unwrap_err().kind(), &ErrorKind::UnknownParameter { name: "Extra".to_owned() });
     }
@@ -327,7 +331,8 @@ mod tests {
         for bad in [r#"{"A": 1, "A": 1}"#, r#"{"A": {"B": 1, "B": 2}}"#, "[]", "1", "", "{", "{} {}", "\u{feff}{}"] {
             assert!(Parameters::from_json(bad.as_bytes()).is_err(), "{bad:?} was taken");
         }
-        for bad in [&[("A", "1"), ("A", "1")][..], &[("A", "1"), ("A.0", "1")], &[("A.0", "1"), ("A", "1")], &[("A.0", "1"), ("A.0", "2")]] {
+        for bad in [&[("A", "1"), ("A", "1")][..], &[("A", "1"), ("A.0", "1")], &[("A.0", "1"), ("A", "1")], &[("A.0", "1"), ("A.0", "2")]]
+        {
             assert!(Parameters::from_pairs(bad.iter().copied()).is_err(), "{bad:?} was taken");
         }
     }
