@@ -1,0 +1,162 @@
+//! Product `cr`: version 2018-12-01, and of 2016-06-07 what gives out credentials.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::domain::credential::Username;
+use crate::domain::{Error, Result};
+use crate::service::{Caller, InstanceChoice, Service};
+use crate::sign::Parameters;
+
+use super::super::edge::{Door, Visit};
+use super::Envelope;
+
+/// How long a credential lives when nothing is said.
+const DEFAULT_HOURS: u64 = 1;
+/// The most that may be asked for.
+const MOST_HOURS: u64 = 24;
+
+/// What can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// `GetAuthorizationToken` of 2018-12-01: for an instance.
+    GetAuthorizationToken,
+    /// `GET /tokens` of 2016-06-07: for the one registry that this edition has.
+    GetTokens,
+}
+
+impl Operation {
+    /// Returns the operation of an action of 2018-12-01.
+    pub(super) fn of_action(action: &str) -> Option<Self> {
+        (action == "GetAuthorizationToken").then_some(Self::GetAuthorizationToken)
+    }
+
+    /// Returns the operation of a path of 2016-06-07.
+    pub(super) fn of_path(method: &str, path: &str) -> Option<Self> {
+        (method == "GET" && path == "/tokens").then_some(Self::GetTokens)
+    }
+
+    /// Returns the name for the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::GetAuthorizationToken => "GetAuthorizationToken",
+            Self::GetTokens => "GET /tokens",
+        }
+    }
+
+    /// Returns the name that calls are counted under.
+    pub(super) fn throttle(self) -> &'static str {
+        match self {
+            // One counter: both give out the same credential.
+            Self::GetAuthorizationToken | Self::GetTokens => "cr:GetAuthorizationToken",
+        }
+    }
+
+    /// Runs the operation for a proved caller. Parameters that it doesn't have are let pass, as the old
+    /// SDK's `RegionId` must be.
+    pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+        let Door::Alibaba(envelope) = &visit.door else {
+            return Err(Error::internal("an Alibaba call without an Alibaba envelope"));
+        };
+        check_format(parameters)?;
+        match self {
+            Self::GetAuthorizationToken => get_authorization_token(service, caller, parameters, visit, envelope).await,
+            Self::GetTokens => get_tokens(service, caller, visit, envelope).await,
+        }
+    }
+}
+
+/// Returns a parameter that has a value: Node writes `key=` for null.
+fn given<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+    parameters.get(name).filter(|value| !value.is_empty())
+}
+
+fn check_format(parameters: &Parameters) -> Result<()> {
+    match given(parameters, "Format") {
+        Some(format) if !format.eq_ignore_ascii_case("json") && !format.eq_ignore_ascii_case("xml") => {
+            Err(Error::invalid_parameter("Format", "It is JSON or XML."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads `ExpiresInHours`: a whole number from 1 to 24.
+fn hours(parameters: &Parameters) -> Result<Duration> {
+    let hours = match given(parameters, "ExpiresInHours") {
+        None => DEFAULT_HOURS,
+        Some(text) => Some(text)
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
+            .filter(|hours| (1..=MOST_HOURS).contains(hours))
+            .ok_or_else(|| Error::invalid_parameter("ExpiresInHours", format!("It is a whole number of hours from 1 to {MOST_HOURS}.")))?,
+    };
+    Ok(Duration::from_secs(hours * 60 * 60))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AuthorizationToken<'a> {
+    request_id: &'a str,
+    /// Unix milliseconds, a number.
+    expire_time: i64,
+    /// Exactly `success`: one client judges by it whatever the status.
+    code: &'static str,
+    is_success: bool,
+    temp_username: &'a str,
+    authorization_token: &'a str,
+}
+
+async fn get_authorization_token(
+    service: &Service,
+    caller: &Caller,
+    parameters: &Parameters,
+    visit: &Visit,
+    envelope: &Envelope,
+) -> Result<Response> {
+    let instance_id = given(parameters, "InstanceId").ok_or_else(|| Error::missing_parameter("InstanceId"))?;
+    let ttl = hours(parameters)?;
+    // A malformed id can't name an instance; it is answered as one that isn't there.
+    let instance = InstanceChoice::Cri(instance_id.parse()?);
+    let issued = service.issue_temporary(caller, &instance, Username::CrTempUser, ttl, &visit.context).await?;
+    let output = AuthorizationToken {
+        request_id: &visit.context.request_id,
+        expire_time: issued.expires_at.unix_millis(),
+        code: "success",
+        is_success: true,
+        temp_username: &issued.username,
+        authorization_token: issued.secret.expose(),
+    };
+    envelope.respond("GetAuthorizationTokenResponse", &output, &visit.context.request_id)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Tokens<'a> {
+    data: TokensData<'a>,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokensData<'a> {
+    authorization_token: &'a str,
+    temp_user_name: &'a str,
+    /// Unix milliseconds, a number.
+    expire_date: i64,
+}
+
+async fn get_tokens(service: &Service, caller: &Caller, visit: &Visit, envelope: &Envelope) -> Result<Response> {
+    let ttl = Duration::from_secs(DEFAULT_HOURS * 60 * 60);
+    let issued = service.issue_temporary(caller, &InstanceChoice::Default, Username::CrTempUser, ttl, &visit.context).await?;
+    let output = Tokens {
+        data: TokensData {
+            authorization_token: issued.secret.expose(),
+            temp_user_name: &issued.username,
+            expire_date: issued.expires_at.unix_millis(),
+        },
+        request_id: &visit.context.request_id,
+    };
+    envelope.respond("GetAuthorizationTokenResponse", &output, &visit.context.request_id)
+}

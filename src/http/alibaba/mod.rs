@@ -1,0 +1,253 @@
+//! Alibaba Cloud's OpenAPI: ACS3-HMAC-SHA256, RPC signature V1, ROA signature V1.
+//!
+//! It decodes a call, hands it to a use case, and encodes the answer. What is called follows from version
+//! and action, or version and path; the way of signing decides nothing but where those stand: current
+//! SDKs call the old path-style API with ACS3.
+//!
+//! Start with [`answer`]; operations are in the file of their product ([`cr`]), errors in [`error`].
+
+mod cr;
+mod error;
+mod xml;
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::domain::{Error, ErrorKind, Result};
+use crate::service::{Caller, Service};
+use crate::sign;
+
+use self::cr::Operation;
+use super::edge::Visit;
+
+/// How a call is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// `Authorization: ACS3-…`.
+    Acs3,
+    /// Parameters, version 1.0.
+    Rpc,
+    /// `Authorization: acs …`.
+    Roa,
+    /// With a bearer token, which nothing here gives out.
+    Bearer,
+    /// Not at all.
+    Unsigned,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json,
+    Xml,
+}
+
+/// Which of the two generations of the API a call is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// An action's name says what is called.
+    Rpc,
+    /// Method and path say it.
+    Roa,
+}
+
+/// What shapes the answer of a call, known before any work.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    format: Format,
+    style: Style,
+    /// The host as the client sent it: errors repeat it.
+    host: String,
+}
+
+impl Envelope {
+    /// Reads the envelope off what is known before any work. XML is only for who asked for it: most
+    /// clients can't read it.
+    pub(super) fn new(headers: &HeaderMap, format_parameter: Option<&str>, style: Style, host: &str) -> Self {
+        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let accepts_xml = (accept.contains("application/xml") || accept.contains("text/xml")) && !accept.contains("json");
+        let format = match format_parameter {
+            Some(format) if format.eq_ignore_ascii_case("xml") => Format::Xml,
+            Some(format) if format.eq_ignore_ascii_case("json") => Format::Json,
+            _ if accepts_xml => Format::Xml,
+            _ => Format::Json,
+        };
+        Self { format, style, host: host.to_owned() }
+    }
+
+    /// Answers with an error.
+    pub(super) fn refuse(&self, error: &Error, request_id: &str) -> Response {
+        let answer = error::answer(error, self.style);
+        let refusal = Refusal {
+            request_id,
+            host_id: &self.host,
+            code: &answer.code,
+            message: &answer.message,
+            recommend: format!("https://api.aliyun.com/troubleshoot?q={}&product=cr&requestId={request_id}", answer.code),
+        };
+        let written = match (self.format, self.style) {
+            (Format::Xml, _) => xml::write("Error", &refusal),
+            (Format::Json, Style::Rpc) => json(&refusal),
+            (Format::Json, Style::Roa) => {
+                json(&BothSpellings { refusal: &refusal, code: &answer.code, message: &answer.message, request_id })
+            }
+        };
+        let mut response = self.finish(answer.status, written.unwrap_or_default(), request_id);
+        if let Some(seconds) = answer.retry_after_seconds {
+            // A positive number makes the current SDKs raise their throttling exception.
+            response.headers_mut().insert("x-acs-retry-after", HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    /// Answers with an output.
+    fn respond(&self, root: &'static str, output: &impl Serialize, request_id: &str) -> Result<Response> {
+        let written = match self.format {
+            Format::Json => json(output),
+            Format::Xml => xml::write(root, output),
+        };
+        Ok(self.finish(StatusCode::OK, written?, request_id))
+    }
+
+    fn finish(&self, status: StatusCode, body: Vec<u8>, request_id: &str) -> Response {
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        // Both to the letter: the current SDKs parse XML errors only under exactly this type.
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(match self.format {
+                Format::Json => "application/json;charset=utf-8",
+                Format::Xml => "text/xml;charset=utf-8",
+            }),
+        );
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert("x-acs-request-id", id);
+        }
+        response
+    }
+}
+
+fn json(output: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(output).map_err(Error::internal)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Refusal<'a> {
+    request_id: &'a str,
+    host_id: &'a str,
+    code: &'a str,
+    message: &'a str,
+    recommend: String,
+}
+
+/// An error of the path-style API. Its own errors are spelled in lower case and the gateway's in upper
+/// case, and clients read one or the other: both stand there.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BothSpellings<'a> {
+    #[serde(flatten)]
+    refusal: &'a Refusal<'a>,
+    code: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+}
+
+/// The version of the path-style API.
+const ROA_VERSION: &str = "2016-06-07";
+/// The version of the API of actions.
+const RPC_VERSION: &str = "2018-12-01";
+
+impl Style {
+    /// Returns the style of the API of `version`.
+    pub(super) fn of_version(version: &[u8]) -> Self {
+        if version == ROA_VERSION.as_bytes() { Self::Roa } else { Self::Rpc }
+    }
+}
+
+/// What a call says about itself, before anything of it is believed.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    action: Option<&'a str>,
+    version: Option<&'a str>,
+    method: &'a str,
+    /// The path, where the signature covers it.
+    path: Option<&'a str>,
+}
+
+impl Call<'_> {
+    /// Returns the operation that is called.
+    fn operation(&self) -> Result<Operation> {
+        let version = self.version.ok_or_else(|| Error::missing_parameter("Version"))?;
+        let unknown = |action: &str| {
+            let kind = ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() };
+            Err(Error::new(kind, "The API is not served here."))
+        };
+        match version {
+            RPC_VERSION if matches!(self.path, None | Some("/")) => {
+                let action = self.action.ok_or_else(|| Error::missing_parameter("Action"))?;
+                if !matches!(self.method, "GET" | "POST") {
+                    return Err(Error::malformed_request("This HTTP method is not supported; use GET or POST."));
+                }
+                Operation::of_action(action).map_or_else(|| unknown(action), Ok)
+            }
+            RPC_VERSION => unknown(self.path.unwrap_or_default()),
+            ROA_VERSION if self.path.is_some() => {
+                let path = self.path.unwrap_or_default();
+                Operation::of_path(self.method, path).map_or_else(|| unknown(path), Ok)
+            }
+            _ => {
+                let kind = ErrorKind::UnknownVersion { version: version.to_owned() };
+                Err(Error::new(kind, "The version is not served here."))
+            }
+        }
+    }
+}
+
+/// Serves a call.
+pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Request<'_>, visit: &mut Visit) -> Result<Response> {
+    match scheme {
+        Scheme::Acs3 => {
+            let read = sign::acs3::read(request)?;
+            let call = Call { action: Some(&read.action), version: Some(&read.version), method: request.method, path: Some(request.path) };
+            let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
+            operation.run(service, &caller, &read.parameters, visit).await
+        }
+        Scheme::Rpc => {
+            let read = sign::alibaba_rpc::read(request)?;
+            // This signature doesn't cover the path: nothing is called by it.
+            let given = |name| read.parameters.get(name).filter(|value| !value.is_empty());
+            let call = Call { action: given("Action"), version: given("Version"), method: request.method, path: None };
+            let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
+            operation.run(service, &caller, &read.parameters, visit).await
+        }
+        Scheme::Roa => {
+            let read = sign::alibaba_roa::read(request)?;
+            // Signed, as every x-acs- header is in this scheme. Its action is not sent by every client.
+            let version = request.headers.get("x-acs-version").and_then(|version| version.to_str().ok());
+            let call = Call { action: None, version, method: request.method, path: Some(request.path) };
+            let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
+            operation.run(service, &caller, &read.parameters, visit).await
+        }
+        Scheme::Bearer => Err(Error::signature_method_refused("BEARERTOKEN")),
+        Scheme::Unsigned => Err(Error::missing_parameter("AccessKeyId")),
+    }
+}
+
+/// Proves who calls, counts the call, and only then looks what it is.
+async fn admit(service: &Service, unverified: &sign::Unverified, call: Call<'_>, visit: &mut Visit) -> Result<(Caller, Operation)> {
+    let operation = call.operation();
+    visit.action = match &operation {
+        Ok(operation) => Cow::Borrowed(operation.name()),
+        Err(_) => Cow::Owned(call.action.or(call.path).unwrap_or_default().to_owned()),
+    };
+    let caller = service.authenticate(unverified, &visit.context).await?;
+    visit.principal = caller.principal();
+    service.throttle(&caller, operation.as_ref().map_or("cr:unknown", |operation| operation.throttle()))?;
+    Ok((caller, operation?))
+}

@@ -1,0 +1,326 @@
+//! What every request passes, whichever door it comes to: an id and an address, a limit on its body,
+//! an answer when something panics, and one line in the log.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+
+use crate::domain::principal::Principal;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::service::RequestContext;
+
+use super::{alibaba, plain, registry, tencent};
+
+/// The shape that a client can read, known before any work is done.
+#[derive(Debug)]
+pub(super) enum Door {
+    /// A call of Tencent Cloud's API.
+    Tencent(tencent::Envelope),
+    /// A call of Alibaba Cloud's API.
+    Alibaba(alibaba::Envelope),
+    /// A registry's client that wants a token.
+    Registry,
+    /// Everything else: people, probes.
+    Plain,
+}
+
+impl Door {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Tencent(_) => "tencent",
+            Self::Alibaba(_) => "alibaba",
+            Self::Registry => "registry",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// Answers with `error` in the shape of this door.
+    fn refuse(&self, error: &Error, request_id: &str) -> Response {
+        match self {
+            Self::Tencent(envelope) => envelope.refuse(error, request_id),
+            Self::Alibaba(envelope) => envelope.refuse(error, request_id),
+            Self::Registry => registry::refuse(error),
+            Self::Plain => plain::refuse(error, request_id),
+        }
+    }
+}
+
+/// One request while it is served: what its envelope and its line in the log need.
+#[derive(Debug)]
+pub(super) struct Visit {
+    /// The request's id and the client's address.
+    pub(super) context: RequestContext,
+    /// Which shape the answer has.
+    pub(super) door: Door,
+    /// What the client wants to do, in its own words.
+    pub(super) action: Cow<'static, str>,
+    /// Who the client proved to be.
+    pub(super) principal: Option<Principal>,
+}
+
+impl Visit {
+    /// Begins a visit at the plain door.
+    pub(super) fn new(context: RequestContext) -> Self {
+        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
+    }
+
+    /// Ends the visit: logs it once, and puts an error into the client's envelope.
+    pub(super) fn end(self, answer: Result<Response>) -> Response {
+        match answer {
+            Ok(response) => {
+                tracing::debug!(
+                    dialect = self.door.name(),
+                    action = %self.action.escape_debug(),
+                    principal = self.principal.map(tracing::field::display),
+                    request_id = self.context.request_id,
+                    "answered"
+                );
+                response
+            }
+            Err(error) => {
+                self.log(&error);
+                self.door.refuse(&error, &self.context.request_id)
+            }
+        }
+    }
+
+    /// Writes the line. The kind's name alone: its fields may hold what the client signed, with its
+    /// session token in it. The action is the client's text: escaped, and cut.
+    fn log(&self, error: &Error) {
+        let kind = kind_name(error.kind());
+        let (door, address) = (self.door.name(), self.context.address);
+        let action: String = self.action.chars().take(64).flat_map(char::escape_debug).collect();
+        let principal = self.principal.map(tracing::field::display);
+        let request_id = self.context.request_id.as_str();
+        let cause = error.cause();
+        if is_ours(error.kind()) {
+            tracing::error!(kind, dialect = door, action, principal, request_id, %address, cause, "failed: {error}");
+        } else {
+            tracing::info!(kind, dialect = door, action, principal, request_id, %address, cause, "refused");
+        }
+    }
+}
+
+/// Returns the variant's name, without what it holds.
+fn kind_name(kind: &ErrorKind) -> String {
+    let mut name = format!("{kind:?}");
+    name.truncate(name.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(name.len()));
+    name
+}
+
+/// Returns whether the operator should look at it, and not the client.
+fn is_ours(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Internal | ErrorKind::Misconfigured | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Overloaded
+    )
+}
+
+/// Runs `work`; a panic inside becomes an internal error, so that the client still gets its envelope.
+pub(super) async fn unless_panic<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut work = pin!(work);
+    // Safe to go on after: nothing that the work could leave half done outlives the request, but for
+    // what the service shares, and that heals itself (its locks don't poison).
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(poll) => poll,
+        Err(panic) => std::task::Poll::Ready(Err(Error::internal(panic_text(panic.as_ref())))),
+    })
+    .await
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("no message"))
+}
+
+/// How many bytes of bodies may still be taken into memory, over all requests.
+#[derive(Debug)]
+pub(super) struct Budget(AtomicUsize);
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+}
+
+/// A body in memory; its share of the budget goes back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Buffered<'a> {
+    bytes: Bytes,
+    held: Held<'a>,
+}
+
+impl Buffered<'_> {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[derive(Debug)]
+struct Held<'a> {
+    budget: &'a Budget,
+    bytes: usize,
+}
+
+impl Held<'_> {
+    /// Takes `more` bytes of the budget. Bytes are counted as they arrive, not as they are announced: a
+    /// client that announces much and sends nothing holds nothing.
+    fn grow(&mut self, more: usize) -> Result<()> {
+        self.budget
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(more))
+            .map_err(|_| Error::new(ErrorKind::Overloaded, "Too many requests are being received; try again in a moment."))?;
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes within `timeout`, within the `budget`.
+pub(super) async fn read_body(body: Body, limit: usize, timeout: Duration, budget: &Budget) -> Result<Buffered<'_>> {
+    let mut buffered = Buffered { bytes: Bytes::new(), held: Held { budget, bytes: 0 } };
+    if axum::body::HttpBody::is_end_stream(&body) {
+        return Ok(buffered);
+    }
+    let too_large = || Error::new(ErrorKind::RequestTooLarge { limit }, format!("The request's body is larger than {limit} bytes."));
+    if axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let read = async {
+        let mut body = body;
+        let mut gathered = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame =
+                frame.map_err(|source| Error::malformed_request("The request's body could not be received whole.").caused_by(source))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if data.len() > limit - buffered.held.bytes {
+                return Err(too_large());
+            }
+            buffered.held.grow(data.len())?;
+            // Nearly every body is one frame: it is taken as it is.
+            if buffered.bytes.is_empty() && gathered.is_empty() {
+                buffered.bytes = data;
+            } else {
+                if gathered.is_empty() {
+                    gathered.extend_from_slice(&std::mem::take(&mut buffered.bytes));
+                }
+                gathered.extend_from_slice(&data);
+            }
+        }
+        if !gathered.is_empty() {
+            buffered.bytes = gathered.freeze();
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(timeout, read).await {
+        Ok(read) => read.map(|()| buffered),
+        Err(_) => Err(Error::new(ErrorKind::RequestTimeout, "The request's body did not arrive in time.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn stream(chunks: &'static [&'static str]) -> Body {
+        let frames = chunks.iter().map(|chunk| Ok::<_, Infallible>(hyper::body::Frame::data(Bytes::from_static(chunk.as_bytes()))));
+        Body::new(Frames(frames.collect()))
+    }
+
+    struct Frames(std::collections::VecDeque<Result<hyper::body::Frame<Bytes>, Infallible>>);
+
+    impl axum::body::HttpBody for Frames {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+            std::task::Poll::Ready(self.0.pop_front())
+        }
+    }
+
+    /// A body that never comes.
+    struct Endless;
+
+    impl axum::body::HttpBody for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn a_body_is_gathered_and_its_share_given_back() {
+        let budget = Budget::new(100);
+        let body = read_body(stream(&["ab", "", "cd", "e"]), 10, SECOND, &budget).await.unwrap();
+        assert_eq!(body.bytes(), b"abcde");
+        assert_eq!(budget.0.load(Ordering::Relaxed), 95);
+        drop(body);
+        assert_eq!(budget.0.load(Ordering::Relaxed), 100);
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused_announced_or_not() {
+        let budget = Budget::new(100);
+        for body in [Body::from("abcdef"), stream(&["abc", "def"])] {
+            let error = read_body(body, 5, SECOND, &budget).await.unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::RequestTooLarge { limit: 5 });
+        }
+        assert_eq!(budget.0.load(Ordering::Relaxed), 100);
+    }
+
+    #[tokio::test]
+    async fn bodies_together_stay_within_the_budget() {
+        let budget = Budget::new(8);
+        let first = read_body(Body::from("abcde"), 10, SECOND, &budget).await.unwrap();
+        let error = read_body(Body::from("abcde"), 10, SECOND, &budget).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Overloaded);
+        drop(first);
+        assert!(read_body(Body::from("abcde"), 10, SECOND, &budget).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_comes_is_cut_off() {
+        let error = read_body(Body::new(Endless), 10, Duration::from_millis(1), &Budget::new(8)).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::RequestTimeout);
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_internal_error() {
+        let work = async { if true { panic!("a table leg broke") } else { Ok(()) } };
+        let error = unless_panic(work).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Internal);
+        assert!(!error.message().contains("table"));
+    }
+
+    #[test]
+    fn the_log_names_the_kind_and_nothing_that_it_holds() {
+        assert_eq!(kind_name(&ErrorKind::SignatureMismatch { string_to_sign: "secret".to_owned() }), "SignatureMismatch");
+        assert_eq!(kind_name(&ErrorKind::Internal), "Internal");
+    }
+}

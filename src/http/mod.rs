@@ -1,0 +1,58 @@
+//! The front doors: the only part that knows HTTP.
+//!
+//! A dialect decodes a request, hands it to a use case, and encodes what comes back; it never opens the
+//! store and never decides. The envelope is chosen before the work ([`router`]), so that whatever goes
+//! wrong comes back in a shape that the client can read ([`edge`]).
+//!
+//! Start with [`router`], then [`tencent`], [`alibaba`] and [`registry`].
+
+pub mod address;
+pub mod alibaba;
+mod edge;
+mod plain;
+pub mod registry;
+mod router;
+pub mod tencent;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use address::Network;
+pub use router::{Front, router};
+
+/// The socket that a request came from. The listener puts it into the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// What the front doors are told by the operator.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The largest body, in bytes.
+    pub max_body_bytes: usize,
+    /// The largest body of a request signed with TC3, in bytes: Tencent's contract has ten megabytes there.
+    pub max_tc3_body_bytes: usize,
+    /// How long a whole body may take to arrive.
+    pub body_timeout: Duration,
+    /// How many bytes of bodies may be in memory at once, over all requests.
+    pub body_budget_bytes: usize,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Where clients reach this service, such as `http://localhost:8480`, without a slash at the end.
+    pub public_url: String,
+    /// Where the documentation is, for who came to the wrong door.
+    pub documentation: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1024 * 1024,
+            max_tc3_body_bytes: 1024 * 1024,
+            body_timeout: Duration::from_secs(10),
+            body_budget_bytes: 64 * 1024 * 1024,
+            trusted_proxies: Vec::new(),
+            public_url: "http://localhost:8480".to_owned(),
+            documentation: "see README.md and docs/ of transire".to_owned(),
+        }
+    }
+}

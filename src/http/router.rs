@@ -1,0 +1,438 @@
+//! Picks the door: before any work, from the request itself.
+//!
+//! Both clouds' clients call one port, with any host and nearly any path, so a call is recognised by its
+//! signature: where it stands and what it is called. A request with the marks of two dialects is refused:
+//! whoever checks the one would act on what the other says.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Version, header};
+
+use crate::domain::{Error, Result};
+use crate::service::{RequestContext, Service};
+use crate::sign;
+
+use super::edge::{Budget, Buffered, Door, Visit, read_body, unless_panic};
+use super::plain::Page;
+use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
+
+/// All front doors of one service.
+pub struct Front {
+    service: Arc<Service>,
+    settings: Settings,
+    budget: Budget,
+}
+
+/// Builds the router over all front doors.
+pub fn router(service: Arc<Service>, settings: Settings) -> Router {
+    let serve = |State(front): State<Arc<Front>>, request: Request| async move { front.serve(request).await };
+    Router::new().fallback(serve).with_state(Arc::new(Front::new(service, settings)))
+}
+
+impl Front {
+    /// Opens the doors of `service`.
+    pub fn new(service: Arc<Service>, settings: Settings) -> Self {
+        let budget = Budget::new(settings.body_budget_bytes);
+        Self { service, settings, budget }
+    }
+
+    /// Serves one request; its [`Peer`] is among its extensions.
+    pub async fn serve(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        // Without a peer, as in a test, there is still an address to count refusals against.
+        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
+        let mut visit = Visit::new(RequestContext { request_id: self.service.request_id(), address: client });
+        let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
+        visit.end(answer)
+    }
+
+    async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
+        let path = parts.uri.path();
+        if path == "/token" {
+            visit.door = Door::Registry;
+            return self.token(parts, body, visit).await;
+        }
+        match Page::of(path) {
+            Some(page) => plain::page(page, parts, &self.service).await,
+            None => self.cloud(parts, body, visit).await,
+        }
+    }
+
+    async fn token(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
+        self.service.check_address(visit.context.address)?;
+        if parts.method == Method::GET {
+            registry::get(&self.service, parts, visit).await
+        } else if parts.method == Method::POST {
+            let body = self.read(body, self.settings.max_body_bytes).await?;
+            registry::post(&self.service, parts, body.bytes(), visit).await
+        } else {
+            Ok(registry::method_not_allowed(&parts.method))
+        }
+    }
+
+    async fn cloud(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
+        let host = signed_host(parts);
+        let mut marks = Marks::of_head(parts);
+        visit.open(&marks, parts, &host);
+        self.service.check_address(visit.context.address)?;
+        if matches!(marks.dialect(), Dialect::Neither) && !marks.may_stand_in_the_body(parts) {
+            return Ok(plain::wrong_door(&self.settings));
+        }
+        let host = host?;
+        marks.check_single(parts)?;
+
+        let limit = match marks.dialect() {
+            Dialect::Tencent(tencent::Scheme::Tc3) => self.settings.max_tc3_body_bytes.max(self.settings.max_body_bytes),
+            _ => self.settings.max_body_bytes,
+        };
+        let mut body = body;
+        if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
+            self.admit(parts, host, &marks).await?;
+        } else if marks.is_refused() && !marks.may_stand_in_the_body(parts) {
+            body = Body::empty();
+        }
+        let body = self.read(body, limit).await?;
+        if registry::is_form(&parts.headers) {
+            marks.add(body.bytes());
+            visit.open(&marks, parts, &Ok(host));
+            marks.check_single(parts)?;
+        }
+        let request = signed(parts, host, body.bytes());
+        match marks.dialect() {
+            Dialect::Tencent(scheme) => tencent::answer(&self.service, scheme, &request, visit).await,
+            Dialect::Alibaba(scheme) => alibaba::answer(&self.service, scheme, &request, visit).await,
+            Dialect::Neither => Ok(plain::wrong_door(&self.settings)),
+        }
+    }
+
+    /// Checks what can be known before a body takes memory: a stranger gets none.
+    async fn admit(&self, parts: &Parts, host: &str, marks: &Marks<'_>) -> Result<()> {
+        if let Some(preview) = sign::preview(&parts.headers) {
+            return self.service.admit(&preview).await;
+        }
+        // It can't be read; its reader says what is wrong with it, without the body.
+        let request = signed(parts, host, b"");
+        match marks.dialect() {
+            Dialect::Tencent(tencent::Scheme::Tc3) => sign::tc3::read(&request).map(drop)?,
+            Dialect::Alibaba(alibaba::Scheme::Acs3) => sign::acs3::read(&request).map(drop)?,
+            Dialect::Alibaba(alibaba::Scheme::Roa) => sign::alibaba_roa::read(&request).map(drop)?,
+            Dialect::Tencent(_) | Dialect::Alibaba(_) | Dialect::Neither => {}
+        }
+        Err(Error::malformed_authorization("The Authorization header can't be read."))
+    }
+
+    async fn read(&self, body: Body, limit: usize) -> Result<Buffered<'_>> {
+        read_body(body, limit, self.settings.body_timeout, &self.budget).await
+    }
+}
+
+impl Visit {
+    /// Chooses the envelope, by what is known so far.
+    fn open(&mut self, marks: &Marks<'_>, parts: &Parts, host: &Result<&str>) {
+        match marks.dialect() {
+            Dialect::Tencent(_) => self.door = Door::Tencent(tencent::Envelope::new(&parts.headers, marks.language)),
+            Dialect::Alibaba(scheme) => {
+                let version = parts.headers.get("x-acs-version").map_or(&b""[..], HeaderValue::as_bytes);
+                let style = match scheme {
+                    alibaba::Scheme::Roa => alibaba::Style::Roa,
+                    alibaba::Scheme::Rpc => alibaba::Style::Rpc,
+                    alibaba::Scheme::Acs3 | alibaba::Scheme::Bearer | alibaba::Scheme::Unsigned => alibaba::Style::of_version(version),
+                };
+                let host = host.as_ref().copied().unwrap_or_default();
+                self.door = Door::Alibaba(alibaba::Envelope::new(&parts.headers, marks.format, style, host));
+                // Alibaba's request ids are upper-case; the log's and the audit's are what the client saw.
+                self.context.request_id.make_ascii_uppercase();
+            }
+            Dialect::Neither => self.door = Door::Plain,
+        }
+    }
+}
+
+fn signed<'a>(parts: &'a Parts, host: &'a str, body: &'a [u8]) -> sign::Request<'a> {
+    sign::Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        host,
+        headers: &parts.headers,
+        body,
+    }
+}
+
+/// Returns the host that clients sign: the Host header as it came, a scheme in it or not (tccli sends
+/// one), or HTTP/2's authority. Two of them are refused: a proxy may believe the other one.
+fn signed_host(parts: &Parts) -> Result<&str> {
+    let mut lines = parts.headers.get_all(header::HOST).iter();
+    let header = lines.next().map(HeaderValue::to_str).transpose();
+    let header = header.map_err(|_| Error::malformed_request("The Host header can't be read."))?;
+    let authority = (parts.version >= Version::HTTP_2).then(|| parts.uri.authority().map(http::uri::Authority::as_str)).flatten();
+    match (authority, header, lines.next()) {
+        (Some(authority), Some(header), _) if authority != header => Err(two_hosts()),
+        (_, _, Some(_)) => Err(two_hosts()),
+        (Some(host), _, None) | (None, Some(host), None) => Ok(host),
+        (None, None, None) => Err(Error::malformed_request("The request names no host.")),
+    }
+}
+
+fn two_hosts() -> Error {
+    Error::malformed_request("The request names two hosts.")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Tencent(tencent::Scheme),
+    Alibaba(alibaba::Scheme),
+    Neither,
+}
+
+/// What the Authorization header announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Authorization {
+    Tc3,
+    Skip,
+    Acs3,
+    Roa,
+    /// None, or one that no dialect has.
+    Other,
+}
+
+impl Authorization {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+        if text.starts_with(b"TC3-") {
+            Self::Tc3
+        } else if text == b"SKIP" {
+            Self::Skip
+        } else if text.starts_with(b"ACS3-") {
+            Self::Acs3
+        } else if text.starts_with(b"acs ") {
+            Self::Roa
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The marks of the dialects that a request bears.
+///
+/// The clouds' parameters share names (`Signature`, `SignatureMethod`, `Action`, `Version`, `Timestamp`):
+/// it is the access key's that tells them apart. `x-acs-` headers alone are no scheme: clients that sign
+/// with parameters send them too.
+struct Marks<'a> {
+    authorization: Authorization,
+    tencent_headers: bool,
+    alibaba_headers: bool,
+    bearer: bool,
+    secret_id: bool,
+    access_key_id: bool,
+    signature: bool,
+    signature_nonce: bool,
+    tencent_version: bool,
+    action: bool,
+    language: Option<&'a str>,
+    format: Option<&'a str>,
+}
+
+impl<'a> Marks<'a> {
+    /// Reads the marks of headers and query.
+    fn of_head(parts: &'a Parts) -> Self {
+        let headers = &parts.headers;
+        let mut marks = Self {
+            authorization: Authorization::of(headers),
+            tencent_headers: headers.contains_key("x-tc-action"),
+            alibaba_headers: headers.contains_key("x-acs-action") || headers.contains_key("x-acs-version"),
+            bearer: headers.contains_key("x-acs-bearer-token"),
+            secret_id: false,
+            access_key_id: false,
+            signature: false,
+            signature_nonce: false,
+            tencent_version: false,
+            action: false,
+            language: None,
+            format: None,
+        };
+        marks.add(parts.uri.query().unwrap_or_default().as_bytes());
+        marks
+    }
+
+    /// Adds the marks of encoded parameters. Names and the few values that matter are plain ASCII, and
+    /// no client encodes those.
+    fn add(&mut self, encoded: &'a [u8]) {
+        for pair in encoded.split(|byte| *byte == b'&') {
+            let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
+                Some(place) => (&pair[..place], &pair[place + 1..]),
+                None => (pair, &b""[..]),
+            };
+            let text = || std::str::from_utf8(value).ok();
+            match name {
+                b"SecretId" => self.secret_id = true,
+                b"AccessKeyId" => self.access_key_id = true,
+                b"Signature" => self.signature = true,
+                b"SignatureNonce" | b"SignatureVersion" => self.signature_nonce = true,
+                b"BearerToken" => self.bearer = true,
+                b"SignatureType" => self.bearer |= value == b"BEARERTOKEN",
+                b"Action" => self.action = true,
+                b"Version" => self.tencent_version = text().is_some_and(tencent::knows_version),
+                b"Language" => self.language = text(),
+                b"Format" => self.format = text(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the dialect: the Authorization header's, where it announces one.
+    fn dialect(&self) -> Dialect {
+        match self.authorization {
+            Authorization::Tc3 => return Dialect::Tencent(tencent::Scheme::Tc3),
+            Authorization::Acs3 => return Dialect::Alibaba(alibaba::Scheme::Acs3),
+            Authorization::Roa => return Dialect::Alibaba(alibaba::Scheme::Roa),
+            Authorization::Skip => return Dialect::Tencent(tencent::Scheme::Unsigned),
+            Authorization::Other => {}
+        }
+        if self.secret_id {
+            Dialect::Tencent(tencent::Scheme::V1)
+        } else if self.access_key_id {
+            Dialect::Alibaba(alibaba::Scheme::Rpc)
+        } else if self.tencent_headers {
+            // Its reader says that the Authorization header is missing.
+            Dialect::Tencent(tencent::Scheme::Tc3)
+        } else if self.bearer {
+            Dialect::Alibaba(alibaba::Scheme::Bearer)
+        } else if self.alibaba_headers || self.signature_nonce {
+            Dialect::Alibaba(alibaba::Scheme::Unsigned)
+        } else if self.action && self.tencent_version {
+            Dialect::Tencent(tencent::Scheme::V1)
+        } else if self.action || self.signature {
+            Dialect::Alibaba(alibaba::Scheme::Unsigned)
+        } else {
+            Dialect::Neither
+        }
+    }
+
+    /// Returns whether the headers carry the signature, so that it can be looked at before the body.
+    fn is_header_signed(&self) -> bool {
+        matches!(self.dialect(), Dialect::Tencent(tencent::Scheme::Tc3) | Dialect::Alibaba(alibaba::Scheme::Acs3 | alibaba::Scheme::Roa))
+    }
+
+    /// Returns whether it is refused as it stands, whatever its body holds.
+    fn is_refused(&self) -> bool {
+        matches!(
+            self.dialect(),
+            Dialect::Tencent(tencent::Scheme::Unsigned) | Dialect::Alibaba(alibaba::Scheme::Bearer | alibaba::Scheme::Unsigned)
+        )
+    }
+
+    /// Returns whether the marks may still come: the older schemes put everything into a form.
+    fn may_stand_in_the_body(&self, parts: &Parts) -> bool {
+        parts.method == Method::POST && registry::is_form(&parts.headers)
+    }
+
+    /// Refuses the marks of two ways of signing.
+    fn check_single(&self, parts: &Parts) -> Result<()> {
+        let by_header = match self.authorization {
+            Authorization::Tc3 | Authorization::Skip => Some(Cloud::Tencent),
+            Authorization::Acs3 | Authorization::Roa => Some(Cloud::Alibaba),
+            Authorization::Other => None,
+        };
+        let by_parameters = match (self.signature, self.secret_id, self.access_key_id) {
+            (true, true, false) => Some(Cloud::Tencent),
+            (true, false, true) => Some(Cloud::Alibaba),
+            (_, true, true) => return Err(two_dialects()),
+            _ => None,
+        };
+        let clouds =
+            [by_header, by_parameters, self.tencent_headers.then_some(Cloud::Tencent), self.alibaba_headers.then_some(Cloud::Alibaba)];
+        let one = clouds.iter().flatten().all(|cloud| Some(cloud) == clouds.iter().flatten().next());
+        let twice_signed = by_header.is_some() && by_parameters.is_some();
+        let two_authorizations = parts.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
+        if one && !twice_signed && !two_authorizations { Ok(()) } else { Err(two_dialects()) }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cloud {
+    Tencent,
+    Alibaba,
+}
+
+fn two_dialects() -> Error {
+    Error::malformed_authorization("The request is signed in two ways; sign it in one.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(method: Method, uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_dialect_is_recognised_from_the_request_itself() {
+        use alibaba::Scheme as A;
+        use tencent::Scheme as T;
+        let cases: &[(&str, &[(&str, &str)], Dialect)] = &[
+            ("/", &[("authorization", "TC3-HMAC-SHA256 x")], Dialect::Tencent(T::Tc3)),
+            ("/", &[("x-tc-action", "CreateInstanceToken")], Dialect::Tencent(T::Tc3)),
+            ("/", &[("x-tc-action", "A"), ("authorization", "SKIP")], Dialect::Tencent(T::Unsigned)),
+            ("/?SecretId=AKID&Signature=x&Action=A", &[], Dialect::Tencent(T::V1)),
+            ("/?Action=A&Version=2019-09-24", &[], Dialect::Tencent(T::V1)),
+            ("/", &[("authorization", "ACS3-HMAC-SHA256 x")], Dialect::Alibaba(A::Acs3)),
+            ("/", &[("authorization", "ACS3-HMAC-SM3 x")], Dialect::Alibaba(A::Acs3)),
+            ("/?AccessKeyId=LTAI&Signature=x", &[], Dialect::Alibaba(A::Rpc)),
+            ("/?AccessKeyId=LTAI&Signature=x", &[("x-acs-action", "A")], Dialect::Alibaba(A::Rpc)),
+            ("/tokens", &[("authorization", "acs LTAI:x")], Dialect::Alibaba(A::Roa)),
+            ("/?SignatureType=BEARERTOKEN", &[("x-acs-bearer-token", "t")], Dialect::Alibaba(A::Bearer)),
+            ("/?Action=AssumeRoleWithOIDC&Version=2015-04-01", &[], Dialect::Alibaba(A::Unsigned)),
+            ("/", &[("x-acs-action", "A")], Dialect::Alibaba(A::Unsigned)),
+            ("/", &[], Dialect::Neither),
+            ("/", &[("authorization", "Basic abc")], Dialect::Neither),
+        ];
+        for (uri, headers, dialect) in cases {
+            assert_eq!(Marks::of_head(&parts(Method::GET, uri, headers)).dialect(), *dialect, "{uri} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_marks_of_two_dialects_are_refused() {
+        let (tc3, acs3) = (("authorization", "TC3-HMAC-SHA256 x"), ("authorization", "ACS3-HMAC-SHA256 x"));
+        let cases: &[(&str, &[(&str, &str)])] = &[
+            ("/", &[tc3, ("x-acs-action", "A")]),
+            ("/", &[acs3, ("x-tc-action", "A")]),
+            ("/?SecretId=a&Signature=b", &[tc3]),
+            ("/?AccessKeyId=a&Signature=b", &[acs3]),
+            ("/?SecretId=a&AccessKeyId=b&Signature=c", &[]),
+            ("/?SecretId=a&Signature=c", &[("x-acs-version", "2018-12-01")]),
+            ("/", &[tc3, tc3]),
+        ];
+        for (uri, headers) in cases {
+            let parts = parts(Method::GET, uri, headers);
+            assert!(Marks::of_head(&parts).check_single(&parts).is_err(), "{uri} {headers:?} was taken");
+        }
+        let parts = parts(Method::GET, "/?AccessKeyId=a&Signature=b", &[("x-acs-action", "A"), ("x-acs-version", "2018-12-01")]);
+        assert!(Marks::of_head(&parts).check_single(&parts).is_ok());
+    }
+
+    #[test]
+    fn the_host_is_the_raw_header_and_only_one() {
+        assert_eq!(signed_host(&parts(Method::GET, "/", &[("host", "http://127.0.0.1:8480")])).unwrap(), "http://127.0.0.1:8480");
+        assert!(signed_host(&parts(Method::GET, "/", &[("host", "a"), ("host", "a")])).is_err());
+        assert!(signed_host(&parts(Method::GET, "/", &[])).is_err());
+        let mut http2 = parts(Method::GET, "https://a:1/", &[]);
+        http2.version = Version::HTTP_2;
+        assert_eq!(signed_host(&http2).unwrap(), "a:1");
+        http2.headers.insert(header::HOST, HeaderValue::from_static("b"));
+        assert!(signed_host(&http2).is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! Product `tcr`, version 2019-09-24.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::domain::credential::Username;
+use crate::domain::name::check_description;
+use crate::domain::{Error, Result};
+use crate::service::{Caller, InstanceChoice, Issued, Service};
+
+use super::super::edge::{Door, Visit};
+use super::parameters::Parameters;
+
+/// How long a temporary credential lives: an hour, by Tencent's contract.
+const TEMPORARY_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// What can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    CreateInstanceToken,
+}
+
+impl Operation {
+    const ALL: [Self; 1] = [Self::CreateInstanceToken];
+
+    /// Returns the operation of an action's exact name.
+    pub(super) fn named(action: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.name() == action)
+    }
+
+    /// Returns the action's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::CreateInstanceToken => "CreateInstanceToken",
+        }
+    }
+
+    /// Returns the name that calls are counted under.
+    pub(super) fn throttle(self) -> &'static str {
+        match self {
+            Self::CreateInstanceToken => "tcr:CreateInstanceToken",
+        }
+    }
+
+    /// Runs the operation for a proved caller.
+    pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+        match self {
+            Self::CreateInstanceToken => {
+                let issued = create_instance_token(service, caller, parameters, visit).await?;
+                reply(&InstanceToken::of(&issued.0, issued.1), visit)
+            }
+        }
+    }
+}
+
+fn reply(output: &impl Serialize, visit: &Visit) -> Result<Response> {
+    match &visit.door {
+        Door::Tencent(envelope) => envelope.respond(output, &visit.context.request_id),
+        Door::Alibaba(_) | Door::Registry | Door::Plain => Err(Error::internal("a Tencent call without a Tencent envelope")),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TokenType {
+    Temporary,
+    LongTerm,
+}
+
+async fn create_instance_token(
+    service: &Service,
+    caller: &Caller,
+    mut parameters: Parameters,
+    visit: &Visit,
+) -> Result<(Issued, TokenType)> {
+    let registry_id = parameters.required_text("RegistryId")?;
+    let token_type = match parameters.text("TokenType")?.as_deref() {
+        None | Some("temp") => TokenType::Temporary,
+        Some("longterm") => TokenType::LongTerm,
+        Some(_) => return Err(Error::invalid_parameter("TokenType", "The parameter `TokenType` is `temp` or `longterm`.")),
+    };
+    let description = parameters.text("Desc")?.unwrap_or_default();
+    check_description("Desc", &description)?;
+    parameters.finish()?;
+    // A malformed id can't name an instance; it is answered as one that isn't there.
+    let instance = InstanceChoice::Tcr(registry_id.parse()?);
+    let issued = match token_type {
+        TokenType::Temporary => service.issue_temporary(caller, &instance, Username::NumericId, TEMPORARY_TTL, &visit.context).await?,
+        TokenType::LongTerm => service.issue_long_term(caller, &instance, &description, &visit.context).await?,
+    };
+    Ok((issued, token_type))
+}
+
+/// The output of `CreateInstanceToken`. No field may be missing or null: Harbor and Terraform take them
+/// without a look.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InstanceToken<'a> {
+    username: &'a str,
+    token: &'a str,
+    /// Unix milliseconds, a number.
+    exp_time: i64,
+    /// Empty for a temporary credential, which has no id to name it by later.
+    token_id: &'a str,
+}
+
+impl<'a> InstanceToken<'a> {
+    fn of(issued: &'a Issued, token_type: TokenType) -> Self {
+        Self {
+            username: &issued.username,
+            token: issued.secret.expose(),
+            exp_time: issued.expires_at.unix_millis(),
+            token_id: match token_type {
+                TokenType::Temporary => "",
+                TokenType::LongTerm => issued.id.as_str(),
+            },
+        }
+    }
+}
