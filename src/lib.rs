@@ -1,3 +1,4 @@
 //! Transire gives out access credentials for container registries.
 
 pub mod domain;
+pub mod store;
