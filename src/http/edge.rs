@@ -97,15 +97,16 @@ impl Visit {
     /// session token in it. The action is the client's text: escaped, and cut.
     fn log(&self, error: &Error) {
         let kind = kind_name(error.kind());
-        let (door, address) = (self.door.name(), self.context.address);
+        let door = self.door.name();
+        let address = self.context.address.map(tracing::field::display);
         let action: String = self.action.chars().take(64).flat_map(char::escape_debug).collect();
         let principal = self.principal.map(tracing::field::display);
         let request_id = self.context.request_id.as_str();
         let cause = error.cause();
         if is_ours(error.kind()) {
-            tracing::error!(kind, dialect = door, action, principal, request_id, %address, cause, "failed: {error}");
+            tracing::error!(kind, dialect = door, action, principal, request_id, address, cause, "failed: {error}");
         } else {
-            tracing::info!(kind, dialect = door, action, principal, request_id, %address, cause, "refused");
+            tracing::info!(kind, dialect = door, action, principal, request_id, address, cause, "refused");
         }
     }
 }

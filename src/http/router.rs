@@ -48,7 +48,7 @@ impl Front {
         // Without a peer, as in a test, there is still an address to count refusals against.
         let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let mut visit = Visit::new(RequestContext { request_id: self.service.request_id(), address: client });
+        let mut visit = Visit::new(RequestContext { request_id: self.service.request_id(), address: Some(client) });
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
         visit.end(answer)
     }
@@ -66,7 +66,7 @@ impl Front {
     }
 
     async fn token(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
-        self.service.check_address(visit.context.address)?;
+        self.service.check_address(&visit.context)?;
         if parts.method == Method::GET {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
@@ -81,7 +81,7 @@ impl Front {
         let host = signed_host(parts);
         let mut marks = Marks::of_head(parts);
         visit.open(&marks, parts, &host);
-        self.service.check_address(visit.context.address)?;
+        self.service.check_address(&visit.context)?;
         if matches!(marks.dialect(), Dialect::Neither) && !marks.may_stand_in_the_body(parts) {
             return Ok(plain::wrong_door(&self.settings));
         }
