@@ -332,6 +332,18 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_has_one_spelling() {
+        assert_eq!(decode_hex_signature(&"ab".repeat(32)).unwrap(), [0xab; 32]);
+        for bad in ["", &"AB".repeat(32), &"ab".repeat(31), &"ab".repeat(33), &"ag".repeat(32)] {
+            assert!(decode_hex_signature(bad).is_err(), "{bad}");
+        }
+        assert_eq!(decode_base64_signature("YWI=").unwrap(), b"ab");
+        for bad in ["YWI", "YWJ=", "YWI =", "YWI=\n", "Y-I="] {
+            assert!(decode_base64_signature(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn the_window_ends_where_the_clouds_say() {
         let now = Timestamp::from_unix_seconds(1_735_787_045);
         for method in Method::ALL {

@@ -206,11 +206,10 @@ fn string_to_sign(timestamp: &str, credential_scope: &str, hash: &[u8; 32]) -> V
     string
 }
 
-/// Hashes what a signature is bound to. Lengths go before the parts, or one part could lend bytes to the next.
+/// Hashes what a signature is bound to; what isn't sent counts as empty. Lengths go before the parts, or one part could lend bytes to the next.
 fn bound(parts: [&Option<String>; 4], body: Option<&[u8]>) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts.map(|part| part.as_ref().map(String::as_bytes)).into_iter().chain([body]) {
-        context.update(&[u8::from(part.is_some())]);
         context.update(&(part.map_or(0, <[u8]>::len) as u64).to_be_bytes());
         context.update(part.unwrap_or_default());
     }
