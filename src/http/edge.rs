@@ -88,9 +88,14 @@ impl Visit {
             }
             Err(error) => {
                 self.log(&error);
-                self.door.refuse(&error, &self.context.request_id)
+                self.refuse(&error)
             }
         }
+    }
+
+    /// Puts an error into the client's envelope.
+    pub(super) fn refuse(&self, error: &Error) -> Response {
+        self.door.refuse(error, &self.context.request_id)
     }
 
     /// Writes the line. The kind's name alone: its fields may hold what the client signed, with its

@@ -22,6 +22,9 @@ use super::edge::{Budget, Buffered, Door, Visit, read_body, unless_panic};
 use super::plain::Page;
 use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
 
+/// Where registries send their clients.
+const TOKEN_PATH: &str = "/token";
+
 /// All front doors of one service.
 pub struct Front {
     service: Arc<Service>,
@@ -55,7 +58,7 @@ impl Front {
 
     async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
         let path = parts.uri.path();
-        if path == "/token" {
+        if path == TOKEN_PATH {
             visit.door = Door::Registry;
             return self.token(parts, body, visit).await;
         }
@@ -131,6 +134,17 @@ impl Front {
     async fn read(&self, body: Body, limit: usize) -> Result<Buffered<'_>> {
         read_body(body, limit, self.settings.body_timeout, &self.budget).await
     }
+}
+
+/// Answers a request that the service can't take on with `error`, in the shape that its client reads.
+pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
+    let mut visit = Visit::new(RequestContext { request_id, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) });
+    if parts.uri.path() == TOKEN_PATH {
+        visit.door = Door::Registry;
+    } else if Page::of(parts.uri.path()).is_none() {
+        visit.open(&Marks::of_head(parts), parts, &signed_host(parts));
+    }
+    visit.refuse(error)
 }
 
 impl Visit {
