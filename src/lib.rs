@@ -1,5 +1,30 @@
 //! Transire gives out access credentials for container registries.
+//!
+//! It has three front doors, all in [`http`]. At two of them cloud API calls come in, signed, in Tencent
+//! Cloud's and Alibaba Cloud's dialects, and credentials go out. At the third, registries' clients
+//! exchange those credentials for the tokens that the registries trust.
+//!
+//! ```text
+//! cloud API call                                   registry log-in
+//! http      decode -> (sign::Unverified, call)     http      service, scopes, credential
+//! service   authenticate -> Caller                 service   log in -> Caller
+//!           authorise, issue                                 exchange: rights per scope, token
+//! http      encode                                 http      {token, expires_in, issued_at}
+//! ```
+//!
+//! Folders are layers: [`domain`] says what the words mean, [`sign`] and [`token`] are the cryptography,
+//! [`store`] is the only SQL, [`service`] holds every rule, [`http`] and [`cli`] speak with the world, and
+//! [`serve`] ties them together. A test holds each to what it may import.
 
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod http;
+pub mod open;
+pub mod quickstart;
+pub mod registry_config;
+pub mod serve;
+pub mod service;
 pub mod sign;
+pub mod store;
+pub mod token;

@@ -1,0 +1,63 @@
+//! `transire access-key`.
+
+use clap::Subcommand;
+
+use super::Context;
+use crate::domain::Result;
+use crate::domain::principal::AccountId;
+use crate::store::access_key::AccessKeyState;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make an access key of an account's root; its secret is shown this once.
+    Create {
+        /// The account's id.
+        #[arg(long)]
+        account: AccountId,
+    },
+    /// Stop an access key, and what was issued with it.
+    Disable {
+        /// The access key's id.
+        #[arg(long)]
+        id: String,
+    },
+    /// Let a disabled access key sign again.
+    Enable {
+        /// The access key's id.
+        #[arg(long)]
+        id: String,
+    },
+    /// Stop an access key for ever.
+    Delete {
+        /// The access key's id.
+        #[arg(long)]
+        id: String,
+    },
+    /// List the access keys.
+    List {
+        /// Only this account's.
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (id, state) = match command {
+        Command::Create { account } => {
+            let key = context.service.create_access_key(&context.operator, account, &context.request).await?;
+            return context.output.one(vec![("access_key_id", key.id.into()), ("access_key_secret", key.secret.expose().into())]);
+        }
+        Command::List { account } => {
+            let keys = context.service.access_keys(&context.operator, account).await?;
+            let rows = keys.into_iter().map(|key| {
+                vec![key.id.into(), key.principal.account().to_string().into(), key.principal.to_string().into(), key.state.name().into(), key.created_at.rfc3339().into()]
+            });
+            return context.output.list(&["access_key_id", "account_id", "principal", "state", "created_at"], rows.collect());
+        }
+        Command::Disable { id } => (id, AccessKeyState::Disabled),
+        Command::Enable { id } => (id, AccessKeyState::Active),
+        Command::Delete { id } => (id, AccessKeyState::Deleted),
+    };
+    context.service.set_access_key_state(&context.operator, &id, state, &context.request).await?;
+    context.output.one(vec![("access_key_id", id.into()), ("state", state.name().into())])
+}

@@ -1,0 +1,78 @@
+//! `transire audit`.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::Context;
+use crate::domain::clock::Timestamp;
+use crate::domain::{Error, Result};
+use crate::store::audit::AuditRow;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List what was done and refused, the oldest first.
+    List {
+        /// A time such as 2025-01-02T03:04:05Z, or how far back: 30m, 12h, 7d.
+        #[arg(long)]
+        since: String,
+        /// Only what this principal did, such as 100000000001:root.
+        #[arg(long)]
+        principal: Option<String>,
+    },
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let Command::List { since, principal } = command;
+    let since = parse_since(&since, context.service.now())?;
+    let rows = context.service.audit_lines(&context.operator, since, principal.as_deref()).await?;
+    let columns = ["at", "action", "outcome", "principal", "service", "credential_id", "address", "request_id", "detail"];
+    context.output.list(&columns, rows.into_iter().map(row).collect())
+}
+
+fn row(row: AuditRow) -> Vec<Value> {
+    vec![
+        row.at.rfc3339().into(),
+        row.action.into(),
+        row.outcome.into(),
+        row.principal.into(),
+        row.service.into(),
+        row.credential_id.into(),
+        row.address.into(),
+        row.request_id.into(),
+        serde_json::from_str(&row.detail).unwrap_or_default(),
+    ]
+}
+
+fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp> {
+    let back = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 60 * 60,
+            "d" => 24 * 60 * 60,
+            _ => return None,
+        };
+        Some(now.minus(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?)))
+    };
+    Timestamp::parse_rfc3339(text)
+        .or_else(back)
+        .ok_or_else(|| Error::invalid_parameter("since", "--since is a time such as 2025-01-02T03:04:05Z, or how far back: 30m, 12h, 7d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_time_or_how_far_back() {
+        let now = Timestamp::from_unix_seconds(1_000_000);
+        assert_eq!(parse_since("30m", now).unwrap(), Timestamp::from_unix_seconds(1_000_000 - 1800));
+        assert_eq!(parse_since("2025-01-02T03:04:05Z", now).unwrap(), Timestamp::from_unix_seconds(1_735_787_045));
+        for bad in ["", "m", "5", "5y", "-5m", "５m", "99999999999999999999d"] {
+            assert!(parse_since(bad, now).is_err(), "{bad:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `transire credential`.
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use crate::domain::Result;
+use crate::domain::credential::{CredentialId, CredentialState};
+use crate::domain::instance::AnyInstanceId;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List an instance's long-term credentials, the newest first.
+    List {
+        /// The instance's tcr- or cri- id.
+        #[arg(long)]
+        instance: AnyInstanceId,
+    },
+    /// Stop a credential until it is enabled again.
+    Disable(One),
+    /// Let a disabled credential log in again.
+    Enable(One),
+    /// Stop a credential for ever.
+    Delete(One),
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The instance's tcr- or cri- id.
+    #[arg(long)]
+    instance: AnyInstanceId,
+    /// The credential's id.
+    #[arg(long)]
+    id: CredentialId,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator) = (&context.service, &context.operator);
+    let (one, state) = match command {
+        Command::List { instance } => {
+            let credentials = service.credentials(operator, &instance.into()).await?;
+            let rows = credentials.into_iter().map(|credential| {
+                vec![
+                    credential.id.as_str().into(),
+                    credential.username.of(credential.principal).into(),
+                    credential.principal.to_string().into(),
+                    state_name(credential.state).into(),
+                    credential.description.into(),
+                    credential.created_at.rfc3339().into(),
+                    credential.expires_at.rfc3339().into(),
+                ]
+            });
+            return context.output.list(&["id", "username", "principal", "state", "description", "created_at", "expires_at"], rows.collect());
+        }
+        Command::Delete(one) => {
+            service.delete_credential(operator, &one.instance.into(), &one.id, &context.request).await?;
+            return context.output.one(vec![("id", one.id.as_str().into()), ("state", "deleted".into())]);
+        }
+        Command::Disable(one) => (one, CredentialState::Disabled),
+        Command::Enable(one) => (one, CredentialState::Active),
+    };
+    service.set_credential_state(operator, &one.instance.into(), &one.id, state, &context.request).await?;
+    context.output.one(vec![("id", one.id.as_str().into()), ("state", state_name(state).into())])
+}
+
+fn state_name(state: CredentialState) -> &'static str {
+    match state {
+        CredentialState::Active => "active",
+        CredentialState::Disabled => "disabled",
+    }
+}

@@ -1,0 +1,163 @@
+//! The operator's commands, one file a noun. Each acts as an operator caller, and is audited like everyone.
+//!
+//! With `--output json` a command prints one JSON document on stdout and nothing else; a failure leaves
+//! stdout empty, says why on stderr and exits with 1, or with 2 when the command itself makes no sense.
+
+mod access_key;
+mod account;
+mod audit;
+mod credential;
+mod instance;
+mod output;
+mod registry_config;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use self::output::{Format, Output};
+use crate::config::{DatabaseUrl, Settings};
+use crate::domain::{Error, Result};
+use crate::open::open;
+use crate::quickstart::Quickstart;
+use crate::service::{Caller, RequestContext, Service};
+use crate::store::Open;
+use crate::{quickstart, serve};
+
+/// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud ACR.
+#[derive(Parser)]
+#[command(name = "transire", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+    /// Where the data is: the SQLite database and the master key.
+    #[arg(long, global = true, default_value = "./transire-data", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// The settings file, in TOML.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A PostgreSQL database instead of SQLite: postgres://USER@HOST/NAME, without a password.
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<String>,
+    /// How to print.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve both cloud APIs and the registries' token exchange.
+    Serve {
+        /// The address to listen at; port 0 picks a free one.
+        #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDR")]
+        listen: SocketAddr,
+    },
+    /// Show in a minute how it works: an account, a registry, a credential of each kind that logs in.
+    Quickstart(Quickstart),
+    /// Accounts, which own everything else.
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Access keys, which sign cloud API calls.
+    #[command(subcommand)]
+    AccessKey(access_key::Command),
+    /// Instances: the registries to log in to.
+    #[command(subcommand)]
+    Instance(instance::Command),
+    /// Long-term credentials.
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// What was done, and what was refused.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Write what a registry needs to trust an instance's tokens.
+    RegistryConfig(registry_config::Command),
+}
+
+/// What every command works with.
+struct Context {
+    service: Service,
+    operator: Caller,
+    request: RequestContext,
+    output: Output,
+}
+
+/// How a command ends that doesn't end well.
+enum Failure {
+    Usage(Error),
+    Failed(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Cli {
+    /// Runs the command; returns what the process exits with.
+    pub fn run(self) -> ExitCode {
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("transire: the operating system gives no threads: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        match runtime.block_on(self.run_command()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                let (error, code) = match failure {
+                    Failure::Usage(error) => (error, ExitCode::from(2)),
+                    Failure::Failed(error) => (error, ExitCode::FAILURE),
+                };
+                eprintln!("transire: {error}");
+                if let Some(cause) = error.cause() {
+                    eprintln!("  because: {cause}");
+                }
+                code
+            }
+        }
+    }
+
+    async fn run_command(self) -> Result<(), Failure> {
+        let Self { global, command } = self;
+        let argument = global.database.as_deref().map(DatabaseUrl::from_argument).transpose().map_err(Failure::Usage)?;
+        let settings = Settings::load(global.config.as_deref(), argument)?;
+        let default_level = if matches!(command, Command::Serve { .. }) { "info" } else { "warn" };
+        // A second subscriber could only be another one of ours.
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level)))
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init()
+            .ok();
+        match command {
+            Command::Serve { listen } => return Ok(serve::serve(&settings, &global.data_dir, listen).await?),
+            Command::Quickstart(options) => return Ok(quickstart::run(&settings, &global.data_dir, &options).await?),
+            _ => {}
+        }
+        let service = open(&settings, &global.data_dir, Open::Command).await?;
+        let request = RequestContext { request_id: service.request_id(), address: None };
+        let context = Context { service, operator: Caller::operator(), request, output: Output::new(global.output) };
+        let done = match command {
+            Command::Account(command) => account::run(&context, command).await,
+            Command::AccessKey(command) => access_key::run(&context, command).await,
+            Command::Instance(command) => instance::run(&context, command).await,
+            Command::Credential(command) => credential::run(&context, command).await,
+            Command::Audit(command) => audit::run(&context, command).await,
+            Command::RegistryConfig(command) => registry_config::run(&context, command).await,
+            Command::Serve { .. } | Command::Quickstart(_) => Ok(()),
+        };
+        context.service.close().await;
+        Ok(done?)
+    }
+}

@@ -1,0 +1,362 @@
+//! Settings: a file, then the environment over it, in one struct. The only place that reads the environment.
+//!
+//! The file is TOML. A variable is `TRANSIRE_` and the setting's path in capitals, its parts divided by
+//! two underscores: `TRANSIRE_LIMITS__REQUESTS_PER_SECOND=50`. Unknown settings are refused.
+
+use std::collections::HashMap;
+use std::time::Duration;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+use crate::http;
+pub use crate::service::AuditMode;
+
+const PREFIX: &str = "TRANSIRE_";
+/// Variables of the tests, which pass them on to the programs that they start.
+const TEST_PREFIX: &str = "TRANSIRE_TEST_";
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The database: `postgres://user@host:5432/name`; without it, SQLite in the data directory.
+    pub database: Option<DatabaseUrl>,
+    /// The master key itself, 64 hexadecimal characters; better given by a file.
+    pub master_key: Option<MasterKeyText>,
+    /// A file that holds the master key; without it, `master.key` in the data directory.
+    pub master_key_file: Option<PathBuf>,
+    /// Where clients reach this service; a registry's realm is this and `/token`.
+    pub public_url: String,
+    /// What happens when audit lines come faster than the database takes them.
+    pub audit: AuditMode,
+    /// Which signatures are accepted.
+    pub signatures: Signatures,
+    /// How often and how much.
+    pub limits: Limits,
+    /// Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+    /// The registry's program that `quickstart` starts; without it, `docker-registry` or `registry` on the path.
+    pub quickstart_registry: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            database: None,
+            master_key: None,
+            master_key_file: None,
+            public_url: "http://localhost:8480".to_owned(),
+            audit: AuditMode::BestEffort,
+            signatures: Signatures::default(),
+            limits: Limits::default(),
+            trusted_proxies: Vec::new(),
+            quickstart_registry: None,
+        }
+    }
+}
+
+/// Which signatures are accepted.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signatures {
+    /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256`,
+    /// `HMAC-SHA1` (Alibaba's RPC) and `acs` (Alibaba's ROA); all of them when absent.
+    pub allow: Option<Vec<String>>,
+}
+
+/// How often and how much.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests a second of one account and one action.
+    pub requests_per_second: u32,
+    /// Other figures for some actions: `"tcr:CreateInstanceToken" = 20`.
+    pub actions: HashMap<String, u32>,
+    /// Refused requests a second of one address, before its next ones are refused unread.
+    pub refusals_per_second: u32,
+    /// Refused requests of one address at once.
+    pub refusals_burst: u32,
+    /// Remembered nonces of one access key in five minutes.
+    pub nonces_per_access_key: usize,
+    /// The largest body, in bytes.
+    pub body_bytes: usize,
+    /// The largest body of a TC3 request, in bytes; Tencent's own limit is 10 MB.
+    pub tc3_body_bytes: usize,
+    /// Bodies in memory at once, in bytes.
+    pub bodies_in_flight_bytes: usize,
+    /// How long a whole body may take, in seconds.
+    pub body_seconds: u64,
+    /// How long a request's headers may take, in seconds.
+    pub header_seconds: u64,
+    /// Connections at once.
+    pub connections: usize,
+    /// Audit lines that wait to be written.
+    pub audit_queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_per_second: 100,
+            actions: HashMap::new(),
+            refusals_per_second: 20,
+            refusals_burst: 200,
+            nonces_per_access_key: 65_536,
+            body_bytes: 1 << 20,
+            tc3_body_bytes: 1 << 20,
+            bodies_in_flight_bytes: 64 << 20,
+            body_seconds: 10,
+            header_seconds: 10,
+            connections: 10_000,
+            audit_queue: 20_000,
+        }
+    }
+}
+
+/// A database's address, which may hold a password.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// Takes an address given as an argument, where every user of the machine can read it: without a password.
+    pub fn from_argument(url: &str) -> Result<Self> {
+        let parsed = url::Url::parse(url);
+        let in_query = parsed.as_ref().is_ok_and(|url| url.query_pairs().any(|(name, _)| name == "password"));
+        match parsed {
+            Ok(url) if url.password().is_some() => Err(password_in_argument()),
+            _ if in_query || url.contains("password=") => Err(password_in_argument()),
+            _ => Ok(Self(url.to_owned())),
+        }
+    }
+
+    /// Returns the address as it was given.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the address with the password that a pgpass file holds for it, if it has none of its own.
+    fn with_pgpass(self, pgpass: &str) -> Self {
+        let Ok(mut url) = url::Url::parse(&self.0) else { return self };
+        if url.password().is_some() {
+            return self;
+        }
+        let wanted = [
+            url.host_str().unwrap_or("localhost").to_owned(),
+            url.port().unwrap_or(5432).to_string(),
+            url.path().trim_start_matches('/').to_owned(),
+            url.username().to_owned(),
+        ];
+        let password = pgpass.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+            let fields = pgpass_fields(line);
+            let (password, rest) = fields.split_last()?;
+            let fits = rest.len() == wanted.len() && rest.iter().zip(&wanted).all(|(given, wanted)| given == "*" || given == wanted);
+            fits.then(|| password.clone())
+        });
+        match password {
+            Some(password) if url.set_password(Some(&password)).is_ok() => Self(url.into()),
+            _ => self,
+        }
+    }
+}
+
+/// Divides a line of a pgpass file at its colons; `\:` and `\\` stand for themselves.
+fn pgpass_fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        let last = fields.len() - 1;
+        match character {
+            '\\' => fields[last].extend(characters.next()),
+            ':' => fields.push(String::new()),
+            other => fields[last].push(other),
+        }
+    }
+    fields
+}
+
+fn password_in_argument() -> Error {
+    Error::misconfigured(
+        "a database password must not be an argument, where other users of this machine can read it: \
+         put the URL into the settings file (database = \"…\"), into TRANSIRE_DATABASE, or the password into ~/.pgpass",
+    )
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[database url]")
+    }
+}
+
+/// A master key given in the settings or the environment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct MasterKeyText(pub Secret);
+
+impl From<String> for MasterKeyText {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl Settings {
+    /// Reads the file, if one is named, the environment over it, and the argument over both.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn load(file: Option<&Path>, database: Option<DatabaseUrl>) -> Result<Self> {
+        let text = match file {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| Error::misconfigured(format!("the settings file {} can't be read: {error}", path.display())))?,
+            None => String::new(),
+        };
+        let mut settings = Self::parse(&text, std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)))?;
+        let pgpass = std::env::var("PGPASSFILE").map(PathBuf::from).or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".pgpass")));
+        // No pgpass file, no password from it.
+        let pgpass = pgpass.ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        settings.database = database.or(settings.database).map(|url| url.with_pgpass(&pgpass));
+        Ok(settings)
+    }
+
+    /// Parses a file's text and the variables over it, and checks what belongs together.
+    pub fn parse(text: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let misread = |error: toml::de::Error| Error::misconfigured(format!("the settings can't be read: {}", error.message()));
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| Error::misconfigured(format!("the settings file can't be read: {error}")))?;
+        for (name, value) in variables {
+            if name.starts_with(TEST_PREFIX) {
+                continue;
+            }
+            let Some(path) = name.strip_prefix(PREFIX) else { continue };
+            let path = path.to_ascii_lowercase();
+            set(&mut table, &path.split("__").collect::<Vec<_>>(), &value)
+                .ok_or_else(|| Error::misconfigured(format!("the variable {name} names no setting")))?;
+        }
+        let settings: Self = table.try_into().map_err(misread)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<()> {
+        let url = url::Url::parse(&self.public_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+        if url.is_none() || self.public_url.ends_with('/') {
+            return Err(Error::misconfigured("public_url is written like https://credentials.example.com, without a '/' at its end"));
+        }
+        if let Some(allow) = &self.signatures.allow {
+            for method in allow {
+                if !crate::sign::Method::ALL.iter().any(|known| known.name() == method) {
+                    let known: Vec<&str> = crate::sign::Method::ALL.iter().map(|known| known.name()).collect();
+                    return Err(Error::misconfigured(format!("signatures.allow: {method} is none of {}", known.join(", "))));
+                }
+            }
+        }
+        if let Some(bad) = self.trusted_proxies.iter().find(|network| network.parse::<http::Network>().is_err()) {
+            return Err(Error::misconfigured(format!("trusted_proxies: {bad} is neither an address nor a network such as 10.0.0.0/8")));
+        }
+        let limits = &self.limits;
+        if limits.requests_per_second == 0 || limits.refusals_per_second == 0 || limits.refusals_burst == 0 || limits.audit_queue == 0 {
+            return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
+        }
+        Ok(())
+    }
+
+    /// Returns what the front doors are told.
+    pub fn http(&self) -> http::Settings {
+        let limits = &self.limits;
+        http::Settings {
+            max_body_bytes: limits.body_bytes,
+            max_tc3_body_bytes: limits.tc3_body_bytes,
+            body_timeout: Duration::from_secs(limits.body_seconds),
+            body_budget_bytes: limits.bodies_in_flight_bytes,
+            // Checked when the settings were read.
+            trusted_proxies: self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect(),
+            public_url: self.public_url.clone(),
+            ..http::Settings::default()
+        }
+    }
+
+    /// Looks for the first of these programs on the path.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn find_program(names: &[&str]) -> Option<PathBuf> {
+        let path = std::env::var("PATH").ok()?;
+        let places: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        names.iter().find_map(|name| places.iter().map(|place| place.join(name)).find(|program| program.is_file()))
+    }
+
+    /// Returns what registries send their clients to for a token.
+    pub fn realm(&self) -> String {
+        format!("{}/token", self.public_url)
+    }
+}
+
+/// Sets `path` in `table` to `text`, which is read as TOML where it is, and as a string otherwise.
+fn set(table: &mut toml::Table, path: &[&str], text: &str) -> Option<()> {
+    let (last, parents) = path.split_last()?;
+    let mut table = table;
+    for parent in parents {
+        table = table.entry(*parent).or_insert_with(|| toml::Table::new().into()).as_table_mut()?;
+    }
+    // A path or a URL is no TOML value, and a master key of digits alone must stay text.
+    let typed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
+    let value = typed.filter(|value| !value.is_float() && !(value.is_integer() && text.len() > 18) && !value.is_datetime());
+    table.insert((*last).to_owned(), value.unwrap_or_else(|| toml::Value::String(text.to_owned())));
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Settings> {
+        Settings::parse(text, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let settings = parse("public_url = 'http://a.example.com'\n[limits]\nbody_bytes = 5", &[
+            ("TRANSIRE_PUBLIC_URL", "https://b.example.com"),
+            ("TRANSIRE_LIMITS__REQUESTS_PER_SECOND", "7"),
+            ("TRANSIRE_AUDIT", "required"),
+            ("TRANSIRE_TRUSTED_PROXIES", "['192.0.2.1']"),
+            ("TRANSIRE_TEST_ANYTHING", "x"),
+        ])
+        .unwrap();
+        assert_eq!(settings.realm(), "https://b.example.com/token");
+        assert_eq!((settings.limits.requests_per_second, settings.limits.body_bytes), (7, 5));
+        assert_eq!(settings.audit, AuditMode::Required);
+        assert_eq!(settings.trusted_proxies, ["192.0.2.1"]);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_by_name() {
+        for error in [parse("publicurl = 'x'", &[]).unwrap_err(), parse("", &[("TRANSIRE_PUBLICURL", "x")]).unwrap_err()] {
+            assert!(error.message().contains("publicurl"), "{error}");
+        }
+        assert!(parse("", &[("TRANSIRE_SIGNATURES__ALLOW", "['MD5']")]).unwrap_err().message().contains("MD5"));
+        assert!(parse("public_url = 'http://a.example.com/'", &[]).is_err());
+    }
+
+    #[test]
+    fn secrets_in_settings_are_not_printed() {
+        let settings = parse("database = 'postgres://u:hunter2EXAMPLE@db.example.com/t'", &[("TRANSIRE_MASTER_KEY", &"12".repeat(32))]).unwrap();
+        let printed = format!("{settings:?}");
+        assert!(!printed.contains("hunter2") && !printed.contains("1212"), "{printed}");
+        assert_eq!(settings.master_key.unwrap().0.expose(), "12".repeat(32));
+    }
+
+    #[test]
+    fn a_database_password_is_refused_as_an_argument() {
+        assert!(DatabaseUrl::from_argument("postgres://u@db.example.com/t").is_ok());
+        for bad in ["postgres://u:p@db.example.com/t", "postgres://u@db.example.com/t?password=p"] {
+            assert!(DatabaseUrl::from_argument(bad).unwrap_err().message().contains("pgpass"));
+        }
+    }
+
+    #[test]
+    fn a_pgpass_file_gives_the_password() {
+        let url = || DatabaseUrl::from_argument("postgres://u@db.example.com:5433/t").unwrap();
+        let pgpass = "# comment\ndb.example.com:5432:t:u:wrong\n*:5433:t:u:se\\:cret\n*:*:*:*:late";
+        assert_eq!(url().with_pgpass(pgpass).expose(), "postgres://u:se%3Acret@db.example.com:5433/t");
+        assert_eq!(url().with_pgpass("").expose(), "postgres://u@db.example.com:5433/t");
+    }
+}

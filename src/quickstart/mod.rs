@@ -1,0 +1,293 @@
+//! `transire quickstart`: the main job, shown in a minute.
+//!
+//! It sets up an account, a key and an instance, serves on loopback beside a registry that trusts it, and
+//! then, as any client would, gets a credential of each kind over HTTP with real signatures, logs in with
+//! each, pushes an image and pulls it back. What it makes is real, and can be used on.
+
+mod cloud;
+mod image;
+mod registry;
+mod wire;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use self::cloud::Cloud;
+use self::registry::Registry;
+use crate::config::Settings;
+use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance};
+use crate::domain::principal::AccountId;
+use crate::domain::{Error, Result, instance};
+use crate::open::open;
+use crate::registry_config::{self, RegistryConfig};
+use crate::serve;
+use crate::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
+use crate::store::Open;
+use crate::store::access_key::AccessKeyState;
+
+/// What the account, its instance and the directory of its registry are called.
+const NAME: &str = "quickstart";
+const REGION: &str = "ap-guangzhou";
+/// How long the registry may take to start.
+const REGISTRY_START: Duration = Duration::from_secs(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The options of the command.
+#[derive(Args)]
+pub struct Quickstart {
+    /// The address to listen at.
+    #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDR")]
+    listen: SocketAddr,
+    /// The address that the registry is to listen at.
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDR")]
+    registry_listen: SocketAddr,
+    /// Stop after the proof.
+    #[arg(long)]
+    once: bool,
+}
+
+/// What a second run uses again.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    account: AccountId,
+    instance: String,
+    access_key_id: String,
+}
+
+/// Runs the command.
+pub async fn run(settings: &Settings, data_dir: &Path, options: &Quickstart) -> Result<()> {
+    let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
+    let listener = serve::bind(options.listen).await?;
+    let endpoint = endpoint(listener.local_addr().map_err(Error::internal)?);
+    let (instance, key) = prepare(&service).await?;
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(serve::run(Arc::clone(&service), settings.clone(), listener, stopped));
+    say(&format!("The service answers at http://{endpoint}: both cloud APIs, and the registries' token exchange."));
+    let shown = show(&service, settings, data_dir, options, &instance, &key, &endpoint).await;
+    // The receiver lives as long as the task that is awaited next.
+    stop.send(()).ok();
+    running.await.map_err(Error::internal)?;
+    shown
+}
+
+/// Makes the account and the instance, or finds those of the last run, and makes a key: a secret is shown once.
+async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
+    let (operator, context) = (Caller::operator(), RequestContext { request_id: service.request_id(), address: None });
+    let last: Option<Memory> = service.recall(&operator, NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
+    let (account, instance) = match &last {
+        Some(memory) => {
+            let id: AnyInstanceId = memory.instance.parse()?;
+            let instance = service.instance(&operator, &id.into()).await?;
+            say(&format!("Account {} and instance {} are there from the last run.", memory.account, instance.id));
+            (memory.account, instance)
+        }
+        None => {
+            let account = service.create_account(&operator, None, NAME, &context).await?.id;
+            say(&format!("transire account create --name {NAME}: account {account}"));
+            let new = NewInstance {
+                account,
+                name: NAME.to_owned(),
+                region: REGION.to_owned(),
+                service: format!("{NAME}.registry.localhost"),
+                algorithm: instance::Algorithm::Es256,
+                kid_format: instance::KidFormat::Thumbprint,
+                token_ttl_seconds: Instance::USUAL_TOKEN_TTL,
+                registry_url: None,
+                default: DefaultMark::Marked,
+            };
+            let instance = service.create_instance(&operator, new, &context).await?;
+            say(&format!("transire instance create --name {NAME} --default: instance {} (also {})", instance.id, instance.cri_id));
+            (account, Arc::new(instance))
+        }
+    };
+    let key = service.create_access_key(&operator, account, &context).await?;
+    say(&format!("transire access-key create --account {account}: access key {}", key.id));
+    let memory = Memory { account, instance: instance.id.to_string(), access_key_id: key.id.clone() };
+    service.remember(&operator, NAME, &serde_json::to_string(&memory).map_err(Error::internal)?).await?;
+    if let Some(last) = last {
+        service.set_access_key_state(&operator, &last.access_key_id, AccessKeyState::Deleted, &context).await?;
+        say(&format!("transire access-key delete --id {}: the last run's", last.access_key_id));
+    }
+    Ok((instance, key))
+}
+
+/// Shows what the service is for, and serves on until it is told to end.
+async fn show(
+    service: &Service,
+    settings: &Settings,
+    data_dir: &Path,
+    options: &Quickstart,
+    instance: &Instance,
+    key: &NewAccessKey,
+    endpoint: &str,
+) -> Result<()> {
+    let realm = format!("http://{endpoint}/token");
+    let registry = start_registry(service, settings, data_dir, options, instance, &realm).await?;
+    let client = match &registry {
+        Some(running) => Registry::new(&running.host),
+        None => Registry::without_registry(&realm, &instance.service),
+    };
+    let cloud = Cloud::new(endpoint, key);
+    let credentials = [
+        cloud.create_instance_token(instance.id.as_str(), "temp").await?,
+        cloud.create_instance_token(instance.id.as_str(), "longterm").await?,
+        cloud.get_authorization_token(instance.cri_id.as_str()).await?,
+    ];
+    for (place, credential) in credentials.iter().enumerate() {
+        say(&format!("{}: got a credential of user {}", credential.operation, credential.username));
+        client.log_in(credential).await?;
+        match &registry {
+            Some(running) => {
+                let repository = format!("demo/hello-{}", place + 1);
+                let digest = client.push(credential, &repository).await?;
+                client.pull(credential, &repository, &digest).await?;
+                say(&format!("  it logged in at {}, pushed {repository}:v1, and pulled it back ({digest})", running.host));
+            }
+            None => say("  it logged in at the token exchange"),
+        }
+    }
+    if registry.is_none() {
+        say("There is no registry on this machine, so nothing was pushed: install CNCF Distribution (docker-registry), or name its program in TRANSIRE_QUICKSTART_REGISTRY.");
+    }
+    next_steps(&credentials[1].username, instance, key, endpoint, registry.as_ref().map(|running| running.host.as_str()));
+    if options.once {
+        return Ok(());
+    }
+    say("Serving until Ctrl-C.");
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Error::internal),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// A registry that this process started; it ends with it.
+struct RunningRegistry {
+    host: String,
+    _child: Child,
+}
+
+/// Starts a registry that trusts the instance; `None` when there is no program for it.
+async fn start_registry(
+    service: &Service,
+    settings: &Settings,
+    data_dir: &Path,
+    options: &Quickstart,
+    instance: &Instance,
+    realm: &str,
+) -> Result<Option<RunningRegistry>> {
+    let Some(program) = settings.quickstart_registry.clone().or_else(|| Settings::find_program(&["docker-registry", "registry"])) else {
+        return Ok(None);
+    };
+    let listen = free_address(options.registry_listen).await?;
+    let directory = data_dir.join("quickstart-registry");
+    let config = RegistryConfig {
+        realm,
+        service: &instance.service,
+        issuer: service.issuer(),
+        bundle_pem: &service.bundle_pem(),
+        listen: &listen.to_string(),
+        storage: None,
+    };
+    let files = registry_config::write(&config, &directory)?;
+    say(&format!("transire registry-config --instance {} --kind distribution --out {}", instance.id, directory.display()));
+    let unusable = |error: std::io::Error| Error::misconfigured(format!("the registry {} can't be started: {error}", program.display()));
+    let log_path = directory.join("registry.log");
+    let log = std::fs::File::create(&log_path).map_err(unusable)?;
+    let mut child = Command::new(&program)
+        .arg("serve")
+        .arg(&files.config)
+        // Variables such as REGISTRY_HTTP_ADDR would change what was just configured.
+        .env_clear()
+        .stdin(std::process::Stdio::null())
+        .stdout(log.try_clone().map_err(unusable)?)
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(unusable)?;
+    let host = endpoint(listen);
+    let ready = async {
+        while !Registry::new(&host).is_up().await {
+            if let Some(status) = child.try_wait().map_err(unusable)? {
+                return Err(Error::misconfigured(format!("the registry ended at once ({status}); its log is {}", log_path.display())));
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(REGISTRY_START, ready)
+        .await
+        .map_err(|_| Error::misconfigured(format!("the registry does not answer at {listen}; its log is {}", log_path.display())))??;
+    say(&format!("A registry that trusts it answers at {host}."));
+    Ok(Some(RunningRegistry { host, _child: child }))
+}
+
+/// Returns the address itself, or with a free port in place of 0; fails when somebody listens there.
+async fn free_address(address: SocketAddr) -> Result<SocketAddr> {
+    let taken = |error: std::io::Error| Error::misconfigured(format!("the registry can't listen at {address}: {error}; choose another --registry-listen address"));
+    TcpListener::bind(address).await.and_then(|listener| listener.local_addr()).map_err(taken)
+}
+
+/// Returns how clients name an address: some refuse a token exchange at a loopback address, and none `localhost`.
+fn endpoint(address: SocketAddr) -> String {
+    if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() }
+}
+
+/// Prints what to try next, the key's secret among it: it is shown this once.
+fn next_steps(username: &str, instance: &Instance, key: &NewAccessKey, endpoint: &str, registry: Option<&str>) {
+    let registry = registry.unwrap_or("REGISTRY");
+    let (id, secret) = (&key.id, key.secret.expose());
+    say(&format!(
+        "
+Try it yourself. The access key, shown this once:
+
+  export TENCENTCLOUD_SECRET_ID={id} TENCENTCLOUD_SECRET_KEY={secret} TENCENTCLOUD_REGION={REGION}
+  export ALIBABA_CLOUD_ACCESS_KEY_ID={id} ALIBABA_CLOUD_ACCESS_KEY_SECRET={secret}
+
+tccli (pip install tccli):
+
+  tccli tcr CreateInstanceToken --RegistryId {tcr} --endpoint http://{endpoint}
+
+Tencent Cloud's SDK (pip install tencentcloud-sdk-python-tcr):
+
+  from tencentcloud.common.credential import EnvironmentVariableCredential
+  from tencentcloud.common.profile.client_profile import ClientProfile
+  from tencentcloud.common.profile.http_profile import HttpProfile
+  from tencentcloud.tcr.v20190924 import models, tcr_client
+  profile = ClientProfile(httpProfile=HttpProfile(protocol=\"http\", endpoint=\"{endpoint}\"))
+  client = tcr_client.TcrClient(EnvironmentVariableCredential().get_credential(), \"{REGION}\", profile)
+  request = models.CreateInstanceTokenRequest()
+  request.RegistryId = \"{tcr}\"
+  print(client.CreateInstanceToken(request))
+
+Alibaba Cloud's SDK (pip install alibabacloud-cr20181201):
+
+  import os
+  from alibabacloud_cr20181201.client import Client
+  from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
+  from alibabacloud_tea_openapi.models import Config
+  config = Config(os.environ[\"ALIBABA_CLOUD_ACCESS_KEY_ID\"], os.environ[\"ALIBABA_CLOUD_ACCESS_KEY_SECRET\"])
+  config.endpoint, config.protocol = \"{endpoint}\", \"http\"
+  print(Client(config).get_authorization_token(GetAuthorizationTokenRequest(instance_id=\"{cri}\")).body)
+
+Log in with the Token that you got:
+
+  docker login -u {username} --password-stdin {registry}
+",
+        tcr = instance.id,
+        cri = instance.cri_id,
+    ));
+}
+
+fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,130 @@
+//! The running service: it opens the data, listens, and shuts down in order.
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, oneshot};
+use tower::ServiceExt;
+
+use crate::config::Settings;
+use crate::domain::{Error, Result};
+use crate::http::{self, Peer};
+use crate::open::open;
+use crate::service::Service;
+use crate::store::Open;
+
+/// How long requests that are under way at the end may take.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a listener waits that can't accept: the process is out of files.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// Concurrent requests of one HTTP/2 connection.
+const STREAMS: u32 = 100;
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`.
+pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> Result<()> {
+    let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
+    let listener = bind(listen).await?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{}", serde_json::json!({ "listening": address.to_string() }))
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))?;
+    tracing::info!(%address, public_url = settings.public_url, "listening");
+    let (mut terminate, mut interrupt) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(run(Arc::clone(&service), settings.clone(), listener, stopped));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("shutting down");
+    // The receiver lives as long as the task that is awaited next.
+    stop.send(()).ok();
+    running.await.map_err(Error::internal)
+}
+
+fn on_signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
+    signal(kind).map_err(|error| Error::misconfigured(format!("signals can't be received: {error}")))
+}
+
+/// Listens at an address.
+pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| Error::misconfigured(format!("can't listen at {listen}: {error}; choose another --listen address")))
+}
+
+/// Serves on `listener` until `stop` comes, then lets what is under way finish, and stores what waits in the audit.
+pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListener, stop: oneshot::Receiver<()>) {
+    let housekeeper = tokio::spawn(Arc::clone(&service).keep_house());
+    let router = http::router(Arc::clone(&service), settings.http());
+    let connections = Arc::new(Semaphore::new(settings.limits.connections));
+    let graceful = GracefulShutdown::new();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(settings.limits.header_seconds));
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).keep_alive_interval(Duration::from_secs(20));
+    let accept = async {
+        loop {
+            // The permit is taken first, so that what can't be served waits in the kernel's queue.
+            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!("a connection can't be accepted: {error}");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                    continue;
+                }
+            };
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(without_delay(stream)), answerer(router.clone(), peer)).into_owned();
+            let connection = graceful.watch(connection);
+            tokio::spawn(async move {
+                // A client that breaks off is its own affair, and hyper has answered what it could.
+                if let Err(error) = connection.await {
+                    tracing::debug!(%peer, "a connection broke: {error}");
+                }
+                drop(permit);
+            });
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        // An error says that whoever could stop us is gone: that is a reason to stop.
+        _ = stop => {}
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+    housekeeper.abort();
+    service.close().await;
+}
+
+/// Sends small answers at once; an answer is one packet, and waiting for more only delays it.
+fn without_delay(stream: TcpStream) -> TcpStream {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("TCP_NODELAY can't be set: {error}");
+    }
+    stream
+}
+
+fn answerer(
+    router: Router,
+    peer: SocketAddr,
+) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send + 'static> + Send + 'static {
+    service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    })
+}

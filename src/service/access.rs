@@ -1,0 +1,273 @@
+//! Who calls: the one place where trust is made.
+//!
+//! A [`Caller`] comes from a verified signature, a registry log-in, or the operator at the command line,
+//! and from nowhere else: its fields are private to this file.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use subtle::ConstantTimeEq;
+
+use super::directory::AccessKey;
+use super::{RequestContext, Service};
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
+use crate::domain::instance::Instance;
+use crate::domain::principal::{AccountId, Principal};
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::sign;
+use crate::store::access_key::AccessKeyState;
+use crate::token::{Grant, Origin};
+
+/// Who calls, after proof.
+pub struct Caller {
+    identity: Identity,
+}
+
+enum Identity {
+    /// A cloud API call, signed with this key.
+    Signed(Arc<AccessKey>),
+    /// A registry log-in with a credential that says this.
+    LoggedIn { instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret> },
+    /// A registry client without a credential.
+    Anonymous { instance: Arc<Instance> },
+    /// Whoever runs the command line on the data.
+    Operator,
+}
+
+impl Caller {
+    /// The operator at the command line: who can read the master key may do everything.
+    pub fn operator() -> Self {
+        Self { identity: Identity::Operator }
+    }
+
+    /// Returns who the call acts for; nobody when it is anonymous or the operator's.
+    pub fn principal(&self) -> Option<Principal> {
+        match &self.identity {
+            Identity::Signed(key) => Some(key.principal),
+            Identity::LoggedIn { grant, .. } => Some(grant.principal),
+            Identity::Anonymous { .. } | Identity::Operator => None,
+        }
+    }
+
+    /// Returns the access key that signed the call, with what it may be used for.
+    pub(super) fn access_key(&self) -> Result<&AccessKey> {
+        match &self.identity {
+            Identity::Signed(key) => Ok(key),
+            _ => Err(Error::unsupported("Only a signed call can do this.")),
+        }
+    }
+
+    /// Returns the instance that a registry client logged in to.
+    pub(super) fn registry_instance(&self) -> Result<&Arc<Instance>> {
+        match &self.identity {
+            Identity::LoggedIn { instance, .. } | Identity::Anonymous { instance } => Ok(instance),
+            _ => Err(Error::unsupported("Only a registry client can do this.")),
+        }
+    }
+
+    /// Returns what the credential that logged in says.
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        match &self.identity {
+            Identity::LoggedIn { grant, .. } => Some(grant),
+            _ => None,
+        }
+    }
+
+    /// Returns the refresh token that logged in.
+    pub(super) fn refresh_token(&self) -> Option<&Secret> {
+        match &self.identity {
+            Identity::LoggedIn { refresh_token, .. } => refresh_token.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Fails unless the caller is the operator.
+    pub(super) fn require_operator(&self) -> Result<()> {
+        match self.identity {
+            Identity::Operator => Ok(()),
+            _ => Err(Error::unsupported("Only the operator can do this.")),
+        }
+    }
+
+    /// Tells whether the caller may do everything on what `account` owns.
+    pub(super) fn owns(&self, account: AccountId) -> bool {
+        match self.principal() {
+            Some(Principal::Root(own)) => own == account,
+            None => matches!(self.identity, Identity::Operator),
+        }
+    }
+
+    /// Returns how the audit names the caller.
+    pub(super) fn audit_name(&self) -> Option<String> {
+        match (&self.identity, self.principal()) {
+            (Identity::Operator, _) => Some("operator".to_owned()),
+            (_, principal) => principal.map(|principal| principal.to_string()),
+        }
+    }
+}
+
+/// What a registry client proves itself with.
+pub enum LogIn {
+    /// Nothing.
+    Anonymous,
+    /// A username and a credential's secret.
+    Password {
+        /// The username as sent.
+        username: String,
+        /// The secret as sent.
+        secret: Secret,
+    },
+    /// A refresh token.
+    Refresh {
+        /// The token as sent.
+        token: Secret,
+    },
+}
+
+impl Service {
+    /// Checks what can be known before a body is read: the method is accepted, the access key exists and
+    /// is active, and the time is fresh.
+    pub async fn admit(&self, preview: &sign::Preview) -> Result<()> {
+        self.check_method(preview.method)?;
+        self.active_access_key(&preview.access_key_id).await?;
+        preview.check_time(self.now())
+    }
+
+    /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
+    /// whether it came before. A refusal counts against the address.
+    pub async fn authenticate(&self, request: &sign::Unverified, context: &RequestContext) -> Result<Caller> {
+        let proven = self.prove(request).await;
+        if let Err(error) = &proven {
+            self.count_refusal(error, context);
+        }
+        proven.map(|key| Caller { identity: Identity::Signed(key) })
+    }
+
+    async fn prove(&self, request: &sign::Unverified) -> Result<Arc<AccessKey>> {
+        let now = self.now();
+        self.check_method(request.method())?;
+        let key = self.active_access_key(request.access_key_id()).await?;
+        request.check_time(now)?;
+        // No access key belongs to a session yet, so no session token can be this key's.
+        if request.session_token().is_some() {
+            return Err(Error::session_token_invalid());
+        }
+        let replay = request.verify(&key.signing_secret)?;
+        self.replays.check(&key.id, request.signed_at(), &replay, now)?;
+        Ok(key)
+    }
+
+    fn check_method(&self, method: sign::Method) -> Result<()> {
+        if self.settings.signature_methods.contains(&method) { Ok(()) } else { Err(Error::signature_method_refused(method.name())) }
+    }
+
+    async fn active_access_key(&self, id: &str) -> Result<Arc<AccessKey>> {
+        let key = self.directory.access_key(&self.store, &self.master, id).await?.ok_or_else(Error::access_key_not_found)?;
+        match key.state {
+            AccessKeyState::Active => Ok(key),
+            AccessKeyState::Disabled => Err(Error::access_key_disabled()),
+            AccessKeyState::Deleted => Err(Error::access_key_not_found()),
+        }
+    }
+
+    /// Logs in at the registry door; `service` picks the instance. A refusal counts against the address
+    /// and is written to the audit.
+    pub async fn log_in(&self, service: &str, log_in: LogIn, context: &RequestContext) -> Result<Caller> {
+        let instance = self.directory.instance_by_service(&self.store, service).await?;
+        let identity = match (log_in, instance) {
+            (LogIn::Anonymous, Some(instance)) => return Ok(Caller { identity: Identity::Anonymous { instance } }),
+            (LogIn::Anonymous, None) => {
+                return Err(Error::invalid_parameter(
+                    "service",
+                    format!("no instance has the service {service:?}; set the registry's auth.token.service to an instance's service"),
+                ));
+            }
+            (LogIn::Password { username, secret }, instance) => self.log_in_by_password(instance, &username, &secret).await,
+            (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token).await,
+        };
+        match identity {
+            Ok(identity) => Ok(Caller { identity }),
+            Err(error) => {
+                self.count_refusal(&error, context);
+                if error.kind() == &ErrorKind::BadCredentials {
+                    self.audit_refused_log_in(service, context)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn log_in_by_password(&self, instance: Option<Arc<Instance>>, username: &str, secret: &Secret) -> Result<Identity> {
+        let now = self.now();
+        let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
+            let stored = self.directory.credential(&self.store, &id).await?;
+            // An unknown id costs the same hash and comparison as a known one.
+            let hash = digest(&SHA256, secret.expose().as_bytes());
+            let expected = stored.as_ref().map_or([0; 32], |stored| stored.secret_hash);
+            let same: bool = hash.as_ref().ct_eq(&expected).into();
+            let stored = stored.filter(|_| same).ok_or_else(Error::bad_credentials)?;
+            self.long_term_grant(&stored, now).await?
+        } else {
+            let grant = self.keyring.load().open(SecretKind::Temporary, secret.expose()).ok_or_else(Error::bad_credentials)?;
+            self.check_standing(&grant, now).await?;
+            grant
+        };
+        let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
+        if grant.username.of(grant.principal) != username {
+            return Err(Error::bad_credentials());
+        }
+        Ok(Identity::LoggedIn { instance, grant, refresh_token: None })
+    }
+
+    async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: Secret) -> Result<Identity> {
+        let grant = self.keyring.load().open(SecretKind::Refresh, token.expose()).ok_or_else(Error::bad_credentials)?;
+        self.check_standing(&grant, self.now()).await?;
+        let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
+        Ok(Identity::LoggedIn { instance, grant, refresh_token: Some(token) })
+    }
+
+    /// Returns what a stored credential would say if it were sealed.
+    async fn long_term_grant(&self, stored: &LongTermCredential, now: Timestamp) -> Result<Grant> {
+        let account = self.directory.account(&self.store, stored.principal.account()).await?.ok_or_else(Error::bad_credentials)?;
+        let grant = Grant {
+            id: stored.id.clone(),
+            principal: stored.principal,
+            principal_generation: account.generation,
+            origin: Origin::LongTerm { id: stored.id.clone() },
+            instance: stored.instance.clone(),
+            username: stored.username,
+            issued_at: stored.created_at,
+            expires_at: stored.expires_at,
+        };
+        if stored.state == CredentialState::Active && now < stored.expires_at { Ok(grant) } else { Err(Error::bad_credentials()) }
+    }
+
+    /// Fails unless a grant hasn't expired and all that it came from still stands.
+    async fn check_standing(&self, grant: &Grant, now: Timestamp) -> Result<()> {
+        let account = self.directory.account(&self.store, grant.principal.account()).await?;
+        let principal_stands = account.is_some_and(|account| account.generation == grant.principal_generation);
+        let origin_stands = match &grant.origin {
+            Origin::AccessKey { id, generation } => {
+                let key = self.directory.access_key(&self.store, &self.master, id).await?;
+                key.is_some_and(|key| key.generation == *generation)
+            }
+            Origin::LongTerm { id } => self.long_term_stands(id, now).await?,
+        };
+        if now < grant.expires_at && principal_stands && origin_stands { Ok(()) } else { Err(Error::bad_credentials()) }
+    }
+
+    async fn long_term_stands(&self, id: &CredentialId, now: Timestamp) -> Result<bool> {
+        let stored = self.directory.credential(&self.store, id).await?;
+        Ok(stored.is_some_and(|stored| stored.state == CredentialState::Active && now < stored.expires_at))
+    }
+
+    /// Counts against the address what a stranger can cause; a fault of ours is nobody's refusal.
+    fn count_refusal(&self, error: &Error, context: &RequestContext) {
+        let ours = matches!(error.kind(), ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal | ErrorKind::NonceMemoryFull);
+        if let Some(address) = context.address.filter(|_| !ours) {
+            self.address_limits.count_refusal(address, self.now());
+        }
+    }
+}

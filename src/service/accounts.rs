@@ -1,0 +1,88 @@
+//! Accounts and their access keys, as the operator manages them.
+
+use super::audit::Line;
+use super::{Caller, RequestContext, Service};
+use crate::domain::clock::{Random, random_text};
+use crate::domain::principal::{AccountId, Principal};
+use crate::domain::secret::Secret;
+use crate::domain::{Result, name};
+use crate::store;
+use crate::store::access_key::{AccessKey, AccessKeyState};
+use crate::store::account::Account;
+
+/// What the master key knows access-key secrets as.
+pub(super) const WRAPPED_AS: &str = "access-key";
+
+const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// An access key just made; its secret is shown this once.
+#[derive(Debug)]
+pub struct NewAccessKey {
+    /// The id: `AKID` and 32 letters or digits. Harbor's adapter insists on the prefix.
+    pub id: String,
+    /// The secret: 32 letters or digits, as long as Tencent's.
+    pub secret: Secret,
+}
+
+impl Service {
+    /// Makes an account; without an id, one of twelve digits is picked.
+    pub async fn create_account(&self, caller: &Caller, id: Option<AccountId>, name: &str, context: &RequestContext) -> Result<Account> {
+        caller.require_operator()?;
+        name::check_name("name", name)?;
+        let id = match id {
+            Some(id) => id,
+            None => random_account_id(&*self.random)?,
+        };
+        let account = Account { id, name: name.to_owned(), generation: 0, created_at: self.now() };
+        let line = Line::new("account.create", self.now(), context).caller(caller).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+        self.apply(self.write().then(store::account::insert(&account)).audit(&line.row(&*self.random))).await?;
+        Ok(account)
+    }
+
+    /// Lists the accounts.
+    pub async fn accounts(&self, caller: &Caller) -> Result<Vec<Account>> {
+        caller.require_operator()?;
+        store::account::list(&self.store).await
+    }
+
+    /// Makes an access key of the account's root.
+    pub async fn create_access_key(&self, caller: &Caller, account: AccountId, context: &RequestContext) -> Result<NewAccessKey> {
+        caller.require_operator()?;
+        let id = format!("AKID{}", random_text(&*self.random, ALPHANUMERIC, 32));
+        let secret = Secret::new(random_text(&*self.random, ALPHANUMERIC, 32));
+        let row = AccessKey {
+            id: id.clone(),
+            principal: Principal::Root(account),
+            sealed_secret: self.master.wrap(WRAPPED_AS, &id, secret.expose().as_bytes(), &*self.random),
+            state: AccessKeyState::Active,
+            generation: 0,
+            created_at: self.now(),
+        };
+        let line = Line::new("access-key.create", self.now(), context).caller(caller).detail(serde_json::json!({ "access_key_id": id }));
+        self.apply(self.write().then(store::access_key::insert(&row)).audit(&line.row(&*self.random))).await?;
+        Ok(NewAccessKey { id, secret })
+    }
+
+    /// Lists the access keys of one account or of all, without their secrets.
+    pub async fn access_keys(&self, caller: &Caller, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
+        caller.require_operator()?;
+        store::access_key::list(&self.store, account).await
+    }
+
+    /// Disables, enables or deletes an access key. What was issued with it stops with it, except when it is
+    /// only enabled again.
+    pub async fn set_access_key_state(&self, caller: &Caller, id: &str, state: AccessKeyState, context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        let action = match state {
+            AccessKeyState::Active => "access-key.enable",
+            AccessKeyState::Disabled => "access-key.disable",
+            AccessKeyState::Deleted => "access-key.delete",
+        };
+        let line = Line::new(action, self.now(), context).caller(caller).detail(serde_json::json!({ "access_key_id": id }));
+        self.apply(self.write().then(store::access_key::set_state(id, state)).audit(&line.row(&*self.random))).await
+    }
+}
+
+fn random_account_id(random: &dyn Random) -> Result<AccountId> {
+    format!("1{}", random_text(random, b"0123456789", 11)).parse()
+}

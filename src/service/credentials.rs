@@ -1,0 +1,176 @@
+//! Issuing credentials, and what their owner does with them later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::audit::Line;
+use super::{Caller, RequestContext, Service};
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
+use crate::domain::instance::{AnyInstanceId, CriId, Instance, InstanceId};
+use crate::domain::name;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::store;
+use crate::token::{Grant, Origin};
+
+/// The life of a long-term credential: 3650 days, as Tencent's contract has it.
+const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+/// The longest life of a temporary credential: 24 hours, as Alibaba's contract has it.
+const LONGEST_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Which instance a call means.
+#[derive(Clone, Debug)]
+pub enum InstanceChoice {
+    /// The one with this Tencent id.
+    Tcr(InstanceId),
+    /// The one with this Alibaba id.
+    Cri(CriId),
+    /// The account's default.
+    Default,
+}
+
+impl From<AnyInstanceId> for InstanceChoice {
+    fn from(id: AnyInstanceId) -> Self {
+        match id {
+            AnyInstanceId::Tcr(id) => Self::Tcr(id),
+            AnyInstanceId::Cri(id) => Self::Cri(id),
+        }
+    }
+}
+
+/// A credential just made; its secret is shown this once.
+#[derive(Debug)]
+pub struct Issued {
+    /// What logs in as the username.
+    pub username: String,
+    /// What logs in as the password.
+    pub secret: Secret,
+    /// The credential's own id.
+    pub id: CredentialId,
+    /// When it stops.
+    pub expires_at: Timestamp,
+}
+
+impl Service {
+    /// Issues a temporary credential with a life of `ttl`, at most 24 hours: it is sealed and stored nowhere.
+    pub async fn issue_temporary(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        username: Username,
+        ttl: Duration,
+        context: &RequestContext,
+    ) -> Result<Issued> {
+        let instance = self.own_instance(caller, choice).await?;
+        let key = caller.access_key()?;
+        let room = self.audit.reserve()?;
+        let now = self.now();
+        let grant = Grant {
+            id: CredentialId::random(&*self.random),
+            principal: key.principal,
+            principal_generation: key.principal_generation,
+            origin: Origin::AccessKey { id: key.id.clone(), generation: key.generation },
+            instance: instance.id.clone(),
+            username,
+            issued_at: now,
+            expires_at: now.plus(ttl.min(LONGEST_TEMPORARY_TTL)),
+        };
+        let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random);
+        room.record(
+            Line::new("credential.issue-temporary", now, context)
+                .caller(caller)
+                .credential(&grant.id)
+                .instance(&instance)
+                .detail(serde_json::json!({ "expires_at": grant.expires_at.unix_millis() })),
+        );
+        Ok(Issued { username: username.of(grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
+    }
+
+    /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
+    pub async fn issue_long_term(&self, caller: &Caller, choice: &InstanceChoice, description: &str, context: &RequestContext) -> Result<Issued> {
+        let instance = self.own_instance(caller, choice).await?;
+        name::check_description("Desc", description)?;
+        let principal = caller.access_key()?.principal;
+        let now = self.now();
+        let id = CredentialId::random(&*self.random);
+        let secret = credential::long_term_secret(&id, &*self.random);
+        let mut secret_hash = [0; 32];
+        secret_hash.copy_from_slice(digest(&SHA256, secret.expose().as_bytes()).as_ref());
+        let stored = LongTermCredential {
+            id: id.clone(),
+            instance: instance.id.clone(),
+            principal,
+            username: Username::NumericId,
+            description: description.to_owned(),
+            secret_hash,
+            state: CredentialState::Active,
+            created_at: now,
+            expires_at: now.plus(LONG_TERM_TTL),
+        };
+        let line = Line::new("credential.issue-long-term", now, context).caller(caller).credential(&id).instance(&instance);
+        // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
+        self.store.apply(self.write().then(store::credential::insert(&stored)).audit(&line.row(&*self.random))).await?;
+        Ok(Issued { username: stored.username.of(principal), secret, id, expires_at: stored.expires_at })
+    }
+
+    /// Lists the long-term credentials of an instance, the newest first, without their secrets.
+    pub async fn credentials(&self, caller: &Caller, choice: &InstanceChoice) -> Result<Vec<LongTermCredential>> {
+        let instance = self.own_instance(caller, choice).await?;
+        store::credential::list(&self.store, &instance.id).await
+    }
+
+    /// Disables or enables a long-term credential.
+    pub async fn set_credential_state(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        id: &CredentialId,
+        state: CredentialState,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let instance = self.instance_with(caller, choice, id).await?;
+        let action = match state {
+            CredentialState::Active => "credential.enable",
+            CredentialState::Disabled => "credential.disable",
+        };
+        let line = Line::new(action, self.now(), context).caller(caller).credential(id).instance(&instance);
+        self.apply(self.write().then(store::credential::set_state(id, state)).audit(&line.row(&*self.random))).await
+    }
+
+    /// Deletes a long-term credential.
+    pub async fn delete_credential(&self, caller: &Caller, choice: &InstanceChoice, id: &CredentialId, context: &RequestContext) -> Result<()> {
+        let instance = self.instance_with(caller, choice, id).await?;
+        let line = Line::new("credential.delete", self.now(), context).caller(caller).credential(id).instance(&instance);
+        self.apply(self.write().then(store::credential::delete(id)).audit(&line.row(&*self.random))).await
+    }
+
+    /// Returns the caller's instance, if the credential `id` is one of its own.
+    async fn instance_with(&self, caller: &Caller, choice: &InstanceChoice, id: &CredentialId) -> Result<Arc<Instance>> {
+        let instance = self.own_instance(caller, choice).await?;
+        let stored = self.directory.credential(&self.store, id).await?;
+        if stored.is_some_and(|stored| stored.instance == instance.id) { Ok(instance) } else { Err(Error::not_found("credential", id)) }
+    }
+
+    /// Returns the instance that the caller means; what belongs to others does not exist for them.
+    pub(super) async fn own_instance(&self, caller: &Caller, choice: &InstanceChoice) -> Result<Arc<Instance>> {
+        let found = match choice {
+            InstanceChoice::Tcr(id) => self.directory.instance(&self.store, id).await?,
+            InstanceChoice::Cri(id) => self.directory.instance_by_cri_id(&self.store, id).await?,
+            InstanceChoice::Default => {
+                let account = caller.access_key()?.principal.account();
+                let found = self.directory.default_instance(&self.store, account).await?;
+                Some(found.ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::NoDefaultInstance,
+                        "This call names no instance, and the account has no default one: \
+                         mark one with `transire instance create --default`, or call GetAuthorizationToken of version 2018-12-01 with an InstanceId.",
+                    )
+                })?)
+            }
+        };
+        found.filter(|instance| caller.owns(instance.account)).ok_or_else(Error::instance_not_found)
+    }
+}

@@ -1,0 +1,206 @@
+//! What the hot paths know without asking the database: accounts, access keys, instances, credentials.
+//!
+//! Entries are filled when they are first asked for and dropped when the change feed names them. A fill
+//! that a change overtook is used once and not kept: it may have read what was before the change.
+
+use std::hash::Hash;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
+
+use crate::domain::credential::{CredentialId, LongTermCredential};
+use crate::domain::instance::{CriId, Instance, InstanceId};
+use crate::domain::principal::{AccountId, Principal};
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+use crate::sign::SigningSecret;
+use crate::store::access_key::{self, AccessKeyState};
+use crate::store::account::{self, Account};
+use crate::store::change::{self, Changes, Noun};
+use crate::store::{Store, credential, instance};
+use crate::token::MasterKey;
+
+/// The most entries of a kind: some hundred bytes each.
+const CAPACITY: usize = 100_000;
+/// The most changes that one look at the feed reads.
+const BATCH: u32 = 1000;
+
+/// An access key, ready to verify with.
+pub(super) struct AccessKey {
+    pub(super) id: String,
+    pub(super) principal: Principal,
+    /// The principal's generation when the key was read; a change of it drops the entry.
+    pub(super) principal_generation: i64,
+    pub(super) generation: i64,
+    pub(super) state: AccessKeyState,
+    pub(super) signing_secret: SigningSecret,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum InstanceName {
+    Id(InstanceId),
+    Cri(CriId),
+    Service(String),
+    DefaultOf(AccountId),
+}
+
+/// Whether the keys that sign and seal changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeysChanged {
+    Yes,
+    No,
+}
+
+pub(super) struct Directory {
+    accounts: Cache<AccountId, Arc<Account>>,
+    access_keys: Cache<String, Arc<AccessKey>>,
+    instances: Cache<InstanceName, Arc<Instance>>,
+    credentials: Cache<CredentialId, Arc<LongTermCredential>>,
+    /// How often something was dropped; a fill is kept only while it is what it was before the fill.
+    drops: Mutex<u64>,
+    /// The position in the change feed up to which this process obeys.
+    position: AtomicI64,
+    /// Held while the feed is read, so that positions are applied in order.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl Directory {
+    /// Makes an empty directory that obeys the feed from `position` on.
+    pub(super) fn new(position: i64) -> Self {
+        Self {
+            accounts: Cache::new(CAPACITY),
+            access_keys: Cache::new(CAPACITY),
+            instances: Cache::new(CAPACITY),
+            credentials: Cache::new(CAPACITY),
+            drops: Mutex::new(0),
+            position: AtomicI64::new(position),
+            reading: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    pub(super) async fn account(&self, store: &Store, id: AccountId) -> Result<Option<Arc<Account>>> {
+        self.entry(&self.accounts, &id, async || account::find(store, id).await).await
+    }
+
+    pub(super) async fn access_key(&self, store: &Store, master: &MasterKey, id: &str) -> Result<Option<Arc<AccessKey>>> {
+        let fill = async || {
+            let Some(row) = access_key::find(store, id).await? else { return Ok(None) };
+            let account = account::find(store, row.principal.account()).await?.ok_or_else(|| super::unexpected("an access key without its account"))?;
+            let secret = match row.state {
+                AccessKeyState::Deleted => Secret::new(""),
+                AccessKeyState::Active | AccessKeyState::Disabled => {
+                    let plain = master.unwrap(super::accounts::WRAPPED_AS, &row.id, &row.sealed_secret)?;
+                    Secret::new(std::str::from_utf8(&plain).map_err(Error::internal)?)
+                }
+            };
+            Ok(Some(AccessKey {
+                id: row.id,
+                principal: row.principal,
+                principal_generation: account.generation,
+                generation: row.generation,
+                state: row.state,
+                signing_secret: SigningSecret::new(secret),
+            }))
+        };
+        self.entry(&self.access_keys, id, fill).await
+    }
+
+    pub(super) async fn instance(&self, store: &Store, id: &InstanceId) -> Result<Option<Arc<Instance>>> {
+        self.entry(&self.instances, &InstanceName::Id(id.clone()), async || instance::find(store, id).await).await
+    }
+
+    pub(super) async fn instance_by_cri_id(&self, store: &Store, id: &CriId) -> Result<Option<Arc<Instance>>> {
+        self.entry(&self.instances, &InstanceName::Cri(id.clone()), async || instance::find_by_cri_id(store, id).await).await
+    }
+
+    pub(super) async fn instance_by_service(&self, store: &Store, service: &str) -> Result<Option<Arc<Instance>>> {
+        let name = InstanceName::Service(service.to_owned());
+        self.entry(&self.instances, &name, async || instance::find_by_service(store, service).await).await
+    }
+
+    /// Returns the account's default instance: the marked one, or else its only one.
+    pub(super) async fn default_instance(&self, store: &Store, account: AccountId) -> Result<Option<Arc<Instance>>> {
+        let fill = async || {
+            let mut instances = instance::list(store, Some(account)).await?;
+            let marked = instances.iter().position(|instance| instance.default == crate::domain::instance::DefaultMark::Marked);
+            let place = marked.or_else(|| (instances.len() == 1).then_some(0));
+            Ok(place.map(|place| instances.swap_remove(place)))
+        };
+        self.entry(&self.instances, &InstanceName::DefaultOf(account), fill).await
+    }
+
+    pub(super) async fn credential(&self, store: &Store, id: &CredentialId) -> Result<Option<Arc<LongTermCredential>>> {
+        self.entry(&self.credentials, id, async || credential::find(store, id).await).await
+    }
+
+    /// Returns what is known under `key`, or reads it. What isn't there is not remembered: a stranger who
+    /// asks for made-up names would fill the memory.
+    async fn entry<K, V, Q>(&self, cache: &Cache<K, Arc<V>>, key: &Q, fill: impl AsyncFnOnce() -> Result<Option<V>>) -> Result<Option<Arc<V>>>
+    where
+        K: Hash + Eq,
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
+        if let Some(known) = cache.get(key) {
+            return Ok(Some(known));
+        }
+        let before = *self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(read) = fill().await?.map(Arc::new) else { return Ok(None) };
+        let drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        if *drops == before {
+            cache.insert(key.to_owned(), Arc::clone(&read));
+        }
+        Ok(Some(read))
+    }
+
+    /// Reads what changed and drops it.
+    pub(super) async fn catch_up(&self, store: &Store) -> Result<KeysChanged> {
+        let _reading = self.reading.lock().await;
+        let mut keys_changed = KeysChanged::No;
+        loop {
+            let position = self.position.load(Ordering::Acquire);
+            let (changes, position) = match change::read(store, position, BATCH).await? {
+                Changes::Next(changes) => match changes.last() {
+                    Some(last) => (changes.iter().map(|change| (change.noun, change.id.clone())).collect(), last.position),
+                    None => return Ok(keys_changed),
+                },
+                // What was missed may have been anything.
+                Changes::FellBehind { position } => (vec![(Noun::Unknown, String::new())], position),
+            };
+            let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+            *drops += 1;
+            for (noun, id) in &changes {
+                if self.drop_entry(*noun, id) == KeysChanged::Yes {
+                    keys_changed = KeysChanged::Yes;
+                }
+            }
+            drop(drops);
+            self.position.store(position, Ordering::Release);
+        }
+    }
+
+    fn drop_entry(&self, noun: Noun, id: &str) -> KeysChanged {
+        match noun {
+            Noun::Account => {
+                // Its access keys hold its generation, and its default may be another one now.
+                id.parse().map(|id| self.accounts.remove(&id)).ok();
+                self.access_keys.clear();
+                self.instances.clear();
+            }
+            Noun::AccessKey => drop(self.access_keys.remove(id)),
+            // An instance is known by four names.
+            Noun::Instance => self.instances.clear(),
+            Noun::Credential => drop(id.parse().map(|id| self.credentials.remove::<CredentialId>(&id))),
+            Noun::SealingKey | Noun::SigningKey | Noun::Authority => return KeysChanged::Yes,
+            Noun::Unknown => {
+                self.accounts.clear();
+                self.access_keys.clear();
+                self.instances.clear();
+                self.credentials.clear();
+                return KeysChanged::Yes;
+            }
+        }
+        KeysChanged::No
+    }
+}

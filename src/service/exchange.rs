@@ -1,0 +1,125 @@
+//! Token exchange: a log-in in, a token out, with the rights that are asked for and held.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::audit::Line;
+use super::{Caller, RequestContext, Service};
+use crate::domain::Result;
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::SecretKind;
+use crate::domain::instance::Instance;
+use crate::domain::scope::{Action, ResourceType, Scope};
+use crate::domain::secret::Secret;
+use crate::token::{Access, Claims, Grant};
+
+/// Whether a refresh token is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offline {
+    /// It is.
+    Asked,
+    /// It isn't.
+    No,
+}
+
+/// A token, and what goes with it.
+pub struct Exchanged {
+    /// The token itself.
+    pub token: String,
+    /// Its life, in seconds.
+    pub expires_in_seconds: u32,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// The refresh token, when it was asked for and there is somebody to refresh for.
+    pub refresh_token: Option<Secret>,
+    /// What the token may do: of what was asked, what is held.
+    pub granted: Vec<Scope>,
+}
+
+impl Service {
+    /// Exchanges a log-in for a token; rights that are missing are left out, without an error.
+    pub async fn token(&self, caller: &Caller, scopes: &[Scope], offline: Offline, context: &RequestContext) -> Result<Exchanged> {
+        let instance = caller.registry_instance()?;
+        let granted: Vec<Scope> = scopes.iter().map(|scope| grant(caller, instance, scope)).filter(|scope| !scope.actions.is_empty()).collect();
+        let room = self.audit.reserve()?;
+        let now = self.now();
+        let access: Vec<Access> = granted
+            .iter()
+            .map(|scope| Access {
+                resource_type: scope.resource_type.name().to_owned(),
+                name: scope.name.clone(),
+                actions: scope.actions.iter().map(|action| action.name()).collect(),
+            })
+            .collect();
+        let subject = caller.principal().map(|principal| principal.numeric_id()).unwrap_or_default();
+        let claims = Claims {
+            issuer: &self.issuer,
+            subject: &subject,
+            audience: &instance.service,
+            now,
+            ttl: Duration::from_secs(instance.token_ttl_seconds.into()),
+            access: &access,
+        };
+        let keyring = self.keyring.load();
+        let token = keyring.signing_key(instance.algorithm)?.sign(instance.kid_format, &claims, &*self.random)?;
+        let refresh_token = match (offline, caller.grant()) {
+            (Offline::Asked, Some(held)) => Some(self.refresh_token(caller, held)),
+            _ => None,
+        };
+        let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut line = Line::new("token.exchange", now, context)
+            .caller(caller)
+            .instance(instance)
+            .detail(serde_json::json!({ "asked": words(scopes), "granted": words(&granted) }));
+        if let Some(held) = caller.grant() {
+            line = line.credential(&held.id);
+        }
+        room.record(line);
+        Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
+    }
+
+    /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
+    ///
+    /// It is never another one: docker's engine throws away what a refresh returns, so a token that
+    /// changed with its use would lock its user out.
+    fn refresh_token(&self, caller: &Caller, held: &Grant) -> Secret {
+        match caller.refresh_token() {
+            Some(presented) => presented.clone(),
+            None => self.keyring.load().seal(SecretKind::Refresh, held, &*self.random),
+        }
+    }
+
+    /// Returns the public signing keys as a JWK set, as JSON text.
+    pub fn jwks(&self) -> String {
+        self.keyring.load().jwks().to_string()
+    }
+
+    /// Returns the certificates that registries trust, as PEM.
+    pub fn bundle_pem(&self) -> String {
+        self.keyring.load().bundle_pem()
+    }
+}
+
+/// Returns what `caller` holds of `asked`.
+fn grant(caller: &Caller, instance: &Instance, asked: &Scope) -> Scope {
+    let held: BTreeSet<Action> = if caller.owns(instance.account) { everything(&asked.resource_type, &asked.name) } else { BTreeSet::new() };
+    let mut wanted = asked.actions.clone();
+    if wanted.contains(&Action::All) {
+        wanted.extend([Action::Pull, Action::Push, Action::Delete]);
+    }
+    // An upload begins with a look at what is there: a token that can only push can't push.
+    if wanted.contains(&Action::Push) {
+        wanted.insert(Action::Pull);
+    }
+    Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions: &wanted & &held }
+}
+
+/// Returns all that can be done to a resource, in words that registries compare literally: for a
+/// repository `*` is written out, because zot knows no `*`.
+fn everything(resource_type: &ResourceType, name: &str) -> BTreeSet<Action> {
+    match resource_type {
+        ResourceType::Repository => BTreeSet::from([Action::Pull, Action::Push, Action::Delete]),
+        ResourceType::Registry if name == "catalog" => BTreeSet::from([Action::All]),
+        ResourceType::Registry | ResourceType::Other(_) => BTreeSet::new(),
+    }
+}

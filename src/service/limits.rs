@@ -1,0 +1,212 @@
+//! How often: token buckets per account and action, and per address for what was refused.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::domain::clock::Timestamp;
+use crate::domain::principal::AccountId;
+use crate::domain::{Error, ErrorKind, Result};
+
+const SHARDS: usize = 64;
+
+/// A map in shards, so that busy accounts wait for each other seldom.
+pub(super) struct Sharded<K, V> {
+    hasher: RandomState,
+    shards: Vec<Mutex<HashMap<K, V>>>,
+}
+
+impl<K: Hash + Eq, V> Sharded<K, V> {
+    pub(super) fn new() -> Self {
+        Self { hasher: RandomState::new(), shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect() }
+    }
+
+    pub(super) fn lock<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, HashMap<K, V>> {
+        // The lock guards counters that are right after any panic, so a poisoned one is used on.
+        let place = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
+        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what `keep` doesn't want any more.
+    pub(super) fn retain(&self, mut keep: impl FnMut(&K, &mut V) -> bool) {
+        for shard in &self.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).retain(&mut keep);
+        }
+    }
+}
+
+/// A token bucket that also counts what came in the present second.
+#[derive(Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    filled_at: Timestamp,
+    second: i64,
+    count: u32,
+}
+
+impl Bucket {
+    fn full(capacity: u32, now: Timestamp) -> Self {
+        Self { tokens: f64::from(capacity), filled_at: now, second: now.unix_seconds(), count: 0 }
+    }
+
+    fn refill(&mut self, rate: u32, capacity: u32, now: Timestamp) {
+        // A clock that was set back refills nothing until it catches up.
+        let elapsed = self.filled_at.until(now).as_secs_f64();
+        self.tokens = (self.tokens + elapsed * f64::from(rate)).min(f64::from(capacity));
+        self.filled_at = self.filled_at.max(now);
+    }
+
+    fn count(&mut self, now: Timestamp) -> u32 {
+        if self.second != now.unix_seconds() {
+            (self.second, self.count) = (now.unix_seconds(), 0);
+        }
+        self.count = self.count.saturating_add(1);
+        self.count
+    }
+
+    fn take(&mut self) -> bool {
+        let enough = self.tokens >= 1.0;
+        if enough {
+            self.tokens -= 1.0;
+        }
+        enough
+    }
+}
+
+/// Limits calls per account and action: `rate` a second, and bursts of as many.
+pub(super) struct ActionLimits {
+    usual: u32,
+    by_action: HashMap<String, u32>,
+    buckets: Sharded<(AccountId, &'static str), Bucket>,
+}
+
+impl ActionLimits {
+    /// Limits every action to `usual` requests a second, and some to their own rate.
+    pub(super) fn new(usual: u32, by_action: HashMap<String, u32>) -> Self {
+        Self { usual, by_action, buckets: Sharded::new() }
+    }
+
+    /// Counts one call; [`ErrorKind::Throttled`] when it is one too many.
+    pub(super) fn check(&self, account: AccountId, action: &'static str, now: Timestamp) -> Result<()> {
+        let allowed = self.by_action.get(action).copied().unwrap_or(self.usual);
+        let mut buckets = self.buckets.lock(&account);
+        let bucket = buckets.entry((account, action)).or_insert_with(|| Bucket::full(allowed, now));
+        bucket.refill(allowed, allowed, now);
+        let counted = bucket.count(now);
+        if bucket.take() {
+            return Ok(());
+        }
+        // An empty bucket has seen more than `allowed` within one second, though the calendar's second
+        // may have begun in between.
+        let measured = counted.max(allowed.saturating_add(1));
+        Err(Error::new(
+            ErrorKind::Throttled { measured, allowed },
+            format!("The account called {action} {measured} times in a second; {allowed} are allowed."),
+        ))
+    }
+
+    /// Forgets the buckets that are full again.
+    pub(super) fn forget(&self, now: Timestamp) {
+        self.buckets.retain(|_, bucket| bucket.filled_at.until(now).as_secs() < 2);
+    }
+}
+
+/// Slows addresses that are refused too often; what is accepted never counts.
+pub(super) struct AddressLimits {
+    rate: u32,
+    burst: u32,
+    buckets: Sharded<IpAddr, Bucket>,
+}
+
+impl AddressLimits {
+    /// Lets an address be refused `rate` times a second for ever, and `burst` times at once.
+    pub(super) fn new(rate: u32, burst: u32) -> Self {
+        Self { rate, burst, buckets: Sharded::new() }
+    }
+
+    /// Refuses an address whose refusals are used up.
+    pub(super) fn check(&self, address: IpAddr, now: Timestamp) -> Result<()> {
+        let mut buckets = self.buckets.lock(&address);
+        let Some(bucket) = buckets.get_mut(&address) else { return Ok(()) };
+        bucket.refill(self.rate, self.burst, now);
+        if bucket.tokens >= 1.0 {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::AddressThrottled { retry_after_seconds: 1 },
+            "Too many requests from this address were refused; wait a second, and mend the credentials.",
+        ))
+    }
+
+    /// Counts a refusal.
+    pub(super) fn count_refusal(&self, address: IpAddr, now: Timestamp) {
+        let mut buckets = self.buckets.lock(&address);
+        let bucket = buckets.entry(address).or_insert_with(|| Bucket::full(self.burst, now));
+        bucket.refill(self.rate, self.burst, now);
+        bucket.take();
+    }
+
+    /// Forgets the addresses that behaved long enough to be unknown again.
+    pub(super) fn forget(&self, now: Timestamp) {
+        let full_again = u64::from(self.burst / self.rate.max(1)) + 1;
+        self.buckets.retain(|_, bucket| bucket.filled_at.until(now).as_secs() <= full_again);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn account() -> AccountId {
+        "100000000001".parse().unwrap()
+    }
+
+    const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
+
+    #[test]
+    fn the_hundred_and_first_call_in_a_second_is_refused_with_both_figures() {
+        let limits = ActionLimits::new(100, HashMap::new());
+        for _ in 0..100 {
+            limits.check(account(), "tcr:CreateInstanceToken", START).unwrap();
+        }
+        let error = limits.check(account(), "tcr:CreateInstanceToken", START).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Throttled { measured: 101, allowed: 100 });
+        limits.check(account(), "cr:GetAuthorizationToken", START).expect("another action has its own bucket");
+        limits.check("100000000002".parse().unwrap(), "tcr:CreateInstanceToken", START).expect("another account has its own bucket");
+    }
+
+    #[test]
+    fn a_bucket_refills_at_its_rate() {
+        let limits = ActionLimits::new(100, HashMap::from([("x".to_owned(), 2)]));
+        assert!((0..3).map(|_| limits.check(account(), "x", START).is_ok()).eq([true, true, false]));
+        assert!(limits.check(account(), "x", START.plus(Duration::from_millis(500))).is_ok());
+        assert!(limits.check(account(), "x", START.plus(Duration::from_millis(600))).is_err());
+        limits.forget(START.plus(Duration::from_secs(60)));
+        assert!((0..3).map(|_| limits.check(account(), "x", START.plus(Duration::from_secs(60))).is_ok()).eq([true, true, false]));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_neither_refills_nor_panics() {
+        let limits = ActionLimits::new(1, HashMap::new());
+        assert!(limits.check(account(), "x", START).is_ok());
+        assert!(limits.check(account(), "x", START.minus(Duration::from_secs(3600))).is_err());
+    }
+
+    #[test]
+    fn only_refusals_count_against_an_address() {
+        let (limits, address) = (AddressLimits::new(1, 3), "192.0.2.1".parse().unwrap());
+        for _ in 0..1000 {
+            limits.check(address, START).unwrap();
+        }
+        for _ in 0..3 {
+            limits.check(address, START).unwrap();
+            limits.count_refusal(address, START);
+        }
+        assert_eq!(limits.check(address, START).unwrap_err().kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
+        limits.check("192.0.2.2".parse().unwrap(), START).expect("another address is not slowed");
+        limits.check(address, START.plus(Duration::from_secs(1))).expect("a second later one more is allowed");
+    }
+}

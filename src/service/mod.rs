@@ -1,0 +1,207 @@
+//! The use cases: all rules live here, and none of them knows a dialect.
+//!
+//! Every use case takes a [`Caller`] first and authorises in its first lines; a caller is made in
+//! [`access`] alone. Issuing a temporary credential and exchanging one for a token read only memory:
+//! what they record goes through the queue in [`audit`].
+//!
+//! Start with [`access`], then [`credentials`] and [`exchange`].
+
+mod access;
+mod accounts;
+mod audit;
+mod credentials;
+mod directory;
+mod exchange;
+mod instances;
+mod keys;
+mod limits;
+mod notes;
+mod replay;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+pub use self::access::{Caller, LogIn};
+pub use self::accounts::NewAccessKey;
+pub use self::audit::AuditMode;
+pub use self::credentials::{InstanceChoice, Issued};
+pub use self::exchange::{Exchanged, Offline};
+pub use self::instances::NewInstance;
+pub use self::keys::is_set_up;
+use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
+use crate::domain::{Error, Result};
+use crate::sign;
+use crate::store::{Operation, Store, Write, change, operation};
+use crate::token::{Keyring, MasterKey};
+
+/// How often this process asks the database what others changed.
+const CATCH_UP_INTERVAL: Duration = Duration::from_millis(200);
+/// How often it drops what it need not remember, and looks whether a leaf is due.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long changes and the names of writes are kept.
+const RECORDS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most changes that are kept.
+const CHANGES_KEPT: u32 = 100_000;
+
+/// What the use cases can be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients reach this service.
+    pub public_url: String,
+    /// What happens when the audit queue is full.
+    pub audit: AuditMode,
+    /// How many audit lines may wait to be written.
+    pub audit_queue: usize,
+    /// The accepted signature methods.
+    pub signature_methods: Vec<sign::Method>,
+    /// Requests a second of one account and one action.
+    pub requests_per_second: u32,
+    /// Other figures for some actions.
+    pub requests_per_second_by_action: HashMap<String, u32>,
+    /// Refused requests a second of one address.
+    pub refusals_per_second: u32,
+    /// Refused requests of one address at once.
+    pub refusals_burst: u32,
+    /// Remembered nonces of one access key in five minutes.
+    pub nonces_per_access_key: usize,
+}
+
+/// What is known of a request before anybody is trusted.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The id that the client sees and the log and the audit carry.
+    pub request_id: String,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+}
+
+/// The use cases, and what they need: the store, the keys, the clock and chance.
+pub struct Service {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    settings: Settings,
+    issuer: String,
+    master: MasterKey,
+    keyring: ArcSwap<Keyring>,
+    directory: directory::Directory,
+    action_limits: limits::ActionLimits,
+    address_limits: limits::AddressLimits,
+    replays: replay::Replays,
+    audit: audit::Audit,
+}
+
+impl Service {
+    /// Returns the present time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes a request id: a random UUID in lower case.
+    pub fn request_id(&self) -> String {
+        let mut bytes: [u8; 16] = random_bytes(&*self.random);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let mut digits = [0; 32];
+        let mut text = String::with_capacity(36);
+        // Thirty-two digits fit sixteen bytes, so this can't fail.
+        if hex::encode_to_slice(bytes, &mut digits).is_ok() {
+            for (place, digit) in digits.iter().enumerate() {
+                text.push_str(if matches!(place, 8 | 12 | 16 | 20) { "-" } else { "" });
+                text.push(char::from(*digit));
+            }
+        }
+        text
+    }
+
+    /// Refuses an address that was refused too often. Every door asks first.
+    pub fn check_address(&self, address: IpAddr) -> Result<()> {
+        self.address_limits.check(address, self.now())
+    }
+
+    /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its account.
+    pub fn throttle(&self, caller: &Caller, action: &'static str) -> Result<()> {
+        match caller.principal() {
+            Some(principal) => self.action_limits.check(principal.account(), action, self.now()),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns what is missing before the service can serve; nothing when it is ready.
+    pub async fn missing(&self) -> Vec<String> {
+        if self.store.is_healthy().await { Vec::new() } else { vec!["the database does not answer".to_owned()] }
+    }
+
+    /// Returns the name under which this service issues tokens.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Returns what registries send their clients to for a token.
+    pub fn realm(&self) -> String {
+        format!("{}/token", self.settings.public_url)
+    }
+
+    /// Writes, and sees to it that this process obeys the change before anybody hears of it.
+    async fn apply(&self, write: Write) -> Result<()> {
+        self.store.apply(write).await?;
+        self.catch_up().await
+    }
+
+    /// Begins a write.
+    fn write(&self) -> Write {
+        Write::new(Operation::new(&*self.random, self.now()))
+    }
+
+    /// Forgets the changes that every replica has long obeyed, and the writes that nobody retries any more.
+    async fn trim(&self) -> Result<()> {
+        let old = self.now().minus(RECORDS_KEPT);
+        self.store.apply(self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old))).await
+    }
+
+    /// Obeys what was changed since, here or elsewhere.
+    pub async fn catch_up(&self) -> Result<()> {
+        if self.directory.catch_up(&self.store).await? == directory::KeysChanged::Yes {
+            self.reload_keyring().await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the service's memory true and small, until the process ends.
+    pub async fn keep_house(self: Arc<Self>) {
+        let mut housekeeping_at = self.now();
+        loop {
+            tokio::time::sleep(CATCH_UP_INTERVAL).await;
+            if let Err(error) = self.catch_up().await {
+                tracing::warn!(cause = error.cause(), "what others changed can't be read: {error}");
+            }
+            if housekeeping_at.until(self.now()) < HOUSEKEEPING_INTERVAL {
+                continue;
+            }
+            housekeeping_at = self.now();
+            self.action_limits.forget(housekeeping_at);
+            self.address_limits.forget(housekeeping_at);
+            self.replays.forget(housekeeping_at);
+            if let Err(error) = self.renew_leaves().await {
+                tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+            }
+            if let Err(error) = self.trim().await {
+                tracing::warn!(cause = error.cause(), "old records can't be trimmed: {error}");
+            }
+        }
+    }
+
+    /// Writes what waits in the audit queue, and takes nothing more.
+    pub async fn close(&self) {
+        self.audit.close().await;
+    }
+}
+
+fn unexpected(what: &str) -> Error {
+    Error::internal(what.to_owned())
+}

@@ -1,0 +1,130 @@
+//! Requests that come again: nonces are used once, and a signature only with what it was made for.
+//!
+//! What is remembered are 64-bit keyed hashes, in buckets by the time that the request was signed, per
+//! access key. A bucket that is full throttles its key; nothing is evicted before its window has passed.
+//! A restart forgets all of it (docs/guarantees.md).
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use super::limits::Sharded;
+use crate::domain::clock::Timestamp;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::sign::Replay;
+
+/// The width of a bucket, in seconds: a window of fifteen minutes both ways spans seven.
+const BUCKET_SECONDS: i64 = 300;
+/// The longest window of any signature, both ways, in seconds.
+const WINDOW_SECONDS: i64 = 900;
+
+/// Of one access key: by the time signed, what was seen, and for a signature what it was bound to.
+type Buckets = BTreeMap<i64, HashMap<u64, u64>>;
+
+/// Remembers nonces and signatures for as long as they could be used again.
+pub(super) struct Replays {
+    hasher: RandomState,
+    bucket_capacity: usize,
+    by_access_key: Sharded<String, Buckets>,
+}
+
+impl Replays {
+    /// Remembers up to `bucket_capacity` requests of one access key that were signed in the same five minutes.
+    pub(super) fn new(bucket_capacity: usize) -> Self {
+        Self { hasher: RandomState::new(), bucket_capacity, by_access_key: Sharded::new() }
+    }
+
+    /// Takes note of a request whose signature was verified.
+    ///
+    /// [`ErrorKind::Replayed`] for a nonce that was used, or a signature that comes with something else
+    /// than before; [`ErrorKind::NonceMemoryFull`] when its bucket is full.
+    pub(super) fn check(&self, access_key_id: &str, signed_at: Timestamp, replay: &Replay, now: Timestamp) -> Result<()> {
+        let (seen, bound) = match replay {
+            Replay::None => return Ok(()),
+            // A nonce is bound to nothing that could come again, so its second use never fits.
+            Replay::Nonce(nonce) => (self.hasher.hash_one(nonce), None),
+            Replay::Bound { signature, bound } => (self.hasher.hash_one(signature), Some(self.hasher.hash_one(bound))),
+        };
+        let mut keys = self.by_access_key.lock(access_key_id);
+        if !keys.contains_key(access_key_id) {
+            keys.insert(access_key_id.to_owned(), Buckets::new());
+        }
+        let Some(buckets) = keys.get_mut(access_key_id) else { return Ok(()) };
+        forget_passed(buckets, now);
+        if let Some(before) = buckets.values().find_map(|bucket| bucket.get(&seen)) {
+            return if bound == Some(*before) { Ok(()) } else { Err(Error::replayed()) };
+        }
+        let bucket = buckets.entry(signed_at.unix_seconds().div_euclid(BUCKET_SECONDS)).or_default();
+        if bucket.len() >= self.bucket_capacity {
+            return Err(Error::new(ErrorKind::NonceMemoryFull, "The access key was used too often in the last minutes; use several, or slow down."));
+        }
+        bucket.insert(seen, bound.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Forgets the access keys that nothing is remembered of.
+    pub(super) fn forget(&self, now: Timestamp) {
+        self.by_access_key.retain(|_, buckets| {
+            forget_passed(buckets, now);
+            !buckets.is_empty()
+        });
+    }
+}
+
+/// Drops the buckets whose last request has left its window.
+fn forget_passed(buckets: &mut Buckets, now: Timestamp) {
+    let oldest = now.minus(Duration::from_secs(WINDOW_SECONDS.unsigned_abs())).unix_seconds().div_euclid(BUCKET_SECONDS);
+    while buckets.first_key_value().is_some_and(|(bucket, _)| *bucket < oldest) {
+        buckets.pop_first();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn nonce(text: &str) -> Replay {
+        Replay::Nonce(text.to_owned())
+    }
+
+    #[test]
+    fn a_nonce_is_used_once_per_access_key() {
+        let replays = Replays::new(100);
+        replays.check("a", NOW, &nonce("1"), NOW).unwrap();
+        assert_eq!(replays.check("a", NOW, &nonce("1"), NOW).unwrap_err().kind(), &ErrorKind::Replayed);
+        replays.check("b", NOW, &nonce("1"), NOW).expect("another key has its own nonces");
+        replays.check("a", NOW, &nonce("2"), NOW).unwrap();
+    }
+
+    #[test]
+    fn a_nonce_can_not_come_again_under_another_time() {
+        let replays = Replays::new(100);
+        replays.check("a", NOW.plus(14 * MINUTE), &nonce("1"), NOW).unwrap();
+        assert!(replays.check("a", NOW.minus(14 * MINUTE), &nonce("1"), NOW).is_err());
+        // Signed a quarter of an hour ahead, it could be sent for half an hour.
+        assert!(replays.check("a", NOW.plus(14 * MINUTE), &nonce("1"), NOW.plus(28 * MINUTE)).is_err());
+    }
+
+    #[test]
+    fn what_left_its_window_is_forgotten() {
+        let replays = Replays::new(1);
+        replays.check("a", NOW, &nonce("1"), NOW).unwrap();
+        assert_eq!(replays.check("a", NOW, &nonce("2"), NOW).unwrap_err().kind(), &ErrorKind::NonceMemoryFull);
+        let later = NOW.plus(21 * MINUTE);
+        replays.check("a", later, &nonce("2"), later).unwrap();
+        replays.forget(later.plus(60 * MINUTE));
+        assert!(replays.by_access_key.lock("a").is_empty());
+    }
+
+    #[test]
+    fn the_same_signature_may_come_again_only_with_the_same_binding() {
+        let replays = Replays::new(100);
+        let sent = |bound| Replay::Bound { signature: [7; 32], bound: [bound; 32] };
+        replays.check("a", NOW, &sent(1), NOW).unwrap();
+        replays.check("a", NOW, &sent(1), NOW).expect("a client's repetition is allowed");
+        assert_eq!(replays.check("a", NOW, &sent(2), NOW).unwrap_err().kind(), &ErrorKind::Replayed);
+    }
+}

@@ -1,0 +1,133 @@
+//! Access keys, whose secrets are sealed before they come here.
+
+use std::str::FromStr;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::principal::{AccountId, Principal};
+use crate::domain::{Error, Result};
+
+use super::change::Noun;
+use super::row::{Row, statements};
+use super::write::{Guarded, Part, Rows};
+use super::{Store, account};
+
+statements! { "access_key";
+    INSERT = "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, created_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    FIND = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key WHERE id = $1";
+    LIST = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
+            WHERE state <> 'deleted' ORDER BY created_at, id";
+    LIST_OF_ACCOUNT = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
+                       WHERE account_id = $1 AND state <> 'deleted' ORDER BY created_at, id";
+    ENABLE = "UPDATE access_key SET state = 'active' WHERE id = $1 AND state <> 'deleted'";
+    DISABLE = "UPDATE access_key SET state = 'disabled', generation = generation + 1 WHERE id = $1 AND state <> 'deleted'";
+    DELETE = "UPDATE access_key SET state = 'deleted', generation = generation + 1, sealed_secret = $2 \
+              WHERE id = $1 AND state <> 'deleted'";
+}
+
+/// Whether an access key may sign calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessKeyState {
+    /// It may.
+    Active,
+    /// It may not, until it is enabled again.
+    Disabled,
+    /// It never may again; its secret is gone, its id stays taken.
+    Deleted,
+}
+
+impl AccessKeyState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+impl FromStr for AccessKeyState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Active, Self::Disabled, Self::Deleted]
+            .into_iter()
+            .find(|state| state.name() == text)
+            .ok_or_else(|| Error::invalid_parameter("state", "an access key is active, disabled or deleted"))
+    }
+}
+
+/// An access key as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey {
+    /// Its id, which requests name; never reused.
+    pub id: String,
+    /// Whose calls it signs.
+    pub principal: Principal,
+    /// Its secret, sealed under the master key; empty once it is deleted.
+    pub sealed_secret: Vec<u8>,
+    /// Whether it may sign calls.
+    pub state: AccessKeyState,
+    /// What credentials issued with it name; raising it stops them.
+    pub generation: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Adds an access key; `NotFound` without its account, `AlreadyExists` when its id was ever used.
+pub fn insert(key: &AccessKey) -> Part {
+    let account = key.principal.account();
+    let parameters = vec![
+        key.id.as_str().into(),
+        account.number().into(),
+        key.principal.to_string().into(),
+        key.sealed_secret.as_slice().into(),
+        key.state.name().into(),
+        key.generation.into(),
+        key.created_at.into(),
+    ];
+    let id = key.id.clone();
+    let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
+        Error::already_exists("access key", format!("The access key id {id} was used before; make another."))
+    });
+    Part::of([account::hold(account), insert]).changes(Noun::AccessKey, &key.id)
+}
+
+/// Sets the state; `NotFound` when there is no such key or it was deleted, which is final.
+///
+/// Disabling and deleting raise the generation, so that what was issued with the key stops.
+pub fn set_state(id: &str, state: AccessKeyState) -> Part {
+    let (statement, parameters) = match state {
+        AccessKeyState::Active => (ENABLE, vec![id.into()]),
+        AccessKeyState::Disabled => (DISABLE, vec![id.into()]),
+        AccessKeyState::Deleted => (DELETE, vec![id.into(), [].as_slice().into()]),
+    };
+    let missing = id.to_owned();
+    let update = Guarded::new(statement, parameters, Rows::Exactly(1), move || Error::not_found("access key", &missing));
+    Part::of([update]).changes(Noun::AccessKey, id)
+}
+
+/// Finds an access key by its id, deleted ones too.
+pub async fn find(store: &Store, id: &str) -> Result<Option<AccessKey>> {
+    store.find(FIND, vec![id.into()]).await?.as_ref().map(access_key).transpose()
+}
+
+/// Lists the access keys that are not deleted, of one account or of all, oldest first.
+pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
+    let rows = match account {
+        Some(account) => store.query(LIST_OF_ACCOUNT, vec![account.number().into()]).await?,
+        None => store.query(LIST, Vec::new()).await?,
+    };
+    rows.iter().map(access_key).collect()
+}
+
+fn access_key(row: &Row) -> Result<AccessKey> {
+    Ok(AccessKey {
+        id: row.text("id")?,
+        principal: row.parsed("principal")?,
+        sealed_secret: row.bytes("sealed_secret")?,
+        state: row.parsed("state")?,
+        generation: row.integer("generation")?,
+        created_at: row.time("created_at")?,
+    })
+}

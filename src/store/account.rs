@@ -1,0 +1,81 @@
+//! Accounts.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::principal::AccountId;
+use crate::domain::{Error, Result};
+
+use super::Store;
+use super::change::Noun;
+use super::row::{Row, statements};
+use super::write::{Guarded, Part, Rows};
+
+statements! { "account";
+    INSERT = "INSERT INTO account (id, name, generation, created_at) VALUES ($1, $2, $3, $4)";
+    // Reads and locks: whoever else is about to add to this account waits until the write is done.
+    HOLD = "UPDATE account SET generation = generation WHERE id = $1";
+    HAS_ID = "SELECT id FROM account WHERE id = $1";
+    FIND = "SELECT id, name, generation, created_at FROM account WHERE id = $1";
+    LIST = "SELECT id, name, generation, created_at FROM account ORDER BY created_at, id";
+    RAISE = "UPDATE account SET generation = generation + 1 WHERE id = $1";
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its numeric id, never reused.
+    pub id: AccountId,
+    /// Its name, unique.
+    pub name: String,
+    /// What sealed credentials of its root name; raising it stops them.
+    pub generation: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Adds an account; `AlreadyExists` when its id or its name is taken.
+pub fn insert(account: &Account) -> Part {
+    let (id, name) = (account.id, account.name.clone());
+    let id_is_free = Guarded::new(HAS_ID, vec![id.number().into()], Rows::Exactly(0), move || {
+        Error::already_exists("account", format!("There is an account {id} already; choose another id."))
+    });
+    let parameters = vec![id.number().into(), name.as_str().into(), account.generation.into(), account.created_at.into()];
+    let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
+        Error::already_exists("account", format!("There is an account named {name} already; choose another name."))
+    });
+    Part::of([id_is_free, insert]).changes(Noun::Account, id)
+}
+
+/// Refuses with `NotFound` when there is no such account, and keeps others from adding to it meanwhile.
+pub(super) fn hold(id: AccountId) -> Guarded {
+    Guarded::new(HOLD, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("account", id))
+}
+
+/// Stops everything that was sealed for the account's root; `NotFound` when there is no such account.
+pub fn raise_generation(id: AccountId) -> Part {
+    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("account", id));
+    Part::of([raise]).changes(Noun::Account, id)
+}
+
+/// Finds an account by its id.
+pub async fn find(store: &Store, id: AccountId) -> Result<Option<Account>> {
+    store.find(FIND, vec![id.number().into()]).await?.as_ref().map(account).transpose()
+}
+
+/// Lists all accounts, oldest first.
+pub async fn list(store: &Store) -> Result<Vec<Account>> {
+    store.query(LIST, Vec::new()).await?.iter().map(account).collect()
+}
+
+/// Reads an account's id out of `column`.
+pub(super) fn id_in(row: &Row, column: &str) -> Result<AccountId> {
+    AccountId::new(row.integer(column)?).map_err(|error| row.unreadable(column, error))
+}
+
+fn account(row: &Row) -> Result<Account> {
+    Ok(Account {
+        id: id_in(row, "id")?,
+        name: row.text("name")?,
+        generation: row.integer("generation")?,
+        created_at: row.time("created_at")?,
+    })
+}

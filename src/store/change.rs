@@ -1,0 +1,126 @@
+//! The change feed: every change of something that a cache can hold, in the order of commits.
+//!
+//! Positions have no gaps. A cache fill notes the position before it reads, and is dropped if that
+//! thing changed since. A reader that fell behind what is kept empties its caches.
+
+use crate::domain::Result;
+use crate::domain::clock::Timestamp;
+
+use super::Store;
+use super::row::statements;
+use super::write::{Guarded, Part};
+
+statements! { "change";
+    ADVANCE = "UPDATE change_counter SET position = position + 1 WHERE id = 1";
+    APPEND = "INSERT INTO change (position, noun, thing_id, changed_at) \
+              VALUES ((SELECT position FROM change_counter WHERE id = 1), $1, $2, $3)";
+    POSITION = "SELECT position FROM change_counter WHERE id = 1";
+    OLDEST = "SELECT position FROM change ORDER BY position LIMIT 1";
+    READ = "SELECT position, noun, thing_id FROM change WHERE position > $1 ORDER BY position LIMIT $2";
+    // Both trim a prefix: the replicas' clocks differ, and times out of order must not tear gaps.
+    TRIM_BY_AGE = "DELETE FROM change WHERE position <= (SELECT MAX(position) FROM change WHERE changed_at < $1)";
+    TRIM_BY_COUNT = "DELETE FROM change WHERE position <= (SELECT position FROM change_counter WHERE id = 1) - $1";
+}
+
+/// What sort of thing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Noun {
+    /// An account, or which instances it has and which of them is the default: drop all that is cached under it.
+    Account,
+    /// An access key.
+    AccessKey,
+    /// An instance, by its own id.
+    Instance,
+    /// A long-term credential.
+    Credential,
+    /// A sealing key.
+    SealingKey,
+    /// A signing key or its leaf certificate.
+    SigningKey,
+    /// The authority that registries trust.
+    Authority,
+    /// Something that only a newer version of this service knows.
+    Unknown,
+}
+
+impl Noun {
+    const KNOWN: [Self; 7] =
+        [Self::Account, Self::AccessKey, Self::Instance, Self::Credential, Self::SealingKey, Self::SigningKey, Self::Authority];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::AccessKey => "access_key",
+            Self::Instance => "instance",
+            Self::Credential => "credential",
+            Self::SealingKey => "sealing_key",
+            Self::SigningKey => "signing_key",
+            Self::Authority => "authority",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn of_name(name: &str) -> Self {
+        // During an upgrade an older replica reads what a newer one wrote.
+        Self::KNOWN.into_iter().find(|noun| noun.name() == name).unwrap_or(Self::Unknown)
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place in the order of commits, from 1.
+    pub position: i64,
+    /// What sort of thing changed.
+    pub noun: Noun,
+    /// Which one.
+    pub id: String,
+}
+
+/// What a reader of the feed gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// The changes after the reader's position, oldest first; empty when it is up to date.
+    Next(Vec<Change>),
+    /// Changes that the reader has not seen are no longer kept: it empties its caches and goes on from `position`.
+    FellBehind {
+        /// The feed's position before the caches were to be emptied.
+        position: i64,
+    },
+}
+
+pub(super) fn append(noun: Noun, id: &str, at: Timestamp) -> [Guarded; 2] {
+    [Guarded::unguarded(ADVANCE, Vec::new()), Guarded::unguarded(APPEND, vec![noun.name().into(), id.into(), at.into()])]
+}
+
+/// Returns the position of the newest change, 0 before the first; one row read by its key, so it is cheap to poll.
+pub async fn position(store: &Store) -> Result<i64> {
+    store.one(POSITION, Vec::new()).await?.integer("position")
+}
+
+/// Returns the position of the oldest change that is kept.
+pub async fn oldest(store: &Store) -> Result<Option<i64>> {
+    store.find(OLDEST, Vec::new()).await?.map(|row| row.integer("position")).transpose()
+}
+
+/// Reads at most `limit` changes after `after`.
+pub async fn read(store: &Store, after: i64, limit: u32) -> Result<Changes> {
+    // In this order: what is committed by now shows in the rows, or was trimmed.
+    let position = position(store).await?;
+    let rows = store.query(READ, vec![after.into(), i64::from(limit).into()]).await?;
+    let changes = rows
+        .iter()
+        .map(|row| Ok(Change { position: row.integer("position")?, noun: Noun::of_name(&row.text("noun")?), id: row.text("thing_id")? }))
+        .collect::<Result<Vec<_>>>()?;
+    // Ahead of the feed is behind, too: the database was put back to an older state.
+    let behind = match changes.first() {
+        Some(first) => first.position != after.saturating_add(1),
+        None => position != after && limit > 0,
+    };
+    Ok(if behind { Changes::FellBehind { position } } else { Changes::Next(changes) })
+}
+
+/// Forgets the changes made before `before`, and all but the newest `keep`.
+pub fn trim(before: Timestamp, keep: u32) -> Part {
+    Part::of([Guarded::unguarded(TRIM_BY_AGE, vec![before.into()]), Guarded::unguarded(TRIM_BY_COUNT, vec![i64::from(keep).into()])])
+}

@@ -1,0 +1,106 @@
+//! Long-term credentials: all but their secrets.
+
+use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
+use crate::domain::instance::InstanceId;
+use crate::domain::{Error, Result};
+
+use super::change::Noun;
+use super::row::{Row, statements};
+use super::write::{Guarded, Part, Rows};
+use super::{Store, instance};
+
+statements! { "credential";
+    INSERT = "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    FIND = "SELECT id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at \
+            FROM credential WHERE id = $1";
+    LIST = "SELECT id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at \
+            FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC";
+    SET_STATE = "UPDATE credential SET state = $2 WHERE id = $1";
+    DELETE = "DELETE FROM credential WHERE id = $1";
+}
+
+/// Adds a credential; `InstanceNotFound` without its instance.
+///
+/// It announces no change: no cache can hold a credential before its owner has it.
+pub fn insert(credential: &LongTermCredential) -> Part {
+    let parameters = vec![
+        credential.id.as_str().into(),
+        credential.instance.as_str().into(),
+        credential.principal.to_string().into(),
+        username_name(credential.username).into(),
+        credential.description.as_str().into(),
+        credential.secret_hash.as_slice().into(),
+        state_name(credential.state).into(),
+        credential.created_at.into(),
+        credential.expires_at.into(),
+    ];
+    let id = credential.id.clone();
+    let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
+        Error::already_exists("credential", format!("There is a credential {id} already."))
+    });
+    Part::of([instance::exists(&credential.instance), insert])
+}
+
+/// Sets whether a credential may be used; `NotFound` when there is no such credential.
+pub fn set_state(id: &CredentialId, state: CredentialState) -> Part {
+    let update = Guarded::new(SET_STATE, vec![id.as_str().into(), state_name(state).into()], Rows::Exactly(1), missing(id));
+    Part::of([update]).changes(Noun::Credential, id)
+}
+
+/// Deletes a credential for ever; `NotFound` when there is no such credential.
+pub fn delete(id: &CredentialId) -> Part {
+    let delete = Guarded::new(DELETE, vec![id.as_str().into()], Rows::Exactly(1), missing(id));
+    Part::of([delete]).changes(Noun::Credential, id)
+}
+
+fn missing(id: &CredentialId) -> impl Fn() -> Error + Send + Sync + 'static {
+    let id = id.clone();
+    move || Error::not_found("credential", &id)
+}
+
+/// Finds a credential by its id.
+pub async fn find(store: &Store, id: &CredentialId) -> Result<Option<LongTermCredential>> {
+    store.find(FIND, vec![id.as_str().into()]).await?.as_ref().map(credential).transpose()
+}
+
+/// Lists the credentials of an instance, newest first.
+pub async fn list(store: &Store, instance: &InstanceId) -> Result<Vec<LongTermCredential>> {
+    store.query(LIST, vec![instance.as_str().into()]).await?.iter().map(credential).collect()
+}
+
+fn state_name(state: CredentialState) -> &'static str {
+    match state {
+        CredentialState::Active => "active",
+        CredentialState::Disabled => "disabled",
+    }
+}
+
+fn username_name(username: Username) -> &'static str {
+    match username {
+        Username::NumericId => "numeric_id",
+        Username::CrTempUser => "cr_temp_user",
+    }
+}
+
+fn credential(row: &Row) -> Result<LongTermCredential> {
+    Ok(LongTermCredential {
+        id: row.parsed("id")?,
+        instance: row.parsed("instance_id")?,
+        principal: row.parsed("principal")?,
+        username: match row.text("username")?.as_str() {
+            "numeric_id" => Username::NumericId,
+            "cr_temp_user" => Username::CrTempUser,
+            other => return Err(row.unreadable("username", format_args!("{other:?} is not a kind of username"))),
+        },
+        description: row.text("description")?,
+        secret_hash: row.fixed_bytes("secret_hash")?,
+        state: match row.text("state")?.as_str() {
+            "active" => CredentialState::Active,
+            "disabled" => CredentialState::Disabled,
+            other => return Err(row.unreadable("state", format_args!("{other:?} is not a state"))),
+        },
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+    })
+}

@@ -1,0 +1,43 @@
+//! What is set once, at the first start.
+
+use crate::domain::{Error, Result};
+
+use super::Store;
+use super::row::statements;
+use super::write::{Guarded, Part, Rows};
+
+statements! { "meta";
+    FIND = "SELECT name, value FROM meta WHERE name = $1";
+    PUT_IF_ABSENT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    PUT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+}
+
+/// The URL that this service calls itself.
+pub const ISSUER: &str = "issuer";
+/// What only the right master key opens.
+pub const MASTER_KEY_CHECK: &str = "master_key_check";
+/// The id of the master key that wraps.
+pub const MASTER_KEY_ID: &str = "master_key_id";
+
+/// Finds a value.
+pub async fn find(store: &Store, name: &str) -> Result<Option<Vec<u8>>> {
+    store.find(FIND, vec![name.into()]).await?.map(|row| row.bytes("value")).transpose()
+}
+
+/// Finds a value that is text; an internal error when it is not UTF-8.
+pub async fn find_text(store: &Store, name: &str) -> Result<Option<String>> {
+    let Some(row) = store.find(FIND, vec![name.into()]).await? else { return Ok(None) };
+    String::from_utf8(row.bytes("value")?).map(Some).map_err(|error| row.unreadable("value", error))
+}
+
+/// Sets a value for the first time; `AlreadyExists`, and nothing else of the write happens, when another was first.
+pub fn put_if_absent(name: &'static str, value: &[u8]) -> Part {
+    Part::of([Guarded::new(PUT_IF_ABSENT, vec![name.into(), value.into()], Rows::Exactly(1), move || {
+        Error::already_exists("setting", format!("The setting {name} was set already."))
+    })])
+}
+
+/// Sets a value, whatever it was.
+pub fn put(name: &str, value: &[u8]) -> Part {
+    Part::of([Guarded::unguarded(PUT, vec![name.into(), value.into()])])
+}

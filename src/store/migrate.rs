@@ -1,0 +1,134 @@
+//! Brings a schema up to date: numbered scripts, the same numbers and names for both databases.
+//!
+//! A script that was released is never changed; its checksum is kept to see that. Scripts only add:
+//! an older binary goes on working while a newer one is started.
+
+use crate::domain::{Error, Result};
+
+use super::Open;
+
+/// One step of the schema.
+#[derive(Debug)]
+pub(super) struct Migration {
+    /// Its number, counted from 1.
+    pub(super) number: i64,
+    /// Its name, the same for both databases.
+    pub(super) name: &'static str,
+    /// The script for SQLite.
+    pub(super) sqlite: &'static str,
+    /// The script for PostgreSQL.
+    pub(super) postgres: &'static str,
+}
+
+/// All steps, in order.
+pub(super) const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "init",
+    sqlite: include_str!("../../migrations/sqlite/0001_init.sql"),
+    postgres: include_str!("../../migrations/postgres/0001_init.sql"),
+}];
+
+/// Keeps which steps were taken; both databases read it.
+pub(super) const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (number BIGINT NOT NULL PRIMARY KEY, \
+                                         name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+/// Reads the steps that were taken.
+pub(super) const READ_VERSION: &str = "SELECT number, name, checksum FROM schema_version ORDER BY number";
+/// Records a step.
+pub(super) const ADD_VERSION: &str = "INSERT INTO schema_version (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+
+/// A step that was taken, as `schema_version` has it.
+#[derive(Clone, Debug)]
+pub(super) struct Applied {
+    pub(super) number: i64,
+    pub(super) name: String,
+    pub(super) checksum: String,
+}
+
+/// Returns the steps that are still to be taken, or why the store can't be opened.
+pub(super) fn pending(
+    known: &'static [Migration],
+    script: fn(&Migration) -> &'static str,
+    applied: &[Applied],
+    open: Open,
+) -> Result<&'static [Migration]> {
+    let (number, newest) = (applied.len(), known.len());
+    if number > newest {
+        return Err(Error::misconfigured(format!(
+            "the database has schema {number} and this transire knows no more than {newest}; use the newer transire that upgraded it"
+        )));
+    }
+    for (applied, known) in applied.iter().zip(known) {
+        if applied.number != known.number || applied.name != known.name || applied.checksum != checksum(script(known)) {
+            return Err(Error::misconfigured(format!(
+                "step {} ({}) of the database's schema is not the one that this transire was built with (step {}, {}); \
+                 the database was changed by another build, so restore a backup or use that build",
+                applied.number, applied.name, known.number, known.name
+            )));
+        }
+    }
+    if number > 0 && number < newest && open == Open::Command {
+        return Err(Error::misconfigured(format!(
+            "the database has schema {number} and this transire needs {newest}; start `transire serve` once to upgrade"
+        )));
+    }
+    Ok(&known[number..])
+}
+
+/// Returns the checksum of a script: 64 bits of FNV-1a in hexadecimal, which is to show mistakes and not malice.
+pub(super) fn checksum(script: &str) -> String {
+    let hash = script.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &[Migration] = &[
+        Migration { number: 1, name: "one", sqlite: "a", postgres: "b" },
+        Migration { number: 2, name: "two", sqlite: "c", postgres: "d" },
+    ];
+
+    fn applied(number: i64, name: &str, script: &str) -> Applied {
+        Applied { number, name: name.to_owned(), checksum: checksum(script) }
+    }
+
+    fn plan(applied: &[Applied], open: Open) -> Result<usize, String> {
+        pending(KNOWN, |step| step.sqlite, applied, open).map(<[_]>::len).map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn the_checksum_is_fnv_1a() {
+        // The published values for the empty text and for "foobar".
+        assert_eq!(checksum(""), "cbf29ce484222325");
+        assert_eq!(checksum("foobar"), "85944171f73967e8");
+    }
+
+    #[test]
+    fn the_steps_are_numbered_from_one_without_a_gap() {
+        for (index, step) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(step.number, index as i64 + 1, "{}", step.name);
+        }
+    }
+
+    #[test]
+    fn an_empty_store_is_set_up_by_anyone_and_upgraded_by_the_service_alone() {
+        let one = [applied(1, "one", "a")];
+        assert_eq!(plan(&[], Open::Command), Ok(2));
+        assert_eq!(plan(&[], Open::Serve), Ok(2));
+        assert_eq!(plan(&one, Open::Serve), Ok(1));
+        let refusal = plan(&one, Open::Command).unwrap_err();
+        assert!(refusal.contains("start `transire serve` once to upgrade"), "{refusal}");
+    }
+
+    #[test]
+    fn a_changed_step_and_a_newer_schema_are_refused() {
+        let two = applied(2, "two", "c");
+        assert_eq!(plan(&[applied(1, "one", "a"), two.clone()], Open::Command), Ok(0));
+        for changed in [applied(1, "one", "A"), applied(1, "eins", "a"), applied(3, "one", "a")] {
+            assert!(plan(&[changed, two.clone()], Open::Serve).unwrap_err().contains("another build"));
+        }
+        let newer = [applied(1, "one", "a"), two, applied(3, "three", "e")];
+        assert!(plan(&newer, Open::Serve).unwrap_err().contains("newer transire"));
+    }
+}

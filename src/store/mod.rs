@@ -1,0 +1,169 @@
+//! The only SQL. Each noun has a file whose functions read domain types, or make a [`Part`] of a [`Write`].
+//!
+//! A write is a list of guarded statements, applied whole or not at all. Every query has one text that
+//! both databases speak; where they differ is in `sqlite` and `postgres` alone, and no other file asks
+//! which of them it is on. The store holds no rules and no documents' meaning, seals nothing, and names
+//! no HTTP status.
+//!
+//! Start with [`Store`], then [`Write`], then the noun that you are after.
+
+pub mod access_key;
+pub mod account;
+pub mod audit;
+pub mod change;
+pub mod credential;
+pub mod instance;
+pub mod key;
+pub mod meta;
+pub mod operation;
+
+mod migrate;
+mod postgres;
+mod row;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::domain::clock::{Clock, Random};
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+
+use row::{Row, Statement, Value};
+use write::Steps;
+
+pub use write::{Operation, Part, Write};
+
+/// Where the data is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// `transire.db` in this directory, which is made when it is missing.
+    Directory(PathBuf),
+    /// A PostgreSQL server, or one that speaks its protocol.
+    Postgres {
+        /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+        url: Secret,
+        /// The most connections that this process holds.
+        connections: usize,
+    },
+}
+
+/// Who opens the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// The service, which brings an older schema up to date.
+    Serve,
+    /// A command, which sets up an empty store but leaves upgrades to the service.
+    Command,
+}
+
+/// What a driver answers with.
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// One database: what [`Store`] needs of it.
+trait Driver: Send + Sync {
+    /// Reads rows; never writes.
+    fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>>;
+    /// Applies all steps or none, and answers once they are durable.
+    fn apply(&self, steps: Steps) -> Answer<'_, ()>;
+    /// Says whether reads and writes are possible as far as that can be told without writing.
+    fn check(&self) -> Answer<'_, ()>;
+}
+
+/// The open store; clones share it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    driver: Box<dyn Driver>,
+    announced: watch::Sender<u64>,
+}
+
+impl Store {
+    /// Opens the store and makes sure that its schema is this binary's.
+    ///
+    /// `Misconfigured` when the schema is newer, or older and `open` is [`Open::Command`], or when the
+    /// location can't be used; `StoreUnavailable` when the database doesn't answer.
+    pub async fn open(location: &Location, open: Open, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
+        Ok(match location {
+            Location::Directory(directory) => Self::over(sqlite::Sqlite::open(directory.clone(), open, clock.now()).await?),
+            Location::Postgres { url, connections } => Self::over(postgres::Postgres::open(url, *connections, open, clock, random).await?),
+        })
+    }
+
+    fn over(driver: impl Driver + 'static) -> Self {
+        Self(Arc::new(Inner { driver: Box::new(driver), announced: watch::Sender::new(0) }))
+    }
+
+    /// Applies a write, whole or not at all; returns once it is durable.
+    ///
+    /// The error is the one of the first guard that refused, or `StoreUnavailable`: then the write may
+    /// have happened, and the same [`Operation`] may be tried again without happening twice.
+    pub async fn apply(&self, write: Write) -> Result<()> {
+        let steps = write.into_steps();
+        let announces = steps.announces;
+        self.0.driver.apply(steps).await?;
+        if announces {
+            self.0.announced.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        Ok(())
+    }
+
+    /// Wakes whoever follows the change feed when this process added to it; other processes' changes have to be polled for.
+    pub fn announcements(&self) -> watch::Receiver<u64> {
+        self.0.announced.subscribe()
+    }
+
+    /// Returns whether the database answers.
+    pub async fn is_healthy(&self) -> bool {
+        self.0.driver.check().await.is_ok()
+    }
+
+    /// Reads rows.
+    pub(crate) async fn query(&self, statement: Statement, parameters: Vec<Value>) -> Result<Vec<Row>> {
+        self.0.driver.query(statement, parameters).await
+    }
+
+    /// Reads the first row, if there is one.
+    pub(crate) async fn find(&self, statement: Statement, parameters: Vec<Value>) -> Result<Option<Row>> {
+        Ok(self.query(statement, parameters).await?.into_iter().next())
+    }
+
+    /// Reads a row that is always there.
+    pub(crate) async fn one(&self, statement: Statement, parameters: Vec<Value>) -> Result<Row> {
+        self.find(statement, parameters).await?.ok_or_else(|| Error::internal(format!("table {}: a row is missing", statement.table)))
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// Returns every statement of every noun.
+#[cfg(test)]
+fn statements() -> impl Iterator<Item = Statement> {
+    [
+        access_key::STATEMENTS,
+        account::STATEMENTS,
+        audit::STATEMENTS,
+        change::STATEMENTS,
+        credential::STATEMENTS,
+        instance::STATEMENTS,
+        key::STATEMENTS,
+        meta::STATEMENTS,
+        operation::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

@@ -1,0 +1,186 @@
+//! What is special to SQLite: a file, a disk that fills, one writer.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::store::account as accounts;
+use crate::store::row::Row;
+use crate::store::sqlite::{self, Sqlite};
+use crate::store::write::Steps;
+use crate::store::{Answer, Driver};
+
+/// A driver that the test holds on to.
+struct Shared(Arc<Sqlite>);
+
+impl Driver for Shared {
+    fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>> {
+        self.0.query(statement, parameters)
+    }
+
+    fn apply(&self, steps: Steps) -> Answer<'_, ()> {
+        self.0.apply(steps)
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        self.0.check()
+    }
+}
+
+async fn open() -> (Place, Arc<Sqlite>, Store) {
+    let place = Place::on_sqlite();
+    let Place::Sqlite(directory) = &place else { unreachable!() };
+    let sqlite = Arc::new(Sqlite::open(directory.clone(), Open::Serve, NOW).await.unwrap());
+    let store = Store::over(Shared(Arc::clone(&sqlite)));
+    (place, sqlite, store)
+}
+
+#[tokio::test]
+async fn every_statement_prepares_on_sqlite() {
+    let (place, sqlite, _store) = open().await;
+    sqlite
+        .on_writer(|connection| {
+            for statement in crate::store::statements() {
+                let count = sqlite::prepare(connection, statement).unwrap_or_else(|error| panic!("{statement:?}: {error}"));
+                assert_eq!(count, parameters(statement.text), "{statement:?}");
+            }
+        })
+        .await;
+    place.remove().await;
+}
+
+/// Counts the different `$1` of a statement.
+pub(super) fn parameters(text: &str) -> usize {
+    (1..=20).take_while(|number| text.contains(&format!("${number}"))).count()
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_the_disk_and_references_are_kept() {
+    let (place, sqlite, _store) = open().await;
+    let pragmas = sqlite
+        .on_writer(|connection| {
+            let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+            let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+            (mode, number("synchronous"), number("foreign_keys"))
+        })
+        .await;
+    assert_eq!(pragmas, ("wal".to_owned(), 2, 1));
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_the_files() {
+    let (place, _sqlite, store) = open().await;
+    apply(&store, accounts::insert(&account(1))).await.unwrap();
+    let Place::Sqlite(directory) = &place else { unreachable!() };
+    assert_eq!(std::fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700);
+    for file in ["transire.db", "transire.db-wal", "transire.db-shm"] {
+        assert_eq!(std::fs::metadata(directory.join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let place = Place::on_sqlite();
+    let Place::Sqlite(directory) = &place else { unreachable!() };
+    std::fs::create_dir(directory).unwrap();
+    let file = directory.join("transire.db");
+    std::fs::write(&file, "a letter to my aunt, long enough to be no empty file at all".repeat(100)).unwrap();
+    let refusal = place.try_open(Open::Serve).await.unwrap_err();
+    assert_eq!(refusal.kind(), &ErrorKind::Misconfigured);
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("a letter"));
+    place.remove().await;
+}
+
+/// A write of one account whose name fills some pages.
+fn large(number: i64) -> Account {
+    Account { name: format!("{number}-{}", "x".repeat(40_000)), ..account(number) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_fails_the_whole_group_and_half_applies_nothing() {
+    let (place, sqlite, store) = open().await;
+    apply(&store, accounts::insert(&account(1))).await.unwrap();
+    let limit = |connection: &rusqlite::Connection, pages: i64| {
+        connection.pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0)).unwrap()
+    };
+    sqlite
+        .on_writer(move |connection| {
+            let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+            // Room for a few of the writes that follow, but not for all.
+            limit(connection, pages + 30);
+        })
+        .await;
+
+    // The writer is held, so that all of these are one group.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let holder = tokio::spawn({
+        let sqlite = Arc::clone(&sqlite);
+        async move { sqlite.on_writer(move |_| held.recv().unwrap()).await }
+    });
+    let mut writes = JoinSet::new();
+    for number in 2..=20 {
+        let store = store.clone();
+        writes.spawn(async move { apply(&store, accounts::insert(&large(number))).await });
+    }
+    while sqlite.waiting() < 19 {
+        tokio::task::yield_now().await;
+    }
+    release.send(()).unwrap();
+    holder.await.unwrap();
+    for result in writes.join_all().await {
+        assert_eq!(kind(result), ErrorKind::StoreUnavailable);
+    }
+    assert_eq!(accounts::list(&store).await.unwrap(), [account(1)]);
+    assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM operation").await, 1);
+    assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM change").await, 1);
+    assert!(store.is_healthy().await);
+
+    // One alone that is too large fails as well, and small ones go on.
+    let too_large = Account { name: "x".repeat(400_000), ..account(2) };
+    assert_eq!(kind(apply(&store, accounts::insert(&too_large)).await), ErrorKind::StoreUnavailable);
+    apply(&store, accounts::insert(&account(2))).await.unwrap();
+
+    sqlite.on_writer(move |connection| drop(limit(connection, 1_000_000))).await;
+    for number in 3..=20 {
+        apply(&store, accounts::insert(&large(number))).await.unwrap();
+    }
+    assert_eq!(accounts::list(&store).await.unwrap().len(), 20);
+    place.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_does_not_wait_for_a_writer() {
+    let (place, sqlite, store) = open().await;
+    apply(&store, accounts::insert(&account(1))).await.unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let holder = tokio::spawn({
+        let sqlite = Arc::clone(&sqlite);
+        async move {
+            sqlite
+                .on_writer(move |connection| {
+                    connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM account").unwrap();
+                    held.recv().unwrap();
+                    connection.execute_batch("ROLLBACK").unwrap();
+                })
+                .await
+        }
+    });
+    assert_eq!(accounts::list(&store).await.unwrap(), [account(1)]);
+    release.send(()).unwrap();
+    holder.await.unwrap();
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn reading_can_not_write() {
+    let (place, _sqlite, store) = open().await;
+    let sneaky =
+        Statement { table: "account", text: "INSERT INTO account (id, name, generation, created_at) VALUES (1, 'a', 1, 1) RETURNING id" };
+    assert!(store.query(sneaky, Vec::new()).await.is_err());
+    assert_eq!(accounts::list(&store).await.unwrap(), []);
+    place.remove().await;
+}

@@ -1,0 +1,192 @@
+//! One suite for both databases, and what is special to each.
+
+mod files;
+mod nouns;
+mod writes;
+
+use std::path::PathBuf;
+
+use crate::domain::clock::{Clock, SystemRandom, Timestamp, random_bytes};
+use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
+use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat};
+use crate::domain::principal::{AccountId, Principal};
+use crate::domain::{Error, ErrorKind, Result};
+
+use super::access_key::{AccessKey, AccessKeyState};
+use super::account::Account;
+use super::row::{Statement, Value};
+use super::write::Guarded;
+use super::{Location, Open, Operation, Part, Store, Write};
+
+/// Makes a test of each named case on either database.
+macro_rules! on_both_databases {
+    ($($case:ident)+) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let place = crate::store::tests::Place::on_sqlite();
+                    super::$case(&place).await;
+                    place.remove().await;
+                }
+            )+
+        }
+        mod on_postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    if let Some(place) = crate::store::tests::Place::on_postgres().await {
+                        super::$case(&place).await;
+                        place.remove().await;
+                    }
+                }
+            )+
+        }
+    };
+}
+use on_both_databases;
+
+/// A clock that stands still.
+struct Stopped;
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(1_760_000_000);
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+/// An empty database of a test's own.
+enum Place {
+    Sqlite(PathBuf),
+    Postgres { server: String, name: String, location: Location },
+}
+
+impl Place {
+    fn on_sqlite() -> Self {
+        Self::Sqlite(std::env::temp_dir().join(unique("transire-store-test-")))
+    }
+
+    /// Makes a database on the server that the environment names; without one, a test is skipped, but fails in CI.
+    #[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
+    async fn on_postgres() -> Option<Self> {
+        let Ok(server) = std::env::var("TRANSIRE_TEST_POSTGRES") else {
+            assert!(std::env::var("CI").is_err(), "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped");
+            eprintln!("skipped: TRANSIRE_TEST_POSTGRES names no PostgreSQL server");
+            return None;
+        };
+        let name = unique("transire_test_");
+        at_server(&server, &format!("CREATE DATABASE {name}")).await;
+        let mut url = url::Url::parse(&server).unwrap();
+        url.set_path(&name);
+        let location = Location::Postgres { url: crate::domain::secret::Secret::new(url), connections: 8 };
+        Some(Self::Postgres { server, name, location })
+    }
+
+    fn location(&self) -> Location {
+        match self {
+            Self::Sqlite(directory) => Location::Directory(directory.clone()),
+            Self::Postgres { location, .. } => location.clone(),
+        }
+    }
+
+    async fn try_open(&self, open: Open) -> Result<Store> {
+        Store::open(&self.location(), open, &Stopped, &SystemRandom).await
+    }
+
+    async fn store(&self) -> Store {
+        self.try_open(Open::Serve).await.unwrap()
+    }
+
+    async fn remove(self) {
+        match self {
+            Self::Sqlite(directory) => drop(std::fs::remove_dir_all(directory)),
+            Self::Postgres { server, name, .. } => at_server(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await,
+        }
+    }
+}
+
+async fn at_server(server: &str, command: &str) {
+    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute(command).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+}
+
+fn unique(prefix: &str) -> String {
+    format!("{prefix}{:032x}", u128::from_be_bytes(random_bytes(&SystemRandom)))
+}
+
+fn write() -> Write {
+    Write::new(Operation::new(&SystemRandom, NOW))
+}
+
+async fn apply(store: &Store, part: Part) -> Result<()> {
+    store.apply(write().then(part)).await
+}
+
+/// A statement of a test's own.
+fn raw(table: &'static str, text: &'static str) -> Part {
+    Part::of([Guarded::unguarded(Statement { table, text }, Vec::new())])
+}
+
+async fn count(store: &Store, text: &'static str) -> i64 {
+    let row = store.one(Statement { table: "a count", text }, Vec::<Value>::new()).await.unwrap();
+    row.integer("count").unwrap()
+}
+
+fn kind(result: Result<()>) -> ErrorKind {
+    result.unwrap_err().kind().clone()
+}
+
+fn unexpected() -> Error {
+    Error::internal("not in this test")
+}
+
+fn account(number: i64) -> Account {
+    Account { id: AccountId::new(number).unwrap(), name: format!("account-{number}"), generation: 1, created_at: NOW }
+}
+
+fn access_key(id: &str, account: &Account) -> AccessKey {
+    AccessKey {
+        id: id.to_owned(),
+        principal: Principal::Root(account.id),
+        sealed_secret: vec![0, 1, 254, 255],
+        state: AccessKeyState::Active,
+        generation: 1,
+        created_at: NOW,
+    }
+}
+
+fn instance(account: &Account, name: &str) -> Instance {
+    Instance {
+        id: InstanceId::random(&SystemRandom),
+        cri_id: CriId::random(&SystemRandom),
+        account: account.id,
+        name: name.to_owned(),
+        region: "ap-guangzhou".to_owned(),
+        service: format!("{name}.example.com"),
+        algorithm: Algorithm::Es256,
+        kid_format: KidFormat::Libtrust,
+        token_ttl_seconds: 300,
+        registry_url: None,
+        default: DefaultMark::Unmarked,
+        created_at: NOW,
+    }
+}
+
+fn credential(instance: &Instance) -> LongTermCredential {
+    LongTermCredential {
+        id: CredentialId::random(&SystemRandom),
+        instance: instance.id.clone(),
+        principal: Principal::Root(instance.account),
+        username: Username::NumericId,
+        description: "a builder's — 中文".to_owned(),
+        secret_hash: random_bytes(&SystemRandom),
+        state: CredentialState::Active,
+        created_at: NOW,
+        expires_at: NOW.plus(std::time::Duration::from_secs(3600)),
+    }
+}

@@ -1,0 +1,239 @@
+use std::time::Duration;
+
+use super::*;
+use crate::store::audit::{self, AuditRow};
+use crate::store::key::{self, AuthorityRow, SealingKeyRow, SigningKeyRow};
+use crate::store::{access_key as access_keys, account as accounts, credential as credentials, instance as instances, meta};
+
+on_both_databases! {
+    an_account_reads_back_and_has_an_id_and_a_name_of_its_own
+    an_access_key_is_disabled_enabled_and_deleted_for_ever
+    an_instance_is_found_by_every_name_it_has
+    an_instance_has_its_name_in_its_account_and_its_service_everywhere
+    marking_a_default_unmarks_the_other
+    a_credential_is_listed_disabled_and_deleted
+    keys_read_back_and_a_leaf_is_replaced_by_one_replica_only
+    a_setting_is_first_put_once
+    audit_rows_are_listed_in_the_order_of_time
+}
+
+async fn an_account_reads_back_and_has_an_id_and_a_name_of_its_own(place: &Place) {
+    let store = place.store().await;
+    let first = account(100_000_000_001);
+    apply(&store, accounts::insert(&first)).await.unwrap();
+    assert_eq!(accounts::find(&store, first.id).await.unwrap().as_ref(), Some(&first));
+    assert_eq!(accounts::find(&store, AccountId::new(7).unwrap()).await.unwrap(), None);
+
+    let same_id = Account { name: "other".to_owned(), ..first.clone() };
+    let refusal = apply(&store, accounts::insert(&same_id)).await.unwrap_err();
+    assert_eq!(refusal.message(), "There is an account 100000000001 already; choose another id.");
+    let same_name = Account { id: AccountId::new(7).unwrap(), ..first.clone() };
+    let refusal = apply(&store, accounts::insert(&same_name)).await.unwrap_err();
+    assert_eq!(refusal.message(), "There is an account named account-100000000001 already; choose another name.");
+
+    let second = Account { created_at: NOW.minus(Duration::from_secs(1)), ..account(999_999_999_999_999_999) };
+    apply(&store, accounts::insert(&second)).await.unwrap();
+    assert_eq!(accounts::list(&store).await.unwrap(), [second, first.clone()]);
+
+    apply(&store, accounts::raise_generation(first.id)).await.unwrap();
+    assert_eq!(accounts::find(&store, first.id).await.unwrap().unwrap().generation, 2);
+    let missing = accounts::raise_generation(AccountId::new(7).unwrap());
+    assert_eq!(kind(apply(&store, missing).await), ErrorKind::NotFound { noun: "account" });
+}
+
+async fn an_access_key_is_disabled_enabled_and_deleted_for_ever(place: &Place) {
+    let store = place.store().await;
+    let owner = account(1);
+    let key = access_key("AKIDone", &owner);
+    assert_eq!(kind(apply(&store, access_keys::insert(&key)).await), ErrorKind::NotFound { noun: "account" });
+    apply(&store, accounts::insert(&owner)).await.unwrap();
+    apply(&store, access_keys::insert(&key)).await.unwrap();
+    assert_eq!(access_keys::find(&store, "AKIDone").await.unwrap().as_ref(), Some(&key));
+    assert_eq!(access_keys::find(&store, "AKIDtwo").await.unwrap(), None);
+
+    let steps = [
+        (AccessKeyState::Disabled, 2, vec![0, 1, 254, 255]),
+        (AccessKeyState::Active, 2, vec![0, 1, 254, 255]),
+        (AccessKeyState::Deleted, 3, vec![]),
+    ];
+    for (state, generation, sealed_secret) in steps {
+        assert_eq!(access_keys::list(&store, Some(owner.id)).await.unwrap().len(), 1);
+        assert_eq!(access_keys::list(&store, None).await.unwrap().len(), 1);
+        apply(&store, access_keys::set_state("AKIDone", state)).await.unwrap();
+        let found = access_keys::find(&store, "AKIDone").await.unwrap().unwrap();
+        assert_eq!((found.state, found.generation, found.sealed_secret), (state, generation, sealed_secret));
+    }
+    assert_eq!(access_keys::list(&store, Some(owner.id)).await.unwrap(), []);
+    assert_eq!(access_keys::list(&store, None).await.unwrap(), []);
+    for state in [AccessKeyState::Active, AccessKeyState::Disabled, AccessKeyState::Deleted] {
+        let refused = apply(&store, access_keys::set_state("AKIDone", state)).await;
+        assert_eq!(kind(refused), ErrorKind::NotFound { noun: "access key" });
+    }
+    assert_eq!(kind(apply(&store, access_keys::insert(&key)).await), ErrorKind::AlreadyExists { noun: "access key" });
+}
+
+async fn an_instance_is_found_by_every_name_it_has(place: &Place) {
+    let store = place.store().await;
+    let owner = account(1);
+    let one = Instance { registry_url: Some("https://one.example.com".to_owned()), ..instance(&owner, "one") };
+    assert_eq!(kind(apply(&store, instances::insert(&one)).await), ErrorKind::NotFound { noun: "account" });
+    store.apply(write().then(accounts::insert(&owner)).then(instances::insert(&one))).await.unwrap();
+    let found = [
+        instances::find(&store, &one.id).await.unwrap().unwrap(),
+        instances::find_by_cri_id(&store, &one.cri_id).await.unwrap().unwrap(),
+        instances::find_by_service(&store, &one.service).await.unwrap().unwrap(),
+        instances::list(&store, Some(owner.id)).await.unwrap().remove(0),
+        instances::list(&store, None).await.unwrap().remove(0),
+    ];
+    for found in found {
+        assert_eq!(format!("{found:?}"), format!("{one:?}"));
+    }
+    assert!(instances::find(&store, &InstanceId::random(&SystemRandom)).await.unwrap().is_none());
+    assert!(instances::find_by_cri_id(&store, &CriId::random(&SystemRandom)).await.unwrap().is_none());
+    assert!(instances::find_by_service(&store, "two.example.com").await.unwrap().is_none());
+
+    apply(&store, raw("instance", "UPDATE instance SET deleted_at = 1")).await.unwrap();
+    assert!(instances::find(&store, &one.id).await.unwrap().is_none());
+    assert!(instances::list(&store, None).await.unwrap().is_empty());
+    let again = Instance { service: one.service.clone(), ..instance(&owner, "one") };
+    let refusal = apply(&store, instances::insert(&again)).await.unwrap_err();
+    assert!(refusal.message().contains("choose another service"), "{refusal}");
+    // The name alone is free again.
+    let again = Instance { service: "new.example.com".to_owned(), ..again };
+    apply(&store, instances::insert(&again)).await.unwrap();
+}
+
+async fn an_instance_has_its_name_in_its_account_and_its_service_everywhere(place: &Place) {
+    let store = place.store().await;
+    let (owner, other) = (account(1), account(2));
+    let one = instance(&owner, "one");
+    store.apply(write().then(accounts::insert(&owner)).then(accounts::insert(&other)).then(instances::insert(&one))).await.unwrap();
+
+    let same_name = Instance { service: "two.example.com".to_owned(), ..instance(&owner, "one") };
+    let refusal = apply(&store, instances::insert(&same_name)).await.unwrap_err();
+    assert_eq!(refusal.message(), "Account 1 has an instance named one already; choose another name.");
+    apply(&store, instances::insert(&Instance { account: other.id, ..same_name })).await.unwrap();
+
+    let same_service = Instance { name: "three".to_owned(), account: other.id, ..instance(&owner, "one") };
+    let refusal = apply(&store, instances::insert(&same_service)).await.unwrap_err();
+    assert_eq!(refusal.kind(), &ErrorKind::AlreadyExists { noun: "instance" });
+    assert!(refusal.message().contains("choose another service"), "{refusal}");
+}
+
+async fn marking_a_default_unmarks_the_other(place: &Place) {
+    let store = place.store().await;
+    let (owner, other) = (account(1), account(2));
+    let marked = |owner: &Account, name: &str| Instance { default: DefaultMark::Marked, ..instance(owner, name) };
+    let (one, two, foreign) = (marked(&owner, "one"), marked(&owner, "two"), marked(&other, "foreign"));
+    store.apply(write().then(accounts::insert(&owner)).then(accounts::insert(&other))).await.unwrap();
+    for instance in [&one, &foreign, &two] {
+        apply(&store, instances::insert(instance)).await.unwrap();
+    }
+    let defaults = async || -> Vec<String> {
+        let all = instances::list(&store, None).await.unwrap();
+        let mut names: Vec<_> = all.into_iter().filter(|one| one.default == DefaultMark::Marked).map(|one| one.name).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(defaults().await, ["foreign", "two"]);
+    apply(&store, instances::mark_default(owner.id, &one.id)).await.unwrap();
+    assert_eq!(defaults().await, ["foreign", "one"]);
+    assert_eq!(kind(apply(&store, instances::mark_default(owner.id, &foreign.id)).await), ErrorKind::InstanceNotFound);
+    assert_eq!(defaults().await, ["foreign", "one"]);
+}
+
+async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
+    let store = place.store().await;
+    let owner = account(1);
+    let home = instance(&owner, "home");
+    let old = credential(&home);
+    let new = LongTermCredential { username: Username::CrTempUser, created_at: NOW.plus(Duration::from_secs(1)), ..credential(&home) };
+    assert_eq!(kind(apply(&store, credentials::insert(&old)).await), ErrorKind::InstanceNotFound);
+    store.apply(write().then(accounts::insert(&owner)).then(instances::insert(&home))).await.unwrap();
+    apply(&store, credentials::insert(&old)).await.unwrap();
+    apply(&store, credentials::insert(&new)).await.unwrap();
+    assert_eq!(kind(apply(&store, credentials::insert(&new)).await), ErrorKind::AlreadyExists { noun: "credential" });
+
+    let listed = credentials::list(&store, &home.id).await.unwrap();
+    assert_eq!(format!("{listed:?}"), format!("{:?}", [&new, &old]));
+    let found = credentials::find(&store, &old.id).await.unwrap().unwrap();
+    assert_eq!(format!("{found:?}"), format!("{old:?}"));
+
+    for state in [CredentialState::Disabled, CredentialState::Active] {
+        apply(&store, credentials::set_state(&old.id, state)).await.unwrap();
+        assert_eq!(credentials::find(&store, &old.id).await.unwrap().unwrap().state, state);
+    }
+    apply(&store, credentials::delete(&old.id)).await.unwrap();
+    assert!(credentials::find(&store, &old.id).await.unwrap().is_none());
+    for part in [credentials::delete(&old.id), credentials::set_state(&old.id, CredentialState::Active)] {
+        assert_eq!(kind(apply(&store, part).await), ErrorKind::NotFound { noun: "credential" });
+    }
+    assert_eq!(credentials::list(&store, &home.id).await.unwrap().len(), 1);
+}
+
+async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place) {
+    let store = place.store().await;
+    let sealing = SealingKeyRow { id: "s1".to_owned(), wrapped: vec![1, 2], created_at: NOW };
+    let authority = AuthorityRow { id: "a1".to_owned(), wrapped_private: vec![], certificate_der: vec![9], created_at: NOW };
+    let signing = SigningKeyRow {
+        id: "k1".to_owned(),
+        algorithm: Algorithm::Rs256,
+        wrapped_private: vec![3],
+        leaf_der: vec![4],
+        leaf_expires_at: NOW,
+        created_at: NOW,
+    };
+    let all = || write().then(key::insert_sealing(&sealing)).then(key::insert_signing(&signing)).then(key::insert_authority(&authority));
+    store.apply(all()).await.unwrap();
+    assert_eq!(kind(store.apply(all()).await), ErrorKind::AlreadyExists { noun: "sealing key" });
+    assert_eq!(key::list_sealing(&store).await.unwrap(), [sealing]);
+    assert_eq!(key::list_signing(&store).await.unwrap(), [signing.clone()]);
+    assert_eq!(key::list_authorities(&store).await.unwrap(), [authority]);
+
+    let later = NOW.plus(Duration::from_secs(60));
+    apply(&store, key::replace_leaf("k1", NOW, &[5, 6], later)).await.unwrap();
+    let second = apply(&store, key::replace_leaf("k1", NOW, &[7], later)).await;
+    assert_eq!(kind(second), ErrorKind::AlreadyExists { noun: "leaf certificate" });
+    let replaced = SigningKeyRow { leaf_der: vec![5, 6], leaf_expires_at: later, ..signing };
+    assert_eq!(key::list_signing(&store).await.unwrap(), [replaced]);
+}
+
+async fn a_setting_is_first_put_once(place: &Place) {
+    let store = place.store().await;
+    assert_eq!(meta::find(&store, meta::ISSUER).await.unwrap(), None);
+    apply(&store, meta::put_if_absent(meta::ISSUER, b"https://a.example.com")).await.unwrap();
+    let second = write().then(accounts::insert(&account(1))).then(meta::put_if_absent(meta::ISSUER, b"https://b.example.com"));
+    assert_eq!(kind(store.apply(second).await), ErrorKind::AlreadyExists { noun: "setting" });
+    assert_eq!(meta::find_text(&store, meta::ISSUER).await.unwrap().as_deref(), Some("https://a.example.com"));
+    assert_eq!(accounts::list(&store).await.unwrap(), []);
+
+    apply(&store, meta::put(meta::MASTER_KEY_CHECK, &[255, 0])).await.unwrap();
+    apply(&store, meta::put(meta::MASTER_KEY_CHECK, &[254, 0])).await.unwrap();
+    assert_eq!(meta::find(&store, meta::MASTER_KEY_CHECK).await.unwrap(), Some(vec![254, 0]));
+    assert!(meta::find_text(&store, meta::MASTER_KEY_CHECK).await.unwrap_err().cause().unwrap().contains("table meta, column value"));
+}
+
+async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
+    let store = place.store().await;
+    let row = |number: u64, principal: Option<&str>| AuditRow {
+        id: format!("row-{number}"),
+        at: NOW.plus(Duration::from_secs(number)),
+        request_id: "r".to_owned(),
+        action: "credential:create".to_owned(),
+        principal: principal.map(str::to_owned),
+        account: principal.map(|_| 1),
+        credential_id: None,
+        address: Some("192.0.2.1".to_owned()),
+        service: None,
+        detail: "{}".to_owned(),
+        outcome: "ok".to_owned(),
+    };
+    let (one, two, three) = (row(1, Some("1:root")), row(2, None), row(3, Some("1:root")));
+    apply(&store, audit::insert_batch(&[three.clone(), one.clone()])).await.unwrap();
+    store.apply(write().audit(&two)).await.unwrap();
+    assert_eq!(audit::list(&store, NOW, None, 10).await.unwrap(), [one.clone(), two.clone(), three.clone()]);
+    assert_eq!(audit::list(&store, two.at, None, 1).await.unwrap(), [two.clone()]);
+    assert_eq!(audit::list(&store, NOW, Some("1:root"), 10).await.unwrap(), [one, three.clone()]);
+    apply(&store, audit::trim(three.at)).await.unwrap();
+    assert_eq!(audit::list(&store, NOW, None, 10).await.unwrap(), [three]);
+}
