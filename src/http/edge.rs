@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +58,9 @@ impl Door {
 /// One request while it is served: what its envelope and its line in the log need.
 #[derive(Debug)]
 pub(super) struct Visit {
-    /// The request's id and the client's address.
+    /// The client's address.
+    pub(super) address: IpAddr,
+    /// The request's id and the same address, for the use cases.
     pub(super) context: RequestContext,
     /// Which shape the answer has.
     pub(super) door: Door,
@@ -69,8 +72,9 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Begins a visit at the plain door.
-    pub(super) fn new(context: RequestContext) -> Self {
-        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
+    pub(super) fn new(request_id: String, address: IpAddr) -> Self {
+        let context = RequestContext { request_id, address: Some(address) };
+        Self { address, context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
     }
 
     /// Ends the visit: logs it once, and puts an error into the client's envelope.
@@ -102,7 +106,7 @@ impl Visit {
     /// session token in it. The action is the client's text: escaped, and cut.
     fn log(&self, error: &Error) {
         let kind = kind_name(error.kind());
-        let (door, address) = (self.door.name(), self.context.address);
+        let (door, address) = (self.door.name(), self.address);
         let action: String = self.action.chars().take(64).flat_map(char::escape_debug).collect();
         let principal = self.principal.map(tracing::field::display);
         let request_id = self.context.request_id.as_str();

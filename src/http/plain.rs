@@ -62,10 +62,8 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
-        Page::Keys => response(StatusCode::OK, json, service.jwks().as_ref().to_owned()),
-        Page::Bundle => {
-            response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.bundle_pem().as_ref().to_owned())
-        }
+        Page::Keys => response(StatusCode::OK, json, service.jwks()),
+        Page::Bundle => response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.bundle_pem()),
     })
 }
 

@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use crate::domain::{Error, Result};
-use crate::service::{RequestContext, Service};
+use crate::service::Service;
 use crate::sign;
 
 use super::edge::{Budget, Buffered, Door, Visit, read_body, unless_panic};
@@ -51,7 +51,7 @@ impl Front {
         // Without a peer, as in a test, there is still an address to count refusals against.
         let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let mut visit = Visit::new(RequestContext { request_id: self.service.request_id(), address: client });
+        let mut visit = Visit::new(self.service.request_id(), client);
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
         visit.end(answer)
     }
@@ -69,7 +69,7 @@ impl Front {
     }
 
     async fn token(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
-        self.service.check_address(visit.context.address)?;
+        self.service.check_address(visit.address)?;
         if parts.method == Method::GET {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
@@ -84,7 +84,7 @@ impl Front {
         let host = signed_host(parts);
         let mut marks = Marks::of_head(parts);
         visit.open(&marks, parts, &host);
-        self.service.check_address(visit.context.address)?;
+        self.service.check_address(visit.address)?;
         if matches!(marks.dialect(), Dialect::Neither) && !marks.may_stand_in_the_body(parts) {
             return Ok(plain::wrong_door(&self.settings));
         }
@@ -138,7 +138,7 @@ impl Front {
 
 /// Answers a request that the service can't take on with `error`, in the shape that its client reads.
 pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
-    let mut visit = Visit::new(RequestContext { request_id, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) });
+    let mut visit = Visit::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     if parts.uri.path() == TOKEN_PATH {
         visit.door = Door::Registry;
     } else if Page::of(parts.uri.path()).is_none() {
