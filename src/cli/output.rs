@@ -67,7 +67,7 @@ fn object(fields: Fields) -> Map<String, Value> {
 
 fn table() -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     table
 }
 

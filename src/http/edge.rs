@@ -58,9 +58,7 @@ impl Door {
 /// One request while it is served: what its envelope and its line in the log need.
 #[derive(Debug)]
 pub(super) struct Visit {
-    /// The client's address.
-    pub(super) address: IpAddr,
-    /// The request's id and the same address, for the use cases.
+    /// The request's id and the client's address.
     pub(super) context: RequestContext,
     /// Which shape the answer has.
     pub(super) door: Door,
@@ -74,7 +72,7 @@ impl Visit {
     /// Begins a visit at the plain door.
     pub(super) fn new(request_id: String, address: IpAddr) -> Self {
         let context = RequestContext { request_id, address: Some(address) };
-        Self { address, context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
+        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
     }
 
     /// Ends the visit: logs it once, and puts an error into the client's envelope.
@@ -106,15 +104,16 @@ impl Visit {
     /// session token in it. The action is the client's text: escaped, and cut.
     fn log(&self, error: &Error) {
         let kind = kind_name(error.kind());
-        let (door, address) = (self.door.name(), self.address);
+        let door = self.door.name();
+        let address = self.context.address.map(tracing::field::display);
         let action: String = self.action.chars().take(64).flat_map(char::escape_debug).collect();
         let principal = self.principal.map(tracing::field::display);
         let request_id = self.context.request_id.as_str();
         let cause = error.cause();
         if is_ours(error.kind()) {
-            tracing::error!(kind, dialect = door, action, principal, request_id, %address, cause, "failed: {error}");
+            tracing::error!(kind, dialect = door, action, principal, request_id, address, cause, "failed: {error}");
         } else {
-            tracing::info!(kind, dialect = door, action, principal, request_id, %address, cause, "refused");
+            tracing::info!(kind, dialect = door, action, principal, request_id, address, cause, "refused");
         }
     }
 }

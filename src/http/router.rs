@@ -69,7 +69,7 @@ impl Front {
     }
 
     async fn token(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
-        self.service.check_address(visit.address)?;
+        self.service.check_address(&visit.context)?;
         if parts.method == Method::GET {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
@@ -84,7 +84,7 @@ impl Front {
         let host = signed_host(parts);
         let mut marks = Marks::of_head(parts);
         visit.open(&marks, parts, &host);
-        self.service.check_address(visit.address)?;
+        self.service.check_address(&visit.context)?;
         if matches!(marks.dialect(), Dialect::Neither) && !marks.may_stand_in_the_body(parts) {
             return Ok(plain::wrong_door(&self.settings));
         }

@@ -129,10 +129,10 @@ pub enum LogIn {
 impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
-    pub async fn admit(&self, preview: &sign::Preview) -> Result<()> {
+    pub async fn admit(&self, preview: &sign::Preview<'_>) -> Result<()> {
         self.check_method(preview.method)?;
-        self.active_access_key(&preview.access_key_id).await?;
-        preview.check_time(self.now())
+        self.active_access_key(preview.access_key_id).await?;
+        preview.method.check_time(preview.signed_at, self.now())
     }
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and

@@ -184,14 +184,20 @@ impl Directory {
         match noun {
             Noun::Account => {
                 // Its access keys hold its generation, and its default may be another one now.
-                id.parse().map(|id| self.accounts.remove(&id)).ok();
+                if let Ok(id) = id.parse::<AccountId>() {
+                    self.accounts.remove(&id);
+                }
                 self.access_keys.clear();
                 self.instances.clear();
             }
             Noun::AccessKey => drop(self.access_keys.remove(id)),
             // An instance is known by four names.
             Noun::Instance => self.instances.clear(),
-            Noun::Credential => drop(id.parse().map(|id| self.credentials.remove::<CredentialId>(&id))),
+            Noun::Credential => {
+                if let Ok(id) = id.parse::<CredentialId>() {
+                    self.credentials.remove(&id);
+                }
+            }
             Noun::SealingKey | Noun::SigningKey | Noun::Authority => return KeysChanged::Yes,
             Noun::Unknown => {
                 self.accounts.clear();

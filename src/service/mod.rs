@@ -76,7 +76,7 @@ pub struct Settings {
 pub struct RequestContext {
     /// The id that the client sees and the log and the audit carry.
     pub request_id: String,
-    /// The client's address.
+    /// The client's address; none at the command line.
     pub address: Option<IpAddr>,
 }
 
@@ -120,8 +120,8 @@ impl Service {
     }
 
     /// Refuses an address that was refused too often. Every door asks first.
-    pub fn check_address(&self, address: IpAddr) -> Result<()> {
-        self.address_limits.check(address, self.now())
+    pub fn check_address(&self, context: &RequestContext) -> Result<()> {
+        context.address.map_or(Ok(()), |address| self.address_limits.check(address, self.now()))
     }
 
     /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its account.

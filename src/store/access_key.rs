@@ -37,7 +37,8 @@ pub enum AccessKeyState {
 }
 
 impl AccessKeyState {
-    fn name(self) -> &'static str {
+    /// Returns the word for it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Disabled => "disabled",
