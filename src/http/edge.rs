@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,7 +70,8 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Begins a visit at the plain door.
-    pub(super) fn new(context: RequestContext) -> Self {
+    pub(super) fn new(request_id: String, address: IpAddr) -> Self {
+        let context = RequestContext { request_id, address: Some(address) };
         Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
     }
 
@@ -88,9 +90,14 @@ impl Visit {
             }
             Err(error) => {
                 self.log(&error);
-                self.door.refuse(&error, &self.context.request_id)
+                self.refuse(&error)
             }
         }
+    }
+
+    /// Puts an error into the client's envelope.
+    pub(super) fn refuse(&self, error: &Error) -> Response {
+        self.door.refuse(error, &self.context.request_id)
     }
 
     /// Writes the line. The kind's name alone: its fields may hold what the client signed, with its

@@ -63,9 +63,7 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
         Page::Keys => response(StatusCode::OK, json, service.jwks()),
-        Page::Bundle => {
-            response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.bundle_pem())
-        }
+        Page::Bundle => response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.bundle_pem()),
     })
 }
 

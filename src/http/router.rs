@@ -15,12 +15,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use crate::domain::{Error, Result};
-use crate::service::{RequestContext, Service};
+use crate::service::Service;
 use crate::sign;
 
 use super::edge::{Budget, Buffered, Door, Visit, read_body, unless_panic};
 use super::plain::Page;
 use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
+
+/// Where registries send their clients.
+const TOKEN_PATH: &str = "/token";
 
 /// All front doors of one service.
 pub struct Front {
@@ -48,14 +51,14 @@ impl Front {
         // Without a peer, as in a test, there is still an address to count refusals against.
         let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let mut visit = Visit::new(RequestContext { request_id: self.service.request_id(), address: Some(client) });
+        let mut visit = Visit::new(self.service.request_id(), client);
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
         visit.end(answer)
     }
 
     async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
         let path = parts.uri.path();
-        if path == "/token" {
+        if path == TOKEN_PATH {
             visit.door = Door::Registry;
             return self.token(parts, body, visit).await;
         }
@@ -131,6 +134,17 @@ impl Front {
     async fn read(&self, body: Body, limit: usize) -> Result<Buffered<'_>> {
         read_body(body, limit, self.settings.body_timeout, &self.budget).await
     }
+}
+
+/// Answers a request that the service can't take on with `error`, in the shape that its client reads.
+pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
+    let mut visit = Visit::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    if parts.uri.path() == TOKEN_PATH {
+        visit.door = Door::Registry;
+    } else if Page::of(parts.uri.path()).is_none() {
+        visit.open(&Marks::of_head(parts), parts, &signed_host(parts));
+    }
+    visit.refuse(error)
 }
 
 impl Visit {
