@@ -8,6 +8,7 @@ from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
 from alibabacloud_tea_openapi.utils_models import Config
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcr.request.v20181201.GetAuthorizationTokenRequest import GetAuthorizationTokenRequest as OldRequest
+
 from credential import Credential
 from service import AccessKey, Transire
 
@@ -26,7 +27,9 @@ def config(transire: Transire, key: AccessKey, signing: str = ACS3) -> Config:
     )
 
 
-def get_authorization_token(transire: Transire, key: AccessKey, instance_id: str | None, hours: int | None = None, signing: str = ACS3) -> Any:
+def get_authorization_token(
+    transire: Transire, key: AccessKey, instance_id: str | None, hours: int | None = None, signing: str = ACS3
+) -> Any:
     """The SDK's own response body."""
     request = GetAuthorizationTokenRequest(instance_id=instance_id, expires_in_hours=hours)
     return Cr2018(config(transire, key, signing)).get_authorization_token(request).body

@@ -1,10 +1,11 @@
 """What every test gets: an environment of its own, and a transire, an account, an instance and a registry to use."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+
 from registry import Registry
 from service import Account, Clock, Instance, Transire
 
@@ -21,7 +22,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Shows the processes' logs where a test failed."""
     report = yield
     if report.failed:
@@ -63,10 +64,10 @@ def new_transire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
         return transire
 
     yield make
-    leaks = []
+    leaks: list[str] = []
     for transire in made:
-        if transire.endpoint:
-            transire.stop()
+        # Stopped first: what it still had to write about the test is written then.
+        if transire.stop() is not None and transire.endpoint:
             leaks.extend(transire.leaks())
     assert leaks == [], "secrets were written down"
 

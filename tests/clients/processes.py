@@ -41,7 +41,12 @@ class Daemon:
     """
 
     def __init__(
-        self, command: Sequence[str | Path], cwd: Path, log: Path, environment: Mapping[str, str] | None = None, announces: bool = False
+        self,
+        command: Sequence[str | os.PathLike[str]],
+        cwd: Path,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        announces: bool = False,
     ) -> None:
         self.log = log
         with log.open("ab") as output:

@@ -27,7 +27,7 @@ class Registry:
                 *("--realm", transire.realm, "--listen", self.address, "--storage", self._folder / "storage"),
             )
             self.log.write_text("")
-            command = [os.environ["TRANSIRE_TEST_REGISTRY"], "serve", self._folder / "config" / "config.yml"]
+            command: list[str | Path] = [os.environ["TRANSIRE_TEST_REGISTRY"], "serve", self._folder / "config" / "config.yml"]
             # It takes every REGISTRY_… for a setting of its own, and REGISTRY_AUTH_FILE, which is skopeo's, for a broken one.
             environment = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
             self._daemon = Daemon(command, self._folder, self.log, environment)
@@ -62,7 +62,7 @@ class Registry:
         return f"docker://{self.address}/{name}"
 
 
-def run(*command: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run(*command: str | os.PathLike[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=60)
 
 

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Answer:
     """An HTTP answer, whatever its status."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     def json(self) -> Any:
@@ -110,7 +111,7 @@ class Transire:
 
     def launch(self) -> Daemon:
         """Starts `serve` without waiting for it to answer."""
-        command = [self.binary, "--data-dir", self.data_dir, "serve", "--listen", "127.0.0.1:0"]
+        command: list[str | Path] = [self.binary, "--data-dir", self.data_dir, "serve", "--listen", "127.0.0.1:0"]
         environment = {**os.environ, **(self._clock.environment() if self._clock else {})}
         self._daemon = Daemon(command, self._folder, self.log, environment, announces=True)
         return self._daemon
@@ -125,9 +126,9 @@ class Transire:
     def is_ready(self) -> bool:
         return fetch(f"http://{self.endpoint}/readyz").status == 200
 
-    def stop(self) -> int:
-        assert self._daemon is not None
-        return self._daemon.stop()
+    def stop(self) -> int | None:
+        """Asks `serve` to end; its exit code, if it ever ran."""
+        return self._daemon.stop() if self._daemon else None
 
     def kill(self) -> None:
         assert self._daemon is not None
@@ -155,7 +156,9 @@ class Transire:
     def cli_refused(self, *arguments: str | Path, exit_code: int = 1) -> str:
         """What a command that must fail says on standard error; standard output stays empty."""
         done = self.run(*arguments)
-        assert (done.returncode, done.stdout) == (exit_code, ""), f"exit code {done.returncode}, standard output {done.stdout!r}, {done.stderr}"
+        assert (done.returncode, done.stdout) == (exit_code, ""), (
+            f"exit code {done.returncode}, standard output {done.stdout!r}, {done.stderr}"
+        )
         assert done.stderr.strip(), "a failure must say why"
         return done.stderr
 
@@ -198,7 +201,10 @@ class Transire:
     def leaks(self) -> Iterator[str]:
         """Names each kind of secret that shows up where it never may."""
         everything = datetime(2000, 1, 1, tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        places = {"its log": self.log.read_text(errors="replace"), "the audit list": json.dumps(self.cli("audit", "list", "--since", everything))}
+        places = {
+            "its log": self.log.read_text(errors="replace"),
+            "the audit list": json.dumps(self.cli("audit", "list", "--since", everything)),
+        }
         for secret, kind in self._secrets.items():
             for place, text in places.items():
                 if secret in text:

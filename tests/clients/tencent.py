@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from credential import Credential
-from service import REGION, AccessKey, Transire
 from tencentcloud.common import credential as tencent_credential
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.tcr.v20190924 import models
 from tencentcloud.tcr.v20190924.tcr_client import TcrClient
+
+from credential import Credential
+from service import REGION, AccessKey, Transire
 
 TC3 = "TC3-HMAC-SHA256"
 

@@ -6,15 +6,16 @@ import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 import pytest
-from alibaba import ACS3, V1, ask_old, config, get_authorization_token, old_core, old_request
 from alibabacloud_cr20160607.client import Client as Cr2016
 from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import OpenApiRequest, Params
 from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.request import CommonRequest
 from aliyunsdkcr.request.v20160607.GetAuthorizationTokenRequest import GetAuthorizationTokenRequest as OldRequest2016
-from credential import Credential
 from darabonba.runtime import RuntimeOptions
+
+from alibaba import ACS3, V1, ask_old, config, get_authorization_token, old_core, old_request
+from credential import Credential
 from registry import Registry, assert_logs_in
 from service import AccessKey, Account, Instance, Transire
 
@@ -97,8 +98,8 @@ def test_the_old_core_gets_a_token_from_the_2016_api(transire: Transire, instanc
 @pytest.mark.parametrize("signing", SIGNINGS)
 def test_the_2016_sdk_gets_a_token(transire: Transire, instance: Instance, registry: Registry, signing: str) -> None:
     sdk = Cr2016(config(transire, instance.account.key, signing))
-    # Its own method sends the request and throws the answer's body away...
-    assert sdk.get_authorization_token().status_code == 200
+    # Its own method throws the answer's body away...
+    assert sdk.get_authorization_token().headers
     # ... so the same is asked once more by its generic call, which keeps it.
     wanted = Params(
         action="GetAuthorizationToken",
@@ -188,10 +189,15 @@ def test_an_algorithm_that_is_not_served_is_refused_by_name(transire: Transire, 
     assert (refused.status_code, refused.code) == (400, "InvalidSignatureMethod")
 
 
+def ask_for_xml(key: AccessKey, request: Any) -> bytes:
+    """The older core's call that leaves reading to the caller; its other one always asks for JSON."""
+    request.set_accept_format("XML")
+    return old_core(key).do_action(request)
+
+
 def test_xml_is_for_who_asks_for_it(transire: Transire, instance: Instance) -> None:
     request = old_request(transire, instance.cri_id)
-    request.set_accept_format("XML")
-    root = ElementTree.fromstring(old_core(instance.account.key).do_action_with_exception(request))
+    root = ElementTree.fromstring(ask_for_xml(instance.account.key, request))
     assert root.tag == "GetAuthorizationTokenResponse"
     fields = {field.tag: field.text for field in root}
     transire.remember("authorization token", fields["AuthorizationToken"] or "")
@@ -200,9 +206,7 @@ def test_xml_is_for_who_asks_for_it(transire: Transire, instance: Instance) -> N
 
 def test_a_refusal_is_xml_for_who_asks_for_it(transire: Transire, instance: Instance) -> None:
     request = old_request(transire, "cri-zzzzzzzzzzzzzzzz")
-    request.set_accept_format("XML")
-    # The core can't read an XML refusal, so this is its call that leaves reading to the caller.
-    root = ElementTree.fromstring(old_core(instance.account.key).do_action(request))
+    root = ElementTree.fromstring(ask_for_xml(instance.account.key, request))
     assert root.tag == "Error"
     assert {"RequestId", "HostId", "Code", "Message"} <= {field.tag for field in root}
     assert root.findtext("Code") == "INSTANCE_NOT_EXIST"

@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 import alibaba
 import image
-import pytest
 import tencent
 from credential import Credential, exchange
 from processes import wait_until
@@ -108,7 +109,9 @@ def test_the_registry_sends_clients_to_the_token_endpoint(transire: Transire, in
 @each_kind
 def test_the_token_endpoint_answers_as_clients_expect(transire: Transire, instance: Instance, issue: Issue) -> None:
     credential = issue(transire, instance)
-    answer = exchange(transire.realm, instance, credential, "repository:team/tool:pull,push repository:team/base:pull", "registry:catalog:*")
+    answer = exchange(
+        transire.realm, instance, credential, "repository:team/tool:pull,push repository:team/base:pull", "registry:catalog:*"
+    )
     assert answer.status == 200
     assert answer.headers["Cache-Control"] == "no-store"
     made = answer.json()

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from credential import Credential
 from registry import Registry, assert_logs_in, run
 from service import REGION, AccessKey, Instance, Transire
@@ -16,7 +17,8 @@ from service import REGION, AccessKey, Instance, Transire
 def tccli(transire: Transire, key: AccessKey, *arguments: str, region: str = REGION) -> subprocess.CompletedProcess[str]:
     """It speaks plain HTTP only when the endpoint has a scheme, and then signs that scheme as part of the host."""
     return run(
-        *(Path(sys.executable).with_name("tccli"), "tcr", "CreateInstanceToken", *arguments),
+        Path(sys.executable).with_name("tccli"),
+        *("tcr", "CreateInstanceToken", *arguments),
         *("--secretId", key.id, "--secretKey", key.secret, "--region", region, "--endpoint", f"http://{transire.endpoint}"),
     )
 

@@ -4,11 +4,12 @@ import re
 import time
 
 import pytest
-from service import REGION, AccessKey, Account, Instance, Transire
-from tencent import TC3, client, create_instance_token, issue, profile
 from tencentcloud.common import credential as tencent_credential
 from tencentcloud.common.common_client import CommonClient
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+
+from service import REGION, AccessKey, Account, Instance, Transire
+from tencent import TC3, client, create_instance_token, issue, profile
 
 HOUR = 3600
 TEN_YEARS = 3650 * 24 * HOUR
@@ -22,7 +23,9 @@ FORMS = [
 ]
 
 
-def refusal(transire: Transire, key: AccessKey, registry_id: str, token_type: str | None = "temp", **options: str) -> TencentCloudSDKException:
+def refusal(
+    transire: Transire, key: AccessKey, registry_id: str, token_type: str | None = "temp", **options: str
+) -> TencentCloudSDKException:
     """The exception that the SDK raises from the service's answer."""
     with pytest.raises(TencentCloudSDKException) as caught:
         create_instance_token(client(transire, key, **options), registry_id, token_type)
