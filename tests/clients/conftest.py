@@ -9,7 +9,7 @@ import pytest
 from registry import Registry
 from service import Account, Clock, Instance, Transire
 
-_NEEDED = {"TRANSIRE_BIN", "TRANSIRE_TEST_REGISTRY", "TRANSIRE_TEST_DOCKER"}
+_NEEDED = {"TRANSIRE_TEST_PROGRAM", "TRANSIRE_TEST_REGISTRY", "TRANSIRE_TEST_DOCKER"}
 _KEPT = _NEEDED | {"PATH", "TMPDIR"}
 _logs = pytest.StashKey[list[Path]]()
 

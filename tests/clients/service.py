@@ -97,7 +97,7 @@ class Transire:
     """One transire with a data folder of its own."""
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
-        self.binary = Path(os.environ["TRANSIRE_BIN"])
+        self.binary = Path(os.environ["TRANSIRE_TEST_PROGRAM"])
         self.data_dir = folder / "data"
         self.log = folder / "transire.log"
         self.log.touch()

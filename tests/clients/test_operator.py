@@ -74,7 +74,7 @@ def test_what_happened_is_in_the_audit_list(transire: Transire, account: Account
     credential = tencent.issue(transire, account.key, instance.tcr_id, "longterm")
     # Issuing waits for no audit line: a writer of its own follows.
     wait_until("the audit line", lambda: credential.id in str(transire.items("audit", "list", "--since", since)))
-    assert account.id in str(transire.items("audit", "list", "--since", since, "--principal", account.id))
+    assert account.id in str(transire.items("audit", "list", "--since", since, "--principal", f"{account.id}:root"))
 
 
 @pytest.mark.parametrize(
