@@ -177,7 +177,11 @@ impl Service {
     pub async fn log_in(&self, service: &str, log_in: LogIn, context: &RequestContext) -> Result<Caller> {
         let instance = self.directory.instance_by_service(&self.store, service).await?;
         let identity = match (log_in, instance) {
-            (LogIn::Anonymous, Some(instance)) => return Ok(Caller { identity: Identity::Anonymous { instance } }),
+            (LogIn::Anonymous, Some(instance)) => {
+                // A token costs a signature, and this one opens nothing: no stranger may ask for many.
+                self.count_stranger(context);
+                return Ok(Caller { identity: Identity::Anonymous { instance } });
+            }
             (LogIn::Anonymous, None) => {
                 return Err(Error::invalid_parameter(
                     "service",
@@ -265,8 +269,17 @@ impl Service {
 
     /// Counts against the address what a stranger can cause; a fault of ours is nobody's refusal.
     fn count_refusal(&self, error: &Error, context: &RequestContext) {
-        let ours = matches!(error.kind(), ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal | ErrorKind::NonceMemoryFull);
-        if let Some(address) = context.address.filter(|_| !ours) {
+        let ours = matches!(
+            error.kind(),
+            ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal | ErrorKind::NonceMemoryFull
+        );
+        if !ours {
+            self.count_stranger(context);
+        }
+    }
+
+    fn count_stranger(&self, context: &RequestContext) {
+        if let Some(address) = context.address {
             self.address_limits.count_refusal(address, self.now());
         }
     }

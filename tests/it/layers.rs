@@ -59,7 +59,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "store",
         ours: &["domain"],
-        others: &["deadpool_postgres", "rusqlite", "thiserror", "tokio", "tokio_postgres", "tracing", "url"],
+        others: &["bytes", "deadpool_postgres", "rusqlite", "thiserror", "tokio", "tokio_postgres", "tracing", "url"],
         purity: Purity::Free,
     },
     Room {
