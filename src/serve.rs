@@ -69,6 +69,10 @@ pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
 
 /// Serves on `listener` until `stop` comes, then lets what is under way finish, and stores what waits in the audit.
 pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListener, stop: oneshot::Receiver<()>) {
+    // A leaf may have ended while nothing ran.
+    if let Err(error) = service.renew_leaves().await {
+        tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+    }
     let housekeeper = tokio::spawn(Arc::clone(&service).keep_house());
     let router = http::router(Arc::clone(&service), settings.http());
     let connections = Arc::new(Semaphore::new(settings.limits.connections));

@@ -186,9 +186,8 @@ async fn start_registry(
     instance: &Instance,
     realm: &str,
 ) -> Result<Option<RunningRegistry>> {
-    let Some(program) = settings.quickstart_registry.clone().or_else(|| Settings::find_program(&["docker-registry", "registry"])) else {
-        return Ok(None);
-    };
+    let named = settings.quickstart_registry.clone().or_else(|| Settings::find_program(&["docker-registry", "registry"]));
+    let Some(program) = named.filter(|program| program.is_file()) else { return Ok(None) };
     let listen = free_address(options.registry_listen).await?;
     let directory = data_dir.join("quickstart-registry");
     let config = RegistryConfig {

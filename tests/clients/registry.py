@@ -97,5 +97,5 @@ def assert_logs_in(registry: Registry, credential: Credential, tool: str = "dock
 def assert_refused(registry: Registry, credential: Credential, tool: str = "docker") -> None:
     done = LOG_INS[tool](registry, credential)
     assert done.returncode == 1
-    assert REFUSALS[tool] in done.stderr
+    assert REFUSALS[tool] in done.stderr, done.stderr
     assert credential.secret not in done.stderr

@@ -37,15 +37,17 @@ def status(transire: Transire, instance: Instance, credential: Credential) -> in
     return exchange(transire.realm, instance, credential).status
 
 
-def test_a_temporary_credential_ends_after_an_hour(transire: Transire, clock: Clock, instance: Instance, registry: Registry) -> None:
+@pytest.mark.parametrize("tool", ["docker", "skopeo"])
+def test_a_temporary_credential_ends_after_an_hour(
+    transire: Transire, clock: Clock, instance: Instance, registry: Registry, tool: str
+) -> None:
     credential = tencent.issue(transire, instance.account.key, instance.tcr_id)
-    assert_logs_in(registry, credential)
+    assert_logs_in(registry, credential, tool)
     clock.move("+59m")
     assert status(transire, instance, credential) == 200
     clock.move("+61m")
     assert status(transire, instance, credential) == 401
-    for tool in ("docker", "skopeo"):
-        assert_refused(registry, credential, tool)
+    assert_refused(registry, credential, tool)
 
 
 @pytest.mark.parametrize(("hours", "before", "after"), [(None, "+59m", "+61m"), (3, "+179m", "+181m"), (24, "+1439m", "+1441m")])
