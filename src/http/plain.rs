@@ -93,7 +93,12 @@ pub(super) fn wrong_door(settings: &Settings) -> Response {
 /// Answers with an error as text: who asked speaks no dialect, or two.
 pub(super) fn refuse(error: &Error, request_id: &str) -> Response {
     let status = status(error.kind());
-    let mut response = response(status, TEXT, format!("{}\nrequest id: {request_id}\n", error.message()));
+    let message = match error.kind() {
+        // What the operator has to mend is in the log.
+        ErrorKind::Misconfigured => "An internal error has occurred.",
+        _ => error.message(),
+    };
+    let mut response = response(status, TEXT, format!("{message}\nrequest id: {request_id}\n"));
     if let ErrorKind::AddressThrottled { retry_after_seconds } = error.kind() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
     }

@@ -97,7 +97,7 @@ impl Front {
         };
         let mut body = body;
         if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
-            self.admit(parts, host, &marks).await?;
+            self.admit(parts, host, &marks, visit).await?;
         } else if marks.is_refused() && !marks.may_stand_in_the_body(parts) {
             body = Body::empty();
         }
@@ -116,9 +116,9 @@ impl Front {
     }
 
     /// Checks what can be known before a body takes memory: a stranger gets none.
-    async fn admit(&self, parts: &Parts, host: &str, marks: &Marks<'_>) -> Result<()> {
+    async fn admit(&self, parts: &Parts, host: &str, marks: &Marks<'_>, visit: &Visit) -> Result<()> {
         if let Some(preview) = sign::preview(&parts.headers) {
-            return self.service.admit(&preview).await;
+            return self.service.admit(&preview, &visit.context).await;
         }
         // It can't be read; its reader says what is wrong with it, without the body.
         let request = signed(parts, host, b"");

@@ -129,10 +129,19 @@ pub enum LogIn {
 impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
-    pub async fn admit(&self, preview: &sign::Preview<'_>) -> Result<()> {
-        self.check_method(preview.method)?;
-        self.active_access_key(preview.access_key_id).await?;
-        preview.method.check_time(preview.signed_at, self.now())
+    ///
+    /// A refusal counts against the address: whoever is refused here never comes to [`Self::authenticate`].
+    pub async fn admit(&self, preview: &sign::Preview<'_>, context: &RequestContext) -> Result<()> {
+        let admitted = async {
+            self.check_method(preview.method)?;
+            self.active_access_key(preview.access_key_id).await?;
+            preview.method.check_time(preview.signed_at, self.now())
+        };
+        let admitted = admitted.await;
+        if let Err(error) = &admitted {
+            self.count_refusal(error, context);
+        }
+        admitted
     }
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and

@@ -327,6 +327,15 @@ async fn beyond_the_limit_a_call_hears_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_key_that_used_its_nonces_up_waits_and_forgets_none() {
+    let app = App::with(|options| options.service.nonces_per_access_key = 1).await;
+    let first = app.get_token();
+    served(&app.send(first.request()).await);
+    assert_eq!(code(&app.get_token().send().await), "Throttling.User");
+    assert_eq!(code(&app.send(first.request()).await), "SignatureNonceUsed");
+}
+
+#[tokio::test]
 async fn the_marks_of_two_dialects_are_refused() {
     let app = App::new().await;
     let mut both = app.get_token().request();

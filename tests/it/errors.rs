@@ -95,8 +95,8 @@ async fn at_the_door(uri: &str, method: Method, headers: &[(&str, &str)]) -> Str
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         writeln!(page, "    {}", String::from_utf8(body.to_vec()).unwrap()).unwrap();
     }
-    for secret in ["sector", "table leg"] {
-        assert!(!page.contains(secret), "a source was sent: {secret}");
+    for secret in ["sector", "table leg", "/etc/"] {
+        assert!(!page.contains(secret), "{secret} was sent");
     }
     page
 }

@@ -240,6 +240,34 @@ async fn a_form_has_a_limit() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_each_client_is_counted_alone() {
+    let app = App::with(|options| {
+        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 1);
+        options.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let from = async |peer: &str, forwarded: &str| {
+        let mut request = Request::get(format!("/token?service={SERVICE}"))
+            .header(header::AUTHORIZATION, "Basic YTpi")
+            .header("x-forwarded-for", forwarded)
+            .body(Body::empty())
+            .unwrap();
+        request.extensions_mut().insert(transire::http::Peer(format!("{peer}:1").parse().unwrap()));
+        app.send(request).await.status.as_u16()
+    };
+    for _ in 0..4 {
+        from("10.0.0.1", "198.51.100.1").await;
+    }
+    assert_eq!(from("10.0.0.1", "198.51.100.1").await, 429);
+    assert_eq!(from("10.0.0.1", "198.51.100.1, 198.51.100.2").await, 401);
+    // A stranger's own header counts for nothing.
+    for round in 0..4 {
+        from("192.0.2.1", &format!("203.0.113.{round}")).await;
+    }
+    assert_eq!(from("192.0.2.1", "203.0.113.9").await, 429);
+}
+
+#[tokio::test]
 async fn probes_and_keys_are_served() {
     let app = App::new().await;
     let page = async |path: &str| app.send(Request::get(path).body(Body::empty()).unwrap()).await;

@@ -208,7 +208,11 @@ async fn messages_are_chinese_for_who_asks() {
 #[tokio::test]
 async fn what_is_called_must_be_said_and_known() {
     let app = App::new().await;
-    let call = || app.tencent("CreateInstanceToken", &app.wanted());
+    // A second each: with the same time they would have the same signature, bound to the first of them.
+    let call = || {
+        app.wait(Duration::from_secs(1));
+        app.tencent("CreateInstanceToken", &app.wanted())
+    };
     let missing = |name: &str| ("MissingParameter".to_owned(), format!("The request is missing a required parameter `{name}`."));
     assert_eq!(refused(&call().header("x-tc-region", None).send().await), missing("Region"));
     assert_eq!(refused(&call().header("x-tc-version", None).send().await), missing("Version"));
@@ -304,6 +308,35 @@ async fn a_body_has_limits() {
     let line = stranger.headers()["authorization"].to_str().unwrap().replace(&app.key.id, "AKIDnobody");
     stranger.headers_mut().insert("authorization", line.parse().unwrap());
     assert_eq!(code(&app.send(stranger).await), "AuthFailure.SecretIdNotFound");
+}
+
+#[tokio::test]
+async fn bodies_that_trickle_or_crowd_are_refused_in_the_envelope() {
+    let app = App::with(|options| options.http.body_timeout = Duration::from_millis(5)).await;
+    let mut slow = app.tencent("CreateInstanceToken", &app.wanted()).request();
+    *slow.body_mut() = Body::new(Never);
+    assert_eq!(code(&app.send(slow).await), "InvalidRequest");
+    let app = App::with(|options| options.http.body_budget_bytes = 10).await;
+    let (code_, message) = refused(&app.tencent("CreateInstanceToken", &app.wanted()).send().await);
+    assert_eq!(
+        (code_.as_str(), message.as_str()),
+        ("RequestLimitExceeded", "Too many requests are being received; try again in a moment.")
+    );
+}
+
+/// A body that never comes.
+struct Never;
+
+impl axum::body::HttpBody for Never {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>>> {
+        std::task::Poll::Pending
+    }
 }
 
 #[tokio::test]
