@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from disk import ForgetfulDisk
 from registry import Registry
 from service import Account, Clock, Instance, Transire
 
@@ -55,10 +56,10 @@ def new_transire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
     """Makes a transire, not started; at the end it is stopped, and nothing secret may stand in its log or audit list."""
     made: list[Transire] = []
 
-    def make(name: str = "transire", clock: Clock | None = None) -> Transire:
+    def make(name: str = "transire", clock: Clock | None = None, disk: ForgetfulDisk | None = None) -> Transire:
         folder = tmp_path / name
         folder.mkdir()
-        transire = Transire(folder, clock)
+        transire = Transire(folder, clock, disk)
         made.append(transire)
         request.node.stash.setdefault(_logs, []).append(transire.log)
         return transire

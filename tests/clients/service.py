@@ -12,6 +12,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from disk import ForgetfulDisk
 from processes import Daemon, wait_until
 
 REGION = "ap-guangzhou"
@@ -96,13 +97,14 @@ class Clock:
 class Transire:
     """One transire with a data folder of its own."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None, disk: ForgetfulDisk | None = None) -> None:
         self.binary = Path(os.environ["TRANSIRE_TEST_PROGRAM"])
         self.data_dir = folder / "data"
         self.log = folder / "transire.log"
         self.log.touch()
         self._folder = folder
         self._clock = clock
+        self._disk = disk
         self._daemon: Daemon | None = None
         self._secrets: dict[str, str] = {}
         self.endpoint = ""
@@ -112,7 +114,7 @@ class Transire:
     def launch(self) -> Daemon:
         """Starts `serve` without waiting for it to answer."""
         command: list[str | Path] = [self.binary, "--data-dir", self.data_dir, "serve", "--listen", "127.0.0.1:0"]
-        environment = {**os.environ, **(self._clock.environment() if self._clock else {})}
+        environment = {**os.environ, **self._on_disk(), **(self._clock.environment() if self._clock else {})}
         self._daemon = Daemon(command, self._folder, self.log, environment, announces=True)
         return self._daemon
 
@@ -130,6 +132,13 @@ class Transire:
         """Asks `serve` to end; its exit code, if it ever ran."""
         return self._daemon.stop() if self._daemon else None
 
+    def move_to(self, data_dir: Path, disk: ForgetfulDisk) -> None:
+        """Goes on with other data, on another disk, from the next start."""
+        self.data_dir, self._disk = data_dir, disk
+
+    def _on_disk(self) -> dict[str, str]:
+        return self._disk.environment() if self._disk else {}
+
     def kill(self) -> None:
         assert self._daemon is not None
         self._daemon.kill()
@@ -140,7 +149,7 @@ class Transire:
         return subprocess.run(
             [str(self.binary), "--data-dir", str(self.data_dir), "--output", "json", *map(str, arguments)],
             cwd=self._folder,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **self._on_disk(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
