@@ -18,7 +18,7 @@ use crate::domain::{Error, Result};
 use crate::service::Service;
 use crate::sign;
 
-use super::edge::{Budget, Buffered, Door, Visit, read_body, unless_panic};
+use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_panic};
 use super::plain::Page;
 use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
 
@@ -73,8 +73,9 @@ impl Front {
         if parts.method == Method::GET {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
-            let body = self.read(body, self.settings.max_body_bytes).await?;
-            registry::post(&self.service, parts, body.bytes(), visit).await
+            let mut buffered = Buffered::new(&self.budget);
+            self.read(body, self.settings.max_body_bytes, Announced::Refuse, &mut buffered).await?;
+            registry::post(&self.service, parts, buffered.bytes(), visit).await
         } else {
             Ok(registry::method_not_allowed(&parts.method))
         }
@@ -101,13 +102,17 @@ impl Front {
         } else if marks.is_refused() && !marks.may_stand_in_the_body(parts) {
             body = Body::empty();
         }
-        let body = self.read(body, limit).await?;
+        let announced = if matches!(marks.dialect(), Dialect::Neither) { Announced::Begin } else { Announced::Refuse };
+        let mut buffered = Buffered::new(&self.budget);
+        let read = self.read(body, limit, announced, &mut buffered).await;
         if registry::is_form(&parts.headers) {
-            marks.add(body.bytes());
+            // Even what came of a form that is too large or too slow says whose envelope to answer in.
+            marks.add(buffered.bytes());
             visit.open(&marks, parts, &Ok(host));
-            marks.check_single(parts)?;
         }
-        let request = signed(parts, host, body.bytes());
+        read?;
+        marks.check_single(parts)?;
+        let request = signed(parts, host, buffered.bytes());
         match marks.dialect() {
             Dialect::Tencent(scheme) => tencent::answer(&self.service, scheme, &request, visit).await,
             Dialect::Alibaba(scheme) => alibaba::answer(&self.service, scheme, &request, visit).await,
@@ -131,8 +136,8 @@ impl Front {
         Err(Error::malformed_authorization("The Authorization header can't be read."))
     }
 
-    async fn read(&self, body: Body, limit: usize) -> Result<Buffered<'_>> {
-        read_body(body, limit, self.settings.body_timeout, &self.budget).await
+    async fn read(&self, body: Body, limit: usize, announced: Announced, buffered: &mut Buffered<'_>) -> Result<()> {
+        read_body(body, limit, self.settings.body_timeout, announced, buffered).await
     }
 }
 
@@ -151,7 +156,7 @@ impl Visit {
     /// Chooses the envelope, by what is known so far.
     fn open(&mut self, marks: &Marks<'_>, parts: &Parts, host: &Result<&str>) {
         match marks.dialect() {
-            Dialect::Tencent(_) => self.door = Door::Tencent(tencent::Envelope::new(&parts.headers, marks.language)),
+            Dialect::Tencent(scheme) => self.door = Door::Tencent(tencent::Envelope::new(scheme, &parts.headers, marks.language)),
             Dialect::Alibaba(scheme) => {
                 let version = parts.headers.get("x-acs-version").map_or(&b""[..], HeaderValue::as_bytes);
                 let style = match scheme {
@@ -384,7 +389,9 @@ fn two_dialects() -> Error {
 mod tests {
     use super::*;
 
-    fn parts(method: Method, uri: &str, headers: &[(&str, &str)]) -> Parts {
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
+    fn parts(method: Method, uri: &str, headers: Headers) -> Parts {
         let mut request = http::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -396,7 +403,7 @@ mod tests {
     fn a_dialect_is_recognised_from_the_request_itself() {
         use alibaba::Scheme as A;
         use tencent::Scheme as T;
-        let cases: &[(&str, &[(&str, &str)], Dialect)] = &[
+        let cases: &[(&str, Headers, Dialect)] = &[
             ("/", &[("authorization", "TC3-HMAC-SHA256 x")], Dialect::Tencent(T::Tc3)),
             ("/", &[("x-tc-action", "CreateInstanceToken")], Dialect::Tencent(T::Tc3)),
             ("/", &[("x-tc-action", "A"), ("authorization", "SKIP")], Dialect::Tencent(T::Unsigned)),
@@ -421,7 +428,7 @@ mod tests {
     #[test]
     fn the_marks_of_two_dialects_are_refused() {
         let (tc3, acs3) = (("authorization", "TC3-HMAC-SHA256 x"), ("authorization", "ACS3-HMAC-SHA256 x"));
-        let cases: &[(&str, &[(&str, &str)])] = &[
+        let cases: &[(&str, Headers)] = &[
             ("/", &[tc3, ("x-acs-action", "A")]),
             ("/", &[acs3, ("x-tc-action", "A")]),
             ("/?SecretId=a&Signature=b", &[tc3]),

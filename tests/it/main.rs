@@ -1,5 +1,7 @@
 //! The integration tests: one binary, one file for each front door or rule.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 mod alibaba;
 mod errors;
 mod harness;

@@ -18,7 +18,7 @@ impl App {
     }
 
     /// Calls `CreateInstanceToken` with v1 parameters.
-    fn v1(&self, method: Method, signature: sign::Method, change: impl FnOnce(&mut Parameters)) -> Request<Body> {
+    fn v1(&self, method: &Method, signature: sign::Method, change: impl FnOnce(&mut Parameters)) -> Request<Body> {
         let mut parameters = Parameters::default();
         for (name, value) in [
             ("Action", "CreateInstanceToken"),
@@ -38,7 +38,7 @@ impl App {
             .method(method.clone())
             .header(header::HOST, HOST)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if method == Method::GET {
+        if *method == Method::GET {
             request.uri(format!("/?{signed}")).body(Body::empty()).unwrap()
         } else {
             request.uri("/").body(Body::from(signed)).unwrap()
@@ -120,11 +120,11 @@ async fn every_client_of_facts_section_0_is_served() {
     // The older signatures, by query and by form.
     for method in [Method::GET, Method::POST] {
         for signature in [sign::Method::TencentHmacSha1, sign::Method::TencentHmacSha256] {
-            served(&app.send(app.v1(method.clone(), signature, |_| {})).await);
+            served(&app.send(app.v1(&method, signature, |_| {})).await);
         }
     }
     // Node leaves what is undefined empty.
-    served(&app.send(app.v1(Method::GET, sign::Method::TencentHmacSha1, |parameters| parameters.set("TokenType", ""))).await);
+    served(&app.send(app.v1(&Method::GET, sign::Method::TencentHmacSha1, |parameters| parameters.set("TokenType", ""))).await);
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn messages_are_chinese_for_who_asks() {
     let line = request.headers()["authorization"].to_str().unwrap().replace(&app.key.id, "AKIDnobody");
     request.headers_mut().insert("authorization", line.parse().unwrap());
     assert_eq!(refused(&app.send(request).await).1, "SecretId不存在，请输入正确的密钥。");
-    let mut v1 = app.v1(Method::GET, sign::Method::TencentHmacSha1, |parameters| parameters.set("Language", "zh-CN"));
+    let mut v1 = app.v1(&Method::GET, sign::Method::TencentHmacSha1, |parameters| parameters.set("Language", "zh-CN"));
     *v1.uri_mut() = v1.uri().to_string().replace("RegistryId=tcr-", "RegistryId=tcr_").parse().unwrap();
     assert_eq!(refused(&app.send(v1).await).1, "请求签名验证失败，请检查您的签名计算是否正确。");
 }
@@ -220,7 +220,7 @@ async fn what_is_called_must_be_said_and_known() {
     let (code_, message) = refused(&call().header("x-tc-region", Some("Guangzhou")).send().await);
     assert_eq!(code_, "InvalidParameterValue");
     assert_eq!(message, "A value specified in `X-TC-Region` is not valid, is unsupported, or cannot be used.");
-    let v1 = app.v1(Method::POST, sign::Method::TencentHmacSha256, |parameters| parameters.set("Region", "x"));
+    let v1 = app.v1(&Method::POST, sign::Method::TencentHmacSha256, |parameters| parameters.set("Region", "x"));
     assert_eq!(refused(&app.send(v1).await).1, "A value specified in `Region` is not valid, is unsupported, or cannot be used.");
     assert_eq!(code(&call().header("x-tc-version", Some("1999-01-01")).send().await), "NoSuchVersion");
     let (code_, message) = refused(&call().header("x-tc-action", Some("createInstanceToken")).send().await);
@@ -288,7 +288,7 @@ async fn what_two_readers_could_read_differently_is_refused() {
     both.headers_mut().insert("x-acs-action", "GetAuthorizationToken".parse().unwrap());
     assert_eq!(code(&app.send(both).await), "AuthFailure.InvalidAuthorization");
 
-    let mut twice = app.v1(Method::GET, sign::Method::TencentHmacSha1, |_| {});
+    let mut twice = app.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {});
     *twice.uri_mut() = format!("{}&RegistryId=tcr-00000000", twice.uri()).parse().unwrap();
     assert_eq!(code(&app.send(twice).await), "InvalidParameterValue");
 
@@ -303,6 +303,14 @@ async fn a_body_has_limits() {
     let large = |kib: usize| app.tencent("CreateInstanceToken", &json!({ "RegistryId": "x".repeat(kib * 1024) }));
     assert_eq!(code(&large(1500).send().await), "ResourceNotFound.TcrResourceNotFound");
     assert_eq!(code(&large(2100).send().await), "RequestSizeLimitExceeded");
+    // The older signatures are inside of the body: it is looked at as far as it is read.
+    let v1 = app.v1(&Method::POST, sign::Method::TencentHmacSha1, |parameters| parameters.set("Zzz", "x".repeat(1_100_000)));
+    let (code_, message) = refused(&app.send(v1).await);
+    assert_eq!(code_, "AuthFailure.SignatureFailure");
+    assert_eq!(
+        message,
+        "The provided credentials could not be validated because of exceeding request size limit, please use new signature method `TC3-HMAC-SHA256`."
+    );
     // A stranger's body is never read.
     let mut stranger = large(2100).request();
     let line = stranger.headers()["authorization"].to_str().unwrap().replace(&app.key.id, "AKIDnobody");
@@ -358,8 +366,8 @@ async fn beyond_the_limit_a_call_hears_the_figures() {
 #[tokio::test]
 async fn a_method_that_is_turned_off_is_refused() {
     let app = App::with(|options| options.service.signature_methods.retain(|method| *method != sign::Method::TencentHmacSha1)).await;
-    assert_eq!(code(&app.send(app.v1(Method::GET, sign::Method::TencentHmacSha1, |_| {})).await), "AuthFailure.InvalidAuthorization");
-    served(&app.send(app.v1(Method::GET, sign::Method::TencentHmacSha256, |_| {})).await);
+    assert_eq!(code(&app.send(app.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {})).await), "AuthFailure.InvalidAuthorization");
+    served(&app.send(app.v1(&Method::GET, sign::Method::TencentHmacSha256, |_| {})).await);
 }
 
 #[tokio::test]
