@@ -300,7 +300,7 @@ fn set(table: &mut toml::Table, path: &[&str], text: &str) -> Option<()> {
     }
     // A path or a URL is no TOML value, and a master key of digits alone must stay text.
     let typed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
-    let value = typed.filter(|value| !value.is_float() && !(value.is_integer() && text.len() > 18) && !value.is_datetime());
+    let value = typed.filter(|value| !(value.is_float() || value.is_datetime() || value.is_integer() && text.len() > 18));
     table.insert((*last).to_owned(), value.unwrap_or_else(|| toml::Value::String(text.to_owned())));
     Some(())
 }

@@ -88,7 +88,7 @@ impl Line {
         self
     }
 
-    pub(super) fn detail(mut self, detail: serde_json::Value) -> Self {
+    pub(super) fn detail(mut self, detail: &serde_json::Value) -> Self {
         self.row.detail = detail.to_string();
         self
     }
@@ -100,6 +100,7 @@ impl Line {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "all but the last message of a queue are lines")]
 enum Message {
     Line(AuditRow),
     /// Everything before this is to be stored, and then this answered.

@@ -84,7 +84,7 @@ impl Service {
                 .caller(caller)
                 .credential(&grant.id)
                 .instance(&instance)
-                .detail(serde_json::json!({ "expires_at": grant.expires_at.unix_millis() })),
+                .detail(&serde_json::json!({ "expires_at": grant.expires_at.unix_millis() })),
         );
         Ok(Issued { username: username.of(grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
     }

@@ -71,7 +71,7 @@ impl Service {
         let mut line = Line::new("token.exchange", now, context)
             .caller(caller)
             .instance(instance)
-            .detail(serde_json::json!({ "asked": words(scopes), "granted": words(&granted) }));
+            .detail(&serde_json::json!({ "asked": words(scopes), "granted": words(&granted) }));
         if let Some(held) = caller.grant() {
             line = line.credential(&held.id);
         }

@@ -177,11 +177,17 @@ impl Service {
     /// Keeps the service's memory true and small, until the process ends.
     pub async fn keep_house(self: Arc<Self>) {
         let mut housekeeping_at = self.now();
+        let mut cut_off = false;
         loop {
             tokio::time::sleep(CATCH_UP_INTERVAL).await;
-            if let Err(error) = self.catch_up().await {
-                tracing::warn!(cause = error.cause(), "what others changed can't be read: {error}");
+            let caught_up = self.catch_up().await;
+            match &caught_up {
+                Ok(()) if cut_off => tracing::info!("what others changed can be read again"),
+                // One line for each time, not five a second.
+                Err(error) if !cut_off => tracing::warn!(cause = error.cause(), "what others changed can't be read: {error}"),
+                _ => {}
             }
+            cut_off = caught_up.is_err();
             if housekeeping_at.until(self.now()) < HOUSEKEEPING_INTERVAL {
                 continue;
             }
