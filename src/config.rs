@@ -32,6 +32,8 @@ pub struct Settings {
     pub public_url: String,
     /// What happens when audit lines come faster than the database takes them.
     pub audit: AuditMode,
+    /// How many days audit lines are kept; 0 keeps them for ever.
+    pub audit_days: u32,
     /// Which signatures are accepted.
     pub signatures: Signatures,
     /// How often and how much.
@@ -50,6 +52,7 @@ impl Default for Settings {
             master_key_file: None,
             public_url: "http://localhost:8480".to_owned(),
             audit: AuditMode::BestEffort,
+            audit_days: 90,
             signatures: Signatures::default(),
             limits: Limits::default(),
             trusted_proxies: Vec::new(),

@@ -37,7 +37,7 @@ use crate::domain::{Error, Result};
 use crate::sign;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
-use crate::store::{Operation, Store, Write, change, operation};
+use crate::store::{self, Operation, Store, Write, change, operation};
 use crate::token::{Keyring, MasterKey};
 
 /// How often this process asks the database what others changed.
@@ -57,6 +57,8 @@ pub struct Settings {
     pub public_url: String,
     /// What happens when the audit queue is full.
     pub audit: AuditMode,
+    /// How many days audit lines are kept; 0 keeps them for ever.
+    pub audit_days: u32,
     /// How many audit lines may wait to be written.
     pub audit_queue: usize,
     /// The accepted signature methods.
@@ -160,10 +162,16 @@ impl Service {
         Write::new(Operation::new(&*self.random, self.now()))
     }
 
-    /// Forgets the changes that every replica has long obeyed, and the writes that nobody retries any more.
+    /// Forgets the changes that every replica has long obeyed, the writes that nobody retries any more, and
+    /// the audit lines that are older than the settings keep.
     async fn trim(&self) -> Result<()> {
         let old = self.now().minus(RECORDS_KEPT);
-        self.store.apply(self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old))).await
+        let mut write = self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old));
+        if self.settings.audit_days > 0 {
+            let day = Duration::from_secs(24 * 60 * 60);
+            write = write.then(store::audit::trim(self.now().minus(day * self.settings.audit_days)));
+        }
+        self.store.apply(write).await
     }
 
     /// Obeys what was changed since, here or elsewhere.

@@ -120,6 +120,7 @@ impl App {
             service: service::Settings {
                 public_url: format!("http://{HOST}"),
                 audit: AuditMode::BestEffort,
+                audit_days: 90,
                 audit_queue: 1000,
                 signature_methods: sign::Method::ALL.to_vec(),
                 requests_per_second: 100,
