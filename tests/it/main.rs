@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod alibaba;
+mod audit;
 mod errors;
 mod harness;
 mod layers;
 mod registry;
+mod revocation;
 mod tencent;
