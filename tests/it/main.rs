@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod alibaba;
+mod docs;
 mod errors;
+mod guarantees;
 mod harness;
 mod layers;
 mod registry;
