@@ -171,6 +171,11 @@ impl App {
         self.clock.now()
     }
 
+    /// Reads every file of the data, one after the other.
+    pub(crate) fn files(&self) -> Vec<u8> {
+        std::fs::read_dir(&self.directory).unwrap().flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();

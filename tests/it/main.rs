@@ -4,7 +4,9 @@
 
 mod alibaba;
 mod audit;
+mod docs;
 mod errors;
+mod guarantees;
 mod harness;
 mod layers;
 mod registry;

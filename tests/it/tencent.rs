@@ -237,6 +237,47 @@ async fn what_is_called_must_be_said_and_known() {
 }
 
 #[tokio::test]
+async fn any_well_formed_region_reaches_an_instance_by_its_id() {
+    let app = App::new().await;
+    assert_eq!(app.instance.region, "ap-guangzhou");
+    for region in ["ap-shanghai", "eu-frankfurt", "nowhere-1"] {
+        // A second each: the same signature may not come with another region.
+        app.wait(Duration::from_secs(1));
+        served(&app.tencent("CreateInstanceToken", &app.wanted()).header("x-tc-region", Some(region)).send().await);
+        served(&app.send(app.v1(&Method::POST, sign::Method::TencentHmacSha256, |parameters| parameters.set("Region", region))).await);
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_the_older_signatures_may_come_again() {
+    let app = App::new().await;
+    let uri = app.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {}).uri().clone();
+    for _ in 0..2 {
+        served(&app.send(Request::get(uri.clone()).header(header::HOST, HOST).body(Body::empty()).unwrap()).await);
+    }
+}
+
+#[tokio::test]
+async fn without_a_language_messages_are_english() {
+    let app = App::new().await;
+    let english = "The request is missing a required parameter `RegistryId`.";
+    assert_eq!(refused(&app.tencent("CreateInstanceToken", &json!({})).header("x-tc-language", None).send().await).1, english);
+    let chinese = app.tencent("CreateInstanceToken", &json!({ "RegistryId": 5 })).header("x-tc-language", Some("zh-CN"));
+    assert_eq!(refused(&chinese.send().await).1, "参数 `RegistryId` 取值类型错误。");
+}
+
+#[tokio::test]
+async fn a_description_is_one_line_whatever_the_type() {
+    let app = App::new().await;
+    for token_type in ["temp", "longterm"] {
+        let body = |description: &str| json!({ "RegistryId": app.instance.id.as_str(), "TokenType": token_type, "Desc": description });
+        assert_eq!(code(&app.tencent("CreateInstanceToken", &body("a\nb")).send().await), "InvalidParameterValue");
+        assert_eq!(code(&app.tencent("CreateInstanceToken", &body(&"中".repeat(256))).send().await), "InvalidParameterValue");
+        served(&app.tencent("CreateInstanceToken", &body(&"中".repeat(255))).send().await);
+    }
+}
+
+#[tokio::test]
 async fn parameters_are_checked_with_their_types() {
     let app = App::new().await;
     let id = app.instance.id.as_str();
