@@ -4,8 +4,8 @@
 //! two underscores: `TRANSIRE_LIMITS__REQUESTS_PER_SECOND=50`. Unknown settings are refused.
 
 use std::collections::HashMap;
-use std::time::Duration;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -212,7 +212,8 @@ impl Settings {
             None => String::new(),
         };
         let mut settings = Self::parse(&text, std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)))?;
-        let pgpass = std::env::var("PGPASSFILE").map(PathBuf::from).or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".pgpass")));
+        let pgpass =
+            std::env::var("PGPASSFILE").map(PathBuf::from).or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".pgpass")));
         // No pgpass file, no password from it.
         let pgpass = pgpass.ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
         settings.database = database.or(settings.database).map(|url| url.with_pgpass(&pgpass));
@@ -222,7 +223,8 @@ impl Settings {
     /// Parses a file's text and the variables over it, and checks what belongs together.
     pub fn parse(text: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let misread = |error: toml::de::Error| Error::misconfigured(format!("the settings can't be read: {}", error.message()));
-        let mut table: toml::Table = toml::from_str(text).map_err(|error| Error::misconfigured(format!("the settings file can't be read: {error}")))?;
+        let mut table: toml::Table =
+            toml::from_str(text).map_err(|error| Error::misconfigured(format!("the settings file can't be read: {error}")))?;
         for (name, value) in variables {
             if name.starts_with(TEST_PREFIX) {
                 continue;
@@ -313,13 +315,16 @@ mod tests {
 
     #[test]
     fn the_environment_goes_over_the_file() {
-        let settings = parse("public_url = 'http://a.example.com'\n[limits]\nbody_bytes = 5", &[
-            ("TRANSIRE_PUBLIC_URL", "https://b.example.com"),
-            ("TRANSIRE_LIMITS__REQUESTS_PER_SECOND", "7"),
-            ("TRANSIRE_AUDIT", "required"),
-            ("TRANSIRE_TRUSTED_PROXIES", "['192.0.2.1']"),
-            ("TRANSIRE_TEST_ANYTHING", "x"),
-        ])
+        let settings = parse(
+            "public_url = 'http://a.example.com'\n[limits]\nbody_bytes = 5",
+            &[
+                ("TRANSIRE_PUBLIC_URL", "https://b.example.com"),
+                ("TRANSIRE_LIMITS__REQUESTS_PER_SECOND", "7"),
+                ("TRANSIRE_AUDIT", "required"),
+                ("TRANSIRE_TRUSTED_PROXIES", "['192.0.2.1']"),
+                ("TRANSIRE_TEST_ANYTHING", "x"),
+            ],
+        )
         .unwrap();
         assert_eq!(settings.realm(), "https://b.example.com/token");
         assert_eq!((settings.limits.requests_per_second, settings.limits.body_bytes), (7, 5));
@@ -338,7 +343,8 @@ mod tests {
 
     #[test]
     fn secrets_in_settings_are_not_printed() {
-        let settings = parse("database = 'postgres://u:hunter2EXAMPLE@db.example.com/t'", &[("TRANSIRE_MASTER_KEY", &"12".repeat(32))]).unwrap();
+        let settings =
+            parse("database = 'postgres://u:hunter2EXAMPLE@db.example.com/t'", &[("TRANSIRE_MASTER_KEY", &"12".repeat(32))]).unwrap();
         let printed = format!("{settings:?}");
         assert!(!printed.contains("hunter2") && !printed.contains("1212"), "{printed}");
         assert_eq!(settings.master_key.unwrap().0.expose(), "12".repeat(32));

@@ -12,7 +12,8 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::service::{self, Service};
 use crate::sign;
-use crate::store::{Location, Open, Store};
+pub use crate::store::Open;
+use crate::store::{Location, Store};
 use crate::token::MasterKey;
 
 /// How many connections one process holds to a database server.
@@ -42,7 +43,8 @@ pub async fn open(settings: &Settings, data_dir: &Path, how: Open) -> Result<Ser
 
 fn service_settings(settings: &Settings) -> service::Settings {
     let limits = &settings.limits;
-    let allowed = |method: &sign::Method| settings.signatures.allow.as_ref().is_none_or(|allow| allow.iter().any(|name| name == method.name()));
+    let allowed =
+        |method: &sign::Method| settings.signatures.allow.as_ref().is_none_or(|allow| allow.iter().any(|name| name == method.name()));
     service::Settings {
         public_url: settings.public_url.clone(),
         audit: settings.audit,

@@ -49,7 +49,8 @@ pub fn write(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFi
 fn distribution(config: &RegistryConfig<'_>, bundle: &Path, storage: &Path) -> Result<String> {
     // A JSON string is a YAML string, whatever is in it.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let path = |path: &Path| path.to_str().map(quoted).ok_or_else(|| Error::misconfigured(format!("the path {} is not UTF-8", path.display())));
+    let path =
+        |path: &Path| path.to_str().map(quoted).ok_or_else(|| Error::misconfigured(format!("the path {} is not UTF-8", path.display())));
     let mut yaml = String::new();
     let lines = [
         "# A CNCF Distribution registry that trusts the tokens of transire.".to_owned(),

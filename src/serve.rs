@@ -21,9 +21,8 @@ use tower::ServiceExt;
 use crate::config::Settings;
 use crate::domain::{Error, Result};
 use crate::http::{self, Peer};
-use crate::open::open;
+use crate::open::{Open, open};
 use crate::service::Service;
-use crate::store::Open;
 
 /// How long requests that are under way at the end may take.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -63,11 +62,17 @@ fn on_signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 
 /// Listens at an address.
 pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(listen).await.map_err(|error| Error::misconfigured(format!("can't listen at {listen}: {error}; choose another --listen address")))
+    TcpListener::bind(listen)
+        .await
+        .map_err(|error| Error::misconfigured(format!("can't listen at {listen}: {error}; choose another --listen address")))
 }
 
 /// Serves on `listener` until `stop` comes, then lets what is under way finish, and stores what waits in the audit.
 pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListener, stop: oneshot::Receiver<()>) {
+    // A leaf may have ended while nothing ran.
+    if let Err(error) = service.renew_leaves().await {
+        tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+    }
     let housekeeper = tokio::spawn(Arc::clone(&service).keep_house());
     let router = http::router(Arc::clone(&service), settings.http());
     let connections = Arc::new(Semaphore::new(settings.limits.connections));
@@ -87,7 +92,8 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
                     continue;
                 }
             };
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(without_delay(stream)), answerer(router.clone(), peer)).into_owned();
+            let connection =
+                builder.serve_connection_with_upgrades(TokioIo::new(without_delay(stream)), answerer(router.clone(), peer)).into_owned();
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // A client that breaks off is its own affair, and hyper has answered what it could.
@@ -122,7 +128,9 @@ fn without_delay(stream: TcpStream) -> TcpStream {
 fn answerer(
     router: Router,
     peer: SocketAddr,
-) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send + 'static> + Send + 'static {
+) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send + 'static>
++ Send
++ 'static {
     service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         router.clone().oneshot(request.map(axum::body::Body::new))

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::Context;
 use crate::domain::Result;
 use crate::domain::principal::AccountId;
-use crate::store::access_key::AccessKeyState;
+use crate::service::AccessKeyState;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -50,7 +50,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::List { account } => {
             let keys = context.service.access_keys(&context.operator, account).await?;
             let rows = keys.into_iter().map(|key| {
-                vec![key.id.into(), key.principal.account().to_string().into(), key.principal.to_string().into(), key.state.name().into(), key.created_at.rfc3339().into()]
+                vec![
+                    key.id.into(),
+                    key.principal.account().to_string().into(),
+                    key.principal.to_string().into(),
+                    key.state.name().into(),
+                    key.created_at.rfc3339().into(),
+                ]
             });
             return context.output.list(&["access_key_id", "account_id", "principal", "state", "created_at"], rows.collect());
         }

@@ -29,7 +29,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::List => {
             let accounts = context.service.accounts(&context.operator).await?;
-            let rows = accounts.into_iter().map(|account| vec![account.id.to_string().into(), account.name.into(), account.created_at.rfc3339().into()]);
+            let rows = accounts
+                .into_iter()
+                .map(|account| vec![account.id.to_string().into(), account.name.into(), account.created_at.rfc3339().into()]);
             context.output.list(&["account_id", "name", "created_at"], rows.collect())
         }
     }

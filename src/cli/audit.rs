@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Context;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
-use crate::store::audit::AuditRow;
+use crate::service::AuditRow;
 
 #[derive(Subcommand)]
 pub(super) enum Command {

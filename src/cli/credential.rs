@@ -49,7 +49,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                     credential.expires_at.rfc3339().into(),
                 ]
             });
-            return context.output.list(&["id", "username", "principal", "state", "description", "created_at", "expires_at"], rows.collect());
+            return context
+                .output
+                .list(&["id", "username", "principal", "state", "description", "created_at", "expires_at"], rows.collect());
         }
         Command::Delete(one) => {
             service.delete_credential(operator, &one.instance.into(), &one.id, &context.request).await?;

@@ -72,7 +72,20 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::List => {
             let instances = context.service.instances(&context.operator).await?;
-            let columns = ["tcr_id", "cri_id", "account_id", "name", "region", "service", "alg", "kid", "token_ttl", "default", "registry_url", "created_at"];
+            let columns = [
+                "tcr_id",
+                "cri_id",
+                "account_id",
+                "name",
+                "region",
+                "service",
+                "alg",
+                "kid",
+                "token_ttl",
+                "default",
+                "registry_url",
+                "created_at",
+            ];
             context.output.list(&columns, instances.into_iter().map(row).collect())
         }
     }

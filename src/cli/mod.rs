@@ -21,10 +21,9 @@ use tracing_subscriber::EnvFilter;
 use self::output::{Format, Output};
 use crate::config::{DatabaseUrl, Settings};
 use crate::domain::{Error, Result};
-use crate::open::open;
+use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
 use crate::service::{Caller, RequestContext, Service};
-use crate::store::Open;
 use crate::{quickstart, serve};
 
 /// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud ACR.

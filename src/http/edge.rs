@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,7 +70,8 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Begins a visit at the plain door.
-    pub(super) fn new(context: RequestContext) -> Self {
+    pub(super) fn new(request_id: String, address: IpAddr) -> Self {
+        let context = RequestContext { request_id, address: Some(address) };
         Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
     }
 
@@ -88,9 +90,14 @@ impl Visit {
             }
             Err(error) => {
                 self.log(&error);
-                self.door.refuse(&error, &self.context.request_id)
+                self.refuse(&error)
             }
         }
+    }
+
+    /// Puts an error into the client's envelope.
+    pub(super) fn refuse(&self, error: &Error) -> Response {
+        self.door.refuse(error, &self.context.request_id)
     }
 
     /// Writes the line. The kind's name alone: its fields may hold what the client signed, with its
@@ -156,14 +163,44 @@ impl Budget {
 /// A body in memory; its share of the budget goes back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Buffered<'a> {
-    bytes: Bytes,
+    /// The first frame, as it is; nearly every body has only one.
+    first: Bytes,
+    /// All frames, when there are more.
+    gathered: BytesMut,
     held: Held<'a>,
 }
 
-impl Buffered<'_> {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+impl<'a> Buffered<'a> {
+    /// Begins with nothing.
+    pub(super) fn new(budget: &'a Budget) -> Self {
+        Self { first: Bytes::new(), gathered: BytesMut::new(), held: Held { budget, bytes: 0 } }
     }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        if self.gathered.is_empty() { &self.first } else { &self.gathered }
+    }
+
+    fn add(&mut self, data: Bytes) -> Result<()> {
+        self.held.grow(data.len())?;
+        if self.bytes().is_empty() {
+            self.first = data;
+            return Ok(());
+        }
+        if self.gathered.is_empty() {
+            self.gathered.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.gathered.extend_from_slice(&data);
+        Ok(())
+    }
+}
+
+/// What to do with a body that is announced to be too large.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announced {
+    /// Not begin with it.
+    Refuse,
+    /// Read it to the limit: what the client reads stands in it.
+    Begin,
 }
 
 #[derive(Debug)]
@@ -191,46 +228,38 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Reads a whole body of at most `limit` bytes within `timeout`, within the `budget`.
-pub(super) async fn read_body(body: Body, limit: usize, timeout: Duration, budget: &Budget) -> Result<Buffered<'_>> {
-    let mut buffered = Buffered { bytes: Bytes::new(), held: Held { budget, bytes: 0 } };
+/// Reads a whole body of at most `limit` bytes within `timeout` into `buffered`, which holds what had come
+/// even after an error.
+pub(super) async fn read_body(
+    mut body: Body,
+    limit: usize,
+    timeout: Duration,
+    announced: Announced,
+    buffered: &mut Buffered<'_>,
+) -> Result<()> {
     if axum::body::HttpBody::is_end_stream(&body) {
-        return Ok(buffered);
+        return Ok(());
     }
     let too_large = || Error::new(ErrorKind::RequestTooLarge { limit }, format!("The request's body is larger than {limit} bytes."));
-    if axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
+    if announced == Announced::Refuse && axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
         return Err(too_large());
     }
     let read = async {
-        let mut body = body;
-        let mut gathered = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame =
                 frame.map_err(|source| Error::malformed_request("The request's body could not be received whole.").caused_by(source))?;
             let Ok(data) = frame.into_data() else { continue };
-            if data.len() > limit - buffered.held.bytes {
+            let room = limit - buffered.held.bytes;
+            if data.len() > room {
+                buffered.add(data.slice(..room))?;
                 return Err(too_large());
             }
-            buffered.held.grow(data.len())?;
-            // Nearly every body is one frame: it is taken as it is.
-            if buffered.bytes.is_empty() && gathered.is_empty() {
-                buffered.bytes = data;
-            } else {
-                if gathered.is_empty() {
-                    gathered.extend_from_slice(&std::mem::take(&mut buffered.bytes));
-                }
-                gathered.extend_from_slice(&data);
-            }
-        }
-        if !gathered.is_empty() {
-            buffered.bytes = gathered.freeze();
+            buffered.add(data)?;
         }
         Ok(())
     };
-    match tokio::time::timeout(timeout, read).await {
-        Ok(read) => read.map(|()| buffered),
-        Err(_) => Err(Error::new(ErrorKind::RequestTimeout, "The request's body did not arrive in time.")),
-    }
+    let late = || Error::new(ErrorKind::RequestTimeout, "The request's body did not arrive in time.");
+    tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| Err(late()))
 }
 
 #[cfg(test)]
@@ -273,12 +302,17 @@ mod tests {
         }
     }
 
+    async fn read<'a>(body: Body, limit: usize, timeout: Duration, budget: &'a Budget) -> Result<Buffered<'a>> {
+        let mut buffered = Buffered::new(budget);
+        read_body(body, limit, timeout, Announced::Refuse, &mut buffered).await.map(|()| buffered)
+    }
+
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
     async fn a_body_is_gathered_and_its_share_given_back() {
         let budget = Budget::new(100);
-        let body = read_body(stream(&["ab", "", "cd", "e"]), 10, SECOND, &budget).await.unwrap();
+        let body = read(stream(&["ab", "", "cd", "e"]), 10, SECOND, &budget).await.unwrap();
         assert_eq!(body.bytes(), b"abcde");
         assert_eq!(budget.0.load(Ordering::Relaxed), 95);
         drop(body);
@@ -289,25 +323,36 @@ mod tests {
     async fn a_body_over_the_limit_is_refused_announced_or_not() {
         let budget = Budget::new(100);
         for body in [Body::from("abcdef"), stream(&["abc", "def"])] {
-            let error = read_body(body, 5, SECOND, &budget).await.unwrap_err();
+            let error = read(body, 5, SECOND, &budget).await.unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::RequestTooLarge { limit: 5 });
         }
         assert_eq!(budget.0.load(Ordering::Relaxed), 100);
     }
 
     #[tokio::test]
+    async fn what_had_come_of_a_body_over_the_limit_can_be_looked_at() {
+        let budget = Budget::new(100);
+        for body in [Body::from("abcdef"), stream(&["abc", "def"])] {
+            let mut buffered = Buffered::new(&budget);
+            let error = read_body(body, 5, SECOND, Announced::Begin, &mut buffered).await.unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::RequestTooLarge { limit: 5 });
+            assert_eq!(buffered.bytes(), b"abcde");
+        }
+    }
+
+    #[tokio::test]
     async fn bodies_together_stay_within_the_budget() {
         let budget = Budget::new(8);
-        let first = read_body(Body::from("abcde"), 10, SECOND, &budget).await.unwrap();
-        let error = read_body(Body::from("abcde"), 10, SECOND, &budget).await.unwrap_err();
+        let first = read(Body::from("abcde"), 10, SECOND, &budget).await.unwrap();
+        let error = read(Body::from("abcde"), 10, SECOND, &budget).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Overloaded);
         drop(first);
-        assert!(read_body(Body::from("abcde"), 10, SECOND, &budget).await.is_ok());
+        assert!(read(Body::from("abcde"), 10, SECOND, &budget).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_body_that_never_comes_is_cut_off() {
-        let error = read_body(Body::new(Endless), 10, Duration::from_millis(1), &Budget::new(8)).await.unwrap_err();
+        let error = read(Body::new(Endless), 10, Duration::from_millis(1), &Budget::new(8)).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::RequestTimeout);
     }
 

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use address::Network;
-pub use router::{Front, router};
+pub use router::{Front, refusal, router};
 
 /// The socket that a request came from. The listener puts it into the request's extensions.
 #[derive(Clone, Copy, Debug)]

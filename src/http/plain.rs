@@ -63,9 +63,7 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
         Page::Keys => response(StatusCode::OK, json, service.jwks()),
-        Page::Bundle => {
-            response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.bundle_pem())
-        }
+        Page::Bundle => response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.bundle_pem()),
     })
 }
 
@@ -95,7 +93,12 @@ pub(super) fn wrong_door(settings: &Settings) -> Response {
 /// Answers with an error as text: who asked speaks no dialect, or two.
 pub(super) fn refuse(error: &Error, request_id: &str) -> Response {
     let status = status(error.kind());
-    let mut response = response(status, TEXT, format!("{}\nrequest id: {request_id}\n", error.message()));
+    let message = match error.kind() {
+        // What the operator has to mend is in the log.
+        ErrorKind::Misconfigured => "An internal error has occurred.",
+        _ => error.message(),
+    };
+    let mut response = response(status, TEXT, format!("{message}\nrequest id: {request_id}\n"));
     if let ErrorKind::AddressThrottled { retry_after_seconds } = error.kind() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
     }

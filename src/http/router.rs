@@ -15,12 +15,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use crate::domain::{Error, Result};
-use crate::service::{RequestContext, Service};
+use crate::service::Service;
 use crate::sign;
 
-use super::edge::{Budget, Buffered, Door, Visit, read_body, unless_panic};
+use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_panic};
 use super::plain::Page;
 use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
+
+/// Where registries send their clients.
+const TOKEN_PATH: &str = "/token";
 
 /// All front doors of one service.
 pub struct Front {
@@ -48,14 +51,14 @@ impl Front {
         // Without a peer, as in a test, there is still an address to count refusals against.
         let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let mut visit = Visit::new(RequestContext { request_id: self.service.request_id(), address: Some(client) });
+        let mut visit = Visit::new(self.service.request_id(), client);
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
         visit.end(answer)
     }
 
     async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
         let path = parts.uri.path();
-        if path == "/token" {
+        if path == TOKEN_PATH {
             visit.door = Door::Registry;
             return self.token(parts, body, visit).await;
         }
@@ -70,8 +73,9 @@ impl Front {
         if parts.method == Method::GET {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
-            let body = self.read(body, self.settings.max_body_bytes).await?;
-            registry::post(&self.service, parts, body.bytes(), visit).await
+            let mut buffered = Buffered::new(&self.budget);
+            self.read(body, self.settings.max_body_bytes, Announced::Refuse, &mut buffered).await?;
+            registry::post(&self.service, parts, buffered.bytes(), visit).await
         } else {
             Ok(registry::method_not_allowed(&parts.method))
         }
@@ -94,17 +98,21 @@ impl Front {
         };
         let mut body = body;
         if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
-            self.admit(parts, host, &marks).await?;
+            self.admit(parts, host, &marks, visit).await?;
         } else if marks.is_refused() && !marks.may_stand_in_the_body(parts) {
             body = Body::empty();
         }
-        let body = self.read(body, limit).await?;
+        let announced = if matches!(marks.dialect(), Dialect::Neither) { Announced::Begin } else { Announced::Refuse };
+        let mut buffered = Buffered::new(&self.budget);
+        let read = self.read(body, limit, announced, &mut buffered).await;
         if registry::is_form(&parts.headers) {
-            marks.add(body.bytes());
+            // Even what came of a form that is too large or too slow says whose envelope to answer in.
+            marks.add(buffered.bytes());
             visit.open(&marks, parts, &Ok(host));
-            marks.check_single(parts)?;
         }
-        let request = signed(parts, host, body.bytes());
+        read?;
+        marks.check_single(parts)?;
+        let request = signed(parts, host, buffered.bytes());
         match marks.dialect() {
             Dialect::Tencent(scheme) => tencent::answer(&self.service, scheme, &request, visit).await,
             Dialect::Alibaba(scheme) => alibaba::answer(&self.service, scheme, &request, visit).await,
@@ -113,9 +121,9 @@ impl Front {
     }
 
     /// Checks what can be known before a body takes memory: a stranger gets none.
-    async fn admit(&self, parts: &Parts, host: &str, marks: &Marks<'_>) -> Result<()> {
+    async fn admit(&self, parts: &Parts, host: &str, marks: &Marks<'_>, visit: &Visit) -> Result<()> {
         if let Some(preview) = sign::preview(&parts.headers) {
-            return self.service.admit(&preview).await;
+            return self.service.admit(&preview, &visit.context).await;
         }
         // It can't be read; its reader says what is wrong with it, without the body.
         let request = signed(parts, host, b"");
@@ -128,16 +136,27 @@ impl Front {
         Err(Error::malformed_authorization("The Authorization header can't be read."))
     }
 
-    async fn read(&self, body: Body, limit: usize) -> Result<Buffered<'_>> {
-        read_body(body, limit, self.settings.body_timeout, &self.budget).await
+    async fn read(&self, body: Body, limit: usize, announced: Announced, buffered: &mut Buffered<'_>) -> Result<()> {
+        read_body(body, limit, self.settings.body_timeout, announced, buffered).await
     }
+}
+
+/// Answers a request that the service can't take on with `error`, in the shape that its client reads.
+pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
+    let mut visit = Visit::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    if parts.uri.path() == TOKEN_PATH {
+        visit.door = Door::Registry;
+    } else if Page::of(parts.uri.path()).is_none() {
+        visit.open(&Marks::of_head(parts), parts, &signed_host(parts));
+    }
+    visit.refuse(error)
 }
 
 impl Visit {
     /// Chooses the envelope, by what is known so far.
     fn open(&mut self, marks: &Marks<'_>, parts: &Parts, host: &Result<&str>) {
         match marks.dialect() {
-            Dialect::Tencent(_) => self.door = Door::Tencent(tencent::Envelope::new(&parts.headers, marks.language)),
+            Dialect::Tencent(scheme) => self.door = Door::Tencent(tencent::Envelope::new(scheme, &parts.headers, marks.language)),
             Dialect::Alibaba(scheme) => {
                 let version = parts.headers.get("x-acs-version").map_or(&b""[..], HeaderValue::as_bytes);
                 let style = match scheme {
@@ -370,7 +389,9 @@ fn two_dialects() -> Error {
 mod tests {
     use super::*;
 
-    fn parts(method: Method, uri: &str, headers: &[(&str, &str)]) -> Parts {
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
+    fn parts(method: Method, uri: &str, headers: Headers) -> Parts {
         let mut request = http::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -382,7 +403,7 @@ mod tests {
     fn a_dialect_is_recognised_from_the_request_itself() {
         use alibaba::Scheme as A;
         use tencent::Scheme as T;
-        let cases: &[(&str, &[(&str, &str)], Dialect)] = &[
+        let cases: &[(&str, Headers, Dialect)] = &[
             ("/", &[("authorization", "TC3-HMAC-SHA256 x")], Dialect::Tencent(T::Tc3)),
             ("/", &[("x-tc-action", "CreateInstanceToken")], Dialect::Tencent(T::Tc3)),
             ("/", &[("x-tc-action", "A"), ("authorization", "SKIP")], Dialect::Tencent(T::Unsigned)),
@@ -407,7 +428,7 @@ mod tests {
     #[test]
     fn the_marks_of_two_dialects_are_refused() {
         let (tc3, acs3) = (("authorization", "TC3-HMAC-SHA256 x"), ("authorization", "ACS3-HMAC-SHA256 x"));
-        let cases: &[(&str, &[(&str, &str)])] = &[
+        let cases: &[(&str, Headers)] = &[
             ("/", &[tc3, ("x-acs-action", "A")]),
             ("/", &[acs3, ("x-tc-action", "A")]),
             ("/?SecretId=a&Signature=b", &[tc3]),

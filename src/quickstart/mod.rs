@@ -27,12 +27,11 @@ use crate::config::Settings;
 use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance};
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result, instance};
-use crate::open::open;
+use crate::open::{Open, open};
 use crate::registry_config::{self, RegistryConfig};
 use crate::serve;
+use crate::service::AccessKeyState;
 use crate::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
-use crate::store::Open;
-use crate::store::access_key::AccessKeyState;
 
 /// What the account, its instance and the directory of its registry are called.
 const NAME: &str = "quickstart";
@@ -156,7 +155,9 @@ async fn show(
         }
     }
     if registry.is_none() {
-        say("There is no registry on this machine, so nothing was pushed: install CNCF Distribution (docker-registry), or name its program in TRANSIRE_QUICKSTART_REGISTRY.");
+        say(
+            "There is no registry on this machine, so nothing was pushed: install CNCF Distribution (docker-registry), or name its program in TRANSIRE_QUICKSTART_REGISTRY.",
+        );
     }
     next_steps(&credentials[1].username, instance, key, endpoint, registry.as_ref().map(|running| running.host.as_str()));
     if options.once {
@@ -185,9 +186,8 @@ async fn start_registry(
     instance: &Instance,
     realm: &str,
 ) -> Result<Option<RunningRegistry>> {
-    let Some(program) = settings.quickstart_registry.clone().or_else(|| Settings::find_program(&["docker-registry", "registry"])) else {
-        return Ok(None);
-    };
+    let named = settings.quickstart_registry.clone().or_else(|| Settings::find_program(&["docker-registry", "registry"]));
+    let Some(program) = named.filter(|program| program.is_file()) else { return Ok(None) };
     let listen = free_address(options.registry_listen).await?;
     let directory = data_dir.join("quickstart-registry");
     let config = RegistryConfig {
@@ -233,7 +233,9 @@ async fn start_registry(
 
 /// Returns the address itself, or with a free port in place of 0; fails when somebody listens there.
 async fn free_address(address: SocketAddr) -> Result<SocketAddr> {
-    let taken = |error: std::io::Error| Error::misconfigured(format!("the registry can't listen at {address}: {error}; choose another --registry-listen address"));
+    let taken = |error: std::io::Error| {
+        Error::misconfigured(format!("the registry can't listen at {address}: {error}; choose another --registry-listen address"))
+    };
     TcpListener::bind(address).await.and_then(|listener| listener.local_addr()).map_err(taken)
 }
 

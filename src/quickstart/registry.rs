@@ -69,7 +69,8 @@ impl Registry {
             url.query_pairs_mut().append_pair("scope", scope);
         }
         let basic = STANDARD.encode(format!("{}:{}", credential.username, credential.secret.expose()));
-        let request = Request::get(url.as_str()).header(AUTHORIZATION, format!("Basic {basic}")).body(Vec::new()).map_err(Error::internal)?;
+        let request =
+            Request::get(url.as_str()).header(AUTHORIZATION, format!("Basic {basic}")).body(Vec::new()).map_err(Error::internal)?;
         let answer = expect(self.http.send(request).await?, StatusCode::OK, "the token exchange")?;
         let answer: serde_json::Value = serde_json::from_slice(answer.body()).map_err(Error::internal)?;
         answer["token"].as_str().map(str::to_owned).ok_or_else(|| Error::misconfigured("the token exchange gave no token"))

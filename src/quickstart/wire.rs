@@ -23,7 +23,8 @@ impl Http {
     /// Sends a request and returns the whole answer.
     pub(super) async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>> {
         let whom = request.uri().to_string();
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::misconfigured(format!("{whom} does not answer")).caused_by(error);
+        let failed =
+            |error: Box<dyn std::error::Error + Send + Sync>| Error::misconfigured(format!("{whom} does not answer")).caused_by(error);
         let response = self.0.request(request.map(|body| Full::new(body.into()))).await.map_err(|error| failed(error.into()))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(failed)?.to_bytes();

@@ -129,10 +129,19 @@ pub enum LogIn {
 impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
-    pub async fn admit(&self, preview: &sign::Preview<'_>) -> Result<()> {
-        self.check_method(preview.method)?;
-        self.active_access_key(preview.access_key_id).await?;
-        preview.method.check_time(preview.signed_at, self.now())
+    ///
+    /// A refusal counts against the address: whoever is refused here never comes to [`Self::authenticate`].
+    pub async fn admit(&self, preview: &sign::Preview<'_>, context: &RequestContext) -> Result<()> {
+        let admitted = async {
+            self.check_method(preview.method)?;
+            self.active_access_key(preview.access_key_id).await?;
+            preview.method.check_time(preview.signed_at, self.now())
+        };
+        let admitted = admitted.await;
+        if let Err(error) = &admitted {
+            self.count_refusal(error, context);
+        }
+        admitted
     }
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
@@ -177,7 +186,11 @@ impl Service {
     pub async fn log_in(&self, service: &str, log_in: LogIn, context: &RequestContext) -> Result<Caller> {
         let instance = self.directory.instance_by_service(&self.store, service).await?;
         let identity = match (log_in, instance) {
-            (LogIn::Anonymous, Some(instance)) => return Ok(Caller { identity: Identity::Anonymous { instance } }),
+            (LogIn::Anonymous, Some(instance)) => {
+                // A token costs a signature, and this one opens nothing: no stranger may ask for many.
+                self.count_stranger(context);
+                return Ok(Caller { identity: Identity::Anonymous { instance } });
+            }
             (LogIn::Anonymous, None) => {
                 return Err(Error::invalid_parameter(
                     "service",
@@ -265,8 +278,17 @@ impl Service {
 
     /// Counts against the address what a stranger can cause; a fault of ours is nobody's refusal.
     fn count_refusal(&self, error: &Error, context: &RequestContext) {
-        let ours = matches!(error.kind(), ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal | ErrorKind::NonceMemoryFull);
-        if let Some(address) = context.address.filter(|_| !ours) {
+        let ours = matches!(
+            error.kind(),
+            ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal | ErrorKind::NonceMemoryFull
+        );
+        if !ours {
+            self.count_stranger(context);
+        }
+    }
+
+    fn count_stranger(&self, context: &RequestContext) {
+        if let Some(address) = context.address {
             self.address_limits.count_refusal(address, self.now());
         }
     }

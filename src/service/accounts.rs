@@ -34,7 +34,9 @@ impl Service {
             None => random_account_id(&*self.random)?,
         };
         let account = Account { id, name: name.to_owned(), generation: 0, created_at: self.now() };
-        let line = Line::new("account.create", self.now(), context).caller(caller).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+        let line = Line::new("account.create", self.now(), context)
+            .caller(caller)
+            .detail(serde_json::json!({ "account": id.to_string(), "name": name }));
         self.apply(self.write().then(store::account::insert(&account)).audit(&line.row(&*self.random))).await?;
         Ok(account)
     }

@@ -157,7 +157,10 @@ impl Room<'_> {
                 let dropped = self.audit.dropped.fetch_add(1, Ordering::Relaxed) + 1;
                 // Every line lost is one too many, but a log line for each would be the next overload.
                 if dropped.is_power_of_two() {
-                    tracing::warn!(dropped, "the audit queue is full: lines were dropped (audit = \"required\" would refuse the requests instead)");
+                    tracing::warn!(
+                        dropped,
+                        "the audit queue is full: lines were dropped (audit = \"required\" would refuse the requests instead)"
+                    );
                 }
             }
         }

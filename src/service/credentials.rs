@@ -90,7 +90,13 @@ impl Service {
     }
 
     /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
-    pub async fn issue_long_term(&self, caller: &Caller, choice: &InstanceChoice, description: &str, context: &RequestContext) -> Result<Issued> {
+    pub async fn issue_long_term(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        description: &str,
+        context: &RequestContext,
+    ) -> Result<Issued> {
         let instance = self.own_instance(caller, choice).await?;
         name::check_description("Desc", description)?;
         let principal = caller.access_key()?.principal;
@@ -141,7 +147,13 @@ impl Service {
     }
 
     /// Deletes a long-term credential.
-    pub async fn delete_credential(&self, caller: &Caller, choice: &InstanceChoice, id: &CredentialId, context: &RequestContext) -> Result<()> {
+    pub async fn delete_credential(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        id: &CredentialId,
+        context: &RequestContext,
+    ) -> Result<()> {
         let instance = self.instance_with(caller, choice, id).await?;
         let line = Line::new("credential.delete", self.now(), context).caller(caller).credential(id).instance(&instance);
         self.apply(self.write().then(store::credential::delete(id)).audit(&line.row(&*self.random))).await

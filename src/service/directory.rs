@@ -87,7 +87,9 @@ impl Directory {
     pub(super) async fn access_key(&self, store: &Store, master: &MasterKey, id: &str) -> Result<Option<Arc<AccessKey>>> {
         let fill = async || {
             let Some(row) = access_key::find(store, id).await? else { return Ok(None) };
-            let account = account::find(store, row.principal.account()).await?.ok_or_else(|| super::unexpected("an access key without its account"))?;
+            let account = account::find(store, row.principal.account())
+                .await?
+                .ok_or_else(|| super::unexpected("an access key without its account"))?;
             let secret = match row.state {
                 AccessKeyState::Deleted => Secret::new(""),
                 AccessKeyState::Active | AccessKeyState::Disabled => {
@@ -137,7 +139,12 @@ impl Directory {
 
     /// Returns what is known under `key`, or reads it. What isn't there is not remembered: a stranger who
     /// asks for made-up names would fill the memory.
-    async fn entry<K, V, Q>(&self, cache: &Cache<K, Arc<V>>, key: &Q, fill: impl AsyncFnOnce() -> Result<Option<V>>) -> Result<Option<Arc<V>>>
+    async fn entry<K, V, Q>(
+        &self,
+        cache: &Cache<K, Arc<V>>,
+        key: &Q,
+        fill: impl AsyncFnOnce() -> Result<Option<V>>,
+    ) -> Result<Option<Arc<V>>>
     where
         K: Hash + Eq,
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,

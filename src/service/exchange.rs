@@ -40,7 +40,8 @@ impl Service {
     /// Exchanges a log-in for a token; rights that are missing are left out, without an error.
     pub async fn token(&self, caller: &Caller, scopes: &[Scope], offline: Offline, context: &RequestContext) -> Result<Exchanged> {
         let instance = caller.registry_instance()?;
-        let granted: Vec<Scope> = scopes.iter().map(|scope| grant(caller, instance, scope)).filter(|scope| !scope.actions.is_empty()).collect();
+        let granted: Vec<Scope> =
+            scopes.iter().map(|scope| grant(caller, instance, scope)).filter(|scope| !scope.actions.is_empty()).collect();
         let room = self.audit.reserve()?;
         let now = self.now();
         let access: Vec<Access> = granted
@@ -102,7 +103,8 @@ impl Service {
 
 /// Returns what `caller` holds of `asked`.
 fn grant(caller: &Caller, instance: &Instance, asked: &Scope) -> Scope {
-    let held: BTreeSet<Action> = if caller.owns(instance.account) { everything(&asked.resource_type, &asked.name) } else { BTreeSet::new() };
+    let held: BTreeSet<Action> =
+        if caller.owns(instance.account) { everything(&asked.resource_type, &asked.name) } else { BTreeSet::new() };
     let mut wanted = asked.actions.clone();
     if wanted.contains(&Action::All) {
         wanted.extend([Action::Pull, Action::Push, Action::Delete]);

@@ -41,7 +41,10 @@ impl Service {
         name::check_service(&new.service)?;
         let ttls = Instance::SHORTEST_TOKEN_TTL..=Instance::LONGEST_TOKEN_TTL;
         if !ttls.contains(&new.token_ttl_seconds) {
-            return Err(Error::invalid_parameter("token-ttl", format!("a token lives between {} and {} seconds", ttls.start(), ttls.end())));
+            return Err(Error::invalid_parameter(
+                "token-ttl",
+                format!("a token lives between {} and {} seconds", ttls.start(), ttls.end()),
+            ));
         }
         self.ensure_signing_key(new.algorithm, context).await?;
         let instance = Instance {
@@ -58,7 +61,10 @@ impl Service {
             default: new.default,
             created_at: self.now(),
         };
-        let line = Line::new("instance.create", self.now(), context).caller(caller).instance(&instance).detail(serde_json::json!({ "instance": instance.id.as_str() }));
+        let line = Line::new("instance.create", self.now(), context)
+            .caller(caller)
+            .instance(&instance)
+            .detail(serde_json::json!({ "instance": instance.id.as_str() }));
         self.apply(self.write().then(store::instance::insert(&instance)).audit(&line.row(&*self.random))).await?;
         Ok(instance)
     }

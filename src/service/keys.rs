@@ -73,7 +73,8 @@ impl Service {
         }
         let authority = load_authority(&self.store, &self.master).await?;
         let row = new_signing_key(algorithm, &authority, &self.master, self.now(), &*self.random)?;
-        let line = Line::new("signing-key.create", self.now(), context).caller(&Caller::operator()).detail(serde_json::json!({ "kid": row.id }));
+        let line =
+            Line::new("signing-key.create", self.now(), context).caller(&Caller::operator()).detail(serde_json::json!({ "kid": row.id }));
         self.apply(self.write().then(key::insert_signing(&row)).audit(&line.row(&*self.random))).await
     }
 
@@ -120,7 +121,13 @@ async fn set_up(store: &Store, master: &MasterKey, settings: &Settings, now: Tim
     store.apply(write).await
 }
 
-fn new_signing_key(algorithm: Algorithm, authority: &Authority, master: &MasterKey, now: Timestamp, random: &dyn Random) -> Result<SigningKeyRow> {
+fn new_signing_key(
+    algorithm: Algorithm,
+    authority: &Authority,
+    master: &MasterKey,
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<SigningKeyRow> {
     let pair = SigningKeyPair::generate(algorithm)?;
     let leaf = authority.issue_leaf(&pair, now)?;
     let id = hex::encode(crate::domain::clock::random_bytes::<8>(random));
@@ -154,5 +161,6 @@ async fn load_keyring(store: &Store, master: &MasterKey) -> Result<Keyring> {
         if taken { others.push(key) } else { current.push(key) }
     }
     let authorities = key::list_authorities(store).await?.into_iter().map(|row| row.certificate_der).collect();
-    Keyring::new(Sealer::new(newest, sealing_keys)?, current, others, authorities).map_err(|error| Error::internal(error.to_string()).caused_by(error))
+    Keyring::new(Sealer::new(newest, sealing_keys)?, current, others, authorities)
+        .map_err(|error| Error::internal(error.to_string()).caused_by(error))
 }

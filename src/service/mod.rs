@@ -35,6 +35,8 @@ pub use self::keys::is_set_up;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::{Error, Result};
 use crate::sign;
+pub use crate::store::access_key::AccessKeyState;
+pub use crate::store::audit::AuditRow;
 use crate::store::{Operation, Store, Write, change, operation};
 use crate::token::{Keyring, MasterKey};
 

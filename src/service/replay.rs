@@ -56,7 +56,10 @@ impl Replays {
         }
         let bucket = buckets.entry(signed_at.unix_seconds().div_euclid(BUCKET_SECONDS)).or_default();
         if bucket.len() >= self.bucket_capacity {
-            return Err(Error::new(ErrorKind::NonceMemoryFull, "The access key was used too often in the last minutes; use several, or slow down."));
+            return Err(Error::new(
+                ErrorKind::NonceMemoryFull,
+                "The access key was used too often in the last minutes; use several, or slow down.",
+            ));
         }
         bucket.insert(seen, bound.unwrap_or_default());
         Ok(())

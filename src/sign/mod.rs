@@ -105,7 +105,7 @@ impl Method {
 }
 
 /// Whom a request is signed as.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Signer<'a> {
     /// The access key's id.
     pub access_key_id: &'a str,
@@ -113,6 +113,12 @@ pub struct Signer<'a> {
     pub secret: &'a SigningSecret,
     /// The session token, when the access key belongs to a session.
     pub session_token: Option<&'a str>,
+}
+
+impl fmt::Debug for Signer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
 }
 
 /// A request whose signature nobody has checked. It can name its access key and be verified; nothing else.
@@ -326,6 +332,18 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_has_one_spelling() {
+        assert_eq!(decode_hex_signature(&"ab".repeat(32)).unwrap(), [0xab; 32]);
+        for bad in ["", &"AB".repeat(32), &"ab".repeat(31), &"ab".repeat(33), &"ag".repeat(32)] {
+            assert!(decode_hex_signature(bad).is_err(), "{bad}");
+        }
+        assert_eq!(decode_base64_signature("YWI=").unwrap(), b"ab");
+        for bad in ["YWI", "YWJ=", "YWI =", "YWI=\n", "Y-I="] {
+            assert!(decode_base64_signature(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn the_window_ends_where_the_clouds_say() {
         let now = Timestamp::from_unix_seconds(1_735_787_045);
         for method in Method::ALL {
@@ -341,9 +359,37 @@ mod tests {
     }
 
     #[test]
-    fn an_unverified_request_is_shared_between_threads_and_prints_no_token() {
+    fn an_unverified_request_is_shared_between_threads() {
         fn shared<T: Send + Sync>() {}
         shared::<Unverified>();
         shared::<SigningSecret>();
+    }
+
+    #[test]
+    fn only_header_signed_requests_have_a_preview() {
+        let schemes = testing::tencent_vectors()
+            .into_iter()
+            .chain(["ACS3-HMAC-SHA256", "ACS3-HMAC-SM3", "RPC-V1", "ROA-V1"].into_iter().flat_map(testing::alibaba_vectors));
+        for vector in schemes {
+            let expected = match vector.scheme.as_str() {
+                "TC3-HMAC-SHA256" => Some(Method::Tc3HmacSha256),
+                "ACS3-HMAC-SHA256" => Some(Method::Acs3HmacSha256),
+                "ROA-V1" => Some(Method::AlibabaRoaHmacSha1),
+                _ => None,
+            };
+            assert_eq!(preview(&vector.captured.headers).map(|preview| preview.method), expected, "{}", vector.name);
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_read_prints_a_session_token() {
+        let key = testing::secret("abcEXAMPLE");
+        let signer = Signer { access_key_id: "LTAIEXAMPLE", secret: &key, session_token: Some("hunter2") };
+        let parameters = alibaba_rpc::sign("GET", Parameters::default(), &signer, Timestamp::default(), "n");
+        let captured = testing::Captured::new("GET", &format!("/?{}", parameters.encode()), "h", &[], "");
+        let read = alibaba_rpc::read(&captured.request()).unwrap();
+        assert_eq!(read.unverified.session_token(), Some("hunter2"));
+        assert!(read.unverified.verify(&key).is_ok());
+        assert!(!format!("{read:?} {signer:?}").contains("hunter2"), "{read:?}");
     }
 }

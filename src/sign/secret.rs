@@ -66,22 +66,24 @@ impl SigningSecret {
         hmac::sign(key, message)
     }
 
-    /// Returns the TC3 key of a date and service, from memory when a request was verified with it before.
-    pub(super) fn tc3_key(&self, date: &str, service: &str) -> Arc<hmac::Key> {
+    /// Returns the TC3 key of a date and service, when it was kept.
+    pub(super) fn kept_tc3_key(&self, date: &str, service: &str) -> Option<Arc<hmac::Key>> {
         let kept = self.tc3.read().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.iter().find(|derived| derived.date == date && derived.service == service);
-        known.map_or_else(|| Arc::new(tc3_signing_key(&self.secret, date, service)), |derived| Arc::clone(&derived.key))
+        find(&kept, date, service).map(|derived| Arc::clone(&derived.key))
+    }
+
+    /// Derives the TC3 key of a date and service: four HMACs.
+    pub(super) fn derive_tc3_key(&self, date: &str, service: &str) -> Arc<hmac::Key> {
+        let [_, _, signing] = tc3_key_chain(&self.secret, date, service);
+        Arc::new(hmac::Key::new(hmac::HMAC_SHA256, signing.as_ref()))
     }
 
     /// Keeps a TC3 key. Only who verified a signature with it may ask for that: the service is the
     /// client's to choose, and strangers would drive the useful keys out.
     pub(super) fn keep_tc3_key(&self, date: &str, service: &str, key: &Arc<hmac::Key>) {
-        let known = |kept: &[Derived]| kept.iter().any(|derived| derived.date == date && derived.service == service);
-        if known(&self.tc3.read().unwrap_or_else(PoisonError::into_inner)) {
-            return;
-        }
         let mut kept = self.tc3.write().unwrap_or_else(PoisonError::into_inner);
-        if !known(&kept) {
+        // Two requests may have derived it at the same time.
+        if find(&kept, date, service).is_none() {
             if kept.len() == DERIVED_KEYS {
                 kept.remove(0);
             }
@@ -101,9 +103,8 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// Derives TC3's signing key.
-fn tc3_signing_key(secret: &Secret, date: &str, service: &str) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, tc3_key_chain(secret, date, service)[2].as_ref())
+fn find<'a>(kept: &'a [Derived], date: &str, service: &str) -> Option<&'a Derived> {
+    kept.iter().find(|derived| derived.date == date && derived.service == service)
 }
 
 /// Returns TC3's key of the date, of the service, and the signing key.
@@ -139,10 +140,10 @@ mod tests {
         let secret = SigningSecret::new(Secret::new("abcEXAMPLE"));
         for number in 0..20 {
             let service = format!("s{number}");
-            let key = secret.tc3_key("2025-01-03", &service);
+            let key = secret.derive_tc3_key("2025-01-03", &service);
             secret.keep_tc3_key("2025-01-03", &service, &key);
             secret.keep_tc3_key("2025-01-03", &service, &key);
-            assert!(Arc::ptr_eq(&key, &secret.tc3_key("2025-01-03", &service)));
+            assert!(Arc::ptr_eq(&key, &secret.kept_tc3_key("2025-01-03", &service).unwrap()));
         }
         assert_eq!(secret.kept_tc3_keys(), DERIVED_KEYS);
     }

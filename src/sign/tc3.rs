@@ -128,7 +128,8 @@ pub fn authorization(
     let date = signed_at.utc_date();
     let credential_scope = format!("{date}/{service}/{TERMINATOR}");
     let string = string_to_sign(&signed_at.unix_seconds().to_string(), &credential_scope, &sha256(&text));
-    let signature = hmac::sign(&signer.secret.tc3_key(&date, service), &string);
+    let key = signer.secret.kept_tc3_key(&date, service).unwrap_or_else(|| signer.secret.derive_tc3_key(&date, service));
+    let signature = hmac::sign(&key, &string);
     let access_key_id = signer.access_key_id;
     Ok(format!(
         "{ALGORITHM} Credential={access_key_id}/{credential_scope}, SignedHeaders={signed_headers}, Signature={}",
@@ -140,13 +141,16 @@ impl Proof {
     pub(super) fn verify(&self, secret: &SigningSecret) -> Result<Replay> {
         let (date, rest) = self.credential_scope.split_once('/').unwrap_or_default();
         let service = rest.strip_suffix(TERMINATOR).and_then(|rest| rest.strip_suffix('/')).unwrap_or_default();
-        let key = secret.tc3_key(date, service);
+        let kept = secret.kept_tc3_key(date, service);
+        let key = kept.clone().unwrap_or_else(|| secret.derive_tc3_key(date, service));
         let fits = |hash| {
             let string = string_to_sign(&self.timestamp, &self.credential_scope, hash);
             bool::from(hmac::sign(&key, &string).as_ref().ct_eq(&self.signature))
         };
         if self.hashes.iter().any(fits) {
-            secret.keep_tc3_key(date, service, &key);
+            if kept.is_none() {
+                secret.keep_tc3_key(date, service, &key);
+            }
             Ok(Replay::Bound { signature: self.signature, bound: self.bound })
         } else {
             let likeliest = self.hashes.first().map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash));
@@ -202,11 +206,10 @@ fn string_to_sign(timestamp: &str, credential_scope: &str, hash: &[u8; 32]) -> V
     string
 }
 
-/// Hashes what a signature is bound to. Lengths go before the parts, or one part could lend bytes to the next.
+/// Hashes what a signature is bound to; what isn't sent counts as empty. Lengths go before the parts, or one part could lend bytes to the next.
 fn bound(parts: [&Option<String>; 4], body: Option<&[u8]>) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts.map(|part| part.as_ref().map(String::as_bytes)).into_iter().chain([body]) {
-        context.update(&[u8::from(part.is_some())]);
         context.update(&(part.map_or(0, <[u8]>::len) as u64).to_be_bytes());
         context.update(part.unwrap_or_default());
     }

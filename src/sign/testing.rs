@@ -1,5 +1,7 @@
 //! What the schemes' tests share: the vectors, and a request that can be changed.
 
+use std::time::Duration;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Request, SigningSecret, Unverified};
@@ -172,6 +174,12 @@ pub(super) fn assert_holds_as_it_is_alone(
     let key = secret(secret_text);
     let unverified = read(&captured.request()).unwrap_or_else(|error| panic!("{name}: {error}"));
     unverified.verify(&key).unwrap_or_else(|error| panic!("{name}: {error} {:?}", error.kind()));
+    let (at, window) = (unverified.signed_at(), unverified.window());
+    for (shift, fits) in [(window, true), (window + Duration::from_millis(1), false)] {
+        for now in [at.plus(shift), at.minus(shift)] {
+            assert_eq!(unverified.check_time(now).is_ok(), fits, "{name} at {now:?}");
+        }
+    }
     for wrong in [format!("{secret_text}x"), secret_text.to_lowercase(), String::new()] {
         assert!(unverified.verify(&secret(&wrong)).is_err(), "{name} verified under another secret");
     }

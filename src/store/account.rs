@@ -42,7 +42,7 @@ pub fn insert(account: &Account) -> Part {
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
         Error::already_exists("account", format!("There is an account named {name} already; choose another name."))
     });
-    Part::of([id_is_free, insert]).changes(Noun::Account, id)
+    Part::of([id_is_free, insert]).changes(Noun::Account, &id)
 }
 
 /// Refuses with `NotFound` when there is no such account, and keeps others from adding to it meanwhile.
@@ -53,7 +53,7 @@ pub(super) fn hold(id: AccountId) -> Guarded {
 /// Stops everything that was sealed for the account's root; `NotFound` when there is no such account.
 pub fn raise_generation(id: AccountId) -> Part {
     let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("account", id));
-    Part::of([raise]).changes(Noun::Account, id)
+    Part::of([raise]).changes(Noun::Account, &id)
 }
 
 /// Finds an account by its id.

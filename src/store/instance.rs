@@ -74,14 +74,14 @@ pub fn insert(instance: &Instance) -> Part {
             ),
         )
     }));
-    Part::of(guarded).changes(Noun::Instance, &instance.id).changes(Noun::Account, account)
+    Part::of(guarded).changes(Noun::Instance, &instance.id).changes(Noun::Account, &account)
 }
 
 /// Makes an instance its account's default, in place of the one that was; `InstanceNotFound` when the account has no such instance.
 pub fn mark_default(account: AccountId, id: &InstanceId) -> Part {
     let unmark = Guarded::unguarded(UNMARK, vec![account.number().into()]);
     let mark = Guarded::new(MARK, vec![account.number().into(), id.as_str().into()], Rows::Exactly(1), Error::instance_not_found);
-    Part::of([account::hold(account), unmark, mark]).changes(Noun::Instance, id).changes(Noun::Account, account)
+    Part::of([account::hold(account), unmark, mark]).changes(Noun::Instance, id).changes(Noun::Account, &account)
 }
 
 /// Refuses with `InstanceNotFound` when there is no such instance.

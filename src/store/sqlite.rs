@@ -147,7 +147,7 @@ impl Readers {
 
 fn rows(connection: &Connection, statement: Statement, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {
     let mut prepared = bound(connection, statement, parameters)?;
-    let columns: Arc<[String]> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Arc<[String]> = prepared.column_names().map(str::to_owned).collect();
     let mut cursor = prepared.raw_query();
     let mut rows = Vec::new();
     while let Some(row) = cursor.next()? {

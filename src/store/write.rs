@@ -77,7 +77,7 @@ impl Part {
         Self { guarded: guarded.into_iter().collect(), changes: Vec::new() }
     }
 
-    pub(crate) fn changes(mut self, noun: Noun, id: impl ToString) -> Self {
+    pub(crate) fn changes(mut self, noun: Noun, id: &(impl ToString + ?Sized)) -> Self {
         self.changes.push((noun, id.to_string()));
         self
     }
@@ -121,7 +121,7 @@ impl Write {
     }
 
     /// Announces a change in the change feed, beyond those that the parts announce by themselves.
-    pub fn changes(mut self, noun: Noun, id: impl ToString) -> Self {
+    pub fn changes(mut self, noun: Noun, id: &(impl ToString + ?Sized)) -> Self {
         self.part = self.part.changes(noun, id);
         self
     }

@@ -87,7 +87,9 @@ impl Envelope {
             host_id: &self.host,
             code: &answer.code,
             message: &answer.message,
-            recommend: format!("https://api.aliyun.com/troubleshoot?q={}&product=cr&requestId={request_id}", answer.code),
+            // The documented XML has no such element.
+            recommend: (self.format == Format::Json)
+                .then(|| format!("https://api.aliyun.com/troubleshoot?q={}&product=cr&requestId={request_id}", answer.code)),
         };
         let written = match (self.format, self.style) {
             (Format::Xml, _) => xml::write("Error", &refusal),
@@ -143,7 +145,8 @@ struct Refusal<'a> {
     host_id: &'a str,
     code: &'a str,
     message: &'a str,
-    recommend: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recommend: Option<String>,
 }
 
 /// An error of the path-style API. Its own errors are spelled in lower case and the gateway's in upper

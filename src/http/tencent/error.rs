@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use crate::domain::{Error, ErrorKind};
 
-use super::{Language, Product};
+use super::{Language, Product, Scheme};
 
 /// Returns the code and the message of an error.
-pub(super) fn answer(error: &Error, language: Language) -> (&'static str, Cow<'_, str>) {
+pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'static str, Cow<'_, str>) {
     let pick = |english: &'static str, chinese: &'static str| {
         Cow::Borrowed(match language {
             Language::English => english,
@@ -48,6 +48,12 @@ pub(super) fn answer(error: &Error, language: Language) -> (&'static str, Cow<'_
             }),
         ),
         ErrorKind::NonceMemoryFull | ErrorKind::AddressThrottled { .. } | ErrorKind::Overloaded => ("RequestLimitExceeded", own()),
+        ErrorKind::RequestTooLarge { .. } if scheme == Scheme::V1 => (
+            "AuthFailure.SignatureFailure",
+            Cow::Borrowed(
+                "The provided credentials could not be validated because of exceeding request size limit, please use new signature method `TC3-HMAC-SHA256`.",
+            ),
+        ),
         ErrorKind::RequestTooLarge { .. } => ("RequestSizeLimitExceeded", own()),
         ErrorKind::RequestTimeout => ("InvalidRequest", own()),
         ErrorKind::UnknownAction { action, version } => {

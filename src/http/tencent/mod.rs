@@ -45,6 +45,7 @@ enum Language {
 /// What shapes the answer of a call, known before any work.
 #[derive(Debug)]
 pub(super) struct Envelope {
+    scheme: Scheme,
     language: Language,
     /// Goes back as it came: Node's SDK puts it into its error objects.
     trace_id: Option<HeaderValue>,
@@ -52,9 +53,10 @@ pub(super) struct Envelope {
 
 impl Envelope {
     /// Reads the envelope off the headers; v1 calls name the language in a parameter instead.
-    pub(super) fn new(headers: &HeaderMap, language_parameter: Option<&str>) -> Self {
+    pub(super) fn new(scheme: Scheme, headers: &HeaderMap, language_parameter: Option<&str>) -> Self {
         let language = headers.get("x-tc-language").map(HeaderValue::as_bytes).or(language_parameter.map(str::as_bytes));
         Self {
+            scheme,
             language: if language == Some(b"zh-CN") { Language::Chinese } else { Language::English },
             trace_id: headers.get("x-tc-traceid").filter(|id| id.len() <= 128).cloned(),
         }
@@ -62,7 +64,7 @@ impl Envelope {
 
     /// Answers with an error.
     pub(super) fn refuse(&self, error: &Error, request_id: &str) -> Response {
-        let (code, message) = error::answer(error, self.language);
+        let (code, message) = error::answer(error, self.scheme, self.language);
         let refusal = Refusal { error: CodeAndMessage { code, message } };
         self.respond(&refusal, request_id).unwrap_or_else(|_| Response::new(Body::empty()))
     }

@@ -186,7 +186,7 @@ fn clients_may_sign_their_path_and_lower_case_values_and_no_port() {
         let canonical = format!("{}{}", case.canonical_head, hex::encode(sha256(&captured.body)));
         let hash = hex::encode(sha256(canonical.as_bytes()));
         let string = format!("TC3-HMAC-SHA256\n{SIGNED_AT}\n2025-01-03/tcr/tc3_request\n{hash}");
-        let signature = hmac::sign(&secret(SECRET).tc3_key("2025-01-03", "tcr"), string.as_bytes());
+        let signature = hmac::sign(&secret(SECRET).derive_tc3_key("2025-01-03", "tcr"), string.as_bytes());
         let value = format!(
             "TC3-HMAC-SHA256 Credential=AKIDEXAMPLE/2025-01-03/tcr/tc3_request, SignedHeaders={}, Signature={}",
             case.signed_headers,
@@ -288,7 +288,7 @@ fn a_signature_is_bound_to_what_it_does_not_cover() {
         assert_eq!(signature, same);
         assert_ne!(bound, another, "{name}");
     }
-    let mut moved = good.clone();
+    let mut moved = good;
     moved.set("x-tc-action", "CreateInstanceToken2019");
     moved.set("x-tc-version", "-09-24");
     let Ok(Replay::Bound { bound: another, .. }) = verify(&moved) else { panic!("moved") };

@@ -144,7 +144,7 @@ async fn a_full_disk_fails_the_whole_group_and_half_applies_nothing() {
     assert_eq!(kind(apply(&store, accounts::insert(&too_large)).await), ErrorKind::StoreUnavailable);
     apply(&store, accounts::insert(&account(2))).await.unwrap();
 
-    sqlite.on_writer(move |connection| drop(limit(connection, 1_000_000))).await;
+    sqlite.on_writer(move |connection| assert_eq!(limit(connection, 1_000_000), 1_000_000)).await;
     for number in 3..=20 {
         apply(&store, accounts::insert(&large(number))).await.unwrap();
     }

@@ -2,6 +2,7 @@
 
 mod files;
 mod nouns;
+mod servers;
 mod writes;
 
 use std::path::PathBuf;

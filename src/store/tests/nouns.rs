@@ -187,7 +187,7 @@ async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place
     store.apply(all()).await.unwrap();
     assert_eq!(kind(store.apply(all()).await), ErrorKind::AlreadyExists { noun: "sealing key" });
     assert_eq!(key::list_sealing(&store).await.unwrap(), [sealing]);
-    assert_eq!(key::list_signing(&store).await.unwrap(), [signing.clone()]);
+    assert_eq!(key::list_signing(&store).await.unwrap(), std::slice::from_ref(&signing));
     assert_eq!(key::list_authorities(&store).await.unwrap(), [authority]);
 
     let later = NOW.plus(Duration::from_secs(60));
@@ -232,7 +232,7 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
     apply(&store, audit::insert_batch(&[three.clone(), one.clone()])).await.unwrap();
     store.apply(write().audit(&two)).await.unwrap();
     assert_eq!(audit::list(&store, NOW, None, 10).await.unwrap(), [one.clone(), two.clone(), three.clone()]);
-    assert_eq!(audit::list(&store, two.at, None, 1).await.unwrap(), [two.clone()]);
+    assert_eq!(audit::list(&store, two.at, None, 1).await.unwrap(), std::slice::from_ref(&two));
     assert_eq!(audit::list(&store, NOW, Some("1:root"), 10).await.unwrap(), [one, three.clone()]);
     apply(&store, audit::trim(three.at)).await.unwrap();
     assert_eq!(audit::list(&store, NOW, None, 10).await.unwrap(), [three]);

@@ -90,7 +90,7 @@ async fn positions_have_no_gaps_and_follow_the_order_of_commits(place: &Place) {
         let store = store.clone();
         writes.spawn(async move {
             // Those with an even number are slow between their first statement and their position.
-            let mut all = write().changes(Noun::Instance, number);
+            let mut all = write().changes(Noun::Instance, &number);
             for more in 0..(number % 2) * 20 {
                 all = all.then(accounts::insert(&account(number * 100 + more + 1)));
             }

@@ -1,0 +1,57 @@
+"""Alibaba Cloud's own Python SDKs, of today and of yesterday, with nothing but their endpoint changed."""
+
+import json
+from typing import Any
+
+from alibabacloud_cr20181201.client import Client as Cr2018
+from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
+from alibabacloud_tea_openapi.utils_models import Config
+from aliyunsdkcore.client import AcsClient
+from aliyunsdkcr.request.v20181201.GetAuthorizationTokenRequest import GetAuthorizationTokenRequest as OldRequest
+
+from credential import Credential
+from service import AccessKey, Transire
+
+ACS3 = "ACS3-HMAC-SHA256"
+# The SDK's name for the older signatures: V1.0 of RPC and of ROA.
+V1 = "v2"
+
+
+def config(transire: Transire, key: AccessKey, signing: str = ACS3) -> Config:
+    return Config(
+        access_key_id=key.id,
+        access_key_secret=key.secret,
+        endpoint=transire.endpoint,
+        protocol="http",
+        signature_algorithm=signing,
+    )
+
+
+def get_authorization_token(
+    transire: Transire, key: AccessKey, instance_id: str | None, hours: int | None = None, signing: str = ACS3
+) -> Any:
+    """The SDK's own response body."""
+    request = GetAuthorizationTokenRequest(instance_id=instance_id, expires_in_hours=hours)
+    return Cr2018(config(transire, key, signing)).get_authorization_token(request).body
+
+
+def issue(transire: Transire, key: AccessKey, instance_id: str, hours: int | None = None, signing: str = ACS3) -> Credential:
+    """A credential by GetAuthorizationToken."""
+    made = get_authorization_token(transire, key, instance_id, hours, signing)
+    return Credential(made.temp_username, transire.remember("authorization token", made.authorization_token), made.expire_time)
+
+
+def old_core(key: AccessKey) -> AcsClient:
+    return AcsClient(key.id, key.secret, "cn-hangzhou")
+
+
+def old_request(transire: Transire, instance_id: str) -> OldRequest:
+    request = OldRequest()
+    request.set_endpoint(transire.endpoint)
+    request.set_InstanceId(instance_id)
+    return request
+
+
+def ask_old(key: AccessKey, request: Any) -> Any:
+    """What the older core's request brings, parsed."""
+    return json.loads(old_core(key).do_action_with_exception(request))

@@ -1,0 +1,112 @@
+"""What every test gets: an environment of its own, and a transire, an account, an instance and a registry to use."""
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from disk import ForgetfulDisk
+from registry import Registry
+from service import Account, Clock, Instance, Transire
+
+_NEEDED = {"TRANSIRE_TEST_PROGRAM", "TRANSIRE_TEST_REGISTRY", "TRANSIRE_TEST_DOCKER"}
+_KEPT = _NEEDED | {"PATH", "TMPDIR"}
+_logs = pytest.StashKey[list[Path]]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Without these every test would fail in a way of its own."""
+    missing = sorted(name for name in _NEEDED if not os.environ.get(name))
+    if missing and not session.config.option.collectonly:
+        raise pytest.UsageError(f"run this as ./test clients, which sets {', '.join(missing)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows the processes' logs where a test failed."""
+    report = yield
+    if report.failed:
+        for log in item.stash.get(_logs, []):
+            report.sections.append((f"Captured {log.name}", log.read_text(errors="replace")))
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the person's environment reaches a client: no proxy, no cloud keys, no log-ins; nor the other way round."""
+    for name in list(os.environ):
+        if name not in _KEPT and not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    for name, value in {
+        "HOME": home,
+        "LANG": "C.UTF-8",
+        "DOCKER_CONFIG": home / "docker",
+        "REGISTRY_AUTH_FILE": home / "auth.json",
+        "XDG_RUNTIME_DIR": home,
+        "XDG_CONFIG_HOME": home,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+
+
+@pytest.fixture
+def new_transire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Transire]]:
+    """Makes a transire, not started; at the end it is stopped, and nothing secret may stand in its log or audit list."""
+    made: list[Transire] = []
+
+    def make(name: str = "transire", clock: Clock | None = None, disk: ForgetfulDisk | None = None) -> Transire:
+        folder = tmp_path / name
+        folder.mkdir()
+        transire = Transire(folder, clock, disk)
+        made.append(transire)
+        request.node.stash.setdefault(_logs, []).append(transire.log)
+        return transire
+
+    yield make
+    leaks: list[str] = []
+    for transire in made:
+        # Stopped first: what it still had to write about the test is written then.
+        if transire.stop() is not None and transire.endpoint:
+            leaks.extend(transire.leaks())
+    assert leaks == [], "secrets were written down"
+
+
+@pytest.fixture
+def transire(new_transire: Callable[..., Transire]) -> Transire:
+    """A running transire."""
+    transire = new_transire()
+    transire.start()
+    return transire
+
+
+@pytest.fixture
+def account(transire: Transire) -> Account:
+    return transire.new_account("acme")
+
+
+@pytest.fixture
+def instance(transire: Transire, account: Account) -> Instance:
+    return transire.new_instance(account, "demo")
+
+
+@pytest.fixture
+def new_registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Registry]]:
+    """Starts a registry that trusts an instance."""
+    started: list[Registry] = []
+
+    def start(transire: Transire, instance: Instance) -> Registry:
+        registry = Registry(tmp_path / f"registry-{len(started)}", transire, instance)
+        started.append(registry)
+        request.node.stash.setdefault(_logs, []).append(registry.log)
+        return registry
+
+    yield start
+    for registry in started:
+        registry.stop()
+
+
+@pytest.fixture
+def registry(new_registry: Callable[..., Registry], transire: Transire, instance: Instance) -> Registry:
+    return new_registry(transire, instance)

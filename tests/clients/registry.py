@@ -1,0 +1,101 @@
+"""A real registry, and the tools that people use with it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from credential import Credential
+from processes import Daemon, free_port, wait_until
+from service import Instance, Transire, fetch
+
+
+class Registry:
+    """CNCF Distribution, configured by `transire registry-config` and not a byte more."""
+
+    def __init__(self, folder: Path, transire: Transire, instance: Instance) -> None:
+        folder.mkdir()
+        self.log = folder / "registry.log"
+        self._folder = folder
+        self._start(transire, instance)
+
+    def _start(self, transire: Transire, instance: Instance) -> None:
+        for _ in range(5):
+            # The registry can't choose a port itself and say which; between choosing here and its start somebody may take it.
+            self.address = f"127.0.0.1:{free_port()}"
+            self.settings = transire.cli(
+                *("registry-config", "--instance", instance.tcr_id, "--kind", "distribution", "--out", self._folder / "config"),
+                *("--realm", transire.realm, "--listen", self.address, "--storage", self._folder / "storage"),
+            )
+            self.log.write_text("")
+            command: list[str | Path] = [os.environ["TRANSIRE_TEST_REGISTRY"], "serve", self._folder / "config" / "config.yml"]
+            # It takes every REGISTRY_… for a setting of its own, and REGISTRY_AUTH_FILE, which is skopeo's, for a broken one.
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
+            self._daemon = Daemon(command, self._folder, self.log, environment)
+            if self._comes_up():
+                return
+            if "address already in use" not in self.log.read_text():
+                break
+        raise AssertionError(f"the registry does not start:\n{self.log.read_text()}")
+
+    def _comes_up(self) -> bool:
+        try:
+            wait_until("the registry to answer or end", lambda: not self._daemon.is_running() or self._answers())
+            return self._daemon.is_running()
+        except AssertionError:
+            self._daemon.stop()
+            return False
+
+    def _answers(self) -> bool:
+        try:
+            return fetch(f"http://{self.address}/v2/").status == 401
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        self._daemon.stop()
+
+    def challenge(self) -> str:
+        """The WWW-Authenticate header that sends clients to the token endpoint."""
+        return fetch(f"http://{self.address}/v2/").headers["WWW-Authenticate"]
+
+    def reference(self, name: str) -> str:
+        return f"docker://{self.address}/{name}"
+
+
+def run(*command: str | os.PathLike[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=60)
+
+
+def docker_login(registry: Registry, credential: Credential) -> subprocess.CompletedProcess[str]:
+    """`docker login`, with no daemon behind it."""
+    docker = os.environ["TRANSIRE_TEST_DOCKER"]
+    return run(docker, "login", "--username", credential.username, "--password-stdin", registry.address, stdin=credential.secret)
+
+
+def skopeo_login(registry: Registry, credential: Credential) -> subprocess.CompletedProcess[str]:
+    return run(
+        *("skopeo", "login", "--tls-verify=false", "--username", credential.username, "--password-stdin", registry.address),
+        stdin=credential.secret,
+    )
+
+
+def skopeo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return run("skopeo", "--insecure-policy", *arguments)
+
+
+LOG_INS = {"docker": docker_login, "skopeo": skopeo_login}
+# What each says, in its own words, when the token endpoint answers 401.
+REFUSALS = {"docker": "unauthorized: ", "skopeo": "invalid username/password"}
+
+
+def assert_logs_in(registry: Registry, credential: Credential, tool: str = "docker") -> None:
+    done = LOG_INS[tool](registry, credential)
+    assert done.returncode == 0, done.stderr
+    assert "Login Succeeded" in done.stdout
+
+
+def assert_refused(registry: Registry, credential: Credential, tool: str = "docker") -> None:
+    done = LOG_INS[tool](registry, credential)
+    assert done.returncode == 1
+    assert REFUSALS[tool] in done.stderr, done.stderr
+    assert credential.secret not in done.stderr

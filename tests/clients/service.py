@@ -1,0 +1,220 @@
+"""Transire itself: the true binary, its command line, and what a test made in it."""
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+from disk import ForgetfulDisk
+from processes import Daemon, wait_until
+
+REGION = "ap-guangzhou"
+
+# Everything in this suite is on loopback, and some clients would take a proxy even there.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    id: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Account:
+    id: str
+    key: AccessKey
+
+
+@dataclass(frozen=True)
+class Instance:
+    account: Account
+    tcr_id: str
+    cri_id: str
+    service: str
+    realm: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, whatever its status."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def fetch(url: str, headers: Mapping[str, str] | None = None, data: bytes | None = None) -> Answer:
+    """A raw request, for what no client can be made to send."""
+    request = urllib.request.Request(url, headers=dict(headers or {}), data=data)
+    try:
+        with _direct.open(request, timeout=10) as answer:
+            return Answer(answer.status, answer.headers, answer.read())
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return Answer(refusal.code, refusal.headers, refusal.read())
+
+
+class Clock:
+    """The wall clock of one process, moved from outside: the product has no switch for it.
+
+    Monotonic time stays true, or the process's timers would hang. The registry and docker, being Go programs, never
+    look at libfaketime: they keep the real time.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.move("+0")
+
+    def move(self, offset: str) -> None:
+        """Sets the distance from the true time, such as `+61m`, `-6m` or `+3651d`."""
+        # Renamed into place: the process may be reading it this moment.
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{offset}\n")
+        new.replace(self._file)
+
+    def environment(self) -> dict[str, str]:
+        libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+        assert libraries, "libfaketime is not installed; ./test installs it"
+        return {
+            "LD_PRELOAD": str(libraries[0]),
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+        }
+
+
+class Transire:
+    """One transire with a data folder of its own."""
+
+    def __init__(self, folder: Path, clock: Clock | None = None, disk: ForgetfulDisk | None = None) -> None:
+        self.binary = Path(os.environ["TRANSIRE_TEST_PROGRAM"])
+        self.data_dir = folder / "data"
+        self.log = folder / "transire.log"
+        self.log.touch()
+        self._folder = folder
+        self._clock = clock
+        self._disk = disk
+        self._daemon: Daemon | None = None
+        self._secrets: dict[str, str] = {}
+        self.endpoint = ""
+
+    # -- the process
+
+    def launch(self) -> Daemon:
+        """Starts `serve` without waiting for it to answer."""
+        command: list[str | Path] = [self.binary, "--data-dir", self.data_dir, "serve", "--listen", "127.0.0.1:0"]
+        environment = {**os.environ, **self._on_disk(), **(self._clock.environment() if self._clock else {})}
+        self._daemon = Daemon(command, self._folder, self.log, environment, announces=True)
+        return self._daemon
+
+    def start(self) -> None:
+        """Starts `serve` and waits until it is ready."""
+        line = self.launch().first_line()
+        assert line, f"transire ended without listening:\n{self.log.read_text()}"
+        self.endpoint = json.loads(line)["listening"]
+        wait_until("/readyz to be 200", self.is_ready)
+
+    def is_ready(self) -> bool:
+        return fetch(f"http://{self.endpoint}/readyz").status == 200
+
+    def stop(self) -> int | None:
+        """Asks `serve` to end; its exit code, if it ever ran."""
+        return self._daemon.stop() if self._daemon else None
+
+    def move_to(self, data_dir: Path, disk: ForgetfulDisk) -> None:
+        """Goes on with other data, on another disk, from the next start."""
+        self.data_dir, self._disk = data_dir, disk
+
+    def _on_disk(self) -> dict[str, str]:
+        return self._disk.environment() if self._disk else {}
+
+    def kill(self) -> None:
+        assert self._daemon is not None
+        self._daemon.kill()
+
+    # -- the command line
+
+    def run(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.binary), "--data-dir", str(self.data_dir), "--output", "json", *map(str, arguments)],
+            cwd=self._folder,
+            env={**os.environ, **self._on_disk(), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def cli(self, *arguments: str | Path) -> Any:
+        """The one JSON document that a command prints."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, f"transire {' '.join(map(str, arguments))} exited {done.returncode}: {done.stderr}"
+        return json.loads(done.stdout)
+
+    def cli_refused(self, *arguments: str | Path, exit_code: int = 1) -> str:
+        """What a command that must fail says on standard error; standard output stays empty."""
+        done = self.run(*arguments)
+        assert (done.returncode, done.stdout) == (exit_code, ""), (
+            f"exit code {done.returncode}, standard output {done.stdout!r}, {done.stderr}"
+        )
+        assert done.stderr.strip(), "a failure must say why"
+        return done.stderr
+
+    def items(self, *arguments: str | Path) -> list[dict[str, Any]]:
+        """The items of a list command."""
+        document = self.cli(*arguments)
+        assert list(document) == ["items"]
+        return document["items"]
+
+    # -- what tests make
+
+    def new_access_key(self, account_id: str) -> AccessKey:
+        made = self.cli("access-key", "create", "--account", account_id)
+        return AccessKey(made["access_key_id"], self.remember("access key secret", made["access_key_secret"]))
+
+    def new_account(self, name: str) -> Account:
+        made = self.cli("account", "create", "--name", name)
+        return Account(made["account_id"], self.new_access_key(made["account_id"]))
+
+    def new_instance(self, account: Account, name: str, *options: str) -> Instance:
+        made = self.cli(
+            "instance", "create", "--account", account.id, "--name", name, "--region", REGION, "--service", f"{name}.example.com", *options
+        )
+        return Instance(account, made["tcr_id"], made["cri_id"], made["service"], made["realm"])
+
+    # -- the token endpoint
+
+    @property
+    def realm(self) -> str:
+        """The token endpoint by name: some clients refuse a realm on a loopback address."""
+        return f"http://localhost:{self.endpoint.rpartition(':')[2]}/token"
+
+    # -- secrets
+
+    def remember(self, kind: str, secret: str) -> str:
+        """Notes a secret made in this test; none may ever show up in the log or the audit list."""
+        self._secrets[secret] = kind
+        return secret
+
+    def leaks(self) -> Iterator[str]:
+        """Names each kind of secret that shows up where it never may."""
+        everything = datetime(2000, 1, 1, tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        places = {
+            "its log": self.log.read_text(errors="replace"),
+            "the audit list": json.dumps(self.cli("audit", "list", "--since", everything)),
+        }
+        for secret, kind in self._secrets.items():
+            for place, text in places.items():
+                if secret in text:
+                    yield f"{kind} in {place}"

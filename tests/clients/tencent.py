@@ -1,0 +1,38 @@
+"""Tencent Cloud's own Python SDK, with nothing but its endpoint changed."""
+
+from typing import Any
+
+from tencentcloud.common import credential as tencent_credential
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+from tencentcloud.tcr.v20190924 import models
+from tencentcloud.tcr.v20190924.tcr_client import TcrClient
+
+from credential import Credential
+from service import REGION, AccessKey, Transire
+
+TC3 = "TC3-HMAC-SHA256"
+
+
+def profile(transire: Transire, method: str = "POST", signing: str = TC3, language: str = "en-US") -> ClientProfile:
+    http = HttpProfile(protocol="http", endpoint=transire.endpoint, reqMethod=method)
+    return ClientProfile(signMethod=signing, httpProfile=http, language=language)
+
+
+def client(transire: Transire, key: AccessKey, region: str = REGION, **options: str) -> TcrClient:
+    return TcrClient(tencent_credential.Credential(key.id, key.secret), region, profile(transire, **options))
+
+
+def create_instance_token(tcr: TcrClient, registry_id: str, token_type: str | None = None, desc: str | None = None) -> Any:
+    """The SDK's own response object."""
+    request = models.CreateInstanceTokenRequest()
+    request.RegistryId = registry_id
+    request.TokenType = token_type
+    request.Desc = desc
+    return tcr.CreateInstanceToken(request)
+
+
+def issue(transire: Transire, key: AccessKey, registry_id: str, token_type: str = "temp", **options: str) -> Credential:
+    """A credential by CreateInstanceToken."""
+    made = create_instance_token(client(transire, key, **options), registry_id, token_type)
+    return Credential(made.Username, transire.remember(f"{token_type} credential", made.Token), made.ExpTime, made.TokenId)

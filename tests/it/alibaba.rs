@@ -1,0 +1,369 @@
+//! The Alibaba door, through the true router.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Method, Request, StatusCode, header};
+use serde_json::Value;
+use transire::domain::clock::Timestamp;
+use transire::domain::credential::SecretKind;
+use transire::service::Caller;
+use transire::sign::{self, Parameters};
+use transire::store::access_key::AccessKeyState;
+
+use crate::harness::{Answer, App, HOST, NOW, context};
+
+impl App {
+    fn get_token(&self) -> crate::harness::AlibabaCall<'_> {
+        self.alibaba("GetAuthorizationToken", &[("InstanceId", self.instance.cri_id.as_str())])
+    }
+
+    fn rpc_parameters(&self, pairs: &[(&str, &str)]) -> Parameters {
+        let mut parameters = Parameters::default();
+        for (name, value) in [("Action", "GetAuthorizationToken"), ("Version", "2018-12-01"), ("InstanceId", self.instance.cri_id.as_str())]
+            .iter()
+            .chain(pairs)
+        {
+            parameters.set(name, *value);
+        }
+        parameters
+    }
+
+    /// Calls `GetAuthorizationToken` with RPC V1: by GET, by POST with a query, or by POST with a form.
+    fn rpc(&self, method: Method, place: Place, pairs: &[(&str, &str)]) -> Request<Body> {
+        let nonce = format!("rpc-{}", self.nonce());
+        let signed = sign::alibaba_rpc::sign(method.as_str(), self.rpc_parameters(pairs), &self.signer(), self.now(), &nonce);
+        let request = Request::builder().method(method).header(header::HOST, HOST).header("x-acs-action", "GetAuthorizationToken");
+        let form = "application/x-www-form-urlencoded";
+        match place {
+            Place::Query => request.uri(format!("/?{}", signed.encode())).body(Body::empty()),
+            Place::Form => request.uri("/").header(header::CONTENT_TYPE, form).body(Body::from(signed.encode())),
+            Place::Split => {
+                let (query, body): (Vec<_>, Vec<_>) = signed.into_iter().partition(|(name, _)| name != "InstanceId");
+                let encode = |pairs| Parameters::from_pairs(pairs).unwrap().encode();
+                request.uri(format!("/?{}", encode(query))).header(header::CONTENT_TYPE, form).body(Body::from(encode(body)))
+            }
+        }
+        .unwrap()
+    }
+
+    /// Calls `GET /tokens` with ROA V1.
+    fn roa(&self, path: &str, nonce: Option<&str>) -> Request<Body> {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("accept", "application/json".parse().unwrap());
+        let request = sign::Request { method: "GET", path, query: "", host: HOST, headers: &headers, body: b"" };
+        let added = sign::alibaba_roa::sign(&request, "2016-06-07", &self.signer(), self.now(), nonce).unwrap();
+        let mut request = Request::get(path).header(header::HOST, HOST).body(Body::empty()).unwrap();
+        request.headers_mut().extend(headers);
+        request.headers_mut().extend(added);
+        request
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Query,
+    Form,
+    Split,
+}
+
+/// Checks the envelope and returns status, code and message.
+fn refused(answer: &Answer) -> (u16, String, String) {
+    assert_eq!(answer.header("content-type"), Some("application/json;charset=utf-8"));
+    let body = answer.json();
+    let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name}: {body}")).to_owned();
+    let id = text("RequestId");
+    assert_eq!(answer.header("x-acs-request-id"), Some(id.as_str()));
+    assert_eq!(id, id.to_uppercase());
+    assert_eq!(text("HostId"), HOST);
+    assert_eq!(text("Recommend"), format!("https://api.aliyun.com/troubleshoot?q={}&product=cr&requestId={id}", text("Code")));
+    (answer.status.as_u16(), text("Code"), text("Message"))
+}
+
+fn code(answer: &Answer) -> String {
+    refused(answer).1
+}
+
+/// Checks the envelope and returns the output.
+fn served(answer: &Answer) -> Value {
+    let body = answer.json();
+    assert_eq!(answer.status, StatusCode::OK, "{body}");
+    assert_eq!(answer.header("content-type"), Some("application/json;charset=utf-8"));
+    assert_eq!(body["RequestId"].as_str(), answer.header("x-acs-request-id"));
+    let names: Vec<&String> = body.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["AuthorizationToken", "Code", "ExpireTime", "IsSuccess", "RequestId", "TempUsername"]);
+    assert_eq!(
+        (body["Code"].as_str(), body["IsSuccess"].as_bool(), body["TempUsername"].as_str()),
+        (Some("success"), Some(true), Some("cr_temp_user"))
+    );
+    assert!(SecretKind::Temporary.read(body["AuthorizationToken"].as_str().unwrap()).is_some());
+    body
+}
+
+fn after(hours: u64) -> i64 {
+    NOW.plus(Duration::from_hours(hours)).unix_millis()
+}
+
+#[tokio::test]
+async fn a_credential_lives_as_long_as_was_asked() {
+    let app = App::new().await;
+    assert_eq!(served(&app.get_token().send().await)["ExpireTime"], after(1));
+    for (asked, hours) in [("1", 1), ("24", 24), ("", 1)] {
+        let call = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str()), ("ExpiresInHours", asked)]);
+        assert_eq!(served(&call.send().await)["ExpireTime"], after(hours), "{asked:?}");
+    }
+    for asked in ["0", "25", "-1", "1.5", "one", "99999999999999999999"] {
+        let call = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str()), ("ExpiresInHours", asked)]);
+        let (status, code, message) = refused(&call.send().await);
+        assert_eq!((status, code.as_str()), (400, "InvalidExpiresInHours"), "{asked:?}");
+        assert!(message.starts_with("Specified parameter ExpiresInHours is not valid."), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn every_way_to_send_parameters_is_served() {
+    let app = App::new().await;
+    served(&app.send(app.rpc(Method::GET, Place::Query, &[("Format", "JSON"), ("SignatureType", ""), ("RegionId", "cn-hangzhou")])).await);
+    served(&app.send(app.rpc(Method::POST, Place::Query, &[("Format", "json")])).await);
+    served(&app.send(app.rpc(Method::POST, Place::Form, &[])).await);
+    served(&app.send(app.rpc(Method::POST, Place::Split, &[])).await);
+    let mut form = app.alibaba("GetAuthorizationToken", &[]).header("content-type", "application/x-www-form-urlencoded");
+    form.body = format!("InstanceId={}", app.instance.cri_id);
+    served(&form.send().await);
+    // A scheme in the Host header, as one client writes it.
+    served(&app.get_token().header("host", "http://127.0.0.1:8480").send().await);
+}
+
+#[tokio::test]
+async fn the_path_style_api_answers_for_the_default_instance() {
+    let app = App::new().await;
+    let mut acs3 = app.alibaba("GetAuthorizationToken", &[]);
+    (acs3.method, acs3.uri, acs3.version) = (Method::GET, "/tokens".to_owned(), "2016-06-07".to_owned());
+    for request in [app.roa("/tokens", Some("n1")), app.roa("/tokens", None), acs3.request()] {
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        let body = answer.json();
+        assert_eq!(body["data"]["tempUserName"], "cr_temp_user");
+        assert_eq!(body["data"]["expireDate"], after(1));
+        assert_eq!(body["requestId"].as_str(), answer.header("x-acs-request-id"));
+        let secret = body["data"]["authorizationToken"].as_str().unwrap();
+        assert_eq!(app.registry(Some(("cr_temp_user", secret)), "service=registry.example.com").await.status, StatusCode::OK);
+    }
+    let answer = app.send(app.roa("/repos", Some("n2"))).await;
+    assert_eq!(refused(&answer).1, "InvalidApi.NotFound");
+    let body = answer.json();
+    assert_eq!((body["code"].as_str(), body["requestId"].as_str()), (Some("InvalidApi.NotFound"), answer.header("x-acs-request-id")));
+    assert_eq!(body["message"], body["Message"]);
+}
+
+#[tokio::test]
+async fn a_request_without_a_default_instance_hears_what_to_do() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    let account = "100000000003".parse().unwrap();
+    app.service.create_account(&operator, Some(account), "empty", &context()).await.unwrap();
+    let key = app.service.create_access_key(&operator, account, &context()).await.unwrap();
+    let secret = sign::SigningSecret::new(key.secret);
+    let signer = sign::Signer { access_key_id: &key.id, secret: &secret, session_token: None };
+    let headers = http::HeaderMap::new();
+    let request = sign::Request { method: "GET", path: "/tokens", query: "", host: HOST, headers: &headers, body: b"" };
+    let added = sign::alibaba_roa::sign(&request, "2016-06-07", &signer, app.now(), Some("n")).unwrap();
+    let mut request = Request::get("/tokens").header(header::HOST, HOST).body(Body::empty()).unwrap();
+    request.headers_mut().extend(added);
+    let (status, code, message) = refused(&app.send(request).await);
+    assert_eq!((status, code.as_str()), (404, "INSTANCE_NOT_EXIST"));
+    assert!(message.contains("Personal Edition (2016-06-07)"), "{message}");
+}
+
+#[tokio::test]
+async fn who_calls_is_proved_first() {
+    let app = App::new().await;
+    let nonsense = || app.alibaba("Nothing", &[("ExpiresInHours", "x")]);
+    let with_line = |change: &dyn Fn(&str) -> String| {
+        let mut request = nonsense().request();
+        let line = change(request.headers()["authorization"].to_str().unwrap());
+        request.headers_mut().insert("authorization", line.parse().unwrap());
+        request
+    };
+    let flipped = with_line(&|line| format!("{}{}", &line[..line.len() - 1], if line.ends_with('0') { '1' } else { '0' }));
+    let (status, code_, message) = refused(&app.send(flipped).await);
+    assert_eq!((status, code_.as_str()), (400, "SignatureDoesNotMatch"));
+    assert!(
+        message.starts_with("Specified signature is not matched with our calculation. server string to sign is:ACS3-HMAC-SHA256\n"),
+        "{message}"
+    );
+    let unknown = with_line(&|line| line.replace(&app.key.id, "LTAInobody"));
+    assert_eq!(refused(&app.send(unknown).await).0, 404);
+    let unknown = with_line(&|line| line.replace(&app.key.id, "LTAInobody"));
+    assert_eq!(code(&app.send(unknown).await), "InvalidAccessKeyId.NotFound");
+    for method in ["ACS3-HMAC-SM3", "ACS3-RSA-SHA256"] {
+        let refused = with_line(&|line| line.replace("ACS3-HMAC-SHA256", method));
+        assert_eq!(code(&app.send(refused).await), "InvalidSignatureMethod", "{method}");
+    }
+    assert_eq!(code(&app.send(with_line(&|_| "ACS3-HMAC-SHA256 nonsense".to_owned())).await), "IncompleteSignature");
+    // A client's list of what it signed is not taken on trust.
+    assert_eq!(code(&app.send(with_line(&|line| line.replace("x-acs-action;", ""))).await), "IncompleteSignature");
+
+    for away in [901, -901] {
+        let mut late = nonsense();
+        late.signed_at = Timestamp::from_unix_seconds(NOW.unix_seconds() + away);
+        assert_eq!(code(&late.send().await), "InvalidTimeStamp.Expired");
+    }
+    let mut malformed = nonsense().request();
+    malformed.headers_mut().insert("x-acs-date", "yesterday".parse().unwrap());
+    assert_eq!(code(&app.send(malformed).await), "InvalidTimeStamp.Format");
+    let mut other_body = nonsense().request();
+    *other_body.body_mut() = Body::from("more");
+    assert_eq!(code(&app.send(other_body).await), "IncompleteSignature");
+
+    app.service.set_access_key_state(&Caller::operator(), &app.key.id, AccessKeyState::Disabled, &context()).await.unwrap();
+    assert_eq!(code(&nonsense().send().await), "InvalidAccessKeyId.Inactive");
+}
+
+#[tokio::test]
+async fn a_wrong_rpc_signature_hears_the_string_to_sign_after_the_first_colon() {
+    let app = App::new().await;
+    let request = app.rpc(Method::GET, Place::Query, &[]);
+    let uri = request.uri().to_string().replace("Version=2018-12-01", "Version=2018-12-02");
+    let answer = app.send(Request::get(uri).header(header::HOST, HOST).body(Body::empty()).unwrap()).await;
+    let (_, code, message) = refused(&answer);
+    assert_eq!(code, "SignatureDoesNotMatch");
+    assert!(message.split_once(':').unwrap().1.starts_with("GET&%2F&AccessKeyId%3D"), "{message}");
+}
+
+#[tokio::test]
+async fn unsigned_and_bearer_requests_are_refused_in_their_own_envelope() {
+    let app = App::new().await;
+    let ask = |uri: &str, headers: &[(&str, &str)]| {
+        let mut request = Request::get(uri).header(header::HOST, HOST);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    let unsigned = ask("/?Action=GetAuthorizationToken&Version=2018-12-01", &[]);
+    assert_eq!(
+        refused(&app.send(unsigned).await),
+        (400, "MissingAccessKeyId".to_owned(), "AccessKeyId is mandatory for this action.".to_owned())
+    );
+    let anonymous = ask("/", &[("x-acs-action", "GetAuthorizationToken"), ("x-acs-version", "2018-12-01")]);
+    assert_eq!(code(&app.send(anonymous).await), "MissingAccessKeyId");
+    let bearer = ask("/?SignatureType=BEARERTOKEN", &[("x-acs-bearer-token", "t"), ("x-acs-action", "GetAuthorizationToken")]);
+    assert_eq!(code(&app.send(bearer).await), "InvalidSignatureMethod");
+    let bearer = ask("/?Action=GetAuthorizationToken&BearerToken=t&SignatureType=BEARERTOKEN", &[]);
+    assert_eq!(code(&app.send(bearer).await), "InvalidSignatureMethod");
+    let rsa = ask("/?AccessKeyId=a&Signature=eA%3D%3D&SignatureMethod=SHA256withRSA&SignatureType=PRIVATEKEY", &[]);
+    assert_eq!(code(&app.send(rsa).await), "InvalidSignatureMethod");
+}
+
+#[tokio::test]
+async fn a_nonce_is_used_once() {
+    let app = App::new().await;
+    let call = app.get_token();
+    served(&app.send(call.request()).await);
+    assert_eq!(code(&app.send(call.request()).await), "SignatureNonceUsed");
+    // A request that was never proved burns nothing.
+    let call = app.get_token();
+    let mut wrong = call.request();
+    wrong.headers_mut().insert("x-acs-date", NOW.minus(Duration::from_secs(1)).rfc3339().parse().unwrap());
+    assert_eq!(code(&app.send(wrong).await), "SignatureDoesNotMatch");
+    served(&app.send(call.request()).await);
+}
+
+#[tokio::test]
+async fn what_is_called_must_be_said_and_known() {
+    let app = App::new().await;
+    let not_found = (404, "InvalidAction.NotFound".to_owned(), "Specified api is not found, please check your url and method.".to_owned());
+    assert_eq!(refused(&app.alibaba("GetNothing", &[]).send().await), not_found);
+    let mut elsewhere = app.get_token();
+    elsewhere.uri = elsewhere.uri.replacen('/', "/tokens", 1);
+    assert_eq!(refused(&elsewhere.send().await), not_found);
+    let mut version = app.get_token();
+    version.version = "1999-01-01".to_owned();
+    assert_eq!(refused(&version.send().await), (400, "InvalidVersion".to_owned(), "Specified parameter Version is not valid.".to_owned()));
+    // A signature that covers no path can't call a path.
+    let rpc = app.rpc(Method::GET, Place::Query, &[("Version", "2016-06-07")]);
+    let uri = rpc.uri().to_string().replacen("/?", "/tokens?", 1);
+    assert_eq!(code(&app.send(Request::get(uri).header(header::HOST, HOST).body(Body::empty()).unwrap()).await), "InvalidVersion");
+    assert_eq!(
+        refused(&app.alibaba("GetAuthorizationToken", &[]).send().await),
+        (400, "MissingInstanceId".to_owned(), "InstanceId is mandatory for this action.".to_owned())
+    );
+    for id in ["nonsense", app.foreign_instance.cri_id.as_str(), app.instance.id.as_str()] {
+        assert_eq!(refused(&app.alibaba("GetAuthorizationToken", &[("InstanceId", id)]).send().await).1, "INSTANCE_NOT_EXIST", "{id}");
+    }
+    assert_eq!(code(&app.send(app.rpc(Method::GET, Place::Query, &[("Format", "YAML")])).await), "InvalidParameter.Format");
+}
+
+#[tokio::test]
+async fn xml_is_for_who_asks_for_it() {
+    let app = App::new().await;
+    let answer = app.send(app.rpc(Method::GET, Place::Query, &[("Format", "XML")])).await;
+    assert_eq!(answer.header("content-type"), Some("text/xml;charset=utf-8"));
+    assert!(
+        answer.body.starts_with(r#"<?xml version="1.0" encoding="UTF-8"?><GetAuthorizationTokenResponse><AuthorizationToken>trst_"#),
+        "{}",
+        answer.body
+    );
+    assert!(answer.body.contains("<Code>success</Code>") && answer.body.contains("<IsSuccess>true</IsSuccess>"), "{}", answer.body);
+    let answer = app.alibaba("Nothing", &[]).header("accept", "application/xml").send().await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.body.contains("<Error><Code>InvalidAction.NotFound</Code>"), "{}", answer.body);
+    for accept in ["*/*", "application/xml, application/json"] {
+        refused(&app.alibaba("Nothing", &[]).header("accept", accept).send().await);
+    }
+}
+
+#[tokio::test]
+async fn beyond_the_limit_a_call_hears_when_to_come_back() {
+    let app = App::with(|options| {
+        options.service.requests_per_second_by_action.insert("cr:GetAuthorizationToken".to_owned(), 1);
+    })
+    .await;
+    served(&app.get_token().send().await);
+    let answer = app.get_token().send().await;
+    assert_eq!(refused(&answer), (400, "Throttling.User".to_owned(), "Request was denied due to user flow control.".to_owned()));
+    assert_eq!(answer.header("x-acs-retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn a_key_that_used_its_nonces_up_waits_and_forgets_none() {
+    let app = App::with(|options| options.service.nonces_per_access_key = 1).await;
+    let first = app.get_token();
+    served(&app.send(first.request()).await);
+    assert_eq!(code(&app.get_token().send().await), "Throttling.User");
+    assert_eq!(code(&app.send(first.request()).await), "SignatureNonceUsed");
+}
+
+#[tokio::test]
+async fn the_marks_of_two_dialects_are_refused() {
+    let app = App::new().await;
+    let mut both = app.get_token().request();
+    both.headers_mut().insert("x-tc-action", "CreateInstanceToken".parse().unwrap());
+    assert_eq!(code(&app.send(both).await), "IncompleteSignature");
+    let mut twice = app.get_token();
+    twice.uri += "&AccessKeyId=a&Signature=b";
+    assert_eq!(code(&twice.send().await), "IncompleteSignature");
+    let mut hosts = app.get_token().request();
+    hosts.headers_mut().append("host", "other".parse().unwrap());
+    let answer = app.send(hosts).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["Code"].as_str()), (400, Some("InvalidParameter")));
+}
+
+#[tokio::test]
+async fn a_request_to_no_door_hears_what_this_is() {
+    let app = App::new().await;
+    for request in [
+        Request::get("/").header(header::HOST, HOST).body(Body::empty()).unwrap(),
+        Request::post("/")
+            .header(header::HOST, HOST)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from("a=b"))
+            .unwrap(),
+        Request::get("/v2/").header(header::HOST, HOST).header(header::AUTHORIZATION, "Bearer x").body(Body::empty()).unwrap(),
+    ] {
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert!(answer.body.starts_with("This is transire") && answer.body.contains("Documentation:"), "{}", answer.body);
+    }
+}

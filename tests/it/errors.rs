@@ -1,0 +1,140 @@
+//! Every kind of error at every front door: what the client sees is written down, and reviewed as text.
+
+use std::fmt::Write as _;
+
+use axum::body::to_bytes;
+use http::{Method, Request, header};
+use transire::domain::{Error, ErrorKind};
+use transire::http::refusal;
+
+/// Lists every kind once. The patterns are matched exhaustively: a new kind doesn't compile until it is
+/// here, and then every snapshot lacks it.
+macro_rules! every_kind {
+    ($($pattern:pat => $error:expr,)*) => {
+        fn every_kind() -> Vec<Error> {
+            // The check that each error is of the kind it stands for.
+            vec![$({
+                let error = $error;
+                assert!(matches!(error.kind(), $pattern), "{:?} stands in the wrong place", error.kind());
+                error
+            }),*]
+        }
+
+        fn is_listed(kind: &ErrorKind) -> bool {
+            match kind { $($pattern => true,)* }
+        }
+    };
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+every_kind! {
+    ErrorKind::MalformedAuthorization => Error::malformed_authorization("The Authorization header is missing."),
+    ErrorKind::SignatureMethodRefused { .. } => Error::signature_method_refused("HMAC-MD5"),
+    ErrorKind::AccessKeyNotFound => Error::access_key_not_found(),
+    ErrorKind::AccessKeyDisabled => Error::access_key_disabled(),
+    ErrorKind::RequestExpired => Error::request_expired(),
+    ErrorKind::MalformedTime => Error::malformed_time(),
+    ErrorKind::SessionTokenMissing => Error::session_token_missing(),
+    ErrorKind::SessionTokenInvalid => Error::session_token_invalid(),
+    ErrorKind::SignatureMismatch { .. } => Error::signature_mismatch("GET&%2F&A%3D<1>\nsecond \"line\""),
+    ErrorKind::Replayed => Error::replayed(),
+    ErrorKind::Throttled { .. } => Error::new(ErrorKind::Throttled { measured: 101, allowed: 100 }, "Too many requests."),
+    ErrorKind::NonceMemoryFull => Error::new(ErrorKind::NonceMemoryFull, "The access key used too many nonces; try again in a moment."),
+    ErrorKind::AddressThrottled { .. } =>
+        Error::new(ErrorKind::AddressThrottled { retry_after_seconds: 7 }, "This address was refused too often; try again later."),
+    ErrorKind::Overloaded => Error::new(ErrorKind::Overloaded, "Too many requests are being received; try again in a moment."),
+    ErrorKind::RequestTooLarge { .. } =>
+        Error::new(ErrorKind::RequestTooLarge { limit: 1_048_576 }, "The request's body is larger than 1048576 bytes."),
+    ErrorKind::RequestTimeout => Error::new(ErrorKind::RequestTimeout, "The request's body did not arrive in time."),
+    ErrorKind::UnknownAction { .. } => Error::new(
+        ErrorKind::UnknownAction { action: text("FlyInstance"), version: text("2019-09-24") },
+        "The action is not served here.",
+    ),
+    ErrorKind::UnknownVersion { .. } =>
+        Error::new(ErrorKind::UnknownVersion { version: text("1999-01-01") }, "The version is not served here."),
+    ErrorKind::MissingParameter { .. } => Error::missing_parameter("InstanceId"),
+    ErrorKind::UnknownParameter { .. } => Error::unknown_parameter("Wings"),
+    ErrorKind::WrongType { .. } => Error::wrong_type("Filters.0.Name"),
+    ErrorKind::InvalidParameter { .. } => Error::invalid_parameter("ExpiresInHours", "It is a whole number of hours from 1 to 24."),
+    ErrorKind::MalformedRequest => Error::malformed_request("The request's body is not a JSON object."),
+    ErrorKind::AccessDenied { .. } => Error::new(
+        ErrorKind::AccessDenied { action: text("tcr:CreateInstanceToken"), resource: text("qcs::tcr:::instance/tcr-abcd1234") },
+        "The caller may not do this.",
+    ),
+    ErrorKind::InstanceNotFound => Error::instance_not_found(),
+    ErrorKind::NoDefaultInstance => Error::new(ErrorKind::NoDefaultInstance, "The account has no default instance."),
+    ErrorKind::NotFound { .. } => Error::not_found("account", "100000000001"),
+    ErrorKind::AlreadyExists { .. } => Error::already_exists("instance", "An instance of that name exists."),
+    ErrorKind::Unsupported => Error::unsupported("The grant_type is password or refresh_token; no other is served."),
+    ErrorKind::BadCredentials => Error::bad_credentials(),
+    ErrorKind::Misconfigured => Error::misconfigured("The file /etc/transire/master.key is not readable."),
+    ErrorKind::StoreUnavailable => Error::store_unavailable("disk sector 7"),
+    ErrorKind::AuditUnavailable => Error::new(ErrorKind::AuditUnavailable, "The audit record can't be kept; try again later."),
+    ErrorKind::Internal => Error::internal("table leg broke"),
+}
+
+/// Writes down what a client of one door sees of every kind.
+async fn at_the_door(uri: &str, method: Method, headers: &[(&str, &str)]) -> String {
+    let mut request = Request::builder().method(method).uri(uri).header(header::HOST, "localhost:8480");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let parts = request.body(()).unwrap().into_parts().0;
+    let mut page = String::new();
+    for error in every_kind() {
+        assert!(is_listed(error.kind()));
+        let kind = format!("{:?}", error.kind());
+        let response = refusal(&parts, &error, text("7f0c1a52-6a1e-4f5e-9a38-000000000001"));
+        writeln!(page, "{}: {}", kind.split([' ', '{']).next().unwrap(), response.status()).unwrap();
+        for (name, value) in response.headers() {
+            writeln!(page, "    {name}: {}", value.to_str().unwrap()).unwrap();
+        }
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        writeln!(page, "    {}", String::from_utf8(body.to_vec()).unwrap()).unwrap();
+    }
+    for secret in ["sector", "table leg", "/etc/"] {
+        assert!(!page.contains(secret), "{secret} was sent");
+    }
+    page
+}
+
+#[tokio::test]
+async fn errors_at_the_tencent_door() {
+    let headers = [("authorization", "TC3-HMAC-SHA256 x"), ("x-tc-language", "en-US"), ("x-tc-traceid", "trace-1")];
+    insta::assert_snapshot!("tencent", at_the_door("/", Method::POST, &headers).await);
+}
+
+#[tokio::test]
+async fn errors_at_the_tencent_door_in_chinese() {
+    insta::assert_snapshot!("tencent_chinese", at_the_door("/?SecretId=a&Signature=b&Language=zh-CN", Method::GET, &[]).await);
+}
+
+#[tokio::test]
+async fn errors_at_the_alibaba_door() {
+    let headers = [("authorization", "ACS3-HMAC-SHA256 x"), ("accept", "application/json")];
+    insta::assert_snapshot!("alibaba", at_the_door("/", Method::POST, &headers).await);
+}
+
+#[tokio::test]
+async fn errors_at_the_alibaba_door_as_xml() {
+    insta::assert_snapshot!("alibaba_xml", at_the_door("/?AccessKeyId=a&Signature=b&Format=XML", Method::GET, &[]).await);
+}
+
+#[tokio::test]
+async fn errors_of_alibabas_path_style_api() {
+    let headers = [("authorization", "acs LTAI:x"), ("x-acs-version", "2016-06-07")];
+    insta::assert_snapshot!("alibaba_paths", at_the_door("/tokens", Method::GET, &headers).await);
+}
+
+#[tokio::test]
+async fn errors_at_the_registry_door() {
+    insta::assert_snapshot!("registry", at_the_door("/token", Method::GET, &[]).await);
+}
+
+#[tokio::test]
+async fn errors_at_the_plain_door() {
+    insta::assert_snapshot!("plain", at_the_door("/", Method::GET, &[]).await);
+}

@@ -1,0 +1,366 @@
+//! The true router over a fresh store, with a clock that stands still and the same chance in every run.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use serde_json::Value;
+use tower::ServiceExt;
+use transire::domain::clock::{Clock, Random, Timestamp};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat};
+use transire::domain::principal::AccountId;
+use transire::domain::secret::Secret;
+use transire::service::{self, AuditMode, Caller, NewInstance, RequestContext, Service};
+use transire::sign::{self, Parameters, Signer, SigningSecret};
+use transire::store::{Location, Open, Store};
+use transire::token::MasterKey;
+
+/// When every test begins.
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
+/// What clients call, and sign.
+pub(crate) const HOST: &str = "localhost:8480";
+/// The account of the key that tests sign with.
+pub(crate) const ACCOUNT: &str = "100000000001";
+/// The service of its instance.
+pub(crate) const SERVICE: &str = "registry.example.com";
+
+#[derive(Default)]
+struct StandingClock(AtomicI64);
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Splitmix64: the same bytes in every run.
+struct SeededRandom(AtomicU64);
+
+impl Random for SeededRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut word = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(word ^ (word >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// What a test may want otherwise.
+pub(crate) struct Options {
+    pub(crate) service: service::Settings,
+    pub(crate) http: transire::http::Settings,
+}
+
+/// A whole service with two accounts: one with a key and two instances, one whose instance is a stranger's.
+pub(crate) struct App {
+    pub(crate) service: Arc<Service>,
+    pub(crate) instance: Instance,
+    pub(crate) other_instance: Instance,
+    pub(crate) foreign_instance: Instance,
+    pub(crate) key: Key,
+    router: Router,
+    clock: Arc<StandingClock>,
+    nonces: AtomicU64,
+    directory: PathBuf,
+}
+
+/// An access key with its secret.
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) secret: SigningSecret,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+pub(crate) fn context() -> RequestContext {
+    RequestContext { request_id: "test".to_owned(), address: None }
+}
+
+impl App {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        static APPS: AtomicU64 = AtomicU64::new(0);
+        let number = APPS.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("transire-it-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let clock = Arc::new(StandingClock(AtomicI64::new(NOW.unix_millis())));
+        let random = Arc::new(SeededRandom(AtomicU64::new(1)));
+        let mut options = Options {
+            service: service::Settings {
+                public_url: format!("http://{HOST}"),
+                audit: AuditMode::BestEffort,
+                audit_queue: 1000,
+                signature_methods: sign::Method::ALL.to_vec(),
+                requests_per_second: 100,
+                requests_per_second_by_action: HashMap::new(),
+                refusals_per_second: 1000,
+                refusals_burst: 1000,
+                nonces_per_access_key: 1000,
+            },
+            http: transire::http::Settings::default(),
+        };
+        change(&mut options);
+        let store = Store::open(&Location::Directory(directory.clone()), Open::Serve, &*clock, &*random).await.unwrap();
+        let master = MasterKey::generate(&*random);
+        let random: Arc<dyn Random> = random;
+        let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
+        let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
+
+        let operator = Caller::operator();
+        let account: AccountId = ACCOUNT.parse().unwrap();
+        let stranger: AccountId = "100000000002".parse().unwrap();
+        for (id, name) in [(account, "acme"), (stranger, "stranger")] {
+            service.create_account(&operator, Some(id), name, &context()).await.unwrap();
+        }
+        let key = service.create_access_key(&operator, account, &context()).await.unwrap();
+        let instance = create_instance(&service, account, "demo", SERVICE, DefaultMark::Marked).await;
+        let other_instance = create_instance(&service, account, "other", "other.example.com", DefaultMark::Unmarked).await;
+        let foreign_instance = create_instance(&service, stranger, "demo", "stranger.example.com", DefaultMark::Unmarked).await;
+        Self {
+            router: transire::http::router(Arc::clone(&service), options.http),
+            service,
+            instance,
+            other_instance,
+            foreign_instance,
+            key: Key { id: key.id, secret: SigningSecret::new(key.secret) },
+            clock,
+            nonces: AtomicU64::new(1),
+            directory,
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&self, time: Duration) {
+        let millis = i64::try_from(time.as_millis()).unwrap();
+        self.clock.0.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    pub(crate) fn signer(&self) -> Signer<'_> {
+        Signer { access_key_id: &self.key.id, secret: &self.key.secret, session_token: None }
+    }
+
+    pub(crate) fn nonce(&self) -> u64 {
+        self.nonces.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Calls an action at the Tencent door, as the SDKs do; what they send is there to be changed first.
+    pub(crate) fn tencent(&self, action: &str, body: &Value) -> TencentCall<'_> {
+        TencentCall {
+            app: self,
+            headers: vec![
+                ("host", HOST.to_owned()),
+                ("content-type", "application/json".to_owned()),
+                ("x-tc-action", action.to_owned()),
+                ("x-tc-version", "2019-09-24".to_owned()),
+                ("x-tc-region", "ap-guangzhou".to_owned()),
+                ("x-tc-language", "en-US".to_owned()),
+            ],
+            method: Method::POST,
+            uri: "/".to_owned(),
+            body: body.to_string(),
+            signed_at: self.now(),
+            scope: "tcr",
+        }
+    }
+
+    /// Calls an action at the Alibaba door with ACS3, as the current SDKs do.
+    pub(crate) fn alibaba(&self, action: &str, query: &[(&str, &str)]) -> AlibabaCall<'_> {
+        let pairs = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let query = Parameters::from_pairs(pairs).unwrap().encode();
+        AlibabaCall {
+            app: self,
+            action: action.to_owned(),
+            version: "2018-12-01".to_owned(),
+            method: Method::POST,
+            uri: if query.is_empty() { "/".to_owned() } else { format!("/?{query}") },
+            headers: vec![("host", HOST.to_owned()), ("accept", "application/json".to_owned())],
+            body: String::new(),
+            signed_at: self.now(),
+            nonce: format!("nonce-{}", self.nonce()),
+        }
+    }
+
+    /// Asks for a token as docker does.
+    pub(crate) async fn registry(&self, credential: Option<(&str, &str)>, query: &str) -> Answer {
+        use base64::Engine;
+        let mut request = Request::get(format!("/token?{query}")).header(header::HOST, HOST);
+        if let Some((username, secret)) = credential {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
+            request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Asks for a token as containerd does.
+    pub(crate) async fn registry_form(&self, form: &str) -> Answer {
+        let request = Request::post("/token")
+            .header(header::HOST, HOST)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
+        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    /// Gets a temporary credential of the Tencent door.
+    pub(crate) async fn temporary(&self) -> (String, Secret) {
+        let answer =
+            self.tencent("CreateInstanceToken", &serde_json::json!({ "RegistryId": self.instance.id.as_str() })).send().await.json();
+        let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        (text("Username"), Secret::new(text("Token")))
+    }
+}
+
+async fn create_instance(service: &Service, account: AccountId, name: &str, registry: &str, default: DefaultMark) -> Instance {
+    let new = NewInstance {
+        account,
+        name: name.to_owned(),
+        region: "ap-guangzhou".to_owned(),
+        service: registry.to_owned(),
+        algorithm: Algorithm::Es256,
+        kid_format: KidFormat::Thumbprint,
+        token_ttl_seconds: 300,
+        registry_url: None,
+        default,
+    };
+    service.create_instance(&Caller::operator(), new, &context()).await.unwrap()
+}
+
+/// Builds headers.
+pub(crate) fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+}
+
+/// A call signed with TC3 when it is sent.
+pub(crate) struct TencentCall<'a> {
+    app: &'a App,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) method: Method,
+    pub(crate) uri: String,
+    pub(crate) body: String,
+    pub(crate) signed_at: Timestamp,
+    pub(crate) scope: &'static str,
+}
+
+impl TencentCall<'_> {
+    /// Replaces a header, or takes it away.
+    pub(crate) fn header(mut self, name: &'static str, value: Option<&str>) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        self.headers.extend(value.map(|value| (name, value.to_owned())));
+        self
+    }
+
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        self
+    }
+
+    /// Signs the call.
+    pub(crate) fn request(&self) -> Request<Body> {
+        let uri: http::Uri = self.uri.parse().unwrap();
+        let mut all = headers(&self.headers);
+        all.insert("x-tc-timestamp", HeaderValue::from(self.signed_at.unix_seconds()));
+        let signed = sign::Request {
+            method: self.method.as_str(),
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
+            host: all.get("host").map_or("", |host| host.to_str().unwrap()),
+            headers: &all,
+            body: self.body.as_bytes(),
+        };
+        let line = sign::tc3::authorization(&signed, "content-type;host", self.scope, &self.app.signer(), self.signed_at).unwrap();
+        all.insert(header::AUTHORIZATION, HeaderValue::from_str(&line).unwrap());
+        let mut request = Request::builder().method(self.method.clone()).uri(uri).body(Body::from(self.body.clone())).unwrap();
+        *request.headers_mut() = all;
+        request
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        self.app.send(self.request()).await
+    }
+}
+
+/// A call signed with ACS3 when it is sent.
+pub(crate) struct AlibabaCall<'a> {
+    app: &'a App,
+    pub(crate) action: String,
+    pub(crate) version: String,
+    pub(crate) method: Method,
+    pub(crate) uri: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+    pub(crate) signed_at: Timestamp,
+    pub(crate) nonce: String,
+}
+
+impl AlibabaCall<'_> {
+    /// Replaces a header.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// Signs the call.
+    pub(crate) fn request(&self) -> Request<Body> {
+        let uri: http::Uri = self.uri.parse().unwrap();
+        let mut all = headers(&self.headers);
+        let signed = sign::Request {
+            method: self.method.as_str(),
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
+            host: all.get("host").map_or("", |host| host.to_str().unwrap()),
+            headers: &all,
+            body: self.body.as_bytes(),
+        };
+        let added = sign::acs3::sign(&signed, &self.action, &self.version, &self.app.signer(), self.signed_at, &self.nonce).unwrap();
+        all.extend(added);
+        let mut request = Request::builder().method(self.method.clone()).uri(uri).body(Body::from(self.body.clone())).unwrap();
+        *request.headers_mut() = all;
+        request
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        self.app.send(self.request()).await
+    }
+}

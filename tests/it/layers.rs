@@ -1,0 +1,366 @@
+//! Folders are layers: each room uses only what its place allows. The test reads the sources.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a room may use; tests inside of it are free.
+struct Room {
+    name: &'static str,
+    /// Rooms of ours, besides itself.
+    ours: &'static [&'static str],
+    /// Crates of others, besides the standard library.
+    others: &'static [&'static str],
+    purity: Purity,
+}
+
+#[derive(PartialEq, Eq)]
+enum Purity {
+    /// No files, sockets, threads, environment or async.
+    Pure,
+    /// Anything that the crates above give.
+    Free,
+}
+
+const ROOMS: &[Room] = &[
+    Room {
+        name: "domain",
+        ours: &[],
+        others: &["crc32fast", "getrandom", "serde", "subtle", "thiserror", "time", "zeroize"],
+        purity: Purity::Pure,
+    },
+    Room { name: "policy", ours: &["domain"], others: &["serde", "serde_json"], purity: Purity::Pure },
+    Room {
+        name: "sign",
+        ours: &["domain"],
+        others: &[
+            "aws_lc_rs",
+            "base64",
+            "form_urlencoded",
+            "hex",
+            "http",
+            "httpdate",
+            "md5",
+            "percent_encoding",
+            "serde",
+            "serde_json",
+            "subtle",
+            "zeroize",
+        ],
+        purity: Purity::Pure,
+    },
+    Room {
+        name: "token",
+        ours: &["domain"],
+        others: &["aws_lc_rs", "base64", "hex", "rcgen", "serde", "serde_json", "subtle", "time", "zeroize"],
+        purity: Purity::Pure,
+    },
+    Room {
+        name: "store",
+        ours: &["domain"],
+        others: &["bytes", "deadpool_postgres", "rusqlite", "thiserror", "tokio", "tokio_postgres", "tracing", "url"],
+        purity: Purity::Free,
+    },
+    Room {
+        name: "service",
+        ours: &["domain", "policy", "sign", "store", "token"],
+        others: &["arc_swap", "aws_lc_rs", "hex", "quick_cache", "serde", "serde_json", "subtle", "tokio", "tracing", "zeroize"],
+        purity: Purity::Free,
+    },
+    Room {
+        name: "http",
+        ours: &["domain", "service", "sign"],
+        others: &[
+            "axum",
+            "base64",
+            "bytes",
+            "form_urlencoded",
+            "http",
+            "http_body_util",
+            "serde",
+            "serde_json",
+            "tokio",
+            "tower",
+            "tracing",
+        ],
+        purity: Purity::Free,
+    },
+    Room {
+        name: "cli",
+        ours: &["config", "domain", "open", "quickstart", "registry_config", "serve", "service"],
+        others: &["clap", "comfy_table", "serde", "serde_json", "tokio", "tracing", "tracing_subscriber"],
+        purity: Purity::Free,
+    },
+];
+
+/// Parts of the standard library that a pure room has no use for.
+const IMPURE: &[&str] = &[
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "async fn",
+    "async move",
+    ".await",
+];
+
+/// The dialects, which know nothing of each other.
+const DIALECTS: &[&str] = &["tencent", "alibaba"];
+
+/// The signature room's functions that make signatures: a server only checks them.
+const SIGNERS: &[&str] = &["tc3::authorization", "acs3::sign", "alibaba_rpc::sign", "alibaba_roa::sign", "tencent_v1::sign"];
+
+#[test]
+fn every_room_uses_only_what_its_place_allows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crates = dependencies(&fs::read_to_string(root.join("Cargo.toml")).unwrap());
+    let mut complaints = String::new();
+    let mut files = Vec::new();
+    sources(&root.join("src"), &mut files);
+    assert!(files.len() > 10, "the sources weren't found");
+    for file in files {
+        let relative = file.strip_prefix(root).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        for (line, rule) in check(relative, &text, &crates) {
+            writeln!(complaints, "{}:{line}: {rule}", relative.display()).unwrap();
+        }
+    }
+    assert!(complaints.is_empty(), "\n{complaints}");
+}
+
+#[test]
+fn the_checker_sees_every_way_to_reach_over() {
+    let crates = BTreeSet::from(["axum", "rusqlite", "serde", "tokio"].map(str::to_owned));
+    let cases = [
+        ("src/domain/a.rs", "use crate::store::Store;", 1),
+        ("src/domain/a.rs", "fn a() -> crate::service::Service { todo!() }", 1),
+        ("src/domain/a.rs", "use crate::{\n    store::X,\n    domain::Y,\n};", 1),
+        ("src/domain/a.rs", "use super::super::sign;", 1),
+        ("src/domain/mod.rs", "use super::sign;", 1),
+        ("src/domain/a.rs", "use super::error;", 0),
+        ("src/domain/a.rs", "use tokio::time;", 1),
+        ("src/domain/a.rs", "use tokio;", 1),
+        ("src/domain/a.rs", "let x = ::tokio::spawn(1);", 1),
+        ("src/domain/a.rs", "async fn x() {}", 1),
+        ("src/domain/a.rs", "// use tokio::time;\n/* use tokio::time; */ let x = \"tokio::time\";", 0),
+        ("src/domain/a.rs", "use serde::Serialize;", 0),
+        ("src/domain/a.rs", "#[cfg(test)]\nmod tests {\n    use tokio::time;\n}", 0),
+        ("src/http/tencent/mod.rs", "use super::alibaba::Envelope;", 1),
+        ("src/http/tencent/tcr.rs", "use super::super::alibaba::Envelope;", 1),
+        ("src/http/tencent/mod.rs", "use crate::http::alibaba;", 1),
+        ("src/http/alibaba/cr.rs", "use crate::http::{edge, tencent};", 1),
+        ("src/http/router.rs", "use super::{alibaba, tencent};", 0),
+        ("src/http/tencent/mod.rs", "let x = sign::tc3::authorization();", 1),
+        ("src/http/a.rs", "let x = rusqlite::open();", 1),
+        ("src/serve.rs", "use crate::store::Store; use rusqlite::X;", 0),
+    ];
+    for (file, text, complaints) in cases {
+        assert_eq!(check(Path::new(file), text, &crates).len(), complaints, "{file}: {text}");
+    }
+}
+
+fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+}
+
+/// Returns the crates of the manifest's dependencies, as paths name them.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let mut section = "";
+    let mut crates = BTreeSet::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section == "[dependencies]"
+            && let Some((name, value)) = line.split_once('=')
+        {
+            crates.insert(name.trim().replace('-', "_"));
+            // A crate's own name, where the manifest calls it another.
+            if let Some((_, package)) = value.split_once("package = \"") {
+                crates.insert(package.split('"').next().unwrap().replace('-', "_"));
+            }
+        }
+    }
+    crates
+}
+
+/// Returns the lines of a file that break a rule, and which.
+fn check(file: &Path, text: &str, crates: &BTreeSet<String>) -> Vec<(usize, String)> {
+    let module = module(file);
+    let Some(room) = ROOMS.iter().find(|room| Some(room.name) == module.first().map(String::as_str)) else { return Vec::new() };
+    if module.last().is_some_and(|last| last == "tests" || last == "testing") {
+        return Vec::new();
+    }
+    let code = blank_out(text);
+    let mut complaints = Vec::new();
+    for path in paths(&code) {
+        let line = code[..path.at].matches('\n').count() + 1;
+        let first = path.segments[0].as_str();
+        if let Some(absolute) = resolve(&module, &path.segments) {
+            let other = absolute.first().map(String::as_str).filter(|other| ROOMS.iter().any(|room| room.name == *other));
+            match other {
+                Some(other) if other != room.name && !room.ours.contains(&other) => {
+                    complaints.push((line, format!("`{}` may not use `{other}`", room.name)));
+                }
+                Some("http") => {
+                    let dialect = module.get(1).filter(|dialect| DIALECTS.contains(&dialect.as_str()));
+                    let used = absolute.get(1).filter(|dialect| DIALECTS.contains(&dialect.as_str()));
+                    if let (Some(dialect), Some(used)) = (dialect, used)
+                        && dialect != used
+                    {
+                        complaints.push((line, format!("`{dialect}` may not use `{used}`: dialects know nothing of each other")));
+                    }
+                }
+                _ => {}
+            }
+        } else if crates.contains(first) && !room.others.contains(&first) {
+            complaints.push((line, format!("`{}` may not use the crate `{first}`", room.name)));
+        }
+    }
+    for (number, line) in code.lines().enumerate() {
+        if room.purity == Purity::Pure {
+            let found = IMPURE.iter().filter(|impure| line.contains(*impure));
+            complaints.extend(found.map(|impure| (number + 1, format!("`{}` is pure and may not use `{impure}`", room.name))));
+        }
+        if room.name == "http" {
+            let found = SIGNERS.iter().filter(|signer| line.contains(*signer));
+            complaints.extend(found.map(|signer| (number + 1, format!("`http` checks signatures and doesn't make them: `{signer}`"))));
+        }
+    }
+    complaints
+}
+
+/// Returns the module path of a file: `src/http/tencent/mod.rs` is `http::tencent`.
+fn module(file: &Path) -> Vec<String> {
+    let mut module: Vec<String> =
+        file.with_extension("").components().skip(1).map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    if module.last().is_some_and(|last| last == "mod" || last == "lib" || last == "main") {
+        module.pop();
+    }
+    module
+}
+
+/// Returns where a path of ours leads, from the crate's root; `None` when it isn't one of ours for sure.
+fn resolve(module: &[String], segments: &[String]) -> Option<Vec<String>> {
+    let climbs = segments.iter().take_while(|segment| *segment == "super").count();
+    match segments[0].as_str() {
+        "crate" => Some(segments[1..].to_vec()),
+        "super" => {
+            let base = &module[..module.len().saturating_sub(climbs)];
+            Some(base.iter().chain(&segments[climbs..]).cloned().collect())
+        }
+        _ => None,
+    }
+}
+
+struct UsedPath {
+    at: usize,
+    segments: Vec<String>,
+}
+
+/// Finds every path with at least two segments, and what `use` names alone; groups are unfolded.
+fn paths(code: &str) -> Vec<UsedPath> {
+    let bytes = code.as_bytes();
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let starts = is_word(bytes[at]) && (at == 0 || !is_word(bytes[at - 1]));
+        if !starts {
+            at += 1;
+            continue;
+        }
+        let before = code[..at].trim_end();
+        let continues = before.ends_with("::")
+            && before[..before.len() - 2].ends_with(|letter: char| letter.is_alphanumeric() || "_>}".contains(letter));
+        let (paths, end) = tree(code, at);
+        let after_use = before.ends_with("use") || before.ends_with("use ::");
+        if !continues {
+            found.extend(paths.into_iter().filter(|path| path.len() > 1 || after_use).map(|segments| UsedPath { at, segments }));
+        }
+        at = end.max(at + 1);
+    }
+    found
+}
+
+/// Reads the path that begins at `at`, with the group that may end it; returns the paths and where they end.
+fn tree(code: &str, at: usize) -> (Vec<Vec<String>>, usize) {
+    let word_end = at + code[at..].find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(code.len() - at);
+    let word = code[at..word_end].to_owned();
+    let Some(rest) = code[word_end..].strip_prefix("::") else { return (vec![vec![word]], word_end) };
+    let next = code.len() - rest.len();
+    let prefixed = |paths: Vec<Vec<String>>| paths.into_iter().map(|path| [vec![word.clone()], path].concat()).collect();
+    if rest.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_') {
+        let (paths, end) = tree(code, next);
+        return (prefixed(paths), end);
+    }
+    if !rest.starts_with('{') {
+        return (vec![vec![word, String::new()]], next);
+    }
+    let mut paths = Vec::new();
+    let mut place = next + 1;
+    while let Some(skip) = code[place..].find(|letter: char| letter.is_ascii_alphanumeric() || "_}".contains(letter)) {
+        place += skip;
+        if code[place..].starts_with('}') {
+            return (prefixed(paths), place + 1);
+        }
+        let (inner, end) = tree(code, place);
+        paths.extend(inner);
+        // `as` and a new name belong to the path before.
+        let rest = code[end..].trim_start();
+        place = if rest.starts_with("as ") { end + code[end..].find([',', '}']).unwrap_or(0) } else { end };
+    }
+    (prefixed(paths), code.len())
+}
+
+/// Blanks comments, texts and test modules out, and leaves every line where it was.
+fn blank_out(text: &str) -> String {
+    let text = match text.find("#[cfg(test)]\nmod tests {") {
+        Some(tests) => &text[..tests],
+        None => text,
+    };
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let skipped = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if let Some(raw) = rest.strip_prefix("r#\"") {
+            raw.find("\"#").map_or(rest.len(), |end| end + 5)
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if letter == '"' {
+            end_of_text(rest)
+        } else {
+            code.push(letter);
+            rest = &rest[letter.len_utf8()..];
+            continue;
+        };
+        code.extend(rest[..skipped].chars().map(|letter| if letter == '\n' { '\n' } else { ' ' }));
+        rest = &rest[skipped..];
+    }
+    code
+}
+
+fn end_of_text(text: &str) -> usize {
+    let mut escaped = false;
+    for (place, letter) in text.char_indices().skip(1) {
+        match letter {
+            '"' if !escaped => return place + 1,
+            _ => escaped = letter == '\\' && !escaped,
+        }
+    }
+    text.len()
+}

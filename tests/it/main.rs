@@ -1,0 +1,10 @@
+//! The integration tests: one binary, one file for each front door or rule.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+mod alibaba;
+mod errors;
+mod harness;
+mod layers;
+mod registry;
+mod tencent;

@@ -1,0 +1,283 @@
+//! The registry door, through the true router.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{Method, Request, StatusCode, header};
+use serde_json::{Value, json};
+use transire::service::{Caller, InstanceChoice};
+use transire::store::access_key::AccessKeyState;
+
+use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, SERVICE, context};
+
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// Checks what every answer here has in common, and returns the error's code.
+fn refused(answer: &Answer) -> (u16, String) {
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let body = answer.json();
+    assert!(body["errors"][0]["message"].is_string() && body["errors"][0].get("detail").is_some(), "{body}");
+    (answer.status.as_u16(), body["errors"][0]["code"].as_str().unwrap().to_owned())
+}
+
+fn unauthorized() -> (u16, String) {
+    (401, "UNAUTHORIZED".to_owned())
+}
+
+fn bad_request() -> (u16, String) {
+    (400, "INVALID_REQUEST".to_owned())
+}
+
+/// Checks a reply, and returns what the token says.
+fn claims(answer: &Answer) -> Value {
+    let body = answer.json();
+    assert_eq!(answer.status, StatusCode::OK, "{body}");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!((answer.header("cache-control"), answer.header("pragma")), (Some("no-store"), Some("no-cache")));
+    assert_eq!(body["token"], body["access_token"]);
+    assert_eq!((body["expires_in"].as_u64(), body["issued_at"].as_str()), (Some(300), Some(NOW.rfc3339().as_str())));
+    let payload = body["token"].as_str().unwrap().split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    assert_eq!(claims["aud"], SERVICE);
+    claims
+}
+
+#[tokio::test]
+async fn a_credential_becomes_a_token_with_what_was_asked() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let credential = Some((username.as_str(), secret.expose()));
+    let answer = app.registry(credential, &format!("service={SERVICE}&account={ACCOUNT}&scope=repository:team/app:push,pull")).await;
+    let claims = claims(&answer);
+    assert_eq!(claims["sub"], ACCOUNT);
+    assert_eq!(claims["access"], json!([{ "type": "repository", "name": "team/app", "actions": ["pull", "push"] }]));
+    assert!(answer.json().get("refresh_token").is_none() && answer.json().get("scope").is_none());
+}
+
+#[tokio::test]
+async fn scopes_may_be_repeated_or_joined_and_are_united() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let expected = json!([
+        { "type": "repository", "name": "a", "actions": ["pull", "push"] },
+        { "type": "repository", "name": "b", "actions": ["pull"] },
+        { "type": "registry", "name": "catalog", "actions": ["*"] },
+    ]);
+    let query = encoded(&[
+        ("service", SERVICE),
+        ("scope", "repository:a:pull repository:b:pull"),
+        ("scope", "repository:a:push"),
+        ("scope", "registry:catalog:*"),
+    ]);
+    assert_eq!(claims(&app.registry(Some((&username, secret.expose())), &query).await)["access"], expected);
+    let form = format!(
+        "{query}&{}",
+        encoded(&[("grant_type", "password"), ("client_id", "containerd-client"), ("username", &username), ("password", secret.expose())])
+    );
+    let answer = app.registry_form(&form).await;
+    assert_eq!(claims(&answer)["access"], expected);
+    assert_eq!(answer.json()["scope"], "repository:a:pull,push repository:b:pull registry:catalog:*");
+}
+
+#[tokio::test]
+async fn missing_rights_leave_less_and_are_no_error() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let query = encoded(&[("service", SERVICE), ("scope", "registry:other:* repository:a:fly plugin:a:pull repository:a:pull")]);
+    let answer = app.registry(Some((&username, secret.expose())), &query).await;
+    assert_eq!(claims(&answer)["access"], json!([{ "type": "repository", "name": "a", "actions": ["pull"] }]));
+}
+
+#[tokio::test]
+async fn without_a_credential_there_is_an_empty_token_or_none() {
+    let app = App::new().await;
+    let answer = app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await;
+    let claims = claims(&answer);
+    assert_eq!((claims["sub"].as_str(), &claims["access"]), (Some(""), &json!([])));
+    let answer = app.registry(None, &format!("service={SERVICE}")).await;
+    assert_eq!(refused(&answer), unauthorized());
+    assert!(answer.header("www-authenticate").unwrap().starts_with("Basic realm="));
+    assert_eq!(refused(&app.registry(None, "service=nobody&scope=repository:a:pull").await), bad_request());
+}
+
+#[tokio::test]
+async fn every_credential_logs_in_with_its_own_username_at_its_own_instance() {
+    let app = App::new().await;
+    let (username, temporary) = app.temporary().await;
+    let long = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    let long = app.tencent("CreateInstanceToken", &long).send().await.json()["Response"]["Token"].as_str().unwrap().to_owned();
+    let alibaba = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).send().await.json();
+    let alibaba = alibaba["AuthorizationToken"].as_str().unwrap().to_owned();
+    for (username, secret) in [(username.as_str(), temporary.expose()), (ACCOUNT, long.as_str()), ("cr_temp_user", alibaba.as_str())] {
+        claims(&app.registry(Some((username, secret)), &format!("service={SERVICE}&offline_token=true&client_id=docker")).await);
+        for other in ["root", "", "cr_temp_user", ACCOUNT] {
+            if other != username {
+                assert_eq!(refused(&app.registry(Some((other, secret)), &format!("service={SERVICE}")).await), unauthorized(), "{other}");
+            }
+        }
+        for service in [&app.other_instance.service, &app.foreign_instance.service, "nobody.example.com"] {
+            assert_eq!(refused(&app.registry(Some((username, secret)), &format!("service={service}")).await), unauthorized(), "{service}");
+        }
+        let cut = &secret[..secret.len() - 1];
+        assert_eq!(refused(&app.registry(Some((username, cut)), &format!("service={SERVICE}")).await), unauthorized());
+        let form = encoded(&[("grant_type", "password"), ("service", SERVICE), ("username", username), ("password", cut)]);
+        assert_eq!(refused(&app.registry_form(&form).await), unauthorized());
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_comes_only_when_asked_and_is_a_kind_of_its_own() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let login = encoded(&[("service", SERVICE), ("offline_token", "true"), ("client_id", "docker"), ("account", &username)]);
+    let refresh = app.registry(Some((&username, secret.expose())), &login).await.json()["refresh_token"].as_str().unwrap().to_owned();
+    let form = encoded(&[
+        ("grant_type", "password"),
+        ("service", SERVICE),
+        ("access_type", "offline"),
+        ("username", &username),
+        ("password", secret.expose()),
+    ]);
+    assert!(app.registry_form(&form).await.json()["refresh_token"].is_string());
+
+    let by_refresh = |token: &str, service: &str| {
+        encoded(&[
+            ("grant_type", "refresh_token"),
+            ("service", service),
+            ("client_id", "docker"),
+            ("scope", "repository:a:pull"),
+            ("refresh_token", token),
+        ])
+    };
+    let answer = app.registry_form(&by_refresh(&refresh, SERVICE)).await;
+    assert_eq!(claims(&answer)["access"], json!([{ "type": "repository", "name": "a", "actions": ["pull"] }]));
+    assert_eq!(answer.json()["scope"], "repository:a:pull");
+    // Never rotated: docker throws what comes back away.
+    let again = format!("{}&access_type=offline", by_refresh(&refresh, SERVICE));
+    assert_eq!(app.registry_form(&again).await.json()["refresh_token"].as_str(), Some(refresh.as_str()));
+
+    assert_eq!(refused(&app.registry(Some((&username, &refresh)), &login).await), unauthorized());
+    assert_eq!(refused(&app.registry_form(&by_refresh(secret.expose(), SERVICE)).await), unauthorized());
+    assert_eq!(refused(&app.registry_form(&by_refresh(&refresh, &app.other_instance.service)).await), unauthorized());
+    app.wait(Duration::from_secs(3601));
+    assert_eq!(refused(&app.registry_form(&by_refresh(&refresh, SERVICE)).await), unauthorized());
+    assert_eq!(refused(&app.registry(Some((&username, secret.expose())), &login).await), unauthorized());
+}
+
+#[tokio::test]
+async fn what_is_disabled_logs_in_no_more() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    let long = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    let issued = app.tencent("CreateInstanceToken", &long).send().await.json()["Response"].clone();
+    let (secret, id) = (issued["Token"].as_str().unwrap(), issued["TokenId"].as_str().unwrap().parse().unwrap());
+    let query = format!("service={SERVICE}");
+    assert_eq!(app.registry(Some((ACCOUNT, secret)), &query).await.status, StatusCode::OK);
+    let choice = InstanceChoice::Tcr(app.instance.id.clone());
+    app.service.delete_credential(&operator, &choice, &id, &context()).await.unwrap();
+    assert_eq!(refused(&app.registry(Some((ACCOUNT, secret)), &query).await), unauthorized());
+
+    let (username, temporary) = app.temporary().await;
+    assert_eq!(app.registry(Some((&username, temporary.expose())), &query).await.status, StatusCode::OK);
+    app.service.set_access_key_state(&operator, &app.key.id, AccessKeyState::Disabled, &context()).await.unwrap();
+    assert_eq!(refused(&app.registry(Some((&username, temporary.expose())), &query).await), unauthorized());
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_is_said_so() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let credential = Some((username.as_str(), secret.expose()));
+    let answer = app.registry(credential, "scope=repository:a:pull").await;
+    assert_eq!(refused(&answer), bad_request());
+    assert!(answer.body.contains("service"), "{}", answer.body);
+    for query in
+        ["service=", "service=registry.example.com&account=someone", "service=registry.example.com&scope=nonsense", "service=a&service=b"]
+    {
+        assert_eq!(refused(&app.registry(credential, query).await), bad_request(), "{query}");
+    }
+    for line in ["Bearer abc", "Basic", "Basic !!!", "Basic bm9jb2xvbg=="] {
+        let request = Request::get(format!("/token?service={SERVICE}")).header(header::HOST, HOST).header(header::AUTHORIZATION, line);
+        assert_eq!(refused(&app.send(request.body(Body::empty()).unwrap()).await), unauthorized(), "{line}");
+    }
+    for form in
+        ["", "grant_type=password&username=a&password=b", "grant_type=password&service=a&username=b", "grant_type=refresh_token&service=a"]
+    {
+        assert_eq!(refused(&app.registry_form(form).await), bad_request(), "{form}");
+    }
+    for grant in ["authorization_code", "client_credentials", ""] {
+        assert_eq!(refused(&app.registry_form(&format!("grant_type={grant}&service={SERVICE}")).await), (400, "UNSUPPORTED".to_owned()));
+    }
+    let json = Request::post("/token").header(header::HOST, HOST).header(header::CONTENT_TYPE, "application/json").body(Body::from("{}"));
+    assert_eq!(refused(&app.send(json.unwrap()).await), bad_request());
+    for method in [Method::PUT, Method::DELETE, Method::HEAD] {
+        let answer =
+            app.send(Request::builder().method(method).uri("/token").header(header::HOST, HOST).body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer.header("allow"), Some("GET, POST"));
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_that_guesses_is_told_to_wait_and_not_that_it_is_wrong() {
+    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let mut last = app.registry(Some(("a", "b")), &format!("service={SERVICE}")).await;
+    for _ in 0..4 {
+        last = app.registry(Some(("a", "b")), &format!("service={SERVICE}")).await;
+    }
+    assert_eq!(refused(&last), (429, "TOOMANYREQUESTS".to_owned()));
+    assert!(last.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn a_form_has_a_limit() {
+    let app = App::new().await;
+    assert_eq!(refused(&app.registry_form(&"x".repeat(1_048_577)).await).0, 413);
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_is_counted_alone() {
+    let app = App::with(|options| {
+        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 1);
+        options.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let from = async |peer: &str, forwarded: &str| {
+        let mut request = Request::get(format!("/token?service={SERVICE}"))
+            .header(header::AUTHORIZATION, "Basic YTpi")
+            .header("x-forwarded-for", forwarded)
+            .body(Body::empty())
+            .unwrap();
+        request.extensions_mut().insert(transire::http::Peer(format!("{peer}:1").parse().unwrap()));
+        app.send(request).await.status.as_u16()
+    };
+    for _ in 0..4 {
+        from("10.0.0.1", "198.51.100.1").await;
+    }
+    assert_eq!(from("10.0.0.1", "198.51.100.1").await, 429);
+    assert_eq!(from("10.0.0.1", "198.51.100.1, 198.51.100.2").await, 401);
+    // A stranger's own header counts for nothing.
+    for round in 0..4 {
+        from("192.0.2.1", &format!("203.0.113.{round}")).await;
+    }
+    assert_eq!(from("192.0.2.1", "203.0.113.9").await, 429);
+}
+
+#[tokio::test]
+async fn probes_and_keys_are_served() {
+    let app = App::new().await;
+    let page = async |path: &str| app.send(Request::get(path).body(Body::empty()).unwrap()).await;
+    assert_eq!(page("/healthz").await.body, "ok\n");
+    assert_eq!(page("/readyz").await.json(), json!({ "ready": true, "missing": [] }));
+    let keys = page("/.well-known/jwks.json").await;
+    assert_eq!(keys.header("content-type"), Some("application/json"));
+    assert_eq!(keys.json()["keys"][0]["kty"], "EC");
+    let bundle = page("/bundle.pem").await;
+    assert!(bundle.body.starts_with("-----BEGIN CERTIFICATE-----"), "{}", bundle.body);
+    let posted = app.send(Request::post("/healthz").body(Body::empty()).unwrap()).await;
+    assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
+}
