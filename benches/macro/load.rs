@@ -24,28 +24,48 @@ pub(crate) enum Expected {
     Body(&'static str),
 }
 
+/// How fast requests come.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Pace {
+    /// Each as soon as its connection is free.
+    FlatOut,
+    /// So many a second over all connections.
+    PerSecond(f64),
+}
+
+/// How a server is loaded.
+#[derive(Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) expected: Expected,
+    pub(crate) pace: Pace,
+    pub(crate) time: Duration,
+    pub(crate) connections: usize,
+}
+
 /// Requests to be sent, shared by all connections.
 pub(crate) struct Supply {
     requests: Arc<Vec<Vec<u8>>>,
     again: bool,
-    next: AtomicUsize,
+    first: usize,
+    taken: AtomicUsize,
 }
 
 impl Supply {
-    /// Sends each request once.
-    pub(crate) fn once(requests: Arc<Vec<Vec<u8>>>) -> Self {
-        Self { requests, again: false, next: AtomicUsize::new(0) }
+    /// Sends each request once, from the one at `first` on.
+    pub(crate) fn once(requests: Arc<Vec<Vec<u8>>>, first: usize) -> Self {
+        Self { requests, again: false, first, taken: AtomicUsize::new(0) }
     }
 
     /// Begins again after the last.
     pub(crate) fn again(requests: Arc<Vec<Vec<u8>>>) -> Self {
-        Self { requests, again: true, next: AtomicUsize::new(0) }
+        Self { requests, again: true, first: 0, taken: AtomicUsize::new(0) }
     }
 
-    fn take(&self) -> Option<&[u8]> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let place = if self.again { number % self.requests.len() } else { number };
-        self.requests.get(place).map(Vec::as_slice)
+    /// Returns the next request, and how many went before it.
+    fn take(&self) -> Option<(usize, &[u8])> {
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        let place = if self.again { number % self.requests.len() } else { self.first + number };
+        self.requests.get(place).map(|request| (number, request.as_slice()))
     }
 }
 
@@ -127,14 +147,14 @@ pub(crate) async fn answer_bytes(address: SocketAddr, operation: Operation, data
 }
 
 /// Loads a server for so long, or until the requests are used up.
-pub(crate) async fn measure(server: &Server, supply: Supply, expected: Expected, time: Duration, connections: usize) -> Result<Sample> {
-    let mut open = Vec::with_capacity(connections);
-    for _ in 0..connections {
+pub(crate) async fn measure(server: &Server, supply: Supply, load: Load) -> Result<Sample> {
+    let mut open = Vec::with_capacity(load.connections);
+    for _ in 0..load.connections {
         open.push(Connection::open(server.address).await?);
     }
     let before = server.settled_processor_time().await?;
     let (supply, started) = (Arc::new(supply), Instant::now());
-    let working = open.into_iter().map(|connection| tokio::spawn(work(connection, Arc::clone(&supply), expected, started, time)));
+    let working = open.into_iter().map(|connection| tokio::spawn(work(connection, Arc::clone(&supply), load, started)));
     let mut latencies = Vec::new();
     for connection in working.collect::<Vec<_>>() {
         latencies.extend(connection.await??);
@@ -142,16 +162,20 @@ pub(crate) async fn measure(server: &Server, supply: Supply, expected: Expected,
     let elapsed = started.elapsed();
     let processor_time = server.settled_processor_time().await? - before;
     latencies.sort_unstable();
-    Ok(Sample { operation: None, contender: Contender::Bare, latencies, elapsed, processor_time, resident_kilobytes: server.resident_kilobytes()? })
+    let resident_kilobytes = server.resident_kilobytes()?;
+    Ok(Sample { operation: None, contender: Contender::Bare, pace: load.pace, latencies, elapsed, processor_time, resident_kilobytes })
 }
 
-async fn work(mut connection: Connection, supply: Arc<Supply>, expected: Expected, started: Instant, time: Duration) -> Result<Vec<u32>> {
+async fn work(mut connection: Connection, supply: Arc<Supply>, load: Load, started: Instant) -> Result<Vec<u32>> {
     let mut latencies = Vec::new();
-    while started.elapsed() < time
-        && let Some(request) = supply.take()
+    while started.elapsed() < load.time
+        && let Some((number, request)) = supply.take()
     {
+        if let Pace::PerSecond(rate) = load.pace {
+            tokio::time::sleep_until((started + Duration::from_secs_f64(number as f64 / rate)).into()).await;
+        }
         let sent = Instant::now();
-        connection.send(request, expected).await?;
+        connection.send(request, load.expected).await?;
         latencies.push(u32::try_from(sent.elapsed().as_micros())?);
     }
     Ok(latencies)

@@ -7,7 +7,9 @@
 //! falls on all of them.
 //!
 //! What counts is the server's processor time for a request: client and server share the machine, so
-//! throughput measures both. `docs/performance.md` says how to run it and what it showed.
+//! throughput measures both. Each server is loaded twice in each round: with as much as it takes, and at
+//! a rate that all of them reach, because the kernel's part in a request depends on how many come at
+//! once. `docs/performance.md` says how to run it and what it showed.
 
 mod limit;
 mod load;
@@ -23,7 +25,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::limit::Role;
-use crate::load::{Expected, Supply};
+use crate::load::{Expected, Load, Pace, Supply};
 use crate::process::Server;
 use crate::report::{Contender, Sample};
 use crate::requests::Operation;
@@ -37,6 +39,9 @@ struct Options {
     /// How long each server is loaded in each round.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// How many requests a second each server gets when all get as many.
+    #[arg(long, default_value_t = 5000.0)]
+    rate: f64,
     /// How many rounds.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -99,34 +104,41 @@ async fn compare(options: &Options) -> Result<()> {
     }
 
     let mut samples: Vec<Sample> = Vec::new();
-    let seconds = Duration::from_secs_f64(options.seconds);
+    let time = Duration::from_secs_f64(options.seconds);
+    let paces = [Pace::FlatOut, Pace::PerSecond(options.rate)];
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
         for Trial { operation, bare, limit } in &trials {
             // More than can be answered: every request is its own, and none is sent twice.
-            let requests = Arc::new(operation.requests(&data, &credentials, seconds)?);
-            for (contender, server) in [(Contender::Bare, bare), (Contender::Limit, limit), (Contender::Transire, &transire)] {
-                let requests = Arc::clone(&requests);
-                let (expected, supply) = match contender {
-                    Contender::Transire => (operation.expected(), Supply::once(requests)),
-                    _ => (Expected::Ok, Supply::again(requests)),
-                };
-                let sample = load::measure(server, supply, expected, seconds, options.connections).await?;
-                if contender == Contender::Transire {
-                    audited += sample.latencies.len() as u64;
+            let requests = Arc::new(operation.requests(&data, &credentials, time, options.rate)?);
+            let mut next = 0;
+            for pace in paces {
+                for (contender, server) in [(Contender::Bare, bare), (Contender::Limit, limit), (Contender::Transire, &transire)] {
+                    let requests = Arc::clone(&requests);
+                    let (expected, supply) = match contender {
+                        Contender::Transire => (operation.expected(), Supply::once(requests, next)),
+                        _ => (Expected::Ok, Supply::again(requests)),
+                    };
+                    let load = Load { expected, pace, time, connections: options.connections };
+                    let sample = load::measure(server, supply, load).await?;
+                    if contender == Contender::Transire {
+                        audited += sample.latencies.len() as u64;
+                        next += sample.latencies.len();
+                    }
+                    samples.push(Sample { operation: Some(*operation), contender, ..sample });
                 }
-                samples.push(Sample { operation: Some(*operation), contender, ..sample });
             }
         }
         if let Some(registry) = &registry {
             let requests = Arc::new(vec![requests::registry_log_in(registry.address)]);
-            let sample = load::measure(registry, Supply::again(requests), Expected::Ok, seconds, options.connections).await?;
+            let load = Load { expected: Expected::Ok, pace: Pace::FlatOut, time, connections: options.connections };
+            let sample = load::measure(registry, Supply::again(requests), load).await?;
             samples.push(Sample { contender: Contender::Registry, ..sample });
         }
     }
     drop(transire);
     let kept = data.audit_lines()?;
-    report::print(&samples, started, idle);
+    report::print(&samples, &paces, started, idle);
     println!("\naudit: {audited} requests answered, {kept} lines stored");
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::load::Pace;
 use crate::requests::Operation;
 
 /// Who was measured.
@@ -34,6 +35,7 @@ impl Contender {
 pub(crate) struct Sample {
     pub(crate) operation: Option<Operation>,
     pub(crate) contender: Contender,
+    pub(crate) pace: Pace,
     /// Of every request, in microseconds, sorted.
     pub(crate) latencies: Vec<u32>,
     pub(crate) elapsed: Duration,
@@ -56,14 +58,35 @@ impl Sample {
     }
 }
 
-/// Prints the tables.
-pub(crate) fn print(samples: &[Sample], started: Duration, idle_kilobytes: u64) {
+/// Prints all that was measured.
+pub(crate) fn print(samples: &[Sample], paces: &[Pace], started: Duration, idle_kilobytes: u64) {
+    for pace in paces {
+        match pace {
+            Pace::FlatOut => println!("\nAs many requests as each server takes:\n"),
+            Pace::PerSecond(rate) => println!("\n{rate} requests a second for each server:\n"),
+        }
+        println!("{}", table(&samples.iter().filter(|sample| sample.pace == *pace).collect::<Vec<_>>()));
+    }
+    println!("\nstart to first answer: {} ms; idle: {:.1} MB", started.as_millis(), idle_kilobytes as f64 / 1024.0);
+}
+
+fn table(samples: &[&Sample]) -> Table {
     let operations = Operation::ALL.into_iter().map(Some).chain([None]);
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["operation", "server", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "memory MB", "CPU : limit", "throughput : limit"]);
+    table.set_header([
+        "operation",
+        "server",
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU µs/request",
+        "memory MB",
+        "CPU : limit",
+        "throughput : limit",
+    ]);
     for operation in operations {
-        let of = |contender| samples.iter().filter(move |sample| sample.operation == operation && sample.contender == contender);
+        let of = |contender| samples.iter().copied().filter(move |sample| sample.operation == operation && sample.contender == contender);
         for contender in [Contender::Bare, Contender::Limit, Contender::Transire, Contender::Registry] {
             let mine: Vec<&Sample> = of(contender).collect();
             if mine.is_empty() {
@@ -91,8 +114,7 @@ pub(crate) fn print(samples: &[Sample], started: Duration, idle_kilobytes: u64) 
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
-    println!("\nstart to first answer: {} ms; idle: {:.1} MB", started.as_millis(), idle_kilobytes as f64 / 1024.0);
+    table
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -24,7 +24,7 @@ pub(crate) const REGISTRY_HASH: &str = "$2b$05$abcdefghijklmnopqrstuuWz6j1xCnwRK
 /// The host that clients sign. As a deployment behind a name has it: without a port.
 const HOST: &str = "transire.example.com";
 /// More requests than any server here answers in a second.
-const MOST_PER_SECOND: f64 = 25_000.0;
+const MOST_PER_SECOND: f64 = 40_000.0;
 
 /// A credential that logs in to an account's instance.
 pub(crate) struct Credential {
@@ -73,9 +73,10 @@ impl Operation {
         })
     }
 
-    /// Makes as many requests as a server could answer in that time, over all accounts in turn.
-    pub(crate) fn requests(self, data: &Data, credentials: &[Credential], time: Duration) -> Result<Vec<Vec<u8>>> {
-        let count = (time.as_secs_f64() * MOST_PER_SECOND) as usize;
+    /// Makes as many requests as a server could answer in that time, and once more at `rate`, over all
+    /// accounts in turn.
+    pub(crate) fn requests(self, data: &Data, credentials: &[Credential], time: Duration, rate: f64) -> Result<Vec<Vec<u8>>> {
+        let count = (time.as_secs_f64() * (MOST_PER_SECOND + rate)) as usize;
         (0..count).map(|number| self.request(data, credentials, number)).collect()
     }
 

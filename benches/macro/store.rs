@@ -59,7 +59,9 @@ impl Data {
 
     fn count_audit_lines(&self) -> Result<u64> {
         let connection = rusqlite::Connection::open(self.directory.join("transire.db"))?;
-        Ok(connection.query_row("SELECT count(*) FROM audit", (), |row| row.get::<_, i64>(0))?.unsigned_abs())
+        // A row for every change, and for all else pages with a line of text for each.
+        let lines = "SELECT (SELECT count(*) FROM audit) + (SELECT coalesce(sum(length(lines) - length(replace(lines, char(10), ''))), 0) FROM audit_page)";
+        Ok(connection.query_row(lines, (), |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 }
 
