@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,11 +15,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
-use tower::ServiceExt;
 
 use crate::config::Settings;
 use crate::domain::{Error, Result};
-use crate::http::{self, Peer};
+use crate::http::{Front, Peer};
 use crate::open::{Open, open};
 use crate::service::Service;
 
@@ -74,7 +72,7 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
         tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
     }
     let housekeeper = tokio::spawn(Arc::clone(&service).keep_house());
-    let router = http::router(Arc::clone(&service), settings.http());
+    let front = Arc::new(Front::new(Arc::clone(&service), settings.http()));
     let connections = Arc::new(Semaphore::new(settings.limits.connections));
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -92,8 +90,8 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
                     continue;
                 }
             };
-            let connection =
-                builder.serve_connection_with_upgrades(TokioIo::new(without_delay(stream)), answerer(router.clone(), peer)).into_owned();
+            let answerer = answerer(Arc::clone(&front), peer);
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(without_delay(stream)), answerer).into_owned();
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // A client that breaks off is its own affair, and hyper has answered what it could.
@@ -125,14 +123,17 @@ fn without_delay(stream: TcpStream) -> TcpStream {
     stream
 }
 
+/// Hands requests to the front doors. They pick among themselves: a router around them has nothing to
+/// choose, and its boxes and copies cost as much as verifying a signature.
 fn answerer(
-    router: Router,
+    front: Arc<Front>,
     peer: SocketAddr,
 ) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send + 'static>
 + Send
 + 'static {
     service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request.map(axum::body::Body::new))
+        let front = Arc::clone(&front);
+        async move { Ok(front.serve(request.map(axum::body::Body::new)).await) }
     })
 }

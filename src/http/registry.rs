@@ -13,6 +13,7 @@ use form_urlencoded::parse;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
@@ -20,7 +21,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{LogIn, Offline, Service};
 
 use super::edge::Visit;
-use super::plain::response;
+use super::plain::{json, response};
 
 /// What a request for a token says, by query or by form.
 #[derive(Default)]
@@ -150,9 +151,11 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
         let granted: Vec<String> = exchanged.granted.iter().map(ToString::to_string).collect();
         granted.join(" ")
     });
+    // Written once for both names: it is by far the longest part.
+    let token = serde_json::value::to_raw_value(&exchanged.token).map_err(Error::internal)?;
     let reply = Token {
-        token: &exchanged.token,
-        access_token: &exchanged.token,
+        token: &token,
+        access_token: &token,
         expires_in: exchanged.expires_in_seconds,
         issued_at: exchanged.issued_at.rfc3339(),
         refresh_token: exchanged.refresh_token.as_ref().map(Secret::expose),
@@ -165,8 +168,8 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
 /// "never".
 #[derive(Serialize)]
 struct Token<'a> {
-    token: &'a str,
-    access_token: &'a str,
+    token: &'a RawValue,
+    access_token: &'a RawValue,
     expires_in: u32,
     issued_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -292,7 +295,7 @@ fn refusal(status: StatusCode, code: &'static str, message: &str) -> Response {
 }
 
 fn respond(status: StatusCode, body: &impl Serialize) -> Result<Response> {
-    let body = serde_json::to_vec(body).map_err(Error::internal)?;
+    let body = json(body)?;
     let mut response = response(status, HeaderValue::from_static("application/json"), body);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

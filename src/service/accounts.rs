@@ -36,7 +36,7 @@ impl Service {
         let account = Account { id, name: name.to_owned(), generation: 0, created_at: self.now() };
         let line = Line::new("account.create", self.now(), context)
             .caller(caller)
-            .detail(&serde_json::json!({ "account": id.to_string(), "name": name }));
+            .detail(serde_json::json!({ "account": id.to_string(), "name": name }));
         self.apply(self.write().then(store::account::insert(&account)).audit(&line.row(&*self.random))).await?;
         Ok(account)
     }
@@ -60,7 +60,7 @@ impl Service {
             generation: 0,
             created_at: self.now(),
         };
-        let line = Line::new("access-key.create", self.now(), context).caller(caller).detail(&serde_json::json!({ "access_key_id": id }));
+        let line = Line::new("access-key.create", self.now(), context).caller(caller).detail(serde_json::json!({ "access_key_id": id }));
         self.apply(self.write().then(store::access_key::insert(&row)).audit(&line.row(&*self.random))).await?;
         Ok(NewAccessKey { id, secret })
     }
@@ -80,7 +80,7 @@ impl Service {
             AccessKeyState::Disabled => "access-key.disable",
             AccessKeyState::Deleted => "access-key.delete",
         };
-        let line = Line::new(action, self.now(), context).caller(caller).detail(&serde_json::json!({ "access_key_id": id }));
+        let line = Line::new(action, self.now(), context).caller(caller).detail(serde_json::json!({ "access_key_id": id }));
         self.apply(self.write().then(store::access_key::set_state(id, state)).audit(&line.row(&*self.random))).await
     }
 }

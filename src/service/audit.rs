@@ -2,14 +2,17 @@
 //!
 //! A change writes its line in its own transaction. What changes nothing (issuing a temporary credential,
 //! exchanging, a refused log-in) puts its line in a bounded queue, and a writer stores the queue in
-//! batches. When the queue is full, the setting says whether the line is dropped and counted, or the
-//! request refused.
+//! pages, of which each is one row: rows of their own cost more processor time than all else about the
+//! requests together. When the queue is full, the setting says whether the line is dropped and counted,
+//! or the request refused.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Caller, RequestContext, Service};
@@ -17,13 +20,17 @@ use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::store::audit::{self, AuditRow};
+use crate::store::audit::{self, AuditPage, AuditRow};
 use crate::store::{Operation, Store, Write};
 
-/// The most lines of one batch.
-const BATCH: usize = 500;
+/// The most lines of one page: about a megabyte.
+const PAGE: usize = 4000;
+/// How long the writer waits for more lines: a page, and its fsync, for each line would cost much.
+const GATHERING: Duration = Duration::from_millis(100);
 /// The most lines of one listing.
-const LISTED: u32 = 100_000;
+const LISTED: usize = 100_000;
+/// How many pages a listing reads at once.
+const PAGES: u32 = 8;
 /// How long the writer waits before it tries a database again that didn't answer.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -37,72 +44,144 @@ pub enum AuditMode {
     Required,
 }
 
-/// One line: what was done, by whom, to what.
+/// One line: what was done, by whom, to what. In a page it stands as JSON with these names.
+#[derive(Serialize)]
 pub(super) struct Line {
-    row: AuditRow,
+    at: Timestamp,
+    request_id: String,
+    action: &'static str,
+    outcome: &'static str,
+    principal: Option<String>,
+    account: Option<i64>,
+    credential_id: Option<String>,
+    address: Option<IpAddr>,
+    service: Option<String>,
+    detail: Option<Box<RawValue>>,
+}
+
+/// A line as it is read back.
+#[derive(Deserialize)]
+struct ReadLine {
+    at: Timestamp,
+    request_id: String,
+    action: String,
+    outcome: String,
+    principal: Option<String>,
+    account: Option<i64>,
+    credential_id: Option<String>,
+    address: Option<String>,
+    service: Option<String>,
+    detail: Option<Box<RawValue>>,
 }
 
 impl Line {
     pub(super) fn new(action: &'static str, at: Timestamp, context: &RequestContext) -> Self {
         Self {
-            row: AuditRow {
-                id: String::new(),
-                at,
-                request_id: context.request_id.clone(),
-                action: action.to_owned(),
-                outcome: "ok".to_owned(),
-                principal: None,
-                account: None,
-                credential_id: None,
-                address: context.address.map(|address| address.to_string()),
-                service: None,
-                detail: String::new(),
-            },
+            at,
+            request_id: context.request_id.clone(),
+            action,
+            outcome: "ok",
+            principal: None,
+            account: None,
+            credential_id: None,
+            address: context.address,
+            service: None,
+            detail: None,
         }
     }
 
     pub(super) fn caller(mut self, caller: &Caller) -> Self {
-        self.row.principal = caller.audit_name();
-        self.row.account = caller.principal().map(|principal| principal.account().number());
+        self.principal = caller.audit_name();
+        self.account = caller.principal().map(|principal| principal.account().number());
         self
     }
 
     pub(super) fn credential(mut self, id: &CredentialId) -> Self {
-        self.row.credential_id = Some(id.to_string());
+        self.credential_id = Some(id.as_str().to_owned());
         self
     }
 
     pub(super) fn instance(mut self, instance: &Instance) -> Self {
-        self.row.service = Some(instance.service.clone());
-        self.row.account = Some(instance.account.number());
+        self.service = Some(instance.service.clone());
+        self.account = Some(instance.account.number());
         self
     }
 
     pub(super) fn service(mut self, service: &str) -> Self {
-        self.row.service = Some(service.chars().take(255).collect());
+        self.service = Some(service.chars().take(255).collect());
         self
     }
 
     pub(super) fn refused(mut self) -> Self {
-        self.row.outcome = "refused".to_owned();
+        self.outcome = "refused";
         self
     }
 
-    pub(super) fn detail(mut self, detail: &serde_json::Value) -> Self {
-        self.row.detail = detail.to_string();
+    /// Adds all else; what can't be written as JSON is left out.
+    pub(super) fn detail(mut self, detail: impl Serialize) -> Self {
+        self.detail = serde_json::value::to_raw_value(&detail).ok();
         self
     }
 
-    /// Returns the line as it is stored, under an id of its own.
-    pub(super) fn row(mut self, random: &dyn Random) -> AuditRow {
-        self.row.id = row_id(random);
-        self.row
+    /// Returns the line as a row, under an id of its own.
+    pub(super) fn row(self, random: &dyn Random) -> AuditRow {
+        AuditRow {
+            id: random_id(random),
+            at: self.at,
+            request_id: self.request_id,
+            action: self.action.to_owned(),
+            principal: self.principal,
+            account: self.account,
+            credential_id: self.credential_id,
+            address: self.address.map(|address| address.to_string()),
+            service: self.service,
+            detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
+            outcome: self.outcome.to_owned(),
+        }
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "all but the last message of a queue are lines")]
+impl ReadLine {
+    /// Returns the line as a row; its id is its page's and its place there.
+    fn row(self, page: &AuditPage, place: usize) -> AuditRow {
+        AuditRow {
+            id: format!("{}.{place:04}", page.id),
+            at: self.at,
+            request_id: self.request_id,
+            action: self.action,
+            principal: self.principal,
+            account: self.account,
+            credential_id: self.credential_id,
+            address: self.address,
+            service: self.service,
+            detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
+            outcome: self.outcome,
+        }
+    }
+}
+
+/// Lays lines out as a page: one to a line of text.
+fn page(lines: &[Line], random: &dyn Random) -> Result<Option<AuditPage>> {
+    let times = lines.iter().map(|line| line.at);
+    let (Some(first_at), Some(last_at)) = (times.clone().min(), times.max()) else { return Ok(None) };
+    let mut text = Vec::with_capacity(lines.len() * 320);
+    for line in lines {
+        serde_json::to_writer(&mut text, line).map_err(Error::internal)?;
+        text.push(b'\n');
+    }
+    let lines = String::from_utf8(text).map_err(Error::internal)?;
+    Ok(Some(AuditPage { id: random_id(random), first_at, last_at, lines }))
+}
+
+/// Reads the lines of a page.
+fn rows(page: &AuditPage) -> Result<Vec<AuditRow>> {
+    let unreadable = |error| Error::internal(format!("table audit_page, column lines, id {}: {error}", page.id));
+    let read = |(place, line)| serde_json::from_str::<ReadLine>(line).map(|line| line.row(page, place)).map_err(unreadable);
+    page.lines.lines().enumerate().map(read).collect()
+}
+
 enum Message {
-    Line(AuditRow),
+    Line(Line),
     /// Everything before this is to be stored, and then this answered.
     Close(oneshot::Sender<()>),
 }
@@ -153,7 +232,7 @@ impl Room<'_> {
     /// Queues the line, or counts it as dropped.
     pub(super) fn record(self, line: Line) {
         match self.permit {
-            Some(permit) => permit.send(Message::Line(line.row)),
+            Some(permit) => permit.send(Message::Line(line)),
             None => {
                 let dropped = self.audit.dropped.fetch_add(1, Ordering::Relaxed) + 1;
                 // Every line lost is one too many, but a log line for each would be the next overload.
@@ -169,26 +248,28 @@ impl Room<'_> {
 }
 
 async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: Arc<dyn Random>) {
-    let mut messages = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut messages, BATCH).await > 0 {
+    let mut messages = Vec::with_capacity(PAGE);
+    while queue.recv_many(&mut messages, PAGE).await > 0 {
+        if messages.len() < PAGE && !queue.is_closed() {
+            tokio::time::sleep(GATHERING).await;
+            while messages.len() < PAGE
+                && let Ok(message) = queue.try_recv()
+            {
+                messages.push(message);
+            }
+        }
         let mut closing = None;
-        let mut rows = Vec::with_capacity(messages.len());
+        let mut lines = Vec::with_capacity(messages.len());
         for message in messages.drain(..) {
             match message {
-                Message::Line(row) => rows.push(AuditRow { id: row_id(&*random), ..row }),
+                Message::Line(line) => lines.push(line),
                 Message::Close(done) => closing = Some(done),
             }
         }
-        if let Some(first) = rows.first() {
-            // One name for all tries: a batch whose outcome was unknown is stored once.
-            let operation = Operation::new(&*random, first.at);
-            while let Err(error) = store.apply(Write::new(operation.clone()).then(audit::insert_batch(&rows))).await {
-                tracing::warn!(cause = error.cause(), waiting = rows.len(), "audit lines can't be stored yet: {error}");
-                if closing.is_some() {
-                    break;
-                }
-                tokio::time::sleep(RETRY_INTERVAL).await;
-            }
+        match page(&lines, &*random) {
+            Ok(Some(page)) => write_page(&page, &store, &*random, if closing.is_some() { Last::Yes } else { Last::No }).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(cause = error.cause(), lost = lines.len(), "audit lines can't be written: {error}"),
         }
         if let Some(done) = closing {
             // Whoever closes may have given up waiting.
@@ -198,7 +279,27 @@ async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: A
     }
 }
 
-fn row_id(random: &dyn Random) -> String {
+/// Whether the writer ends after this page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Yes,
+    No,
+}
+
+/// Writes a page, however long the database is away, unless this is the end.
+async fn write_page(page: &AuditPage, store: &Store, random: &dyn Random, last: Last) {
+    // One name for all tries: a page whose outcome was unknown is stored once.
+    let operation = Operation::new(random, page.first_at);
+    while let Err(error) = store.apply(Write::new(operation.clone()).then(audit::insert_page(page))).await {
+        tracing::warn!(cause = error.cause(), bytes = page.lines.len(), "audit lines can't be stored yet: {error}");
+        if last == Last::Yes {
+            break;
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
+    }
+}
+
+fn random_id(random: &dyn Random) -> String {
     random_text(random, b"0123456789abcdefghijklmnopqrstuv", 20)
 }
 
@@ -212,6 +313,60 @@ impl Service {
     /// Lists what was done since a time, by one principal or by all, the oldest first.
     pub async fn audit_lines(&self, caller: &Caller, since: Timestamp, principal: Option<&str>) -> Result<Vec<AuditRow>> {
         caller.require_operator()?;
-        audit::list(&self.store, since, principal, LISTED).await
+        let wanted = |row: &AuditRow| row.at >= since && principal.is_none_or(|principal| row.principal.as_deref() == Some(principal));
+        let mut listed = audit::list(&self.store, since, principal, LISTED as u32).await?;
+        let mut after = None;
+        loop {
+            let pages = audit::list_pages(&self.store, since, after.as_ref(), PAGES).await?;
+            for page in &pages {
+                listed.extend(rows(page)?.into_iter().filter(wanted));
+            }
+            listed.sort_unstable_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+            listed.truncate(LISTED);
+            let Some(last) = pages.into_iter().next_back() else { return Ok(listed) };
+            // Pages that begin after the last line that has a place can't add another.
+            if listed.len() == LISTED && listed.last().is_some_and(|row| row.at < last.first_at) {
+                return Ok(listed);
+            }
+            after = Some(last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::SystemRandom;
+    use crate::domain::principal::{AccountId, Principal};
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
+
+    fn line(after: u64) -> Line {
+        let context = RequestContext { request_id: format!("request {after}"), address: Some([192, 0, 2, 1].into()) };
+        Line::new("token.exchange", NOW.plus(Duration::from_secs(after)), &context)
+    }
+
+    #[test]
+    fn a_page_reads_back_as_what_its_lines_would_be_alone() {
+        let lines = || {
+            let mut known = line(2).detail(serde_json::json!({ "asked": ["a\n\"b\""] }));
+            known.principal = Some(Principal::Root(AccountId::new(1).unwrap()).to_string());
+            known.credential_id = Some("c".to_owned());
+            [known, line(1).service("somewhere").refused()]
+        };
+        let page = page(&lines(), &SystemRandom).unwrap().unwrap();
+        assert_eq!((page.first_at, page.last_at), (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(2))));
+        let alone = lines().map(|line| line.row(&SystemRandom));
+        let mut read = rows(&page).unwrap();
+        assert!(read[0].id < read[1].id && read.iter().all(|row| row.id.starts_with(&page.id)));
+        for (read, alone) in read.iter_mut().zip(&alone) {
+            read.id.clone_from(&alone.id);
+        }
+        assert_eq!(read, alone);
+    }
+
+    #[test]
+    fn nothing_makes_no_page() {
+        assert_eq!(page(&[], &SystemRandom).unwrap(), None);
     }
 }

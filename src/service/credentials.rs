@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use serde::Serialize;
 
 use super::audit::Line;
 use super::{Caller, RequestContext, Service};
@@ -39,6 +40,12 @@ impl From<AnyInstanceId> for InstanceChoice {
             AnyInstanceId::Cri(id) => Self::Cri(id),
         }
     }
+}
+
+/// What the audit says of a temporary credential besides.
+#[derive(Serialize)]
+struct ExpiresAt {
+    expires_at: Timestamp,
 }
 
 /// A credential just made; its secret is shown this once.
@@ -84,7 +91,7 @@ impl Service {
                 .caller(caller)
                 .credential(&grant.id)
                 .instance(&instance)
-                .detail(&serde_json::json!({ "expires_at": grant.expires_at.unix_millis() })),
+                .detail(ExpiresAt { expires_at: grant.expires_at }),
         );
         Ok(Issued { username: username.of(grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::audit::Line;
 use super::{Caller, RequestContext, Service};
 use crate::domain::Result;
@@ -20,6 +22,13 @@ pub enum Offline {
     Asked,
     /// It isn't.
     No,
+}
+
+/// What the audit says of an exchange besides: scopes.
+#[derive(Serialize)]
+struct AskedAndGranted {
+    asked: Vec<String>,
+    granted: Vec<String>,
 }
 
 /// A token, and what goes with it.
@@ -71,7 +80,7 @@ impl Service {
         let mut line = Line::new("token.exchange", now, context)
             .caller(caller)
             .instance(instance)
-            .detail(&serde_json::json!({ "asked": words(scopes), "granted": words(&granted) }));
+            .detail(AskedAndGranted { asked: words(scopes), granted: words(&granted) });
         if let Some(held) = caller.grant() {
             line = line.credential(&held.id);
         }

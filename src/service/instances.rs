@@ -64,7 +64,7 @@ impl Service {
         let line = Line::new("instance.create", self.now(), context)
             .caller(caller)
             .instance(&instance)
-            .detail(&serde_json::json!({ "instance": instance.id.as_str() }));
+            .detail(serde_json::json!({ "instance": instance.id.as_str() }));
         self.apply(self.write().then(store::instance::insert(&instance)).audit(&line.row(&*self.random))).await?;
         Ok(instance)
     }

@@ -74,7 +74,7 @@ impl Service {
         let authority = load_authority(&self.store, &self.master).await?;
         let row = new_signing_key(algorithm, &authority, &self.master, self.now(), &*self.random)?;
         let line =
-            Line::new("signing-key.create", self.now(), context).caller(&Caller::operator()).detail(&serde_json::json!({ "kid": row.id }));
+            Line::new("signing-key.create", self.now(), context).caller(&Caller::operator()).detail(serde_json::json!({ "kid": row.id }));
         self.apply(self.write().then(key::insert_signing(&row)).audit(&line.row(&*self.random))).await
     }
 

@@ -5,7 +5,7 @@
 //! A restart forgets all of it (docs/guarantees.md).
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::time::Duration;
 
 use super::limits::Sharded;
@@ -19,7 +19,26 @@ const BUCKET_SECONDS: i64 = 300;
 const WINDOW_SECONDS: i64 = 900;
 
 /// Of one access key: by the time signed, what was seen, and for a signature what it was bound to.
-type Buckets = BTreeMap<i64, HashMap<u64, u64>>;
+type Buckets = BTreeMap<i64, HashMap<u64, u64, BuildHasherDefault<AsItIs>>>;
+
+/// Hashes a number to itself: what is remembered are keyed hashes already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Not for what is remembered here, but a hasher must take it.
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
 
 /// Remembers nonces and signatures for as long as they could be used again.
 pub(super) struct Replays {

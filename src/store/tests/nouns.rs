@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::store::audit::{self, AuditRow};
+use crate::store::audit::{self, AuditPage, AuditRow};
 use crate::store::key::{self, AuthorityRow, SealingKeyRow, SigningKeyRow};
 use crate::store::{access_key as access_keys, account as accounts, credential as credentials, instance as instances, meta};
 
@@ -15,6 +15,7 @@ on_both_databases! {
     keys_read_back_and_a_leaf_is_replaced_by_one_replica_only
     a_setting_is_first_put_once
     audit_rows_are_listed_in_the_order_of_time
+    audit_pages_are_listed_by_their_beginning_and_trimmed_by_their_end
 }
 
 async fn an_account_reads_back_and_has_an_id_and_a_name_of_its_own(place: &Place) {
@@ -229,11 +230,29 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
         outcome: "ok".to_owned(),
     };
     let (one, two, three) = (row(1, Some("1:root")), row(2, None), row(3, Some("1:root")));
-    apply(&store, audit::insert_batch(&[three.clone(), one.clone()])).await.unwrap();
+    store.apply(write().audit(&three).audit(&one)).await.unwrap();
     store.apply(write().audit(&two)).await.unwrap();
     assert_eq!(audit::list(&store, NOW, None, 10).await.unwrap(), [one.clone(), two.clone(), three.clone()]);
     assert_eq!(audit::list(&store, two.at, None, 1).await.unwrap(), std::slice::from_ref(&two));
     assert_eq!(audit::list(&store, NOW, Some("1:root"), 10).await.unwrap(), [one, three.clone()]);
     apply(&store, audit::trim(three.at)).await.unwrap();
     assert_eq!(audit::list(&store, NOW, None, 10).await.unwrap(), [three]);
+}
+
+async fn audit_pages_are_listed_by_their_beginning_and_trimmed_by_their_end(place: &Place) {
+    let store = place.store().await;
+    let page = |id: &str, first: u64, last: u64| {
+        let at = |seconds| NOW.plus(Duration::from_secs(seconds));
+        AuditPage { id: id.to_owned(), first_at: at(first), last_at: at(last), lines: format!("the lines of {id}") }
+    };
+    let pages = [page("a", 1, 9), page("b", 2, 3), page("c", 2, 8), page("d", 5, 6)];
+    for page in pages.iter().rev() {
+        apply(&store, audit::insert_page(page)).await.unwrap();
+    }
+    assert_eq!(audit::list_pages(&store, NOW, None, 10).await.unwrap(), pages);
+    assert_eq!(audit::list_pages(&store, NOW, Some(&pages[1]), 1).await.unwrap(), pages[2..3]);
+    let [a, _, c, d] = pages;
+    assert_eq!(audit::list_pages(&store, d.last_at, None, 10).await.unwrap(), [a.clone(), c.clone(), d.clone()]);
+    apply(&store, audit::trim(c.last_at)).await.unwrap();
+    assert_eq!(audit::list_pages(&store, NOW, None, 10).await.unwrap(), [a, c]);
 }

@@ -1,0 +1,144 @@
+//! The macro benchmark: transire beside servers that do less, on the same cores, in one run.
+//!
+//! For each operation there are three servers: a *bare* one that answers as many bytes and does nothing
+//! else, a *limit* one that also does the cryptography which the operation can't do without ([`limit`]),
+//! and transire itself, the true program on a store of a thousand accounts with its limits, its replay
+//! memory and its audit on. They take turns, round by round, so that whatever else the machine does
+//! falls on all of them.
+//!
+//! What counts is the server's processor time for a request: client and server share the machine, so
+//! throughput measures both. Each server is loaded twice in each round: with as much as it takes, and at
+//! a rate that all of them reach, because the kernel's part in a request depends on how many come at
+//! once. `docs/performance.md` says how to run it and what it showed.
+
+mod limit;
+mod load;
+mod process;
+mod report;
+mod requests;
+mod store;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+
+use crate::limit::Role;
+use crate::load::{Expected, Load, Pace, Supply};
+use crate::process::Server;
+use crate::report::{Contender, Sample};
+use crate::requests::Operation;
+
+/// What the benchmark fails with: it says what went wrong, and nobody handles it.
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// Measures transire beside servers that do less.
+#[derive(Parser)]
+struct Options {
+    /// How long each server is loaded in each round.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// How many requests a second each server gets when all get as many.
+    #[arg(long, default_value_t = 5000.0)]
+    rate: f64,
+    /// How many rounds.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Connections of the client, each with one request at a time.
+    #[arg(long, default_value_t = 32)]
+    connections: usize,
+    /// Measure only this operation, such as `exchange`.
+    #[arg(long)]
+    only: Option<Operation>,
+    /// Another build of transire to measure.
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_transire"))]
+    program: PathBuf,
+    /// Become one of the servers that transire is compared with.
+    #[arg(long, hide = true)]
+    role: Option<Role>,
+    /// The bytes of that server's answers.
+    #[arg(long, hide = true, default_value_t = 0)]
+    answer_bytes: usize,
+    /// What cargo passes to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    match options.role {
+        Some(role) => limit::serve(role, options.answer_bytes),
+        None => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(compare(&options)),
+    }
+}
+
+/// One operation with its three servers.
+struct Trial {
+    operation: Operation,
+    bare: Server,
+    limit: Server,
+}
+
+async fn compare(options: &Options) -> Result<()> {
+    eprintln!("preparing {} accounts, each with a key and an instance", store::ACCOUNTS);
+    let data = store::Data::prepare().await?;
+    let started = Instant::now();
+    let transire = Server::transire(&options.program, data.directory())?;
+    load::wait_until_healthy(transire.address).await?;
+    let started = started.elapsed();
+    let idle = transire.resident_kilobytes()?;
+    let mut audited = 0;
+
+    let credentials = load::collect_credentials(transire.address, &data).await?;
+    audited += credentials.len() as u64;
+    let mut trials = Vec::new();
+    for operation in Operation::ALL.into_iter().filter(|operation| options.only.is_none_or(|only| only == *operation)) {
+        let bytes = load::answer_bytes(transire.address, operation, &data, &credentials).await?;
+        audited += 1;
+        trials.push(Trial { operation, bare: Server::role(Role::Bare, bytes)?, limit: Server::role(operation.limit(), bytes)? });
+    }
+    let registry = Server::docker_registry(data.directory())?;
+    if registry.is_none() {
+        eprintln!("docker-registry is not here: no comparison with it (see docs/performance.md)");
+    }
+
+    let mut samples: Vec<Sample> = Vec::new();
+    let time = Duration::from_secs_f64(options.seconds);
+    let paces = [Pace::FlatOut, Pace::PerSecond(options.rate)];
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}", options.rounds);
+        for Trial { operation, bare, limit } in &trials {
+            // More than can be answered: every request is its own, and none is sent twice.
+            let requests = Arc::new(operation.requests(&data, &credentials, time, options.rate)?);
+            let mut next = 0;
+            for pace in paces {
+                for (contender, server) in [(Contender::Bare, bare), (Contender::Limit, limit), (Contender::Transire, &transire)] {
+                    let requests = Arc::clone(&requests);
+                    let (expected, supply) = match contender {
+                        Contender::Transire => (operation.expected(), Supply::once(requests, next)),
+                        _ => (Expected::Ok, Supply::again(requests)),
+                    };
+                    let load = Load { expected, pace, time, connections: options.connections };
+                    let sample = load::measure(server, supply, load).await?;
+                    if contender == Contender::Transire {
+                        audited += sample.latencies.len() as u64;
+                        next += sample.latencies.len();
+                    }
+                    samples.push(Sample { operation: Some(*operation), contender, ..sample });
+                }
+            }
+        }
+        if let Some(registry) = &registry {
+            let requests = Arc::new(vec![requests::registry_log_in(registry.address)]);
+            let load = Load { expected: Expected::Ok, pace: Pace::FlatOut, time, connections: options.connections };
+            let sample = load::measure(registry, Supply::again(requests), load).await?;
+            samples.push(Sample { contender: Contender::Registry, ..sample });
+        }
+    }
+    drop(transire);
+    let kept = data.audit_lines()?;
+    report::print(&samples, &paces, started, idle);
+    println!("\naudit: {audited} requests answered, {kept} lines stored");
+    Ok(())
+}

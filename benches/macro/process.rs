@@ -1,0 +1,142 @@
+//! Servers as child processes, and what the kernel counts of them.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::Result;
+use crate::limit::Role;
+
+/// How many of the kernel's units of processor time a second has, on every architecture that Rust
+/// supports well (`USER_HZ`).
+const TICKS_PER_SECOND: u64 = 100;
+
+/// A running server; dropping it ends it and waits for its end.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts transire on the data, as an operator would.
+    pub(crate) fn transire(program: &Path, data: &Path) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.arg("--data-dir").arg(data).args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::start(command)
+    }
+
+    /// Starts this program again, as one of the servers that transire is compared with.
+    pub(crate) fn role(role: Role, answer_bytes: usize) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let role = clap::ValueEnum::to_possible_value(&role).ok_or("a role without a name")?;
+        command.args(["--role", role.get_name(), "--answer-bytes", &answer_bytes.to_string()]);
+        Self::start(command)
+    }
+
+    /// Starts docker-registry with a password file, when the program can be found.
+    pub(crate) fn docker_registry(directory: &Path) -> Result<Option<Self>> {
+        let Some(program) = registry_program() else { return Ok(None) };
+        let (config, passwords) = (directory.join("registry.yml"), directory.join("htpasswd"));
+        fs::write(&passwords, format!("{}:{}\n", crate::requests::REGISTRY_USER, crate::requests::REGISTRY_HASH))?;
+        let storage = directory.join("registry");
+        fs::write(
+            &config,
+            format!(
+                "version: 0.1\nlog: {{level: info, formatter: json, accesslog: {{disabled: true}}}}\n\
+                 storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'}}\n\
+                 auth: {{htpasswd: {{realm: bench, path: {}}}}}\n",
+                storage.display(),
+                passwords.display()
+            ),
+        )?;
+        let mut command = Command::new(program);
+        command.arg("serve").arg(config);
+        // It writes its log to stderr, and the address that it got into it.
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let log = child.stderr.take().ok_or("no log of the registry")?;
+        let mut log = BufReader::new(log);
+        let address = loop {
+            let mut line = String::new();
+            if log.read_line(&mut line)? == 0 {
+                return Err("docker-registry ended before it listened".into());
+            }
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                break rest.chars().take_while(|letter| matches!(letter, '0'..='9' | '.' | ':')).collect::<String>().parse()?;
+            }
+        };
+        drain(log);
+        Ok(Some(Self { child, address }))
+    }
+
+    fn start(mut command: Command) -> Result<Self> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut stdout = BufReader::new(child.stdout.take().ok_or("no output of the server")?);
+        let mut line = String::new();
+        stdout.read_line(&mut line)?;
+        let said: serde_json::Value = serde_json::from_str(&line).map_err(|_| "the server ended before it listened; its log says why")?;
+        let address = said["listening"].as_str().ok_or("the server did not say where it listens")?.parse()?;
+        drain(stdout);
+        Ok(Self { child, address })
+    }
+
+    /// Returns the processor time used so far, by the program and by the kernel for it.
+    pub(crate) fn processor_time(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name, in parentheses, may hold anything.
+        let (_, rest) = stat.rsplit_once(')').ok_or("/proc/PID/stat can't be read")?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<u64>().ok()).ok_or("/proc/PID/stat can't be read");
+        // The 14th and the 15th field of the line, counted from the state, which is the third.
+        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS_PER_SECOND))
+    }
+
+    /// Waits until the server has nothing left to do, and returns its processor time.
+    ///
+    /// What a request leaves to be done later, such as its line in the audit, is counted too.
+    pub(crate) async fn settled_processor_time(&self) -> Result<Duration> {
+        let mut before = self.processor_time()?;
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let now = self.processor_time()?;
+            if now - before <= Duration::from_millis(10) {
+                return Ok(now);
+            }
+            before = now;
+        }
+        Err("the server does not come to rest".into())
+    }
+
+    /// Returns how much of its memory is in use, in kilobytes.
+    pub(crate) fn resident_kilobytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc/PID/status can't be read")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Transire stores what waits in its audit before it ends.
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            self.child.kill().unwrap_or_default();
+        }
+        self.child.wait().map(drop).unwrap_or_default();
+    }
+}
+
+/// Reads what a server still writes, so that it never waits for somebody to read it.
+fn drain(mut from: impl Read + Send + 'static) {
+    std::thread::spawn(move || std::io::copy(&mut from, &mut std::io::sink()));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the benchmark has no settings file")]
+fn registry_program() -> Option<PathBuf> {
+    let named = std::env::var("TRANSIRE_TEST_REGISTRY").ok().map(PathBuf::from);
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/docker-registry/usr/bin/docker-registry");
+    named.or(Some(fetched)).filter(|program| program.is_file())
+}

@@ -1,0 +1,130 @@
+//! What is printed: figures of this machine, and ratios that mean something on others.
+
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::load::Pace;
+use crate::requests::Operation;
+
+/// Who was measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contender {
+    /// hyper alone.
+    Bare,
+    /// hyper and the necessary cryptography.
+    Limit,
+    /// The whole service.
+    Transire,
+    /// docker-registry with a password file.
+    Registry,
+}
+
+impl Contender {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Limit => "limit",
+            Self::Transire => "transire",
+            Self::Registry => "docker-registry, bcrypt",
+        }
+    }
+}
+
+/// One server under one load in one round.
+pub(crate) struct Sample {
+    pub(crate) operation: Option<Operation>,
+    pub(crate) contender: Contender,
+    pub(crate) pace: Pace,
+    /// Of every request, in microseconds, sorted.
+    pub(crate) latencies: Vec<u32>,
+    pub(crate) elapsed: Duration,
+    pub(crate) processor_time: Duration,
+    pub(crate) resident_kilobytes: u64,
+}
+
+impl Sample {
+    fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    fn processor_micros(&self) -> f64 {
+        self.processor_time.as_secs_f64() * 1e6 / self.latencies.len() as f64
+    }
+
+    fn percentile(&self, part: f64) -> f64 {
+        let place = (self.latencies.len() as f64 * part) as usize;
+        self.latencies.get(place).copied().map_or(0.0, f64::from)
+    }
+}
+
+/// Prints all that was measured.
+pub(crate) fn print(samples: &[Sample], paces: &[Pace], started: Duration, idle_kilobytes: u64) {
+    for pace in paces {
+        match pace {
+            Pace::FlatOut => println!("\nAs many requests as each server takes:\n"),
+            Pace::PerSecond(rate) => println!("\n{rate} requests a second for each server:\n"),
+        }
+        println!("{}", table(&samples.iter().filter(|sample| sample.pace == *pace).collect::<Vec<_>>()));
+    }
+    println!("\nstart to first answer: {} ms; idle: {:.1} MB", started.as_millis(), idle_kilobytes as f64 / 1024.0);
+}
+
+fn table(samples: &[&Sample]) -> Table {
+    let operations = Operation::ALL.into_iter().map(Some).chain([None]);
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "operation",
+        "server",
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU µs/request",
+        "memory MB",
+        "CPU : limit",
+        "throughput : limit",
+    ]);
+    for operation in operations {
+        let of = |contender| samples.iter().copied().filter(move |sample| sample.operation == operation && sample.contender == contender);
+        for contender in [Contender::Bare, Contender::Limit, Contender::Transire, Contender::Registry] {
+            let mine: Vec<&Sample> = of(contender).collect();
+            if mine.is_empty() {
+                continue;
+            }
+            let middle = |figure: &dyn Fn(&Sample) -> f64| median(mine.iter().map(|sample| figure(sample)).collect());
+            // Round by round: what slowed one server of a round slowed the other.
+            let ratio = |figure: &dyn Fn(&Sample) -> f64| {
+                let ratios: Vec<f64> = mine.iter().zip(of(Contender::Limit)).map(|(own, limit)| figure(own) / figure(limit)).collect();
+                if ratios.is_empty() { String::new() } else { spread(ratios) }
+            };
+            table.add_row([
+                operation.map_or("check a password", Operation::name).to_owned(),
+                contender.name().to_owned(),
+                format!("{:.0}", middle(&Sample::per_second)),
+                format!("{:.2}", middle(&|sample| sample.percentile(0.5)) / 1e3),
+                format!("{:.2}", middle(&|sample| sample.percentile(0.99)) / 1e3),
+                format!("{:.1}", middle(&Sample::processor_micros)),
+                format!("{:.1}", mine.iter().map(|sample| sample.resident_kilobytes).max().unwrap_or_default() as f64 / 1024.0),
+                ratio(&Sample::processor_micros),
+                ratio(&Sample::per_second),
+            ]);
+        }
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
+}
+
+/// Writes the median, and behind it the least and the most.
+fn spread(mut figures: Vec<f64>) -> String {
+    figures.sort_by(f64::total_cmp);
+    let (least, most) = (figures.first().copied().unwrap_or_default(), figures.last().copied().unwrap_or_default());
+    format!("{:.2} ({least:.2}-{most:.2})", median(figures))
+}

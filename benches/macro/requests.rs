@@ -1,0 +1,160 @@
+//! The requests, signed beforehand and laid out as the bytes that go to the socket.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue, header};
+use transire::domain::clock::{Clock, SystemClock, SystemRandom, random_bytes};
+use transire::sign::{self, Signer, acs3, tc3};
+
+use crate::Result;
+use crate::limit::Role;
+use crate::load::Expected;
+use crate::store::{Data, Tenant};
+
+/// A registry user, for the comparison with a password file.
+pub(crate) const REGISTRY_USER: &str = "bench";
+const REGISTRY_PASSWORD: &str = "bench-EXAMPLE-password";
+/// That password under bcrypt at cost 5, which is what `htpasswd -B` takes unless told otherwise.
+pub(crate) const REGISTRY_HASH: &str = "$2b$05$abcdefghijklmnopqrstuuWz6j1xCnwRKfYWjpgqHNQAGrWQv0ptu";
+
+/// The host that clients sign. As a deployment behind a name has it: without a port.
+const HOST: &str = "transire.example.com";
+/// More requests than any server here answers in a second.
+const MOST_PER_SECOND: f64 = 40_000.0;
+
+/// A credential that logs in to an account's instance.
+pub(crate) struct Credential {
+    pub(crate) username: String,
+    pub(crate) secret: String,
+}
+
+/// What transire is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Operation {
+    /// `CreateInstanceToken`, signed with TC3 in a POST.
+    IssueTencent,
+    /// `GetAuthorizationToken`, signed with ACS3 in a POST.
+    IssueAlibaba,
+    /// `GET /token` with a temporary credential and one scope.
+    Exchange,
+}
+
+impl Operation {
+    pub(crate) const ALL: [Self; 3] = [Self::IssueTencent, Self::IssueAlibaba, Self::Exchange];
+
+    /// Returns how the report names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::IssueTencent => "issue (Tencent, TC3)",
+            Self::IssueAlibaba => "issue (Alibaba, ACS3)",
+            Self::Exchange => "exchange for a token",
+        }
+    }
+
+    /// Returns the server that does its cryptography and nothing else.
+    pub(crate) fn limit(self) -> Role {
+        match self {
+            Self::IssueTencent => Role::IssueTencent,
+            Self::IssueAlibaba => Role::IssueAlibaba,
+            Self::Exchange => Role::Exchange,
+        }
+    }
+
+    /// Returns what a good answer has in it.
+    pub(crate) fn expected(self) -> Expected {
+        Expected::Body(match self {
+            Self::IssueTencent => r#""Token":"trst_"#,
+            Self::IssueAlibaba => r#""AuthorizationToken":"trst_"#,
+            Self::Exchange => r#""token":"ey"#,
+        })
+    }
+
+    /// Makes as many requests as a server could answer in that time, and once more at `rate`, over all
+    /// accounts in turn.
+    pub(crate) fn requests(self, data: &Data, credentials: &[Credential], time: Duration, rate: f64) -> Result<Vec<Vec<u8>>> {
+        let count = (time.as_secs_f64() * (MOST_PER_SECOND + rate)) as usize;
+        (0..count).map(|number| self.request(data, credentials, number)).collect()
+    }
+
+    /// Makes the request of that number; no two signed ones are alike.
+    pub(crate) fn request(self, data: &Data, credentials: &[Credential], number: usize) -> Result<Vec<u8>> {
+        let place = number % data.tenants.len();
+        match self {
+            Self::IssueTencent => create_instance_token(&data.tenants[place]),
+            Self::IssueAlibaba => get_authorization_token(&data.tenants[place]),
+            Self::Exchange => Ok(token(&data.tenants[place], &credentials[place])),
+        }
+    }
+}
+
+/// Signs a `CreateInstanceToken` as the Python SDK does.
+pub(crate) fn create_instance_token(tenant: &Tenant) -> Result<Vec<u8>> {
+    let description = hex::encode(random_bytes::<8>(&SystemRandom));
+    let registry_id = tenant.instance.id.as_str();
+    let body = format!(r#"{{"RegistryId": "{registry_id}", "TokenType": "temp", "Desc": "{description}"}}"#);
+    let now = SystemClock.now();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("x-tc-action", HeaderValue::from_static("CreateInstanceToken"));
+    headers.insert("x-tc-version", HeaderValue::from_static("2019-09-24"));
+    headers.insert("x-tc-region", HeaderValue::from_static("ap-guangzhou"));
+    headers.insert("x-tc-timestamp", HeaderValue::from(now.unix_seconds()));
+    headers.insert("x-tc-requestclient", HeaderValue::from_static("SDK_PYTHON_3.0.1200"));
+    let request = sign::Request { method: "POST", path: "/", query: "", host: HOST, headers: &headers, body: body.as_bytes() };
+    let authorization = tc3::authorization(&request, "content-type;host", "tcr", &signer(tenant), now)?;
+    headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&authorization)?);
+    Ok(written("POST", "/", &headers, &body))
+}
+
+/// Signs a `GetAuthorizationToken` as the present SDKs do.
+fn get_authorization_token(tenant: &Tenant) -> Result<Vec<u8>> {
+    let query = format!("InstanceId={}", tenant.instance.cri_id.as_str());
+    let nonce = hex::encode(random_bytes::<16>(&SystemRandom));
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let request = sign::Request { method: "POST", path: "/", query: &query, host: HOST, headers: &headers, body: b"" };
+    let added = acs3::sign(&request, "GetAuthorizationToken", "2018-12-01", &signer(tenant), SystemClock.now(), &nonce)?;
+    headers.extend(added);
+    Ok(written("POST", &format!("/?{query}"), &headers, ""))
+}
+
+/// Asks for a token as docker does before a push.
+fn token(tenant: &Tenant, credential: &Credential) -> Vec<u8> {
+    let Credential { username, secret } = credential;
+    let service = &tenant.instance.service;
+    let target = format!("/token?account={username}&scope=repository%3Ateam%2Fapp%3Apull%2Cpush&service={service}");
+    let mut headers = HeaderMap::new();
+    let basic = STANDARD.encode(format!("{username}:{secret}"));
+    // Base64 is always fit for a header.
+    headers.extend(HeaderValue::from_str(&format!("Basic {basic}")).map(|value| (header::AUTHORIZATION, value)));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("docker/28.0.0 go/go1.24.0"));
+    written("GET", &target, &headers, "")
+}
+
+/// Logs in to a registry that checks a password file.
+pub(crate) fn registry_log_in(address: SocketAddr) -> Vec<u8> {
+    let basic = STANDARD.encode(format!("{REGISTRY_USER}:{REGISTRY_PASSWORD}"));
+    format!("GET /v2/ HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {basic}\r\n\r\n").into_bytes()
+}
+
+fn signer(tenant: &Tenant) -> Signer<'_> {
+    Signer { access_key_id: &tenant.access_key_id, secret: &tenant.secret, session_token: None }
+}
+
+fn written(method: &str, target: &str, headers: &HeaderMap, body: &str) -> Vec<u8> {
+    let mut text = format!("{method} {target} HTTP/1.1\r\nhost: {HOST}\r\n");
+    for (name, value) in headers {
+        text += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
+    }
+    if method == "POST" {
+        // A String takes whatever is written to it.
+        write!(text, "content-length: {}\r\n", body.len()).unwrap_or_default();
+    }
+    text += "\r\n";
+    text += body;
+    text.into_bytes()
+}

@@ -1,0 +1,95 @@
+//! A store of many accounts, made through the service itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use transire::config::Settings;
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat};
+use transire::domain::principal::AccountId;
+use transire::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
+use transire::sign::SigningSecret;
+use transire::store::Open;
+
+use crate::Result;
+
+/// How many accounts the load is spread over.
+pub(crate) const ACCOUNTS: usize = 1000;
+
+/// One account: its access key and its instance.
+pub(crate) struct Tenant {
+    pub(crate) access_key_id: String,
+    pub(crate) secret: SigningSecret,
+    pub(crate) instance: Instance,
+}
+
+/// The data of one run, which goes away with it.
+pub(crate) struct Data {
+    directory: PathBuf,
+    pub(crate) tenants: Vec<Tenant>,
+    /// Lines in the audit before anything was measured.
+    audited_before: u64,
+}
+
+impl Data {
+    /// Makes the accounts.
+    pub(crate) async fn prepare() -> Result<Self> {
+        let directory = std::env::temp_dir().join(format!("transire-bench-{}", std::process::id()));
+        let mut data = Self { directory, tenants: Vec::new(), audited_before: 0 };
+        let service = Arc::new(transire::open::open(&Settings::default(), &data.directory, Open::Serve).await?);
+        // All at once: writes that wait together share an fsync.
+        let making: Vec<_> = (0..ACCOUNTS).map(|number| tokio::spawn(tenant(Arc::clone(&service), number))).collect();
+        for tenant in making {
+            data.tenants.push(tenant.await?.map_err(|error| error.to_string())?);
+        }
+        service.close().await;
+        drop(service);
+        data.audited_before = data.count_audit_lines()?;
+        Ok(data)
+    }
+
+    /// Returns where the data is.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns how many lines the audit got since.
+    pub(crate) fn audit_lines(&self) -> Result<u64> {
+        Ok(self.count_audit_lines()? - self.audited_before)
+    }
+
+    fn count_audit_lines(&self) -> Result<u64> {
+        let connection = rusqlite::Connection::open(self.directory.join("transire.db"))?;
+        // A row for every change, and for all else pages with a line of text for each.
+        let lines = "SELECT (SELECT count(*) FROM audit) + (SELECT coalesce(sum(length(lines) - length(replace(lines, char(10), ''))), 0) FROM audit_page)";
+        Ok(connection.query_row(lines, (), |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.directory) {
+            eprintln!("{} can't be removed: {error}", self.directory.display());
+        }
+    }
+}
+
+async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Result<Tenant> {
+    let operator = Caller::operator();
+    let context = RequestContext { request_id: service.request_id(), address: None };
+    let id = AccountId::new(100_000_000_001 + i64::try_from(number).unwrap_or_default())?;
+    let account = service.create_account(&operator, Some(id), &format!("tenant-{number}"), &context).await?.id;
+    let NewAccessKey { id, secret } = service.create_access_key(&operator, account, &context).await?;
+    let new = NewInstance {
+        account,
+        name: "bench".to_owned(),
+        region: "ap-guangzhou".to_owned(),
+        service: format!("registry-{number}.example.com"),
+        algorithm: Algorithm::Es256,
+        kid_format: KidFormat::Thumbprint,
+        token_ttl_seconds: 300,
+        registry_url: None,
+        default: DefaultMark::Unmarked,
+    };
+    let instance = service.create_instance(&operator, new, &context).await?;
+    Ok(Tenant { access_key_id: id, secret: SigningSecret::new(secret), instance })
+}
