@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -77,8 +78,9 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
     let router = http::router(Arc::clone(&service), settings.http());
     let connections = Arc::new(Semaphore::new(settings.limits.connections));
     let graceful = GracefulShutdown::new();
+    let header_timeout = Duration::from_secs(settings.limits.header_seconds);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(settings.limits.header_seconds));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).keep_alive_interval(Duration::from_secs(20));
     let accept = async {
         loop {
@@ -92,13 +94,25 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
                     continue;
                 }
             };
-            let connection =
-                builder.serve_connection_with_upgrades(TokioIo::new(without_delay(stream)), answerer(router.clone(), peer)).into_owned();
+            let begun = Arc::new(AtomicBool::new(false));
+            let answerer = answerer(router.clone(), peer, Arc::clone(&begun));
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(without_delay(stream)), answerer).into_owned();
             let connection = graceful.watch(connection);
+            // The timeout for headers begins when the version of HTTP is known; who sends nothing, or stops
+            // within HTTP/2's preface, would keep its place for ever.
+            let silent = async move {
+                tokio::time::sleep(header_timeout).await;
+                if begun.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::spawn(async move {
-                // A client that breaks off is its own affair, and hyper has answered what it could.
-                if let Err(error) = connection.await {
-                    tracing::debug!(%peer, "a connection broke: {error}");
+                tokio::select! {
+                    outcome = connection => if let Err(error) = outcome {
+                        // A client that breaks off is its own affair, and hyper has answered what it could.
+                        tracing::debug!(%peer, "a connection broke: {error}");
+                    },
+                    () = silent => tracing::debug!(%peer, "a connection brought no request in time"),
                 }
                 drop(permit);
             });
@@ -125,13 +139,16 @@ fn without_delay(stream: TcpStream) -> TcpStream {
     stream
 }
 
+/// Answers the requests of one connection; the first one sets `begun`.
 fn answerer(
     router: Router,
     peer: SocketAddr,
+    begun: Arc<AtomicBool>,
 ) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send + 'static>
 + Send
 + 'static {
     service_fn(move |mut request: hyper::Request<Incoming>| {
+        begun.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(peer));
         router.clone().oneshot(request.map(axum::body::Body::new))
     })

@@ -7,4 +7,5 @@ mod errors;
 mod harness;
 mod layers;
 mod registry;
+mod serve;
 mod tencent;

@@ -1,0 +1,33 @@
+//! The listener: connections, and the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use transire::config::Settings;
+
+use crate::harness::App;
+
+#[tokio::test]
+async fn a_connection_that_brings_no_request_is_cut_off() {
+    // Who sent nothing, or half of HTTP/2's preface, kept its place among `limits.connections` for ever.
+    let app = App::new().await;
+    let mut settings = Settings::default();
+    settings.limits.header_seconds = 1;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(transire::serve::run(Arc::clone(&app.service), settings, listener, stopped));
+    for begin in ["", "P", "PRI * HTTP/2.0\r\n"] {
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(begin.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        timeout(Duration::from_secs(10), silent.read_to_end(&mut rest)).await.expect("the connection is still open").unwrap();
+        assert!(rest.is_empty(), "{begin:?} was answered with {rest:?}");
+    }
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
