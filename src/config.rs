@@ -62,8 +62,8 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signatures {
-    /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256`,
-    /// `HMAC-SHA1` (Alibaba's RPC) and `acs` (Alibaba's ROA); all of them when absent.
+    /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256` and
+    /// `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name); all of them when absent.
     pub allow: Option<Vec<String>>,
 }
 
@@ -339,6 +339,9 @@ mod tests {
         }
         assert!(parse("", &[("TRANSIRE_SIGNATURES__ALLOW", "['MD5']")]).unwrap_err().message().contains("MD5"));
         assert!(parse("public_url = 'http://a.example.com/'", &[]).is_err());
+        // The documents named `acs` for ROA, and the settings refused it.
+        let documented = ["TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1", "ACS3-HMAC-SHA256", "HMAC-SHA1"];
+        assert_eq!(parse(&format!("[signatures]\nallow = {documented:?}"), &[]).unwrap().signatures.allow.unwrap(), documented);
     }
 
     #[test]
