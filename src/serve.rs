@@ -27,6 +27,8 @@ use crate::service::Service;
 
 /// How long requests that are under way at the end may take.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the audit's last lines may wait for the database.
+const AUDIT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a listener waits that can't accept: the process is out of files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// Concurrent requests of one HTTP/2 connection.
@@ -128,7 +130,9 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
         tracing::warn!("some requests did not finish in time");
     }
     housekeeper.abort();
-    service.close().await;
+    if tokio::time::timeout(AUDIT_DEADLINE, service.close()).await.is_err() {
+        tracing::error!("the last audit lines are lost: the database does not answer");
+    }
 }
 
 /// Sends small answers at once; an answer is one packet, and waiting for more only delays it.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -30,4 +31,19 @@ async fn a_connection_that_brings_no_request_is_cut_off() {
     }
     stop.send(()).unwrap();
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_does_not_hold_up_the_end() {
+    // The audit's writer tried for ever to store what waited, so SIGTERM did nothing until the database came back.
+    let app = App::new().await;
+    let lock = Connection::open(app.database()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    app.temporary().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(transire::serve::run(Arc::clone(&app.service), Settings::default(), listener, stopped));
+    stop.send(()).unwrap();
+    timeout(Duration::from_secs(30), running).await.expect("it still runs").unwrap();
+    lock.execute_batch("ROLLBACK").unwrap();
 }
