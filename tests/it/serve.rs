@@ -47,3 +47,19 @@ async fn a_database_that_is_away_does_not_hold_up_the_end() {
     timeout(Duration::from_secs(30), running).await.expect("it still runs").unwrap();
     lock.execute_batch("ROLLBACK").unwrap();
 }
+
+#[tokio::test]
+async fn keys_that_could_not_be_read_again_are_tried_again() {
+    // The feed tells of a change once: when reading the keys failed then, the old ones stayed until the next start.
+    let app = App::new().await;
+    let other = Connection::open(app.database()).unwrap();
+    let announce = "UPDATE change_counter SET position = position + 1;
+         INSERT INTO change (position, noun, thing_id, changed_at) SELECT position, 'sealing_key', 'x', 0 FROM change_counter;";
+    other.execute_batch(&format!("{announce} UPDATE sealing_key SET wrapped = CAST(wrapped || x'00' AS BLOB)")).unwrap();
+    assert!(app.service.catch_up().await.is_err());
+    assert!(app.service.catch_up().await.is_err(), "the change was forgotten");
+    other.execute_batch("UPDATE sealing_key SET wrapped = substr(wrapped, 1, length(wrapped) - 1)").unwrap();
+    app.service.catch_up().await.unwrap();
+    let (username, secret) = app.temporary().await;
+    assert_eq!(app.registry(Some((&username, secret.expose())), "service=registry.example.com").await.status, 200);
+}
