@@ -85,7 +85,7 @@ pub struct Limits {
     pub body_bytes: usize,
     /// The largest body of a TC3 request, in bytes; Tencent's own limit is 10 MB.
     pub tc3_body_bytes: usize,
-    /// Bodies in memory at once, in bytes.
+    /// Bodies in memory at once, in bytes: half for known keys, half for who is known only by the body.
     pub bodies_in_flight_bytes: usize,
     /// How long a whole body may take, in seconds.
     pub body_seconds: u64,
