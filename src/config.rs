@@ -65,8 +65,8 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signatures {
-    /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256`,
-    /// `HMAC-SHA1` (Alibaba's RPC) and `acs` (Alibaba's ROA); all of them when absent.
+    /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256` and
+    /// `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name); all of them when absent.
     pub allow: Option<Vec<String>>,
 }
 
@@ -88,7 +88,7 @@ pub struct Limits {
     pub body_bytes: usize,
     /// The largest body of a TC3 request, in bytes; Tencent's own limit is 10 MB.
     pub tc3_body_bytes: usize,
-    /// Bodies in memory at once, in bytes.
+    /// Bodies in memory at once, in bytes: half for known keys, half for who is known only by the body.
     pub bodies_in_flight_bytes: usize,
     /// How long a whole body may take, in seconds.
     pub body_seconds: u64,
@@ -342,6 +342,9 @@ mod tests {
         }
         assert!(parse("", &[("TRANSIRE_SIGNATURES__ALLOW", "['MD5']")]).unwrap_err().message().contains("MD5"));
         assert!(parse("public_url = 'http://a.example.com/'", &[]).is_err());
+        // The documents named `acs` for ROA, and the settings refused it.
+        let documented = ["TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1", "ACS3-HMAC-SHA256", "HMAC-SHA1"];
+        assert_eq!(parse(&format!("[signatures]\nallow = {documented:?}"), &[]).unwrap().signatures.allow.unwrap(), documented);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod replay;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -93,6 +94,8 @@ pub struct Service {
     issuer: String,
     master: MasterKey,
     keyring: ArcSwap<Keyring>,
+    /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
+    keyring_read_at: AtomicU64,
     directory: directory::Directory,
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
@@ -176,8 +179,12 @@ impl Service {
 
     /// Obeys what was changed since, here or elsewhere.
     pub async fn catch_up(&self) -> Result<()> {
-        if self.directory.catch_up(&self.store).await? == directory::KeysChanged::Yes {
+        self.directory.catch_up(&self.store).await?;
+        let changes = self.directory.key_changes();
+        if self.keyring_read_at.load(Ordering::Acquire) != changes {
+            // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
             self.reload_keyring().await?;
+            self.keyring_read_at.store(changes, Ordering::Release);
         }
         Ok(())
     }

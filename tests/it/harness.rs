@@ -161,6 +161,11 @@ impl App {
         }
     }
 
+    /// Returns where the database is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.join("transire.db")
+    }
+
     /// Lets time pass.
     pub(crate) fn wait(&self, time: Duration) {
         let millis = i64::try_from(time.as_millis()).unwrap();

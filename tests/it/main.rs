@@ -11,4 +11,5 @@ mod harness;
 mod layers;
 mod registry;
 mod revocation;
+mod serve;
 mod tencent;

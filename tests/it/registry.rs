@@ -263,6 +263,16 @@ async fn an_address_with_too_many_refusals_waits_even_with_a_good_credential() {
 }
 
 #[tokio::test]
+async fn a_stranger_that_asks_for_made_up_services_is_slowed() {
+    // Each asked the database, and none counted: one address could ask without end.
+    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let ask = async |number: u32| app.registry(None, &format!("service=s{number}&scope=repository:a:pull")).await;
+    assert_eq!(refused(&ask(0).await), bad_request());
+    assert_eq!(refused(&ask(1).await), bad_request());
+    assert_eq!(refused(&ask(2).await), (429, "TOOMANYREQUESTS".to_owned()));
+}
+
+#[tokio::test]
 async fn a_form_has_a_limit() {
     let app = App::new().await;
     assert_eq!(refused(&app.registry_form(&"x".repeat(1_048_577)).await).0, 413);

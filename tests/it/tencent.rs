@@ -373,6 +373,40 @@ async fn bodies_that_trickle_or_crowd_are_refused_in_the_envelope() {
     );
 }
 
+#[tokio::test]
+async fn strangers_that_fill_the_memory_for_bodies_shut_no_known_key_out() {
+    // All bodies shared one budget: 64 stalled forms of a megabyte, from anybody, and no signed POST was served.
+    let app = App::with(|options| options.http.body_budget_bytes = 1000).await;
+    let stalled = || {
+        let request = Request::post("/").header("host", HOST).header("content-type", "application/x-www-form-urlencoded");
+        app.send(request.body(Body::new(Stalled(Some(bytes::Bytes::from_static(&[b'a'; 330]))))).unwrap())
+    };
+    let crowd = async { tokio::join!(stalled(), stalled(), stalled()) };
+    tokio::select! {
+        biased;
+        _ = crowd => panic!("no form was kept"),
+        answer = app.tencent("CreateInstanceToken", &app.wanted()).send() => { served(&answer); }
+    }
+}
+
+/// A body that stops after its beginning.
+struct Stalled(Option<bytes::Bytes>);
+
+impl axum::body::HttpBody for Stalled {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>>> {
+        match self.0.take() {
+            Some(bytes) => std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(bytes)))),
+            None => std::task::Poll::Pending,
+        }
+    }
+}
+
 /// A body that never comes.
 struct Never;
 
