@@ -71,6 +71,7 @@ CREATE TABLE credential (
     description TEXT NOT NULL,
     secret_hash BYTEA NOT NULL,
     state TEXT NOT NULL,
+    generation BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );

@@ -71,6 +71,7 @@ CREATE TABLE credential (
     description TEXT NOT NULL,
     secret_hash BLOB NOT NULL,
     state TEXT NOT NULL,
+    generation INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT;

@@ -15,7 +15,7 @@ pub(super) enum Command {
         #[arg(long)]
         account: AccountId,
     },
-    /// Stop an access key, and what was issued with it.
+    /// Stop an access key, and the temporary credentials that it got; the audit lists its long-term ones.
     Disable {
         /// The access key's id.
         #[arg(long)]

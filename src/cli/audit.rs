@@ -10,6 +10,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 use crate::service::AuditRow;
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List what was done and refused, the oldest first.
@@ -17,6 +19,9 @@ pub(super) enum Command {
         /// A time such as 2025-01-02T03:04:05Z, or how far back: 30m, 12h, 7d.
         #[arg(long)]
         since: String,
+        /// Only what was before this time, written like --since.
+        #[arg(long)]
+        until: Option<String>,
         /// Only what this principal did, such as 100000000001:root.
         #[arg(long)]
         principal: Option<String>,
@@ -24,9 +29,12 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let Command::List { since, principal } = command;
-    let since = parse_since(&since, context.service.now())?;
-    let rows = context.service.audit_lines(&context.operator, since, principal.as_deref()).await?;
+    let Command::List { since, until, principal } = command;
+    let now = context.service.now();
+    let since = parse_time("since", &since, now)?;
+    // A line may be written while this runs, and by a clock that is a little ahead.
+    let until = until.map_or(Ok(now.plus(DAY)), |until| parse_time("until", &until, now))?;
+    let rows = context.service.audit_lines(&context.operator, since, until, principal.as_deref()).await?;
     let columns = ["at", "action", "outcome", "principal", "service", "credential_id", "address", "request_id", "detail"];
     context.output.list(&columns, rows.into_iter().map(row).collect())
 }
@@ -45,7 +53,7 @@ fn row(row: AuditRow) -> Vec<Value> {
     ]
 }
 
-fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp> {
+fn parse_time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp> {
     let back = || {
         let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
         let seconds = match unit {
@@ -57,9 +65,9 @@ fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp> {
         };
         Some(now.minus(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?)))
     };
-    Timestamp::parse_rfc3339(text)
-        .or_else(back)
-        .ok_or_else(|| Error::invalid_parameter("since", "--since is a time such as 2025-01-02T03:04:05Z, or how far back: 30m, 12h, 7d"))
+    Timestamp::parse_rfc3339(text).or_else(back).ok_or_else(|| {
+        Error::invalid_parameter(option, format!("--{option} is a time such as 2025-01-02T03:04:05Z, or how far back: 30m, 12h, 7d"))
+    })
 }
 
 #[cfg(test)]
@@ -69,10 +77,10 @@ mod tests {
     #[test]
     fn since_is_a_time_or_how_far_back() {
         let now = Timestamp::from_unix_seconds(1_000_000);
-        assert_eq!(parse_since("30m", now).unwrap(), Timestamp::from_unix_seconds(1_000_000 - 1800));
-        assert_eq!(parse_since("2025-01-02T03:04:05Z", now).unwrap(), Timestamp::from_unix_seconds(1_735_787_045));
+        assert_eq!(parse_time("since", "30m", now).unwrap(), Timestamp::from_unix_seconds(1_000_000 - 1800));
+        assert_eq!(parse_time("since", "2025-01-02T03:04:05Z", now).unwrap(), Timestamp::from_unix_seconds(1_735_787_045));
         for bad in ["", "m", "5", "5y", "-5m", "５m", "99999999999999999999d"] {
-            assert!(parse_since(bad, now).is_err(), "{bad:?} was taken");
+            assert!(parse_time("since", bad, now).is_err(), "{bad:?} was taken");
         }
     }
 }

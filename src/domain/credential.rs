@@ -171,6 +171,8 @@ pub struct LongTermCredential {
     pub secret_hash: [u8; 32],
     /// Whether it may be used.
     pub state: CredentialState,
+    /// What refresh tokens got with it name; raising it stops them.
+    pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops.

@@ -143,7 +143,7 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
         // had worked.
         return Err(Error::new(ErrorKind::BadCredentials, "Log in with a username and a password."));
     }
-    let caller = service.log_in(registry, log_in, &visit.context).await?;
+    let caller = service.log_in(registry, log_in, &scopes, &visit.context).await?;
     visit.principal = caller.principal();
     let offline = if asked.offline { Offline::Asked } else { Offline::No };
     let exchanged = service.token(&caller, &scopes, offline, &visit.context).await?;

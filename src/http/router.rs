@@ -22,6 +22,9 @@ use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_pa
 use super::plain::Page;
 use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
 
+/// The largest form at the token exchange, in bytes: credentials and a few dozen scopes are a tenth of it,
+/// and a stranger who lets it trickle holds memory that others wait for.
+const LARGEST_FORM: usize = 64 * 1024;
 /// Where registries send their clients.
 const TOKEN_PATH: &str = "/token";
 
@@ -57,6 +60,10 @@ impl Front {
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
         let mut visit = Visit::new(self.service.request_id(), client);
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
+        // In one place, whatever was wrong: a stranger costs the same by nonsense as by guessing.
+        if let (Err(error), None) = (&answer, &visit.principal) {
+            self.service.count_refusal(error, &visit.context);
+        }
         visit.end(answer)
     }
 
@@ -78,7 +85,7 @@ impl Front {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
             let mut buffered = Buffered::new(&self.unknown);
-            self.read(body, self.settings.max_body_bytes, Announced::Refuse, &mut buffered).await?;
+            self.read(body, self.settings.max_body_bytes.min(LARGEST_FORM), Announced::Refuse, &mut buffered).await?;
             registry::post(&self.service, parts, buffered.bytes(), visit).await
         } else {
             Ok(registry::method_not_allowed(&parts.method))
@@ -102,7 +109,7 @@ impl Front {
         };
         let mut body = body;
         if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
-            self.admit(parts, host, &marks, visit).await?;
+            self.admit(parts, host, &marks).await?;
         } else if marks.is_refused() && !marks.may_stand_in_the_body(parts) {
             body = Body::empty();
         }
@@ -125,9 +132,9 @@ impl Front {
     }
 
     /// Checks what can be known before a body takes memory: a stranger gets none.
-    async fn admit(&self, parts: &Parts, host: &str, marks: &Marks<'_>, visit: &Visit) -> Result<()> {
+    async fn admit(&self, parts: &Parts, host: &str, marks: &Marks<'_>) -> Result<()> {
         if let Some(preview) = sign::preview(&parts.headers) {
-            return self.service.admit(&preview, &visit.context).await;
+            return self.service.admit(&preview).await;
         }
         // It can't be read; its reader says what is wrong with it, without the body.
         let request = signed(parts, host, b"");

@@ -14,6 +14,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
 use crate::domain::instance::Instance;
 use crate::domain::principal::{AccountId, Principal};
+use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::sign;
@@ -129,32 +130,15 @@ pub enum LogIn {
 impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
-    ///
-    /// A refusal counts against the address: whoever is refused here never comes to [`Self::authenticate`].
-    pub async fn admit(&self, preview: &sign::Preview<'_>, context: &RequestContext) -> Result<()> {
-        let admitted = async {
-            self.check_method(preview.method)?;
-            self.active_access_key(preview.access_key_id).await?;
-            preview.method.check_time(preview.signed_at, self.now())
-        };
-        let admitted = admitted.await;
-        if let Err(error) = &admitted {
-            self.count_refusal(error, context);
-        }
-        admitted
+    pub async fn admit(&self, preview: &sign::Preview<'_>) -> Result<()> {
+        self.check_method(preview.method)?;
+        self.active_access_key(preview.access_key_id).await?;
+        preview.method.check_time(preview.signed_at, self.now())
     }
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
-    /// whether it came before. A refusal counts against the address.
-    pub async fn authenticate(&self, request: &sign::Unverified, context: &RequestContext) -> Result<Caller> {
-        let proven = self.prove(request).await;
-        if let Err(error) = &proven {
-            self.count_refusal(error, context);
-        }
-        proven.map(|key| Caller { identity: Identity::Signed(key) })
-    }
-
-    async fn prove(&self, request: &sign::Unverified) -> Result<Arc<AccessKey>> {
+    /// whether it came before.
+    pub async fn authenticate(&self, request: &sign::Unverified) -> Result<Caller> {
         let now = self.now();
         self.check_method(request.method())?;
         let key = self.active_access_key(request.access_key_id()).await?;
@@ -165,7 +149,7 @@ impl Service {
         }
         let replay = request.verify(&key.signing_secret)?;
         self.replays.check(&key.id, request.signed_at(), &replay, now)?;
-        Ok(key)
+        Ok(Caller { identity: Identity::Signed(key) })
     }
 
     fn check_method(&self, method: sign::Method) -> Result<()> {
@@ -181,36 +165,36 @@ impl Service {
         }
     }
 
-    /// Logs in at the registry door; `service` picks the instance. A refusal counts against the address
-    /// and is written to the audit.
-    pub async fn log_in(&self, service: &str, log_in: LogIn, context: &RequestContext) -> Result<Caller> {
+    /// Logs in at the registry door; `service` picks the instance. A refusal is written to the audit, with
+    /// the `scopes` that were asked for.
+    pub async fn log_in(&self, service: &str, log_in: LogIn, scopes: &[Scope], context: &RequestContext) -> Result<Caller> {
         let instance = self.directory.instance_by_service(&self.store, service).await?;
-        let identity = match (log_in, instance) {
+        let identity = match (&log_in, instance) {
             (LogIn::Anonymous, Some(instance)) => {
                 // A token costs a signature, and this one opens nothing: no stranger may ask for many.
                 self.count_stranger(context);
-                return Ok(Caller { identity: Identity::Anonymous { instance } });
+                Ok(Identity::Anonymous { instance })
             }
-            (LogIn::Anonymous, None) => {
-                // It cost a look into the database: what isn't there is not remembered.
-                self.count_stranger(context);
-                return Err(Error::invalid_parameter(
-                    "service",
-                    format!("no instance has the service {service:?}; set the registry's auth.token.service to an instance's service"),
-                ));
-            }
-            (LogIn::Password { username, secret }, instance) => self.log_in_by_password(instance, &username, &secret).await,
+            (LogIn::Anonymous, None) => Err(Error::invalid_parameter(
+                "service",
+                format!("no instance has the service {service:?}; set the registry's auth.token.service to an instance's service"),
+            )),
+            (LogIn::Password { username, secret }, instance) => self.log_in_by_password(instance, username, secret).await,
             (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token).await,
         };
-        match identity {
-            Ok(identity) => Ok(Caller { identity }),
-            Err(error) => {
-                self.count_refusal(&error, context);
-                if error.kind() == &ErrorKind::BadCredentials {
-                    self.audit_refused_log_in(service, context)?;
-                }
-                Err(error)
-            }
+        if identity.as_ref().is_err_and(|error| error.kind() == &ErrorKind::BadCredentials) {
+            self.audit_refused_log_in(service, self.claimed_credential(&log_in), scopes, context)?;
+        }
+        Ok(Caller { identity: identity? })
+    }
+
+    /// Returns the credential that a log-in claims to be of; nothing about it need be true any more.
+    fn claimed_credential(&self, log_in: &LogIn) -> Option<CredentialId> {
+        let sealed = |kind, secret: &Secret| self.keyring.load().open(kind, secret.expose()).map(|grant| grant.id);
+        match log_in {
+            LogIn::Anonymous => None,
+            LogIn::Password { secret, .. } => credential::long_term_id(secret.expose()).or_else(|| sealed(SecretKind::Temporary, secret)),
+            LogIn::Refresh { token } => sealed(SecretKind::Refresh, token),
         }
     }
 
@@ -236,11 +220,11 @@ impl Service {
         Ok(Identity::LoggedIn { instance, grant, refresh_token: None })
     }
 
-    async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: Secret) -> Result<Identity> {
+    async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret) -> Result<Identity> {
         let grant = self.keyring.load().open(SecretKind::Refresh, token.expose()).ok_or_else(Error::bad_credentials)?;
         self.check_standing(&grant, self.now()).await?;
         let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
-        Ok(Identity::LoggedIn { instance, grant, refresh_token: Some(token) })
+        Ok(Identity::LoggedIn { instance, grant, refresh_token: Some(token.clone()) })
     }
 
     /// Returns what a stored credential would say if it were sealed.
@@ -250,7 +234,7 @@ impl Service {
             id: stored.id.clone(),
             principal: stored.principal,
             principal_generation: account.generation,
-            origin: Origin::LongTerm { id: stored.id.clone() },
+            origin: Origin::LongTerm { id: stored.id.clone(), generation: stored.generation },
             instance: stored.instance.clone(),
             username: stored.username,
             issued_at: stored.created_at,
@@ -268,21 +252,29 @@ impl Service {
                 let key = self.directory.access_key(&self.store, &self.master, id).await?;
                 key.is_some_and(|key| key.generation == *generation)
             }
-            Origin::LongTerm { id } => self.long_term_stands(id, now).await?,
+            Origin::LongTerm { id, generation } => self.long_term_stands(id, *generation, now).await?,
         };
         if now < grant.expires_at && principal_stands && origin_stands { Ok(()) } else { Err(Error::bad_credentials()) }
     }
 
-    async fn long_term_stands(&self, id: &CredentialId, now: Timestamp) -> Result<bool> {
+    async fn long_term_stands(&self, id: &CredentialId, generation: i64, now: Timestamp) -> Result<bool> {
         let stored = self.directory.credential(&self.store, id).await?;
-        Ok(stored.is_some_and(|stored| stored.state == CredentialState::Active && now < stored.expires_at))
+        let stands = |stored: &LongTermCredential| {
+            stored.state == CredentialState::Active && stored.generation == generation && now < stored.expires_at
+        };
+        Ok(stored.is_some_and(|stored| stands(&stored)))
     }
 
-    /// Counts against the address what a stranger can cause; a fault of ours is nobody's refusal.
-    fn count_refusal(&self, error: &Error, context: &RequestContext) {
+    /// Counts a refused request against its address; a fault of ours is nobody's refusal.
+    pub fn count_refusal(&self, error: &Error, context: &RequestContext) {
         let ours = matches!(
             error.kind(),
-            ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal | ErrorKind::NonceMemoryFull
+            ErrorKind::StoreUnavailable
+                | ErrorKind::AuditUnavailable
+                | ErrorKind::Misconfigured
+                | ErrorKind::Internal
+                | ErrorKind::NonceMemoryFull
+                | ErrorKind::Overloaded
         );
         if !ours {
             self.count_stranger(context);

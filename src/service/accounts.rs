@@ -71,8 +71,8 @@ impl Service {
         store::access_key::list(&self.store, account).await
     }
 
-    /// Disables, enables or deletes an access key. What was issued with it stops with it, except when it is
-    /// only enabled again.
+    /// Disables, enables or deletes an access key. The temporary credentials that it got stop with it, and stay
+    /// stopped when it is enabled again; long-term ones are the account's, and the audit says which they are.
     pub async fn set_access_key_state(&self, caller: &Caller, id: &str, state: AccessKeyState, context: &RequestContext) -> Result<()> {
         caller.require_operator()?;
         let action = match state {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,6 +20,7 @@ use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::Instance;
+use crate::domain::scope::Scope;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store::audit::{self, AuditPage, AuditRow};
 use crate::store::{Operation, Store, Write};
@@ -305,31 +307,50 @@ fn random_id(random: &dyn Random) -> String {
 
 impl Service {
     /// Records that somebody tried to log in to `service` and was refused.
-    pub(super) fn audit_refused_log_in(&self, service: &str, context: &RequestContext) -> Result<()> {
-        self.audit.reserve()?.record(Line::new("registry.log-in", self.now(), context).service(service).refused());
+    pub(super) fn audit_refused_log_in(
+        &self,
+        service: &str,
+        claimed: Option<CredentialId>,
+        scopes: &[Scope],
+        context: &RequestContext,
+    ) -> Result<()> {
+        let asked: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        let mut line = Line::new("registry.log-in", self.now(), context).service(service).refused().detail(json!({ "asked": asked }));
+        if let Some(id) = claimed {
+            line = line.credential(&id);
+        }
+        self.audit.reserve()?.record(line);
         Ok(())
     }
 
-    /// Lists what was done since a time, by one principal or by all, the oldest first.
-    pub async fn audit_lines(&self, caller: &Caller, since: Timestamp, principal: Option<&str>) -> Result<Vec<AuditRow>> {
+    /// Lists what was done between two times, by one principal or by all, the oldest first.
+    ///
+    /// [`ErrorKind::Unsupported`] when that is more than can be listed at once: nothing is left out in silence.
+    pub async fn audit_lines(&self, caller: &Caller, since: Timestamp, until: Timestamp, principal: Option<&str>) -> Result<Vec<AuditRow>> {
         caller.require_operator()?;
-        let wanted = |row: &AuditRow| row.at >= since && principal.is_none_or(|principal| row.principal.as_deref() == Some(principal));
-        let mut listed = audit::list(&self.store, since, principal, LISTED as u32).await?;
+        let wanted = |row: &AuditRow| {
+            (since..until).contains(&row.at) && principal.is_none_or(|principal| row.principal.as_deref() == Some(principal))
+        };
+        let mut listed = audit::list(&self.store, since, principal, LISTED as u32 + 1).await?;
+        listed.retain(wanted);
         let mut after = None;
         loop {
             let pages = audit::list_pages(&self.store, since, after.as_ref(), PAGES).await?;
             for page in &pages {
                 listed.extend(rows(page)?.into_iter().filter(wanted));
             }
-            listed.sort_unstable_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
-            listed.truncate(LISTED);
-            let Some(last) = pages.into_iter().next_back() else { return Ok(listed) };
-            // Pages that begin after the last line that has a place can't add another.
-            if listed.len() == LISTED && listed.last().is_some_and(|row| row.at < last.first_at) {
-                return Ok(listed);
+            if listed.len() > LISTED {
+                return Err(Error::unsupported(format!(
+                    "There are more than {LISTED} lines; narrow them by --since, --until or --principal."
+                )));
             }
-            after = Some(last);
+            match pages.into_iter().next_back() {
+                Some(last) if last.first_at < until => after = Some(last),
+                _ => break,
+            }
         }
+        listed.sort_unstable_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        Ok(listed)
     }
 }
 

@@ -42,9 +42,10 @@ impl From<AnyInstanceId> for InstanceChoice {
     }
 }
 
-/// What the audit says of a temporary credential besides.
+/// What the audit says of a credential besides: with a stolen key's id, all that it got is found.
 #[derive(Serialize)]
-struct ExpiresAt {
+struct IssuedBy<'a> {
+    access_key_id: &'a str,
     expires_at: Timestamp,
 }
 
@@ -91,7 +92,7 @@ impl Service {
                 .caller(caller)
                 .credential(&grant.id)
                 .instance(&instance)
-                .detail(ExpiresAt { expires_at: grant.expires_at }),
+                .detail(IssuedBy { access_key_id: &key.id, expires_at: grant.expires_at }),
         );
         Ok(Issued { username: username.of(grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
     }
@@ -106,7 +107,8 @@ impl Service {
     ) -> Result<Issued> {
         let instance = self.own_instance(caller, choice).await?;
         name::check_description("Desc", description)?;
-        let principal = caller.access_key()?.principal;
+        let key = caller.access_key()?;
+        let principal = key.principal;
         let now = self.now();
         let id = CredentialId::random(&*self.random);
         let secret = credential::long_term_secret(&id, &*self.random);
@@ -120,10 +122,15 @@ impl Service {
             description: description.to_owned(),
             secret_hash,
             state: CredentialState::Active,
+            generation: 0,
             created_at: now,
             expires_at: now.plus(LONG_TERM_TTL),
         };
-        let line = Line::new("credential.issue-long-term", now, context).caller(caller).credential(&id).instance(&instance);
+        let line = Line::new("credential.issue-long-term", now, context)
+            .caller(caller)
+            .credential(&id)
+            .instance(&instance)
+            .detail(IssuedBy { access_key_id: &key.id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
         self.store.apply(self.write().then(store::credential::insert(&stored)).audit(&line.row(&*self.random))).await?;
         Ok(Issued { username: stored.username.of(principal), secret, id, expires_at: stored.expires_at })

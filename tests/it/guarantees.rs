@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use transire::domain::clock::Timestamp;
 use transire::domain::credential::{CredentialId, CredentialState};
 use transire::service::{AccessKeyState, AuditMode, Caller, InstanceChoice};
 
@@ -46,7 +47,7 @@ async fn what_a_disabled_key_got_stays_stopped_when_the_key_is_enabled() {
 }
 
 #[tokio::test]
-async fn a_long_term_credential_and_its_refresh_token_rest_while_it_is_disabled() {
+async fn a_long_term_credential_rests_while_it_is_disabled_and_its_refresh_tokens_end() {
     let app = App::new().await;
     let operator = Caller::operator();
     let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
@@ -57,12 +58,26 @@ async fn a_long_term_credential_and_its_refresh_token_rest_while_it_is_disabled(
     // The key that made it does not matter to it.
     app.service.set_access_key_state(&operator, &app.key.id, AccessKeyState::Disabled, &context()).await.unwrap();
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
+    // Whoever stole the refresh token must not have it back with the owner's next log-in.
     for (state, works) in [(CredentialState::Disabled, false), (CredentialState::Active, true)] {
         app.service.set_credential_state(&operator, &choice, &id, state, &context()).await.unwrap();
-        assert_eq!((app.logs_in(ACCOUNT, secret).await, app.refreshes(&refresh).await), (works, works), "{state:?}");
+        assert_eq!((app.logs_in(ACCOUNT, secret).await, app.refreshes(&refresh).await), (works, false), "{state:?}");
     }
+    let refresh = app.refresh_token(ACCOUNT, secret).await;
+    assert!(app.refreshes(&refresh).await);
     app.service.delete_credential(&operator, &choice, &id, &context()).await.unwrap();
     assert!(!app.logs_in(ACCOUNT, secret).await && !app.refreshes(&refresh).await);
+}
+
+#[tokio::test]
+async fn a_credential_is_changed_through_its_own_instance_alone() {
+    let app = App::new().await;
+    let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    let issued = app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone();
+    let id: CredentialId = issued["TokenId"].as_str().unwrap().parse().unwrap();
+    let other = InstanceChoice::Tcr(app.other_instance.id.clone());
+    assert!(app.service.delete_credential(&Caller::operator(), &other, &id, &context()).await.is_err());
+    assert!(app.logs_in(ACCOUNT, issued["Token"].as_str().unwrap()).await);
 }
 
 #[tokio::test]
@@ -123,7 +138,7 @@ async fn what_waits_for_the_audit_is_written_at_the_end() {
     assert!(app.logs_in(&username, secret.expose()).await);
     assert!(!app.logs_in(&username, "wrong").await);
     app.service.close().await;
-    let lines = app.service.audit_lines(&Caller::operator(), NOW, None).await.unwrap();
+    let lines = app.service.audit_lines(&Caller::operator(), NOW, Timestamp::from_unix_millis(i64::MAX), None).await.unwrap();
     for (action, outcome) in [("credential.issue-temporary", "ok"), ("token.exchange", "ok"), ("registry.log-in", "refused")] {
         let count = lines.iter().filter(|line| line.action == action && line.outcome == outcome).count();
         assert_eq!(count, 1, "{action}");

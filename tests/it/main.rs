@@ -10,6 +10,5 @@ mod guarantees;
 mod harness;
 mod layers;
 mod registry;
-mod revocation;
 mod serve;
 mod tencent;

@@ -245,7 +245,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
         Ok(operation) => Cow::Borrowed(operation.name()),
         Err(_) => Cow::Owned(call.action.unwrap_or_default().to_owned()),
     };
-    let caller = service.authenticate(unverified, &visit.context).await?;
+    let caller = service.authenticate(unverified).await?;
     visit.principal = caller.principal();
     call.check_scope()?;
     service.throttle(&caller, operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle()))?;

@@ -81,8 +81,9 @@ async fn create_instance_token(
         Some(_) => return Err(Error::invalid_parameter("TokenType", "The parameter `TokenType` is `temp` or `longterm`.")),
     };
     let description = parameters.text("Desc")?.unwrap_or_default();
-    // Divergence: checked whatever the type, though only long-term credentials keep it.
-    check_description("Desc", &description)?;
+    if token_type == TokenType::LongTerm {
+        check_description("Desc", &description)?;
+    }
     parameters.finish()?;
     // A malformed id can't name an instance; it is answered as one that isn't there.
     let instance = InstanceChoice::Tcr(registry_id.parse()?);

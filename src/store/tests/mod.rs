@@ -187,6 +187,7 @@ fn credential(instance: &Instance) -> LongTermCredential {
         description: "a builder's — 中文".to_owned(),
         secret_hash: random_bytes(&SystemRandom),
         state: CredentialState::Active,
+        generation: 0,
         created_at: NOW,
         expires_at: NOW.plus(std::time::Duration::from_secs(3600)),
     }
