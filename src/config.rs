@@ -32,6 +32,8 @@ pub struct Settings {
     pub public_url: String,
     /// What happens when audit lines come faster than the database takes them.
     pub audit: AuditMode,
+    /// How many days audit lines are kept; 0 keeps them for ever.
+    pub audit_days: u32,
     /// Which signatures are accepted.
     pub signatures: Signatures,
     /// How often and how much.
@@ -50,6 +52,7 @@ impl Default for Settings {
             master_key_file: None,
             public_url: "http://localhost:8480".to_owned(),
             audit: AuditMode::BestEffort,
+            audit_days: 90,
             signatures: Signatures::default(),
             limits: Limits::default(),
             trusted_proxies: Vec::new(),
@@ -62,8 +65,8 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signatures {
-    /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256`,
-    /// `HMAC-SHA1` (Alibaba's RPC) and `acs` (Alibaba's ROA); all of them when absent.
+    /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256` and
+    /// `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name); all of them when absent.
     pub allow: Option<Vec<String>>,
 }
 
@@ -85,7 +88,7 @@ pub struct Limits {
     pub body_bytes: usize,
     /// The largest body of a TC3 request, in bytes; Tencent's own limit is 10 MB.
     pub tc3_body_bytes: usize,
-    /// Bodies in memory at once, in bytes.
+    /// Bodies in memory at once, in bytes: half for known keys, half for who is known only by the body.
     pub bodies_in_flight_bytes: usize,
     /// How long a whole body may take, in seconds.
     pub body_seconds: u64,
@@ -300,7 +303,7 @@ fn set(table: &mut toml::Table, path: &[&str], text: &str) -> Option<()> {
     }
     // A path or a URL is no TOML value, and a master key of digits alone must stay text.
     let typed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
-    let value = typed.filter(|value| !value.is_float() && !(value.is_integer() && text.len() > 18) && !value.is_datetime());
+    let value = typed.filter(|value| !(value.is_float() || value.is_datetime() || value.is_integer() && text.len() > 18));
     table.insert((*last).to_owned(), value.unwrap_or_else(|| toml::Value::String(text.to_owned())));
     Some(())
 }
@@ -339,6 +342,9 @@ mod tests {
         }
         assert!(parse("", &[("TRANSIRE_SIGNATURES__ALLOW", "['MD5']")]).unwrap_err().message().contains("MD5"));
         assert!(parse("public_url = 'http://a.example.com/'", &[]).is_err());
+        // The documents named `acs` for ROA, and the settings refused it.
+        let documented = ["TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1", "ACS3-HMAC-SHA256", "HMAC-SHA1"];
+        assert_eq!(parse(&format!("[signatures]\nallow = {documented:?}"), &[]).unwrap().signatures.allow.unwrap(), documented);
     }
 
     #[test]

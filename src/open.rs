@@ -48,6 +48,7 @@ fn service_settings(settings: &Settings) -> service::Settings {
     service::Settings {
         public_url: settings.public_url.clone(),
         audit: settings.audit,
+        audit_days: settings.audit_days,
         audit_queue: limits.audit_queue,
         signature_methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
         requests_per_second: limits.requests_per_second,

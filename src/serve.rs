@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -24,6 +25,8 @@ use crate::service::Service;
 
 /// How long requests that are under way at the end may take.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the audit's last lines may wait for the database.
+const AUDIT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a listener waits that can't accept: the process is out of files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// Concurrent requests of one HTTP/2 connection.
@@ -75,8 +78,9 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
     let front = Arc::new(Front::new(Arc::clone(&service), settings.http()));
     let connections = Arc::new(Semaphore::new(settings.limits.connections));
     let graceful = GracefulShutdown::new();
+    let header_timeout = Duration::from_secs(settings.limits.header_seconds);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(settings.limits.header_seconds));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).keep_alive_interval(Duration::from_secs(20));
     let accept = async {
         loop {
@@ -90,13 +94,25 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
                     continue;
                 }
             };
-            let answerer = answerer(Arc::clone(&front), peer);
+            let begun = Arc::new(AtomicBool::new(false));
+            let answerer = answerer(Arc::clone(&front), peer, Arc::clone(&begun));
             let connection = builder.serve_connection_with_upgrades(TokioIo::new(without_delay(stream)), answerer).into_owned();
             let connection = graceful.watch(connection);
+            // The timeout for headers begins when the version of HTTP is known; who sends nothing, or stops
+            // within HTTP/2's preface, would keep its place for ever.
+            let silent = async move {
+                tokio::time::sleep(header_timeout).await;
+                if begun.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::spawn(async move {
-                // A client that breaks off is its own affair, and hyper has answered what it could.
-                if let Err(error) = connection.await {
-                    tracing::debug!(%peer, "a connection broke: {error}");
+                tokio::select! {
+                    outcome = connection => if let Err(error) = outcome {
+                        // A client that breaks off is its own affair, and hyper has answered what it could.
+                        tracing::debug!(%peer, "a connection broke: {error}");
+                    },
+                    () = silent => tracing::debug!(%peer, "a connection brought no request in time"),
                 }
                 drop(permit);
             });
@@ -112,7 +128,9 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
         tracing::warn!("some requests did not finish in time");
     }
     housekeeper.abort();
-    service.close().await;
+    if tokio::time::timeout(AUDIT_DEADLINE, service.close()).await.is_err() {
+        tracing::error!("the last audit lines are lost: the database does not answer");
+    }
 }
 
 /// Sends small answers at once; an answer is one packet, and waiting for more only delays it.
@@ -125,13 +143,17 @@ fn without_delay(stream: TcpStream) -> TcpStream {
 
 /// Hands requests to the front doors. They pick among themselves: a router around them has nothing to
 /// choose, and its boxes and copies cost as much as verifying a signature.
+///
+/// The first request of a connection sets `begun`.
 fn answerer(
     front: Arc<Front>,
     peer: SocketAddr,
+    begun: Arc<AtomicBool>,
 ) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send + 'static>
 + Send
 + 'static {
     service_fn(move |mut request: hyper::Request<Incoming>| {
+        begun.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(peer));
         let front = Arc::clone(&front);
         async move { Ok(front.serve(request.map(axum::body::Body::new)).await) }

@@ -33,7 +33,8 @@ pub struct Settings {
     pub max_tc3_body_bytes: usize,
     /// How long a whole body may take to arrive.
     pub body_timeout: Duration,
-    /// How many bytes of bodies may be in memory at once, over all requests.
+    /// How many bytes of bodies may be in memory at once, over all requests: half of them for known keys,
+    /// half for who is known only when the body is read.
     pub body_budget_bytes: usize,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,

@@ -235,7 +235,8 @@ pub(super) fn refuse(error: &Error) -> Response {
 
 /// The door's table: status, code, and when to come back.
 ///
-/// The store's failure is never 401: clients would throw a good credential away.
+/// The store's failure is never 401: clients would throw a good credential away. Divergence: the registry API has
+/// no code for a request that can't be read, so `INVALID_REQUEST` is our own.
 fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
     match kind {
         ErrorKind::BadCredentials

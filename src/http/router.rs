@@ -29,7 +29,11 @@ const TOKEN_PATH: &str = "/token";
 pub struct Front {
     service: Arc<Service>,
     settings: Settings,
-    budget: Budget,
+    /// For bodies of known keys: their signatures stand in the headers.
+    admitted: Budget,
+    /// For bodies that nobody vouches for before they are read: forms. Strangers can use this one up, and
+    /// that must not shut the others out.
+    unknown: Budget,
 }
 
 /// Builds the router over all front doors.
@@ -41,8 +45,8 @@ pub fn router(service: Arc<Service>, settings: Settings) -> Router {
 impl Front {
     /// Opens the doors of `service`.
     pub fn new(service: Arc<Service>, settings: Settings) -> Self {
-        let budget = Budget::new(settings.body_budget_bytes);
-        Self { service, settings, budget }
+        let half = settings.body_budget_bytes / 2;
+        Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half) }
     }
 
     /// Serves one request; its [`Peer`] is among its extensions.
@@ -73,7 +77,7 @@ impl Front {
         if parts.method == Method::GET {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
-            let mut buffered = Buffered::new(&self.budget);
+            let mut buffered = Buffered::new(&self.unknown);
             self.read(body, self.settings.max_body_bytes, Announced::Refuse, &mut buffered).await?;
             registry::post(&self.service, parts, buffered.bytes(), visit).await
         } else {
@@ -103,7 +107,7 @@ impl Front {
             body = Body::empty();
         }
         let announced = if matches!(marks.dialect(), Dialect::Neither) { Announced::Begin } else { Announced::Refuse };
-        let mut buffered = Buffered::new(&self.budget);
+        let mut buffered = Buffered::new(if marks.is_header_signed() { &self.admitted } else { &self.unknown });
         let read = self.read(body, limit, announced, &mut buffered).await;
         if registry::is_form(&parts.headers) {
             // Even what came of a form that is too large or too slow says whose envelope to answer in.

@@ -9,6 +9,7 @@ mod image;
 mod registry;
 mod wire;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -290,6 +291,7 @@ Log in with the Token that you got:
     ));
 }
 
+/// Prints a line; a reader that went away is no reason to stop what was asked for.
 fn say(text: &str) {
-    println!("{text}");
+    writeln!(std::io::stdout(), "{text}").ok();
 }

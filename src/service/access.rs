@@ -192,6 +192,8 @@ impl Service {
                 return Ok(Caller { identity: Identity::Anonymous { instance } });
             }
             (LogIn::Anonymous, None) => {
+                // It cost a look into the database: what isn't there is not remembered.
+                self.count_stranger(context);
                 return Err(Error::invalid_parameter(
                     "service",
                     format!("no instance has the service {service:?}; set the registry's auth.token.service to an instance's service"),

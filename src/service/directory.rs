@@ -4,7 +4,7 @@
 //! that a change overtook is used once and not kept: it may have read what was before the change.
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::Equivalent;
@@ -46,13 +46,6 @@ enum InstanceName {
     DefaultOf(AccountId),
 }
 
-/// Whether the keys that sign and seal changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeysChanged {
-    Yes,
-    No,
-}
-
 pub(super) struct Directory {
     accounts: Cache<AccountId, Arc<Account>>,
     access_keys: Cache<String, Arc<AccessKey>>,
@@ -62,6 +55,8 @@ pub(super) struct Directory {
     drops: Mutex<u64>,
     /// The position in the change feed up to which this process obeys.
     position: AtomicI64,
+    /// How often the keys that sign and seal changed, as far as the feed was read.
+    key_changes: AtomicU64,
     /// Held while the feed is read, so that positions are applied in order.
     reading: tokio::sync::Mutex<()>,
 }
@@ -76,6 +71,7 @@ impl Directory {
             credentials: Cache::new(CAPACITY),
             drops: Mutex::new(0),
             position: AtomicI64::new(position),
+            key_changes: AtomicU64::new(0),
             reading: tokio::sync::Mutex::new(()),
         }
     }
@@ -161,16 +157,20 @@ impl Directory {
         Ok(Some(read))
     }
 
+    /// Returns how often the keys changed: who holds keys that were read at another count reads them again.
+    pub(super) fn key_changes(&self) -> u64 {
+        self.key_changes.load(Ordering::Acquire)
+    }
+
     /// Reads what changed and drops it.
-    pub(super) async fn catch_up(&self, store: &Store) -> Result<KeysChanged> {
+    pub(super) async fn catch_up(&self, store: &Store) -> Result<()> {
         let _reading = self.reading.lock().await;
-        let mut keys_changed = KeysChanged::No;
         loop {
             let position = self.position.load(Ordering::Acquire);
             let (changes, position) = match change::read(store, position, BATCH).await? {
                 Changes::Next(changes) => match changes.last() {
                     Some(last) => (changes.iter().map(|change| (change.noun, change.id.clone())).collect(), last.position),
-                    None => return Ok(keys_changed),
+                    None => return Ok(()),
                 },
                 // What was missed may have been anything.
                 Changes::FellBehind { position } => (vec![(Noun::Unknown, String::new())], position),
@@ -178,16 +178,14 @@ impl Directory {
             let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
             *drops += 1;
             for (noun, id) in &changes {
-                if self.drop_entry(*noun, id) == KeysChanged::Yes {
-                    keys_changed = KeysChanged::Yes;
-                }
+                self.drop_entry(*noun, id);
             }
             drop(drops);
             self.position.store(position, Ordering::Release);
         }
     }
 
-    fn drop_entry(&self, noun: Noun, id: &str) -> KeysChanged {
+    fn drop_entry(&self, noun: Noun, id: &str) {
         match noun {
             Noun::Account => {
                 // Its access keys hold its generation, and its default may be another one now.
@@ -205,15 +203,18 @@ impl Directory {
                     self.credentials.remove(&id);
                 }
             }
-            Noun::SealingKey | Noun::SigningKey | Noun::Authority => return KeysChanged::Yes,
+            Noun::SealingKey | Noun::SigningKey | Noun::Authority => self.keys_changed(),
             Noun::Unknown => {
                 self.accounts.clear();
                 self.access_keys.clear();
                 self.instances.clear();
                 self.credentials.clear();
-                return KeysChanged::Yes;
+                self.keys_changed();
             }
         }
-        KeysChanged::No
+    }
+
+    fn keys_changed(&self) {
+        self.key_changes.fetch_add(1, Ordering::Release);
     }
 }

@@ -118,7 +118,7 @@ fn grant(caller: &Caller, instance: &Instance, asked: &Scope) -> Scope {
     if wanted.contains(&Action::All) {
         wanted.extend([Action::Pull, Action::Push, Action::Delete]);
     }
-    // An upload begins with a look at what is there: a token that can only push can't push.
+    // Divergence: an upload begins with a look at what is there: a token that can only push can't push.
     if wanted.contains(&Action::Push) {
         wanted.insert(Action::Pull);
     }

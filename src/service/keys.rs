@@ -1,6 +1,7 @@
 //! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 
@@ -51,6 +52,7 @@ impl Service {
             replays: Replays::new(settings.nonces_per_access_key),
             directory: Directory::new(position),
             keyring: ArcSwap::from_pointee(keyring),
+            keyring_read_at: AtomicU64::new(0),
             store,
             clock,
             random,

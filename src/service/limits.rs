@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::clock::Timestamp;
@@ -112,6 +112,15 @@ impl ActionLimits {
     }
 }
 
+/// Returns whom an address counts as: the subscribers of IPv6 have at least 2^64 addresses each (RFC 6177),
+/// and one that changed its own with every request would never be slowed, and fill the memory.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
 /// Slows addresses that are refused too often; what is accepted never counts.
 pub(super) struct AddressLimits {
     rate: u32,
@@ -127,6 +136,7 @@ impl AddressLimits {
 
     /// Refuses an address whose refusals are used up.
     pub(super) fn check(&self, address: IpAddr, now: Timestamp) -> Result<()> {
+        let address = subscriber(address);
         let mut buckets = self.buckets.lock(&address);
         let Some(bucket) = buckets.get_mut(&address) else { return Ok(()) };
         bucket.refill(self.rate, self.burst, now);
@@ -141,6 +151,7 @@ impl AddressLimits {
 
     /// Counts a refusal.
     pub(super) fn count_refusal(&self, address: IpAddr, now: Timestamp) {
+        let address = subscriber(address);
         let mut buckets = self.buckets.lock(&address);
         let bucket = buckets.entry(address).or_insert_with(|| Bucket::full(self.burst, now));
         bucket.refill(self.rate, self.burst, now);
@@ -208,5 +219,15 @@ mod tests {
         assert_eq!(limits.check(address, START).unwrap_err().kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
         limits.check("192.0.2.2".parse().unwrap(), START).expect("another address is not slowed");
         limits.check(address, START.plus(Duration::from_secs(1))).expect("a second later one more is allowed");
+    }
+    #[test]
+    fn a_subscriber_of_ipv6_counts_once_whatever_address_it_takes() {
+        // Each of a network's 2^64 addresses had a bucket of its own: its owner was never slowed.
+        let limits = AddressLimits::new(1, 3);
+        for number in 0..3 {
+            limits.count_refusal(format!("2001:db8:0:7::{number}").parse().unwrap(), START);
+        }
+        assert!(limits.check("2001:db8:0:7:ffff::1".parse().unwrap(), START).is_err());
+        limits.check("2001:db8:0:8::1".parse().unwrap(), START).expect("the next subscriber is not slowed");
     }
 }

@@ -21,6 +21,7 @@ mod replay;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -37,7 +38,7 @@ use crate::domain::{Error, Result};
 use crate::sign;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
-use crate::store::{Operation, Store, Write, change, operation};
+use crate::store::{self, Operation, Store, Write, change, operation};
 use crate::token::{Keyring, MasterKey};
 
 /// How often this process asks the database what others changed.
@@ -57,6 +58,8 @@ pub struct Settings {
     pub public_url: String,
     /// What happens when the audit queue is full.
     pub audit: AuditMode,
+    /// How many days audit lines are kept; 0 keeps them for ever.
+    pub audit_days: u32,
     /// How many audit lines may wait to be written.
     pub audit_queue: usize,
     /// The accepted signature methods.
@@ -91,6 +94,8 @@ pub struct Service {
     issuer: String,
     master: MasterKey,
     keyring: ArcSwap<Keyring>,
+    /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
+    keyring_read_at: AtomicU64,
     directory: directory::Directory,
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
@@ -160,16 +165,26 @@ impl Service {
         Write::new(Operation::new(&*self.random, self.now()))
     }
 
-    /// Forgets the changes that every replica has long obeyed, and the writes that nobody retries any more.
+    /// Forgets the changes that every replica has long obeyed, the writes that nobody retries any more, and
+    /// the audit lines that are older than the settings keep.
     async fn trim(&self) -> Result<()> {
         let old = self.now().minus(RECORDS_KEPT);
-        self.store.apply(self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old))).await
+        let mut write = self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old));
+        if self.settings.audit_days > 0 {
+            let day = Duration::from_secs(24 * 60 * 60);
+            write = write.then(store::audit::trim(self.now().minus(day * self.settings.audit_days)));
+        }
+        self.store.apply(write).await
     }
 
     /// Obeys what was changed since, here or elsewhere.
     pub async fn catch_up(&self) -> Result<()> {
-        if self.directory.catch_up(&self.store).await? == directory::KeysChanged::Yes {
+        self.directory.catch_up(&self.store).await?;
+        let changes = self.directory.key_changes();
+        if self.keyring_read_at.load(Ordering::Acquire) != changes {
+            // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
             self.reload_keyring().await?;
+            self.keyring_read_at.store(changes, Ordering::Release);
         }
         Ok(())
     }
@@ -177,11 +192,17 @@ impl Service {
     /// Keeps the service's memory true and small, until the process ends.
     pub async fn keep_house(self: Arc<Self>) {
         let mut housekeeping_at = self.now();
+        let mut cut_off = false;
         loop {
             tokio::time::sleep(CATCH_UP_INTERVAL).await;
-            if let Err(error) = self.catch_up().await {
-                tracing::warn!(cause = error.cause(), "what others changed can't be read: {error}");
+            let caught_up = self.catch_up().await;
+            match &caught_up {
+                Ok(()) if cut_off => tracing::info!("what others changed can be read again"),
+                // One line for each time, not five a second.
+                Err(error) if !cut_off => tracing::warn!(cause = error.cause(), "what others changed can't be read: {error}"),
+                _ => {}
             }
+            cut_off = caught_up.is_err();
             if housekeeping_at.until(self.now()) < HOUSEKEEPING_INTERVAL {
                 continue;
             }

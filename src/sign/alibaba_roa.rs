@@ -1,19 +1,21 @@
 //! Alibaba Cloud's ROA signature V1: HMAC-SHA1 in the headers, for the Personal Edition's paths.
 //!
 //! Covered: method, path, query, `accept`, `content-md5`, `content-type`, `date` and every `x-acs-*` header.
-//! The body is covered through `content-md5` alone, which clients may leave out, so no parameter is read
-//! from it. The query is signed unescaped: a value that holds `&` or `=` could be read as two parameters.
+//! A body would be covered through `content-md5` alone, which clients may leave out, so a body is refused:
+//! no operation that is served has one. The query is signed unescaped: a value that holds `&` or `=` could be read as two parameters.
 
 use std::time::UNIX_EPOCH;
 
 use http::header::{HeaderMap, HeaderName};
-use md5::{Digest, Md5};
 
 use super::headers::{self, Preview};
 use super::parameters::Parameters;
 use super::{KeyForm, Keyed, Method, Proof, Request, Signer, Unverified, acs3, check_access_key_id, check_nonce, decode_base64_signature};
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
+
+/// The Content-MD5 of no body, which pop-core sends on GET (MD5 of the empty message: RFC 1321, A.5).
+const NO_BODY_MD5: &str = "1B2M2Y8AsgTpgAmY7PhCfg==";
 
 /// A ROA-signed request.
 #[derive(Debug)]
@@ -45,8 +47,12 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
     // The oldest SDK sends no nonce.
     let nonce = headers::single(headers, "x-acs-signature-nonce")?;
     let nonce = nonce.map(|nonce| check_nonce("x-acs-signature-nonce", nonce)).transpose()?;
-    if headers::single(headers, "content-md5")?.is_some_and(|sent| sent != content_md5(request.body)) {
-        return Err(Error::malformed_authorization("Content-MD5 is not the MD5 of the body."));
+    // The signature covers a body through its MD5 alone, which the client may leave out.
+    if !request.body.is_empty() {
+        return Err(Error::malformed_request("A request with this signature has no body here; sign with ACS3-HMAC-SHA256."));
+    }
+    if headers::single(headers, "content-md5")?.is_some_and(|sent| sent != NO_BODY_MD5) {
+        return Err(Error::malformed_authorization("Content-MD5 is not the MD5 of the empty body."));
     }
     let session_token = headers::single(headers, "x-acs-security-token")?.map(str::to_owned);
     let parameters = Parameters::parse(request.query.as_bytes())?;
@@ -91,9 +97,6 @@ pub fn sign(request: &Request<'_>, version: &str, signer: &Signer<'_>, signed_at
     if let Some(token) = signer.session_token {
         add("x-acs-security-token", token)?;
     }
-    if !request.body.is_empty() {
-        add("content-md5", &content_md5(request.body))?;
-    }
     let mut headers = request.headers.clone();
     headers.extend(added.clone());
     let whole = Request { headers: &headers, ..*request };
@@ -120,12 +123,6 @@ fn parse_date(text: &str) -> Result<Timestamp> {
 fn format_date(at: Timestamp) -> String {
     let seconds = u64::try_from(at.unix_seconds().clamp(0, super::LATEST)).unwrap_or_default();
     httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(seconds))
-}
-
-/// Returns a body's Content-MD5. MD5 guards nothing here that the scheme doesn't: it is what clients send.
-fn content_md5(body: &[u8]) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(Md5::digest(body))
 }
 
 /// How a parameter without a value is signed.

@@ -39,6 +39,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
     };
     let access_key_id = check_access_key_id(parameters.required("SecretId")?)?.to_owned();
     let signature = decode_base64_signature(parameters.required("Signature")?)?;
+    // Divergence: whether the vendor remembers it is unknown; here it must be there, and may come again.
     parameters.required("Nonce")?;
     let signed_at = parse_tencent_time(parameters.required("Timestamp")?)?;
     parameters.take("Signature");

@@ -312,32 +312,56 @@ const LEASE_POLLS: u32 = 450;
 
 /// Takes the steps of the schema that are missing, each in its transaction.
 async fn bring_up_to_date(client: &mut Object, open: Open, clock: &dyn Clock, random: &dyn Random) -> Result<()> {
-    let script = |step: &Migration| step.postgres;
-    if migrate::pending(MIGRATIONS, script, &applied(client).await?, open)?.is_empty() {
+    if migrate::pending(MIGRATIONS, |step| step.postgres, &applied(client).await?, open)?.is_empty() {
         return Ok(());
     }
-    // Two that make one table at the same moment don't both find it there: one trips over a system table.
-    let created = client.batch_execute(&format!("{CREATE_LEASE}; {}", migrate::CREATE_VERSION)).await;
-    if let Err(error) = created
-        && !matches!(error.code(), Some(&SqlState::UNIQUE_VIOLATION | &SqlState::DUPLICATE_TABLE))
-    {
-        return Err(setup_failure(error));
-    }
+    create_lease(client).await?;
     let holder = format!("{:032x}", u128::from_be_bytes(random_bytes(random)));
-    let expiry = || clock.now().plus(LEASE_TTL).unix_millis();
     for _ in 0..LEASE_POLLS {
-        let taken = client.execute(TAKE_LEASE, &[&holder, &expiry(), &clock.now().unix_millis()]).await.map_err(setup_failure)?;
-        if taken == 1 {
-            // Read again: whoever had the lease before may have done it all.
-            for step in migrate::pending(MIGRATIONS, script, &applied(client).await?, open)? {
-                take_step(client, step, &holder, expiry(), clock.now().unix_millis()).await?;
+        let now = clock.now();
+        match client.execute(TAKE_LEASE, &[&holder, &now.plus(LEASE_TTL).unix_millis(), &now.unix_millis()]).await {
+            Ok(0) => {}
+            Ok(_) => {
+                let taken = take_steps(client, open, &holder, clock).await;
+                let released = client.execute(KEEP_LEASE, &[&holder, &0_i64]).await.map_err(setup_failure);
+                return taken.and(released.map(drop));
             }
-            client.execute(KEEP_LEASE, &[&holder, &0_i64]).await.map_err(setup_failure)?;
-            return Ok(());
+            // The holder is inside a step, which keeps the row.
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
+            Err(error) => return Err(setup_failure(error)),
         }
         sleep(LEASE_POLL).await;
     }
     Err(Error::store_unavailable("another replica holds the lease on the schema"))
+}
+
+/// Makes the two tables that come before all steps.
+async fn create_lease(client: &Object) -> Result<()> {
+    let text = format!("{CREATE_LEASE}; {}", migrate::CREATE_VERSION);
+    for _ in 0..ATTEMPTS {
+        match client.batch_execute(&text).await {
+            Ok(()) => return Ok(()),
+            // Of two that make one table at the same moment, PostgreSQL lets one trip over a system table in
+            // spite of IF NOT EXISTS: seen were both the unique index and "type already exists".
+            Err(error)
+                if matches!(error.code(), Some(&SqlState::UNIQUE_VIOLATION | &SqlState::DUPLICATE_TABLE | &SqlState::DUPLICATE_OBJECT)) =>
+            {
+                sleep(LEASE_POLL).await;
+            }
+            Err(error) => return Err(setup_failure(error)),
+        }
+    }
+    Err(Error::store_unavailable("other replicas kept making the same tables"))
+}
+
+/// Takes the missing steps, as the lease's holder.
+async fn take_steps(client: &mut Object, open: Open, holder: &str, clock: &dyn Clock) -> Result<()> {
+    // Read again: whoever had the lease before may have taken them.
+    for step in migrate::pending(MIGRATIONS, |step| step.postgres, &applied(client).await?, open)? {
+        let now = clock.now();
+        take_step(client, step, holder, now.plus(LEASE_TTL).unix_millis(), now.unix_millis()).await?;
+    }
+    Ok(())
 }
 
 async fn take_step(client: &mut Object, step: &Migration, holder: &str, expires_at: i64, now: i64) -> Result<()> {

@@ -1,7 +1,7 @@
 """What every test gets: an environment of its own, and a transire, an account, an instance and a registry to use."""
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from disk import ForgetfulDisk
 from registry import Registry
 from service import Account, Clock, Instance, Transire
 
-_NEEDED = {"TRANSIRE_TEST_PROGRAM", "TRANSIRE_TEST_REGISTRY", "TRANSIRE_TEST_DOCKER"}
+_NEEDED = {"TRANSIRE_TEST_PROGRAM", "TRANSIRE_TEST_REGISTRY", "TRANSIRE_TEST_DOCKER", "TRANSIRE_TEST_POSTGRES"}
 _KEPT = _NEEDED | {"PATH", "TMPDIR"}
 _logs = pytest.StashKey[list[Path]]()
 
@@ -56,10 +56,15 @@ def new_transire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
     """Makes a transire, not started; at the end it is stopped, and nothing secret may stand in its log or audit list."""
     made: list[Transire] = []
 
-    def make(name: str = "transire", clock: Clock | None = None, disk: ForgetfulDisk | None = None) -> Transire:
+    def make(
+        name: str = "transire",
+        clock: Clock | None = None,
+        disk: ForgetfulDisk | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Transire:
         folder = tmp_path / name
         folder.mkdir()
-        transire = Transire(folder, clock, disk)
+        transire = Transire(folder, clock, disk, settings)
         made.append(transire)
         request.node.stash.setdefault(_logs, []).append(transire.log)
         return transire

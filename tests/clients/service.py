@@ -97,7 +97,9 @@ class Clock:
 class Transire:
     """One transire with a data folder of its own."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None, disk: ForgetfulDisk | None = None) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock | None = None, disk: ForgetfulDisk | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.binary = Path(os.environ["TRANSIRE_TEST_PROGRAM"])
         self.data_dir = folder / "data"
         self.log = folder / "transire.log"
@@ -105,6 +107,7 @@ class Transire:
         self._folder = folder
         self._clock = clock
         self._disk = disk
+        self._settings = dict(settings or {})
         self._daemon: Daemon | None = None
         self._secrets: dict[str, str] = {}
         self.endpoint = ""
@@ -114,7 +117,7 @@ class Transire:
     def launch(self) -> Daemon:
         """Starts `serve` without waiting for it to answer."""
         command: list[str | Path] = [self.binary, "--data-dir", self.data_dir, "serve", "--listen", "127.0.0.1:0"]
-        environment = {**os.environ, **self._on_disk(), **(self._clock.environment() if self._clock else {})}
+        environment = {**os.environ, **self._settings, **self._on_disk(), **(self._clock.environment() if self._clock else {})}
         self._daemon = Daemon(command, self._folder, self.log, environment, announces=True)
         return self._daemon
 
@@ -149,7 +152,7 @@ class Transire:
         return subprocess.run(
             [str(self.binary), "--data-dir", str(self.data_dir), "--output", "json", *map(str, arguments)],
             cwd=self._folder,
-            env={**os.environ, **self._on_disk(), **(environment or {})},
+            env={**os.environ, **self._settings, **self._on_disk(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -296,6 +296,54 @@ async fn what_is_called_must_be_said_and_known() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_the_operation_lacks_is_let_pass() {
+    let app = App::new().await;
+    let call = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str()), ("Wings", "2")]);
+    served(&call.send().await);
+    served(&app.send(app.rpc(Method::POST, Place::Form, &[("Wings", "2")])).await);
+}
+
+#[tokio::test]
+async fn a_method_other_than_get_and_post_is_refused() {
+    let app = App::new().await;
+    let mut put = app.get_token();
+    put.method = Method::PUT;
+    let (status, code_, _) = refused(&put.send().await);
+    assert_eq!((status, code_.as_str()), (400, "InvalidParameter"));
+    let rpc = app.rpc(Method::PUT, Place::Query, &[]);
+    assert_eq!(code(&app.send(rpc).await), "InvalidParameter");
+}
+
+#[tokio::test]
+async fn a_session_token_with_a_key_of_no_session_is_refused() {
+    let app = App::new().await;
+    let expected =
+        (400, "InvalidSecurityToken.MismatchWithAccessKey".to_owned(), "Specified SecurityToken mismatch with the AccessKey.".to_owned());
+    assert_eq!(refused(&app.get_token().header("x-acs-security-token", "session").send().await), expected);
+    assert_eq!(refused(&app.send(app.rpc(Method::GET, Place::Query, &[("SecurityToken", "session")])).await), expected);
+}
+
+#[tokio::test]
+async fn a_path_style_request_without_a_nonce_may_come_again() {
+    let app = App::new().await;
+    for _ in 0..2 {
+        assert_eq!(app.send(app.roa("/tokens", None)).await.status, StatusCode::OK);
+    }
+    assert_eq!(app.send(app.roa("/tokens", Some("n"))).await.status, StatusCode::OK);
+    assert_eq!(code(&app.send(app.roa("/tokens", Some("n"))).await), "SignatureNonceUsed");
+}
+
+#[tokio::test]
+async fn both_generations_of_the_api_share_a_counter() {
+    let app = App::with(|options| {
+        options.service.requests_per_second_by_action.insert("cr:GetAuthorizationToken".to_owned(), 1);
+    })
+    .await;
+    served(&app.get_token().send().await);
+    assert_eq!(code(&app.send(app.roa("/tokens", Some("n"))).await), "Throttling.User");
+}
+
+#[tokio::test]
 async fn xml_is_for_who_asks_for_it() {
     let app = App::new().await;
     let answer = app.send(app.rpc(Method::GET, Place::Query, &[("Format", "XML")])).await;

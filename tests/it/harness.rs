@@ -120,6 +120,7 @@ impl App {
             service: service::Settings {
                 public_url: format!("http://{HOST}"),
                 audit: AuditMode::BestEffort,
+                audit_days: 90,
                 audit_queue: 1000,
                 signature_methods: sign::Method::ALL.to_vec(),
                 requests_per_second: 100,
@@ -160,6 +161,11 @@ impl App {
         }
     }
 
+    /// Returns where the database is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.join("transire.db")
+    }
+
     /// Lets time pass.
     pub(crate) fn wait(&self, time: Duration) {
         let millis = i64::try_from(time.as_millis()).unwrap();
@@ -168,6 +174,11 @@ impl App {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Reads every file of the data, one after the other.
+    pub(crate) fn files(&self) -> Vec<u8> {
+        std::fs::read_dir(&self.directory).unwrap().flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
     }
 
     /// Sends a request as it is.

@@ -3,8 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod alibaba;
+mod audit;
+mod docs;
 mod errors;
+mod guarantees;
 mod harness;
 mod layers;
 mod registry;
+mod revocation;
+mod serve;
 mod tencent;

@@ -93,6 +93,21 @@ async fn missing_rights_leave_less_and_are_no_error() {
 }
 
 #[tokio::test]
+async fn actions_are_granted_in_words_that_registries_compare() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let query = encoded(&[("service", SERVICE), ("scope", "repository:a:push repository:b:* repository:c:delete")]);
+    assert_eq!(
+        claims(&app.registry(Some((&username, secret.expose())), &query).await)["access"],
+        json!([
+            { "type": "repository", "name": "a", "actions": ["pull", "push"] },
+            { "type": "repository", "name": "b", "actions": ["pull", "push", "delete"] },
+            { "type": "repository", "name": "c", "actions": ["delete"] },
+        ])
+    );
+}
+
+#[tokio::test]
 async fn without_a_credential_there_is_an_empty_token_or_none() {
     let app = App::new().await;
     let answer = app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await;
@@ -231,6 +246,30 @@ async fn a_stranger_that_guesses_is_told_to_wait_and_not_that_it_is_wrong() {
     }
     assert_eq!(refused(&last), (429, "TOOMANYREQUESTS".to_owned()));
     assert!(last.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn an_address_with_too_many_refusals_waits_even_with_a_good_credential() {
+    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let (username, secret) = app.temporary().await;
+    // A token for nobody counts like a refusal.
+    for _ in 0..2 {
+        assert_eq!(app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await.status, StatusCode::OK);
+    }
+    let good = async || app.registry(Some((username.as_str(), secret.expose())), &format!("service={SERVICE}")).await;
+    assert_eq!(refused(&good().await), (429, "TOOMANYREQUESTS".to_owned()));
+    app.wait(Duration::from_secs(1));
+    assert_eq!(good().await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_stranger_that_asks_for_made_up_services_is_slowed() {
+    // Each asked the database, and none counted: one address could ask without end.
+    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let ask = async |number: u32| app.registry(None, &format!("service=s{number}&scope=repository:a:pull")).await;
+    assert_eq!(refused(&ask(0).await), bad_request());
+    assert_eq!(refused(&ask(1).await), bad_request());
+    assert_eq!(refused(&ask(2).await), (429, "TOOMANYREQUESTS".to_owned()));
 }
 
 #[tokio::test]

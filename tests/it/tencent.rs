@@ -237,6 +237,47 @@ async fn what_is_called_must_be_said_and_known() {
 }
 
 #[tokio::test]
+async fn any_well_formed_region_reaches_an_instance_by_its_id() {
+    let app = App::new().await;
+    assert_eq!(app.instance.region, "ap-guangzhou");
+    for region in ["ap-shanghai", "eu-frankfurt", "nowhere-1"] {
+        // A second each: the same signature may not come with another region.
+        app.wait(Duration::from_secs(1));
+        served(&app.tencent("CreateInstanceToken", &app.wanted()).header("x-tc-region", Some(region)).send().await);
+        served(&app.send(app.v1(&Method::POST, sign::Method::TencentHmacSha256, |parameters| parameters.set("Region", region))).await);
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_the_older_signatures_may_come_again() {
+    let app = App::new().await;
+    let uri = app.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {}).uri().clone();
+    for _ in 0..2 {
+        served(&app.send(Request::get(uri.clone()).header(header::HOST, HOST).body(Body::empty()).unwrap()).await);
+    }
+}
+
+#[tokio::test]
+async fn without_a_language_messages_are_english() {
+    let app = App::new().await;
+    let english = "The request is missing a required parameter `RegistryId`.";
+    assert_eq!(refused(&app.tencent("CreateInstanceToken", &json!({})).header("x-tc-language", None).send().await).1, english);
+    let chinese = app.tencent("CreateInstanceToken", &json!({ "RegistryId": 5 })).header("x-tc-language", Some("zh-CN"));
+    assert_eq!(refused(&chinese.send().await).1, "参数 `RegistryId` 取值类型错误。");
+}
+
+#[tokio::test]
+async fn a_description_is_one_line_whatever_the_type() {
+    let app = App::new().await;
+    for token_type in ["temp", "longterm"] {
+        let body = |description: &str| json!({ "RegistryId": app.instance.id.as_str(), "TokenType": token_type, "Desc": description });
+        assert_eq!(code(&app.tencent("CreateInstanceToken", &body("a\nb")).send().await), "InvalidParameterValue");
+        assert_eq!(code(&app.tencent("CreateInstanceToken", &body(&"中".repeat(256))).send().await), "InvalidParameterValue");
+        served(&app.tencent("CreateInstanceToken", &body(&"中".repeat(255))).send().await);
+    }
+}
+
+#[tokio::test]
 async fn parameters_are_checked_with_their_types() {
     let app = App::new().await;
     let id = app.instance.id.as_str();
@@ -330,6 +371,40 @@ async fn bodies_that_trickle_or_crowd_are_refused_in_the_envelope() {
         (code_.as_str(), message.as_str()),
         ("RequestLimitExceeded", "Too many requests are being received; try again in a moment.")
     );
+}
+
+#[tokio::test]
+async fn strangers_that_fill_the_memory_for_bodies_shut_no_known_key_out() {
+    // All bodies shared one budget: 64 stalled forms of a megabyte, from anybody, and no signed POST was served.
+    let app = App::with(|options| options.http.body_budget_bytes = 1000).await;
+    let stalled = || {
+        let request = Request::post("/").header("host", HOST).header("content-type", "application/x-www-form-urlencoded");
+        app.send(request.body(Body::new(Stalled(Some(bytes::Bytes::from_static(&[b'a'; 330]))))).unwrap())
+    };
+    let crowd = async { tokio::join!(stalled(), stalled(), stalled()) };
+    tokio::select! {
+        biased;
+        _ = crowd => panic!("no form was kept"),
+        answer = app.tencent("CreateInstanceToken", &app.wanted()).send() => { served(&answer); }
+    }
+}
+
+/// A body that stops after its beginning.
+struct Stalled(Option<bytes::Bytes>);
+
+impl axum::body::HttpBody for Stalled {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>>> {
+        match self.0.take() {
+            Some(bytes) => std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(bytes)))),
+            None => std::task::Poll::Pending,
+        }
+    }
 }
 
 /// A body that never comes.

@@ -54,8 +54,9 @@ impl Operation {
         }
     }
 
-    /// Runs the operation for a proved caller. Parameters that it doesn't have are let pass, as the old
-    /// SDK's `RegionId` must be.
+    /// Runs the operation for a proved caller.
+    ///
+    /// Divergence: parameters that it doesn't have are let pass, as the old SDK's `RegionId` must be.
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
         let Door::Alibaba(envelope) = &visit.door else {
             return Err(Error::internal("an Alibaba call without an Alibaba envelope"));

@@ -194,6 +194,7 @@ impl Call<'_> {
         match version {
             RPC_VERSION if matches!(self.path, None | Some("/")) => {
                 let action = self.action.ok_or_else(|| Error::missing_parameter("Action"))?;
+                // Divergence: the vendor's tables have two codes for this, and neither is sure.
                 if !matches!(self.method, "GET" | "POST") {
                     return Err(Error::malformed_request("This HTTP method is not supported; use GET or POST."));
                 }

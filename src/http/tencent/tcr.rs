@@ -81,6 +81,7 @@ async fn create_instance_token(
         Some(_) => return Err(Error::invalid_parameter("TokenType", "The parameter `TokenType` is `temp` or `longterm`.")),
     };
     let description = parameters.text("Desc")?.unwrap_or_default();
+    // Divergence: checked whatever the type, though only long-term credentials keep it.
     check_description("Desc", &description)?;
     parameters.finish()?;
     // A malformed id can't name an instance; it is answered as one that isn't there.
@@ -92,7 +93,8 @@ async fn create_instance_token(
     Ok((issued, token_type))
 }
 
-/// The output of `CreateInstanceToken`. No field may be missing or null: Harbor and Terraform take them
+/// The output of `CreateInstanceToken`. Divergence: the vendor's token is a JWT, ours is sealed or random; clients
+/// take it as it is. No field may be missing or null: Harbor and Terraform take them
 /// without a look.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -77,17 +77,15 @@ fn an_empty_value_is_signed_with_or_without_its_equals_sign() {
 }
 
 #[test]
-fn a_content_md5_is_checked_against_the_body() {
-    let captured = signed(Captured::new("POST", "/repos", "h", &[("content-type", "application/json")], r#"{"a":1}"#), None);
-    assert!(verify(&captured).is_ok());
-    let mut other = captured.clone();
+fn a_body_that_no_signature_covers_is_refused() {
+    let signed = signed(Captured::new("GET", "/tokens", "h", &[("content-md5", NO_BODY_MD5)], ""), None);
+    assert!(verify(&signed).is_ok());
+    let mut other = signed.clone();
     other.body.push(b' ');
+    assert_eq!(read(&other.request()).unwrap_err().kind(), &ErrorKind::MalformedRequest);
+    let mut other = signed;
+    other.set("content-md5", "kAFQmDzST7DWlj99KOF/cg==");
     assert_eq!(read(&other.request()).unwrap_err().kind(), &ErrorKind::MalformedAuthorization);
-    let mut other = captured;
-    other.headers.remove("content-md5");
-    assert!(verify(&other).is_err());
-    // RFC 1321's own example of an empty message, as pop-core sends it on GET.
-    assert_eq!(content_md5(b""), "1B2M2Y8AsgTpgAmY7PhCfg==");
 }
 
 #[test]
@@ -142,13 +140,12 @@ proptest! {
     fn what_is_signed_verifies_and_any_change_does_not(
         pairs in proptest::collection::btree_map("[A-Z][a-zA-Z0-9.]{0,8}", "[^&=?]{0,10}", 0..4),
         path in "/[a-z/]{0,6}",
-        body in "\\PC{0,20}",
         token in proptest::option::of("[!-~]{1,10}"),
         place in any::<prop::sample::Index>(),
     ) {
         let query = Parameters::from_pairs(pairs.into_iter().collect()).unwrap().encode();
         let headers = [("accept", "application/json"), ("content-type", "application/json")];
-        let captured = signed(Captured::new("POST", &format!("{path}?{query}"), "h", &headers, &body), token.as_deref());
+        let captured = signed(Captured::new("GET", &format!("{path}?{query}"), "h", &headers, ""), token.as_deref());
         prop_assert!(verify(&captured).is_ok());
         let mutations = captured.mutations(&["host"]);
         let (change, other) = &mutations[place.index(mutations.len())];

@@ -95,6 +95,28 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     place.remove().await;
 }
 
+/// Keeps the writer busy with `look`, which gets a function that returns when the test lets go.
+async fn hold(sqlite: &Arc<Sqlite>, look: impl FnOnce(&rusqlite::Connection, &dyn Fn()) + Send + 'static) -> impl AsyncFnOnce() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let held = tokio::spawn({
+        let sqlite = Arc::clone(sqlite);
+        async move {
+            let begin = std::cell::Cell::new(Some(begin));
+            let wait = move || {
+                begin.take().unwrap().send(()).unwrap();
+                released.recv().unwrap();
+            };
+            sqlite.on_writer(move |connection| look(connection, &wait)).await;
+        }
+    });
+    begun.await.unwrap();
+    async move || {
+        release.send(()).unwrap();
+        held.await.unwrap();
+    }
+}
+
 /// A write of one account whose name fills some pages.
 fn large(number: i64) -> Account {
     Account { name: format!("{number}-{}", "x".repeat(40_000)), ..account(number) }
@@ -116,11 +138,7 @@ async fn a_full_disk_fails_the_whole_group_and_half_applies_nothing() {
         .await;
 
     // The writer is held, so that all of these are one group.
-    let (release, held) = std::sync::mpsc::channel::<()>();
-    let holder = tokio::spawn({
-        let sqlite = Arc::clone(&sqlite);
-        async move { sqlite.on_writer(move |_| held.recv().unwrap()).await }
-    });
+    let let_go = hold(&sqlite, |_, wait| wait()).await;
     let mut writes = JoinSet::new();
     for number in 2..=20 {
         let store = store.clone();
@@ -129,8 +147,7 @@ async fn a_full_disk_fails_the_whole_group_and_half_applies_nothing() {
     while sqlite.waiting() < 19 {
         tokio::task::yield_now().await;
     }
-    release.send(()).unwrap();
-    holder.await.unwrap();
+    let_go().await;
     for result in writes.join_all().await {
         assert_eq!(kind(result), ErrorKind::StoreUnavailable);
     }
@@ -156,22 +173,14 @@ async fn a_full_disk_fails_the_whole_group_and_half_applies_nothing() {
 async fn reading_does_not_wait_for_a_writer() {
     let (place, sqlite, store) = open().await;
     apply(&store, accounts::insert(&account(1))).await.unwrap();
-    let (release, held) = std::sync::mpsc::channel::<()>();
-    let holder = tokio::spawn({
-        let sqlite = Arc::clone(&sqlite);
-        async move {
-            sqlite
-                .on_writer(move |connection| {
-                    connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM account").unwrap();
-                    held.recv().unwrap();
-                    connection.execute_batch("ROLLBACK").unwrap();
-                })
-                .await
-        }
-    });
+    let let_go = hold(&sqlite, |connection, wait| {
+        connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM account").unwrap();
+        wait();
+        connection.execute_batch("ROLLBACK").unwrap();
+    })
+    .await;
     assert_eq!(accounts::list(&store).await.unwrap(), [account(1)]);
-    release.send(()).unwrap();
-    holder.await.unwrap();
+    let_go().await;
     place.remove().await;
 }
 

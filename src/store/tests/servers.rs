@@ -114,6 +114,9 @@ async fn connections_that_the_server_closed_are_replaced() {
     place.remove().await;
 }
 
+/// The message that commits: a plain query. Looking for the word alone once took "READ COMMITTED" for it.
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+
 /// When a connection is cut.
 #[derive(Clone, Copy, Debug)]
 enum Cut {
@@ -143,7 +146,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, cut: Cut, armed: Ar
             read = client.read(&mut from_client) => {
                 let Ok(length @ 1..) = read else { return };
                 let said = &from_client[..length];
-                if said.windows(6).any(|word| word == b"COMMIT") && armed.swap(false, Ordering::SeqCst) {
+                if said.windows(COMMIT.len()).any(|part| part == COMMIT) && armed.swap(false, Ordering::SeqCst) {
                     if matches!(cut, Cut::AfterCommit) {
                         server.write_all(said).await.unwrap();
                         assert!(server.read(&mut from_server).await.unwrap() > 0);

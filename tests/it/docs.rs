@@ -1,0 +1,101 @@
+//! The documents that name tests name tests that exist.
+//!
+//! In these documents, whatever stands in backticks with `::` in it is a test: `it::tencent::NAME` is in
+//! `tests/it/tencent.rs`, `clients/test_x.py::NAME` in `tests/clients/test_x.py`, and any other path, such as
+//! `sign::tc3::tests::NAME`, is of the crate. A table whose last column is called `test` has one in every row,
+//! or says there "none" and why.
+
+use std::fs;
+use std::path::Path;
+
+const DOCUMENTS: [&str; 2] = ["docs/compatibility.md", "docs/guarantees.md"];
+
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()
+}
+
+/// Returns the tests that a text names.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("::"))
+}
+
+/// Tells whether the test of that name exists.
+fn exists(name: &str) -> bool {
+    let Some((place, test)) = name.rsplit_once("::") else { return false };
+    if let Some(file) = place.strip_prefix("it::") {
+        return read(format!("tests/it/{file}.rs")).is_some_and(|source| is_rust_test(&source, test));
+    }
+    if place.starts_with("clients/") {
+        return read(format!("tests/{place}"))
+            .is_some_and(|source| test.starts_with("test_") && source.contains(&format!("\ndef {test}(")));
+    }
+    // The module is a file, or the end of one, or the file of its folder.
+    let path = place.replace("::", "/");
+    let inside = path.strip_suffix("/tests").unwrap_or(&path);
+    [format!("src/{path}.rs"), format!("src/{path}/mod.rs"), format!("src/{inside}.rs"), format!("src/{inside}/mod.rs")]
+        .iter()
+        .filter_map(read)
+        .any(|source| is_rust_test(&source, test))
+}
+
+/// Tells whether a function is a test: by its own attribute, or as a case that runs on both databases.
+fn is_rust_test(source: &str, test: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let call = format!("fn {test}(");
+    let Some(place) = lines.iter().position(|line| line.strip_prefix("async ").unwrap_or(line).starts_with(&call)) else { return false };
+    let attributes = lines[..place].iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("//"));
+    let is_marked = attributes.into_iter().any(|line| *line == "#[test]" || line.starts_with("#[tokio::test"));
+    let mut cases = lines.iter().skip_while(|line| **line != "on_both_databases! {").take_while(|line| **line != "}");
+    is_marked || cases.any(|line| *line == test)
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    for document in DOCUMENTS {
+        let text = read(document).unwrap();
+        assert!(named(&text).count() > 10, "{document} names hardly a test");
+        let missing: Vec<&str> = named(&text).filter(|name| !exists(name)).collect();
+        assert!(missing.is_empty(), "{document} names tests that don't exist: {missing:#?}");
+    }
+}
+
+#[test]
+fn every_row_that_should_name_a_test_does() {
+    for document in DOCUMENTS {
+        let text = read(document).unwrap();
+        let mut wants_tests = false;
+        let mut rows = 0;
+        for (place, line) in text.lines().enumerate() {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let Some(last) = cells.len().checked_sub(2).map(|last| cells[last]).filter(|_| line.starts_with('|')) else {
+                wants_tests = false;
+                continue;
+            };
+            if last == "test" {
+                wants_tests = true;
+            } else if wants_tests && !last.starts_with("---") {
+                rows += 1;
+                assert!(named(last).next().is_some() || last.starts_with("none:"), "{document}, line {}: no test in {line}", place + 1);
+            }
+        }
+        assert!(rows > 10, "{document} has hardly a row with a test");
+    }
+}
+
+#[test]
+fn the_reader_knows_a_test_from_what_is_none() {
+    for known in [
+        "it::docs::the_reader_knows_a_test_from_what_is_none",
+        "clients/test_tccli.py::test_tccli_prints_the_refusal",
+        "sign::tc3::tests::every_vector_verifies_in_three_stages",
+        "domain::error::tests::a_message_never_holds_its_source",
+        "store::tests::files::reading_can_not_write",
+        "store::tests::nouns::a_setting_is_first_put_once",
+        "token::sealed::tests::opening_never_panics",
+    ] {
+        assert!(exists(known), "{known}");
+    }
+    for unknown in ["it::docs::exists", "it::docs::nothing", "clients/test_tccli.py::tccli", "sign::tc3::read", "nowhere::tests::nothing"] {
+        assert!(!exists(unknown), "{unknown}");
+    }
+}

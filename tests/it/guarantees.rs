@@ -1,0 +1,131 @@
+//! What docs/guarantees.md promises across the doors.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use transire::domain::credential::{CredentialId, CredentialState};
+use transire::service::{AccessKeyState, AuditMode, Caller, InstanceChoice};
+
+use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
+
+impl App {
+    fn by_id(&self) -> Value {
+        json!({ "RegistryId": self.instance.id.as_str() })
+    }
+
+    async fn logs_in(&self, username: &str, secret: &str) -> bool {
+        let answer = self.registry(Some((username, secret)), &format!("service={SERVICE}")).await;
+        assert!(matches!(answer.status, StatusCode::OK | StatusCode::UNAUTHORIZED), "{}", answer.body);
+        answer.status == StatusCode::OK
+    }
+
+    async fn refresh_token(&self, username: &str, secret: &str) -> String {
+        let answer = self.registry(Some((username, secret)), &format!("service={SERVICE}&offline_token=true")).await;
+        answer.json()["refresh_token"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned()
+    }
+
+    async fn refreshes(&self, token: &str) -> bool {
+        let answer = self.registry_form(&format!("grant_type=refresh_token&service={SERVICE}&refresh_token={token}")).await;
+        assert!(matches!(answer.status, StatusCode::OK | StatusCode::UNAUTHORIZED), "{}", answer.body);
+        answer.status == StatusCode::OK
+    }
+}
+
+#[tokio::test]
+async fn what_a_disabled_key_got_stays_stopped_when_the_key_is_enabled() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    let (username, secret) = app.temporary().await;
+    let refresh = app.refresh_token(&username, secret.expose()).await;
+    for state in [AccessKeyState::Disabled, AccessKeyState::Active] {
+        app.service.set_access_key_state(&operator, &app.key.id, state, &context()).await.unwrap();
+        assert!(!app.logs_in(&username, secret.expose()).await, "{state:?}");
+        assert!(!app.refreshes(&refresh).await, "{state:?}");
+    }
+    let (username, secret) = app.temporary().await;
+    assert!(app.logs_in(&username, secret.expose()).await);
+}
+
+#[tokio::test]
+async fn a_long_term_credential_and_its_refresh_token_rest_while_it_is_disabled() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    let issued = app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone();
+    let secret = issued["Token"].as_str().unwrap();
+    let id: CredentialId = issued["TokenId"].as_str().unwrap().parse().unwrap();
+    let refresh = app.refresh_token(ACCOUNT, secret).await;
+    // The key that made it does not matter to it.
+    app.service.set_access_key_state(&operator, &app.key.id, AccessKeyState::Disabled, &context()).await.unwrap();
+    let choice = InstanceChoice::Tcr(app.instance.id.clone());
+    for (state, works) in [(CredentialState::Disabled, false), (CredentialState::Active, true)] {
+        app.service.set_credential_state(&operator, &choice, &id, state, &context()).await.unwrap();
+        assert_eq!((app.logs_in(ACCOUNT, secret).await, app.refreshes(&refresh).await), (works, works), "{state:?}");
+    }
+    app.service.delete_credential(&operator, &choice, &id, &context()).await.unwrap();
+    assert!(!app.logs_in(ACCOUNT, secret).await && !app.refreshes(&refresh).await);
+}
+
+#[tokio::test]
+async fn a_full_audit_queue_refuses_only_where_the_settings_say_so() {
+    for (audit, refuses) in [(AuditMode::Required, true), (AuditMode::BestEffort, false)] {
+        let app = App::with(|options| {
+            (options.service.audit, options.service.audit_queue) = (audit, 1);
+            options.service.requests_per_second = 10_000;
+        })
+        .await;
+        // Far more at once than a writer that waits for the disk can take off a queue of one.
+        let mut refused = 0;
+        for _ in 0..500 {
+            let answer = app.tencent("CreateInstanceToken", &app.by_id()).send().await.json();
+            match answer["Response"]["Error"]["Code"].as_str() {
+                None => {}
+                Some("InternalError") => refused += 1,
+                Some(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!(refused > 0, refuses, "{audit:?}: {refused} were refused");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_the_data_as_it_is() {
+    let app = App::new().await;
+    let key = app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), &context()).await.unwrap();
+    let (username, temporary) = app.temporary().await;
+    let refresh = app.refresh_token(&username, temporary.expose()).await;
+    let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    let issued = app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone();
+    // Nothing waits in the audit queue any more.
+    app.service.close().await;
+    let data = app.files();
+    let stands = |text: &str| data.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(stands(&key.id) && stands(issued["TokenId"].as_str().unwrap()), "the data was not looked at");
+    for secret in [key.secret.expose(), issued["Token"].as_str().unwrap(), temporary.expose(), &refresh] {
+        assert!(!stands(secret), "a secret of {} characters stands in the data", secret.len());
+    }
+}
+
+#[tokio::test]
+async fn what_a_deleted_key_got_is_stopped() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let refresh = app.refresh_token(&username, secret.expose()).await;
+    app.service.set_access_key_state(&Caller::operator(), &app.key.id, AccessKeyState::Deleted, &context()).await.unwrap();
+    assert!(!app.logs_in(&username, secret.expose()).await && !app.refreshes(&refresh).await);
+    let answer = app.tencent("CreateInstanceToken", &app.by_id()).send().await.json();
+    assert_eq!(answer["Response"]["Error"]["Code"], "AuthFailure.SecretIdNotFound");
+}
+
+#[tokio::test]
+async fn what_waits_for_the_audit_is_written_at_the_end() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    assert!(app.logs_in(&username, secret.expose()).await);
+    assert!(!app.logs_in(&username, "wrong").await);
+    app.service.close().await;
+    let lines = app.service.audit_lines(&Caller::operator(), NOW, None).await.unwrap();
+    for (action, outcome) in [("credential.issue-temporary", "ok"), ("token.exchange", "ok"), ("registry.log-in", "refused")] {
+        let count = lines.iter().filter(|line| line.action == action && line.outcome == outcome).count();
+        assert_eq!(count, 1, "{action}");
+    }
+}
