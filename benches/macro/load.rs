@@ -46,25 +46,24 @@ pub(crate) struct Load {
 pub(crate) struct Supply {
     requests: Arc<Vec<Vec<u8>>>,
     again: bool,
-    first: usize,
     taken: AtomicUsize,
 }
 
 impl Supply {
-    /// Sends each request once, from the one at `first` on.
-    pub(crate) fn once(requests: Arc<Vec<Vec<u8>>>, first: usize) -> Self {
-        Self { requests, again: false, first, taken: AtomicUsize::new(0) }
+    /// Sends each request once.
+    pub(crate) fn once(requests: Arc<Vec<Vec<u8>>>) -> Self {
+        Self { requests, again: false, taken: AtomicUsize::new(0) }
     }
 
     /// Begins again after the last.
     pub(crate) fn again(requests: Arc<Vec<Vec<u8>>>) -> Self {
-        Self { requests, again: true, first: 0, taken: AtomicUsize::new(0) }
+        Self { requests, again: true, taken: AtomicUsize::new(0) }
     }
 
     /// Returns the next request, and how many went before it.
     fn take(&self) -> Option<(usize, &[u8])> {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
-        let place = if self.again { number % self.requests.len() } else { self.first + number };
+        let place = if self.again { number % self.requests.len() } else { number };
         self.requests.get(place).map(|request| (number, request.as_slice()))
     }
 }

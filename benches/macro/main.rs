@@ -109,21 +109,19 @@ async fn compare(options: &Options) -> Result<()> {
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
         for Trial { operation, bare, limit } in &trials {
-            // More than can be answered: every request is its own, and none is sent twice.
-            let requests = Arc::new(operation.requests(&data, &credentials, time, options.rate)?);
-            let mut next = 0;
             for pace in paces {
+                // More than can be answered: every request to transire is its own, and none is sent twice.
+                let requests = Arc::new(operation.requests(&data, &credentials, time, pace)?);
                 for (contender, server) in [(Contender::Bare, bare), (Contender::Limit, limit), (Contender::Transire, &transire)] {
                     let requests = Arc::clone(&requests);
                     let (expected, supply) = match contender {
-                        Contender::Transire => (operation.expected(), Supply::once(requests, next)),
+                        Contender::Transire => (operation.expected(), Supply::once(requests)),
                         _ => (Expected::Ok, Supply::again(requests)),
                     };
                     let load = Load { expected, pace, time, connections: options.connections };
                     let sample = load::measure(server, supply, load).await?;
                     if contender == Contender::Transire {
                         audited += sample.latencies.len() as u64;
-                        next += sample.latencies.len();
                     }
                     samples.push(Sample { operation: Some(*operation), contender, ..sample });
                 }

@@ -12,7 +12,7 @@ use transire::sign::{self, Signer, acs3, tc3};
 
 use crate::Result;
 use crate::limit::Role;
-use crate::load::Expected;
+use crate::load::{Expected, Pace};
 use crate::store::{Data, Tenant};
 
 /// A registry user, for the comparison with a password file.
@@ -24,7 +24,7 @@ pub(crate) const REGISTRY_HASH: &str = "$2b$05$abcdefghijklmnopqrstuuWz6j1xCnwRK
 /// The host that clients sign. As a deployment behind a name has it: without a port.
 const HOST: &str = "transire.example.com";
 /// More requests than any server here answers in a second.
-const MOST_PER_SECOND: f64 = 40_000.0;
+const MOST_PER_SECOND: f64 = 80_000.0;
 
 /// A credential that logs in to an account's instance.
 pub(crate) struct Credential {
@@ -73,14 +73,17 @@ impl Operation {
         })
     }
 
-    /// Makes as many requests as a server could answer in that time, and once more at `rate`, over all
-    /// accounts in turn.
-    pub(crate) fn requests(self, data: &Data, credentials: &[Credential], time: Duration, rate: f64) -> Result<Vec<Vec<u8>>> {
-        let count = (time.as_secs_f64() * (MOST_PER_SECOND + rate)) as usize;
+    /// Makes as many requests as a server can be sent in that time at that pace, over all accounts in turn.
+    pub(crate) fn requests(self, data: &Data, credentials: &[Credential], time: Duration, pace: Pace) -> Result<Vec<Vec<u8>>> {
+        let per_second = match pace {
+            Pace::FlatOut => MOST_PER_SECOND,
+            Pace::PerSecond(rate) => rate,
+        };
+        let count = (time.as_secs_f64() * per_second).ceil() as usize;
         (0..count).map(|number| self.request(data, credentials, number)).collect()
     }
 
-    /// Makes the request of that number; no two signed ones are alike.
+    /// Makes a request for the account of that number; no two signed ones are alike.
     pub(crate) fn request(self, data: &Data, credentials: &[Credential], number: usize) -> Result<Vec<u8>> {
         let place = number % data.tenants.len();
         match self {
