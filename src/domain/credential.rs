@@ -67,7 +67,7 @@ pub enum Username {
 
 impl Username {
     /// Returns the username of `principal`'s credential.
-    pub fn of(self, principal: Principal) -> String {
+    pub fn of(self, principal: &Principal) -> String {
         match self {
             Self::NumericId => principal.numeric_id(),
             Self::CrTempUser => "cr_temp_user".to_owned(),

@@ -43,10 +43,10 @@ impl Caller {
     }
 
     /// Returns who the call acts for; nobody when it is anonymous or the operator's.
-    pub fn principal(&self) -> Option<Principal> {
+    pub fn principal(&self) -> Option<&Principal> {
         match &self.identity {
-            Identity::Signed(key) => Some(key.principal),
-            Identity::LoggedIn { grant, .. } => Some(grant.principal),
+            Identity::Signed(key) => Some(&key.principal),
+            Identity::LoggedIn { grant, .. } => Some(&grant.principal),
             Identity::Anonymous { .. } | Identity::Operator => None,
         }
     }
@@ -94,7 +94,7 @@ impl Caller {
     /// Tells whether the caller may do everything on what `account` owns.
     pub(super) fn owns(&self, account: AccountId) -> bool {
         match self.principal() {
-            Some(Principal::Root(own)) => own == account,
+            Some(principal) => matches!(principal, Principal::Root(own) if *own == account),
             None => matches!(self.identity, Identity::Operator),
         }
     }
@@ -228,7 +228,7 @@ impl Service {
             grant
         };
         let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
-        if grant.username.of(grant.principal) != username {
+        if grant.username.of(&grant.principal) != username {
             return Err(Error::bad_credentials());
         }
         Ok(Identity::LoggedIn { instance, grant, refresh_token: None })
@@ -246,7 +246,7 @@ impl Service {
         let account = self.directory.account(&self.store, stored.principal.account()).await?.ok_or_else(Error::bad_credentials)?;
         let grant = Grant {
             id: stored.id.clone(),
-            principal: stored.principal,
+            principal: stored.principal.clone(),
             principal_generation: account.generation,
             origin: Origin::LongTerm { id: stored.id.clone() },
             instance: stored.instance.clone(),

@@ -70,7 +70,7 @@ impl Service {
         let now = self.now();
         let grant = Grant {
             id: CredentialId::random(&*self.random),
-            principal: key.principal,
+            principal: key.principal.clone(),
             principal_generation: key.principal_generation,
             origin: Origin::AccessKey { id: key.id.clone(), generation: key.generation },
             instance: instance.id.clone(),
@@ -86,7 +86,7 @@ impl Service {
                 .instance(&instance)
                 .detail(&serde_json::json!({ "expires_at": grant.expires_at.unix_millis() })),
         );
-        Ok(Issued { username: username.of(grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
+        Ok(Issued { username: username.of(&grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
     }
 
     /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
@@ -99,7 +99,7 @@ impl Service {
     ) -> Result<Issued> {
         let instance = self.own_instance(caller, choice).await?;
         name::check_description("Desc", description)?;
-        let principal = caller.access_key()?.principal;
+        let principal = caller.access_key()?.principal.clone();
         let now = self.now();
         let id = CredentialId::random(&*self.random);
         let secret = credential::long_term_secret(&id, &*self.random);
@@ -108,7 +108,7 @@ impl Service {
         let stored = LongTermCredential {
             id: id.clone(),
             instance: instance.id.clone(),
-            principal,
+            principal: principal.clone(),
             username: Username::NumericId,
             description: description.to_owned(),
             secret_hash,
@@ -119,7 +119,7 @@ impl Service {
         let line = Line::new("credential.issue-long-term", now, context).caller(caller).credential(&id).instance(&instance);
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
         self.store.apply(self.write().then(store::credential::insert(&stored)).audit(&line.row(&*self.random))).await?;
-        Ok(Issued { username: stored.username.of(principal), secret, id, expires_at: stored.expires_at })
+        Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
     }
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.

@@ -239,6 +239,7 @@ fn write_payload(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Random) {
             bytes.push(tag::ROOT);
             write_integer(bytes, account.number());
         }
+        _ => unreachable!("replaced in the next commit"),
     }
     write_integer(bytes, grant.principal_generation);
     match &grant.origin {
