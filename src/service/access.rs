@@ -18,7 +18,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::sign;
 use crate::store::access_key::AccessKeyState;
-use crate::token::{Grant, Origin};
+use crate::token::{Grant, Ground};
 
 /// Who calls, after proof.
 pub struct Caller {
@@ -247,28 +247,37 @@ impl Service {
         let grant = Grant {
             id: stored.id.clone(),
             principal: stored.principal.clone(),
-            principal_generation: account.generation,
-            origin: Origin::LongTerm { id: stored.id.clone() },
+            grounds: vec![(Ground::Root(account.id), account.generation), (Ground::LongTerm(stored.id.clone()), 0)],
             instance: stored.instance.clone(),
             username: stored.username,
+            session_policy: None,
             issued_at: stored.created_at,
             expires_at: stored.expires_at,
         };
         if stored.state == CredentialState::Active && now < stored.expires_at { Ok(grant) } else { Err(Error::bad_credentials()) }
     }
 
-    /// Fails unless a grant hasn't expired and all that it came from still stands.
+    /// Fails unless a grant hasn't expired and all that it stands on still does.
     async fn check_standing(&self, grant: &Grant, now: Timestamp) -> Result<()> {
-        let account = self.directory.account(&self.store, grant.principal.account()).await?;
-        let principal_stands = account.is_some_and(|account| account.generation == grant.principal_generation);
-        let origin_stands = match &grant.origin {
-            Origin::AccessKey { id, generation } => {
-                let key = self.directory.access_key(&self.store, &self.master, id).await?;
-                key.is_some_and(|key| key.generation == *generation)
+        for (ground, generation) in &grant.grounds {
+            if !self.ground_stands(ground, *generation, now).await? {
+                return Err(Error::bad_credentials());
             }
-            Origin::LongTerm { id } => self.long_term_stands(id, now).await?,
-        };
-        if now < grant.expires_at && principal_stands && origin_stands { Ok(()) } else { Err(Error::bad_credentials()) }
+        }
+        if now < grant.expires_at { Ok(()) } else { Err(Error::bad_credentials()) }
+    }
+
+    async fn ground_stands(&self, ground: &Ground, generation: i64, now: Timestamp) -> Result<bool> {
+        Ok(match ground {
+            Ground::Root(id) => self.directory.account(&self.store, *id).await?.is_some_and(|account| account.generation == generation),
+            // Nothing is issued to users and roles yet, so nothing that says so can be ours.
+            Ground::User(_) | Ground::Role(_) => false,
+            Ground::AccessKey(id) => {
+                let key = self.directory.access_key(&self.store, &self.master, id).await?;
+                key.is_some_and(|key| key.generation == generation)
+            }
+            Ground::LongTerm(id) => self.long_term_stands(id, now).await?,
+        })
     }
 
     async fn long_term_stands(&self, id: &CredentialId, now: Timestamp) -> Result<bool> {

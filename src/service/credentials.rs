@@ -14,7 +14,7 @@ use crate::domain::name;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store;
-use crate::token::{Grant, Origin};
+use crate::token::{Grant, Ground};
 
 /// The life of a long-term credential: 3650 days, as Tencent's contract has it.
 const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
@@ -71,14 +71,17 @@ impl Service {
         let grant = Grant {
             id: CredentialId::random(&*self.random),
             principal: key.principal.clone(),
-            principal_generation: key.principal_generation,
-            origin: Origin::AccessKey { id: key.id.clone(), generation: key.generation },
+            grounds: vec![
+                (Ground::Root(key.principal.account()), key.principal_generation),
+                (Ground::AccessKey(key.id.clone()), key.generation),
+            ],
             instance: instance.id.clone(),
             username,
+            session_policy: None,
             issued_at: now,
             expires_at: now.plus(ttl.min(LONGEST_TEMPORARY_TTL)),
         };
-        let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random);
+        let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random)?;
         room.record(
             Line::new("credential.issue-temporary", now, context)
                 .caller(caller)
