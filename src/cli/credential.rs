@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             let rows = credentials.into_iter().map(|credential| {
                 vec![
                     credential.id.as_str().into(),
-                    credential.username.of(credential.principal).into(),
+                    credential.username.of(&credential.principal).into(),
                     credential.principal.to_string().into(),
                     state_name(credential.state).into(),
                     credential.description.into(),

@@ -13,8 +13,8 @@ use super::principal::Principal;
 use super::secret::Secret;
 use super::{Error, Result};
 
-/// Finds every registry secret that this service makes, for secret scanners.
-pub const SECRET_PATTERN: &str = r"\btrs[tlr]_[A-Za-z0-9_-]{48,}";
+/// Finds every registry secret and session token that this service makes, for secret scanners.
+pub const SECRET_PATTERN: &str = r"\btrs[tlrs]_[A-Za-z0-9_-]{48,}";
 
 /// A credential's own id: 20 of `0-9a-v`, the shape of Tencent's `TokenId`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,12 +67,21 @@ pub enum Username {
 
 impl Username {
     /// Returns the username of `principal`'s credential.
-    pub fn of(self, principal: Principal) -> String {
+    pub fn of(self, principal: &Principal) -> String {
         match self {
             Self::NumericId => principal.numeric_id(),
             Self::CrTempUser => "cr_temp_user".to_owned(),
         }
     }
+}
+
+/// The clouds whose dialects this service speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cloud {
+    /// Tencent Cloud.
+    Tencent,
+    /// Alibaba Cloud.
+    Alibaba,
 }
 
 /// The kinds of secret, told apart by their prefix.
@@ -84,12 +93,15 @@ pub enum SecretKind {
     LongTerm,
     /// `trsr_`: a refresh token, sealed.
     Refresh,
+    /// `trss_`: a session token, sealed: it goes with a session's signatures, and logs in nowhere.
+    Session,
 }
 
 impl SecretKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Temporary, Self::LongTerm, Self::Refresh];
-    const CHECKSUM_LENGTH: usize = 6;
+    pub const ALL: [Self; 4] = [Self::Temporary, Self::LongTerm, Self::Refresh, Self::Session];
+    /// How many characters of checksum end a secret.
+    pub const CHECKSUM_LENGTH: usize = 6;
 
     /// Returns what the kind's secrets begin with.
     pub fn prefix(self) -> &'static str {
@@ -97,6 +109,7 @@ impl SecretKind {
             Self::Temporary => "trst_",
             Self::LongTerm => "trsl_",
             Self::Refresh => "trsr_",
+            Self::Session => "trss_",
         }
     }
 

@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod credential;
 pub mod error;
+pub mod identity;
 pub mod instance;
 pub mod name;
 pub mod principal;

@@ -7,73 +7,117 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Result};
 
-/// A tenant's numeric id (Tencent's UIN, Alibaba's UID): 1 to 18 digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccountId(i64);
+/// The largest number that an id may be: 18 digits, as Alibaba's longest.
+const LARGEST: i64 = 999_999_999_999_999_999;
 
-impl AccountId {
-    const LARGEST: i64 = 999_999_999_999_999_999;
+/// Reads a number of 1 to 18 digits; signs and leading zeros would give one id several spellings.
+fn parse_number(text: &str) -> Option<i64> {
+    let canonical = !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| canonical && (1..=LARGEST).contains(number))
+}
 
-    /// Makes an account id of a number between 1 and 999999999999999999.
-    pub fn new(number: i64) -> Result<Self> {
-        if (1..=Self::LARGEST).contains(&number) {
-            Ok(Self(number))
-        } else {
-            Err(Error::invalid_parameter("account", "an account id is a number of 1 to 18 digits, such as 100000000001"))
+/// Defines a numeric id: 1 to 18 digits, never reused.
+macro_rules! numeric_id {
+    ($(#[$doc:meta])* $name:ident, $parameter:literal, $why:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// Makes an id of a number between 1 and 999999999999999999.
+            pub fn new(number: i64) -> Result<Self> {
+                if (1..=LARGEST).contains(&number) { Ok(Self(number)) } else { Err(Error::invalid_parameter($parameter, $why)) }
+            }
+
+            /// Returns the number.
+            pub fn number(self) -> i64 {
+                self.0
+            }
         }
-    }
 
-    /// Returns the number.
-    pub fn number(self) -> i64 {
-        self.0
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                parse_number(text).map(Self).ok_or_else(|| Error::invalid_parameter($parameter, $why))
+            }
+        }
+    };
 }
 
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
+numeric_id!(
+    /// A tenant's numeric id (Tencent's UIN, Alibaba's UID).
+    AccountId,
+    "account",
+    "an account id is a number of 1 to 18 digits, such as 100000000001"
+);
+numeric_id!(
+    /// A user's numeric id (Tencent's sub-account UIN, Alibaba's user id); no account has the same.
+    UserId,
+    "user",
+    "a user id is a number of 1 to 18 digits"
+);
+numeric_id!(
+    /// A role's numeric id.
+    RoleId,
+    "role",
+    "a role id is a number of 1 to 18 digits"
+);
 
-impl FromStr for AccountId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        // Signs and leading zeros would give one account several spellings.
-        let canonical = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-        Self::new(if canonical { text.parse().unwrap_or(0) } else { 0 })
-    }
-}
-
-/// Who a call or a credential acts for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Who a call or a credential acts for, by ids: names can be given to somebody else later.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// The account itself: it may do everything on what it owns.
     Root(AccountId),
+    /// A user of the account.
+    User(AccountId, UserId),
+    /// One session of a role of the account; the text is the session's name.
+    RoleSession(AccountId, RoleId, String),
+    /// One federated session, of the account's root or a user of it, narrowed by its own policy; the text is its name.
+    FederatedSession(AccountId, Option<UserId>, String),
 }
 
 impl Principal {
     /// Returns the account that the principal belongs to.
-    pub fn account(self) -> AccountId {
+    pub fn account(&self) -> AccountId {
         match self {
-            Self::Root(account) => account,
+            Self::Root(account) | Self::User(account, _) | Self::RoleSession(account, ..) | Self::FederatedSession(account, ..) => *account,
         }
     }
 
     /// Returns the numeric id that the clouds show for the principal, and that logs in at a registry.
-    pub fn numeric_id(self) -> String {
+    pub fn numeric_id(&self) -> String {
         match self {
-            Self::Root(account) => account.to_string(),
+            Self::Root(account) | Self::FederatedSession(account, None, _) => account.to_string(),
+            Self::User(_, user) | Self::FederatedSession(_, Some(user), _) => user.to_string(),
+            Self::RoleSession(_, role, _) => role.to_string(),
         }
+    }
+
+    /// Tells whether the principal is one session, whose rights end with it.
+    pub fn is_session(&self) -> bool {
+        matches!(self, Self::RoleSession(..) | Self::FederatedSession(..))
     }
 }
 
 impl fmt::Display for Principal {
-    /// Writes `ACCOUNT:root`.
+    /// Writes the ids: `ACCOUNT:root`, `ACCOUNT:user#ID`, `ACCOUNT:role#ID/SESSION`, `ACCOUNT:federated#ID/NAME`.
+    ///
+    /// `#` keeps ids apart from the names that people write: `ACCOUNT:user/NAME`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root(account) => write!(f, "{account}:root"),
+            Self::User(account, user) => write!(f, "{account}:user#{user}"),
+            Self::RoleSession(account, role, name) => write!(f, "{account}:role#{role}/{name}"),
+            Self::FederatedSession(account, None, name) => write!(f, "{account}:federated#{account}/{name}"),
+            Self::FederatedSession(account, Some(user), name) => write!(f, "{account}:federated#{user}/{name}"),
         }
     }
 }
@@ -82,9 +126,67 @@ impl FromStr for Principal {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        match text.split_once(':') {
-            Some((account, "root")) => Ok(Self::Root(account.parse()?)),
-            _ => Err(Error::invalid_parameter("principal", "a principal is written ACCOUNT:root")),
+        let malformed = || Error::invalid_parameter("principal", "a principal's ids are written like ACCOUNT:root or ACCOUNT:user#ID");
+        let (account, rest) = text.split_once(':').ok_or_else(malformed)?;
+        let account: AccountId = account.parse()?;
+        let Some((kind, rest)) = rest.split_once('#') else {
+            return if rest == "root" { Ok(Self::Root(account)) } else { Err(malformed()) };
+        };
+        match (kind, rest.split_once('/')) {
+            ("user", None) => Ok(Self::User(account, rest.parse()?)),
+            ("role", Some((role, name))) => Ok(Self::RoleSession(account, role.parse()?, name.to_owned())),
+            ("federated", Some((user, name))) => {
+                let user = if user == account.to_string() { None } else { Some(user.parse()?) };
+                Ok(Self::FederatedSession(account, user, name.to_owned()))
+            }
+            _ => Err(malformed()),
+        }
+    }
+}
+
+/// How people write a principal: `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:role/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrincipalName {
+    /// The account itself.
+    Root(AccountId),
+    /// The user of this name.
+    User(AccountId, String),
+    /// The role of this name.
+    Role(AccountId, String),
+}
+
+impl PrincipalName {
+    /// Returns the account that it names.
+    pub fn account(&self) -> AccountId {
+        match self {
+            Self::Root(account) | Self::User(account, _) | Self::Role(account, _) => *account,
+        }
+    }
+}
+
+impl fmt::Display for PrincipalName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(account) => write!(f, "{account}:root"),
+            Self::User(account, name) => write!(f, "{account}:user/{name}"),
+            Self::Role(account, name) => write!(f, "{account}:role/{name}"),
+        }
+    }
+}
+
+impl FromStr for PrincipalName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let malformed =
+            || Error::invalid_parameter("principal", "a principal is written ACCOUNT:root, ACCOUNT:user/NAME or ACCOUNT:role/NAME");
+        let (account, rest) = text.split_once(':').ok_or_else(malformed)?;
+        let account: AccountId = account.parse()?;
+        match rest.split_once('/') {
+            None if rest == "root" => Ok(Self::Root(account)),
+            Some(("user", name)) if !name.is_empty() => Ok(Self::User(account, name.to_owned())),
+            Some(("role", name)) if !name.is_empty() => Ok(Self::Role(account, name.to_owned())),
+            _ => Err(malformed()),
         }
     }
 }
@@ -103,9 +205,28 @@ mod tests {
 
     #[test]
     fn a_principal_prints_and_parses_back() {
-        let root: Principal = "100000000001:root".parse().unwrap();
-        assert_eq!(root.to_string(), "100000000001:root");
-        assert_eq!(root.numeric_id(), "100000000001");
-        assert!("100000000001:user/x".parse::<Principal>().is_err());
+        let (account, user, role) = (AccountId::new(1).unwrap(), UserId::new(2).unwrap(), RoleId::new(3).unwrap());
+        for principal in [
+            Principal::Root(account),
+            Principal::User(account, user),
+            Principal::RoleSession(account, role, "a/b:c#d".to_owned()),
+            Principal::FederatedSession(account, None, "ci".to_owned()),
+            Principal::FederatedSession(account, Some(user), "ci".to_owned()),
+        ] {
+            assert_eq!(principal.to_string().parse::<Principal>().unwrap(), principal);
+        }
+        for bad in ["", "1", "1:user/x", "1:user#x", "1:role#3", "x:root", "1:admin#2"] {
+            assert!(bad.parse::<Principal>().is_err(), "{bad:?} was taken for a principal");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_principal_prints_and_parses_back() {
+        for text in ["100000000001:root", "100000000001:user/ci", "100000000001:role/puller"] {
+            assert_eq!(text.parse::<PrincipalName>().unwrap().to_string(), text);
+        }
+        for bad in ["", "100000000001", "100000000001:user/", "100000000001:user#2", "100000000001:group/x"] {
+            assert!(bad.parse::<PrincipalName>().is_err(), "{bad:?} was taken for a principal's name");
+        }
     }
 }

@@ -82,7 +82,7 @@ impl Visit {
                 tracing::debug!(
                     dialect = self.door.name(),
                     action = %self.action.escape_debug(),
-                    principal = self.principal.map(tracing::field::display),
+                    principal = self.principal.as_ref().map(tracing::field::display),
                     request_id = self.context.request_id,
                     "answered"
                 );
@@ -107,7 +107,7 @@ impl Visit {
         let door = self.door.name();
         let address = self.context.address.map(tracing::field::display);
         let action: String = self.action.chars().take(64).flat_map(char::escape_debug).collect();
-        let principal = self.principal.map(tracing::field::display);
+        let principal = self.principal.as_ref().map(tracing::field::display);
         let request_id = self.context.request_id.as_str();
         let cause = error.cause();
         if is_ours(error.kind()) {

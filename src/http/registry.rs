@@ -144,7 +144,7 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
         return Err(Error::new(ErrorKind::BadCredentials, "Log in with a username and a password."));
     }
     let caller = service.log_in(registry, log_in, &scopes, &visit.context).await?;
-    visit.principal = caller.principal();
+    visit.principal = caller.principal().cloned();
     let offline = if asked.offline { Offline::Asked } else { Offline::No };
     let exchanged = service.token(&caller, &scopes, offline, &visit.context).await?;
     let granted = (scope_reply == ScopeReply::Yes).then(|| {

@@ -19,7 +19,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::sign;
 use crate::store::access_key::AccessKeyState;
-use crate::token::{Grant, Origin};
+use crate::token::{Grant, Ground};
 
 /// Who calls, after proof.
 pub struct Caller {
@@ -44,10 +44,10 @@ impl Caller {
     }
 
     /// Returns who the call acts for; nobody when it is anonymous or the operator's.
-    pub fn principal(&self) -> Option<Principal> {
+    pub fn principal(&self) -> Option<&Principal> {
         match &self.identity {
-            Identity::Signed(key) => Some(key.principal),
-            Identity::LoggedIn { grant, .. } => Some(grant.principal),
+            Identity::Signed(key) => Some(&key.principal),
+            Identity::LoggedIn { grant, .. } => Some(&grant.principal),
             Identity::Anonymous { .. } | Identity::Operator => None,
         }
     }
@@ -95,7 +95,7 @@ impl Caller {
     /// Tells whether the caller may do everything on what `account` owns.
     pub(super) fn owns(&self, account: AccountId) -> bool {
         match self.principal() {
-            Some(Principal::Root(own)) => own == account,
+            Some(principal) => matches!(principal, Principal::Root(own) if *own == account),
             None => matches!(self.identity, Identity::Operator),
         }
     }
@@ -214,7 +214,7 @@ impl Service {
             grant
         };
         let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
-        if grant.username.of(grant.principal) != username {
+        if grant.username.of(&grant.principal) != username {
             return Err(Error::bad_credentials());
         }
         Ok(Identity::LoggedIn { instance, grant, refresh_token: None })
@@ -232,29 +232,38 @@ impl Service {
         let account = self.directory.account(&self.store, stored.principal.account()).await?.ok_or_else(Error::bad_credentials)?;
         let grant = Grant {
             id: stored.id.clone(),
-            principal: stored.principal,
-            principal_generation: account.generation,
-            origin: Origin::LongTerm { id: stored.id.clone(), generation: stored.generation },
+            principal: stored.principal.clone(),
+            grounds: vec![(Ground::Root(account.id), account.generation), (Ground::LongTerm(stored.id.clone()), stored.generation)],
             instance: stored.instance.clone(),
             username: stored.username,
+            session_policy: None,
             issued_at: stored.created_at,
             expires_at: stored.expires_at,
         };
         if stored.state == CredentialState::Active && now < stored.expires_at { Ok(grant) } else { Err(Error::bad_credentials()) }
     }
 
-    /// Fails unless a grant hasn't expired and all that it came from still stands.
+    /// Fails unless a grant hasn't expired and all that it stands on still does.
     async fn check_standing(&self, grant: &Grant, now: Timestamp) -> Result<()> {
-        let account = self.directory.account(&self.store, grant.principal.account()).await?;
-        let principal_stands = account.is_some_and(|account| account.generation == grant.principal_generation);
-        let origin_stands = match &grant.origin {
-            Origin::AccessKey { id, generation } => {
-                let key = self.directory.access_key(&self.store, &self.master, id).await?;
-                key.is_some_and(|key| key.generation == *generation)
+        for (ground, generation) in &grant.grounds {
+            if !self.ground_stands(ground, *generation, now).await? {
+                return Err(Error::bad_credentials());
             }
-            Origin::LongTerm { id, generation } => self.long_term_stands(id, *generation, now).await?,
-        };
-        if now < grant.expires_at && principal_stands && origin_stands { Ok(()) } else { Err(Error::bad_credentials()) }
+        }
+        if now < grant.expires_at { Ok(()) } else { Err(Error::bad_credentials()) }
+    }
+
+    async fn ground_stands(&self, ground: &Ground, generation: i64, now: Timestamp) -> Result<bool> {
+        Ok(match ground {
+            Ground::Root(id) => self.directory.account(&self.store, *id).await?.is_some_and(|account| account.generation == generation),
+            // Nothing is issued to users and roles yet, so nothing that says so can be ours.
+            Ground::User(_) | Ground::Role(_) => false,
+            Ground::AccessKey(id) => {
+                let key = self.directory.access_key(&self.store, &self.master, id).await?;
+                key.is_some_and(|key| key.generation == generation)
+            }
+            Ground::LongTerm(id) => self.long_term_stands(id, generation, now).await?,
+        })
     }
 
     async fn long_term_stands(&self, id: &CredentialId, generation: i64, now: Timestamp) -> Result<bool> {

@@ -15,7 +15,7 @@ use crate::domain::name;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store;
-use crate::token::{Grant, Origin};
+use crate::token::{Grant, Ground};
 
 /// The life of a long-term credential: 3650 days, as Tencent's contract has it.
 const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
@@ -78,15 +78,18 @@ impl Service {
         let now = self.now();
         let grant = Grant {
             id: CredentialId::random(&*self.random),
-            principal: key.principal,
-            principal_generation: key.principal_generation,
-            origin: Origin::AccessKey { id: key.id.clone(), generation: key.generation },
+            principal: key.principal.clone(),
+            grounds: vec![
+                (Ground::Root(key.principal.account()), key.principal_generation),
+                (Ground::AccessKey(key.id.clone()), key.generation),
+            ],
             instance: instance.id.clone(),
             username,
+            session_policy: None,
             issued_at: now,
             expires_at: now.plus(ttl.min(LONGEST_TEMPORARY_TTL)),
         };
-        let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random);
+        let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random)?;
         room.record(
             Line::new("credential.issue-temporary", now, context)
                 .caller(caller)
@@ -94,7 +97,7 @@ impl Service {
                 .instance(&instance)
                 .detail(IssuedBy { access_key_id: &key.id, expires_at: grant.expires_at }),
         );
-        Ok(Issued { username: username.of(grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
+        Ok(Issued { username: username.of(&grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
     }
 
     /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
@@ -108,7 +111,7 @@ impl Service {
         let instance = self.own_instance(caller, choice).await?;
         name::check_description("Desc", description)?;
         let key = caller.access_key()?;
-        let principal = key.principal;
+        let principal = key.principal.clone();
         let now = self.now();
         let id = CredentialId::random(&*self.random);
         let secret = credential::long_term_secret(&id, &*self.random);
@@ -117,7 +120,7 @@ impl Service {
         let stored = LongTermCredential {
             id: id.clone(),
             instance: instance.id.clone(),
-            principal,
+            principal: principal.clone(),
             username: Username::NumericId,
             description: description.to_owned(),
             secret_hash,
@@ -133,7 +136,7 @@ impl Service {
             .detail(IssuedBy { access_key_id: &key.id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
         self.store.apply(self.write().then(store::credential::insert(&stored)).audit(&line.row(&*self.random))).await?;
-        Ok(Issued { username: stored.username.of(principal), secret, id, expires_at: stored.expires_at })
+        Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
     }
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.

@@ -73,7 +73,7 @@ impl Service {
         let keyring = self.keyring.load();
         let token = keyring.signing_key(instance.algorithm)?.sign(instance.kid_format, &claims, &*self.random)?;
         let refresh_token = match (offline, caller.grant()) {
-            (Offline::Asked, Some(held)) => Some(self.refresh_token(caller, held)),
+            (Offline::Asked, Some(held)) => Some(self.refresh_token(caller, held)?),
             _ => None,
         };
         let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -92,9 +92,9 @@ impl Service {
     ///
     /// It is never another one: docker's engine throws away what a refresh returns, so a token that
     /// changed with its use would lock its user out.
-    fn refresh_token(&self, caller: &Caller, held: &Grant) -> Secret {
+    fn refresh_token(&self, caller: &Caller, held: &Grant) -> Result<Secret> {
         match caller.refresh_token() {
-            Some(presented) => presented.clone(),
+            Some(presented) => Ok(presented.clone()),
             None => self.keyring.load().seal(SecretKind::Refresh, held, &*self.random),
         }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::jwt::SigningKey;
-use super::sealed::{Grant, Sealer};
+use super::sealed::{Grant, Sealer, Session};
 use super::x509;
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::credential::SecretKind;
@@ -42,13 +42,23 @@ impl Keyring {
     }
 
     /// Seals a grant with the current sealing key; see [`Sealer::seal`].
-    pub fn seal(&self, kind: SecretKind, grant: &Grant, random: &dyn Random) -> Secret {
+    pub fn seal(&self, kind: SecretKind, grant: &Grant, random: &dyn Random) -> Result<Secret> {
         self.sealer.seal(kind, grant, random)
     }
 
     /// Opens a secret that any known sealing key sealed as this kind; see [`Sealer::open`].
     pub fn open(&self, kind: SecretKind, secret: &str) -> Option<Grant> {
         self.sealer.open(kind, secret)
+    }
+
+    /// Seals a session into its token with the current sealing key; see [`Sealer::seal_session`].
+    pub fn seal_session(&self, session: &Session, random: &dyn Random) -> Result<Secret> {
+        self.sealer.seal_session(session, random)
+    }
+
+    /// Opens a session token that any known sealing key sealed; see [`Sealer::open_session`].
+    pub fn open_session(&self, token: &str) -> Option<Session> {
+        self.sealer.open_session(token)
     }
 
     /// Returns the key that signs with this algorithm; [`Error::internal`] when there is none.

@@ -1,7 +1,7 @@
-//! Sealed secrets: temporary credentials and refresh tokens that carry what they grant.
+//! Sealed secrets: temporary credentials, refresh tokens and session tokens, which carry what they grant.
 //!
-//! They are never stored. Whoever opens one learns from it who it acts for and where it came from, and
-//! must still ask whether those stand: the seal says what was granted, not that it is still good.
+//! They are never stored. Whoever opens one learns from it who it acts for and what it stands on, and
+//! must still ask whether that stands: the seal says what was granted, not that it is still good.
 //!
 //! A body is base64url, without padding, of
 //!
@@ -10,26 +10,9 @@
 //! ```
 //!
 //! and the associated data is prefix of the kind ‖ version ‖ sealing key id, so that no secret passes for
-//! another kind. The payload of version 1, integers big-endian, times in unix milliseconds:
-//!
-//! ```text
-//! randomness                  16
-//! credential id               20, ASCII
-//! principal                   tag (1), then by tag
-//!   1 root                      account (8)
-//!   2 user, 3 role session, 4 service account: kept for them; a session policy follows a 3
-//! principal's generation       8
-//! origin                      tag (1), then by tag
-//!   1 access key                length (1), id, generation (8)
-//!   2 long-term credential      its id (20)
-//! instance id                 12, ASCII
-//! username                     1: 1 numeric id, 2 cr_temp_user
-//! issued at                    8
-//! expires at                   8
-//! ```
-//!
-//! A new tag needs no new version: a replica that doesn't know it yet refuses the secret. Any other
-//! change does.
+//! another kind. The payload is in [`payload`].
+
+mod payload;
 
 use std::fmt;
 
@@ -37,58 +20,94 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use self::payload::{LONGEST_WITHOUT_POLICY, read_grant, read_session, write_grant, write_session};
 use super::cipher::{Cipher, NONCE_LENGTH, TAG_LENGTH, derive};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
-use crate::domain::credential::{CredentialId, SecretKind, Username};
+use crate::domain::credential::{Cloud, CredentialId, SecretKind, Username};
 use crate::domain::instance::InstanceId;
-use crate::domain::principal::{AccountId, Principal};
+use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
-const VERSION: u8 = 1;
+/// The most bytes of a session policy in a sealed secret.
+pub const SESSION_POLICY_LONGEST: usize = 4096;
+/// The most characters of a session's own policy: what the clouds take.
+pub const SESSION_POLICY_CHARACTERS: usize = 2048;
+/// The most bytes of a session's name.
+pub const SESSION_NAME_LONGEST: usize = 64;
+/// The most bytes of an access key's id; the clouds' own have 36 at most.
+pub const ACCESS_KEY_ID_LONGEST: usize = 128;
+/// The most bytes of a session's signing secret; the clouds' own have 32.
+pub const ACCESS_KEY_SECRET_LONGEST: usize = 128;
+/// The most grounds that a secret stands on.
+pub const GROUNDS_MOST: usize = 8;
+/// The most bytes of a session token, as Tencent's contract has it; see [`Sealer::seal_session`].
+pub const SESSION_TOKEN_LONGEST: usize = 4096;
+
+/// Nothing sealed with version 1 was ever released.
+const VERSION: u8 = 2;
 const KEY_ID_LENGTH: usize = 4;
 const HEAD_LENGTH: usize = 1 + KEY_ID_LENGTH + NONCE_LENGTH;
-const SALT_LENGTH: usize = 16;
-const INSTANCE_ID_LENGTH: usize = 12;
-/// The longest access-key id that a grant holds, in bytes; the clouds' own have 36 at most.
-const ACCESS_KEY_ID_LONGEST: usize = 128;
-/// More bytes than any body has, so that opening one needs no allocation.
-const BODY_LONGEST: usize = 512;
+const PREFIX_LENGTH: usize = 5;
+/// More bytes than a body without a session policy usually has: opening one needs no allocation.
+const BODY_USUAL: usize = 512;
+const BODY_LONGEST: usize = HEAD_LENGTH + LONGEST_WITHOUT_POLICY + SESSION_POLICY_LONGEST + TAG_LENGTH;
+/// More characters than any sealed secret has: a longer text isn't even read.
+const SECRET_LONGEST: usize = PREFIX_LENGTH + BODY_LONGEST.div_ceil(3) * 4 + SecretKind::CHECKSUM_LENGTH;
 
-/// Where a grant came from: what must still stand when it is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A call that this access key signed.
-    AccessKey {
-        /// The key's id, at most 128 bytes.
-        id: String,
-        /// The key's generation at that time.
-        generation: i64,
-    },
-    /// A log-in with this long-term credential.
-    LongTerm {
-        /// The credential's id.
-        id: CredentialId,
-        /// The credential's generation at that time.
-        generation: i64,
-    },
+/// Something that a sealed secret came from, and that must still be what it was when the secret is used.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ground {
+    /// The account's root.
+    Root(AccountId),
+    /// A user.
+    User(UserId),
+    /// A role.
+    Role(RoleId),
+    /// The access key of this id, at most 128 bytes: it signed the call.
+    AccessKey(String),
+    /// A long-term credential: it logged in.
+    LongTerm(CredentialId),
 }
 
-/// What a sealed secret says: ids, never names.
+/// What a sealed registry secret says: ids, and no name that could be given to somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The secret's own id.
     pub id: CredentialId,
     /// Who it acts for.
     pub principal: Principal,
-    /// The principal's generation when it was made.
-    pub principal_generation: i64,
-    /// What it came from.
-    pub origin: Origin,
+    /// What it stands on, each with its generation when the secret was made: 1 to 8.
+    pub grounds: Vec<(Ground, i64)>,
     /// The one instance that it logs in to.
     pub instance: InstanceId,
     /// Which username it logs in with.
     pub username: Username,
+    /// What narrows the principal's rights, as written: at most 4096 bytes.
+    pub session_policy: Option<String>,
+    /// When it was made, to the millisecond.
+    pub issued_at: Timestamp,
+    /// When it stops, to the millisecond.
+    pub expires_at: Timestamp,
+}
+
+/// What a session token says: one temporary identity got from STS, and the access key that signs for it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The token's own id.
+    pub id: CredentialId,
+    /// The cloud whose door issued it: it signs there and nowhere else.
+    pub cloud: Cloud,
+    /// The id of the temporary access key, at most 128 bytes: the token goes with no other key.
+    pub access_key_id: String,
+    /// The temporary access key's secret, at most 128 bytes.
+    pub secret: Secret,
+    /// Who it acts for.
+    pub principal: Principal,
+    /// What it stands on, each with its generation when the token was made: 1 to 8.
+    pub grounds: Vec<(Ground, i64)>,
+    /// What narrows the principal's rights, as written: at most 2048 characters and 4096 bytes.
+    pub session_policy: Option<String>,
     /// When it was made, to the millisecond.
     pub issued_at: Timestamp,
     /// When it stops, to the millisecond.
@@ -146,8 +165,6 @@ impl SealingKey {
     }
 }
 
-const PREFIX_LENGTH: usize = 5;
-
 impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealingKey").field("id", &self.id).finish_non_exhaustive()
@@ -184,32 +201,84 @@ impl Sealer {
 
     /// Seals a grant into a secret of this kind, [`SecretKind::Temporary`] or [`SecretKind::Refresh`].
     ///
-    /// # Panics
-    /// When an access key's id has more than 128 bytes: this service makes none, and a cut id would name
-    /// another key.
-    pub fn seal(&self, kind: SecretKind, grant: &Grant, random: &dyn Random) -> Secret {
+    /// [`Error::internal`] for another kind, and for a grant beyond the limits above: nothing is ever cut,
+    /// because a cut id would name something else, and a cut policy would say something else.
+    pub fn seal(&self, kind: SecretKind, grant: &Grant, random: &dyn Random) -> Result<Secret> {
+        if !holds_grant(kind) {
+            return Err(Error::internal(format!("no grant is sealed as {kind:?}")));
+        }
+        self.seal_payload(kind, grant.session_policy.as_deref(), random, |bytes| write_grant(bytes, grant, random))
+    }
+
+    /// Seals a session into its token, [`SecretKind::Session`].
+    ///
+    /// [`Error::internal`] for a session beyond the limits above, and for a token beyond
+    /// [`SESSION_TOKEN_LONGEST`] whose policy has at most 2048 bytes. Only a policy with other letters than
+    /// ASCII's has more than that, and may make the token longer: the clouds limit it by characters.
+    pub fn seal_session(&self, session: &Session, random: &dyn Random) -> Result<Secret> {
+        let policy = session.session_policy.as_deref();
+        let token = self.seal_payload(SecretKind::Session, policy, random, |bytes| write_session(bytes, session, random))?;
+        let length = token.expose().len();
+        if length > SESSION_TOKEN_LONGEST && policy.is_none_or(|policy| policy.len() <= SESSION_POLICY_CHARACTERS) {
+            return Err(Error::internal(format!("a session token of {length} bytes is too long")));
+        }
+        Ok(token)
+    }
+
+    fn seal_payload(
+        &self,
+        kind: SecretKind,
+        policy: Option<&str>,
+        random: &dyn Random,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+    ) -> Result<Secret> {
         let key = &self.current;
         let nonce: [u8; NONCE_LENGTH] = random_bytes(random);
-        let mut bytes = Vec::with_capacity(256);
+        // With room for everything: what grows leaves copies behind that nothing wipes.
+        let room = HEAD_LENGTH + LONGEST_WITHOUT_POLICY + policy.map_or(0, str::len) + TAG_LENGTH;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         bytes.push(VERSION);
         bytes.extend_from_slice(&key.id_bytes);
         bytes.extend_from_slice(&nonce);
-        write_payload(&mut bytes, grant, random);
+        write(&mut bytes)?;
         key.cipher.seal(nonce, &key.associated(kind), &mut bytes, HEAD_LENGTH);
         let mut body = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(3) * 4));
-        URL_SAFE_NO_PAD.encode_string(&bytes, &mut body);
-        kind.write(&body)
+        URL_SAFE_NO_PAD.encode_string(&*bytes, &mut body);
+        Ok(kind.write(&body))
     }
 
     /// Opens a secret of this kind; `None` for anything that a known key didn't seal as just this.
     ///
-    /// It doesn't look at the expiry, nor whether what the grant names still stands: the caller must.
+    /// It doesn't look at the expiry, nor whether what the grant stands on still stands: the caller must.
     pub fn open(&self, kind: SecretKind, secret: &str) -> Option<Grant> {
-        if kind == SecretKind::LongTerm {
+        if holds_grant(kind) { self.open_payload(kind, secret, read_grant) } else { None }
+    }
+
+    /// Opens a session token; `None` for anything that a known key didn't seal as one.
+    ///
+    /// It doesn't look at the expiry, at the door and the access key that the token came with, nor whether
+    /// what the session stands on still stands: the caller must.
+    pub fn open_session(&self, token: &str) -> Option<Session> {
+        self.open_payload(SecretKind::Session, token, read_session)
+    }
+
+    fn open_payload<T>(&self, kind: SecretKind, secret: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        // Before the checksum: strangers send what they like.
+        if secret.len() > SECRET_LONGEST {
             return None;
         }
-        let mut buffer = [0; BODY_LONGEST];
-        let length = URL_SAFE_NO_PAD.decode_slice(kind.read(secret)?, &mut buffer).ok()?;
+        let body = kind.read(secret)?;
+        // The decoder counts in whole groups of three bytes, and so asks for a little more than there is.
+        let needed = base64::decoded_len_estimate(body.len());
+        let mut usual = Zeroizing::new([0; BODY_USUAL]);
+        let mut long = Zeroizing::new(Vec::new());
+        let buffer = if needed <= BODY_USUAL {
+            &mut usual[..]
+        } else {
+            long.resize(needed, 0);
+            &mut long[..]
+        };
+        let length = URL_SAFE_NO_PAD.decode_slice(body, buffer).ok()?;
         let (head, rest) = buffer[..length].split_at_mut_checked(HEAD_LENGTH)?;
         let (version, head) = head.split_first()?;
         let (key_id, nonce) = head.split_at(KEY_ID_LENGTH);
@@ -217,366 +286,17 @@ impl Sealer {
             return None;
         }
         let key = self.keys().find(|key| key.id_bytes == key_id)?;
-        let mut reader = Reader(key.cipher.open(nonce.try_into().ok()?, &key.associated(kind), rest)?);
-        let grant = reader.grant()?;
-        reader.0.is_empty().then_some(grant)
+        read(key.cipher.open(nonce.try_into().ok()?, &key.associated(kind), rest)?)
     }
 }
 
-/// Tags of the payload. Never reuse one.
-mod tag {
-    pub(super) const ROOT: u8 = 1;
-    pub(super) const ACCESS_KEY: u8 = 1;
-    pub(super) const LONG_TERM: u8 = 2;
-    pub(super) const NUMERIC_ID: u8 = 1;
-    pub(super) const CR_TEMP_USER: u8 = 2;
-}
-
-fn write_payload(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Random) {
-    // 128 random bits in every secret, whatever ids and nonces are made of: no two are ever the same.
-    bytes.extend_from_slice(&random_bytes::<SALT_LENGTH>(random));
-    bytes.extend_from_slice(grant.id.as_str().as_bytes());
-    match grant.principal {
-        Principal::Root(account) => {
-            bytes.push(tag::ROOT);
-            write_integer(bytes, account.number());
-        }
-    }
-    write_integer(bytes, grant.principal_generation);
-    match &grant.origin {
-        Origin::AccessKey { id, generation } => {
-            assert!(id.len() <= ACCESS_KEY_ID_LONGEST, "an access key's id has at most {ACCESS_KEY_ID_LONGEST} bytes");
-            bytes.push(tag::ACCESS_KEY);
-            bytes.push(id.len() as u8);
-            bytes.extend_from_slice(id.as_bytes());
-            write_integer(bytes, *generation);
-        }
-        Origin::LongTerm { id, generation } => {
-            bytes.push(tag::LONG_TERM);
-            bytes.extend_from_slice(id.as_str().as_bytes());
-            write_integer(bytes, *generation);
-        }
-    }
-    bytes.extend_from_slice(grant.instance.as_str().as_bytes());
-    bytes.push(match grant.username {
-        Username::NumericId => tag::NUMERIC_ID,
-        Username::CrTempUser => tag::CR_TEMP_USER,
-    });
-    write_integer(bytes, grant.issued_at.unix_millis());
-    write_integer(bytes, grant.expires_at.unix_millis());
-}
-
-fn write_integer(bytes: &mut Vec<u8>, number: i64) {
-    bytes.extend_from_slice(&number.to_be_bytes());
-}
-
-/// What is left of a payload.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn grant(&mut self) -> Option<Grant> {
-        self.bytes(SALT_LENGTH)?;
-        Some(Grant {
-            id: self.credential_id()?,
-            principal: match self.byte()? {
-                tag::ROOT => Principal::Root(AccountId::new(self.integer()?).ok()?),
-                _ => return None,
-            },
-            principal_generation: self.integer()?,
-            origin: match self.byte()? {
-                tag::ACCESS_KEY => Origin::AccessKey {
-                    id: match usize::from(self.byte()?) {
-                        length @ 0..=ACCESS_KEY_ID_LONGEST => self.text(length)?.to_owned(),
-                        _ => return None,
-                    },
-                    generation: self.integer()?,
-                },
-                tag::LONG_TERM => Origin::LongTerm { id: self.credential_id()?, generation: self.integer()? },
-                _ => return None,
-            },
-            instance: self.text(INSTANCE_ID_LENGTH)?.parse().ok()?,
-            username: match self.byte()? {
-                tag::NUMERIC_ID => Username::NumericId,
-                tag::CR_TEMP_USER => Username::CrTempUser,
-                _ => return None,
-            },
-            issued_at: Timestamp::from_unix_millis(self.integer()?),
-            expires_at: Timestamp::from_unix_millis(self.integer()?),
-        })
-    }
-
-    fn bytes(&mut self, length: usize) -> Option<&[u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*byte)
-    }
-
-    fn integer(&mut self) -> Option<i64> {
-        Some(i64::from_be_bytes(self.bytes(8)?.try_into().ok()?))
-    }
-
-    fn text(&mut self, length: usize) -> Option<&str> {
-        std::str::from_utf8(self.bytes(length)?).ok()
-    }
-
-    fn credential_id(&mut self) -> Option<CredentialId> {
-        self.text(CredentialId::LENGTH)?.parse().ok()
+/// Tells whether secrets of this kind hold a [`Grant`].
+fn holds_grant(kind: SecretKind) -> bool {
+    match kind {
+        SecretKind::Temporary | SecretKind::Refresh => true,
+        SecretKind::LongTerm | SecretKind::Session => false,
     }
 }
-
-// The longest body of version 1 fits the buffer; the decoder counts in whole groups of three bytes.
-const _: () = assert!(
-    HEAD_LENGTH + SALT_LENGTH + 20 + 1 + 8 + 8 + 1 + 1 + ACCESS_KEY_ID_LONGEST + 8 + INSTANCE_ID_LENGTH + 1 + 16 + TAG_LENGTH + 3
-        <= BODY_LONGEST
-);
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::domain::clock::SystemRandom;
-    use crate::token::testing::Seeded;
-
-    fn sealer(key: SealingKey) -> Sealer {
-        Sealer::new(key, Vec::new()).unwrap()
-    }
-
-    fn grant() -> Grant {
-        Grant {
-            id: "0123456789abcdefghij".parse().unwrap(),
-            principal: "100000000001:root".parse().unwrap(),
-            principal_generation: 3,
-            origin: Origin::AccessKey { id: "AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE".to_owned(), generation: 7 },
-            instance: "tcr-demo0001".parse().unwrap(),
-            username: Username::NumericId,
-            issued_at: Timestamp::from_unix_millis(1_735_787_045_123),
-            expires_at: Timestamp::from_unix_millis(1_735_790_645_123),
-        }
-    }
-
-    /// Seals bytes of the test's choice as the payload.
-    fn seal_payload(key: &SealingKey, kind: SecretKind, payload: &[u8]) -> Secret {
-        let nonce: [u8; NONCE_LENGTH] = random_bytes(&SystemRandom);
-        let mut bytes = [&[VERSION][..], &key.id_bytes, &nonce, payload].concat();
-        key.cipher.seal(nonce, &key.associated(kind), &mut bytes, HEAD_LENGTH);
-        kind.write(&URL_SAFE_NO_PAD.encode(bytes))
-    }
-
-    fn payload_of(grant: &Grant) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        write_payload(&mut bytes, grant, &SystemRandom);
-        bytes
-    }
-
-    fn grants() -> impl Strategy<Value = Grant> {
-        let id = || "[0-9a-v]{20}".prop_map(|text| text.parse::<CredentialId>().unwrap());
-        let origin = prop_oneof![
-            ("[!-~]{0,128}", any::<i64>()).prop_map(|(id, generation)| Origin::AccessKey { id, generation }),
-            (id(), any::<i64>()).prop_map(|(id, generation)| Origin::LongTerm { id, generation }),
-        ];
-        let principal = (1..=999_999_999_999_999_999_i64).prop_map(|number| Principal::Root(AccountId::new(number).unwrap()));
-        let instance = "tcr-[a-z0-9]{8}".prop_map(|text| text.parse::<InstanceId>().unwrap());
-        let username = prop_oneof![Just(Username::NumericId), Just(Username::CrTempUser)];
-        (id(), principal, any::<i64>(), origin, instance, username, any::<i64>(), any::<i64>()).prop_map(
-            |(id, principal, principal_generation, origin, instance, username, issued, expires)| Grant {
-                id,
-                principal,
-                principal_generation,
-                origin,
-                instance,
-                username,
-                issued_at: Timestamp::from_unix_millis(issued),
-                expires_at: Timestamp::from_unix_millis(expires),
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_sealed_opens_as_its_own_kind_alone(grant in grants()) {
-            let sealer = sealer(SealingKey::generate(&SystemRandom));
-            for kind in [SecretKind::Temporary, SecretKind::Refresh] {
-                let secret = sealer.seal(kind, &grant, &SystemRandom);
-                for other in SecretKind::ALL {
-                    prop_assert_eq!(sealer.open(other, secret.expose()), (other == kind).then(|| grant.clone()));
-                }
-            }
-        }
-
-        #[test]
-        fn opening_never_panics(body in "[A-Za-z0-9_-]{0,800}", raw in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let sealer = sealer(SealingKey::generate(&SystemRandom));
-            let kind = SecretKind::Temporary;
-            prop_assert_eq!(sealer.open(kind, kind.write(&body).expose()), None);
-            prop_assert_eq!(sealer.open(kind, &body), None);
-            // Even what a sealing key did seal is read with care.
-            let _ = sealer.open(kind, seal_payload(&sealer.current, kind, &raw).expose());
-        }
-    }
-
-    #[test]
-    fn a_secret_rewritten_with_the_prefix_of_the_other_kind_does_not_open() {
-        let sealer = sealer(SealingKey::generate(&SystemRandom));
-        for (kind, other) in [(SecretKind::Temporary, SecretKind::Refresh), (SecretKind::Refresh, SecretKind::Temporary)] {
-            let secret = sealer.seal(kind, &grant(), &SystemRandom);
-            let body = kind.read(secret.expose()).unwrap();
-            assert_eq!(sealer.open(other, other.write(body).expose()), None);
-            assert_eq!(sealer.open(SecretKind::LongTerm, SecretKind::LongTerm.write(body).expose()), None);
-        }
-    }
-
-    #[test]
-    fn any_changed_byte_and_any_cut_is_refused() {
-        let sealer = sealer(SealingKey::generate(&SystemRandom));
-        let kind = SecretKind::Temporary;
-        let secret = sealer.seal(kind, &grant(), &SystemRandom);
-        let text = secret.expose();
-        for place in 0..text.len() {
-            let mut changed = text.as_bytes().to_vec();
-            changed[place] = if changed[place] == b'x' { b'y' } else { b'x' };
-            assert_eq!(sealer.open(kind, &String::from_utf8(changed).unwrap()), None, "a change at {place} went unseen");
-            assert_eq!(sealer.open(kind, &text[..place]), None, "a cut at {place} went unseen");
-        }
-        assert_eq!(sealer.open(kind, &format!("{text}x")), None);
-    }
-
-    #[test]
-    fn a_change_is_seen_by_the_seal_and_not_by_the_checksum_alone() {
-        let sealer = sealer(SealingKey::generate(&SystemRandom));
-        let kind = SecretKind::Temporary;
-        let secret = sealer.seal(kind, &grant(), &SystemRandom);
-        let bytes = URL_SAFE_NO_PAD.decode(kind.read(secret.expose()).unwrap()).unwrap();
-        let open = |bytes: &[u8]| sealer.open(kind, kind.write(&URL_SAFE_NO_PAD.encode(bytes)).expose());
-        assert_eq!(open(&bytes), Some(grant()));
-        for place in 0..bytes.len() {
-            for bit in 0..8 {
-                let mut changed = bytes.clone();
-                changed[place] ^= 1 << bit;
-                assert_eq!(open(&changed), None, "bit {bit} of byte {place} went unseen");
-            }
-            assert_eq!(open(&bytes[..place]), None, "a cut at {place} went unseen");
-        }
-        assert_eq!(open(&[&bytes[..], &[0]].concat()), None);
-    }
-
-    #[test]
-    fn a_body_has_one_spelling() {
-        // Base64 has unused bits at its end, and some decoders ignore them.
-        let sealer = sealer(SealingKey::generate(&SystemRandom));
-        let kind = SecretKind::Temporary;
-        for length in 0..3 {
-            let grant = Grant { origin: Origin::AccessKey { id: "a".repeat(length), generation: 1 }, ..grant() };
-            let secret = sealer.seal(kind, &grant, &SystemRandom);
-            let body = kind.read(secret.expose()).unwrap();
-            let spellings = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_="
-                .chars()
-                .filter(|last| sealer.open(kind, kind.write(&format!("{}{last}", &body[..body.len() - 1])).expose()).is_some());
-            assert_eq!(spellings.count(), 1);
-        }
-    }
-
-    #[test]
-    fn the_reader_refuses_what_the_writer_never_writes() {
-        let sealer = sealer(SealingKey::generate(&SystemRandom));
-        let kind = SecretKind::Refresh;
-        let open = |payload: &[u8]| sealer.open(kind, seal_payload(&sealer.current, kind, payload).expose());
-        let payload = payload_of(&grant());
-        assert_eq!(open(&payload), Some(grant()));
-        for cut in 0..payload.len() {
-            assert_eq!(open(&payload[..cut]), None, "a payload of {cut} bytes was taken");
-        }
-        assert_eq!(open(&[&payload[..], &[0]].concat()), None, "a trailing byte was taken");
-        let (principal, origin) = (36, 36 + 9 + 8);
-        let username = payload.len() - 17;
-        for (place, least) in [(principal, 2), (origin, 3), (username, 3)] {
-            for unknown in (least..=255).chain([0]) {
-                let mut changed = payload.clone();
-                changed[place] = unknown;
-                assert_eq!(open(&changed), None, "the tag {unknown} at {place} was taken");
-            }
-        }
-        let long = Grant { origin: Origin::AccessKey { id: "a".repeat(128), generation: 1 }, ..grant() };
-        let mut payload = payload_of(&long);
-        assert_eq!(open(&payload), Some(long));
-        payload[origin + 1] = 129;
-        payload.insert(origin + 2, b'a');
-        assert_eq!(open(&payload), None, "an over-long id was taken");
-    }
-
-    #[test]
-    #[should_panic = "at most 128 bytes"]
-    fn an_access_key_id_is_never_cut() {
-        payload_of(&Grant { origin: Origin::AccessKey { id: "a".repeat(129), generation: 1 }, ..grant() });
-    }
-
-    #[test]
-    fn an_older_key_still_opens_and_an_unknown_one_does_not() {
-        let (old, new) = (SealingKey::generate(&SystemRandom), SealingKey::generate(&SystemRandom));
-        let old_bytes = old.to_bytes();
-        let secret = sealer(old).seal(SecretKind::Temporary, &grant(), &SystemRandom);
-        let new_bytes = new.to_bytes();
-        assert_eq!(sealer(new).open(SecretKind::Temporary, secret.expose()), None);
-        let [old, new] = [old_bytes, new_bytes].map(|bytes| SealingKey::from_bytes(bytes.as_slice()).unwrap());
-        let current = new.id().to_owned();
-        let both = Sealer::new(new, vec![old]).unwrap();
-        assert_eq!(both.open(SecretKind::Temporary, secret.expose()), Some(grant()));
-        assert_eq!(both.current_id(), current);
-    }
-
-    #[test]
-    fn a_key_comes_back_from_its_bytes_and_is_there_once() {
-        let key = SealingKey::generate(&SystemRandom);
-        let again = SealingKey::from_bytes(key.to_bytes().as_slice()).unwrap();
-        assert_eq!(key.id(), again.id());
-        assert_eq!(key.id().len(), 8);
-        assert!(Sealer::new(key, vec![again]).is_err());
-        for bad in [0, 31, 33] {
-            assert!(SealingKey::from_bytes(&vec![0; bad]).is_err());
-        }
-    }
-
-    #[test]
-    fn a_format_change_is_noticed() {
-        // Made by the first release of version 1: they must open for as long as version 1 is read.
-        const TEMPORARY: &str = "trst_AUYO0tZ4OCWCKm-eYtohkOjYkhkjDtSu_e1H7jDX1BGv6DpXP6jL57LFaQZrNtH6LNCEm6Wa5vmfXwfs38kkPI2M5eXHrEcT8SkNhyNbwdrAMgh8D5VQMoCRpAboEpVoaCcVMD0sFx74BLwsw99I1PLNlXdI5-gT9VChHfFZtEKmbS-JaLLaGzRHew8QIoOqAXnd5k_vI0yDECmNzDgYa0Q2BPfzE";
-        const REFRESH: &str = "trsr_AUYO0tYTCaw_TkFRKCD78lkPFNkODMHOw2z34sy8GFtuOzvc3OGlWCtFsYl5OfgY549b-4S9UEhermQpg9MIXetrIKfEntxGNnFPm7bEBeeZzEwS6Weyte64YUWWZBJDt8jOHLpuiIawIH-fkMUUKWeNoLUIJf15kUJgVn74fZzhDNLIWNRMh8txfrAvkBlK2CGo31";
-        let sealer = sealer(SealingKey::from_bytes(&[7; 32]).unwrap());
-        let long_term = Grant {
-            origin: Origin::LongTerm { id: "vvvvvvvvvv0000000000".parse().unwrap(), generation: 3 },
-            username: Username::CrTempUser,
-            ..grant()
-        };
-        for (kind, golden, grant, seed) in [(SecretKind::Temporary, TEMPORARY, grant(), 1), (SecretKind::Refresh, REFRESH, long_term, 2)] {
-            assert_eq!(sealer.seal(kind, &grant, &Seeded::new(seed)).expose(), golden);
-            assert_eq!(sealer.open(kind, golden), Some(grant));
-        }
-    }
-
-    #[test]
-    fn a_secret_has_the_published_shape_and_is_new_each_time() {
-        let sealer = sealer(SealingKey::generate(&SystemRandom));
-        for kind in [SecretKind::Temporary, SecretKind::Refresh] {
-            let (one, two) = (sealer.seal(kind, &grant(), &SystemRandom), sealer.seal(kind, &grant(), &SystemRandom));
-            assert!(!one.matches(two.expose()));
-            // `domain::credential::SECRET_PATTERN`: \btrs[tlr]_[A-Za-z0-9_-]{48,}
-            let body = one.expose().strip_prefix(kind.prefix()).unwrap();
-            assert!(["trst_", "trsr_"].contains(&kind.prefix()));
-            assert!(body.len() >= 48 && body.len() < 300, "{}", body.len());
-            assert!(body.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'));
-        }
-    }
-
-    #[test]
-    fn a_key_never_prints_its_secret() {
-        let sealer = sealer(SealingKey::from_bytes(&[7; 32]).unwrap());
-        let id = sealer.current_id();
-        assert_eq!(format!("{sealer:?}"), format!("Sealer {{ current: SealingKey {{ id: {id:?}, .. }}, older: [] }}"));
-    }
-}
+mod tests;

@@ -251,7 +251,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: Call<'_>,
         Err(_) => Cow::Owned(call.action.or(call.path).unwrap_or_default().to_owned()),
     };
     let caller = service.authenticate(unverified).await?;
-    visit.principal = caller.principal();
+    visit.principal = caller.principal().cloned();
     service.throttle(&caller, operation.as_ref().map_or("cr:unknown", |operation| operation.throttle()))?;
     Ok((caller, operation?))
 }

@@ -246,7 +246,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
         Err(_) => Cow::Owned(call.action.unwrap_or_default().to_owned()),
     };
     let caller = service.authenticate(unverified).await?;
-    visit.principal = caller.principal();
+    visit.principal = caller.principal().cloned();
     call.check_scope()?;
     service.throttle(&caller, operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle()))?;
     let operation = operation?;
