@@ -2,12 +2,13 @@
 
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
 use crate::domain::instance::InstanceId;
+use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 
 use super::change::Noun;
 use super::row::{Row, statements};
 use super::write::{Guarded, Part, Rows};
-use super::{Store, instance};
+use super::{Store, instance, principal_id};
 
 statements! { "credential";
     INSERT = "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at) \
@@ -16,11 +17,14 @@ statements! { "credential";
             FROM credential WHERE id = $1";
     LIST = "SELECT id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at \
             FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC";
+    LIST_OF_PRINCIPAL = "SELECT id, instance_id, principal, username, description, secret_hash, state, created_at, expires_at \
+                         FROM credential WHERE principal = $1 ORDER BY created_at DESC, id DESC";
     SET_STATE = "UPDATE credential SET state = $2 WHERE id = $1";
     DELETE = "DELETE FROM credential WHERE id = $1";
+    DELETE_OF_PRINCIPAL = "DELETE FROM credential WHERE principal = $1";
 }
 
-/// Adds a credential; `InstanceNotFound` without its instance.
+/// Adds a credential; `InstanceNotFound` without its instance, `NotFound` without its user.
 ///
 /// It announces no change: no cache can hold a credential before its owner has it.
 pub fn insert(credential: &LongTermCredential) -> Part {
@@ -39,7 +43,10 @@ pub fn insert(credential: &LongTermCredential) -> Part {
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
         Error::already_exists("credential", format!("There is a credential {id} already."))
     });
-    Part::of([instance::exists(&credential.instance), insert])
+    let mut guarded = vec![instance::exists(&credential.instance)];
+    guarded.extend(principal_id::hold(&credential.principal));
+    guarded.push(insert);
+    Part::of(guarded)
 }
 
 /// Sets whether a credential may be used; `NotFound` when there is no such credential.
@@ -52,6 +59,11 @@ pub fn set_state(id: &CredentialId, state: CredentialState) -> Part {
 pub fn delete(id: &CredentialId) -> Part {
     let delete = Guarded::new(DELETE, vec![id.as_str().into()], Rows::Exactly(1), missing(id));
     Part::of([delete]).changes(Noun::Credential, id)
+}
+
+/// Deletes all credentials of a principal that is itself being deleted, whose own change covers them.
+pub(super) fn delete_of(principal: &Principal) -> Guarded {
+    Guarded::unguarded(DELETE_OF_PRINCIPAL, vec![principal.to_string().into()])
 }
 
 fn missing(id: &CredentialId) -> impl Fn() -> Error + Send + Sync + 'static {
@@ -67,6 +79,11 @@ pub async fn find(store: &Store, id: &CredentialId) -> Result<Option<LongTermCre
 /// Lists the credentials of an instance, newest first.
 pub async fn list(store: &Store, instance: &InstanceId) -> Result<Vec<LongTermCredential>> {
     store.query(LIST, vec![instance.as_str().into()]).await?.iter().map(credential).collect()
+}
+
+/// Lists the credentials of a principal at all instances, newest first.
+pub async fn list_of_principal(store: &Store, principal: &Principal) -> Result<Vec<LongTermCredential>> {
+    store.query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()]).await?.iter().map(credential).collect()
 }
 
 fn state_name(state: CredentialState) -> &'static str {
