@@ -203,6 +203,13 @@ impl Directory {
                     self.credentials.remove(&id);
                 }
             }
+            Noun::User => {
+                // Its access keys and credentials changed with it.
+                self.access_keys.clear();
+                self.credentials.clear();
+            }
+            // Nothing of these is kept here.
+            Noun::Role | Noun::Policies | Noun::OidcProvider => {}
             Noun::SealingKey | Noun::SigningKey | Noun::Authority => self.keys_changed(),
             Noun::Unknown => {
                 self.accounts.clear();

@@ -9,7 +9,7 @@ use crate::domain::{Error, Result};
 use super::change::Noun;
 use super::row::{Row, statements};
 use super::write::{Guarded, Part, Rows};
-use super::{Store, account};
+use super::{Store, account, principal_id};
 
 statements! { "access_key";
     INSERT = "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, created_at) \
@@ -19,10 +19,14 @@ statements! { "access_key";
             WHERE state <> 'deleted' ORDER BY created_at, id";
     LIST_OF_ACCOUNT = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
                        WHERE account_id = $1 AND state <> 'deleted' ORDER BY created_at, id";
+    LIST_OF_PRINCIPAL = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
+                         WHERE principal = $1 AND state <> 'deleted' ORDER BY created_at, id";
     ENABLE = "UPDATE access_key SET state = 'active' WHERE id = $1 AND state <> 'deleted'";
     DISABLE = "UPDATE access_key SET state = 'disabled', generation = generation + 1 WHERE id = $1 AND state <> 'deleted'";
     DELETE = "UPDATE access_key SET state = 'deleted', generation = generation + 1, sealed_secret = $2 \
               WHERE id = $1 AND state <> 'deleted'";
+    DELETE_OF_PRINCIPAL = "UPDATE access_key SET state = 'deleted', generation = generation + 1, sealed_secret = $2 \
+                           WHERE principal = $1 AND state <> 'deleted'";
 }
 
 /// Whether an access key may sign calls.
@@ -75,7 +79,7 @@ pub struct AccessKey {
     pub created_at: Timestamp,
 }
 
-/// Adds an access key; `NotFound` without its account, `AlreadyExists` when its id was ever used.
+/// Adds an access key; `NotFound` without its account or its user, `AlreadyExists` when its id was ever used.
 pub fn insert(key: &AccessKey) -> Part {
     let account = key.principal.account();
     let parameters = vec![
@@ -91,7 +95,10 @@ pub fn insert(key: &AccessKey) -> Part {
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
         Error::already_exists("access key", format!("The access key id {id} was used before; make another."))
     });
-    Part::of([account::hold(account), insert]).changes(Noun::AccessKey, &key.id)
+    let mut guarded = vec![account::hold(account)];
+    guarded.extend(principal_id::hold(&key.principal));
+    guarded.push(insert);
+    Part::of(guarded).changes(Noun::AccessKey, &key.id)
 }
 
 /// Sets the state; `NotFound` when there is no such key or it was deleted, which is final.
@@ -108,6 +115,11 @@ pub fn set_state(id: &str, state: AccessKeyState) -> Part {
     Part::of([update]).changes(Noun::AccessKey, id)
 }
 
+/// Deletes all access keys of a principal that is itself being deleted, whose own change covers them.
+pub(super) fn delete_of(principal: &Principal) -> Guarded {
+    Guarded::unguarded(DELETE_OF_PRINCIPAL, vec![principal.to_string().into(), [].as_slice().into()])
+}
+
 /// Finds an access key by its id, deleted ones too.
 pub async fn find(store: &Store, id: &str) -> Result<Option<AccessKey>> {
     store.find(FIND, vec![id.into()]).await?.as_ref().map(access_key).transpose()
@@ -120,6 +132,11 @@ pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Acces
         None => store.query(LIST, Vec::new()).await?,
     };
     rows.iter().map(access_key).collect()
+}
+
+/// Lists the access keys of one principal that are not deleted, oldest first.
+pub async fn list_of_principal(store: &Store, principal: &Principal) -> Result<Vec<AccessKey>> {
+    store.query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()]).await?.iter().map(access_key).collect()
 }
 
 fn access_key(row: &Row) -> Result<AccessKey> {

@@ -4,10 +4,10 @@ use crate::domain::clock::Timestamp;
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 
-use super::Store;
 use super::change::Noun;
 use super::row::{Row, statements};
 use super::write::{Guarded, Part, Rows};
+use super::{Store, principal_id};
 
 statements! { "account";
     INSERT = "INSERT INTO account (id, name, generation, created_at) VALUES ($1, $2, $3, $4)";
@@ -32,17 +32,20 @@ pub struct Account {
     pub created_at: Timestamp,
 }
 
-/// Adds an account; `AlreadyExists` when its id or its name is taken.
+/// Adds an account; `AlreadyExists` when its id or its name is taken, the id perhaps by a user or a role.
 pub fn insert(account: &Account) -> Part {
     let (id, name) = (account.id, account.name.clone());
     let id_is_free = Guarded::new(HAS_ID, vec![id.number().into()], Rows::Exactly(0), move || {
         Error::already_exists("account", format!("There is an account {id} already; choose another id."))
     });
+    let register = principal_id::register(id.number(), move || {
+        Error::already_exists("account", format!("The id {id} is or was a user's or a role's; choose another id."))
+    });
     let parameters = vec![id.number().into(), name.as_str().into(), account.generation.into(), account.created_at.into()];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
         Error::already_exists("account", format!("There is an account named {name} already; choose another name."))
     });
-    Part::of([id_is_free, insert]).changes(Noun::Account, &id)
+    Part::of([id_is_free, register, insert]).changes(Noun::Account, &id)
 }
 
 /// Refuses with `NotFound` when there is no such account, and keeps others from adding to it meanwhile.

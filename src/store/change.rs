@@ -39,13 +39,33 @@ pub enum Noun {
     SigningKey,
     /// The authority that registries trust.
     Authority,
+    /// A user, by its id: drop all that is cached of it or decided for it, and its access keys and credentials,
+    /// which go with it without entries of their own.
+    User,
+    /// A role, by its id: drop all that is cached of it or decided for its sessions.
+    Role,
+    /// What policies, memberships and attachments say, by the account's id: drop all that was decided from them.
+    Policies,
+    /// An OpenID Connect issuer, by `ACCOUNT/NAME`.
+    OidcProvider,
     /// Something that only a newer version of this service knows.
     Unknown,
 }
 
 impl Noun {
-    const KNOWN: [Self; 7] =
-        [Self::Account, Self::AccessKey, Self::Instance, Self::Credential, Self::SealingKey, Self::SigningKey, Self::Authority];
+    const KNOWN: [Self; 11] = [
+        Self::Account,
+        Self::AccessKey,
+        Self::Instance,
+        Self::Credential,
+        Self::SealingKey,
+        Self::SigningKey,
+        Self::Authority,
+        Self::User,
+        Self::Role,
+        Self::Policies,
+        Self::OidcProvider,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -56,6 +76,10 @@ impl Noun {
             Self::SealingKey => "sealing_key",
             Self::SigningKey => "signing_key",
             Self::Authority => "authority",
+            Self::User => "user",
+            Self::Role => "role",
+            Self::Policies => "policies",
+            Self::OidcProvider => "oidc_provider",
             Self::Unknown => "unknown",
         }
     }

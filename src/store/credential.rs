@@ -2,12 +2,13 @@
 
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
 use crate::domain::instance::InstanceId;
+use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 
 use super::change::Noun;
 use super::row::{Row, statements};
 use super::write::{Guarded, Part, Rows};
-use super::{Store, instance};
+use super::{Store, instance, principal_id};
 
 statements! { "credential";
     INSERT = "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, state, generation, created_at, \
@@ -18,10 +19,13 @@ statements! { "credential";
             FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC";
     ENABLE = "UPDATE credential SET state = 'active' WHERE id = $1";
     DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1 WHERE id = $1";
+    LIST_OF_PRINCIPAL = "SELECT id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at \
+                         FROM credential WHERE principal = $1 ORDER BY created_at DESC, id DESC";
     DELETE = "DELETE FROM credential WHERE id = $1";
+    DELETE_OF_PRINCIPAL = "DELETE FROM credential WHERE principal = $1";
 }
 
-/// Adds a credential; `InstanceNotFound` without its instance.
+/// Adds a credential; `InstanceNotFound` without its instance, `NotFound` without its user.
 ///
 /// It announces no change: no cache can hold a credential before its owner has it.
 pub fn insert(credential: &LongTermCredential) -> Part {
@@ -41,7 +45,10 @@ pub fn insert(credential: &LongTermCredential) -> Part {
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
         Error::already_exists("credential", format!("There is a credential {id} already."))
     });
-    Part::of([instance::exists(&credential.instance), insert])
+    let mut guarded = vec![instance::exists(&credential.instance)];
+    guarded.extend(principal_id::hold(&credential.principal));
+    guarded.push(insert);
+    Part::of(guarded)
 }
 
 /// Sets whether a credential may be used; `NotFound` when there is no such credential.
@@ -62,6 +69,11 @@ pub fn delete(id: &CredentialId) -> Part {
     Part::of([delete]).changes(Noun::Credential, id)
 }
 
+/// Deletes all credentials of a principal that is itself being deleted, whose own change covers them.
+pub(super) fn delete_of(principal: &Principal) -> Guarded {
+    Guarded::unguarded(DELETE_OF_PRINCIPAL, vec![principal.to_string().into()])
+}
+
 fn missing(id: &CredentialId) -> impl Fn() -> Error + Send + Sync + 'static {
     let id = id.clone();
     move || Error::not_found("credential", &id)
@@ -75,6 +87,11 @@ pub async fn find(store: &Store, id: &CredentialId) -> Result<Option<LongTermCre
 /// Lists the credentials of an instance, newest first.
 pub async fn list(store: &Store, instance: &InstanceId) -> Result<Vec<LongTermCredential>> {
     store.query(LIST, vec![instance.as_str().into()]).await?.iter().map(credential).collect()
+}
+
+/// Lists the credentials of a principal at all instances, newest first.
+pub async fn list_of_principal(store: &Store, principal: &Principal) -> Result<Vec<LongTermCredential>> {
+    store.query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()]).await?.iter().map(credential).collect()
 }
 
 fn state_name(state: CredentialState) -> &'static str {

@@ -34,6 +34,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0002_audit_page.sql"),
         postgres: include_str!("../../migrations/postgres/0002_audit_page.sql"),
     },
+    Migration {
+        number: 3,
+        name: "identities",
+        sqlite: include_str!("../../migrations/sqlite/0003_identities.sql"),
+        postgres: include_str!("../../migrations/postgres/0003_identities.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

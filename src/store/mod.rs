@@ -12,13 +12,19 @@ pub mod account;
 pub mod audit;
 pub mod change;
 pub mod credential;
+pub mod group;
 pub mod instance;
 pub mod key;
 pub mod meta;
+pub mod oidc_provider;
 pub mod operation;
+pub mod policy;
+pub mod role;
+pub mod user;
 
 mod migrate;
 mod postgres;
+mod principal_id;
 mod row;
 mod sqlite;
 #[cfg(test)]
@@ -158,10 +164,16 @@ fn statements() -> impl Iterator<Item = Statement> {
         audit::STATEMENTS,
         change::STATEMENTS,
         credential::STATEMENTS,
+        group::STATEMENTS,
         instance::STATEMENTS,
         key::STATEMENTS,
         meta::STATEMENTS,
+        oidc_provider::STATEMENTS,
         operation::STATEMENTS,
+        policy::STATEMENTS,
+        principal_id::STATEMENTS,
+        role::STATEMENTS,
+        user::STATEMENTS,
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,7 @@
 //! One suite for both databases, and what is special to each.
 
 mod files;
+mod identities;
 mod nouns;
 mod servers;
 mod writes;

@@ -1,0 +1,103 @@
+//! Groups of users, and who is in them.
+
+use crate::domain::identity::Group;
+use crate::domain::principal::{AccountId, UserId};
+use crate::domain::{Error, Result};
+
+use super::change::Noun;
+use super::row::{Row, statements};
+use super::write::{Guarded, Part, Rows};
+use super::{Store, account, policy, user};
+
+statements! {
+    "account_group" {
+        INSERT = "INSERT INTO account_group (account_id, name, created_at) VALUES ($1, $2, $3)";
+        HAS_NAME = "SELECT name FROM account_group WHERE account_id = $1 AND name = $2";
+        LIST = "SELECT name, account_id, created_at FROM account_group WHERE account_id = $1 ORDER BY created_at, name";
+        DELETE = "DELETE FROM account_group WHERE account_id = $1 AND name = $2";
+    }
+    "group_member" {
+        ADD = "INSERT INTO group_member (account_id, group_name, user_id) \
+               SELECT account_group.account_id, account_group.name, account_user.id FROM account_group \
+               JOIN account_user ON account_user.account_id = account_group.account_id \
+               WHERE account_group.account_id = $1 AND account_group.name = $2 \
+               AND account_user.name = $3 AND account_user.state <> 'deleted'";
+        REMOVE = "DELETE FROM group_member WHERE account_id = $1 AND group_name = $2 AND user_id = \
+                  (SELECT id FROM account_user WHERE account_id = $1 AND name = $3 AND state <> 'deleted')";
+        EMPTY = "DELETE FROM group_member WHERE account_id = $1 AND group_name = $2";
+        LEAVE_ALL = "DELETE FROM group_member WHERE user_id = $1";
+        GROUPS_OF = "SELECT group_name FROM group_member WHERE user_id = $1 ORDER BY group_name";
+        MEMBERS = "SELECT account_user.name AS name FROM group_member \
+                   JOIN account_user ON account_user.id = group_member.user_id \
+                   WHERE group_member.account_id = $1 AND group_member.group_name = $2 ORDER BY account_user.name";
+    }
+}
+
+/// Adds a group without members; `NotFound` without its account, `AlreadyExists` when the account has that name already.
+pub fn insert(group: &Group) -> Part {
+    let (account, name) = (group.account, group.name.clone());
+    let parameters = vec![account.number().into(), name.as_str().into(), group.created_at.into()];
+    let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
+        Error::already_exists("group", format!("Account {account} has a group named {name} already; choose another name."))
+    });
+    Part::of([account::hold(account), insert]).changes(Noun::Policies, &account)
+}
+
+/// Deletes a group, with its memberships and what is attached to it; `NotFound` when the account has no such group.
+pub fn delete(account: AccountId, name: &str) -> Part {
+    let key = || vec![account.number().into(), name.into()];
+    let missing = name.to_owned();
+    let delete = Guarded::new(DELETE, key(), Rows::Exactly(1), move || Error::not_found("group", &missing));
+    let guarded = [account::hold(account), Guarded::unguarded(EMPTY, key()), policy::detach_all_of_group(account, name), delete];
+    Part::of(guarded).changes(Noun::Policies, &account)
+}
+
+/// Puts a user into a group; `NotFound` without either, `AlreadyExists` when the user is in it.
+pub fn add_member(account: AccountId, group: &str, user: &str) -> Part {
+    let (in_group, member) = (group.to_owned(), user.to_owned());
+    let add = Guarded::new(ADD, membership(account, group, user), Rows::Exactly(1), move || {
+        Error::already_exists("member", format!("User {member} is in group {in_group} already."))
+    });
+    Part::of([account::hold(account), named(account, group), user::named(account, user), add]).changes(Noun::Policies, &account)
+}
+
+/// Takes a user out of a group; `NotFound` without either, or when the user is not in it.
+pub fn remove_member(account: AccountId, group: &str, user: &str) -> Part {
+    let missing = format!("{user} in group {group}");
+    let remove = Guarded::new(REMOVE, membership(account, group, user), Rows::Exactly(1), move || Error::not_found("member", &missing));
+    Part::of([account::hold(account), named(account, group), user::named(account, user), remove]).changes(Noun::Policies, &account)
+}
+
+fn membership(account: AccountId, group: &str, user: &str) -> Vec<super::Value> {
+    vec![account.number().into(), group.into(), user.into()]
+}
+
+/// Takes a user that is being deleted out of all its groups.
+pub(super) fn leave_all(user: UserId) -> Guarded {
+    Guarded::unguarded(LEAVE_ALL, vec![user.number().into()])
+}
+
+/// Refuses with `NotFound` when the account has no group of that name; the account is held already.
+pub(super) fn named(account: AccountId, name: &str) -> Guarded {
+    let missing = name.to_owned();
+    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found("group", &missing))
+}
+
+/// Lists the groups of an account, oldest first.
+pub async fn list(store: &Store, account: AccountId) -> Result<Vec<Group>> {
+    store.query(LIST, vec![account.number().into()]).await?.iter().map(group).collect()
+}
+
+/// Lists the names of the groups that a user is in.
+pub async fn groups_of(store: &Store, user: UserId) -> Result<Vec<String>> {
+    store.query(GROUPS_OF, vec![user.number().into()]).await?.iter().map(|row| row.text("group_name")).collect()
+}
+
+/// Lists the names of the users in a group; none when there is no such group.
+pub async fn members(store: &Store, account: AccountId, group: &str) -> Result<Vec<String>> {
+    store.query(MEMBERS, vec![account.number().into(), group.into()]).await?.iter().map(|row| row.text("name")).collect()
+}
+
+fn group(row: &Row) -> Result<Group> {
+    Ok(Group { account: account::id_in(row, "account_id")?, name: row.text("name")?, created_at: row.time("created_at")? })
+}

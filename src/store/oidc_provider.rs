@@ -1,0 +1,101 @@
+//! OpenID Connect issuers that roles may trust.
+
+use crate::domain::identity::OidcProvider;
+use crate::domain::principal::AccountId;
+use crate::domain::{Error, Result};
+
+use super::change::Noun;
+use super::row::{Row, statements};
+use super::write::{Guarded, Part, Rows};
+use super::{Store, account};
+
+/// The columns of a provider, a row for each of its audiences.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT oidc_provider.name AS name, oidc_provider.account_id AS account_id, oidc_provider.issuer AS issuer, \
+             oidc_provider.jwks AS jwks, oidc_provider.created_at AS created_at, oidc_audience.audience AS audience \
+             FROM oidc_provider LEFT JOIN oidc_audience ON oidc_audience.account_id = oidc_provider.account_id \
+             AND oidc_audience.provider_name = oidc_provider.name WHERE oidc_provider.account_id = $1 ",
+            $rest,
+            "ORDER BY oidc_provider.created_at, oidc_provider.name, oidc_audience.place"
+        )
+    };
+}
+
+statements! {
+    "oidc_provider" {
+        INSERT = "INSERT INTO oidc_provider (account_id, name, issuer, jwks, created_at) VALUES ($1, $2, $3, $4, $5)";
+        FIND = select!("AND oidc_provider.name = $2 ");
+        LIST = select!("");
+        DELETE = "DELETE FROM oidc_provider WHERE account_id = $1 AND name = $2";
+    }
+    "oidc_audience" {
+        INSERT_AUDIENCE = "INSERT INTO oidc_audience (account_id, provider_name, place, audience) VALUES ($1, $2, $3, $4)";
+        DELETE_AUDIENCES = "DELETE FROM oidc_audience WHERE account_id = $1 AND provider_name = $2";
+    }
+}
+
+/// Adds a provider; `NotFound` without its account, `AlreadyExists` when the account has that name already.
+pub fn insert(provider: &OidcProvider) -> Part {
+    let (account, name) = (provider.account, provider.name.clone());
+    let parameters = vec![
+        account.number().into(),
+        name.as_str().into(),
+        provider.issuer.as_str().into(),
+        provider.jwks.as_deref().into(),
+        provider.created_at.into(),
+    ];
+    let mut guarded = vec![account::hold(account)];
+    guarded.push(Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
+        Error::already_exists("OIDC provider", format!("Account {account} has an OIDC provider named {name} already; choose another name."))
+    }));
+    guarded.extend((0..).zip(&provider.audiences).map(|(place, audience)| {
+        let parameters = vec![account.number().into(), provider.name.as_str().into(), i64::into(place), audience.as_str().into()];
+        Guarded::unguarded(INSERT_AUDIENCE, parameters)
+    }));
+    Part::of(guarded).changes(Noun::OidcProvider, &thing_id(account, &provider.name))
+}
+
+/// Deletes a provider; `NotFound` when the account has no such provider.
+pub fn delete(account: AccountId, name: &str) -> Part {
+    let key = || vec![account.number().into(), name.into()];
+    let missing = name.to_owned();
+    let delete = Guarded::new(DELETE, key(), Rows::Exactly(1), move || Error::not_found("OIDC provider", &missing));
+    let guarded = [account::hold(account), Guarded::unguarded(DELETE_AUDIENCES, key()), delete];
+    Part::of(guarded).changes(Noun::OidcProvider, &thing_id(account, name))
+}
+
+fn thing_id(account: AccountId, name: &str) -> String {
+    format!("{account}/{name}")
+}
+
+/// Finds a provider of an account by its name.
+pub async fn find(store: &Store, account: AccountId, name: &str) -> Result<Option<OidcProvider>> {
+    Ok(providers(&store.query(FIND, vec![account.number().into(), name.into()]).await?)?.pop())
+}
+
+/// Lists the providers of an account, oldest first.
+pub async fn list(store: &Store, account: AccountId) -> Result<Vec<OidcProvider>> {
+    providers(&store.query(LIST, vec![account.number().into()]).await?)
+}
+
+/// Reads providers of one account out of rows in which those of one provider follow each other.
+fn providers(rows: &[Row]) -> Result<Vec<OidcProvider>> {
+    let mut providers: Vec<OidcProvider> = Vec::new();
+    for row in rows {
+        let (name, audience) = (row.text("name")?, row.optional_text("audience")?);
+        match providers.last_mut() {
+            Some(provider) if provider.name == name => provider.audiences.extend(audience),
+            _ => providers.push(OidcProvider {
+                account: account::id_in(row, "account_id")?,
+                name,
+                issuer: row.text("issuer")?,
+                audiences: audience.into_iter().collect(),
+                jwks: row.optional_text("jwks")?,
+                created_at: row.time("created_at")?,
+            }),
+        }
+    }
+    Ok(providers)
+}

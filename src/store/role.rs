@@ -1,0 +1,111 @@
+//! Roles; deleted ones stay as rows and are never read.
+
+use crate::domain::identity::Role;
+use crate::domain::principal::{AccountId, RoleId};
+use crate::domain::{Error, Result};
+
+use super::change::Noun;
+use super::row::{Row, statements};
+use super::write::{Guarded, Part, Rows};
+use super::{Store, account, policy, principal_id};
+
+/// The columns of a role.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, account_id, name, trust_policy, max_session_seconds, generation, created_at FROM role \
+             WHERE state <> 'deleted' ",
+            $rest
+        )
+    };
+}
+
+statements! { "role";
+    INSERT = "INSERT INTO role (id, account_id, name, trust_policy, max_session_seconds, state, generation, created_at) \
+              VALUES ($1, $2, $3, $4, $5, 'active', $6, $7)";
+    // Reads and locks: whoever is about to delete this role waits until the write is done.
+    HOLD = "UPDATE role SET generation = generation WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
+    HAS_NAME = "SELECT id FROM role WHERE account_id = $1 AND name = $2 AND state <> 'deleted'";
+    FIND = select!("AND id = $1");
+    FIND_BY_NAME = select!("AND account_id = $1 AND name = $2");
+    LIST = select!("AND account_id = $1 ORDER BY created_at, id");
+    RAISE = "UPDATE role SET generation = generation + 1 WHERE id = $1 AND state <> 'deleted'";
+    DELETE = "UPDATE role SET state = 'deleted', generation = generation + 1 \
+              WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
+}
+
+/// Adds a role; `NotFound` without its account, `AlreadyExists` of noun `role` when the account has that
+/// name already, of noun `principal id` when any principal has or had its number.
+pub fn insert(role: &Role) -> Part {
+    let (id, account, name) = (role.id, role.account, role.name.clone());
+    let register = principal_id::register(id.number(), move || {
+        Error::already_exists("principal id", format!("The id {id} was used before; make another."))
+    });
+    let parameters = vec![
+        id.number().into(),
+        account.number().into(),
+        name.as_str().into(),
+        role.trust_policy.as_str().into(),
+        i64::from(role.max_session_seconds).into(),
+        role.generation.into(),
+        role.created_at.into(),
+    ];
+    let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
+        Error::already_exists("role", format!("Account {account} has a role named {name} already; choose another name."))
+    });
+    Part::of([account::hold(account), register, insert]).changes(Noun::Role, &id)
+}
+
+/// Stops all sessions of the role; `NotFound` when there is no such role.
+pub fn raise_generation(id: RoleId) -> Part {
+    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("role", id));
+    Part::of([raise]).changes(Noun::Role, &id)
+}
+
+/// Deletes a role for ever, with what is attached to it; `NotFound` when the account has no such role.
+///
+/// Its name is free again, its id stays taken.
+pub fn delete(account: AccountId, id: RoleId) -> Part {
+    let parameters = vec![id.number().into(), account.number().into()];
+    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("role", id));
+    let guarded = [account::hold(account), delete, policy::detach_all_of_role(id)];
+    Part::of(guarded).changes(Noun::Role, &id).changes(Noun::Policies, &account)
+}
+
+/// Refuses with `NotFound` when the account has no such role, and keeps it from being deleted meanwhile.
+pub(super) fn hold(account: AccountId, id: RoleId) -> Guarded {
+    Guarded::new(HOLD, vec![id.number().into(), account.number().into()], Rows::Exactly(1), move || Error::not_found("role", id))
+}
+
+/// Refuses with `NotFound` when the account has no role of that name; the account is held already.
+pub(super) fn named(account: AccountId, name: &str) -> Guarded {
+    let missing = name.to_owned();
+    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found("role", &missing))
+}
+
+/// Finds a role by its id.
+pub async fn find(store: &Store, id: RoleId) -> Result<Option<Role>> {
+    store.find(FIND, vec![id.number().into()]).await?.as_ref().map(role).transpose()
+}
+
+/// Finds a role of an account by its name.
+pub async fn find_by_name(store: &Store, account: AccountId, name: &str) -> Result<Option<Role>> {
+    store.find(FIND_BY_NAME, vec![account.number().into(), name.into()]).await?.as_ref().map(role).transpose()
+}
+
+/// Lists the roles of an account, oldest first.
+pub async fn list(store: &Store, account: AccountId) -> Result<Vec<Role>> {
+    store.query(LIST, vec![account.number().into()]).await?.iter().map(role).collect()
+}
+
+fn role(row: &Row) -> Result<Role> {
+    Ok(Role {
+        id: RoleId::new(row.integer("id")?).map_err(|error| row.unreadable("id", error))?,
+        account: account::id_in(row, "account_id")?,
+        name: row.text("name")?,
+        trust_policy: row.text("trust_policy")?,
+        max_session_seconds: row.number("max_session_seconds")?,
+        generation: row.integer("generation")?,
+        created_at: row.time("created_at")?,
+    })
+}
