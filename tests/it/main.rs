@@ -7,6 +7,7 @@ mod audit;
 mod errors;
 mod harness;
 mod layers;
+mod policies;
 mod registry;
 mod revocation;
 mod tencent;
