@@ -21,6 +21,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod open;
+pub mod policy;
 pub mod quickstart;
 pub mod registry_config;
 pub mod serve;

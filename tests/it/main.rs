@@ -9,6 +9,7 @@ mod errors;
 mod guarantees;
 mod harness;
 mod layers;
+mod policies;
 mod registry;
 mod serve;
 mod tencent;

@@ -1,0 +1,478 @@
+//! Conditions: an operator, a key, and the values that it may have.
+//!
+//! Values of one key are alternatives; keys of one operator, and operators, must all hold. A negated operator
+//! holds exactly when the operator without its `not` doesn't: so it holds when the request lacks the key (for
+//! CAM and RAM that is not published; the other way, a denial by `not_equal` could be escaped by leaving the
+//! key out). Sources: Tencent's document 598/58420, Alibaba's "Policy elements".
+
+use std::net::IpAddr;
+
+use super::json::Json;
+use super::operator::{Operator, Qualifier, Test};
+use super::pattern::{Pattern, Wildcards};
+use super::vocabulary::Language;
+use crate::domain::clock::Timestamp;
+
+/// What is known of a request besides its permission and resource.
+#[derive(Clone, Debug, Default)]
+pub struct Context<'a> {
+    /// When it is decided.
+    pub now: Timestamp,
+    /// The client's address, as far as it can be believed.
+    pub source_ip: Option<IpAddr>,
+    /// Whether it came by TLS.
+    pub secure_transport: bool,
+    /// Whether the caller showed a second factor.
+    pub mfa_present: bool,
+    /// The caller's virtual network, where one is known.
+    pub source_vpc: Option<&'a str>,
+    /// The caller's Alibaba ARN.
+    pub principal_arn: Option<&'a str>,
+    /// Tags of the resource: key and value.
+    pub resource_tags: &'a [(&'a str, &'a str)],
+    /// Tags that the request gives: key and value.
+    pub request_tags: &'a [(&'a str, &'a str)],
+    /// What an OIDC provider says of the caller, when a trust policy is asked.
+    pub oidc: Option<OidcClaims<'a>>,
+}
+
+/// What a verified OIDC token says.
+#[derive(Clone, Copy, Debug)]
+pub struct OidcClaims<'a> {
+    /// `iss`
+    pub issuer: &'a str,
+    /// `sub`
+    pub subject: &'a str,
+    /// `aud`, each of them.
+    pub audiences: &'a [&'a str],
+}
+
+/// A key that conditions ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    CurrentTime,
+    SourceIp,
+    SecureTransport,
+    MfaPresent,
+    SourceVpc,
+    PrincipalArn,
+    /// RAM: the value of the resource's tag of this key.
+    ResourceTag(String),
+    /// CAM: the resource's tags, each written `key&value`.
+    ResourceTags,
+    /// CAM: the request's tags, each written `key&value`.
+    RequestTags,
+    OidcIssuer,
+    OidcSubject,
+    OidcAudience,
+}
+
+/// What the values of a key are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyType {
+    Time,
+    Address,
+    Boolean,
+    /// Text, which may hold a number or a time.
+    Text,
+}
+
+/// Where a condition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Permission,
+    Trust,
+}
+
+const CAM_KEYS: &[(&str, Key)] = &[
+    ("qcs:current_time", Key::CurrentTime),
+    ("qcs:ip", Key::SourceIp),
+    ("qcs:resource_tag", Key::ResourceTags),
+    ("qcs:tag", Key::ResourceTags),
+    ("qcs:request_tag", Key::RequestTags),
+];
+
+const RAM_KEYS: &[(&str, Key)] = &[
+    ("acs:CurrentTime", Key::CurrentTime),
+    ("acs:SourceIp", Key::SourceIp),
+    ("acs:SecureTransport", Key::SecureTransport),
+    ("acs:MFAPresent", Key::MfaPresent),
+    ("acs:RAMMFAPresent", Key::MfaPresent),
+    ("acs:SourceVpc", Key::SourceVpc),
+    ("acs:PrincipalARN", Key::PrincipalArn),
+];
+
+const OIDC_KEYS: &[(&str, Key)] = &[("oidc:iss", Key::OidcIssuer), ("oidc:sub", Key::OidcSubject), ("oidc:aud", Key::OidcAudience)];
+
+/// What follows it is a tag's key.
+const RAM_RESOURCE_TAG: &str = "acs:ResourceTag/";
+
+impl Key {
+    /// Finds a key by its name, or says why there is none.
+    fn named(name: &str, language: Language, place: Place) -> Result<Self, String> {
+        let own = match language {
+            Language::Cam => CAM_KEYS,
+            Language::Ram => RAM_KEYS,
+        };
+        let oidc: &[_] = if place == Place::Trust { OIDC_KEYS } else { &[] };
+        let keys = || own.iter().chain(oidc);
+        if let Some((_, key)) = keys().find(|(known, _)| *known == name) {
+            return Ok(key.clone());
+        }
+        if let (Language::Ram, Some(tag)) = (language, name.strip_prefix(RAM_RESOURCE_TAG))
+            && !tag.is_empty()
+        {
+            return Ok(Self::ResourceTag(tag.to_owned()));
+        }
+        let known = keys().map(|(known, _)| *known).chain((language == Language::Ram).then_some("acs:ResourceTag/KEY"));
+        Err(format!("there is no such condition key; there are {}", known.collect::<Vec<_>>().join(", ")))
+    }
+
+    fn value_type(&self) -> KeyType {
+        match self {
+            Self::CurrentTime => KeyType::Time,
+            Self::SourceIp => KeyType::Address,
+            Self::SecureTransport | Self::MfaPresent => KeyType::Boolean,
+            Self::SourceVpc
+            | Self::PrincipalArn
+            | Self::ResourceTag(_)
+            | Self::ResourceTags
+            | Self::RequestTags
+            | Self::OidcIssuer
+            | Self::OidcSubject
+            | Self::OidcAudience => KeyType::Text,
+        }
+    }
+
+    /// Calls `see` with each value that the request has, until one answers true; tells whether one did.
+    fn any(&self, context: &Context<'_>, mut see: impl FnMut(&Actual<'_>) -> bool) -> bool {
+        let mut text = |text: &str| see(&Actual::Text(text));
+        match self {
+            Self::CurrentTime => see(&Actual::Time(context.now.unix_seconds())),
+            Self::SourceIp => context.source_ip.is_some_and(|ip| see(&Actual::Address(ip.to_canonical()))),
+            Self::SecureTransport => see(&Actual::Boolean(context.secure_transport)),
+            Self::MfaPresent => see(&Actual::Boolean(context.mfa_present)),
+            Self::SourceVpc => context.source_vpc.is_some_and(text),
+            Self::PrincipalArn => context.principal_arn.is_some_and(text),
+            Self::ResourceTag(key) => context.resource_tags.iter().any(|(known, value)| known == key && text(value)),
+            Self::ResourceTags => context.resource_tags.iter().any(|(key, value)| text(&format!("{key}&{value}"))),
+            Self::RequestTags => context.request_tags.iter().any(|(key, value)| text(&format!("{key}&{value}"))),
+            Self::OidcIssuer => context.oidc.is_some_and(|claims| text(claims.issuer)),
+            Self::OidcSubject => context.oidc.is_some_and(|claims| text(claims.subject)),
+            Self::OidcAudience => context.oidc.is_some_and(|claims| claims.audiences.iter().any(|audience| text(audience))),
+        }
+    }
+
+    fn is_missing(&self, context: &Context<'_>) -> bool {
+        !self.any(context, |_| true)
+    }
+}
+
+/// A value that the request has.
+enum Actual<'a> {
+    Text(&'a str),
+    Time(i64),
+    Address(IpAddr),
+    Boolean(bool),
+}
+
+/// The condition of a statement: all clauses must hold.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(super) struct Condition {
+    clauses: Vec<Clause>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Clause {
+    operator: Operator,
+    key: Key,
+    values: Values,
+    /// `OPERATOR.KEY`, as the document writes it.
+    place: String,
+}
+
+/// The values of a clause, as its operator compares them.
+#[derive(Clone, Debug, PartialEq)]
+enum Values {
+    Text(Vec<String>),
+    Folded(Vec<String>),
+    Patterns(Vec<Pattern>),
+    Numbers(Order, Vec<f64>),
+    Times(Order, Vec<i64>),
+    Booleans(Vec<bool>),
+    Bytes(Vec<Vec<u8>>),
+    Networks(Vec<Network>),
+    /// Whether the key must be missing.
+    Missing(bool),
+}
+
+/// How the request's value stands to the document's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Order {
+    fn holds<T: PartialOrd>(self, actual: T, own: T) -> bool {
+        match self {
+            Self::Equal => actual == own,
+            Self::Less => actual < own,
+            Self::LessOrEqual => actual <= own,
+            Self::Greater => actual > own,
+            Self::GreaterOrEqual => actual >= own,
+        }
+    }
+}
+
+impl Condition {
+    /// Reads a condition that decides something here. A refusal names the place, relative to the condition.
+    pub(super) fn parse(json: &Json, language: Language, place: Place) -> Result<Self, (String, String)> {
+        let mut clauses = Vec::new();
+        each_clause(json, language, |operator, operator_name, key_name, values| {
+            let at = format!("{operator_name}.{key_name}");
+            let key = Key::named(key_name, language, place).map_err(|why| (at.clone(), why))?;
+            operator.test.check_type(key.value_type(), language).map_err(|why| (at.clone(), why))?;
+            let values = Values::parse(operator.test, values, language).map_err(|why| (at.clone(), why))?;
+            clauses.push(Clause { operator, key, values, place: at });
+            Ok(())
+        })?;
+        Ok(Self { clauses })
+    }
+
+    /// Checks the shape and the operators of a condition that decides nothing here.
+    pub(super) fn check_shape(json: &Json, language: Language) -> Result<(), (String, String)> {
+        each_clause(json, language, |_, _, _, _| Ok(()))
+    }
+
+    /// Returns the first clause that doesn't hold, as `OPERATOR.KEY`.
+    pub(super) fn first_unmet(&self, context: &Context<'_>) -> Option<&str> {
+        self.clauses.iter().find(|clause| !clause.holds(context)).map(|clause| clause.place.as_str())
+    }
+
+    /// Tells whether some clause lets only certain texts of that key pass: by a positive operator, which no
+    /// missing key satisfies, and by values that say more than wildcards do.
+    pub(super) fn narrows(&self, key: &Key) -> bool {
+        self.clauses.iter().any(|clause| {
+            let Operator { negated, qualifier, if_exists, .. } = clause.operator;
+            clause.key == *key && !negated && qualifier != Some(Qualifier::Every) && !if_exists && clause.values.say_more_than_wildcards()
+        })
+    }
+}
+
+/// Walks over a condition's clauses; `see` gets the operator, its name, the key's name and the values.
+fn each_clause(
+    json: &Json,
+    language: Language,
+    mut see: impl FnMut(Operator, &str, &str, &[&Json]) -> Result<(), (String, String)>,
+) -> Result<(), (String, String)> {
+    let Json::Object(operators) = json else { return Err((String::new(), format!("it must be an object, not {}", json.kind()))) };
+    for (operator_name, keys) in operators {
+        let operator = Operator::parse(operator_name, language).map_err(|why| (operator_name.clone(), why))?;
+        let Json::Object(keys) = keys else {
+            return Err((operator_name.clone(), format!("it must be an object of keys and values, not {}", keys.kind())));
+        };
+        if keys.is_empty() {
+            return Err((operator_name.clone(), "it names no key".to_owned()));
+        }
+        for (key_name, values) in keys {
+            let values: Vec<&Json> = match values {
+                Json::List(values) => values.iter().collect(),
+                value => vec![value],
+            };
+            if values.is_empty() {
+                return Err((format!("{operator_name}.{key_name}"), "it has no value, so that nothing could meet it".to_owned()));
+            }
+            see(operator, operator_name, key_name, &values)?;
+        }
+    }
+    Ok(())
+}
+
+impl Clause {
+    fn holds(&self, context: &Context<'_>) -> bool {
+        let Operator { negated, qualifier, if_exists, .. } = self.operator;
+        if let Values::Missing(missing) = self.values {
+            return self.key.is_missing(context) == missing;
+        }
+        if if_exists && self.key.is_missing(context) {
+            return true;
+        }
+        match qualifier {
+            // Not: none of the request's values is among the document's.
+            None => self.key.any(context, |actual| self.values.admit(actual)) != negated,
+            Some(Qualifier::Any) => self.key.any(context, |actual| self.values.admit(actual) != negated),
+            // Of nothing, everything can be said.
+            Some(Qualifier::Every) => !self.key.any(context, |actual| self.values.admit(actual) == negated),
+        }
+    }
+}
+
+impl Values {
+    fn parse(test: Test, values: &[&Json], language: Language) -> Result<Self, String> {
+        let texts = values.iter().map(|value| text_of(value, test, language)).collect::<Result<Vec<_>, _>>()?;
+        fn each<T>(texts: &[String], what: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
+            texts.iter().map(|text| read(text).ok_or_else(|| format!("{text:?} is not {what}"))).collect()
+        }
+        Ok(match test {
+            Test::Text => Self::Text(texts),
+            Test::TextIgnoringCase => Self::Folded(texts.iter().map(|text| text.to_lowercase()).collect()),
+            Test::TextLike => Self::Patterns(texts.iter().map(|text| Pattern::new(text, Wildcards::of(language))).collect()),
+            Test::Number(order) => Self::Numbers(order, each(&texts, "a decimal number", parse_number)?),
+            Test::Time(order) => Self::Times(order, each(&texts, "a time such as 2026-01-02T03:04:05Z", parse_time)?),
+            Test::Boolean => Self::Booleans(each(&texts, "true or false", parse_boolean)?),
+            Test::Bytes => Self::Bytes(each(&texts, "Base64", decode_base64)?),
+            Test::Address => Self::Networks(each(&texts, "an IP address or a network such as 10.0.0.0/8", Network::parse)?),
+            Test::Missing => {
+                let wanted = each(&texts, "true or false", parse_boolean)?;
+                match wanted.as_slice() {
+                    [one] => Self::Missing(*one),
+                    _ => return Err("it takes one value, true or false".to_owned()),
+                }
+            }
+        })
+    }
+
+    /// Tells whether one of the values admits the request's.
+    fn admit(&self, actual: &Actual<'_>) -> bool {
+        match (self, actual) {
+            (Self::Text(own), Actual::Text(text)) => own.iter().any(|own| own == text),
+            (Self::Folded(own), Actual::Text(text)) => {
+                let text = text.to_lowercase();
+                own.contains(&text)
+            }
+            (Self::Patterns(own), Actual::Text(text)) => own.iter().any(|own| own.matches(text)),
+            (Self::Numbers(order, own), Actual::Text(text)) => {
+                parse_number(text).is_some_and(|number| own.iter().any(|own| order.holds(number, *own)))
+            }
+            (Self::Times(order, own), Actual::Time(time)) => own.iter().any(|own| order.holds(*time, *own)),
+            (Self::Times(order, own), Actual::Text(text)) => {
+                parse_time(text).is_some_and(|time| own.iter().any(|own| order.holds(time, *own)))
+            }
+            (Self::Booleans(own), Actual::Boolean(value)) => own.contains(value),
+            (Self::Booleans(own), Actual::Text(text)) => parse_boolean(text).is_some_and(|value| own.contains(&value)),
+            (Self::Bytes(own), Actual::Text(text)) => own.iter().any(|own| own == text.as_bytes()),
+            (Self::Networks(own), Actual::Address(address)) => own.iter().any(|own| own.contains(*address)),
+            // What can't be compared isn't equal; `check_type` lets few of these come so far.
+            _ => false,
+        }
+    }
+
+    fn say_more_than_wildcards(&self) -> bool {
+        match self {
+            Self::Text(own) | Self::Folded(own) => own.iter().all(|text| !text.is_empty()),
+            Self::Patterns(own) => own.iter().all(Pattern::says_something),
+            _ => false,
+        }
+    }
+}
+
+/// Reads a value; CAM may write booleans and numbers as JSON has them, RAM writes all as strings.
+fn text_of(value: &Json, test: Test, language: Language) -> Result<String, String> {
+    match (value, test) {
+        (Json::Text(text), _) if text.contains("${") => {
+            // Divergence: nothing is filled in. Taken literally, the value could never be met.
+            Err("policy variables such as ${...} are not supported".to_owned())
+        }
+        (Json::Text(text), _) => Ok(text.clone()),
+        (Json::Bool(value), Test::Boolean | Test::Missing) if language == Language::Cam => Ok(value.to_string()),
+        (Json::Number(number), Test::Number(_)) if language == Language::Cam => Ok(number.clone()),
+        (other, _) => Err(format!("its values must be strings, not {}", other.kind())),
+    }
+}
+
+/// Reads a decimal number without exponent: `-12.5`.
+fn parse_number(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let decimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (decimal(whole) && decimal(fraction)).then(|| text.parse().ok()).flatten()
+}
+
+/// Reads RFC 3339 as unix seconds: documents write whole seconds, and `date_equal` could hold at no other time.
+fn parse_time(text: &str) -> Option<i64> {
+    Timestamp::parse_rfc3339(text).map(Timestamp::unix_seconds)
+}
+
+fn parse_boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" => Some(true),
+        "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// Decodes standard Base64 with its padding.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+        return None;
+    }
+    let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
+    for byte in digits.bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        held = (held << 6 | u32::from(value)) & 0xffff;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(held >> bits & 0xff).ok()?);
+        }
+    }
+    (held & ((1 << bits) - 1) == 0).then_some(bytes)
+}
+
+/// A network, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Network {
+    address: u128,
+    mask: u128,
+    version_4: bool,
+}
+
+impl Network {
+    fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let mut length: u32 = match length {
+            None => bits,
+            Some(length) if length.bytes().all(|byte| byte.is_ascii_digit()) => length.parse().ok().filter(|length| *length <= bits)?,
+            Some(_) => return None,
+        };
+        // A client's address is never of the mapped form, so a network within it is taken for what it means.
+        let canonical = if length >= 96 { address.to_canonical() } else { address };
+        if canonical.is_ipv4() && !address.is_ipv4() {
+            length -= 96;
+        }
+        let (address, version_4) = bits_of(canonical);
+        let host = if version_4 { 32 } else { 128 } - length;
+        let mask = u128::MAX.checked_shl(host).unwrap_or(0);
+        Some(Self { address: address & mask, mask, version_4 })
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        let (address, version_4) = bits_of(address);
+        version_4 == self.version_4 && address & self.mask == self.address
+    }
+}
+
+/// Returns an address as a number, and whether it is of version 4.
+fn bits_of(address: IpAddr) -> (u128, bool) {
+    match address {
+        IpAddr::V4(address) => (u128::from(u32::from(address)), true),
+        IpAddr::V6(address) => (u128::from(address), false),
+    }
+}

@@ -1,0 +1,445 @@
+//! Policy documents: read strictly, told apart by their version, compiled once.
+
+use super::condition::{Condition, Context, Place};
+use super::json::Json;
+use super::pattern::{Pattern, Wildcards};
+use super::resource::{ResourcePattern, check_characters};
+use super::vocabulary::{self, Form, Language, Permission, Permissions, Target};
+use crate::domain::principal::AccountId;
+use crate::domain::{Error, Result};
+
+/// How long a document may be, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// CAM's.
+    pub cam: usize,
+    /// RAM's.
+    pub ram: usize,
+}
+
+impl Limits {
+    /// Policies and trust policies: what Alibaba's API documents of 2025 allow (older ones say 2048 and 4096).
+    /// Tencent's limit isn't published where we looked; the same serves.
+    pub const POLICY: Self = Self { cam: 6144, ram: 6144 };
+    /// Session policies: Alibaba's limit. Tencent's isn't published where we looked; the same serves.
+    pub const SESSION: Self = Self { cam: 2048, ram: 2048 };
+
+    fn of(self, language: Language) -> usize {
+        match language {
+            Language::Cam => self.cam,
+            Language::Ram => self.ram,
+        }
+    }
+}
+
+/// Whether a statement allows or denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// It allows.
+    Allow,
+    /// It denies, whatever else allows.
+    Deny,
+}
+
+/// A compiled policy document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    language: Language,
+    statements: Vec<Statement>,
+}
+
+/// A document that was read, and what its writer should know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The document.
+    pub document: Document,
+    /// What will not do what it seems to, each with its place.
+    pub warnings: Vec<String>,
+}
+
+/// A compiled statement.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Statement {
+    pub(super) sid: Option<String>,
+    pub(super) effect: Effect,
+    pub(super) permissions: Permissions,
+    pub(super) resources: Vec<ResourcePattern>,
+    pub(super) condition: Condition,
+}
+
+impl Statement {
+    pub(super) fn has_resource(&self, target: &Target<'_>, owner: AccountId) -> bool {
+        self.resources.iter().any(|resource| resource.matches(target, self.effect, owner))
+    }
+
+    pub(super) fn applies(&self, permission: Permission, target: &Target<'_>, owner: AccountId, context: &Context<'_>) -> bool {
+        self.permissions.has(permission) && self.has_resource(target, owner) && self.condition.first_unmet(context).is_none()
+    }
+}
+
+impl Document {
+    /// Reads a document. A refusal names the place, such as `statement[1].condition.ip_equal`, and the reason.
+    pub fn parse(text: &str, limits: Limits) -> Result<Checked> {
+        let mut reader = Reader::default();
+        let read = reader.document(text, limits);
+        match read {
+            Ok(document) => Ok(Checked { document, warnings: reader.warnings }),
+            Err(Refusal { place, why }) => Err(refused(&place, &why)),
+        }
+    }
+
+    /// Returns the language that it is written in.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    pub(super) fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+}
+
+pub(super) fn refused(place: &str, why: &str) -> Error {
+    let message = if place.is_empty() { format!("the document is refused: {why}") } else { format!("{place}: {why}") };
+    Error::invalid_parameter("document", message)
+}
+
+/// What is wrong, and where.
+pub(super) struct Refusal {
+    pub(super) place: String,
+    pub(super) why: String,
+}
+
+impl Refusal {
+    pub(super) fn new(place: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { place: place.into(), why: why.into() }
+    }
+}
+
+/// How a language spells its elements.
+pub(super) struct Words {
+    pub(super) version: &'static str,
+    pub(super) statement: &'static str,
+    pub(super) sid: &'static str,
+    pub(super) effect: &'static str,
+    pub(super) allow: &'static str,
+    pub(super) deny: &'static str,
+    pub(super) action: &'static str,
+    /// CAM has no such element.
+    pub(super) not_action: Option<&'static str>,
+    pub(super) resource: &'static str,
+    pub(super) condition: &'static str,
+    pub(super) principal: &'static str,
+}
+
+impl Words {
+    pub(super) fn of(language: Language) -> &'static Self {
+        match language {
+            Language::Cam => &Self {
+                version: "version",
+                statement: "statement",
+                sid: "sid",
+                effect: "effect",
+                allow: "allow",
+                deny: "deny",
+                action: "action",
+                not_action: None,
+                resource: "resource",
+                condition: "condition",
+                principal: "principal",
+            },
+            Language::Ram => &Self {
+                version: "Version",
+                statement: "Statement",
+                sid: "Sid",
+                effect: "Effect",
+                allow: "Allow",
+                deny: "Deny",
+                action: "Action",
+                not_action: Some("NotAction"),
+                resource: "Resource",
+                condition: "Condition",
+                principal: "Principal",
+            },
+        }
+    }
+}
+
+/// The elements of a statement, found by name.
+pub(super) struct Elements<'j> {
+    place: String,
+    fields: &'j [(String, Json)],
+}
+
+impl<'j> Elements<'j> {
+    /// Takes an object that has no other elements than these.
+    pub(super) fn new(json: &'j Json, place: &str, known: &[&str]) -> Result<Self, Refusal> {
+        let Json::Object(fields) = json else { return Err(Refusal::new(place, format!("it must be an object, not {}", json.kind()))) };
+        match fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(Self { place: place.to_owned(), fields }),
+            Some((name, _)) => {
+                Err(Refusal::new(join(place, name), format!("there is no such element here; there are {}", known.join(", "))))
+            }
+        }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&'j Json> {
+        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<&'j Json, Refusal> {
+        self.find(name).ok_or_else(|| Refusal::new(join(&self.place, name), "this element is missing"))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<&'j str, Refusal> {
+        match self.get(name)? {
+            Json::Text(text) => Ok(text),
+            other => Err(Refusal::new(join(&self.place, name), format!("it must be a string, not {}", other.kind()))),
+        }
+    }
+}
+
+/// Puts a place together; a name is written so that it can't be mistaken for something else.
+pub(super) fn join(place: &str, name: &str) -> String {
+    let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
+    if place.is_empty() { shown } else { format!("{place}.{shown}") }
+}
+
+/// Reads a string or a list of strings, each with its place.
+pub(super) fn strings<'j>(json: &'j Json, place: &str) -> Result<Vec<(String, &'j str)>, Refusal> {
+    let one = |json: &'j Json, place: String| match json {
+        Json::Text(text) => Ok((place, text.as_str())),
+        other => Err(Refusal::new(place, format!("it must be a string, not {}", other.kind()))),
+    };
+    match json {
+        Json::List(list) if list.is_empty() => Err(Refusal::new(place, "the list is empty")),
+        Json::List(list) => list.iter().enumerate().map(|(index, json)| one(json, format!("{place}[{index}]"))).collect(),
+        json => Ok(vec![one(json, place.to_owned())?]),
+    }
+}
+
+/// Reads the beginning of a document: its language and its statements.
+pub(super) fn open(text: &str, limits: Limits) -> Result<(Language, Vec<Json>), Refusal> {
+    // Before parsing, whatever the language: a text this long is neither.
+    let longest = limits.cam.max(limits.ram);
+    let length = text.chars().take(longest + 1).count();
+    let too_long = |limit: usize| Refusal::new("", format!("it is longer than {limit} characters"));
+    if length > longest {
+        return Err(too_long(longest));
+    }
+    let json = Json::parse(text).map_err(|why| Refusal::new("", why))?;
+    let Json::Object(fields) = &json else { return Err(Refusal::new("", format!("it must be an object, not {}", json.kind()))) };
+    let has = |name: &str| fields.iter().any(|(known, _)| known == name);
+    let language = match (has("version"), has("Version")) {
+        (true, false) => Language::Cam,
+        (false, true) => Language::Ram,
+        _ => return Err(Refusal::new("", "it must have \"version\":\"2.0\" (CAM) or \"Version\":\"1\" (RAM)")),
+    };
+    if length > limits.of(language) {
+        return Err(too_long(limits.of(language)));
+    }
+    let words = Words::of(language);
+    let elements = Elements::new(&json, "", &[words.version, words.statement])?;
+    let version = match language {
+        Language::Cam => "2.0",
+        Language::Ram => "1",
+    };
+    if elements.text(words.version)? != version {
+        return Err(Refusal::new(words.version, format!("the version is {version:?}")));
+    }
+    match elements.get(words.statement)? {
+        Json::List(statements) if !statements.is_empty() => Ok((language, statements.clone())),
+        Json::List(_) => Err(Refusal::new(words.statement, "there is no statement")),
+        other => Err(Refusal::new(words.statement, format!("it must be a list of statements, not {}", other.kind()))),
+    }
+}
+
+/// Reads a statement's effect.
+pub(super) fn effect(elements: &Elements<'_>, place: &str, words: &Words) -> Result<Effect, Refusal> {
+    match elements.text(words.effect)? {
+        text if text == words.allow => Ok(Effect::Allow),
+        text if text == words.deny => Ok(Effect::Deny),
+        _ => Err(Refusal::new(join(place, words.effect), format!("an effect is {:?} or {:?}", words.allow, words.deny))),
+    }
+}
+
+/// Reads a statement's condition, if it has one.
+pub(super) fn condition(elements: &Elements<'_>, place: &str, language: Language, used: Place) -> Result<Condition, Refusal> {
+    let name = Words::of(language).condition;
+    let Some(json) = elements.find(name) else { return Ok(Condition::default()) };
+    Condition::parse(json, language, used).map_err(|(within, why)| condition_refusal(place, name, &within, why))
+}
+
+fn condition_refusal(place: &str, name: &str, within: &str, why: String) -> Refusal {
+    let place = join(place, name);
+    Refusal::new(if within.is_empty() { place } else { join(&place, within) }, why)
+}
+
+/// An action of a statement.
+struct Action {
+    place: String,
+    /// Whether it has no wildcards.
+    exact: bool,
+    /// Whether it can match an action of the services that matter here.
+    ours: bool,
+    /// The permissions that it names.
+    permissions: Permissions,
+}
+
+#[derive(Default)]
+struct Reader {
+    warnings: Vec<String>,
+}
+
+impl Reader {
+    fn warn(&mut self, place: &str, what: impl AsRef<str>) {
+        self.warnings.push(format!("{place}: {}", what.as_ref()));
+    }
+
+    fn document(&mut self, text: &str, limits: Limits) -> Result<Document, Refusal> {
+        let (language, statements) = open(text, limits)?;
+        let name = Words::of(language).statement;
+        let read = |(index, json)| self.statement(json, &format!("{name}[{index}]"), language);
+        let statements = statements.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok(Document { language, statements })
+    }
+
+    fn statement(&mut self, json: &Json, place: &str, language: Language) -> Result<Statement, Refusal> {
+        let words = Words::of(language);
+        let mut known = vec![words.sid, words.effect, words.action];
+        known.extend(words.not_action);
+        known.extend([words.resource, words.condition]);
+        if let Json::Object(fields) = json
+            && fields.iter().any(|(name, _)| name == words.principal)
+        {
+            return Err(Refusal::new(join(place, words.principal), "a principal stands in a role's trust policy alone"));
+        }
+        let elements = Elements::new(json, place, &known)?;
+        // Divergence: the clouds document no Sid; a document may carry one, and a decision names it.
+        let sid = elements.find(words.sid).map(|_| elements.text(words.sid)).transpose()?.map(ToOwned::to_owned);
+        let effect = effect(&elements, place, words)?;
+
+        let not_action = words.not_action.and_then(|name| elements.find(name).map(|json| (name, json)));
+        let (actions, permissions, ours) = match (elements.find(words.action), not_action) {
+            (Some(_), Some((name, _))) => return Err(Refusal::new(join(place, name), "a statement has Action or NotAction, not both")),
+            (_, Some((name, json))) => {
+                let actions = self.actions(json, &join(place, name), language)?;
+                let mut excluded = Permissions::default();
+                actions.iter().flat_map(|action| action.permissions.iter()).for_each(|permission| excluded.add(permission));
+                let mut permissions = Permissions::default();
+                Permission::all().filter(|permission| !excluded.has(*permission)).for_each(|permission| permissions.add(permission));
+                (Vec::new(), permissions, true)
+            }
+            (_, None) => {
+                let actions = self.actions(elements.get(words.action)?, &join(place, words.action), language)?;
+                let mut permissions = Permissions::default();
+                actions.iter().flat_map(|action| action.permissions.iter()).for_each(|permission| permissions.add(permission));
+                let ours = actions.iter().any(|action| action.ours);
+                (actions, permissions, ours)
+            }
+        };
+
+        let resource_place = join(place, words.resource);
+        let mut resources = Vec::new();
+        for (place, text) in strings(elements.get(words.resource)?, &resource_place)? {
+            let resource = ResourcePattern::parse(text, language)
+                .or_else(|why| if ours { Err(Refusal::new(&place, why)) } else { Ok(ResourcePattern::Elsewhere) })?;
+            resources.push((place, resource));
+        }
+
+        if !ours {
+            if let Some(json) = elements.find(words.condition) {
+                Condition::check_shape(json, language).map_err(|(within, why)| condition_refusal(place, words.condition, &within, why))?;
+            }
+            let other = match language {
+                Language::Cam => "tcr or sts",
+                Language::Ram => "cr or sts",
+            };
+            self.warn(place, format!("it is kept, and decides nothing here: a {} document governs {other}", language.name()));
+            let resources = resources.into_iter().map(|(_, resource)| resource).collect();
+            return Ok(Statement { sid, effect, permissions, resources, condition: Condition::default() });
+        }
+        let condition = condition(&elements, place, language, Place::Permission)?;
+        self.warn_of_resources(language, permissions, &resources);
+        self.warn_of_actions(language, &actions, &resources);
+        Ok(Statement { sid, effect, permissions, resources: resources.into_iter().map(|(_, resource)| resource).collect(), condition })
+    }
+
+    fn actions(&mut self, json: &Json, place: &str, language: Language) -> Result<Vec<Action>, Refusal> {
+        strings(json, place)?.into_iter().map(|(place, text)| self.action(place, text, language)).collect()
+    }
+
+    fn action(&mut self, place: String, text: &str, language: Language) -> Result<Action, Refusal> {
+        check_characters(text).map_err(|why| Refusal::new(&place, why))?;
+        // `name/` is CAM's older way to say that what follows is an action's name.
+        let bare = match language {
+            Language::Cam => text.strip_prefix("name/").unwrap_or(text),
+            Language::Ram => text,
+        };
+        let (service, name) = match bare.split_once(':') {
+            _ if bare == "*" => ("*", "*"),
+            Some((service, name)) if !service.is_empty() && !name.is_empty() => (service, name),
+            _ => return Err(Refusal::new(&place, "an action is * or SERVICE:NAME")),
+        };
+        // Actions of RAM are compared without regard to case; for CAM that isn't published.
+        let fold = |text: &str| if language == Language::Ram { text.to_lowercase() } else { text.to_owned() };
+        let wildcards = Wildcards::of(language);
+        let (service_pattern, name_pattern) = (Pattern::new(&fold(service), wildcards), Pattern::new(&fold(name), wildcards));
+        let ours = [language.registry_service(), "sts"].iter().any(|ours| service_pattern.matches(ours));
+        let mut permissions = Permissions::default();
+        let mut found = false;
+        for (service, name) in vocabulary::known_actions(language) {
+            if service_pattern.matches(service) && name_pattern.matches(&fold(name)) {
+                found = true;
+                vocabulary::permissions_named(language, service, name).for_each(|permission| permissions.add(permission));
+            }
+        }
+        let exact = !bare.contains('*') && !(language == Language::Ram && bare.contains('?'));
+        if ours && !found {
+            return Err(Refusal::new(&place, format!("{service} has no action {name}; check its spelling and case")));
+        }
+        if exact && ours && permissions == Permissions::default() {
+            self.warn(&place, format!("{text} is known at the cloud; nothing asks for it here"));
+        }
+        let foreign = match language {
+            Language::Cam => "cr",
+            Language::Ram => "tcr",
+        };
+        if service == foreign {
+            let own = language.registry_service();
+            self.warn(&place, format!("a {} document calls this service {own}, so that {text} matches nothing", language.name()));
+        }
+        Ok(Action { place, exact, ours, permissions })
+    }
+
+    /// Warns of resources on which none of the statement's permissions is ever asked.
+    fn warn_of_resources(&mut self, language: Language, permissions: Permissions, resources: &[(String, ResourcePattern)]) {
+        for (place, resource) in resources {
+            if !permissions.iter().any(|permission| resource.can_match(permission.form(language), language)) {
+                self.warn(place, format!("it matches nothing: {}", resource.why_nothing(language)));
+            } else if resource.has_odd_region() {
+                self.warn(
+                    place,
+                    "its region is not one that an instance here can have; regions are written like ap-guangzhou, and * is any",
+                );
+            }
+        }
+    }
+
+    /// Warns of actions that are never asked on any of the statement's resources.
+    fn warn_of_actions(&mut self, language: Language, actions: &[Action], resources: &[(String, ResourcePattern)]) {
+        for action in actions.iter().filter(|action| action.exact && action.ours) {
+            let mut forms = action.permissions.iter().map(|permission| permission.form(language)).peekable();
+            let Some(first) = forms.peek().copied() else { continue };
+            if forms.any(|form| resources.iter().any(|(_, resource)| resource.can_match(form, language))) {
+                continue;
+            }
+            self.warn(
+                &action.place,
+                match first {
+                    Form::Operation => "it has no resource of its own, so that only the resource * allows or denies it",
+                    _ => "it is never asked on any of these resources",
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Who may do what: policy documents in both clouds' languages, and decisions that can say why.
+//!
+//! Pure: no clock, no input or output. A document is read once ([`Document::parse`]: strictly, so that what
+//! saves evaluates) and then asked often ([`decide`]): an explicit deny wins, then an allow, else no. Every
+//! document is asked in its own language's names ([`vocabulary`]), whichever door the call came through.
+//! That an account's root may do all is not known here; neither is who has which documents.
+//!
+//! Start with [`decide`], then [`document`]; docs/policies.md teaches the languages.
+
+mod actions;
+pub mod builtin;
+mod condition;
+pub mod document;
+mod json;
+mod operator;
+pub mod pattern;
+mod resource;
+pub mod trust;
+pub mod vocabulary;
+
+use std::fmt;
+
+pub use condition::{Context, OidcClaims};
+pub use document::{Checked, Document, Effect, Limits};
+pub use trust::{Assumer, TrustPolicy};
+pub use vocabulary::{InstanceRef, Language, Permission, Resource};
+
+use crate::domain::principal::AccountId;
+use document::Statement;
+use vocabulary::Target;
+
+/// A document under the name by which a decision speaks of it.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedDocument<'a> {
+    /// The policy's name.
+    pub name: &'a str,
+    /// The account that the policy belongs to; for a built-in one, the account of whom it is attached to. A CAM
+    /// resource without an account means this one.
+    pub owner: AccountId,
+    /// The document.
+    pub document: &'a Document,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The permission.
+    pub permission: Permission,
+    /// On what.
+    pub resource: Resource<'a>,
+    /// What else is known.
+    pub context: Context<'a>,
+}
+
+impl Request<'_> {
+    /// Returns the resource as a document of that language names it, such as
+    /// `qcs::tcr:ap-guangzhou:uin/100000000001:repository/tcr-abcd1234/team/app`; for refusals and explanations.
+    pub fn resource_name(&self, language: Language) -> String {
+        Target::new(language, self.permission, &self.resource).render(language)
+    }
+}
+
+/// How it was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A statement allows it and none denies it.
+    Allowed,
+    /// A statement denies it.
+    DeniedExplicitly,
+    /// No statement allows it.
+    DeniedImplicitly,
+}
+
+/// A statement, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StatementRef<'a> {
+    /// The document's name.
+    pub document: &'a str,
+    /// The document's language.
+    pub language: Language,
+    /// The statement's place in it, from 0.
+    pub index: usize,
+    /// The statement's own label, if it has one.
+    pub sid: Option<&'a str>,
+}
+
+impl fmt::Display for StatementRef<'_> {
+    /// Writes `NAME statement[1]`, as the document spells it, and the label.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}[{}]", self.document, document::Words::of(self.language).statement, self.index)?;
+        self.sid.map_or(Ok(()), |sid| write!(f, " ({sid})"))
+    }
+}
+
+/// A decision, and the first of the statements that decided it so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision<'a> {
+    /// How it was decided.
+    pub outcome: Outcome,
+    /// The statement that denies, or else allows; none when none did.
+    pub statement: Option<StatementRef<'a>>,
+}
+
+impl Decision<'_> {
+    /// Tells whether it is allowed.
+    pub fn is_allowed(&self) -> bool {
+        self.outcome == Outcome::Allowed
+    }
+}
+
+/// Why a statement that allows didn't apply. In this order it came closer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Missed<'a> {
+    /// It is about other actions.
+    Action,
+    /// It is about other resources.
+    Resource,
+    /// Its condition doesn't hold; the first part that doesn't, as `OPERATOR.KEY`.
+    Condition(&'a str),
+}
+
+/// A decision, and what came closest when nothing decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation<'a> {
+    /// The decision.
+    pub decision: Decision<'a>,
+    /// For an implicit denial: the allowing statement that came closest, and why it didn't apply.
+    pub closest: Option<(StatementRef<'a>, Missed<'a>)>,
+}
+
+/// Weighs all documents of a principal together: an explicit deny wins, then an allow, else no.
+pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
+    let mut targets = Targets::default();
+    let mut allowed = None;
+    for named in documents {
+        let target = targets.of(named.document.language(), request);
+        for (index, statement) in named.document.statements().iter().enumerate() {
+            // What allows once needn't allow twice; the deny is still looked for.
+            if statement.effect == Effect::Allow && allowed.is_some() {
+                continue;
+            }
+            if !statement.applies(request.permission, target, named.owner, &request.context) {
+                continue;
+            }
+            let statement_ref = refer(named, index, statement);
+            match statement.effect {
+                Effect::Deny => return Decision { outcome: Outcome::DeniedExplicitly, statement: Some(statement_ref) },
+                Effect::Allow => allowed = Some(statement_ref),
+            }
+        }
+    }
+    let outcome = if allowed.is_some() { Outcome::Allowed } else { Outcome::DeniedImplicitly };
+    Decision { outcome, statement: allowed }
+}
+
+/// Decides for a session: what its role (or the user that it stands for) may do and, when it has session
+/// policies, they allow too.
+pub fn decide_session<'a>(identity: &[NamedDocument<'a>], session: Option<&[NamedDocument<'a>]>, request: &Request<'_>) -> Decision<'a> {
+    let first = decide(identity, request);
+    let Some(session) = session else { return first };
+    let second = decide(session, request);
+    match (first.outcome, second.outcome) {
+        (Outcome::DeniedExplicitly, _) => first,
+        (_, Outcome::DeniedExplicitly) => second,
+        (Outcome::DeniedImplicitly, _) => first,
+        (Outcome::Allowed, Outcome::DeniedImplicitly) => second,
+        (Outcome::Allowed, Outcome::Allowed) => first,
+    }
+}
+
+/// Decides as [`decide`] does and, when nothing decided, looks for what came closest.
+pub fn explain<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Explanation<'a> {
+    let decision = decide(documents, request);
+    if decision.outcome != Outcome::DeniedImplicitly {
+        return Explanation { decision, closest: None };
+    }
+    let mut targets = Targets::default();
+    let mut closest: Option<(StatementRef<'a>, Missed<'a>)> = None;
+    for named in documents {
+        let target = targets.of(named.document.language(), request);
+        for (index, statement) in named.document.statements().iter().enumerate() {
+            if statement.effect == Effect::Deny {
+                continue;
+            }
+            let missed = match statement.condition.first_unmet(&request.context) {
+                _ if !statement.permissions.has(request.permission) => Missed::Action,
+                _ if !statement.has_resource(target, named.owner) => Missed::Resource,
+                Some(place) => Missed::Condition(place),
+                // It would have allowed.
+                None => continue,
+            };
+            let rank = |missed: &Missed<'_>| match missed {
+                Missed::Action => 0,
+                Missed::Resource => 1,
+                Missed::Condition(_) => 2,
+            };
+            if closest.as_ref().is_none_or(|(_, known)| rank(known) < rank(&missed)) {
+                closest = Some((refer(named, index, statement), missed));
+            }
+        }
+    }
+    Explanation { decision, closest }
+}
+
+/// Decides as [`decide_session`] does and, when nothing decided, looks for what came closest on the side that
+/// didn't allow.
+pub fn explain_session<'a>(
+    identity: &[NamedDocument<'a>],
+    session: Option<&[NamedDocument<'a>]>,
+    request: &Request<'_>,
+) -> Explanation<'a> {
+    let decision = decide_session(identity, session, request);
+    let first = explain(identity, request);
+    let silent = match session {
+        Some(session) if first.decision.is_allowed() => explain(session, request),
+        _ => first,
+    };
+    let closest = if decision.outcome == Outcome::DeniedImplicitly { silent.closest } else { None };
+    Explanation { decision, closest }
+}
+
+fn refer<'a>(named: &NamedDocument<'a>, index: usize, statement: &'a Statement) -> StatementRef<'a> {
+    StatementRef { document: named.name, language: named.document.language(), index, sid: statement.sid.as_deref() }
+}
+
+/// The resource as each language writes it, written when the first document of that language comes.
+#[derive(Default)]
+struct Targets<'r> {
+    cam: Option<Target<'r>>,
+    ram: Option<Target<'r>>,
+}
+
+impl<'r> Targets<'r> {
+    fn of(&mut self, language: Language, request: &Request<'r>) -> &Target<'r> {
+        let target = match language {
+            Language::Cam => &mut self.cam,
+            Language::Ram => &mut self.ram,
+        };
+        target.get_or_insert_with(|| Target::new(language, request.permission, &request.resource))
+    }
+}

@@ -1,0 +1,295 @@
+//! Wildcards: `*` for any number of characters, `/` among them, and in RAM `?` for exactly one.
+//!
+//! A pattern is cut at its stars when it is compiled. Matching looks for the pieces one after another and
+//! never goes back, so that no pattern makes it slower than one walk over the text (times the length of a
+//! piece with `?` in it, which is looked for place by place).
+
+use super::vocabulary::Language;
+
+/// A text with wildcards, compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(Shape);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shape {
+    /// `*`
+    Any,
+    Exactly(Box<str>),
+    /// Text, then one star.
+    Beginning(Box<str>),
+    /// What stands before the first star, between stars, and after the last. No star: `head` alone.
+    Pieces {
+        head: Piece,
+        middle: Vec<Piece>,
+        tail: Option<Piece>,
+    },
+}
+
+/// What stands between two stars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(Box<str>),
+    /// `None` is any one character.
+    Masked(Vec<Option<char>>),
+}
+
+/// Which wildcards a pattern has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wildcards {
+    /// `*` alone, as CAM documents it.
+    Star,
+    /// `*` and `?`, as RAM documents them.
+    StarAndQuestionMark,
+}
+
+impl Wildcards {
+    /// Returns the wildcards of a language.
+    pub fn of(language: Language) -> Self {
+        match language {
+            Language::Cam => Self::Star,
+            Language::Ram => Self::StarAndQuestionMark,
+        }
+    }
+}
+
+impl Pattern {
+    /// Compiles a text; every text is a pattern.
+    pub fn new(text: &str, wildcards: Wildcards) -> Self {
+        let masked = wildcards == Wildcards::StarAndQuestionMark && text.contains('?');
+        let stars = text.matches('*').count();
+        Self(match (masked, stars) {
+            (false, 0) => Shape::Exactly(text.into()),
+            _ if stars > 0 && stars == text.len() => Shape::Any,
+            (false, 1) if text.ends_with('*') => Shape::Beginning(text[..text.len() - 1].into()),
+            _ => {
+                let mut pieces = text.split('*').map(|piece| Piece::new(piece, wildcards));
+                let head = pieces.next().unwrap_or(Piece::Text("".into()));
+                let mut middle: Vec<Piece> = pieces.collect();
+                let tail = middle.pop();
+                middle.retain(|piece| piece.len() > 0);
+                Shape::Pieces { head, middle, tail }
+            }
+        })
+    }
+
+    /// The pattern that matches everything.
+    pub fn any() -> Self {
+        Self(Shape::Any)
+    }
+
+    /// Tells whether it matches every text.
+    pub fn is_any(&self) -> bool {
+        self.0 == Shape::Any
+    }
+
+    /// Tells whether it holds anything but wildcards.
+    pub fn says_something(&self) -> bool {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(own) => !own.is_empty(),
+            Piece::Masked(own) => own.iter().any(Option::is_some),
+        };
+        match &self.0 {
+            Shape::Any => false,
+            Shape::Exactly(own) | Shape::Beginning(own) => !own.is_empty(),
+            Shape::Pieces { head, middle, tail } => piece(head) || middle.iter().any(piece) || tail.as_ref().is_some_and(piece),
+        }
+    }
+
+    /// Tells whether it matches the whole text.
+    pub fn matches(&self, text: &str) -> bool {
+        match &self.0 {
+            Shape::Any => true,
+            Shape::Exactly(own) => **own == *text,
+            Shape::Beginning(own) => text.starts_with(&**own),
+            Shape::Pieces { head, middle, tail } => {
+                let Some(rest) = head.strip_from(text) else { return false };
+                let Some(tail) = tail else { return rest.is_empty() };
+                // The last piece is held to the end first, so that a middle one can't use its characters up.
+                let Some(mut rest) = tail.strip_from_end(rest) else { return false };
+                middle.iter().all(|piece| match piece.skip_past(rest) {
+                    Some(after) => {
+                        rest = after;
+                        true
+                    }
+                    None => false,
+                })
+            }
+        }
+    }
+
+    /// Tells whether it surely matches every text that begins with `beginning`.
+    pub fn covers(&self, beginning: &str) -> bool {
+        match &self.0 {
+            Shape::Any => true,
+            Shape::Exactly(_) => false,
+            Shape::Beginning(own) => beginning.starts_with(&**own),
+            Shape::Pieces { tail, .. } => tail.as_ref().is_some_and(|tail| tail.len() == 0) && self.matches(beginning),
+        }
+    }
+
+    /// Tells whether it matches some text that begins with `beginning`.
+    pub fn touches(&self, beginning: &str) -> bool {
+        match &self.0 {
+            Shape::Any => true,
+            Shape::Exactly(own) => own.starts_with(beginning),
+            Shape::Beginning(own) => own.starts_with(beginning) || beginning.starts_with(&**own),
+            Shape::Pieces { head, tail, .. } => match head {
+                // After the head comes a star, which takes the rest of the beginning; what must follow, follows it.
+                Piece::Text(own) => (tail.is_some() && beginning.starts_with(&**own)) || own.starts_with(beginning),
+                Piece::Masked(own) => {
+                    let mut letters = beginning.chars();
+                    let same = own.iter().zip(letters.by_ref()).all(|(own, letter)| own.is_none_or(|own| own == letter));
+                    same && (tail.is_some() || beginning.chars().count() <= own.len())
+                }
+            },
+        }
+    }
+}
+
+impl Piece {
+    fn new(text: &str, wildcards: Wildcards) -> Self {
+        if wildcards == Wildcards::StarAndQuestionMark && text.contains('?') {
+            Self::Masked(text.chars().map(|letter| (letter != '?').then_some(letter)).collect())
+        } else {
+            Self::Text(text.into())
+        }
+    }
+
+    /// Returns a length that is zero when the piece is empty.
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(own) => own.len(),
+            Self::Masked(own) => own.len(),
+        }
+    }
+
+    /// Returns what follows the piece, when the text begins with it.
+    fn strip_from<'t>(&self, text: &'t str) -> Option<&'t str> {
+        match self {
+            Self::Text(own) => text.strip_prefix(&**own),
+            Self::Masked(own) => {
+                let mut letters = text.chars();
+                for own in own {
+                    let letter = letters.next()?;
+                    if own.is_some_and(|own| own != letter) {
+                        return None;
+                    }
+                }
+                Some(letters.as_str())
+            }
+        }
+    }
+
+    /// Returns what stands before the piece, when the text ends with it.
+    fn strip_from_end<'t>(&self, text: &'t str) -> Option<&'t str> {
+        match self {
+            Self::Text(own) => text.strip_suffix(&**own),
+            Self::Masked(own) => {
+                let mut letters = text.chars();
+                for own in own.iter().rev() {
+                    let letter = letters.next_back()?;
+                    if own.is_some_and(|own| own != letter) {
+                        return None;
+                    }
+                }
+                Some(letters.as_str())
+            }
+        }
+    }
+
+    /// Returns what follows the first place where the piece stands. The first leaves most to the others.
+    fn skip_past<'t>(&self, text: &'t str) -> Option<&'t str> {
+        match self {
+            Self::Text(own) => text.find(&**own).map(|place| &text[place + own.len()..]),
+            Self::Masked(_) => text.char_indices().find_map(|(place, _)| self.strip_from(&text[place..])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same by trying everything.
+    fn obvious(pattern: &[char], text: &[char], wildcards: Wildcards) -> bool {
+        match (pattern.first(), text.first()) {
+            (None, None) => true,
+            (Some('*'), _) => obvious(&pattern[1..], text, wildcards) || (!text.is_empty() && obvious(pattern, &text[1..], wildcards)),
+            (Some('?'), Some(_)) if wildcards == Wildcards::StarAndQuestionMark => obvious(&pattern[1..], &text[1..], wildcards),
+            (Some(own), Some(letter)) if own == letter => obvious(&pattern[1..], &text[1..], wildcards),
+            _ => false,
+        }
+    }
+
+    fn obviously(pattern: &str, text: &str, wildcards: Wildcards) -> bool {
+        obvious(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>(), wildcards)
+    }
+
+    #[test]
+    fn wildcards_stand_for_what_the_languages_say() {
+        use Wildcards::{Star, StarAndQuestionMark};
+        let cases = [
+            ("", "", Star, true),
+            ("", "a", Star, false),
+            ("*", "", Star, true),
+            ("**", "a/b", Star, true),
+            ("a*", "a/b/c", Star, true),
+            ("*c", "a/b/c", Star, true),
+            ("a*c", "ac", Star, true),
+            ("a*c", "abd", Star, false),
+            ("ab*ba", "aba", Star, false),
+            ("a*b*b", "ab", Star, false),
+            ("a?c", "abc", Star, false),
+            ("a?c", "a?c", Star, true),
+            ("a?c", "abc", StarAndQuestionMark, true),
+            ("a?c", "a中c", StarAndQuestionMark, true),
+            ("a?", "a", StarAndQuestionMark, false),
+            ("?*?", "ab", StarAndQuestionMark, true),
+            ("?*?", "a", StarAndQuestionMark, false),
+            ("*a?*", "xxaby", StarAndQuestionMark, true),
+            ("A", "a", StarAndQuestionMark, false),
+        ];
+        for (pattern, text, wildcards, expected) in cases {
+            assert_eq!(Pattern::new(pattern, wildcards).matches(text), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_made_to_be_slow_is_not() {
+        let pattern = Pattern::new(&"a*".repeat(1000), Wildcards::Star);
+        assert!(!pattern.matches(&format!("b{}", "a".repeat(5000))));
+        let pattern = Pattern::new(&format!("{}b", "*a".repeat(1000)), Wildcards::Star);
+        assert!(!pattern.matches(&"a".repeat(5000)));
+    }
+
+    fn wildcards() -> impl Strategy<Value = Wildcards> {
+        prop_oneof![Just(Wildcards::Star), Just(Wildcards::StarAndQuestionMark)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn a_pattern_matches_as_the_obvious_reference(pattern in "[ab/*?中]{0,9}", text in "[ab/?*中]{0,9}", wildcards in wildcards()) {
+            prop_assert_eq!(Pattern::new(&pattern, wildcards).matches(&text), obviously(&pattern, &text, wildcards));
+        }
+
+        #[test]
+        fn what_covers_a_beginning_matches_all_that_begins_so(pattern in "[ab*?]{0,6}", beginning in "[ab]{0,4}", rest in "[ab]{0,5}", wildcards in wildcards()) {
+            let compiled = Pattern::new(&pattern, wildcards);
+            let text = format!("{beginning}{rest}");
+            prop_assert!(!compiled.covers(&beginning) || obviously(&pattern, &text, wildcards));
+            prop_assert!(compiled.touches(&beginning) || !obviously(&pattern, &text, wildcards));
+        }
+
+        #[test]
+        fn what_touches_a_beginning_matches_something_that_begins_so(pattern in "[ab*?]{0,6}", beginning in "[ab]{0,4}", wildcards in wildcards()) {
+            // What is left of the pattern without its stars is a witness: a question mark matches itself, too.
+            let mut tails = (0..=pattern.len()).map(|from| pattern[from..].replace('*', ""));
+            let witness = tails.any(|tail| obviously(&pattern, &format!("{beginning}{tail}"), wildcards));
+            prop_assert!(!Pattern::new(&pattern, wildcards).touches(&beginning) || witness);
+        }
+    }
+}

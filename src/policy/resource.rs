@@ -1,0 +1,249 @@
+//! The resources of a document: CAM's six segments, RAM's five, or `*`.
+
+use std::str::FromStr;
+
+use super::document::Effect;
+use super::pattern::{Pattern, Wildcards};
+use super::vocabulary::{Extent, Form, Language, Target};
+use crate::domain::instance::{CriId, InstanceId};
+use crate::domain::principal::AccountId;
+
+/// A resource of a document, compiled.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ResourcePattern {
+    /// `*`
+    Everything,
+    Named(Box<Named>),
+    /// A resource of services that this one has nothing to do with.
+    Elsewhere,
+}
+
+/// A resource in segments; project and partition are checked and not kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Named {
+    service: Pattern,
+    region: Pattern,
+    account: Account,
+    path: Path,
+    /// The last segment as it was written.
+    written_path: String,
+    /// Whether an instance's region can't be written so.
+    odd_region: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Account {
+    Any,
+    /// CAM's empty account: the one that the document belongs to.
+    Owner,
+    Only(AccountId),
+}
+
+impl Account {
+    fn matches(self, account: AccountId, owner: AccountId) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Owner => account == owner,
+            Self::Only(only) => account == only,
+        }
+    }
+}
+
+/// The last segment. A CAM path is a directory: it names itself and all below it, and `/*` at its end says the
+/// same again. Sources: Tencent's documents 215/8965 and 598/10606; its samples grant a repository by
+/// `.../repo-demo` and by `.../repo-demo/*`.
+#[derive(Clone, Debug, PartialEq)]
+struct Path {
+    own: Pattern,
+    below: Option<Pattern>,
+}
+
+impl Path {
+    fn new(text: &str, language: Language) -> Self {
+        let wildcards = Wildcards::of(language);
+        match language {
+            Language::Ram => Self { own: Pattern::new(text, wildcards), below: None },
+            Language::Cam if text == "*" => Self { own: Pattern::any(), below: None },
+            Language::Cam => {
+                let directory = text.strip_suffix("/*").unwrap_or(text).trim_end_matches('/');
+                let below = Pattern::new(&format!("{directory}/*"), wildcards);
+                Self { own: Pattern::new(directory, wildcards), below: Some(below) }
+            }
+        }
+    }
+
+    fn some(&self, holds: impl Fn(&Pattern) -> bool) -> bool {
+        holds(&self.own) || self.below.as_ref().is_some_and(holds)
+    }
+
+    fn touches(&self, beginning: &str) -> bool {
+        self.some(|pattern| pattern.touches(beginning))
+    }
+}
+
+impl ResourcePattern {
+    /// Reads a resource, or says what is wrong with it.
+    pub(super) fn parse(text: &str, language: Language) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::Everything);
+        }
+        check_characters(text)?;
+        let wildcards = Wildcards::of(language);
+        let (service, region, account, path) = match language {
+            Language::Cam => {
+                let segments: Vec<&str> = text.splitn(6, ':').collect();
+                let [partition, project, service, region, account, path] = segments[..] else {
+                    return Err("a resource is * or has six segments, qcs::SERVICE:REGION:ACCOUNT:PATH".to_owned());
+                };
+                if partition != "qcs" {
+                    return Err("a resource of six segments begins with qcs".to_owned());
+                }
+                if !project.is_empty() {
+                    return Err("the second segment, the project, stays empty".to_owned());
+                }
+                (if service.is_empty() { "*" } else { service }, if region.is_empty() { "*" } else { region }, account, path)
+            }
+            Language::Ram => {
+                let segments: Vec<&str> = text.splitn(5, ':').collect();
+                let [partition, service, region, account, path] = segments[..] else {
+                    return Err("a resource is * or has five segments, acs:SERVICE:REGION:ACCOUNT:PATH".to_owned());
+                };
+                if partition != "acs" {
+                    return Err("a resource of five segments begins with acs".to_owned());
+                }
+                if service.is_empty() {
+                    return Err("the service is empty; write its name, or *".to_owned());
+                }
+                (service, region, account, path)
+            }
+        };
+        if path.is_empty() {
+            return Err("the last segment is empty; write a path, or *".to_owned());
+        }
+        let service = Pattern::new(service, wildcards);
+        if ![language.registry_service(), language.role_service(), "sts"].iter().any(|ours| service.matches(ours)) {
+            return Ok(Self::Elsewhere);
+        }
+        let account = match (language, account) {
+            (Language::Cam, "*" | "uin/*") | (Language::Ram, "*") => Account::Any,
+            (Language::Cam, "" | "uin/") => Account::Owner,
+            (Language::Cam, account) => Account::Only(
+                account
+                    .strip_prefix("uin/")
+                    .and_then(|id| AccountId::from_str(id).ok())
+                    .ok_or("the fifth segment, the account, is empty, * or uin/ and the account's number")?,
+            ),
+            (Language::Ram, account) => {
+                Account::Only(AccountId::from_str(account).map_err(|_| "the fourth segment, the account, is * or the account's number")?)
+            }
+        };
+        // Tencent's short codes, such as gz, and what was left empty; roles have no region.
+        let odd_region = !region.contains(['*', '?', '-']) && service.matches(language.registry_service());
+        Ok(Self::Named(Box::new(Named {
+            service,
+            region: Pattern::new(region, wildcards),
+            account,
+            path: Path::new(path, language),
+            written_path: path.to_owned(),
+            odd_region,
+        })))
+    }
+
+    /// Tells whether the resource that is asked for is one of these. A wide question is allowed only by what
+    /// covers it whole, and denied by what touches any of it.
+    pub(super) fn matches(&self, target: &Target<'_>, effect: Effect, owner: AccountId) -> bool {
+        let named = match self {
+            Self::Everything => return true,
+            Self::Elsewhere => return false,
+            Self::Named(named) => named,
+        };
+        let path = match (target.extent, effect) {
+            (Extent::One, _) => named
+                .path
+                .some(|pattern| pattern.matches(&target.path) || target.alias.as_ref().is_some_and(|alias| pattern.matches(alias))),
+            (Extent::Below, Effect::Allow) => named.path.some(|pattern| pattern.covers(&target.path)),
+            (Extent::Below, Effect::Deny) => named.path.touches(&target.path),
+            // Naming a resource here means no permission (Tencent's document 598/70035).
+            (Extent::Operation, _) => named.path.own.is_any(),
+        };
+        path && named.account.matches(target.account, owner) && named.region.matches(target.region) && named.service.matches(target.service)
+    }
+
+    /// Tells whether a permission of that form could ever be asked on one of these.
+    pub(super) fn can_match(&self, form: Form, language: Language) -> bool {
+        let named = match self {
+            Self::Everything => return true,
+            Self::Elsewhere => return false,
+            Self::Named(named) => named,
+        };
+        let service = match form {
+            Form::Operation => return named.path.own.is_any(),
+            Form::Role => language.role_service(),
+            _ => language.registry_service(),
+        };
+        let head = |kind: &str| format!("{kind}/{}", language.instance_prefix());
+        let path = match (form, language) {
+            (Form::Role, Language::Cam) => named.path.touches("role/") || named.path.touches("roleName/"),
+            (Form::Role, Language::Ram) => named.path.touches("role/"),
+            (Form::Instance, _) => named.path.touches(&head("instance")),
+            _ => named.path.touches(&head("repository")),
+        };
+        path && named.service.matches(service) && !named.has_wrong_id(language)
+    }
+
+    /// Says why nothing here is ever asked on such a resource, as well as it can be known.
+    pub(super) fn why_nothing(&self, language: Language) -> String {
+        let Self::Named(named) = self else { return "it is a resource of another service".to_owned() };
+        let id = match language {
+            Language::Cam => "tcr-INSTANCE",
+            Language::Ram => "cri-INSTANCE",
+        };
+        let kind = named.written_path.split('/').next().unwrap_or_default();
+        match kind {
+            "namespace" => format!("there is no resource type namespace: write repository/{id}/NAMESPACE/*"),
+            "repo" | "chart" => format!("nothing here is of the type {kind}; images are written repository/{id}/NAMESPACE/NAME"),
+            "repository" | "instance"
+                if named.has_wrong_id(language) || !named.path.touches(&format!("{kind}/{}", language.instance_prefix())) =>
+            {
+                format!("in a {} document {kind}/ is followed by the instance's id, as in {kind}/{id}", language.name())
+            }
+            _ => "none of the statement's actions is ever asked on such a resource; docs/policies.md says on what each is".to_owned(),
+        }
+    }
+
+    /// Tells whether the region is written in a way that no instance here can have.
+    pub(super) fn has_odd_region(&self) -> bool {
+        match self {
+            Self::Named(named) => named.odd_region,
+            Self::Everything | Self::Elsewhere => false,
+        }
+    }
+}
+
+impl Named {
+    /// Tells whether the instance's id is written out and isn't one.
+    fn has_wrong_id(&self, language: Language) -> bool {
+        let mut parts = self.written_path.split('/');
+        let (Some("repository" | "instance"), Some(id)) = (parts.next(), parts.next()) else { return false };
+        let well_formed = match language {
+            Language::Cam => InstanceId::from_str(id).is_ok(),
+            Language::Ram => CriId::from_str(id).is_ok(),
+        };
+        !well_formed && !id.contains('*') && !(language == Language::Ram && id.contains('?'))
+    }
+}
+
+/// Refuses what no name can hold.
+pub(super) fn check_characters(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if text.contains("${") {
+        // Divergence: nothing is filled in. Taken literally, the text could never match.
+        return Err("policy variables such as ${...} are not supported".to_owned());
+    }
+    if text.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+        return Err("it holds white space".to_owned());
+    }
+    Ok(())
+}

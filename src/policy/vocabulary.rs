@@ -1,0 +1,625 @@
+//! The vocabulary: each permission with its names and the form of its resource in both languages.
+//!
+//! A document is asked in its own language, whichever door a call came through: a CAM document about
+//! `tcr:PullRepository` on a `tcr-` id, a RAM document about `cr:PullRepository` on a `cri-` id. So a deny in
+//! either language closes both doors. Sources: Tencent's list of TCR interfaces with access control, Alibaba's
+//! authorisation list for `cr` (document 144229). Start with [`Permission`]'s table.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::actions;
+use crate::domain::instance::{CriId, Instance, InstanceId};
+use crate::domain::principal::AccountId;
+use crate::domain::{Error, Result};
+
+/// The two policy languages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// Tencent Cloud's, `"version":"2.0"`.
+    Cam,
+    /// Alibaba Cloud's, `"Version":"1"`.
+    Ram,
+}
+
+impl Language {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Cam, Self::Ram];
+
+    /// Returns the language's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cam => "CAM",
+            Self::Ram => "RAM",
+        }
+    }
+
+    /// Returns the name of the registry service in actions and resources.
+    pub(super) fn registry_service(self) -> &'static str {
+        match self {
+            Self::Cam => "tcr",
+            Self::Ram => "cr",
+        }
+    }
+
+    /// Returns the name of the service that owns roles in resources.
+    pub(super) fn role_service(self) -> &'static str {
+        match self {
+            Self::Cam => "cam",
+            Self::Ram => "ram",
+        }
+    }
+
+    /// Returns what an instance's id begins with.
+    pub(super) fn instance_prefix(self) -> &'static str {
+        match self {
+            Self::Cam => "tcr-",
+            Self::Ram => "cri-",
+        }
+    }
+}
+
+/// What a principal may be allowed to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is said by its row of the table")]
+pub enum Permission {
+    Pull,
+    Push,
+    Delete,
+    ListCatalog,
+    IssueTemporary,
+    IssueLongTerm,
+    ListLongTerm,
+    ModifyLongTerm,
+    DeleteLongTerm,
+    CreateServiceAccount,
+    ListServiceAccounts,
+    ModifyServiceAccount,
+    SetServiceAccountPassword,
+    DeleteServiceAccount,
+    SetFixedPassword,
+    CreateInstance,
+    ListInstances,
+    DescribeInstance,
+    DescribeInstanceStatus,
+    ModifyInstance,
+    DeleteInstance,
+    DescribeEndpoint,
+    ListEndpoints,
+    ManageEndpoint,
+    CreateAclEntry,
+    DeleteAclEntry,
+    CreateNamespace,
+    ListNamespaces,
+    DescribeNamespace,
+    ModifyNamespace,
+    DeleteNamespace,
+    CreateRepository,
+    ListRepositories,
+    DescribeRepository,
+    ModifyRepository,
+    DeleteRepository,
+    ListTags,
+    DescribeTag,
+    AssumeRole,
+    GetFederationToken,
+}
+
+/// On what a permission is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// No resource of its own: only `*` allows it.
+    Operation,
+    /// `instance/ID`
+    Instance,
+    /// `repository/ID`, where Alibaba asks for new namespaces.
+    Registry,
+    /// `repository/ID/*`: all that the instance holds.
+    AllRepositories,
+    /// `repository/ID/NAMESPACE`
+    Namespace,
+    /// `repository/ID/NAMESPACE/*`: all that the namespace holds.
+    AllInNamespace,
+    /// `repository/ID/NAMESPACE/NAME`
+    Repository,
+    /// `repository/ID/NAMESPACE/NAME/*`: all that the repository holds.
+    AllInRepository,
+    /// A role.
+    Role,
+}
+
+struct Row {
+    permission: Permission,
+    word: &'static str,
+    cam: (&'static [&'static str], Form),
+    ram: (&'static [&'static str], Form),
+}
+
+/// THE table. Where a language has several names, any of them allows and any of them denies.
+///
+/// Divergence: the RAM names for long-term credentials, service accounts and federation tokens, and
+/// `cr:UpdateInstance` and `cr:DeleteInstance`, are ours: the cloud has nothing of the kind. None begins with
+/// `cr:Get`, so that a policy written for temporary credentials never yields one that lives for years.
+/// Forms that the clouds don't publish (deleting, service accounts, access lists) follow their neighbours.
+const TABLE: [Row; 40] = {
+    use Form::{AllInNamespace, AllInRepository, AllRepositories, Instance, Namespace, Operation, Registry, Repository, Role};
+    use Permission as P;
+    type Names = &'static [&'static str];
+    const fn row(permission: P, word: &'static str, cam: Names, cam_form: Form, ram: Names, ram_form: Form) -> Row {
+        Row { permission, word, cam: (cam, cam_form), ram: (ram, ram_form) }
+    }
+    [
+        row(P::Pull, "pull", &["tcr:PullRepository"], Repository, &["cr:PullRepository"], Repository),
+        row(P::Push, "push", &["tcr:PushRepository"], Repository, &["cr:PushRepository"], Repository),
+        row(P::Delete, "delete", &["tcr:DeleteImage", "tcr:DeleteRepositoryTags"], Repository, &["cr:DeleteRepoTag"], Repository),
+        row(P::ListCatalog, "list-catalog", &["tcr:DescribeRepositories"], AllRepositories, &["cr:ListRepository"], AllRepositories),
+        row(P::IssueTemporary, "issue-temporary", &["tcr:CreateInstanceToken"], Instance, &["cr:GetAuthorizationToken"], Operation),
+        row(P::IssueLongTerm, "issue-long-term", &["tcr:CreateInstanceToken"], Instance, &["cr:CreateInstanceToken"], Instance),
+        row(P::ListLongTerm, "list-long-term", &["tcr:DescribeInstanceToken"], Instance, &["cr:ListInstanceToken"], Instance),
+        row(P::ModifyLongTerm, "modify-long-term", &["tcr:ModifyInstanceToken"], Instance, &["cr:UpdateInstanceToken"], Instance),
+        row(P::DeleteLongTerm, "delete-long-term", &["tcr:DeleteInstanceToken"], Instance, &["cr:DeleteInstanceToken"], Instance),
+        row(
+            P::CreateServiceAccount,
+            "create-service-account",
+            &["tcr:CreateServiceAccount", "tcr:CreateCustomAccount"],
+            Instance,
+            &["cr:CreateServiceAccount"],
+            Instance,
+        ),
+        row(
+            P::ListServiceAccounts,
+            "list-service-accounts",
+            &["tcr:DescribeServiceAccounts"],
+            Instance,
+            &["cr:ListServiceAccount"],
+            Instance,
+        ),
+        row(
+            P::ModifyServiceAccount,
+            "modify-service-account",
+            &["tcr:ModifyServiceAccount"],
+            Instance,
+            &["cr:UpdateServiceAccount"],
+            Instance,
+        ),
+        row(
+            P::SetServiceAccountPassword,
+            "set-service-account-password",
+            &["tcr:ModifyServiceAccountPassword"],
+            Instance,
+            &["cr:UpdateServiceAccount"],
+            Instance,
+        ),
+        row(
+            P::DeleteServiceAccount,
+            "delete-service-account",
+            &["tcr:DeleteServiceAccount"],
+            Instance,
+            &["cr:DeleteServiceAccount"],
+            Instance,
+        ),
+        row(
+            P::SetFixedPassword,
+            "set-fixed-password",
+            &["tcr:ModifyUserPasswordPersonal"],
+            Operation,
+            &["cr:ResetLoginPassword"],
+            Instance,
+        ),
+        row(P::CreateInstance, "create-instance", &["tcr:CreateInstance"], Instance, &["cr:CreateInstance"], Instance),
+        row(P::ListInstances, "list-instances", &["tcr:DescribeInstances"], Instance, &["cr:ListInstance"], Operation),
+        row(P::DescribeInstance, "describe-instance", &["tcr:DescribeInstances"], Instance, &["cr:GetInstance"], Instance),
+        row(
+            P::DescribeInstanceStatus,
+            "describe-instance-status",
+            &["tcr:DescribeInstanceStatus"],
+            Instance,
+            &["cr:GetInstance"],
+            Instance,
+        ),
+        row(P::ModifyInstance, "modify-instance", &["tcr:ModifyInstance"], Instance, &["cr:UpdateInstance"], Instance),
+        row(P::DeleteInstance, "delete-instance", &["tcr:DeleteInstance"], Instance, &["cr:DeleteInstance"], Instance),
+        row(
+            P::DescribeEndpoint,
+            "describe-endpoint",
+            &["tcr:DescribeExternalEndpointStatus"],
+            Instance,
+            &["cr:GetInstanceEndpoint"],
+            Instance,
+        ),
+        row(P::ListEndpoints, "list-endpoints", &["tcr:DescribeExternalEndpointStatus"], Instance, &["cr:ListInstanceEndpoint"], Instance),
+        row(
+            P::ManageEndpoint,
+            "manage-endpoint",
+            &["tcr:ManageExternalEndpoint"],
+            Instance,
+            &["cr:UpdateInstanceEndpointStatus"],
+            Instance,
+        ),
+        row(
+            P::CreateAclEntry,
+            "create-acl-entry",
+            &["tcr:CreateSecurityPolicy", "tcr:CreateMultipleSecurityPolicy"],
+            Instance,
+            &["cr:CreateInstanceEndpointAclPolicy"],
+            Instance,
+        ),
+        row(
+            P::DeleteAclEntry,
+            "delete-acl-entry",
+            &["tcr:DeleteSecurityPolicy", "tcr:DeleteMultipleSecurityPolicy"],
+            Instance,
+            &["cr:DeleteInstanceEndpointAclPolicy"],
+            Instance,
+        ),
+        row(P::CreateNamespace, "create-namespace", &["tcr:CreateNamespace"], Namespace, &["cr:CreateNamespace"], Registry),
+        row(P::ListNamespaces, "list-namespaces", &["tcr:DescribeNamespaces"], Namespace, &["cr:ListNamespace"], AllRepositories),
+        row(P::DescribeNamespace, "describe-namespace", &["tcr:DescribeNamespaces"], Namespace, &["cr:GetNamespace"], Namespace),
+        row(P::ModifyNamespace, "modify-namespace", &["tcr:ModifyNamespace"], Namespace, &["cr:UpdateNamespace"], Namespace),
+        row(P::DeleteNamespace, "delete-namespace", &["tcr:DeleteNamespace"], Namespace, &["cr:DeleteNamespace"], Namespace),
+        row(P::CreateRepository, "create-repository", &["tcr:CreateRepository"], Repository, &["cr:CreateRepository"], Repository),
+        row(P::ListRepositories, "list-repositories", &["tcr:DescribeRepositories"], Repository, &["cr:ListRepository"], AllInNamespace),
+        row(P::DescribeRepository, "describe-repository", &["tcr:DescribeRepositories"], Repository, &["cr:GetRepository"], Repository),
+        row(P::ModifyRepository, "modify-repository", &["tcr:ModifyRepository"], Repository, &["cr:UpdateRepository"], Repository),
+        row(P::DeleteRepository, "delete-repository", &["tcr:DeleteRepository"], Repository, &["cr:DeleteRepository"], Repository),
+        row(P::ListTags, "list-tags", &["tcr:DescribeImages"], AllInRepository, &["cr:ListRepoTag"], Repository),
+        row(P::DescribeTag, "describe-tag", &["tcr:DescribeImageManifests"], AllInRepository, &["cr:GetRepoTag"], Repository),
+        row(P::AssumeRole, "assume-role", &["sts:AssumeRole"], Role, &["sts:AssumeRole"], Role),
+        row(P::GetFederationToken, "get-federation-token", &["sts:GetFederationToken"], Operation, &["sts:GetFederationToken"], Operation),
+    ]
+};
+
+impl Permission {
+    /// All permissions.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.permission)
+    }
+
+    fn row(self) -> &'static Row {
+        // A test holds the table to the order of the enum.
+        &TABLE[self as usize]
+    }
+
+    /// Returns the permission's own word, such as `pull`.
+    pub fn word(self) -> &'static str {
+        self.row().word
+    }
+
+    /// Returns its names in a language, the present one first, such as `tcr:PullRepository`.
+    pub fn names(self, language: Language) -> &'static [&'static str] {
+        match language {
+            Language::Cam => self.row().cam.0,
+            Language::Ram => self.row().ram.0,
+        }
+    }
+
+    /// Returns its present name in a language.
+    pub fn name(self, language: Language) -> &'static str {
+        self.names(language).first().copied().unwrap_or_default()
+    }
+
+    pub(super) fn form(self, language: Language) -> Form {
+        match language {
+            Language::Cam => self.row().cam.1,
+            Language::Ram => self.row().ram.1,
+        }
+    }
+}
+
+impl FromStr for Permission {
+    type Err = Error;
+
+    /// Reads the permission's own word, or a name in either language; of several with that name, the first.
+    fn from_str(text: &str) -> Result<Self> {
+        let named = |permission: &Self| Language::ALL.iter().any(|language| permission.names(*language).contains(&text));
+        Self::all().find(|permission| permission.word() == text).or_else(|| Self::all().find(named)).ok_or_else(|| {
+            Error::invalid_parameter(
+                "action",
+                "an action is pull, push, delete, or a name from docs/policies.md, such as tcr:CreateInstanceToken",
+            )
+        })
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Some permissions, one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Permissions(u64);
+
+impl Permissions {
+    pub(super) fn add(&mut self, permission: Permission) {
+        self.0 |= 1 << permission as u32;
+    }
+
+    pub(super) fn has(self, permission: Permission) -> bool {
+        self.0 & (1 << permission as u32) != 0
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::all().filter(move |permission| self.has(*permission))
+    }
+}
+
+/// Returns every action that the languages know of in the services that matter here, as service and name.
+pub(super) fn known_actions(language: Language) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lists: [(&str, &[&str]); 4] = match language {
+        Language::Cam => [("tcr", actions::TCR), ("sts", actions::CAM_STS), ("", &[]), ("", &[])],
+        Language::Ram => [("cr", actions::CR), ("cr", actions::CR_OWN), ("sts", actions::RAM_STS), ("sts", actions::RAM_STS_OWN)],
+    };
+    lists.into_iter().flat_map(|(service, names)| names.iter().map(move |name| (service, *name)))
+}
+
+/// Returns the permissions that an action names.
+pub(super) fn permissions_named<'a>(language: Language, service: &'a str, name: &'a str) -> impl Iterator<Item = Permission> + 'a {
+    let same = move |full: &&str| full.split_once(':') == Some((service, name));
+    Permission::all().filter(move |permission| permission.names(language).iter().any(|full| same(full)))
+}
+
+/// An instance as policies see it.
+#[derive(Clone, Copy, Debug)]
+pub struct InstanceRef<'a> {
+    /// Who owns it.
+    pub account: AccountId,
+    /// Its region, such as `ap-guangzhou`.
+    pub region: &'a str,
+    /// What CAM documents call it.
+    pub id: &'a InstanceId,
+    /// What RAM documents call it.
+    pub cri_id: &'a CriId,
+}
+
+impl InstanceRef<'_> {
+    fn id_in(&self, language: Language) -> &str {
+        match language {
+            Language::Cam => self.id.as_str(),
+            Language::Ram => self.cri_id.as_str(),
+        }
+    }
+}
+
+impl<'a> From<&'a Instance> for InstanceRef<'a> {
+    fn from(instance: &'a Instance) -> Self {
+        Self { account: instance.account, region: &instance.region, id: &instance.id, cri_id: &instance.cri_id }
+    }
+}
+
+/// What a permission is asked on.
+///
+/// Where a resource says less than the permission's form wants, it means all that it holds: pulling from a
+/// namespace is pulling from every repository in it. Where it says more, the rest is left away.
+#[derive(Clone, Copy, Debug)]
+pub enum Resource<'a> {
+    /// Everything that an account owns in a region.
+    Everything {
+        /// The account.
+        account: AccountId,
+        /// The region; empty when the call names none.
+        region: &'a str,
+    },
+    /// An instance.
+    Instance(InstanceRef<'a>),
+    /// A namespace in it.
+    Namespace {
+        /// The instance.
+        instance: InstanceRef<'a>,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A repository in it.
+    Repository {
+        /// The instance.
+        instance: InstanceRef<'a>,
+        /// Its path as the registry has it, such as `team/app`.
+        path: &'a str,
+    },
+    /// A role.
+    Role {
+        /// The account that it belongs to.
+        account: AccountId,
+        /// Its id, by which CAM may name it.
+        id: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+}
+
+impl<'a> Resource<'a> {
+    fn instance(&self) -> Option<&InstanceRef<'a>> {
+        match self {
+            Self::Instance(instance) | Self::Namespace { instance, .. } | Self::Repository { instance, .. } => Some(instance),
+            Self::Everything { .. } | Self::Role { .. } => None,
+        }
+    }
+
+    /// Returns the namespace: all of a repository's path but its last part.
+    fn namespace(&self) -> Option<&'a str> {
+        match self {
+            Self::Namespace { name, .. } => Some(name),
+            Self::Repository { path, .. } => path.rsplit_once('/').map(|(namespace, _)| namespace),
+            _ => None,
+        }
+    }
+}
+
+/// How far a target reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The thing that the path names.
+    One,
+    /// All that begins with the path: allowed by what covers it all, denied by what touches any of it.
+    Below,
+    /// No resource of its own.
+    Operation,
+}
+
+/// A resource as one language writes it, ready to be compared.
+#[derive(Clone, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) service: &'static str,
+    pub(super) region: &'a str,
+    pub(super) account: AccountId,
+    pub(super) path: String,
+    /// The other way to name the same thing.
+    pub(super) alias: Option<String>,
+    pub(super) extent: Extent,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn new(language: Language, permission: Permission, resource: &Resource<'a>) -> Self {
+        let form = permission.form(language);
+        let (account, region) = match resource {
+            Resource::Everything { account, region } => (*account, *region),
+            Resource::Role { account, .. } => (*account, ""),
+            Resource::Instance(instance) | Resource::Namespace { instance, .. } | Resource::Repository { instance, .. } => {
+                (instance.account, instance.region)
+            }
+        };
+        let sts = matches!(permission, Permission::GetFederationToken | Permission::AssumeRole);
+        let service = match (form, sts) {
+            (Form::Role, _) => language.role_service(),
+            (_, true) => "sts",
+            (_, false) => language.registry_service(),
+        };
+        let (path, extent) = path(language, form, resource);
+        let alias = match (form, language, resource) {
+            (Form::Role, Language::Cam, Resource::Role { id, .. }) => Some(format!("role/{id}")),
+            _ => None,
+        };
+        Self { service, region, account, path, alias, extent }
+    }
+
+    /// Writes the target as a document would name it.
+    pub(super) fn render(&self, language: Language) -> String {
+        let Self { service, region, account, path, .. } = self;
+        match (self.extent, language) {
+            (Extent::Operation, _) => "*".to_owned(),
+            (extent, Language::Cam) => {
+                format!("qcs::{service}:{region}:uin/{account}:{path}{}", if extent == Extent::Below { "*" } else { "" })
+            }
+            (extent, Language::Ram) => format!("acs:{service}:{region}:{account}:{path}{}", if extent == Extent::Below { "*" } else { "" }),
+        }
+    }
+}
+
+/// Writes the last segment of a resource.
+fn path(language: Language, form: Form, resource: &Resource<'_>) -> (String, Extent) {
+    let one = |path: String| (path, Extent::One);
+    let below = |path: String| (path, Extent::Below);
+    if form == Form::Operation {
+        return ("*".to_owned(), Extent::Operation);
+    }
+    if form == Form::Role {
+        return match (resource, language) {
+            (Resource::Role { name, .. }, Language::Cam) => one(format!("roleName/{name}")),
+            (Resource::Role { name, .. }, Language::Ram) => one(format!("role/{name}")),
+            (_, Language::Cam) => below("roleName/".to_owned()),
+            (_, Language::Ram) => below("role/".to_owned()),
+        };
+    }
+    let Some(instance) = resource.instance() else {
+        return below(if form == Form::Instance { "instance/" } else { "repository/" }.to_owned());
+    };
+    let id = instance.id_in(language);
+    let all = || below(format!("repository/{id}/"));
+    let repository = match resource {
+        Resource::Repository { path, .. } => Some(*path),
+        _ => None,
+    };
+    match (form, resource.namespace(), repository) {
+        (Form::Instance, ..) => one(format!("instance/{id}")),
+        (Form::Registry, ..) => one(format!("repository/{id}")),
+        (Form::Namespace, Some(namespace), _) => one(format!("repository/{id}/{namespace}")),
+        (Form::Repository, _, Some(path)) => one(format!("repository/{id}/{path}")),
+        (Form::AllInRepository, _, Some(path)) => below(format!("repository/{id}/{path}/")),
+        (Form::AllInNamespace | Form::Repository | Form::AllInRepository, Some(namespace), _) => {
+            below(format!("repository/{id}/{namespace}/"))
+        }
+        _ => all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TCR: &str = "tcr-abcd1234";
+    const CRI: &str = "cri-abcdefgh12345678";
+
+    fn render(permission: Permission, resource: &Resource<'_>) -> [String; 2] {
+        Language::ALL.map(|language| Target::new(language, permission, resource).render(language))
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_every_name_is_known() {
+        for (place, permission) in Permission::all().enumerate() {
+            assert_eq!(permission as usize, place, "{permission}");
+            for language in Language::ALL {
+                for full in permission.names(language) {
+                    let (service, name) = full.split_once(':').unwrap();
+                    assert!(known_actions(language).any(|known| known == (service, name)), "{full}");
+                }
+            }
+            // What RAM leaves out by NotAction would otherwise be let in by its other name.
+            assert_eq!(permission.names(Language::Ram).len(), 1, "{permission}");
+        }
+    }
+
+    #[test]
+    fn no_name_for_a_temporary_credential_yields_a_long_term_one() {
+        let long_term = Permission::IssueLongTerm.name(Language::Ram);
+        assert!(!long_term.starts_with("cr:Get"));
+        assert_eq!(permissions_named(Language::Ram, "cr", "GetAuthorizationToken").collect::<Vec<_>>(), [Permission::IssueTemporary]);
+    }
+
+    #[test]
+    fn a_permission_is_found_by_its_word_and_its_names() {
+        assert_eq!("pull".parse::<Permission>().unwrap(), Permission::Pull);
+        assert_eq!("cr:PushRepository".parse::<Permission>().unwrap(), Permission::Push);
+        assert_eq!("tcr:CreateInstanceToken".parse::<Permission>().unwrap(), Permission::IssueTemporary);
+        assert!("fly".parse::<Permission>().is_err());
+        for permission in Permission::all() {
+            assert_eq!(permission.word().parse::<Permission>().unwrap(), permission);
+        }
+    }
+
+    #[test]
+    fn resources_are_written_as_each_cloud_writes_them() {
+        let (id, cri_id): (InstanceId, CriId) = (TCR.parse().unwrap(), CRI.parse().unwrap());
+        let account = AccountId::new(100_000_000_001).unwrap();
+        let instance = InstanceRef { account, region: "ap-guangzhou", id: &id, cri_id: &cri_id };
+        let repository = Resource::Repository { instance, path: "team/app" };
+        let namespace = Resource::Namespace { instance, name: "team" };
+        let role = Resource::Role { account, id: "4611686018427397919", name: "Builder" };
+        let everything = Resource::Everything { account, region: "ap-guangzhou" };
+        let cases: &[(Permission, &Resource<'_>, &str, &str)] = &[
+            (Permission::Pull, &repository, "repository/TCR/team/app", "repository/CRI/team/app"),
+            (Permission::Pull, &namespace, "repository/TCR/team/*", "repository/CRI/team/*"),
+            (Permission::Pull, &Resource::Instance(instance), "repository/TCR/*", "repository/CRI/*"),
+            (Permission::ListCatalog, &repository, "repository/TCR/*", "repository/CRI/*"),
+            (Permission::ListTags, &repository, "repository/TCR/team/app/*", "repository/CRI/team/app"),
+            (Permission::CreateNamespace, &namespace, "repository/TCR/team", "repository/CRI"),
+            (Permission::ListNamespaces, &Resource::Instance(instance), "repository/TCR/*", "repository/CRI/*"),
+            (Permission::DescribeNamespace, &repository, "repository/TCR/team", "repository/CRI/team"),
+            (Permission::ListRepositories, &namespace, "repository/TCR/team/*", "repository/CRI/team/*"),
+            (Permission::IssueLongTerm, &repository, "instance/TCR", "instance/CRI"),
+            (Permission::CreateInstance, &everything, "instance/*", "instance/*"),
+            (Permission::Pull, &everything, "repository/*", "repository/*"),
+        ];
+        for (permission, resource, cam, ram) in cases {
+            let cam = format!("qcs::tcr:ap-guangzhou:uin/{account}:{}", cam.replace("TCR", TCR));
+            let ram = format!("acs:cr:ap-guangzhou:{account}:{}", ram.replace("CRI", CRI));
+            assert_eq!(render(*permission, resource), [cam, ram], "{permission}");
+        }
+        assert_eq!(render(Permission::IssueTemporary, &repository)[1], "*");
+        assert_eq!(render(Permission::GetFederationToken, &everything), ["*", "*"]);
+        assert_eq!(
+            render(Permission::AssumeRole, &role),
+            [format!("qcs::cam::uin/{account}:roleName/Builder"), format!("acs:ram::{account}:role/Builder")]
+        );
+    }
+}

@@ -1,0 +1,286 @@
+//! Policy decisions: the cases of `tests/policies/`, and random ones against a slow, obvious evaluator.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use transire::domain::clock::Timestamp;
+use transire::domain::instance::{CriId, InstanceId};
+use transire::domain::principal::AccountId;
+use transire::policy::trust::decide_trust;
+use transire::policy::{
+    Assumer, Context, Document, InstanceRef, Limits, Missed, NamedDocument, OidcClaims, Outcome, Request, Resource, TrustPolicy,
+    explain_session,
+};
+
+mod random;
+mod reference;
+
+pub(crate) const OWNER: i64 = 100_000_000_001;
+pub(crate) const REGION: &str = "ap-guangzhou";
+/// The instances that cases speak of: name, `tcr-` id, `cri-` id.
+pub(crate) const INSTANCES: [(&str, &str, &str); 2] =
+    [("demo", "tcr-abcd1234", "cri-abcdefgh12345678"), ("other", "tcr-zyxw9876", "cri-zyxwvuts87654321")];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File<'a> {
+    /// What the file shows, for its readers.
+    #[serde(rename = "about")]
+    _about: String,
+    #[serde(borrow)]
+    documents: Vec<Named<'a>>,
+    #[serde(borrow)]
+    session: Option<Vec<Named<'a>>>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named<'a> {
+    name: String,
+    #[serde(borrow)]
+    document: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    request: Asked,
+    decision: String,
+    /// The deciding statement, or nothing when none decided.
+    statement: Option<String>,
+    /// What came closest when none decided, and why it didn't apply.
+    closest: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    permission: String,
+    #[serde(default = "demo")]
+    instance: String,
+    repository: Option<String>,
+    namespace: Option<String>,
+    role: Option<String>,
+    #[serde(default)]
+    everything: bool,
+    at: Option<String>,
+    source_ip: Option<IpAddr>,
+    #[serde(default)]
+    secure_transport: bool,
+    #[serde(default)]
+    mfa_present: bool,
+    source_vpc: Option<String>,
+    principal_arn: Option<String>,
+    #[serde(default)]
+    resource_tags: Vec<(String, String)>,
+    #[serde(default)]
+    request_tags: Vec<(String, String)>,
+}
+
+fn demo() -> String {
+    "demo".to_owned()
+}
+
+pub(crate) fn owner() -> AccountId {
+    AccountId::new(OWNER).unwrap()
+}
+
+fn files(folder: &str) -> Vec<(String, String)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/policies").join(folder);
+    let mut files: Vec<(String, String)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "there are no cases");
+    files
+}
+
+#[test]
+fn the_cases_are_decided_as_they_say() {
+    for (file, text) in files("decisions") {
+        let cases: File<'_> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let parse = |named: &Named<'_>, limits| {
+            Document::parse(named.document.get(), limits).unwrap_or_else(|error| panic!("{file}: {}: {error}", named.name)).document
+        };
+        let documents: Vec<Document> = cases.documents.iter().map(|named| parse(named, Limits::POLICY)).collect();
+        let session_documents: Option<Vec<Document>> =
+            cases.session.as_ref().map(|session| session.iter().map(|named| parse(named, Limits::SESSION)).collect());
+        let named: Vec<NamedDocument<'_>> = name(&cases.documents, &documents);
+        let session: Option<Vec<NamedDocument<'_>>> =
+            cases.session.as_ref().zip(session_documents.as_ref()).map(|(names, documents)| name(names, documents));
+        for (place, case) in cases.cases.iter().enumerate() {
+            let explanation = case.request.with(|request| {
+                let found = explain_session(&named, session.as_deref(), request);
+                (found.decision, found.closest)
+            });
+            let (decision, closest) = explanation;
+            let outcome = match decision.outcome {
+                Outcome::Allowed => "allowed",
+                Outcome::DeniedExplicitly => "denied",
+                Outcome::DeniedImplicitly => "not allowed",
+            };
+            let closest = closest.map(|(statement, missed)| match missed {
+                Missed::Action => format!("{statement}: action"),
+                Missed::Resource => format!("{statement}: resource"),
+                Missed::Condition(place) => format!("{statement}: condition {place}"),
+            });
+            let found = (outcome.to_owned(), decision.statement.map(|statement| statement.to_string()), closest);
+            let expected = (case.decision.clone(), case.statement.clone(), case.closest.clone());
+            // A case need not say what came closest.
+            let found = if expected.2.is_none() { (found.0, found.1, None) } else { found };
+            assert_eq!(found, expected, "{file}: case {place}");
+        }
+    }
+}
+
+fn name<'a>(names: &'a [Named<'_>], documents: &'a [Document]) -> Vec<NamedDocument<'a>> {
+    names.iter().zip(documents).map(|(named, document)| NamedDocument { name: &named.name, owner: owner(), document }).collect()
+}
+
+impl Asked {
+    fn with<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+        let (_, id, cri_id) = INSTANCES.into_iter().find(|(name, ..)| *name == self.instance).expect("an instance of that name");
+        let (id, cri_id): (InstanceId, CriId) = (id.parse().unwrap(), cri_id.parse().unwrap());
+        let instance = InstanceRef { account: owner(), region: REGION, id: &id, cri_id: &cri_id };
+        let resource = match (&self.repository, &self.namespace, &self.role) {
+            (Some(path), None, None) => Resource::Repository { instance, path },
+            (None, Some(name), None) => Resource::Namespace { instance, name },
+            (None, None, Some(name)) => Resource::Role { account: owner(), id: "4611686018427397919", name },
+            (None, None, None) if self.everything => Resource::Everything { account: owner(), region: REGION },
+            (None, None, None) => Resource::Instance(instance),
+            _ => panic!("a request has one resource"),
+        };
+        fn tags(tags: &[(String, String)]) -> Vec<(&str, &str)> {
+            tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+        }
+        let (resource_tags, request_tags) = (tags(&self.resource_tags), tags(&self.request_tags));
+        let at = self.at.as_deref().unwrap_or("2026-01-02T03:04:05Z");
+        ask(&Request {
+            permission: self.permission.parse().unwrap(),
+            resource,
+            context: Context {
+                now: Timestamp::parse_rfc3339(at).expect("a time"),
+                source_ip: self.source_ip,
+                secure_transport: self.secure_transport,
+                mfa_present: self.mfa_present,
+                source_vpc: self.source_vpc.as_deref(),
+                principal_arn: self.principal_arn.as_deref(),
+                resource_tags: &resource_tags,
+                request_tags: &request_tags,
+                oidc: None,
+            },
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedFile<'a> {
+    #[serde(rename = "about")]
+    _about: String,
+    #[serde(borrow)]
+    cases: Vec<Saved<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved<'a> {
+    #[serde(borrow)]
+    document: &'a RawValue,
+    /// How the refusal begins, or nothing when it saves.
+    refused: Option<String>,
+    /// How each warning begins.
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+#[test]
+fn documents_are_refused_and_warned_of_as_the_cases_say() {
+    for (file, text) in files("saved") {
+        let cases: SavedFile<'_> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        for case in cases.cases {
+            let document = case.document.get();
+            let read = if file.starts_with("trust") {
+                TrustPolicy::parse(document, Limits::POLICY).map(|checked| checked.warnings)
+            } else {
+                Document::parse(document, Limits::POLICY).map(|checked| checked.warnings)
+            };
+            match (read, case.refused) {
+                (Err(error), Some(refused)) => assert!(error.message().starts_with(&refused), "{file}: {document}: {error}"),
+                (Err(error), None) => panic!("{file}: {document}: {error}"),
+                (Ok(_), Some(refused)) => panic!("{file}: {document} was taken; it should say {refused}"),
+                (Ok(warnings), None) => {
+                    assert_eq!(warnings.len(), case.warnings.len(), "{file}: {document}: {warnings:#?}");
+                    for (warning, expected) in warnings.iter().zip(&case.warnings) {
+                        assert!(warning.starts_with(expected.as_str()), "{file}: {document}: {warning}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrustFile<'a> {
+    #[serde(rename = "about")]
+    _about: String,
+    #[serde(borrow)]
+    policy: &'a RawValue,
+    cases: Vec<TrustCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrustCase {
+    assumer: TrustAssumer,
+    decision: String,
+    statement: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum TrustAssumer {
+    Root(i64),
+    User(i64, String, String),
+    Role(i64, String, String),
+    Federated { account: i64, provider: String, issuer: String, subject: String, audiences: Vec<String> },
+}
+
+#[test]
+fn roles_trust_whom_their_cases_say() {
+    for (file, text) in files("trust") {
+        let cases: TrustFile<'_> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let checked = TrustPolicy::parse(cases.policy.get(), Limits::POLICY).unwrap_or_else(|error| panic!("{file}: {error}"));
+        for (place, case) in cases.cases.iter().enumerate() {
+            let account = |number: &i64| AccountId::new(*number).unwrap();
+            let audiences: Vec<&str> = match &case.assumer {
+                TrustAssumer::Federated { audiences, .. } => audiences.iter().map(String::as_str).collect(),
+                _ => Vec::new(),
+            };
+            let assumer = match &case.assumer {
+                TrustAssumer::Root(number) => Assumer::Root(account(number)),
+                TrustAssumer::User(number, id, name) => Assumer::User { account: account(number), id, name },
+                TrustAssumer::Role(number, id, name) => Assumer::Role { account: account(number), id, name },
+                TrustAssumer::Federated { account: number, provider, issuer, subject, .. } => {
+                    Assumer::Federated { account: account(number), provider, claims: OidcClaims { issuer, subject, audiences: &audiences } }
+                }
+            };
+            let decision = decide_trust("trust", &checked.policy, &assumer, &Context::default());
+            let outcome = match decision.outcome {
+                Outcome::Allowed => "allowed",
+                Outcome::DeniedExplicitly => "denied",
+                Outcome::DeniedImplicitly => "not allowed",
+            };
+            let found = (outcome, decision.statement.map(|statement| statement.to_string()));
+            assert_eq!(found, (case.decision.as_str(), case.statement.clone()), "{file}: case {place}");
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! Random documents and requests: the engine against the reference, and what must hold of every decision.
+
+use serde_json::{Map, Value, json};
+use transire::domain::clock::Timestamp;
+use transire::domain::instance::{CriId, InstanceId};
+use transire::policy::{Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Request, Resource, decide, decide_session};
+
+use super::reference::{self, PERMISSIONS, Plain};
+use super::{INSTANCES, OWNER, REGION, owner};
+
+/// How many requests each set of documents is asked.
+const REQUESTS: usize = 10;
+
+/// Small numbers that look random and come again: a failure names its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: usize) -> usize {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).unwrap()
+    }
+
+    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.throw(of.len())]
+    }
+
+    fn in_ten(&mut self, times: usize) -> bool {
+        self.throw(10) < times
+    }
+}
+
+const CAM_ACTIONS: &[&str] = &[
+    "*",
+    "tcr:*",
+    "sts:*",
+    "tcr:PullRepository",
+    "name/tcr:PullRepository",
+    "name/tcr:PushRepository",
+    "tcr:PushRepository",
+    "tcr:PullRepository*",
+    "tcr:P*Repository",
+    "tcr:*Repositor*",
+    "tcr:DeleteImage",
+    "tcr:DeleteRepositoryTags",
+    "tcr:Delete*",
+    "tcr:Describe*",
+    "tcr:DescribeRepositories",
+    "tcr:DescribeImages",
+    "tcr:DescribeNamespaces",
+    "tcr:DescribeInstances",
+    "tcr:CreateInstanceToken",
+    "tcr:Create*",
+    "tcr:CreateNamespace",
+    "tcr:*Instance*",
+    "*:GetFederationToken",
+    "sts:GetFederationToken",
+    "t*:Pu*",
+    "cos:GetObject",
+    "cr:PullRepository",
+];
+
+const RAM_ACTIONS: &[&str] = &[
+    "*",
+    "cr:*",
+    "CR:*",
+    "sts:*",
+    "cr:PullRepository",
+    "cr:pullrepository",
+    "cr:PushRepository",
+    "cr:Pu??Repository",
+    "cr:P*Repository",
+    "cr:Get*",
+    "cr:List*",
+    "cr:ListRepository",
+    "cr:ListNamespace",
+    "cr:ListInstance",
+    "cr:ListRepoTag",
+    "cr:Delete*",
+    "cr:DeleteRepoTag",
+    "cr:GetAuthorizationToken",
+    "cr:CreateInstanceToken",
+    "cr:Create*",
+    "cr:CreateNamespace",
+    "cr:*Instance*",
+    "*:GetFederationToken",
+    "c?:*Rep*",
+    "oss:GetObject",
+    "tcr:PullRepository",
+];
+
+const PATHS: &[&str] = &[
+    "*",
+    "instance/*",
+    "instance/ID",
+    "instance/OTHER",
+    "inst*",
+    "instance/ID/*",
+    "repository/*",
+    "repository/ID",
+    "repository/ID/*",
+    "repository/OTHER/*",
+    "repository/ID/team",
+    "repository/ID/team/*",
+    "repository/ID/team*",
+    "repository/ID/team/app",
+    "repository/ID/team/app/*",
+    "repository/ID/*/app",
+    "repository/ID/team/*pp",
+    "repository/ID/t*m/a*",
+    "repository/*/team/app",
+    "repository/*/*/*",
+    "*/team/*",
+    "repository/ID/te?m/app",
+    "repository/ID/te?m/*",
+    "rep?sitory/ID/*a??",
+    "repository/ID/other/*",
+    "repository/ID/team/sub/*",
+    "repository/ID/team/",
+    "namespace/ID/team",
+];
+
+fn resource(dice: &mut Dice, ram: bool) -> String {
+    if dice.in_ten(2) {
+        return "*".to_owned();
+    }
+    let region = *dice.one(&[REGION, "*", "*", "ap-*", "ap-shanghai", ""]);
+    let path = *dice.one(PATHS);
+    let (_, tcr, cri) = *dice.one(&INSTANCES);
+    let (_, other_tcr, other_cri) = INSTANCES[1];
+    if ram {
+        let service = *dice.one(&["cr", "cr", "cr", "*", "c*", "oss", "sts"]);
+        let account = dice.one(&[OWNER.to_string(), "*".to_owned(), "200000000002".to_owned()]).clone();
+        format!("acs:{service}:{region}:{account}:{}", path.replace("ID", cri).replace("OTHER", other_cri))
+    } else {
+        let service = *dice.one(&["tcr", "tcr", "tcr", "", "*", "t*", "cos", "sts"]);
+        let account = match dice.throw(6) {
+            0 => format!("uin/{OWNER}"),
+            1 => "uin/200000000002".to_owned(),
+            2 => "*".to_owned(),
+            3 => "uin/".to_owned(),
+            4 => "uin/*".to_owned(),
+            _ => String::new(),
+        };
+        format!("qcs::{service}:{region}:{account}:{}", path.replace("ID", tcr).replace("OTHER", other_tcr))
+    }
+}
+
+const TIMES: &[&str] =
+    &["2026-01-01T00:00:00Z", "2026-01-02T03:04:05Z", "2026-01-02T11:04:05+08:00", "2026-01-02T03:04:06Z", "2027-01-01T00:00:00Z"];
+const TEXTS: &[&str] =
+    &["", "blue", "Blue", "red", "env&blue", "env&5", "Env&Blue", "5", "4.5", "-1", "true", "2026-01-02T03:04:05Z", "中文"];
+const GLOBS: &[&str] = &["*", "b*", "B?ue", "*e", "env&*", "e?v&*", "*&b*u*", "5", "", "中?"];
+const NUMBERS: &[&str] = &["5", "5.0", "4.5", "-1", "0", "100"];
+const NETWORKS: &[&str] =
+    &["10.0.0.0/8", "10.1.2.3", "10.1.2.3/32", "10.1.0.0/15", "0.0.0.0/0", "192.168.1.0/24", "2001:db8::/32", "2001:db8::1", "::/0"];
+const ADDRESSES: &[&str] = &["10.1.2.3", "10.0.0.1", "192.168.1.77", "172.16.0.1", "2001:db8::1", "2001:db9::1"];
+const ORDERS: &[(&str, &str)] = &[
+    ("_equal", "Equals"),
+    ("_not_equal", "NotEquals"),
+    ("_less_than", "LessThan"),
+    ("_less_than_equal", "LessThanEquals"),
+    ("_greater_than", "GreaterThan"),
+    ("_greater_than_equal", "GreaterThanEquals"),
+];
+const STRINGS: &[(&str, &str)] = &[
+    ("string_equal", "StringEquals"),
+    ("string_not_equal", "StringNotEquals"),
+    ("string_equal_ignore_case", "StringEqualsIgnoreCase"),
+    ("string_not_equal_ignore_case", "StringNotEqualsIgnoreCase"),
+];
+
+/// Draws one operator with its key and values.
+fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
+    let text_keys: &[&str] = if ram {
+        &["acs:ResourceTag/env", "acs:ResourceTag/none", "acs:SourceVpc", "acs:PrincipalARN"]
+    } else {
+        &["qcs:resource_tag", "qcs:tag", "qcs:request_tag"]
+    };
+    let pick = |(cam, of_ram): (&str, &str)| if ram { of_ram } else { cam }.to_owned();
+    let order = |dice: &mut Dice, cam: &str, of_ram: &str| {
+        let (cam_order, ram_order) = *dice.one(ORDERS);
+        if ram { format!("{of_ram}{ram_order}") } else { format!("{cam}{cam_order}") }
+    };
+    let text_key = *dice.one(text_keys);
+    let (operator, key, pool): (String, &str, &[&str]) = match dice.throw(if ram { 8 } else { 10 }) {
+        0 => (order(dice, "date", "Date"), if ram { "acs:CurrentTime" } else { "qcs:current_time" }, TIMES),
+        1 => {
+            let operator = pick(*dice.one(&[("ip_equal", "IpAddress"), ("ip_not_equal", "NotIpAddress")]));
+            (operator, if ram { "acs:SourceIp" } else { "qcs:ip" }, NETWORKS)
+        }
+        2 | 3 => (pick(*dice.one(STRINGS)), text_key, TEXTS),
+        4 => (pick(*dice.one(&[("string_like", "StringLike"), ("string_not_like", "StringNotLike")])), text_key, GLOBS),
+        5 => (order(dice, "numeric", "Numeric"), text_key, NUMBERS),
+        6 => {
+            let keys: &[&str] =
+                if ram { &["acs:SecureTransport", "acs:MFAPresent", "acs:RAMMFAPresent", "acs:ResourceTag/env"] } else { text_keys };
+            (pick(("bool_equal", "Bool")), *dice.one(keys), &["true", "false"])
+        }
+        7 => (order(dice, "date", "Date"), text_key, TIMES),
+        8 => ("binary_equal".to_owned(), text_key, &["ZW52JmJsdWU=", "ZW52JjU=", "YmxhY2s="]),
+        _ => {
+            let key = *dice.one(&["qcs:ip", "qcs:tag", "qcs:request_tag", "qcs:current_time"]);
+            return ("null_equal".to_owned(), key, vec![dice.one(&["true", "false"]).to_string()]);
+        }
+    };
+    let operator = match dice.throw(if ram { 1 } else { 5 }) {
+        1 => format!("for_any_value:{operator}"),
+        2 => format!("for_all_value:{operator}"),
+        3 => format!("{operator}_if_exist"),
+        4 => format!("{}:{operator}_if_exist", dice.one(&["for_any_value", "for_all_value"])),
+        _ => operator,
+    };
+    let values = (0..=dice.throw(2)).map(|_| dice.one(pool).to_string()).collect();
+    (operator, key, values)
+}
+
+fn one_or_list(dice: &mut Dice, mut texts: Vec<String>) -> Value {
+    if texts.len() == 1 && dice.in_ten(5) { Value::String(texts.remove(0)) } else { json!(texts) }
+}
+
+fn statement(dice: &mut Dice, ram: bool, effect: Option<bool>) -> Value {
+    let mut fields = Map::new();
+    let deny = effect.unwrap_or_else(|| dice.in_ten(3));
+    let pool = if ram { RAM_ACTIONS } else { CAM_ACTIONS };
+    let actions = (0..=dice.throw(3)).map(|_| dice.one(pool).to_string()).collect();
+    let actions = one_or_list(dice, actions);
+    let resources = (0..=dice.throw(3)).map(|_| resource(dice, ram)).collect();
+    let resources = one_or_list(dice, resources);
+    if ram {
+        fields.insert("Effect".to_owned(), json!(if deny { "Deny" } else { "Allow" }));
+        fields.insert(if dice.in_ten(2) { "NotAction" } else { "Action" }.to_owned(), actions);
+        fields.insert("Resource".to_owned(), resources);
+    } else {
+        fields.insert("effect".to_owned(), json!(if deny { "deny" } else { "allow" }));
+        fields.insert("action".to_owned(), actions);
+        fields.insert("resource".to_owned(), resources);
+    }
+    if dice.in_ten(4) {
+        let mut condition = Map::new();
+        for _ in 0..=dice.throw(2) {
+            let (operator, key, values) = clause(dice, ram);
+            let keys = condition.entry(operator).or_insert_with(|| json!({}));
+            let values = one_or_list(dice, values);
+            keys.as_object_mut().unwrap().insert(key.to_owned(), values);
+        }
+        fields.insert(if ram { "Condition" } else { "condition" }.to_owned(), Value::Object(condition));
+    }
+    Value::Object(fields)
+}
+
+fn document(dice: &mut Dice, effect: Option<bool>) -> Value {
+    let ram = dice.in_ten(5);
+    let statements: Vec<Value> = (0..=dice.throw(3)).map(|_| statement(dice, ram, effect)).collect();
+    if ram { json!({"Version": "1", "Statement": statements}) } else { json!({"version": "2.0", "statement": statements}) }
+}
+
+fn tags(dice: &mut Dice) -> Vec<(String, String)> {
+    (0..dice.throw(3)).map(|_| (dice.one(&["env", "Env", "zone"]).to_string(), dice.one(TEXTS).to_string())).collect()
+}
+
+fn request(dice: &mut Dice) -> Plain {
+    let text = |dice: &mut Dice| dice.in_ten(6).then(|| dice.one(TEXTS).to_string());
+    Plain {
+        permission: dice.one(PERMISSIONS).0,
+        instance: dice.throw(INSTANCES.len()),
+        path: dice.one(&["team/app", "team/app", "team/apple", "other/app", "team/sub/app", "teams/app"]).to_string(),
+        unix_seconds: Timestamp::parse_rfc3339(dice.one::<&str>(TIMES)).unwrap().unix_seconds(),
+        source_ip: dice.in_ten(8).then(|| dice.one(ADDRESSES).parse().unwrap()),
+        secure_transport: dice.in_ten(5),
+        mfa_present: dice.in_ten(5),
+        source_vpc: text(dice),
+        principal_arn: text(dice),
+        resource_tags: tags(dice),
+        request_tags: tags(dice),
+    }
+}
+
+fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+    fn borrow(tags: &[(String, String)]) -> Vec<(&str, &str)> {
+        tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    }
+    let (_, id, cri_id) = INSTANCES[plain.instance];
+    let (id, cri_id): (InstanceId, CriId) = (id.parse().unwrap(), cri_id.parse().unwrap());
+    let instance = InstanceRef { account: owner(), region: REGION, id: &id, cri_id: &cri_id };
+    let (resource_tags, request_tags) = (borrow(&plain.resource_tags), borrow(&plain.request_tags));
+    ask(&Request {
+        permission: plain.permission.parse().unwrap(),
+        resource: Resource::Repository { instance, path: &plain.path },
+        context: Context {
+            now: Timestamp::from_unix_seconds(plain.unix_seconds),
+            source_ip: plain.source_ip,
+            secure_transport: plain.secure_transport,
+            mfa_present: plain.mfa_present,
+            source_vpc: plain.source_vpc.as_deref(),
+            principal_arn: plain.principal_arn.as_deref(),
+            resource_tags: &resource_tags,
+            request_tags: &request_tags,
+            oidc: None,
+        },
+    })
+}
+
+fn compile(document: &Value) -> Document {
+    let text = document.to_string();
+    Document::parse(&text, Limits { cam: usize::MAX - 1, ram: usize::MAX - 1 }).unwrap_or_else(|error| panic!("{error}: {text}")).document
+}
+
+fn name(documents: &[Document]) -> Vec<NamedDocument<'_>> {
+    documents.iter().map(|document| NamedDocument { name: "random", owner: owner(), document }).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of the service")]
+fn cases() -> usize {
+    std::env::var("TRANSIRE_TEST_POLICY_CASES").map_or(20_000, |cases| cases.parse().expect("TRANSIRE_TEST_POLICY_CASES is a number"))
+}
+
+#[test]
+fn the_engine_decides_as_the_obvious_reference() {
+    let mut outcomes = [0_usize; 3];
+    for seed in 0..cases().div_ceil(REQUESTS) {
+        let mut dice = Dice(seed as u64);
+        let values: Vec<Value> = (0..=dice.throw(2)).map(|_| document(&mut dice, None)).collect();
+        let compiled: Vec<Document> = values.iter().map(compile).collect();
+        let named = name(&compiled);
+        for _ in 0..REQUESTS {
+            let plain = request(&mut dice);
+            let outcome = ask(&plain, |request| decide(&named, request).outcome);
+            let expected = match reference::decide(&values, &plain) {
+                (_, true) => Outcome::DeniedExplicitly,
+                (true, false) => Outcome::Allowed,
+                (false, false) => Outcome::DeniedImplicitly,
+            };
+            assert_eq!(outcome, expected, "seed {seed}: {plain:#?}\n{}", serde_json::to_string_pretty(&values).unwrap());
+            outcomes[outcome as usize] += 1;
+        }
+    }
+    // A comparison of nothing but denials would show little.
+    assert!(outcomes.iter().all(|count| count * 20 > outcomes.iter().sum()), "{outcomes:?}");
+}
+
+#[test]
+fn adding_a_deny_never_widens_and_adding_an_allow_never_narrows() {
+    for seed in 0..2_000 {
+        let mut dice = Dice(seed + 1_000_000_000);
+        let mut documents: Vec<Document> = (0..=dice.throw(2)).map(|_| compile(&document(&mut dice, None))).collect();
+        let asked: Vec<Plain> = (0..REQUESTS).map(|_| request(&mut dice)).collect();
+        let deny = dice.in_ten(5);
+        let all = |documents: &[Document]| -> Vec<bool> {
+            asked.iter().map(|plain| ask(plain, |request| decide(&name(documents), request).is_allowed())).collect()
+        };
+        let before = all(&documents);
+        documents.push(compile(&document(&mut dice, Some(deny))));
+        for (before, after) in before.into_iter().zip(all(&documents)) {
+            assert!(if deny { before || !after } else { after || !before }, "seed {seed}: {before} became {after}, deny: {deny}");
+        }
+    }
+}
+
+#[test]
+fn order_never_matters() {
+    for seed in 0..2_000 {
+        let mut dice = Dice(seed + 2_000_000_000);
+        let values: Vec<Value> = (0..3).map(|_| document(&mut dice, None)).collect();
+        let mut turned: Vec<Value> = values.clone();
+        turned.reverse();
+        for document in &mut turned {
+            let name = if document.get("Version").is_some() { "Statement" } else { "statement" };
+            document[name].as_array_mut().unwrap().reverse();
+        }
+        let (first, second): (Vec<Document>, Vec<Document>) = (values.iter().map(compile).collect(), turned.iter().map(compile).collect());
+        for _ in 0..REQUESTS {
+            let plain = request(&mut dice);
+            let outcome = |documents: &[Document]| ask(&plain, |request| decide(&name(documents), request).outcome);
+            assert_eq!(outcome(&first), outcome(&second), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_session_may_do_what_both_its_sides_allow() {
+    for seed in 0..2_000 {
+        let mut dice = Dice(seed + 3_000_000_000);
+        let [role, session] = [compile(&document(&mut dice, None)), compile(&document(&mut dice, None))];
+        let (role, session) = ([role], [session]);
+        let (role, session) = (name(&role), name(&session));
+        for _ in 0..REQUESTS {
+            ask(&request(&mut dice), |request| {
+                let [first, second] = [&role, &session].map(|documents| decide(documents, request).is_allowed());
+                assert_eq!(decide_session(&role, Some(&session), request).is_allowed(), first && second, "seed {seed}");
+                assert_eq!(decide_session(&role, None, request).is_allowed(), first, "seed {seed}");
+            });
+        }
+    }
+}
