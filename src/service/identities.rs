@@ -1,0 +1,145 @@
+//! Users and groups, as the operator manages them.
+
+use serde_json::json;
+
+use super::audit::Line;
+use super::{Caller, RequestContext, Service};
+use crate::domain::clock::{Random, random_text};
+use crate::domain::identity::{Group, User, UserState};
+use crate::domain::principal::{AccountId, PrincipalName, UserId};
+use crate::domain::{Error, Result, name};
+use crate::store;
+
+impl Service {
+    /// Makes a user of an account; its numeric id is picked.
+    pub async fn create_user(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<User> {
+        caller.require_operator()?;
+        name::check_name("name", name)?;
+        let user = User {
+            id: random_user_id(&*self.random)?,
+            account,
+            name: name.to_owned(),
+            state: UserState::Active,
+            generation: 0,
+            created_at: self.now(),
+        };
+        let line = self.line("user.create", caller, context).detail(json!({ "account": account.to_string(), "user": name }));
+        self.apply(self.write().then(store::user::insert(&user)).audit(&line.row(&*self.random))).await?;
+        Ok(user)
+    }
+
+    /// Lists the users of an account.
+    pub async fn users(&self, caller: &Caller, account: AccountId) -> Result<Vec<User>> {
+        caller.require_operator()?;
+        store::user::list(&self.store, account).await
+    }
+
+    /// Disables or enables a user. Disabling stops its access keys and all that it got, and what was temporary
+    /// stays stopped when the user is enabled again.
+    pub async fn set_user_state(&self, caller: &Caller, account: AccountId, name: &str, state: UserState, context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        let user = self.named_user(account, name).await?;
+        let action = match state {
+            UserState::Active => "user.enable",
+            UserState::Disabled => "user.disable",
+        };
+        let line = self.line(action, caller, context).detail(json!({ "account": account.to_string(), "user": name }));
+        self.apply(self.write().then(store::user::set_state(user.id, state)).audit(&line.row(&*self.random))).await
+    }
+
+    /// Deletes a user, its access keys and its credentials; its id is never used again.
+    pub async fn delete_user(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        let user = self.named_user(account, name).await?;
+        let line = self.line("user.delete", caller, context).detail(json!({ "account": account.to_string(), "user": name }));
+        self.apply(self.write().then(store::user::delete(account, user.id)).audit(&line.row(&*self.random))).await
+    }
+
+    /// Makes a group.
+    pub async fn create_group(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<Group> {
+        caller.require_operator()?;
+        name::check_name("name", name)?;
+        let group = Group { account, name: name.to_owned(), created_at: self.now() };
+        let line = self.line("group.create", caller, context).detail(json!({ "account": account.to_string(), "group": name }));
+        self.apply(self.write().then(store::group::insert(&group)).audit(&line.row(&*self.random))).await?;
+        Ok(group)
+    }
+
+    /// Lists the groups of an account, each with the names of its members.
+    pub async fn groups(&self, caller: &Caller, account: AccountId) -> Result<Vec<(Group, Vec<String>)>> {
+        caller.require_operator()?;
+        let mut groups = Vec::new();
+        for group in store::group::list(&self.store, account).await? {
+            let members = store::group::members(&self.store, account, &group.name).await?;
+            groups.push((group, members));
+        }
+        Ok(groups)
+    }
+
+    /// Deletes a group; its members stay.
+    pub async fn delete_group(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        let line = self.line("group.delete", caller, context).detail(json!({ "account": account.to_string(), "group": name }));
+        self.apply(self.write().then(store::group::delete(account, name)).audit(&line.row(&*self.random))).await
+    }
+
+    /// Puts a user into a group, or takes it out.
+    pub async fn set_member(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        group: &str,
+        user: &str,
+        membership: Membership,
+        context: &RequestContext,
+    ) -> Result<()> {
+        caller.require_operator()?;
+        let (action, part) = match membership {
+            Membership::In => ("group.add", store::group::add_member(account, group, user)),
+            Membership::Out => ("group.remove", store::group::remove_member(account, group, user)),
+        };
+        let line = self.line(action, caller, context).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
+        self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
+    }
+
+    /// Stops every temporary credential, session and refresh token of a principal.
+    pub async fn revoke(&self, caller: &Caller, principal: &PrincipalName, context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        let account = principal.account();
+        let part = match principal {
+            PrincipalName::Root(account) => store::account::raise_generation(*account),
+            PrincipalName::User(_, name) => store::user::raise_generation(self.named_user(account, name).await?.id),
+            PrincipalName::Role(_, name) => {
+                let role = store::role::find_by_name(&self.store, account, name).await?;
+                store::role::raise_generation(role.ok_or_else(|| Error::not_found("role", name))?.id)
+            }
+        };
+        let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": principal.to_string() }));
+        self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
+    }
+
+    /// Returns the user of this name.
+    pub(super) async fn named_user(&self, account: AccountId, name: &str) -> Result<User> {
+        store::user::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("user", name))
+    }
+
+    /// Begins an audit line of an operator's change.
+    pub(super) fn line(&self, action: &'static str, caller: &Caller, context: &RequestContext) -> Line {
+        Line::new(action, self.now(), context).caller(caller)
+    }
+}
+
+/// Whether a user is to be in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// It is.
+    In,
+    /// It isn't.
+    Out,
+}
+
+/// Twelve digits that begin with a 2: Tencent's users have ids like accounts', and here the first digit
+/// tells people which is which.
+fn random_user_id(random: &dyn Random) -> Result<UserId> {
+    format!("2{}", random_text(random, b"0123456789", 11)).parse()
+}

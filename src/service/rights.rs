@@ -1,0 +1,193 @@
+//! Who may do what: every decision that a use case or a token exchange makes.
+//!
+//! An account's root may do everything on what the account owns. Anyone else may do what the policies
+//! attached to them, and to their groups, allow; a session, what its own policy allows too.
+
+use std::sync::Arc;
+
+use super::{Caller, RequestContext, Service};
+use crate::domain::error::Denial;
+use crate::domain::principal::{AccountId, Principal, PrincipalName};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::builtin::Builtin;
+use crate::policy::{self, Context, Decision, Document, Language, Limits, NamedDocument, Outcome, Permission, Request, Resource};
+use crate::store::{self, Store};
+
+/// The policies of one principal, compiled.
+pub(super) struct Rights {
+    owner: AccountId,
+    documents: Vec<(String, Document)>,
+}
+
+impl Rights {
+    /// Compiles the policies that are attached to a user or a role; a name without a document is a built-in policy's.
+    ///
+    /// A stored document that can't be read any more is an internal error, and so refuses: leaving it out
+    /// might leave out a deny.
+    pub(super) fn compile(owner: AccountId, attached: Vec<(String, Option<String>)>) -> Result<Self> {
+        let compile = |(name, text): (String, Option<String>)| {
+            let document = match text {
+                Some(text) => Document::parse(&text, Limits::POLICY).map_err(|error| unreadable(&name).caused_by(error))?.document,
+                None => Builtin::named(&name).ok_or_else(|| unreadable(&name))?.document()?,
+            };
+            Ok((name, document))
+        };
+        Ok(Self { owner, documents: attached.into_iter().map(compile).collect::<Result<_>>()? })
+    }
+
+    fn named(&self) -> Vec<NamedDocument<'_>> {
+        self.documents.iter().map(|(name, document)| NamedDocument { name, owner: self.owner, document }).collect()
+    }
+}
+
+fn unreadable(name: &str) -> Error {
+    Error::internal(format!("the stored policy {name} can't be read"))
+}
+
+/// Whom the policies of a decision are of.
+pub(super) enum Holder {
+    /// Everything is allowed.
+    Root,
+    /// What these allow is.
+    Policies(Arc<Rights>),
+    /// Nothing is.
+    Nobody,
+}
+
+impl Service {
+    /// Fails with [`ErrorKind::AccessDenied`] unless the caller may do this.
+    pub(super) async fn authorize(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        resource: Resource<'_>,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let request = Request { permission, resource, context: self.policy_context(context) };
+        match self.decide(caller, &request).await? {
+            Outcome::Allowed => Ok(()),
+            outcome => Err(denied(caller, &request, outcome)),
+        }
+    }
+
+    /// Decides for a caller; what has no policies and isn't root is denied.
+    pub(super) async fn decide(&self, caller: &Caller, request: &Request<'_>) -> Result<Outcome> {
+        let holder = match caller.principal() {
+            Some(principal) => self.holder(principal).await?,
+            None if caller.require_operator().is_ok() => Holder::Root,
+            None => Holder::Nobody,
+        };
+        let session_policy = caller.grant().and_then(|grant| grant.session_policy.as_deref());
+        let session = session_policy.map(|text| Document::parse(text, Limits::SESSION)).transpose()?;
+        Ok(match &holder {
+            Holder::Nobody => Outcome::DeniedImplicitly,
+            Holder::Root if session.is_none() => Outcome::Allowed,
+            Holder::Root => {
+                let owner = caller.principal().map(Principal::account).ok_or_else(|| super::unexpected("a session of nobody"))?;
+                policy::decide(&session_document(owner, session.as_ref().map(|checked| &checked.document)), request).outcome
+            }
+            Holder::Policies(rights) => {
+                let session = session.as_ref().map(|checked| session_document(rights.owner, Some(&checked.document)));
+                policy::decide_session(&rights.named(), session.as_deref(), request).outcome
+            }
+        })
+    }
+
+    pub(super) async fn holder(&self, principal: &Principal) -> Result<Holder> {
+        Ok(match principal {
+            Principal::Root(_) | Principal::FederatedSession(_, None, _) => Holder::Root,
+            Principal::User(account, user) | Principal::FederatedSession(account, Some(user), _) => {
+                Holder::Policies(self.directory.rights_of_user(&self.store, *account, *user).await?)
+            }
+            Principal::RoleSession(account, role, _) => {
+                Holder::Policies(self.directory.rights_of_role(&self.store, *account, *role).await?)
+            }
+        })
+    }
+
+    pub(super) fn policy_context(&self, context: &RequestContext) -> Context<'static> {
+        Context { now: self.now(), source_ip: context.address, secure_transport: context.secure_transport, ..Context::default() }
+    }
+
+    /// Says why a principal may or may not do something on an instance (`path` empty) or a repository in it.
+    pub async fn explain(
+        &self,
+        caller: &Caller,
+        principal: &PrincipalName,
+        permission: Permission,
+        choice: &super::InstanceChoice,
+        path: &str,
+        context: &RequestContext,
+    ) -> Result<Explained> {
+        caller.require_operator()?;
+        let instance = self.own_instance(caller, choice).await?;
+        let account = principal.account();
+        let rights = match principal {
+            PrincipalName::Root(_) => None,
+            PrincipalName::User(_, name) => {
+                let user = self.named_user(account, name).await?;
+                Some(self.directory.rights_of_user(&self.store, account, user.id).await?)
+            }
+            PrincipalName::Role(_, name) => {
+                let role = store::role::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("role", name))?;
+                Some(self.directory.rights_of_role(&self.store, account, role.id).await?)
+            }
+        };
+        if account != instance.account {
+            return Ok(Explained { allowed: false, reason: "the instance belongs to another account".to_owned() });
+        }
+        let Some(rights) = rights else {
+            return Ok(Explained { allowed: true, reason: "the account's root may do everything on what the account owns".to_owned() });
+        };
+        let instance = (&*instance).into();
+        let resource = if path.is_empty() { Resource::Instance(instance) } else { Resource::Repository { instance, path } };
+        let request = Request { permission, resource, context: self.policy_context(context) };
+        let documents = rights.named();
+        let explanation = policy::explain(&documents, &request);
+        Ok(Explained { allowed: explanation.decision.is_allowed(), reason: reason(&explanation) })
+    }
+}
+
+/// A decision, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// The statement that decided, or what came closest.
+    pub reason: String,
+}
+
+fn reason(explanation: &policy::Explanation<'_>) -> String {
+    let Decision { outcome, statement } = &explanation.decision;
+    match (outcome, statement, &explanation.closest) {
+        (Outcome::Allowed, Some(statement), _) => format!("allowed by {statement}"),
+        (Outcome::DeniedExplicitly, Some(statement), _) => format!("denied by {statement}"),
+        (_, _, Some((statement, missed))) => format!("no statement allows it; closest came {statement}: {missed}"),
+        _ => "no statement allows it: no policy that is attached says anything of it".to_owned(),
+    }
+}
+
+fn session_document(owner: AccountId, document: Option<&Document>) -> Vec<NamedDocument<'_>> {
+    document.map(|document| NamedDocument { name: "session policy", owner, document }).into_iter().collect()
+}
+
+fn denied(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
+    let named = |language| (request.permission.name(language).to_owned(), request.resource_name(language));
+    let denial = Denial {
+        cam: named(Language::Cam),
+        ram: named(Language::Ram),
+        principal: caller.principal().cloned(),
+        explicit: outcome == Outcome::DeniedExplicitly,
+    };
+    Error::new(ErrorKind::AccessDenied(Box::new(denial)), "The caller may not do this; `transire policy explain` says why.")
+}
+
+/// Reads the policies of a user.
+pub(super) async fn rights_of_user(store: &Store, account: AccountId, user: crate::domain::principal::UserId) -> Result<Rights> {
+    Rights::compile(account, store::policy::documents_of_user(store, user).await?)
+}
+
+/// Reads the policies of a role.
+pub(super) async fn rights_of_role(store: &Store, account: AccountId, role: crate::domain::principal::RoleId) -> Result<Rights> {
+    Rights::compile(account, store::policy::documents_of_role(store, role).await?)
+}
