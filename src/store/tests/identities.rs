@@ -167,7 +167,7 @@ async fn no_two_principals_ever_share_a_number(place: &Place) {
             all(&store, deleted).await;
         }
     }
-    assert_eq!(accounts::list(&store).await.unwrap(), [owner.clone()]);
+    assert_eq!(accounts::list(&store).await.unwrap(), std::slice::from_ref(&owner));
     assert_eq!(users::list(&store, owner.id).await.unwrap(), []);
 }
 
@@ -237,7 +237,7 @@ async fn deleting_a_user_takes_all_that_is_its_own(place: &Place) {
 
     assert_eq!(users::find(&store, ann.id).await.unwrap(), None);
     assert_eq!(users::find_by_name(&store, owner.id, "ann").await.unwrap(), None);
-    assert_eq!(users::list(&store, owner.id).await.unwrap(), [bob.clone()]);
+    assert_eq!(users::list(&store, owner.id).await.unwrap(), std::slice::from_ref(&bob));
     let gone = access_keys::find(&store, "AKIDann").await.unwrap().unwrap();
     assert_eq!((gone.state, gone.generation, gone.sealed_secret), (AccessKeyState::Deleted, 2, vec![]));
     let left = access_keys::list(&store, Some(owner.id)).await.unwrap();
