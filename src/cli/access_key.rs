@@ -9,11 +9,14 @@ use crate::service::AccessKeyState;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make an access key of an account's root; its secret is shown this once.
+    /// Make an access key of an account's root, or of a user of it; its secret is shown this once.
     Create {
         /// The account's id.
         #[arg(long)]
         account: AccountId,
+        /// The user's name.
+        #[arg(long)]
+        user: Option<String>,
     },
     /// Stop an access key, and the temporary credentials that it got; the audit lists its long-term ones.
     Disable {
@@ -43,8 +46,8 @@ pub(super) enum Command {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (id, state) = match command {
-        Command::Create { account } => {
-            let key = context.service.create_access_key(&context.operator, account, &context.request).await?;
+        Command::Create { account, user } => {
+            let key = context.service.create_access_key(&context.operator, account, user.as_deref(), &context.request).await?;
             return context.output.one(vec![("access_key_id", key.id.into()), ("access_key_secret", key.secret.expose().into())]);
         }
         Command::List { account } => {

@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, operator) = (&context.service, &context.operator);
     let (one, state) = match command {
         Command::List { instance } => {
-            let credentials = service.credentials(operator, &instance.into()).await?;
+            let credentials = service.credentials(operator, &instance.into(), &context.request).await?;
             let rows = credentials.into_iter().map(|credential| {
                 vec![
                     credential.id.as_str().into(),

@@ -7,9 +7,13 @@ mod access_key;
 mod account;
 mod audit;
 mod credential;
+mod group;
 mod instance;
 mod output;
+mod policy;
 mod registry_config;
+mod revoke;
+mod user;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,6 +72,17 @@ enum Command {
     /// Access keys, which sign cloud API calls.
     #[command(subcommand)]
     AccessKey(access_key::Command),
+    /// Users of an account: who may do what policies allow.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Groups of users, which share policies.
+    #[command(subcommand)]
+    Group(group::Command),
+    /// Policies, in Tencent Cloud's CAM or Alibaba Cloud's RAM language.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Stop every temporary credential and refresh token of a principal.
+    Revoke(revoke::Command),
     /// Instances: the registries to log in to.
     #[command(subcommand)]
     Instance(instance::Command),
@@ -145,11 +160,15 @@ impl Cli {
             _ => {}
         }
         let service = open(&settings, &global.data_dir, Open::Command).await?;
-        let request = RequestContext { request_id: service.request_id(), address: None };
+        let request = RequestContext::operator(service.request_id());
         let context = Context { service, operator: Caller::operator(), request, output: Output::new(global.output) };
         let done = match command {
             Command::Account(command) => account::run(&context, command).await,
             Command::AccessKey(command) => access_key::run(&context, command).await,
+            Command::User(command) => user::run(&context, command).await,
+            Command::Group(command) => group::run(&context, command).await,
+            Command::Policy(command) => policy::run(&context, command).await,
+            Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,

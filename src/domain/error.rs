@@ -4,6 +4,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use super::principal::Principal;
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -96,12 +98,7 @@ pub enum ErrorKind {
     /// The request as a whole can't be read (bad JSON, bad encoding, a method that isn't served).
     MalformedRequest,
     /// The caller may not do this.
-    AccessDenied {
-        /// The permission that was asked for, in the calling dialect's words.
-        action: String,
-        /// The resource that it was asked on, in the calling dialect's words.
-        resource: String,
-    },
+    AccessDenied(Box<Denial>),
     /// No such instance, or none that the caller may know of.
     InstanceNotFound,
     /// The account has no default instance to answer for.
@@ -128,6 +125,19 @@ pub enum ErrorKind {
     AuditUnavailable,
     /// Anything unexpected.
     Internal,
+}
+
+/// What was denied, in the words of both policy languages: each front door shows its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The action and the resource as CAM names them.
+    pub cam: (String, String),
+    /// The action and the resource as RAM names them.
+    pub ram: (String, String),
+    /// To whom it was denied.
+    pub principal: Option<Principal>,
+    /// Whether a statement denied it, or none allowed it.
+    pub explicit: bool,
 }
 
 /// What went wrong: a kind, a message for whoever asked, and a source for the log.

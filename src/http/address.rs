@@ -71,6 +71,13 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     client
 }
 
+/// Returns whether the request came by TLS: only a trusted proxy can say so, for nothing here speaks TLS itself.
+pub(super) fn came_by_tls(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> bool {
+    let peer = peer.to_canonical();
+    let says_so = || headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+    trusted.iter().any(|network| network.contains(peer)) && says_so()
+}
+
 /// Reads `192.0.2.7`, `192.0.2.7:1234`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:1234`.
 fn forwarded_address(entry: &str) -> Option<IpAddr> {
     let bare = match entry.strip_prefix('[') {

@@ -70,8 +70,8 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Begins a visit at the plain door.
-    pub(super) fn new(request_id: String, address: IpAddr) -> Self {
-        let context = RequestContext { request_id, address: Some(address) };
+    pub(super) fn new(request_id: String, address: IpAddr, secure_transport: bool) -> Self {
+        let context = RequestContext { request_id, address: Some(address), secure_transport };
         Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
     }
 

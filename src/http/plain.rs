@@ -132,7 +132,7 @@ fn status(kind: &ErrorKind) -> StatusCode {
         | ErrorKind::SessionTokenInvalid
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::BadCredentials => StatusCode::UNAUTHORIZED,
-        ErrorKind::AccessDenied { .. } => StatusCode::FORBIDDEN,
+        ErrorKind::AccessDenied(_) => StatusCode::FORBIDDEN,
         ErrorKind::UnknownAction { .. } | ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance | ErrorKind::NotFound { .. } => {
             StatusCode::NOT_FOUND
         }

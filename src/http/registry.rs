@@ -247,7 +247,7 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         | ErrorKind::SessionTokenMissing
         | ErrorKind::SessionTokenInvalid
         | ErrorKind::SignatureMismatch { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
-        ErrorKind::AccessDenied { .. } => (StatusCode::FORBIDDEN, "DENIED", None),
+        ErrorKind::AccessDenied(_) => (StatusCode::FORBIDDEN, "DENIED", None),
         ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED", None),
         ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }

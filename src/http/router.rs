@@ -58,7 +58,8 @@ impl Front {
         // Without a peer, as in a test, there is still an address to count refusals against.
         let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let mut visit = Visit::new(self.service.request_id(), client);
+        let secure = address::came_by_tls(peer, &parts.headers, &self.settings.trusted_proxies);
+        let mut visit = Visit::new(self.service.request_id(), client, secure);
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
         // In one place, whatever was wrong: a stranger costs the same by nonsense as by guessing.
         if let (Err(error), None) = (&answer, &visit.principal) {
@@ -154,7 +155,7 @@ impl Front {
 
 /// Answers a request that the service can't take on with `error`, in the shape that its client reads.
 pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
-    let mut visit = Visit::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let mut visit = Visit::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED), false);
     if parts.uri.path() == TOKEN_PATH {
         visit.door = Door::Registry;
     } else if Page::of(parts.uri.path()).is_none() {

@@ -81,7 +81,7 @@ pub async fn run(settings: &Settings, data_dir: &Path, options: &Quickstart) -> 
 
 /// Makes the account and the instance, or finds those of the last run, and makes a key: a secret is shown once.
 async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
-    let (operator, context) = (Caller::operator(), RequestContext { request_id: service.request_id(), address: None });
+    let (operator, context) = (Caller::operator(), RequestContext::operator(service.request_id()));
     let last: Option<Memory> = service.recall(&operator, NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
     let (account, instance) = match &last {
         Some(memory) => {
@@ -109,7 +109,7 @@ async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
             (account, Arc::new(instance))
         }
     };
-    let key = service.create_access_key(&operator, account, &context).await?;
+    let key = service.create_access_key(&operator, account, None, &context).await?;
     say(&format!("transire access-key create --account {account}: access key {}", key.id));
     let memory = Memory { account, instance: instance.id.to_string(), access_key_id: key.id.clone() };
     service.remember(&operator, NAME, &serde_json::to_string(&memory).map_err(Error::internal)?).await?;

@@ -12,8 +12,9 @@ use super::directory::AccessKey;
 use super::{RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
+use crate::domain::identity::{User, UserState};
 use crate::domain::instance::Instance;
-use crate::domain::principal::{AccountId, Principal};
+use crate::domain::principal::{AccountId, Principal, UserId};
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
@@ -92,10 +93,10 @@ impl Caller {
         }
     }
 
-    /// Tells whether the caller may do everything on what `account` owns.
-    pub(super) fn owns(&self, account: AccountId) -> bool {
+    /// Tells whether the caller is of `account`, and so may know what it owns; what it may do is for policies to say.
+    pub(super) fn is_of(&self, account: AccountId) -> bool {
         match self.principal() {
-            Some(principal) => matches!(principal, Principal::Root(own) if *own == account),
+            Some(principal) => principal.account() == account,
             None => matches!(self.identity, Identity::Operator),
         }
     }
@@ -229,11 +230,11 @@ impl Service {
 
     /// Returns what a stored credential would say if it were sealed.
     async fn long_term_grant(&self, stored: &LongTermCredential, now: Timestamp) -> Result<Grant> {
-        let account = self.directory.account(&self.store, stored.principal.account()).await?.ok_or_else(Error::bad_credentials)?;
+        let ground = self.principal_ground(&stored.principal).await?.ok_or_else(Error::bad_credentials)?;
         let grant = Grant {
             id: stored.id.clone(),
             principal: stored.principal.clone(),
-            grounds: vec![(Ground::Root(account.id), account.generation), (Ground::LongTerm(stored.id.clone()), stored.generation)],
+            grounds: vec![ground, (Ground::LongTerm(stored.id.clone()), stored.generation)],
             instance: stored.instance.clone(),
             username: stored.username,
             session_policy: None,
@@ -256,13 +257,28 @@ impl Service {
     async fn ground_stands(&self, ground: &Ground, generation: i64, now: Timestamp) -> Result<bool> {
         Ok(match ground {
             Ground::Root(id) => self.directory.account(&self.store, *id).await?.is_some_and(|account| account.generation == generation),
-            // Nothing is issued to users and roles yet, so nothing that says so can be ours.
-            Ground::User(_) | Ground::Role(_) => false,
+            Ground::User(id) => self.active_user(*id).await?.is_some_and(|user| user.generation == generation),
+            // No role is assumed yet, so nothing that says so can be ours.
+            Ground::Role(_) => false,
             Ground::AccessKey(id) => {
                 let key = self.directory.access_key(&self.store, &self.master, id).await?;
                 key.is_some_and(|key| key.generation == generation)
             }
             Ground::LongTerm(id) => self.long_term_stands(id, generation, now).await?,
+        })
+    }
+
+    async fn active_user(&self, id: UserId) -> Result<Option<Arc<User>>> {
+        Ok(self.directory.user(&self.store, id).await?.filter(|user| user.state == UserState::Active))
+    }
+
+    /// Returns what a credential of this principal stands on first: the principal itself, if it may act.
+    async fn principal_ground(&self, principal: &Principal) -> Result<Option<(Ground, i64)>> {
+        Ok(match principal {
+            Principal::Root(id) => self.directory.account(&self.store, *id).await?.map(|account| (Ground::Root(*id), account.generation)),
+            Principal::User(_, id) => self.active_user(*id).await?.map(|user| (Ground::User(*id), user.generation)),
+            // What a session got ends with it: nothing of it is stored.
+            Principal::RoleSession(..) | Principal::FederatedSession(..) => None,
         })
     }
 

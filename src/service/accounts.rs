@@ -47,14 +47,24 @@ impl Service {
         store::account::list(&self.store).await
     }
 
-    /// Makes an access key of the account's root.
-    pub async fn create_access_key(&self, caller: &Caller, account: AccountId, context: &RequestContext) -> Result<NewAccessKey> {
+    /// Makes an access key of the account's root, or of a user of it.
+    pub async fn create_access_key(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        user: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<NewAccessKey> {
         caller.require_operator()?;
+        let principal = match user {
+            Some(name) => Principal::User(account, self.named_user(account, name).await?.id),
+            None => Principal::Root(account),
+        };
         let id = format!("AKID{}", random_text(&*self.random, ALPHANUMERIC, 32));
         let secret = Secret::new(random_text(&*self.random, ALPHANUMERIC, 32));
         let row = AccessKey {
             id: id.clone(),
-            principal: Principal::Root(account),
+            principal,
             sealed_secret: self.master.wrap(WRAPPED_AS, &id, secret.expose().as_bytes(), &*self.random),
             state: AccessKeyState::Active,
             generation: 0,

@@ -363,7 +363,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
 
     fn line(after: u64) -> Line {
-        let context = RequestContext { request_id: format!("request {after}"), address: Some([192, 0, 2, 1].into()) };
+        let address = Some([192, 0, 2, 1].into());
+        let context = RequestContext { address, ..RequestContext::operator(format!("request {after}")) };
         Line::new("token.exchange", NOW.plus(Duration::from_secs(after)), &context)
     }
 

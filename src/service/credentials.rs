@@ -14,6 +14,7 @@ use crate::domain::instance::{AnyInstanceId, CriId, Instance, InstanceId};
 use crate::domain::name;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::{Permission, Resource};
 use crate::store;
 use crate::token::{Grant, Ground};
 
@@ -73,16 +74,14 @@ impl Service {
         context: &RequestContext,
     ) -> Result<Issued> {
         let instance = self.own_instance(caller, choice).await?;
+        self.authorize(caller, Permission::IssueTemporary, Resource::Instance((&*instance).into()), context).await?;
         let key = caller.access_key()?;
         let room = self.audit.reserve()?;
         let now = self.now();
         let grant = Grant {
             id: CredentialId::random(&*self.random),
             principal: key.principal.clone(),
-            grounds: vec![
-                (Ground::Root(key.principal.account()), key.principal_generation),
-                (Ground::AccessKey(key.id.clone()), key.generation),
-            ],
+            grounds: vec![(Ground::of(&key.principal), key.principal_generation), (Ground::AccessKey(key.id.clone()), key.generation)],
             instance: instance.id.clone(),
             username,
             session_policy: None,
@@ -109,6 +108,7 @@ impl Service {
         context: &RequestContext,
     ) -> Result<Issued> {
         let instance = self.own_instance(caller, choice).await?;
+        self.authorize(caller, Permission::IssueLongTerm, Resource::Instance((&*instance).into()), context).await?;
         name::check_description("Desc", description)?;
         let key = caller.access_key()?;
         let principal = key.principal.clone();
@@ -140,8 +140,9 @@ impl Service {
     }
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.
-    pub async fn credentials(&self, caller: &Caller, choice: &InstanceChoice) -> Result<Vec<LongTermCredential>> {
+    pub async fn credentials(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<Vec<LongTermCredential>> {
         let instance = self.own_instance(caller, choice).await?;
+        self.authorize(caller, Permission::ListLongTerm, Resource::Instance((&*instance).into()), context).await?;
         store::credential::list(&self.store, &instance.id).await
     }
 
@@ -155,6 +156,7 @@ impl Service {
         context: &RequestContext,
     ) -> Result<()> {
         let instance = self.instance_with(caller, choice, id).await?;
+        self.authorize(caller, Permission::ModifyLongTerm, Resource::Instance((&*instance).into()), context).await?;
         let action = match state {
             CredentialState::Active => "credential.enable",
             CredentialState::Disabled => "credential.disable",
@@ -172,6 +174,7 @@ impl Service {
         context: &RequestContext,
     ) -> Result<()> {
         let instance = self.instance_with(caller, choice, id).await?;
+        self.authorize(caller, Permission::DeleteLongTerm, Resource::Instance((&*instance).into()), context).await?;
         let line = Line::new("credential.delete", self.now(), context).caller(caller).credential(id).instance(&instance);
         self.apply(self.write().then(store::credential::delete(id)).audit(&line.row(&*self.random))).await
     }
@@ -200,6 +203,6 @@ impl Service {
                 })?)
             }
         };
-        found.filter(|instance| caller.owns(instance.account)).ok_or_else(Error::instance_not_found)
+        found.filter(|instance| caller.is_of(instance.account)).ok_or_else(Error::instance_not_found)
     }
 }

@@ -11,16 +11,19 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::domain::credential::{CredentialId, LongTermCredential};
+use crate::domain::identity::{User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
-use crate::domain::principal::{AccountId, Principal};
+use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, credential, instance};
+use crate::store::{Store, credential, instance, role, user};
 use crate::token::MasterKey;
+
+use super::rights::{self, Rights};
 
 /// The most entries of a kind: some hundred bytes each.
 const CAPACITY: usize = 100_000;
@@ -46,11 +49,20 @@ enum InstanceName {
     DefaultOf(AccountId),
 }
 
+/// Whose policies they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Holder {
+    User(UserId),
+    Role(RoleId),
+}
+
 pub(super) struct Directory {
     accounts: Cache<AccountId, Arc<Account>>,
     access_keys: Cache<String, Arc<AccessKey>>,
     instances: Cache<InstanceName, Arc<Instance>>,
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
+    users: Cache<UserId, Arc<User>>,
+    rights: Cache<Holder, Arc<Rights>>,
     /// How often something was dropped; a fill is kept only while it is what it was before the fill.
     drops: Mutex<u64>,
     /// The position in the change feed up to which this process obeys.
@@ -69,6 +81,8 @@ impl Directory {
             access_keys: Cache::new(CAPACITY),
             instances: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
+            users: Cache::new(CAPACITY),
+            rights: Cache::new(CAPACITY),
             drops: Mutex::new(0),
             position: AtomicI64::new(position),
             key_changes: AtomicU64::new(0),
@@ -83,9 +97,8 @@ impl Directory {
     pub(super) async fn access_key(&self, store: &Store, master: &MasterKey, id: &str) -> Result<Option<Arc<AccessKey>>> {
         let fill = async || {
             let Some(row) = access_key::find(store, id).await? else { return Ok(None) };
-            let account = account::find(store, row.principal.account())
-                .await?
-                .ok_or_else(|| super::unexpected("an access key without its account"))?;
+            // Whoever it signs for is gone: the key went with it, or is about to.
+            let Some((principal_generation, principal_state)) = standing_of(store, &row.principal).await? else { return Ok(None) };
             let secret = match row.state {
                 AccessKeyState::Deleted => Secret::new(""),
                 AccessKeyState::Active | AccessKeyState::Disabled => {
@@ -96,9 +109,12 @@ impl Directory {
             Ok(Some(AccessKey {
                 id: row.id,
                 principal: row.principal,
-                principal_generation: account.generation,
+                principal_generation,
                 generation: row.generation,
-                state: row.state,
+                state: match (row.state, principal_state) {
+                    (AccessKeyState::Active, UserState::Disabled) => AccessKeyState::Disabled,
+                    (state, _) => state,
+                },
                 signing_secret: SigningSecret::new(secret),
             }))
         };
@@ -127,6 +143,25 @@ impl Directory {
             Ok(place.map(|place| instances.swap_remove(place)))
         };
         self.entry(&self.instances, &InstanceName::DefaultOf(account), fill).await
+    }
+
+    pub(super) async fn user(&self, store: &Store, id: UserId) -> Result<Option<Arc<User>>> {
+        self.entry(&self.users, &id, async || user::find(store, id).await).await
+    }
+
+    /// Returns the policies of a user; those of a user that isn't there allow nothing.
+    pub(super) async fn rights_of_user(&self, store: &Store, account: AccountId, id: UserId) -> Result<Arc<Rights>> {
+        self.rights(Holder::User(id), async || rights::rights_of_user(store, account, id).await).await
+    }
+
+    /// Returns the policies of a role; those of a role that isn't there allow nothing.
+    pub(super) async fn rights_of_role(&self, store: &Store, account: AccountId, id: RoleId) -> Result<Arc<Rights>> {
+        self.rights(Holder::Role(id), async || rights::rights_of_role(store, account, id).await).await
+    }
+
+    async fn rights(&self, holder: Holder, fill: impl AsyncFnOnce() -> Result<Rights>) -> Result<Arc<Rights>> {
+        let found = self.entry(&self.rights, &holder, async || fill().await.map(Some)).await?;
+        found.ok_or_else(|| super::unexpected("policies that were just read"))
     }
 
     pub(super) async fn credential(&self, store: &Store, id: &CredentialId) -> Result<Option<Arc<LongTermCredential>>> {
@@ -204,18 +239,24 @@ impl Directory {
                 }
             }
             Noun::User => {
+                if let Ok(id) = id.parse::<UserId>() {
+                    self.users.remove(&id);
+                }
                 // Its access keys and credentials changed with it.
                 self.access_keys.clear();
                 self.credentials.clear();
             }
-            // Nothing of these is kept here.
-            Noun::Role | Noun::Policies | Noun::OidcProvider => {}
+            // A change of policies is rare, and may concern every user of its account.
+            Noun::Role | Noun::Policies => self.rights.clear(),
+            Noun::OidcProvider => {}
             Noun::SealingKey | Noun::SigningKey | Noun::Authority => self.keys_changed(),
             Noun::Unknown => {
                 self.accounts.clear();
                 self.access_keys.clear();
                 self.instances.clear();
                 self.credentials.clear();
+                self.users.clear();
+                self.rights.clear();
                 self.keys_changed();
             }
         }
@@ -224,4 +265,17 @@ impl Directory {
     fn keys_changed(&self) {
         self.key_changes.fetch_add(1, Ordering::Release);
     }
+}
+
+/// Returns the generation and the state of whom an access key signs for; `None` when there is no such one.
+async fn standing_of(store: &Store, principal: &Principal) -> Result<Option<(i64, UserState)>> {
+    Ok(match principal {
+        Principal::Root(account) | Principal::FederatedSession(account, None, _) => {
+            account::find(store, *account).await?.map(|account| (account.generation, UserState::Active))
+        }
+        Principal::User(_, id) | Principal::FederatedSession(_, Some(id), _) => {
+            user::find(store, *id).await?.map(|user| (user.generation, user.state))
+        }
+        Principal::RoleSession(_, id, _) => role::find(store, *id).await?.map(|role| (role.generation, UserState::Active)),
+    })
 }

@@ -13,6 +13,7 @@ use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
 use crate::domain::scope::{Action, ResourceType, Scope};
 use crate::domain::secret::Secret;
+use crate::policy::{Outcome, Permission, Request, Resource};
 use crate::token::{Access, Claims, Grant};
 
 /// Whether a refresh token is asked for.
@@ -49,8 +50,13 @@ impl Service {
     /// Exchanges a log-in for a token; rights that are missing are left out, without an error.
     pub async fn token(&self, caller: &Caller, scopes: &[Scope], offline: Offline, context: &RequestContext) -> Result<Exchanged> {
         let instance = caller.registry_instance()?;
-        let granted: Vec<Scope> =
-            scopes.iter().map(|scope| grant(caller, instance, scope)).filter(|scope| !scope.actions.is_empty()).collect();
+        let mut granted = Vec::with_capacity(scopes.len());
+        for scope in scopes {
+            let held = self.held(caller, instance, scope, context).await?;
+            if !held.actions.is_empty() {
+                granted.push(held);
+            }
+        }
         let room = self.audit.reserve()?;
         let now = self.now();
         let access: Vec<Access> = granted
@@ -88,6 +94,30 @@ impl Service {
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
 
+    /// Returns what `caller` holds of `asked`.
+    async fn held(&self, caller: &Caller, instance: &Instance, asked: &Scope, context: &RequestContext) -> Result<Scope> {
+        let mut wanted = asked.actions.clone();
+        if wanted.contains(&Action::All) {
+            wanted.extend([Action::Pull, Action::Push, Action::Delete]);
+        }
+        // Divergence: an upload begins with a look at what is there: a token that can only push can't push.
+        if wanted.contains(&Action::Push) {
+            wanted.insert(Action::Pull);
+        }
+        let mut actions = BTreeSet::new();
+        for action in &wanted & &everything(&asked.resource_type, &asked.name) {
+            let resource = match asked.resource_type {
+                ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
+                _ => Resource::Instance(instance.into()),
+            };
+            let request = Request { permission: permission(action, asked), resource, context: self.policy_context(context) };
+            if caller.is_of(instance.account) && self.decide(caller, &request).await? == Outcome::Allowed {
+                actions.insert(action);
+            }
+        }
+        Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
+    }
+
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
     ///
     /// It is never another one: docker's engine throws away what a refresh returns, so a token that
@@ -110,19 +140,16 @@ impl Service {
     }
 }
 
-/// Returns what `caller` holds of `asked`.
-fn grant(caller: &Caller, instance: &Instance, asked: &Scope) -> Scope {
-    let held: BTreeSet<Action> =
-        if caller.owns(instance.account) { everything(&asked.resource_type, &asked.name) } else { BTreeSet::new() };
-    let mut wanted = asked.actions.clone();
-    if wanted.contains(&Action::All) {
-        wanted.extend([Action::Pull, Action::Push, Action::Delete]);
+/// Returns the permission that an action on a resource needs.
+fn permission(action: Action, asked: &Scope) -> Permission {
+    match action {
+        // zot asks to pull from a repository without a name where it lists them all.
+        Action::All => Permission::ListCatalog,
+        Action::Pull if asked.name.is_empty() => Permission::ListCatalog,
+        Action::Pull => Permission::Pull,
+        Action::Push => Permission::Push,
+        Action::Delete => Permission::Delete,
     }
-    // Divergence: an upload begins with a look at what is there: a token that can only push can't push.
-    if wanted.contains(&Action::Push) {
-        wanted.insert(Action::Pull);
-    }
-    Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions: &wanted & &held }
 }
 
 /// Returns all that can be done to a resource, in words that registries compare literally: for a

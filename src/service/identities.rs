@@ -36,7 +36,14 @@ impl Service {
 
     /// Disables or enables a user. Disabling stops its access keys and all that it got, and what was temporary
     /// stays stopped when the user is enabled again.
-    pub async fn set_user_state(&self, caller: &Caller, account: AccountId, name: &str, state: UserState, context: &RequestContext) -> Result<()> {
+    pub async fn set_user_state(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        name: &str,
+        state: UserState,
+        context: &RequestContext,
+    ) -> Result<()> {
         caller.require_operator()?;
         let user = self.named_user(account, name).await?;
         let action = match state {

@@ -12,11 +12,14 @@ mod audit;
 mod credentials;
 mod directory;
 mod exchange;
+mod identities;
 mod instances;
 mod keys;
 mod limits;
 mod notes;
+mod policies;
 mod replay;
+mod rights;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -31,10 +34,14 @@ pub use self::accounts::NewAccessKey;
 pub use self::audit::AuditMode;
 pub use self::credentials::{InstanceChoice, Issued};
 pub use self::exchange::{Exchanged, Offline};
+pub use self::identities::Membership;
 pub use self::instances::NewInstance;
 pub use self::keys::is_set_up;
+pub use self::policies::{Attached, Save};
+pub use self::rights::Explained;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::{Error, Result};
+pub use crate::policy::Permission;
 use crate::sign;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
@@ -83,6 +90,15 @@ pub struct RequestContext {
     pub request_id: String,
     /// The client's address; none at the command line.
     pub address: Option<IpAddr>,
+    /// Whether it came by TLS, as far as that can be believed.
+    pub secure_transport: bool,
+}
+
+impl RequestContext {
+    /// What is known of a command of the operator's.
+    pub fn operator(request_id: String) -> Self {
+        Self { request_id, address: None, secure_transport: false }
+    }
 }
 
 /// The use cases, and what they need: the store, the keys, the clock and chance.

@@ -91,8 +91,9 @@ impl Service {
             Attached::Yes => ("policy.attach", store::policy::attach(account, name, kind, target)),
             Attached::No => ("policy.detach", store::policy::detach(account, name, kind, target)),
         };
-        let line =
-            self.line(action, caller, context).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
+        let line = self
+            .line(action, caller, context)
+            .detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
         self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
     }
 }

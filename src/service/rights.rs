@@ -10,7 +10,7 @@ use crate::domain::error::Denial;
 use crate::domain::principal::{AccountId, Principal, PrincipalName};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
-use crate::policy::{self, Context, Decision, Document, Language, Limits, NamedDocument, Outcome, Permission, Request, Resource};
+use crate::policy::{self, Context, Decision, Document, Language, Limits, Missed, NamedDocument, Outcome, Permission, Request, Resource};
 use crate::store::{self, Store};
 
 /// The policies of one principal, compiled.
@@ -162,7 +162,14 @@ fn reason(explanation: &policy::Explanation<'_>) -> String {
     match (outcome, statement, &explanation.closest) {
         (Outcome::Allowed, Some(statement), _) => format!("allowed by {statement}"),
         (Outcome::DeniedExplicitly, Some(statement), _) => format!("denied by {statement}"),
-        (_, _, Some((statement, missed))) => format!("no statement allows it; closest came {statement}: {missed}"),
+        (_, _, Some((statement, missed))) => {
+            let why = match missed {
+                Missed::Action => "it is about other actions".to_owned(),
+                Missed::Resource => "it is about other resources".to_owned(),
+                Missed::Condition(place) => format!("its condition {place} does not hold"),
+            };
+            format!("no statement allows it; closest came {statement}, but {why}")
+        }
         _ => "no statement allows it: no policy that is attached says anything of it".to_owned(),
     }
 }

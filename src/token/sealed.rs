@@ -70,6 +70,17 @@ pub enum Ground {
     LongTerm(CredentialId),
 }
 
+impl Ground {
+    /// Returns the ground that everything of a principal's stands on.
+    pub fn of(principal: &Principal) -> Self {
+        match principal {
+            Principal::Root(account) | Principal::FederatedSession(account, None, _) => Self::Root(*account),
+            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => Self::User(*user),
+            Principal::RoleSession(_, role, _) => Self::Role(*role),
+        }
+    }
+}
+
 /// What a sealed registry secret says: ids, and no name that could be given to somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {

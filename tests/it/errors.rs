@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use axum::body::to_bytes;
 use http::{Method, Request, header};
+use transire::domain::error::Denial;
 use transire::domain::{Error, ErrorKind};
 use transire::http::refusal;
 
@@ -60,8 +61,13 @@ every_kind! {
     ErrorKind::WrongType { .. } => Error::wrong_type("Filters.0.Name"),
     ErrorKind::InvalidParameter { .. } => Error::invalid_parameter("ExpiresInHours", "It is a whole number of hours from 1 to 24."),
     ErrorKind::MalformedRequest => Error::malformed_request("The request's body is not a JSON object."),
-    ErrorKind::AccessDenied { .. } => Error::new(
-        ErrorKind::AccessDenied { action: text("tcr:CreateInstanceToken"), resource: text("qcs::tcr:::instance/tcr-abcd1234") },
+    ErrorKind::AccessDenied(_) => Error::new(
+        ErrorKind::AccessDenied(Box::new(Denial {
+            cam: (text("tcr:CreateInstanceToken"), text("qcs::tcr:ap-guangzhou:uin/100000000001:instance/tcr-abcd1234")),
+            ram: (text("cr:GetAuthorizationToken"), text("*")),
+            principal: Some("100000000001:user#200000000001".parse().unwrap()),
+            explicit: false,
+        })),
         "The caller may not do this.",
     ),
     ErrorKind::InstanceNotFound => Error::instance_not_found(),

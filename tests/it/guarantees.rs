@@ -105,7 +105,7 @@ async fn a_full_audit_queue_refuses_only_where_the_settings_say_so() {
 #[tokio::test]
 async fn no_secret_stands_in_the_data_as_it_is() {
     let app = App::new().await;
-    let key = app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), &context()).await.unwrap();
+    let key = app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
     let (username, temporary) = app.temporary().await;
     let refresh = app.refresh_token(&username, temporary.expose()).await;
     let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });

@@ -101,7 +101,7 @@ impl Answer {
 }
 
 pub(crate) fn context() -> RequestContext {
-    RequestContext { request_id: "test".to_owned(), address: None }
+    RequestContext::operator("test".to_owned())
 }
 
 impl App {
@@ -144,7 +144,7 @@ impl App {
         for (id, name) in [(account, "acme"), (stranger, "stranger")] {
             service.create_account(&operator, Some(id), name, &context()).await.unwrap();
         }
-        let key = service.create_access_key(&operator, account, &context()).await.unwrap();
+        let key = service.create_access_key(&operator, account, None, &context()).await.unwrap();
         let instance = create_instance(&service, account, "demo", SERVICE, DefaultMark::Marked).await;
         let other_instance = create_instance(&service, account, "other", "other.example.com", DefaultMark::Unmarked).await;
         let foreign_instance = create_instance(&service, stranger, "demo", "stranger.example.com", DefaultMark::Unmarked).await;

@@ -11,5 +11,6 @@ mod harness;
 mod layers;
 mod policies;
 mod registry;
+mod rights;
 mod serve;
 mod tencent;

@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
+use serde::Serialize;
 
+use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind};
 
 use super::Style;
@@ -95,9 +97,7 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
             }
         }
         ErrorKind::MalformedRequest => ours(bad, "InvalidParameter"),
-        ErrorKind::AccessDenied { .. } | ErrorKind::BadCredentials => {
-            of(StatusCode::FORBIDDEN, "NoPrivilege", "Access denied for this user.")
-        }
+        ErrorKind::AccessDenied(_) | ErrorKind::BadCredentials => of(StatusCode::FORBIDDEN, "NoPrivilege", "Access denied for this user."),
         // Divergence: the code is what Terraform's provider looks for; status and text aren't documented.
         ErrorKind::InstanceNotFound => ours(StatusCode::NOT_FOUND, "INSTANCE_NOT_EXIST"),
         // Divergence: in Alibaba's Personal Edition there is one registry for each account, always.
@@ -119,6 +119,36 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
         }
     }
+}
+
+/// What a denial says for programs; the current SDKs show it as `access_denied_detail`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AccessDeniedDetail<'a> {
+    auth_action: &'a str,
+    auth_principal_display_name: String,
+    auth_principal_owner_id: String,
+    auth_principal_type: &'static str,
+    no_permission_type: &'static str,
+    policy_type: &'static str,
+}
+
+/// Returns what an error says about who was denied what, if it is a denial.
+pub(super) fn detail_of_denial(error: &Error) -> Option<AccessDeniedDetail<'_>> {
+    let ErrorKind::AccessDenied(denial) = error.kind() else { return None };
+    let principal = denial.principal.as_ref()?;
+    Some(AccessDeniedDetail {
+        auth_action: &denial.ram.0,
+        auth_principal_display_name: principal.numeric_id(),
+        auth_principal_owner_id: principal.account().to_string(),
+        auth_principal_type: match principal {
+            Principal::Root(_) => "Account",
+            Principal::User(..) => "SubUser",
+            Principal::RoleSession(..) | Principal::FederatedSession(..) => "AssumedRoleUser",
+        },
+        no_permission_type: if denial.explicit { "ExplicitDeny" } else { "ImplicitDeny" },
+        policy_type: "AccountLevelIdentityBasedPolicy",
+    })
 }
 
 /// Returns a parameter's name as far as it can stand in a code: it may be a client's text.

@@ -90,6 +90,7 @@ impl Envelope {
             // The documented XML has no such element.
             recommend: (self.format == Format::Json)
                 .then(|| format!("https://api.aliyun.com/troubleshoot?q={}&product=cr&requestId={request_id}", answer.code)),
+            access_denied_detail: (self.format == Format::Json).then(|| error::detail_of_denial(error)).flatten(),
         };
         let written = match (self.format, self.style) {
             (Format::Xml, _) => xml::write("Error", &refusal),
@@ -147,6 +148,8 @@ struct Refusal<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     recommend: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_denied_detail: Option<error::AccessDeniedDetail<'a>>,
 }
 
 /// An error of the path-style API. Its own errors are spelled in lower case and the gateway's in upper

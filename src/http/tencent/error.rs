@@ -78,7 +78,8 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
         }
         ErrorKind::InvalidParameter { .. } | ErrorKind::MalformedTime => ("InvalidParameterValue", own()),
         ErrorKind::MalformedRequest => ("InvalidParameter", own()),
-        ErrorKind::AccessDenied { action, resource } => {
+        ErrorKind::AccessDenied(denial) => {
+            let (action, resource) = &denial.cam;
             let detail = format!("you are not authorized to perform operation ({action})\nresource ({resource}) has no permission\n");
             let text = match language {
                 Language::English => format!(
@@ -86,7 +87,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
                 ),
                 Language::Chinese => format!("操作未授权，请检查CAM策略。[{detail}]"),
             };
-            ("UnauthorizedOperation", Cow::Owned(text))
+            ("AuthFailure.UnauthorizedOperation", Cow::Owned(text))
         }
         ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance => ("ResourceNotFound.TcrResourceNotFound", own()),
         // Terraform takes exactly this code, without a second half, for "gone".

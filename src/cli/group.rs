@@ -1,0 +1,70 @@
+//! `transire group`.
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use crate::domain::Result;
+use crate::domain::principal::AccountId;
+use crate::service::Membership;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a group.
+    Create(One),
+    /// List an account's groups and their members.
+    List {
+        /// The account's id.
+        #[arg(long)]
+        account: AccountId,
+    },
+    /// Put a user into a group.
+    Add(Member),
+    /// Take a user out of a group.
+    Remove(Member),
+    /// Delete a group; its members stay.
+    Delete(One),
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The account's id.
+    #[arg(long)]
+    account: AccountId,
+    /// The group's name.
+    #[arg(long)]
+    name: String,
+}
+
+#[derive(Args)]
+pub(super) struct Member {
+    #[command(flatten)]
+    group: One,
+    /// The user's name.
+    #[arg(long)]
+    user: String,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator) = (&context.service, &context.operator);
+    let (member, membership) = match command {
+        Command::Create(one) => {
+            let group = service.create_group(operator, one.account, &one.name, &context.request).await?;
+            return context.output.one(vec![("name", group.name.into())]);
+        }
+        Command::List { account } => {
+            let groups = service.groups(operator, account).await?;
+            let rows =
+                groups.into_iter().map(|(group, members)| vec![group.name.into(), members.into(), group.created_at.rfc3339().into()]);
+            return context.output.list(&["name", "members", "created_at"], rows.collect());
+        }
+        Command::Delete(one) => {
+            service.delete_group(operator, one.account, &one.name, &context.request).await?;
+            return context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())]);
+        }
+        Command::Add(member) => (member, Membership::In),
+        Command::Remove(member) => (member, Membership::Out),
+    };
+    let Member { group, user } = member;
+    service.set_member(operator, group.account, &group.name, &user, membership, &context.request).await?;
+    context.output.one(vec![("name", group.name.into()), ("user", user.into()), ("member", (membership == Membership::In).into())])
+}

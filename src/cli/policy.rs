@@ -1,0 +1,168 @@
+//! `transire policy`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use crate::domain::identity::Target;
+use crate::domain::instance::AnyInstanceId;
+use crate::domain::principal::{AccountId, PrincipalName};
+use crate::domain::{Error, Result};
+
+use crate::service::{Attached, Permission, RequestContext, Save};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a policy from a file.
+    Create(Document),
+    /// Replace a policy's document by a file's.
+    Update(Document),
+    /// List an account's policies, and what they are attached to.
+    List {
+        /// The account's id.
+        #[arg(long)]
+        account: AccountId,
+    },
+    /// Show a policy's document, a built-in one's too.
+    Show(One),
+    /// Delete a policy that is attached to nothing.
+    Delete(One),
+    /// Attach a policy, an own or a built-in one, to a user, a group or a role.
+    Attach(Attachment),
+    /// Detach a policy.
+    Detach(Attachment),
+    /// Say whether a principal may do something, and which statement decides.
+    Explain(Explain),
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The account's id.
+    #[arg(long)]
+    account: AccountId,
+    /// The policy's name.
+    #[arg(long)]
+    name: String,
+}
+
+#[derive(Args)]
+pub(super) struct Document {
+    #[command(flatten)]
+    policy: One,
+    /// The file with the document, in CAM (`"version": "2.0"`) or RAM (`"Version": "1"`).
+    #[arg(long, value_name = "FILE")]
+    document: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct Attachment {
+    #[command(flatten)]
+    policy: One,
+    #[command(flatten)]
+    target: TargetName,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct TargetName {
+    /// The user's name.
+    #[arg(long)]
+    user: Option<String>,
+    /// The group's name.
+    #[arg(long)]
+    group: Option<String>,
+    /// The role's name.
+    #[arg(long)]
+    role: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Explain {
+    /// Who: ACCOUNT:root, ACCOUNT:user/NAME or ACCOUNT:role/NAME.
+    #[arg(long)]
+    principal: PrincipalName,
+    /// What: pull, push, delete, or an action's name such as tcr:CreateInstanceToken.
+    #[arg(long)]
+    action: Permission,
+    /// On what: an instance's id, or that and a repository: INSTANCE/team/app.
+    #[arg(long)]
+    resource: String,
+    /// The client's address.
+    #[arg(long)]
+    ip: Option<IpAddr>,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    match command {
+        Command::Create(document) => save(context, document, Save::Create).await,
+        Command::Update(document) => save(context, document, Save::Update).await,
+        Command::List { account } => {
+            let attachments = service.attachments(operator, account).await?;
+            let rows = service.policies(operator, account).await?.into_iter().map(|policy| {
+                let attached: Vec<String> = attachments
+                    .iter()
+                    .filter(|attachment| attachment.policy == policy.name)
+                    .map(|attachment| written(&attachment.target))
+                    .collect();
+                vec![policy.name.into(), attached.into(), policy.changed_at.rfc3339().into()]
+            });
+            context.output.list(&["name", "attached_to", "changed_at"], rows.collect())
+        }
+        Command::Show(one) => {
+            let document = service.policy_document(operator, one.account, &one.name).await?;
+            context.output.one(vec![("name", one.name.into()), ("document", document.into())])
+        }
+        Command::Delete(one) => {
+            service.delete_policy(operator, one.account, &one.name, request).await?;
+            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
+        }
+        Command::Attach(attachment) => set_attached(context, attachment, Attached::Yes).await,
+        Command::Detach(attachment) => set_attached(context, attachment, Attached::No).await,
+        Command::Explain(explain) => {
+            let (instance, path) = explain.resource.split_once('/').unwrap_or((&explain.resource, ""));
+            let instance: AnyInstanceId = instance.parse()?;
+            let from = RequestContext { address: explain.ip, ..request.clone() };
+            let explained = service.explain(operator, &explain.principal, explain.action, &instance.into(), path, &from).await?;
+            let decision = if explained.allowed { "allowed" } else { "denied" };
+            context.output.one(vec![("decision", decision.into()), ("reason", explained.reason.into())])
+        }
+    }
+}
+
+async fn save(context: &Context, document: Document, save: Save) -> Result<()> {
+    let Document { policy, document: file } = document;
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| Error::invalid_parameter("document", format!("the document {} can't be read: {error}", file.display())))?;
+    let warnings = context.service.save_policy(&context.operator, policy.account, &policy.name, &text, save, &context.request).await?;
+    for warning in &warnings {
+        eprintln!("transire: warning: {warning}");
+    }
+    context.output.one(vec![("name", policy.name.into()), ("warnings", warnings.into())])
+}
+
+async fn set_attached(context: &Context, attachment: Attachment, attached: Attached) -> Result<()> {
+    let Attachment { policy, target } = attachment;
+    let target = match (target.user, target.group, target.role) {
+        (Some(name), _, _) => Target::User(name),
+        (_, Some(name), _) => Target::Group(name),
+        (_, _, Some(name)) => Target::Role(name),
+        (None, None, None) => return Err(Error::missing_parameter("--user, --group or --role")),
+    };
+    context.service.set_attached(&context.operator, policy.account, &policy.name, &target, attached, &context.request).await?;
+    context.output.one(vec![
+        ("name", policy.name.into()),
+        ("target", written(&target).into()),
+        ("attached", (attached == Attached::Yes).into()),
+    ])
+}
+
+fn written(target: &Target) -> String {
+    match target {
+        Target::User(name) => format!("user/{name}"),
+        Target::Group(name) => format!("group/{name}"),
+        Target::Role(name) => format!("role/{name}"),
+    }
+}

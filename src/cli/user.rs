@@ -1,0 +1,68 @@
+//! `transire user`.
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use crate::domain::Result;
+use crate::domain::identity::UserState;
+use crate::domain::principal::AccountId;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a user.
+    Create(One),
+    /// List an account's users.
+    List {
+        /// The account's id.
+        #[arg(long)]
+        account: AccountId,
+    },
+    /// Stop a user: its access keys, and all that it got.
+    Disable(One),
+    /// Let a disabled user act again; what was temporary stays stopped.
+    Enable(One),
+    /// Delete a user, its access keys and its credentials.
+    Delete(One),
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The account's id.
+    #[arg(long)]
+    account: AccountId,
+    /// The user's name.
+    #[arg(long)]
+    name: String,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator) = (&context.service, &context.operator);
+    let (one, state) = match command {
+        Command::Create(one) => {
+            let user = service.create_user(operator, one.account, &one.name, &context.request).await?;
+            return context.output.one(vec![("user_id", user.id.to_string().into()), ("name", user.name.into())]);
+        }
+        Command::List { account } => {
+            let users = service.users(operator, account).await?;
+            let rows = users.into_iter().map(|user| {
+                vec![user.id.to_string().into(), user.name.into(), state_name(user.state).into(), user.created_at.rfc3339().into()]
+            });
+            return context.output.list(&["user_id", "name", "state", "created_at"], rows.collect());
+        }
+        Command::Delete(one) => {
+            service.delete_user(operator, one.account, &one.name, &context.request).await?;
+            return context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())]);
+        }
+        Command::Disable(one) => (one, UserState::Disabled),
+        Command::Enable(one) => (one, UserState::Active),
+    };
+    service.set_user_state(operator, one.account, &one.name, state, &context.request).await?;
+    context.output.one(vec![("name", one.name.into()), ("state", state_name(state).into())])
+}
+
+fn state_name(state: UserState) -> &'static str {
+    match state {
+        UserState::Active => "active",
+        UserState::Disabled => "disabled",
+    }
+}

@@ -1,0 +1,187 @@
+//! Users and policies: a credential carries the rights of whoever asked for it, and loses them with them.
+
+use serde_json::{Value, json};
+use transire::domain::identity::{Target, UserState};
+use transire::domain::principal::AccountId;
+use transire::domain::secret::Secret;
+use transire::service::{Attached, Caller, InstanceChoice, Membership, Save};
+use transire::sign::SigningSecret;
+
+use crate::harness::{ACCOUNT, App, Key, SERVICE, context};
+
+const REPOSITORY: &str = "repository:team/app:pull,push,delete";
+
+fn account() -> AccountId {
+    ACCOUNT.parse().unwrap()
+}
+
+/// An app whose calls are signed by a user that has these policies, and no other right.
+async fn app_of_user(policies: &[Value]) -> App {
+    let mut app = App::new().await;
+    let operator = Caller::operator();
+    app.service.create_user(&operator, account(), "ci", &context()).await.unwrap();
+    for (number, document) in policies.iter().enumerate() {
+        let name = format!("policy-{number}");
+        let document =
+            document.to_string().replace("INSTANCE-TCR", app.instance.id.as_str()).replace("INSTANCE-CRI", app.instance.cri_id.as_str());
+        app.service.save_policy(&operator, account(), &name, &document, Save::Create, &context()).await.unwrap();
+        attach(&app, &name, Attached::Yes).await;
+    }
+    let key = app.service.create_access_key(&operator, account(), Some("ci"), &context()).await.unwrap();
+    app.key = Key { id: key.id, secret: SigningSecret::new(key.secret) };
+    app
+}
+
+async fn attach(app: &App, policy: &str, attached: Attached) {
+    let user = Target::User("ci".to_owned());
+    app.service.set_attached(&Caller::operator(), account(), policy, &user, attached, &context()).await.unwrap();
+}
+
+/// Returns what a token for `scope` may do, as the exchange says it.
+async fn granted(app: &App, username: &str, secret: &Secret, scope: &str) -> String {
+    let form =
+        format!("grant_type=password&service={SERVICE}&client_id=test&username={username}&password={}&scope={scope}", secret.expose());
+    let answer = app.registry_form(&form).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()["scope"].as_str().unwrap().to_owned()
+}
+
+fn cam(statements: Value) -> Value {
+    json!({ "version": "2.0", "statement": statements })
+}
+
+fn ram(statements: Value) -> Value {
+    json!({ "Version": "1", "Statement": statements })
+}
+
+fn cam_issue() -> Value {
+    cam(json!([{ "effect": "allow", "action": ["tcr:CreateInstanceToken"], "resource": ["qcs::tcr:::instance/INSTANCE-TCR"] }]))
+}
+
+#[tokio::test]
+async fn a_user_logs_in_with_its_own_id_and_does_what_its_policies_allow() {
+    let pull = cam(json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/*" }]));
+    let app = app_of_user(&[cam_issue(), pull]).await;
+    let (username, secret) = app.temporary().await;
+    assert!(username.starts_with('2') && username != ACCOUNT, "{username}");
+    assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull");
+    assert_eq!(granted(&app, &username, &secret, "repository:other/app:pull").await, "");
+    assert_eq!(granted(&app, &username, &secret, "registry:catalog:*").await, "");
+}
+
+#[tokio::test]
+async fn a_call_that_no_policy_allows_is_denied_in_each_clouds_form() {
+    let app = app_of_user(&[]).await;
+    let tencent = app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).send().await.json();
+    assert_eq!(tencent["Response"]["Error"]["Code"], "AuthFailure.UnauthorizedOperation");
+    let message = tencent["Response"]["Error"]["Message"].as_str().unwrap();
+    let resource = format!("(qcs::tcr:ap-guangzhou:uin/{ACCOUNT}:instance/{})", app.instance.id);
+    assert!(message.contains("(tcr:CreateInstanceToken)") && message.contains(&resource), "{message}");
+    let alibaba = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).send().await;
+    assert_eq!((alibaba.status.as_u16(), alibaba.json()["Code"].clone()), (403, json!("NoPrivilege")));
+    let detail = &alibaba.json()["AccessDeniedDetail"];
+    assert_eq!((&detail["AuthAction"], &detail["NoPermissionType"]), (&json!("cr:GetAuthorizationToken"), &json!("ImplicitDeny")));
+    assert_eq!((&detail["AuthPrincipalType"], &detail["AuthPrincipalOwnerId"]), (&json!("SubUser"), &json!(ACCOUNT)));
+}
+
+#[tokio::test]
+async fn a_deny_in_either_language_closes_both_doors() {
+    let allow = ram(json!([{ "Effect": "Allow", "Action": "cr:*", "Resource": "*" }]));
+    let allow_cam = cam(json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]));
+    let deny = ram(json!([{ "Effect": "Deny", "Action": "cr:PushRepository", "Resource": "acs:cr:*:*:repository/INSTANCE-CRI/team/*" }]));
+    let app = app_of_user(&[allow, allow_cam, deny]).await;
+    let (username, secret) = app.temporary().await;
+    assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull,delete");
+    assert_eq!(granted(&app, &username, &secret, "repository:other/app:push").await, "repository:other/app:pull,push");
+}
+
+#[tokio::test]
+async fn a_right_to_short_credentials_is_none_to_long_ones() {
+    let app = app_of_user(&[ram(json!([{ "Effect": "Allow", "Action": "cr:Get*", "Resource": "*" }]))]).await;
+    app.temporary().await;
+    let long = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    let denied = app.tencent("CreateInstanceToken", &long).send().await.json();
+    assert_eq!(denied["Response"]["Error"]["Code"], "AuthFailure.UnauthorizedOperation");
+}
+
+#[tokio::test]
+async fn a_changed_policy_is_obeyed_at_the_next_exchange() {
+    let pull = cam(json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]));
+    let app = app_of_user(&[cam_issue(), pull]).await;
+    let (username, secret) = app.temporary().await;
+    assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull");
+    let push = cam(json!([{ "effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": "*" }]));
+    app.service.save_policy(&Caller::operator(), account(), "policy-1", &push.to_string(), Save::Update, &context()).await.unwrap();
+    assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull,push");
+    attach(&app, "policy-1", Attached::No).await;
+    assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "");
+}
+
+#[tokio::test]
+async fn a_group_gives_its_policies_and_takes_them_back() {
+    let app = app_of_user(&[cam_issue()]).await;
+    let operator = Caller::operator();
+    app.service.create_group(&operator, account(), "readers", &context()).await.unwrap();
+    let group = Target::Group("readers".to_owned());
+    app.service.set_attached(&operator, account(), "QcloudTCRReadOnlyAccess", &group, Attached::Yes, &context()).await.unwrap();
+    let (username, secret) = app.temporary().await;
+    for (membership, expected) in [(Membership::In, "repository:team/app:pull"), (Membership::Out, "")] {
+        app.service.set_member(&operator, account(), "readers", "ci", membership, &context()).await.unwrap();
+        assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, expected, "{membership:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_user_signs_no_more_and_what_it_got_stops() {
+    let app = app_of_user(&[cam(json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]))]).await;
+    let operator = Caller::operator();
+    let (username, temporary) = app.temporary().await;
+    let call = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    let made = app.tencent("CreateInstanceToken", &call).send().await.json();
+    let long_term = Secret::new(made["Response"]["Token"].as_str().unwrap());
+    let query = format!("service={SERVICE}");
+    let works = async |secret: &Secret| app.registry(Some((&username, secret.expose())), &query).await.status == 200;
+    assert!(works(&temporary).await && works(&long_term).await);
+    app.service.set_user_state(&operator, account(), "ci", UserState::Disabled, &context()).await.unwrap();
+    assert!(!works(&temporary).await && !works(&long_term).await);
+    let refused = app.tencent("CreateInstanceToken", &call).send().await.json();
+    assert_eq!(refused["Response"]["Error"]["Code"], "AuthFailure.SecretIdNotFound");
+    app.service.set_user_state(&operator, account(), "ci", UserState::Active, &context()).await.unwrap();
+    assert!(!works(&temporary).await, "what was temporary stays stopped");
+    assert!(works(&long_term).await);
+    app.service.delete_user(&operator, account(), "ci", &context()).await.unwrap();
+    assert!(!works(&long_term).await);
+}
+
+#[tokio::test]
+async fn the_kill_switch_stops_what_is_temporary_and_nothing_else() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let query = format!("service={SERVICE}");
+    assert_eq!(app.registry(Some((&username, secret.expose())), &query).await.status, 200);
+    app.service.revoke(&Caller::operator(), &format!("{ACCOUNT}:root").parse().unwrap(), &context()).await.unwrap();
+    assert_eq!(app.registry(Some((&username, secret.expose())), &query).await.status, 401);
+    let (username, secret) = app.temporary().await;
+    assert_eq!(app.registry(Some((&username, secret.expose())), &query).await.status, 200, "the key still signs");
+}
+
+#[tokio::test]
+async fn a_decision_says_which_statement_made_it() {
+    let pull = cam(json!([
+        { "effect": "allow", "action": "tcr:PullRepository", "resource": "*" },
+        { "effect": "deny", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/secret/*" },
+        { "effect": "allow", "action": "tcr:PushRepository", "resource": "*", "condition": { "ip_equal": { "qcs:ip": ["192.0.2.0/24"] } } },
+    ]));
+    let app = app_of_user(&[pull]).await;
+    let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
+    let explain = async |action: &str, path: &str| {
+        let choice = InstanceChoice::Tcr(app.instance.id.clone());
+        let explained =
+            app.service.explain(&Caller::operator(), &principal, action.parse().unwrap(), &choice, path, &context()).await.unwrap();
+        format!("{} {}", explained.allowed, explained.reason)
+    };
+    assert_eq!(explain("pull", "team/app").await, "true allowed by policy-0 statement[0]");
+    assert_eq!(explain("pull", "secret/app").await, "false denied by policy-0 statement[1]");
+    let push = explain("push", "team/app").await;
+    assert!(push.starts_with("false no statement allows it; closest came policy-0 statement[2], but its condition"), "{push}");
+}
