@@ -24,9 +24,12 @@ const IN_ONE: usize = 25;
 const STATEMENTS: usize = 1000;
 const AIM_MICROSECONDS: f64 = 20.0;
 
+/// Makes the statement of a number.
+type Statement = Box<dyn Fn(usize) -> Value>;
+
 fn main() {
     let address = json!({"ip_equal": {"qcs:ip": ["192.0.2.0/24", "198.51.100.0/24"]}});
-    let shapes: [(&str, Box<dyn Fn(usize) -> Value>, Outcome); 6] = [
+    let shapes: [(&str, Statement, Outcome); 6] = [
         ("CAM, each another namespace, none fits", Box::new(|n| cam(n, &format!("ns-{n}/*"))), Outcome::DeniedImplicitly),
         ("RAM, each another namespace, none fits", Box::new(|n| ram(n, &format!("ns-{n}/*"))), Outcome::DeniedImplicitly),
         ("CAM, wildcards within, none fits", Box::new(|n| cam(n, &format!("t*m/a*-{n}/*"))), Outcome::DeniedImplicitly),

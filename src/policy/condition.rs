@@ -217,7 +217,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    fn holds<T: PartialOrd>(self, actual: T, own: T) -> bool {
+    fn holds<T: PartialOrd>(self, actual: &T, own: &T) -> bool {
         match self {
             Self::Equal => actual == own,
             Self::Less => actual < own,
@@ -346,11 +346,11 @@ impl Values {
             }
             (Self::Patterns(own), Actual::Text(text)) => own.iter().any(|own| own.matches(text)),
             (Self::Numbers(order, own), Actual::Text(text)) => {
-                parse_number(text).is_some_and(|number| own.iter().any(|own| order.holds(number, *own)))
+                parse_number(text).is_some_and(|number| own.iter().any(|own| order.holds(&number, own)))
             }
-            (Self::Times(order, own), Actual::Time(time)) => own.iter().any(|own| order.holds(*time, *own)),
+            (Self::Times(order, own), Actual::Time(time)) => own.iter().any(|own| order.holds(time, own)),
             (Self::Times(order, own), Actual::Text(text)) => {
-                parse_time(text).is_some_and(|time| own.iter().any(|own| order.holds(time, *own)))
+                parse_time(text).is_some_and(|time| own.iter().any(|own| order.holds(&time, own)))
             }
             (Self::Booleans(own), Actual::Boolean(value)) => own.contains(value),
             (Self::Booleans(own), Actual::Text(text)) => parse_boolean(text).is_some_and(|value| own.contains(&value)),
@@ -408,7 +408,7 @@ fn parse_boolean(text: &str) -> Option<bool> {
 /// Decodes standard Base64 with its padding.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
@@ -479,7 +479,6 @@ impl Network {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
 fn halves(bits: u128) -> [u64; 2] {
     [(bits >> 64) as u64, bits as u64]
 }

@@ -393,7 +393,7 @@ impl Reader {
                 vocabulary::permissions_named(language, service, name).for_each(|permission| permissions.add(permission));
             }
         }
-        let exact = !bare.contains('*') && !(language == Language::Ram && bare.contains('?'));
+        let exact = !wildcards.stand_in(bare);
         if ours && !found {
             return Err(Refusal::new(&place, format!("{service} has no action {name}; check its spelling and case")));
         }

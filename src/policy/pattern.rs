@@ -58,6 +58,13 @@ impl Wildcards {
     }
 }
 
+impl Wildcards {
+    /// Tells whether a text has any.
+    pub fn stand_in(self, text: &str) -> bool {
+        text.contains('*') || self == Self::StarAndQuestionMark && text.contains('?')
+    }
+}
+
 impl Pattern {
     /// Compiles a text; every text is a pattern.
     pub fn new(text: &str, wildcards: Wildcards) -> Self {

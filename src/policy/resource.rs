@@ -245,7 +245,7 @@ impl Named {
             Language::Cam => InstanceId::from_str(id).is_ok(),
             Language::Ram => CriId::from_str(id).is_ok(),
         };
-        !well_formed && !id.contains('*') && !(language == Language::Ram && id.contains('?'))
+        !well_formed && !Wildcards::of(language).stand_in(id)
     }
 }
 

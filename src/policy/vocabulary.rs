@@ -369,7 +369,7 @@ pub(super) fn known_actions(language: Language) -> impl Iterator<Item = (&'stati
 /// Returns the permissions that an action names.
 pub(super) fn permissions_named<'a>(language: Language, service: &'a str, name: &'a str) -> impl Iterator<Item = Permission> + 'a {
     let same = move |full: &&str| full.split_once(':') == Some((service, name));
-    Permission::all().filter(move |permission| permission.names(language).iter().any(|full| same(full)))
+    Permission::all().filter(move |permission| permission.names(language).iter().any(same))
 }
 
 /// An instance as policies see it.
