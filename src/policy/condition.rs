@@ -217,7 +217,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    fn holds<T: PartialOrd>(self, actual: T, own: T) -> bool {
+    fn holds<T: PartialOrd>(self, actual: &T, own: &T) -> bool {
         match self {
             Self::Equal => actual == own,
             Self::Less => actual < own,
@@ -346,11 +346,11 @@ impl Values {
             }
             (Self::Patterns(own), Actual::Text(text)) => own.iter().any(|own| own.matches(text)),
             (Self::Numbers(order, own), Actual::Text(text)) => {
-                parse_number(text).is_some_and(|number| own.iter().any(|own| order.holds(number, *own)))
+                parse_number(text).is_some_and(|number| own.iter().any(|own| order.holds(&number, own)))
             }
-            (Self::Times(order, own), Actual::Time(time)) => own.iter().any(|own| order.holds(*time, *own)),
+            (Self::Times(order, own), Actual::Time(time)) => own.iter().any(|own| order.holds(time, own)),
             (Self::Times(order, own), Actual::Text(text)) => {
-                parse_time(text).is_some_and(|time| own.iter().any(|own| order.holds(time, *own)))
+                parse_time(text).is_some_and(|time| own.iter().any(|own| order.holds(&time, own)))
             }
             (Self::Booleans(own), Actual::Boolean(value)) => own.contains(value),
             (Self::Booleans(own), Actual::Text(text)) => parse_boolean(text).is_some_and(|value| own.contains(&value)),
@@ -408,7 +408,7 @@ fn parse_boolean(text: &str) -> Option<bool> {
 /// Decodes standard Base64 with its padding.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
@@ -431,12 +431,12 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
     (held & ((1 << bits) - 1) == 0).then_some(bytes)
 }
 
-/// A network, or one address.
+/// A network, or one address: its own bits, and which of them count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: u128,
-    mask: u128,
-    version_4: bool,
+enum Network {
+    Version4 { address: u32, mask: u32 },
+    // In halves: a u128 would set every network sixteen bytes apart.
+    Version6 { address: [u64; 2], mask: [u64; 2] },
 }
 
 impl Network {
@@ -447,32 +447,102 @@ impl Network {
         };
         let address: IpAddr = address.parse().ok()?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
-        let mut length: u32 = match length {
+        let length: u32 = match length {
             None => bits,
             Some(length) if length.bytes().all(|byte| byte.is_ascii_digit()) => length.parse().ok().filter(|length| *length <= bits)?,
             Some(_) => return None,
         };
         // A client's address is never of the mapped form, so a network within it is taken for what it means.
         let canonical = if length >= 96 { address.to_canonical() } else { address };
-        if canonical.is_ipv4() && !address.is_ipv4() {
-            length -= 96;
-        }
-        let (address, version_4) = bits_of(canonical);
-        let host = if version_4 { 32 } else { 128 } - length;
-        let mask = u128::MAX.checked_shl(host).unwrap_or(0);
-        Some(Self { address: address & mask, mask, version_4 })
+        Some(match (canonical, address) {
+            (IpAddr::V4(canonical), address) => {
+                let host = if address.is_ipv4() { 32 - length } else { 128 - length };
+                let mask = u32::MAX.checked_shl(host).unwrap_or(0);
+                Self::Version4 { address: u32::from(canonical) & mask, mask }
+            }
+            (IpAddr::V6(canonical), _) => {
+                let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
+                Self::Version6 { address: halves(u128::from(canonical) & mask), mask: halves(mask) }
+            }
+        })
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
-        let (address, version_4) = bits_of(address);
-        version_4 == self.version_4 && address & self.mask == self.address
+    fn contains(&self, actual: IpAddr) -> bool {
+        match (self, actual) {
+            (Self::Version4 { address, mask }, IpAddr::V4(actual)) => u32::from(actual) & mask == *address,
+            (Self::Version6 { address, mask }, IpAddr::V6(actual)) => {
+                let [high, low] = halves(u128::from(actual));
+                [high & mask[0], low & mask[1]] == *address
+            }
+            _ => false,
+        }
     }
 }
 
-/// Returns an address as a number, and whether it is of version 4.
-fn bits_of(address: IpAddr) -> (u128, bool) {
-    match address {
-        IpAddr::V4(address) => (u128::from(u32::from(address)), true),
-        IpAddr::V6(address) => (u128::from(address), false),
+fn halves(bits: u128) -> [u64; 2] {
+    [(bits >> 64) as u64, bits as u64]
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn admits(network: &str, address: &str) -> bool {
+        let address: IpAddr = address.parse().unwrap();
+        Network::parse(network).unwrap_or_else(|| panic!("{network}")).contains(address.to_canonical())
+    }
+
+    #[test]
+    fn networks_hold_their_addresses_and_no_other() {
+        let cases = [
+            ("10.0.0.0/8", "10.255.255.255", true),
+            ("10.0.0.0/8", "11.0.0.0", false),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3/32", "10.1.2.4", false),
+            // Bits past the length don't count.
+            ("10.1.2.3/8", "10.9.9.9", true),
+            ("0.0.0.0/0", "255.255.255.255", true),
+            ("0.0.0.0/0", "::1", false),
+            ("::/0", "::1", true),
+            ("::/0", "10.0.0.1", false),
+            ("2001:db8::/32", "2001:db8:ffff::1", true),
+            ("2001:db8::/32", "2001:db9::", false),
+            ("2001:db8::1", "2001:db8::1", true),
+            ("2001:db8::/65", "2001:db8:0:0:8000::", false),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+            ("10.0.0.1", "::ffff:10.0.0.1", true),
+        ];
+        for (network, address, expected) in cases {
+            assert_eq!(admits(network, address), expected, "{address} in {network}");
+        }
+        for bad in
+            ["", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "::/129", "010.0.0.1", "10.0.0.0/8/8", "localhost"]
+        {
+            assert!(Network::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_booleans_have_plain_forms() {
+        for (text, expected) in [("5", 5.0), ("-1.50", -1.5), ("0", 0.0), ("007", 7.0)] {
+            assert_eq!(parse_number(text), Some(expected), "{text}");
+        }
+        for bad in ["", "-", "1e3", "inf", "NaN", "1.", ".5", "+1", "1 ", "0x10", "--1"] {
+            assert_eq!(parse_number(bad), None, "{bad:?}");
+        }
+        assert_eq!([parse_boolean("true"), parse_boolean("False"), parse_boolean("1")], [Some(true), Some(false), None]);
+    }
+
+    proptest! {
+        #[test]
+        fn base64_is_read_as_the_library_reads_it(bytes in proptest::collection::vec(any::<u8>(), 0..40), text in "[AB+/=z9-]{0,9}") {
+            let library = base64::engine::general_purpose::STANDARD;
+            prop_assert_eq!(decode_base64(&library.encode(&bytes)), Some(bytes));
+            prop_assert_eq!(decode_base64(&text), library.decode(&text).ok());
+        }
     }
 }

@@ -393,7 +393,7 @@ impl Reader {
                 vocabulary::permissions_named(language, service, name).for_each(|permission| permissions.add(permission));
             }
         }
-        let exact = !bare.contains('*') && !(language == Language::Ram && bare.contains('?'));
+        let exact = !wildcards.stand_in(bare);
         if ours && !found {
             return Err(Refusal::new(&place, format!("{service} has no action {name}; check its spelling and case")));
         }
@@ -440,6 +440,111 @@ impl Reader {
                     _ => "it is never asked on any of these resources",
                 },
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::ErrorKind;
+    use crate::policy::TrustPolicy;
+
+    fn refusal(text: &str) -> String {
+        let error = Document::parse(text, Limits::POLICY).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidParameter { name: "document".to_owned() });
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn what_stands_twice_is_refused_wherever_it_stands() {
+        for text in [
+            r#"{"version":"2.0","version":"2.0","statement":[]}"#,
+            r#"{"version":"2.0","statement":[{"effect":"deny","effect":"allow","action":"*","resource":"*"}]}"#,
+            r#"{"version":"2.0","statement":[{"effect":"allow","action":"*","resource":"*","condition":{"ip_equal":{"qcs:ip":"10.0.0.1","qcs:ip":"0.0.0.0/0"}}}]}"#,
+        ] {
+            assert!(refusal(text).contains("stands twice in one object at line 1"), "{}", refusal(text));
+        }
+    }
+
+    #[test]
+    fn a_document_is_as_long_as_its_limit_in_characters() {
+        let document = |length: usize| {
+            let start = r#"{"Version":"1","Statement":[{"Sid":""#;
+            let end = r#"","Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+            format!("{start}{}{end}", "中".repeat(length - start.len() - end.len()))
+        };
+        assert!(Document::parse(&document(6144), Limits::POLICY).is_ok());
+        assert_eq!(refusal(&document(6145)), "the document is refused: it is longer than 6144 characters");
+        assert!(Document::parse(&document(2048), Limits::SESSION).is_ok());
+        assert!(Document::parse(&document(2049), Limits::SESSION).is_err());
+        assert!(Document::parse(&document(2000), Limits { cam: 6144, ram: 1999 }).is_err());
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_with_its_line() {
+        assert!(refusal("{").contains("line 1"));
+        assert!(refusal(r#"{"version":"2.0","statement":[]} x"#).contains("trailing"));
+        assert!(Document::parse(&"[".repeat(100_000), Limits { cam: 200_000, ram: 200_000 }).is_err());
+    }
+
+    #[test]
+    fn a_name_in_a_refusal_is_short_and_printable() {
+        let long = format!(r#"{{"version":"2.0","statement":[],"\u001b{}":1}}"#, "x".repeat(4000));
+        let message = refusal(&long);
+        assert!(message.starts_with("\\u{1b}xxx") && message.len() < 400, "{message}");
+    }
+
+    /// Pieces of documents, put together anyhow.
+    fn scraps() -> impl Strategy<Value = String> {
+        let scrap = prop_oneof![
+            Just(r#"{"version":"2.0","statement":[{"effect":"allow","action":"tcr:*","resource":"#),
+            Just(r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":["cr:*"],"Resource":"#),
+            Just(r#""qcs::tcr:::repository/*","condition":{"#),
+            Just(r#""acs:cr:*:*:repository/*","Condition":{"#),
+            Just(r#""ip_equal":{"qcs:ip":"#),
+            Just(r#""for_any_value:string_like_if_exist":{"qcs:tag":"#),
+            Just(r#""NumericEquals":{"acs:ResourceTag/a":"#),
+            Just(r#""10.0.0.0/8""#),
+            Just(r#""::/0""#),
+            Just(r#""::ffff:1.2.3.4/95""#),
+            Just(r#""9999-12-31T23:59:59Z""#),
+            Just("1e400"),
+            Just("[]"),
+            Just("}"),
+            Just("]}"),
+            Just("}}}]}"),
+            Just("*"),
+            Just("\""),
+            Just(","),
+            Just("中"),
+        ];
+        proptest::collection::vec(scrap, 0..7).prop_map(|scraps| scraps.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn parsing_never_panics(text in "\\PC{0,80}", scraps in scraps()) {
+            for text in [text, scraps] {
+                let _ = Document::parse(&text, Limits::POLICY);
+                let _ = TrustPolicy::parse(&text, Limits::POLICY);
+            }
+        }
+
+        #[test]
+        fn strange_resources_and_values_never_panic(resource in "(qcs:|acs:|)[a-z:*?/中]{0,30}", value in "[0-9a-fxT:Z./=+ -]{0,30}") {
+            for (operator, key) in [("ip_equal", "qcs:ip"), ("date_equal", "qcs:current_time"), ("numeric_equal", "qcs:tag"), ("binary_equal", "qcs:tag")] {
+                let text = format!(
+                    r#"{{"version":"2.0","statement":[{{"effect":"allow","action":"tcr:*","resource":"{resource}","condition":{{"{operator}":{{"{key}":"{value}"}}}}}}]}}"#
+                );
+                let _ = Document::parse(&text, Limits::POLICY);
+            }
+            let text = format!(r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"cr:*","Resource":"{resource}"}}]}}"#);
+            let _ = Document::parse(&text, Limits::POLICY);
         }
     }
 }

@@ -17,12 +17,18 @@ enum Shape {
     Exactly(Box<str>),
     /// Text, then one star.
     Beginning(Box<str>),
-    /// What stands before the first star, between stars, and after the last. No star: `head` alone.
-    Pieces {
-        head: Piece,
-        middle: Vec<Piece>,
-        tail: Option<Piece>,
-    },
+    /// Boxed, so that the many patterns that are simpler lie close together in memory.
+    Pieces(Box<Pieces>),
+}
+
+/// What stands before the first star, between stars, and after the last. No star: `head` alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pieces {
+    head: Piece,
+    middle: Vec<Piece>,
+    tail: Option<Piece>,
+    /// The fewest bytes of a text that it matches.
+    shortest: usize,
 }
 
 /// What stands between two stars.
@@ -52,6 +58,13 @@ impl Wildcards {
     }
 }
 
+impl Wildcards {
+    /// Tells whether a text has any.
+    pub fn stand_in(self, text: &str) -> bool {
+        text.contains('*') || self == Self::StarAndQuestionMark && text.contains('?')
+    }
+}
+
 impl Pattern {
     /// Compiles a text; every text is a pattern.
     pub fn new(text: &str, wildcards: Wildcards) -> Self {
@@ -67,7 +80,8 @@ impl Pattern {
                 let mut middle: Vec<Piece> = pieces.collect();
                 let tail = middle.pop();
                 middle.retain(|piece| piece.len() > 0);
-                Shape::Pieces { head, middle, tail }
+                let shortest = [&head].into_iter().chain(&middle).chain(&tail).map(Piece::len).sum();
+                Shape::Pieces(Box::new(Pieces { head, middle, tail, shortest }))
             }
         })
     }
@@ -91,7 +105,7 @@ impl Pattern {
         match &self.0 {
             Shape::Any => false,
             Shape::Exactly(own) | Shape::Beginning(own) => !own.is_empty(),
-            Shape::Pieces { head, middle, tail } => piece(head) || middle.iter().any(piece) || tail.as_ref().is_some_and(piece),
+            Shape::Pieces(pieces) => piece(&pieces.head) || pieces.middle.iter().chain(&pieces.tail).any(piece),
         }
     }
 
@@ -101,20 +115,29 @@ impl Pattern {
             Shape::Any => true,
             Shape::Exactly(own) => **own == *text,
             Shape::Beginning(own) => text.starts_with(&**own),
-            Shape::Pieces { head, middle, tail } => {
-                let Some(rest) = head.strip_from(text) else { return false };
-                let Some(tail) = tail else { return rest.is_empty() };
-                // The last piece is held to the end first, so that a middle one can't use its characters up.
-                let Some(mut rest) = tail.strip_from_end(rest) else { return false };
-                middle.iter().all(|piece| match piece.skip_past(rest) {
-                    Some(after) => {
-                        rest = after;
-                        true
-                    }
-                    None => false,
-                })
-            }
+            Shape::Pieces(pieces) => pieces.match_whole(text),
         }
+    }
+
+    /// Tells whether it matches the text, or a directory above it: what stands before one of its `/`.
+    pub fn matches_directory(&self, text: &str) -> bool {
+        match &self.0 {
+            Shape::Exactly(own) => text.strip_prefix(&**own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            // What ends with a star matches what is below, too.
+            Shape::Any | Shape::Beginning(_) => self.matches(text),
+            Shape::Pieces(pieces) => pieces.match_directory(text),
+        }
+    }
+
+    /// Tells whether it surely matches, as a directory, every text that begins with `beginning`.
+    pub fn covers_directory(&self, beginning: &str) -> bool {
+        // Whatever follows the beginning is below what stands before its last slash.
+        self.covers(beginning) || beginning.rsplit_once('/').is_some_and(|(directory, _)| self.matches_directory(directory))
+    }
+
+    /// Tells whether it matches, as a directory, some text that begins with `beginning`.
+    pub fn touches_directory(&self, beginning: &str) -> bool {
+        self.touches(beginning) || self.covers_directory(beginning)
     }
 
     /// Tells whether it surely matches every text that begins with `beginning`.
@@ -123,7 +146,7 @@ impl Pattern {
             Shape::Any => true,
             Shape::Exactly(_) => false,
             Shape::Beginning(own) => beginning.starts_with(&**own),
-            Shape::Pieces { tail, .. } => tail.as_ref().is_some_and(|tail| tail.len() == 0) && self.matches(beginning),
+            Shape::Pieces(pieces) => pieces.tail.as_ref().is_some_and(|tail| tail.len() == 0) && self.matches(beginning),
         }
     }
 
@@ -133,15 +156,47 @@ impl Pattern {
             Shape::Any => true,
             Shape::Exactly(own) => own.starts_with(beginning),
             Shape::Beginning(own) => own.starts_with(beginning) || beginning.starts_with(&**own),
-            Shape::Pieces { head, tail, .. } => match head {
-                // After the head comes a star, which takes the rest of the beginning; what must follow, follows it.
-                Piece::Text(own) => (tail.is_some() && beginning.starts_with(&**own)) || own.starts_with(beginning),
-                Piece::Masked(own) => {
-                    let mut letters = beginning.chars();
-                    let same = own.iter().zip(letters.by_ref()).all(|(own, letter)| own.is_none_or(|own| own == letter));
-                    same && (tail.is_some() || beginning.chars().count() <= own.len())
-                }
-            },
+            Shape::Pieces(pieces) => pieces.touch(beginning),
+        }
+    }
+}
+
+impl Pieces {
+    fn match_directory(&self, text: &str) -> bool {
+        let Some(tail) = &self.tail else {
+            return self.head.strip_from(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        };
+        let rest = if text.len() < self.shortest { None } else { self.head.strip_from(text) };
+        // Each piece at its first place leaves most to the last one, which ends the text or stands before a slash.
+        let rest = self.middle.iter().fold(rest, |rest, piece| rest.and_then(|rest| piece.skip_past(rest)));
+        rest.is_some_and(|rest| tail.strip_from_end(rest).is_some() || tail.stands_before_a_slash(rest))
+    }
+
+    fn match_whole(&self, text: &str) -> bool {
+        if text.len() < self.shortest {
+            return false;
+        }
+        let Some(rest) = self.head.strip_from(text) else { return false };
+        let Some(tail) = &self.tail else { return rest.is_empty() };
+        // The last piece is held to the end first, so that a middle one can't use its characters up.
+        let Some(mut rest) = tail.strip_from_end(rest) else { return false };
+        self.middle.iter().all(|piece| match piece.skip_past(rest) {
+            Some(after) => {
+                rest = after;
+                true
+            }
+            None => false,
+        })
+    }
+
+    fn touch(&self, beginning: &str) -> bool {
+        match &self.head {
+            // After the head comes a star, which takes the rest of the beginning; what must follow, follows it.
+            Piece::Text(own) => (self.tail.is_some() && beginning.starts_with(&**own)) || own.starts_with(beginning),
+            Piece::Masked(own) => {
+                let same = own.iter().zip(beginning.chars()).all(|(own, letter)| own.is_none_or(|own| own == letter));
+                same && (self.tail.is_some() || beginning.chars().count() <= own.len())
+            }
         }
     }
 }
@@ -155,7 +210,7 @@ impl Piece {
         }
     }
 
-    /// Returns a length that is zero when the piece is empty.
+    /// Returns the fewest bytes that it takes.
     fn len(&self) -> usize {
         match self {
             Self::Text(own) => own.len(),
@@ -197,9 +252,19 @@ impl Piece {
         }
     }
 
+    fn stands_before_a_slash(&self, text: &str) -> bool {
+        text.match_indices('/').any(|(place, _)| self.strip_from_end(&text[..place]).is_some())
+    }
+
     /// Returns what follows the first place where the piece stands. The first leaves most to the others.
     fn skip_past<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
+            // For a few letters, looking at every place is faster than preparing a search.
+            Self::Text(own) if own.len() <= 8 => {
+                let own = own.as_bytes();
+                let place = text.as_bytes().windows(own.len()).position(|window| window[0] == own[0] && window == own)?;
+                text.get(place + own.len()..)
+            }
             Self::Text(own) => text.find(&**own).map(|place| &text[place + own.len()..]),
             Self::Masked(_) => text.char_indices().find_map(|(place, _)| self.strip_from(&text[place..])),
         }
@@ -274,6 +339,19 @@ mod tests {
         #[test]
         fn a_pattern_matches_as_the_obvious_reference(pattern in "[ab/*?中]{0,9}", text in "[ab/?*中]{0,9}", wildcards in wildcards()) {
             prop_assert_eq!(Pattern::new(&pattern, wildcards).matches(&text), obviously(&pattern, &text, wildcards));
+        }
+
+        #[test]
+        fn a_directory_matches_itself_and_what_is_below(pattern in "[ab/*?]{0,7}", text in "[ab/]{0,9}", rest in "[ab/]{0,4}", wildcards in wildcards()) {
+            let compiled = Pattern::new(&pattern, wildcards);
+            let obvious = |text: &str| {
+                let above = text.match_indices('/').map(|(place, _)| &text[..place]);
+                above.chain([text]).any(|directory| obviously(&pattern, directory, wildcards))
+            };
+            prop_assert_eq!(compiled.matches_directory(&text), obvious(&text));
+            let longer = format!("{text}{rest}");
+            prop_assert!(!compiled.covers_directory(&text) || obvious(&longer));
+            prop_assert!(compiled.touches_directory(&text) || !obvious(&longer));
         }
 
         #[test]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::document::Effect;
 use super::pattern::{Pattern, Wildcards};
-use super::vocabulary::{Extent, Form, Language, Target};
+use super::vocabulary::{Extent, Form, Language, Service, Target};
 use crate::domain::instance::{CriId, InstanceId};
 use crate::domain::principal::AccountId;
 
@@ -13,7 +13,7 @@ use crate::domain::principal::AccountId;
 pub(super) enum ResourcePattern {
     /// `*`
     Everything,
-    Named(Box<Named>),
+    Named(Named),
     /// A resource of services that this one has nothing to do with.
     Elsewhere,
 }
@@ -21,7 +21,8 @@ pub(super) enum ResourcePattern {
 /// A resource in segments; project and partition are checked and not kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Named {
-    service: Pattern,
+    /// Whether it may belong to each of the services.
+    services: [bool; 3],
     region: Pattern,
     account: Account,
     path: Path,
@@ -53,31 +54,45 @@ impl Account {
 /// same again. Sources: Tencent's documents 215/8965 and 598/10606; its samples grant a repository by
 /// `.../repo-demo` and by `.../repo-demo/*`.
 #[derive(Clone, Debug, PartialEq)]
-struct Path {
-    own: Pattern,
-    below: Option<Pattern>,
+enum Path {
+    /// RAM's, compared as it stands, and `*`.
+    Whole(Pattern),
+    /// CAM's.
+    Directory(Pattern),
 }
 
 impl Path {
     fn new(text: &str, language: Language) -> Self {
         let wildcards = Wildcards::of(language);
-        match language {
-            Language::Ram => Self { own: Pattern::new(text, wildcards), below: None },
-            Language::Cam if text == "*" => Self { own: Pattern::any(), below: None },
-            Language::Cam => {
-                let directory = text.strip_suffix("/*").unwrap_or(text).trim_end_matches('/');
-                let below = Pattern::new(&format!("{directory}/*"), wildcards);
-                Self { own: Pattern::new(directory, wildcards), below: Some(below) }
-            }
+        if text == "*" || language == Language::Ram {
+            return Self::Whole(Pattern::new(text, wildcards));
+        }
+        Self::Directory(Pattern::new(text.strip_suffix("/*").unwrap_or(text).trim_end_matches('/'), wildcards))
+    }
+
+    fn is_any(&self) -> bool {
+        matches!(self, Self::Whole(pattern) if pattern.is_any())
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Whole(pattern) => pattern.matches(text),
+            Self::Directory(pattern) => pattern.matches_directory(text),
         }
     }
 
-    fn some(&self, holds: impl Fn(&Pattern) -> bool) -> bool {
-        holds(&self.own) || self.below.as_ref().is_some_and(holds)
+    fn covers(&self, beginning: &str) -> bool {
+        match self {
+            Self::Whole(pattern) => pattern.covers(beginning),
+            Self::Directory(pattern) => pattern.covers_directory(beginning),
+        }
     }
 
     fn touches(&self, beginning: &str) -> bool {
-        self.some(|pattern| pattern.touches(beginning))
+        match self {
+            Self::Whole(pattern) => pattern.touches(beginning),
+            Self::Directory(pattern) => pattern.touches_directory(beginning),
+        }
     }
 }
 
@@ -121,7 +136,8 @@ impl ResourcePattern {
             return Err("the last segment is empty; write a path, or *".to_owned());
         }
         let service = Pattern::new(service, wildcards);
-        if ![language.registry_service(), language.role_service(), "sts"].iter().any(|ours| service.matches(ours)) {
+        let services = Service::ALL.map(|known| service.matches(known.name(language)));
+        if services == [false; 3] {
             return Ok(Self::Elsewhere);
         }
         let account = match (language, account) {
@@ -138,15 +154,15 @@ impl ResourcePattern {
             }
         };
         // Tencent's short codes, such as gz, and what was left empty; roles have no region.
-        let odd_region = !region.contains(['*', '?', '-']) && service.matches(language.registry_service());
-        Ok(Self::Named(Box::new(Named {
-            service,
+        let odd_region = !region.contains(['*', '?', '-']) && services[Service::Registry as usize];
+        Ok(Self::Named(Named {
+            services,
             region: Pattern::new(region, wildcards),
             account,
             path: Path::new(path, language),
             written_path: path.to_owned(),
             odd_region,
-        })))
+        }))
     }
 
     /// Tells whether the resource that is asked for is one of these. A wide question is allowed only by what
@@ -158,15 +174,15 @@ impl ResourcePattern {
             Self::Named(named) => named,
         };
         let path = match (target.extent, effect) {
-            (Extent::One, _) => named
-                .path
-                .some(|pattern| pattern.matches(&target.path) || target.alias.as_ref().is_some_and(|alias| pattern.matches(alias))),
-            (Extent::Below, Effect::Allow) => named.path.some(|pattern| pattern.covers(&target.path)),
+            (Extent::One, _) => named.path.matches(&target.path) || target.alias.as_ref().is_some_and(|alias| named.path.matches(alias)),
+            (Extent::Below, Effect::Allow) => named.path.covers(&target.path),
             (Extent::Below, Effect::Deny) => named.path.touches(&target.path),
             // Naming a resource here means no permission (Tencent's document 598/70035).
-            (Extent::Operation, _) => named.path.own.is_any(),
+            (Extent::Operation, _) => named.path.is_any(),
         };
-        path && named.account.matches(target.account, owner) && named.region.matches(target.region) && named.service.matches(target.service)
+        path && named.account.matches(target.account, owner)
+            && named.region.matches(target.region)
+            && named.services[target.service as usize]
     }
 
     /// Tells whether a permission of that form could ever be asked on one of these.
@@ -177,9 +193,9 @@ impl ResourcePattern {
             Self::Named(named) => named,
         };
         let service = match form {
-            Form::Operation => return named.path.own.is_any(),
-            Form::Role => language.role_service(),
-            _ => language.registry_service(),
+            Form::Operation => return named.path.is_any(),
+            Form::Role => Service::Roles,
+            _ => Service::Registry,
         };
         let head = |kind: &str| format!("{kind}/{}", language.instance_prefix());
         let path = match (form, language) {
@@ -188,7 +204,7 @@ impl ResourcePattern {
             (Form::Instance, _) => named.path.touches(&head("instance")),
             _ => named.path.touches(&head("repository")),
         };
-        path && named.service.matches(service) && !named.has_wrong_id(language)
+        path && named.services[service as usize] && !named.has_wrong_id(language)
     }
 
     /// Says why nothing here is ever asked on such a resource, as well as it can be known.
@@ -229,7 +245,7 @@ impl Named {
             Language::Cam => InstanceId::from_str(id).is_ok(),
             Language::Ram => CriId::from_str(id).is_ok(),
         };
-        !well_formed && !id.contains('*') && !(language == Language::Ram && id.contains('?'))
+        !well_formed && !Wildcards::of(language).stand_in(id)
     }
 }
 

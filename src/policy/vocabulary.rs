@@ -36,18 +36,7 @@ impl Language {
 
     /// Returns the name of the registry service in actions and resources.
     pub(super) fn registry_service(self) -> &'static str {
-        match self {
-            Self::Cam => "tcr",
-            Self::Ram => "cr",
-        }
-    }
-
-    /// Returns the name of the service that owns roles in resources.
-    pub(super) fn role_service(self) -> &'static str {
-        match self {
-            Self::Cam => "cam",
-            Self::Ram => "ram",
-        }
+        Service::Registry.name(self)
     }
 
     /// Returns what an instance's id begins with.
@@ -55,6 +44,29 @@ impl Language {
         match self {
             Self::Cam => "tcr-",
             Self::Ram => "cri-",
+        }
+    }
+}
+
+/// A service that resources may belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    Registry,
+    /// The one that owns roles.
+    Roles,
+    Sts,
+}
+
+impl Service {
+    pub(super) const ALL: [Self; 3] = [Self::Registry, Self::Roles, Self::Sts];
+
+    pub(super) fn name(self, language: Language) -> &'static str {
+        match (self, language) {
+            (Self::Registry, Language::Cam) => "tcr",
+            (Self::Registry, Language::Ram) => "cr",
+            (Self::Roles, Language::Cam) => "cam",
+            (Self::Roles, Language::Ram) => "ram",
+            (Self::Sts, _) => "sts",
         }
     }
 }
@@ -357,7 +369,7 @@ pub(super) fn known_actions(language: Language) -> impl Iterator<Item = (&'stati
 /// Returns the permissions that an action names.
 pub(super) fn permissions_named<'a>(language: Language, service: &'a str, name: &'a str) -> impl Iterator<Item = Permission> + 'a {
     let same = move |full: &&str| full.split_once(':') == Some((service, name));
-    Permission::all().filter(move |permission| permission.names(language).iter().any(|full| same(full)))
+    Permission::all().filter(move |permission| permission.names(language).iter().any(same))
 }
 
 /// An instance as policies see it.
@@ -460,7 +472,7 @@ pub(super) enum Extent {
 /// A resource as one language writes it, ready to be compared.
 #[derive(Clone, Debug)]
 pub(super) struct Target<'a> {
-    pub(super) service: &'static str,
+    pub(super) service: Service,
     pub(super) region: &'a str,
     pub(super) account: AccountId,
     pub(super) path: String,
@@ -481,9 +493,9 @@ impl<'a> Target<'a> {
         };
         let sts = matches!(permission, Permission::GetFederationToken | Permission::AssumeRole);
         let service = match (form, sts) {
-            (Form::Role, _) => language.role_service(),
-            (_, true) => "sts",
-            (_, false) => language.registry_service(),
+            (Form::Role, _) => Service::Roles,
+            (_, true) => Service::Sts,
+            (_, false) => Service::Registry,
         };
         let (path, extent) = path(language, form, resource);
         let alias = match (form, language, resource) {
@@ -495,7 +507,8 @@ impl<'a> Target<'a> {
 
     /// Writes the target as a document would name it.
     pub(super) fn render(&self, language: Language) -> String {
-        let Self { service, region, account, path, .. } = self;
+        let Self { region, account, path, .. } = self;
+        let service = self.service.name(language);
         match (self.extent, language) {
             (Extent::Operation, _) => "*".to_owned(),
             (extent, Language::Cam) => {

@@ -94,7 +94,7 @@ async fn at_the_door(uri: &str, method: Method, headers: &[(&str, &str)]) -> Str
         assert!(is_listed(error.kind()));
         let kind = format!("{:?}", error.kind());
         let response = refusal(&parts, &error, text("7f0c1a52-6a1e-4f5e-9a38-000000000001"));
-        writeln!(page, "{}: {}", kind.split([' ', '{']).next().unwrap(), response.status()).unwrap();
+        writeln!(page, "{}: {}", kind.split([' ', '{', '(']).next().unwrap(), response.status()).unwrap();
         for (name, value) in response.headers() {
             writeln!(page, "    {name}: {}", value.to_str().unwrap()).unwrap();
         }

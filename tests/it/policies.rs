@@ -11,8 +11,8 @@ use transire::domain::instance::{CriId, InstanceId};
 use transire::domain::principal::AccountId;
 use transire::policy::trust::decide_trust;
 use transire::policy::{
-    Assumer, Context, Document, InstanceRef, Limits, Missed, NamedDocument, OidcClaims, Outcome, Request, Resource, TrustPolicy,
-    explain_session,
+    Assumer, Context, Document, InstanceRef, Language, Limits, Missed, NamedDocument, OidcClaims, Outcome, Permission, Request, Resource,
+    TrustPolicy, explain_session,
 };
 
 mod random;
@@ -282,5 +282,39 @@ fn roles_trust_whom_their_cases_say() {
             let found = (outcome, decision.statement.map(|statement| statement.to_string()));
             assert_eq!(found, (case.decision.as_str(), case.statement.clone()), "{file}: case {place}");
         }
+    }
+}
+
+#[test]
+fn the_page_on_policies_lists_the_vocabulary_and_nothing_else() {
+    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).unwrap();
+    let (_, table) = page.split_once("## The vocabulary").unwrap();
+    let rows: Vec<String> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let cells: Vec<&str> = line.split(" | ").collect();
+            [cells[0].trim_start_matches("| "), cells[1], cells[3]].join(" ")
+        })
+        .collect();
+    let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let expected: Vec<String> = Permission::all()
+        .map(|permission| format!("`{permission}` {} {}", quoted(permission.names(Language::Cam)), quoted(permission.names(Language::Ram))))
+        .collect();
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn the_examples_on_the_page_save_without_a_warning() {
+    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).unwrap();
+    let examples: Vec<&str> = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        let warnings = if example.to_lowercase().contains("\"principal\"") {
+            TrustPolicy::parse(example, Limits::POLICY).unwrap().warnings
+        } else {
+            Document::parse(example, Limits::POLICY).unwrap().warnings
+        };
+        assert_eq!(warnings, Vec::<String>::new(), "{example}");
     }
 }

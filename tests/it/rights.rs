@@ -46,21 +46,22 @@ async fn granted(app: &App, username: &str, secret: &Secret, scope: &str) -> Str
     answer.json()["scope"].as_str().unwrap().to_owned()
 }
 
-fn cam(statements: Value) -> Value {
+fn cam(statements: &Value) -> Value {
     json!({ "version": "2.0", "statement": statements })
 }
 
-fn ram(statements: Value) -> Value {
+fn ram(statements: &Value) -> Value {
     json!({ "Version": "1", "Statement": statements })
 }
 
 fn cam_issue() -> Value {
-    cam(json!([{ "effect": "allow", "action": ["tcr:CreateInstanceToken"], "resource": ["qcs::tcr:::instance/INSTANCE-TCR"] }]))
+    cam(&json!([{ "effect": "allow", "action": ["tcr:CreateInstanceToken"], "resource": ["qcs::tcr:::instance/INSTANCE-TCR"] }]))
 }
 
 #[tokio::test]
 async fn a_user_logs_in_with_its_own_id_and_does_what_its_policies_allow() {
-    let pull = cam(json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/*" }]));
+    let pull =
+        cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/*" }]));
     let app = app_of_user(&[cam_issue(), pull]).await;
     let (username, secret) = app.temporary().await;
     assert!(username.starts_with('2') && username != ACCOUNT, "{username}");
@@ -86,9 +87,9 @@ async fn a_call_that_no_policy_allows_is_denied_in_each_clouds_form() {
 
 #[tokio::test]
 async fn a_deny_in_either_language_closes_both_doors() {
-    let allow = ram(json!([{ "Effect": "Allow", "Action": "cr:*", "Resource": "*" }]));
-    let allow_cam = cam(json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]));
-    let deny = ram(json!([{ "Effect": "Deny", "Action": "cr:PushRepository", "Resource": "acs:cr:*:*:repository/INSTANCE-CRI/team/*" }]));
+    let allow = ram(&json!([{ "Effect": "Allow", "Action": "cr:*", "Resource": "*" }]));
+    let allow_cam = cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]));
+    let deny = ram(&json!([{ "Effect": "Deny", "Action": "cr:PushRepository", "Resource": "acs:cr:*:*:repository/INSTANCE-CRI/team/*" }]));
     let app = app_of_user(&[allow, allow_cam, deny]).await;
     let (username, secret) = app.temporary().await;
     assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull,delete");
@@ -97,7 +98,7 @@ async fn a_deny_in_either_language_closes_both_doors() {
 
 #[tokio::test]
 async fn a_right_to_short_credentials_is_none_to_long_ones() {
-    let app = app_of_user(&[ram(json!([{ "Effect": "Allow", "Action": "cr:Get*", "Resource": "*" }]))]).await;
+    let app = app_of_user(&[ram(&json!([{ "Effect": "Allow", "Action": "cr:Get*", "Resource": "*" }]))]).await;
     app.temporary().await;
     let long = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
     let denied = app.tencent("CreateInstanceToken", &long).send().await.json();
@@ -106,11 +107,11 @@ async fn a_right_to_short_credentials_is_none_to_long_ones() {
 
 #[tokio::test]
 async fn a_changed_policy_is_obeyed_at_the_next_exchange() {
-    let pull = cam(json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]));
+    let pull = cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]));
     let app = app_of_user(&[cam_issue(), pull]).await;
     let (username, secret) = app.temporary().await;
     assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull");
-    let push = cam(json!([{ "effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": "*" }]));
+    let push = cam(&json!([{ "effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": "*" }]));
     app.service.save_policy(&Caller::operator(), account(), "policy-1", &push.to_string(), Save::Update, &context()).await.unwrap();
     assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull,push");
     attach(&app, "policy-1", Attached::No).await;
@@ -133,7 +134,7 @@ async fn a_group_gives_its_policies_and_takes_them_back() {
 
 #[tokio::test]
 async fn a_disabled_user_signs_no_more_and_what_it_got_stops() {
-    let app = app_of_user(&[cam(json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]))]).await;
+    let app = app_of_user(&[cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]))]).await;
     let operator = Caller::operator();
     let (username, temporary) = app.temporary().await;
     let call = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
@@ -167,7 +168,7 @@ async fn the_kill_switch_stops_what_is_temporary_and_nothing_else() {
 
 #[tokio::test]
 async fn a_decision_says_which_statement_made_it() {
-    let pull = cam(json!([
+    let pull = cam(&json!([
         { "effect": "allow", "action": "tcr:PullRepository", "resource": "*" },
         { "effect": "deny", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/secret/*" },
         { "effect": "allow", "action": "tcr:PushRepository", "resource": "*", "condition": { "ip_equal": { "qcs:ip": ["192.0.2.0/24"] } } },

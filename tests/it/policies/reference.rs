@@ -271,7 +271,7 @@ fn compare(name: &str, actual: &str, value: &str, ram: bool) -> bool {
     }
 }
 
-fn ordered<T: PartialOrd>(order: &str, actual: T, value: T) -> bool {
+fn ordered<T: PartialOrd + Copy>(order: &str, actual: T, value: T) -> bool {
     match order {
         "equal" => actual == value,
         "lessthan" => actual < value,
