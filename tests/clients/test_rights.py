@@ -1,0 +1,119 @@
+"""Users and policies: a credential does what its user may do, and the real clients say what was denied."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alibabacloud_tea_openapi.exceptions import ClientException
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+
+import alibaba
+import image
+import tencent
+from credential import exchange
+from processes import wait_until
+from registry import Registry, skopeo, skopeo_login
+from service import AccessKey, Account, Instance, Transire
+
+
+@pytest.fixture
+def user(transire: Transire, account: Account) -> AccessKey:
+    """The key of a user that may do nothing yet."""
+    made = transire.cli("user", "create", "--account", account.id, "--name", "ci")
+    assert made["user_id"].startswith("2")
+    key = transire.cli("access-key", "create", "--account", account.id, "--user", "ci")
+    return AccessKey(key["access_key_id"], transire.remember("access key secret", key["access_key_secret"]))
+
+
+@pytest.fixture
+def allow(transire: Transire, account: Account, tmp_path: Path) -> Callable[..., None]:
+    """Gives the user a policy."""
+
+    def attach(name: str, document: dict[str, Any]) -> None:
+        file = tmp_path / f"{name}.json"
+        file.write_text(json.dumps(document))
+        assert transire.cli("policy", "create", "--account", account.id, "--name", name, "--document", file)["warnings"] == []
+        transire.cli("policy", "attach", "--account", account.id, "--name", name, "--user", "ci")
+
+    return attach
+
+
+def reader(instance: Instance) -> dict[str, Any]:
+    """Credentials, and pulling from one namespace."""
+    return {
+        "version": "2.0",
+        "statement": [
+            {"effect": "allow", "action": "tcr:CreateInstanceToken", "resource": f"qcs::tcr:::instance/{instance.tcr_id}"},
+            {"effect": "allow", "action": "tcr:PullRepository", "resource": f"qcs::tcr:::repository/{instance.tcr_id}/team/*"},
+        ],
+    }
+
+
+def test_a_user_without_a_policy_hears_what_it_lacks(transire: Transire, instance: Instance, user: AccessKey) -> None:
+    with pytest.raises(TencentCloudSDKException) as tencent_says:
+        tencent.issue(transire, user, instance.tcr_id)
+    assert tencent_says.value.code == "AuthFailure.UnauthorizedOperation"
+    assert "(tcr:CreateInstanceToken)" in tencent_says.value.message
+    with pytest.raises(ClientException) as alibaba_says:
+        alibaba.issue(transire, user, instance.cri_id)
+    assert (alibaba_says.value.code, alibaba_says.value.status_code) == ("NoPrivilege", 403)
+    assert alibaba_says.value.access_denied_detail["NoPermissionType"] == "ImplicitDeny"
+
+
+def test_a_reader_pulls_from_its_namespace_and_pushes_nowhere(
+    transire: Transire, instance: Instance, registry: Registry, user: AccessKey, allow: Callable[..., None], tmp_path: Path
+) -> None:
+    allow("reader", reader(instance))
+    image.write_oci_layout(tmp_path / "in", "v1")
+    copy = ("copy", "--dest-tls-verify=false", f"oci:{tmp_path / 'in'}:v1")
+    assert skopeo_login(registry, tencent.issue(transire, instance.account.key, instance.tcr_id)).returncode == 0
+    for repository in ("team/tool", "other/tool"):
+        assert skopeo(*copy, registry.reference(f"{repository}:v1")).returncode == 0
+
+    assert skopeo_login(registry, tencent.issue(transire, user, instance.tcr_id)).returncode == 0
+    assert skopeo("inspect", "--tls-verify=false", registry.reference("team/tool:v1")).returncode == 0
+    for refused in (
+        skopeo("inspect", "--tls-verify=false", registry.reference("other/tool:v1")),
+        skopeo(*copy, registry.reference("team/tool:v2")),
+    ):
+        assert refused.returncode == 1
+        assert "denied" in refused.stderr or "unauthorized" in refused.stderr, refused.stderr
+
+
+def test_an_address_condition_is_obeyed_and_explained(
+    transire: Transire, account: Account, instance: Instance, user: AccessKey, allow: Callable[..., None]
+) -> None:
+    elsewhere = {"ip_equal": {"qcs:ip": ["192.0.2.0/24"]}}
+    document = reader(instance)
+    document["statement"][1]["condition"] = elsewhere
+    allow("from-elsewhere", document)
+    credential = tencent.issue(transire, user, instance.tcr_id)
+    token = exchange(transire.realm, instance, credential, "repository:team/tool:pull")
+    assert token.status == 200
+    explain = ("policy", "explain", "--principal", f"{account.id}:user/ci", "--action", "pull")
+    resource = ("--resource", f"{instance.tcr_id}/team/tool")
+    assert transire.cli(*explain, *resource, "--ip", "192.0.2.7")["decision"] == "allowed"
+    denied = transire.cli(*explain, *resource, "--ip", "127.0.0.1")
+    assert denied["decision"] == "denied"
+    assert "from-elsewhere statement[1]" in denied["reason"]
+
+
+def test_a_disabled_user_stops_within_a_second(
+    transire: Transire, account: Account, instance: Instance, user: AccessKey, allow: Callable[..., None]
+) -> None:
+    allow("reader", reader(instance))
+    credentials = [tencent.issue(transire, user, instance.tcr_id, kind) for kind in ("temp", "longterm")]
+    for credential in credentials:
+        assert exchange(transire.realm, instance, credential).status == 200
+    transire.cli("user", "disable", "--account", account.id, "--name", "ci")
+    # Two seconds: the promised one, and a busy machine's.
+    wait_until("both to be refused", lambda: all(exchange(transire.realm, instance, c).status == 401 for c in credentials), within=2)
+
+
+def test_a_policy_is_refused_with_its_place(transire: Transire, account: Account, tmp_path: Path) -> None:
+    file = tmp_path / "bad.json"
+    file.write_text(json.dumps({"version": "2.0", "statement": [{"effect": "allow", "action": "tcr:Fly", "resource": "*"}]}))
+    refused = transire.cli_refused("policy", "create", "--account", account.id, "--name", "bad", "--document", file)
+    assert "statement[0].action" in refused and "Fly" in refused
