@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Context;
+use super::{Context, Named};
 use crate::domain::Result;
 use crate::domain::principal::AccountId;
 use crate::service::Membership;
@@ -10,7 +10,7 @@ use crate::service::Membership;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make a group.
-    Create(One),
+    Create(Named),
     /// List an account's groups and their members.
     List {
         /// The account's id.
@@ -22,23 +22,13 @@ pub(super) enum Command {
     /// Take a user out of a group.
     Remove(Member),
     /// Delete a group; its members stay.
-    Delete(One),
-}
-
-#[derive(Args)]
-pub(super) struct One {
-    /// The account's id.
-    #[arg(long)]
-    account: AccountId,
-    /// The group's name.
-    #[arg(long)]
-    name: String,
+    Delete(Named),
 }
 
 #[derive(Args)]
 pub(super) struct Member {
     #[command(flatten)]
-    group: One,
+    group: Named,
     /// The user's name.
     #[arg(long)]
     user: String,

@@ -24,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::output::{Format, Output};
 use crate::config::{DatabaseUrl, Settings};
+use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
@@ -94,6 +95,17 @@ enum Command {
     Audit(audit::Command),
     /// Write what a registry needs to trust an instance's tokens.
     RegistryConfig(registry_config::Command),
+}
+
+/// One thing of an account's, by its name.
+#[derive(Args)]
+struct Named {
+    /// The account's id.
+    #[arg(long)]
+    account: AccountId,
+    /// Its name.
+    #[arg(long)]
+    name: String,
 }
 
 /// What every command works with.

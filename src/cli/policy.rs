@@ -1,17 +1,18 @@
 //! `transire policy`.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Context;
+use super::{Context, Named};
 use crate::domain::identity::Target;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::principal::{AccountId, PrincipalName};
 use crate::domain::{Error, Result};
 
-use crate::service::{Attached, Permission, RequestContext, Save};
+use crate::service::{Attached, Permission, PolicyKind, RequestContext, Save};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -26,9 +27,9 @@ pub(super) enum Command {
         account: AccountId,
     },
     /// Show a policy's document, a built-in one's too.
-    Show(One),
+    Show(Named),
     /// Delete a policy that is attached to nothing.
-    Delete(One),
+    Delete(Named),
     /// Attach a policy, an own or a built-in one, to a user, a group or a role.
     Attach(Attachment),
     /// Detach a policy.
@@ -38,19 +39,9 @@ pub(super) enum Command {
 }
 
 #[derive(Args)]
-pub(super) struct One {
-    /// The account's id.
-    #[arg(long)]
-    account: AccountId,
-    /// The policy's name.
-    #[arg(long)]
-    name: String,
-}
-
-#[derive(Args)]
 pub(super) struct Document {
     #[command(flatten)]
-    policy: One,
+    policy: Named,
     /// The file with the document, in CAM (`"version": "2.0"`) or RAM (`"Version": "1"`).
     #[arg(long, value_name = "FILE")]
     document: PathBuf,
@@ -59,7 +50,7 @@ pub(super) struct Document {
 #[derive(Args)]
 pub(super) struct Attachment {
     #[command(flatten)]
-    policy: One,
+    policy: Named,
     #[command(flatten)]
     target: TargetName,
 }
@@ -101,14 +92,20 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Update(document) => save(context, document, Save::Update).await,
         Command::List { account } => {
             let attachments = service.attachments(operator, account).await?;
-            let rows = service.policies(operator, account).await?.into_iter().map(|policy| {
-                let attached: Vec<String> = attachments
-                    .iter()
-                    .filter(|attachment| attachment.policy == policy.name)
-                    .map(|attachment| written(&attachment.target))
-                    .collect();
-                vec![policy.name.into(), attached.into(), policy.changed_at.rfc3339().into()]
-            });
+            let attached_to = |name: &str| -> Vec<String> {
+                attachments.iter().filter(|attachment| attachment.policy == name).map(|attachment| written(&attachment.target)).collect()
+            };
+            let own = service.policies(operator, account).await?.into_iter();
+            let own = own.map(|policy| (policy.name, Some(policy.changed_at.rfc3339())));
+            // Built-in policies are everybody's; those in use are listed.
+            let built_in: BTreeSet<&str> = attachments
+                .iter()
+                .filter(|attachment| attachment.kind == PolicyKind::BuiltIn)
+                .map(|attachment| attachment.policy.as_str())
+                .collect();
+            let built_in = built_in.into_iter().map(|name| (name.to_owned(), None));
+            let rows =
+                own.chain(built_in).map(|(name, changed_at)| vec![name.as_str().into(), attached_to(&name).into(), changed_at.into()]);
             context.output.list(&["name", "attached_to", "changed_at"], rows.collect())
         }
         Command::Show(one) => {

@@ -1,8 +1,8 @@
 //! `transire user`.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use super::Context;
+use super::{Context, Named};
 use crate::domain::Result;
 use crate::domain::identity::UserState;
 use crate::domain::principal::AccountId;
@@ -10,7 +10,7 @@ use crate::domain::principal::AccountId;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make a user.
-    Create(One),
+    Create(Named),
     /// List an account's users.
     List {
         /// The account's id.
@@ -18,21 +18,11 @@ pub(super) enum Command {
         account: AccountId,
     },
     /// Stop a user: its access keys, and all that it got.
-    Disable(One),
+    Disable(Named),
     /// Let a disabled user act again; what was temporary stays stopped.
-    Enable(One),
+    Enable(Named),
     /// Delete a user, its access keys and its credentials.
-    Delete(One),
-}
-
-#[derive(Args)]
-pub(super) struct One {
-    /// The account's id.
-    #[arg(long)]
-    account: AccountId,
-    /// The user's name.
-    #[arg(long)]
-    name: String,
+    Delete(Named),
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {

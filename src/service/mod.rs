@@ -45,6 +45,7 @@ pub use crate::policy::Permission;
 use crate::sign;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
+pub use crate::store::policy::PolicyKind;
 use crate::store::{self, Operation, Store, Write, change, operation};
 use crate::token::{Keyring, MasterKey};
 

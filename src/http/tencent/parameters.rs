@@ -2,8 +2,7 @@
 //!
 //! TC3 calls send JSON with real types. The older signatures, and TC3 with GET, flatten everything into
 //! text: `Filters.0.Values.1=a`, lists counted from zero, booleans as `true` or Python's `True`. Both
-//! become one tree here, and one reader per type knows what either source may hold. Public so that
-//! fuzzing reaches it.
+//! become one tree here, and one reader per type knows what either source may hold.
 
 use std::collections::BTreeMap;
 use std::fmt;
