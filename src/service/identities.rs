@@ -6,7 +6,7 @@ use super::audit::Line;
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::{Group, User, UserState};
-use crate::domain::principal::{AccountId, PrincipalName, UserId};
+use crate::domain::principal::{AccountId, Principal, PrincipalName, UserId};
 use crate::domain::{Error, Result, name};
 use crate::store;
 
@@ -123,6 +123,15 @@ impl Service {
         };
         let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": principal.to_string() }));
         self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
+    }
+
+    /// Returns the principal that a text means: a name as people write it, or ids as the audit has them.
+    pub async fn principal(&self, caller: &Caller, text: &str) -> Result<Principal> {
+        caller.require_operator()?;
+        match text.parse() {
+            Ok(PrincipalName::User(account, name)) => Ok(Principal::User(account, self.named_user(account, &name).await?.id)),
+            _ => text.parse(),
+        }
     }
 
     /// Returns the user of this name.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Caller, RequestContext, Service};
 use crate::domain::error::Denial;
+use crate::domain::identity::UserState;
 use crate::domain::principal::{AccountId, Principal, PrincipalName};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
@@ -126,6 +127,9 @@ impl Service {
             PrincipalName::Root(_) => None,
             PrincipalName::User(_, name) => {
                 let user = self.named_user(account, name).await?;
+                if user.state == UserState::Disabled {
+                    return Ok(Explained { allowed: false, reason: "the user is disabled".to_owned() });
+                }
                 Some(self.directory.rights_of_user(&self.store, account, user.id).await?)
             }
             PrincipalName::Role(_, name) => {

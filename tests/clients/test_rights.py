@@ -107,6 +107,8 @@ def test_a_disabled_user_stops_within_a_second(
     credentials = [tencent.issue(transire, user, instance.tcr_id, kind) for kind in ("temp", "longterm")]
     for credential in credentials:
         assert exchange(transire.realm, instance, credential).status == 200
+    by_user = transire.items("audit", "list", "--since", "1h", "--principal", f"{account.id}:user/ci")
+    assert {line["credential_id"] for line in by_user if line["action"] == "credential.issue-long-term"} == {credentials[1].id}
     transire.cli("user", "disable", "--account", account.id, "--name", "ci")
     # Two seconds: the promised one, and a busy machine's.
     wait_until("both to be refused", lambda: all(exchange(transire.realm, instance, c).status == 401 for c in credentials), within=2)
