@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::Settings;
 use crate::domain::{Error, Result};
-use crate::http::{Front, Peer};
+use crate::http::Front;
 use crate::open::{Open, open};
 use crate::service::Service;
 
@@ -152,10 +152,9 @@ fn answerer(
 ) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send + 'static>
 + Send
 + 'static {
-    service_fn(move |mut request: hyper::Request<Incoming>| {
+    service_fn(move |request: hyper::Request<Incoming>| {
         begun.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(Peer(peer));
         let front = Arc::clone(&front);
-        async move { Ok(front.serve(request.map(axum::body::Body::new)).await) }
+        async move { Ok(front.serve(request.map(axum::body::Body::new), peer.ip()).await) }
     })
 }

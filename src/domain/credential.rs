@@ -115,28 +115,31 @@ impl SecretKind {
 
     /// Writes a secret of this kind around `body`, which is of `[A-Za-z0-9_-]`.
     pub fn write(self, body: &str) -> Secret {
-        let text = format!("{}{body}", self.prefix());
+        let mut text = String::with_capacity(self.prefix().len() + body.len() + Self::CHECKSUM_LENGTH);
+        text.push_str(self.prefix());
+        text.push_str(body);
         let checksum = checksum(text.as_bytes());
-        Secret::new(text + &checksum)
+        text.extend(checksum.map(char::from));
+        Secret::new(text)
     }
 
     /// Returns the body of a secret of this kind; `None` for another kind, a typing error or a cut.
     pub fn read(self, secret: &str) -> Option<&str> {
         let (text, given) = secret.split_at_checked(secret.len().checked_sub(Self::CHECKSUM_LENGTH)?)?;
         let body = text.strip_prefix(self.prefix())?;
-        (checksum(text.as_bytes()) == given).then_some(body)
+        (checksum(text.as_bytes()) == given.as_bytes()).then_some(body)
     }
 }
 
 /// Six Base62 characters of CRC-32: 62^6 exceeds 2^32, so nothing is lost.
-fn checksum(bytes: &[u8]) -> String {
+fn checksum(bytes: &[u8]) -> [u8; SecretKind::CHECKSUM_LENGTH] {
     let mut rest = crc32fast::hash(bytes) as usize;
     let mut text = [0; SecretKind::CHECKSUM_LENGTH];
     for slot in text.iter_mut().rev() {
         *slot = BASE62[rest % BASE62.len()];
         rest /= BASE62.len();
     }
-    text.iter().copied().map(char::from).collect()
+    text
 }
 
 const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -233,7 +236,7 @@ mod tests {
     fn the_checksum_is_crc32_in_base62() {
         // CRC-32 of "123456789" is 0xCBF43926, the value by which implementations are checked.
         let value = checksum(b"123456789")
-            .bytes()
+            .into_iter()
             .fold(0_u64, |sum, byte| sum * 62 + BASE62.iter().position(|digit| *digit == byte).unwrap() as u64);
         assert_eq!(value, 0xCBF4_3926);
     }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -140,7 +141,7 @@ pub(super) async fn unless_panic<T>(work: impl Future<Output = Result<T>>) -> Re
     // what the service shares, and that heals itself (its locks don't poison).
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(poll) => poll,
-        Err(panic) => std::task::Poll::Ready(Err(Error::internal(panic_text(panic.as_ref())))),
+        Err(panic) => Poll::Ready(Err(Error::internal(panic_text(panic.as_ref())))),
     })
     .await
 }
@@ -258,6 +259,11 @@ pub(super) async fn read_body(
         }
         Ok(())
     };
+    let mut read = pin!(read);
+    // Nearly every body comes with its head: those need no timer.
+    if let Poll::Ready(read) = poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await {
+        return read;
+    }
     let late = || Error::new(ErrorKind::RequestTimeout, "The request's body did not arrive in time.");
     tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| Err(late()))
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use address::Network;
 pub use router::{Front, refusal, router};
 
-/// The socket that a request came from. The listener puts it into the request's extensions.
+/// The socket that a request came from, among the extensions of what the [`router`] gets.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 

@@ -39,9 +39,13 @@ pub struct Front {
     unknown: Budget,
 }
 
-/// Builds the router over all front doors.
+/// Builds the router over all front doors; a request's [`Peer`] is among its extensions.
 pub fn router(service: Arc<Service>, settings: Settings) -> Router {
-    let serve = |State(front): State<Arc<Front>>, request: Request| async move { front.serve(request).await };
+    let serve = |State(front): State<Arc<Front>>, request: Request| async move {
+        // Without a peer, as in a test, there is still an address to count refusals against.
+        let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        front.serve(request, peer).await
+    };
     Router::new().fallback(serve).with_state(Arc::new(Front::new(service, settings)))
 }
 
@@ -52,11 +56,9 @@ impl Front {
         Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half) }
     }
 
-    /// Serves one request; its [`Peer`] is among its extensions.
-    pub async fn serve(&self, request: Request) -> Response {
+    /// Serves one request that came from `peer`.
+    pub async fn serve(&self, request: Request, peer: IpAddr) -> Response {
         let (parts, body) = request.into_parts();
-        // Without a peer, as in a test, there is still an address to count refusals against.
-        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
         let secure = address::came_by_tls(peer, &parts.headers, &self.settings.trusted_proxies);
         let mut visit = Visit::new(self.service.request_id(), client, secure);
@@ -277,9 +279,9 @@ impl<'a> Marks<'a> {
         let headers = &parts.headers;
         let mut marks = Self {
             authorization: Authorization::of(headers),
-            tencent_headers: headers.contains_key("x-tc-action"),
-            alibaba_headers: headers.contains_key("x-acs-action") || headers.contains_key("x-acs-version"),
-            bearer: headers.contains_key("x-acs-bearer-token"),
+            tencent_headers: false,
+            alibaba_headers: false,
+            bearer: false,
             secret_id: false,
             access_key_id: false,
             signature: false,
@@ -289,6 +291,14 @@ impl<'a> Marks<'a> {
             language: None,
             format: None,
         };
+        for name in headers.keys() {
+            match name.as_str() {
+                "x-tc-action" => marks.tencent_headers = true,
+                "x-acs-action" | "x-acs-version" => marks.alibaba_headers = true,
+                "x-acs-bearer-token" => marks.bearer = true,
+                _ => {}
+            }
+        }
         marks.add(parts.uri.query().unwrap_or_default().as_bytes());
         marks
     }

@@ -184,7 +184,7 @@ impl Service {
             (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token).await,
         };
         if identity.as_ref().is_err_and(|error| error.kind() == &ErrorKind::BadCredentials) {
-            self.audit_refused_log_in(service, self.claimed_credential(&log_in), scopes, context)?;
+            self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
         }
         Ok(Caller { identity: identity? })
     }

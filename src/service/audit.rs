@@ -48,18 +48,26 @@ pub enum AuditMode {
 }
 
 /// One line: what was done, by whom, to what. In a page it stands as JSON with these names.
+///
+/// It borrows what it says until it is written, once: as a row, or as text for the queue.
 #[derive(Serialize)]
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     at: Timestamp,
-    request_id: String,
+    request_id: &'a str,
     action: &'static str,
     outcome: &'static str,
     principal: Option<String>,
     account: Option<i64>,
-    credential_id: Option<String>,
+    credential_id: Option<&'a str>,
     address: Option<IpAddr>,
-    service: Option<String>,
+    service: Option<&'a str>,
     detail: Option<Box<RawValue>>,
+}
+
+/// A line as it waits in the queue: JSON, with its line feed.
+struct Written {
+    at: Timestamp,
+    text: Vec<u8>,
 }
 
 /// A line as it is read back.
@@ -77,11 +85,11 @@ struct ReadLine {
     detail: Option<Box<RawValue>>,
 }
 
-impl Line {
-    pub(super) fn new(action: &'static str, at: Timestamp, context: &RequestContext) -> Self {
+impl<'a> Line<'a> {
+    pub(super) fn new(action: &'static str, at: Timestamp, context: &'a RequestContext) -> Self {
         Self {
             at,
-            request_id: context.request_id.clone(),
+            request_id: &context.request_id,
             action,
             outcome: "ok",
             principal: None,
@@ -99,19 +107,21 @@ impl Line {
         self
     }
 
-    pub(super) fn credential(mut self, id: &CredentialId) -> Self {
-        self.credential_id = Some(id.as_str().to_owned());
+    pub(super) fn credential(mut self, id: &'a CredentialId) -> Self {
+        self.credential_id = Some(id.as_str());
         self
     }
 
-    pub(super) fn instance(mut self, instance: &Instance) -> Self {
-        self.service = Some(instance.service.clone());
+    pub(super) fn instance(mut self, instance: &'a Instance) -> Self {
+        self.service = Some(&instance.service);
         self.account = Some(instance.account.number());
         self
     }
 
-    pub(super) fn service(mut self, service: &str) -> Self {
-        self.service = Some(service.chars().take(255).collect());
+    /// Names what a stranger asked for; a long name is cut.
+    pub(super) fn service(mut self, service: &'a str) -> Self {
+        let end = service.char_indices().nth(255).map_or(service.len(), |(place, _)| place);
+        self.service = Some(&service[..end]);
         self
     }
 
@@ -131,16 +141,24 @@ impl Line {
         AuditRow {
             id: random_id(random),
             at: self.at,
-            request_id: self.request_id,
+            request_id: self.request_id.to_owned(),
             action: self.action.to_owned(),
             principal: self.principal,
             account: self.account,
-            credential_id: self.credential_id,
+            credential_id: self.credential_id.map(str::to_owned),
             address: self.address.map(|address| address.to_string()),
-            service: self.service,
+            service: self.service.map(str::to_owned),
             detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
             outcome: self.outcome.to_owned(),
         }
+    }
+
+    /// Returns the line as text.
+    fn written(&self) -> Result<Written> {
+        let mut text = Vec::with_capacity(512);
+        serde_json::to_writer(&mut text, self).map_err(Error::internal)?;
+        text.push(b'\n');
+        Ok(Written { at: self.at, text })
     }
 }
 
@@ -164,13 +182,12 @@ impl ReadLine {
 }
 
 /// Lays lines out as a page: one to a line of text.
-fn page(lines: &[Line], random: &dyn Random) -> Result<Option<AuditPage>> {
+fn page(lines: &[Written], random: &dyn Random) -> Result<Option<AuditPage>> {
     let times = lines.iter().map(|line| line.at);
     let (Some(first_at), Some(last_at)) = (times.clone().min(), times.max()) else { return Ok(None) };
-    let mut text = Vec::with_capacity(lines.len() * 320);
+    let mut text = Vec::with_capacity(lines.iter().map(|line| line.text.len()).sum());
     for line in lines {
-        serde_json::to_writer(&mut text, line).map_err(Error::internal)?;
-        text.push(b'\n');
+        text.extend_from_slice(&line.text);
     }
     let lines = String::from_utf8(text).map_err(Error::internal)?;
     Ok(Some(AuditPage { id: random_id(random), first_at, last_at, lines }))
@@ -184,7 +201,7 @@ fn rows(page: &AuditPage) -> Result<Vec<AuditRow>> {
 }
 
 enum Message {
-    Line(Line),
+    Line(Written),
     /// Everything before this is to be stored, and then this answered.
     Close(oneshot::Sender<()>),
 }
@@ -233,9 +250,12 @@ impl Audit {
 
 impl Room<'_> {
     /// Queues the line, or counts it as dropped.
-    pub(super) fn record(self, line: Line) {
+    pub(super) fn record(self, line: &Line<'_>) {
         match self.permit {
-            Some(permit) => permit.send(Message::Line(line)),
+            Some(permit) => match line.written() {
+                Ok(written) => permit.send(Message::Line(written)),
+                Err(error) => tracing::error!(cause = error.cause(), "an audit line can't be written: {error}"),
+            },
             None => {
                 let dropped = self.audit.dropped.fetch_add(1, Ordering::Relaxed) + 1;
                 // Every line lost is one too many, but a log line for each would be the next overload.
@@ -311,16 +331,16 @@ impl Service {
     pub(super) fn audit_refused_log_in(
         &self,
         service: &str,
-        claimed: Option<CredentialId>,
+        claimed: Option<&CredentialId>,
         scopes: &[Scope],
         context: &RequestContext,
     ) -> Result<()> {
         let asked: Vec<String> = scopes.iter().map(ToString::to_string).collect();
         let mut line = Line::new("registry.log-in", self.now(), context).service(service).refused().detail(json!({ "asked": asked }));
         if let Some(id) = claimed {
-            line = line.credential(&id);
+            line = line.credential(id);
         }
-        self.audit.reserve()?.record(line);
+        self.audit.reserve()?.record(&line);
         Ok(())
     }
 
@@ -371,21 +391,24 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
 
-    fn line(after: u64) -> Line {
-        let address = Some([192, 0, 2, 1].into());
-        let context = RequestContext { address, ..RequestContext::operator(format!("request {after}")) };
-        Line::new("token.exchange", NOW.plus(Duration::from_secs(after)), &context)
+    fn context(after: u64) -> RequestContext {
+        RequestContext { address: Some([192, 0, 2, 1].into()), ..RequestContext::operator(format!("request {after}")) }
+    }
+
+    fn line(context: &RequestContext, after: u64) -> Line<'_> {
+        Line::new("token.exchange", NOW.plus(Duration::from_secs(after)), context)
     }
 
     #[test]
     fn a_page_reads_back_as_what_its_lines_would_be_alone() {
+        let contexts = [context(2), context(1)];
         let lines = || {
-            let mut known = line(2).detail(serde_json::json!({ "asked": ["a\n\"b\""] }));
+            let mut known = line(&contexts[0], 2).detail(serde_json::json!({ "asked": ["a\n\"b\""] }));
             known.principal = Some(Principal::Root(AccountId::new(1).unwrap()).to_string());
-            known.credential_id = Some("c".to_owned());
-            [known, line(1).service("somewhere").refused()]
+            known.credential_id = Some("c");
+            [known, line(&contexts[1], 1).service("somewhere").refused()]
         };
-        let page = page(&lines(), &SystemRandom).unwrap().unwrap();
+        let page = page(&lines().map(|line| line.written().unwrap()), &SystemRandom).unwrap().unwrap();
         assert_eq!((page.first_at, page.last_at), (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(2))));
         let alone = lines().map(|line| line.row(&SystemRandom));
         let mut read = rows(&page).unwrap();

@@ -90,7 +90,7 @@ impl Service {
         };
         let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random)?;
         room.record(
-            Line::new("credential.issue-temporary", now, context)
+            &Line::new("credential.issue-temporary", now, context)
                 .caller(caller)
                 .credential(&grant.id)
                 .instance(&instance)

@@ -41,12 +41,21 @@ pub(super) struct AccessKey {
     pub(super) signing_secret: SigningSecret,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum InstanceName {
-    Id(InstanceId),
-    Cri(CriId),
-    Service(String),
-    DefaultOf(AccountId),
+/// Instances by each of their four names.
+struct Instances {
+    by_id: Cache<InstanceId, Arc<Instance>>,
+    by_cri_id: Cache<CriId, Arc<Instance>>,
+    by_service: Cache<String, Arc<Instance>>,
+    default_of: Cache<AccountId, Arc<Instance>>,
+}
+
+impl Instances {
+    fn clear(&self) {
+        self.by_id.clear();
+        self.by_cri_id.clear();
+        self.by_service.clear();
+        self.default_of.clear();
+    }
 }
 
 /// Whose policies they are.
@@ -59,7 +68,7 @@ enum Holder {
 pub(super) struct Directory {
     accounts: Cache<AccountId, Arc<Account>>,
     access_keys: Cache<String, Arc<AccessKey>>,
-    instances: Cache<InstanceName, Arc<Instance>>,
+    instances: Instances,
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
     users: Cache<UserId, Arc<User>>,
     rights: Cache<Holder, Arc<Rights>>,
@@ -79,7 +88,12 @@ impl Directory {
         Self {
             accounts: Cache::new(CAPACITY),
             access_keys: Cache::new(CAPACITY),
-            instances: Cache::new(CAPACITY),
+            instances: Instances {
+                by_id: Cache::new(CAPACITY),
+                by_cri_id: Cache::new(CAPACITY),
+                by_service: Cache::new(CAPACITY),
+                default_of: Cache::new(CAPACITY),
+            },
             credentials: Cache::new(CAPACITY),
             users: Cache::new(CAPACITY),
             rights: Cache::new(CAPACITY),
@@ -122,16 +136,15 @@ impl Directory {
     }
 
     pub(super) async fn instance(&self, store: &Store, id: &InstanceId) -> Result<Option<Arc<Instance>>> {
-        self.entry(&self.instances, &InstanceName::Id(id.clone()), async || instance::find(store, id).await).await
+        self.entry(&self.instances.by_id, id, async || instance::find(store, id).await).await
     }
 
     pub(super) async fn instance_by_cri_id(&self, store: &Store, id: &CriId) -> Result<Option<Arc<Instance>>> {
-        self.entry(&self.instances, &InstanceName::Cri(id.clone()), async || instance::find_by_cri_id(store, id).await).await
+        self.entry(&self.instances.by_cri_id, id, async || instance::find_by_cri_id(store, id).await).await
     }
 
     pub(super) async fn instance_by_service(&self, store: &Store, service: &str) -> Result<Option<Arc<Instance>>> {
-        let name = InstanceName::Service(service.to_owned());
-        self.entry(&self.instances, &name, async || instance::find_by_service(store, service).await).await
+        self.entry(&self.instances.by_service, service, async || instance::find_by_service(store, service).await).await
     }
 
     /// Returns the account's default instance: the marked one, or else its only one.
@@ -142,7 +155,7 @@ impl Directory {
             let place = marked.or_else(|| (instances.len() == 1).then_some(0));
             Ok(place.map(|place| instances.swap_remove(place)))
         };
-        self.entry(&self.instances, &InstanceName::DefaultOf(account), fill).await
+        self.entry(&self.instances.default_of, &account, fill).await
     }
 
     pub(super) async fn user(&self, store: &Store, id: UserId) -> Result<Option<Arc<User>>> {

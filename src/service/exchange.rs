@@ -90,7 +90,7 @@ impl Service {
         if let Some(held) = caller.grant() {
             line = line.credential(&held.id);
         }
-        room.record(line);
+        room.record(&line);
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
 

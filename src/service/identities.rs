@@ -140,7 +140,7 @@ impl Service {
     }
 
     /// Begins an audit line of an operator's change.
-    pub(super) fn line(&self, action: &'static str, caller: &Caller, context: &RequestContext) -> Line {
+    pub(super) fn line<'a>(&self, action: &'static str, caller: &Caller, context: &'a RequestContext) -> Line<'a> {
         Line::new(action, self.now(), context).caller(caller)
     }
 }

@@ -132,15 +132,10 @@ impl Service {
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
         let mut digits = [0; 32];
-        let mut text = String::with_capacity(36);
-        // Thirty-two digits fit sixteen bytes, so this can't fail.
-        if hex::encode_to_slice(bytes, &mut digits).is_ok() {
-            for (place, digit) in digits.iter().enumerate() {
-                text.push_str(if matches!(place, 8 | 12 | 16 | 20) { "-" } else { "" });
-                text.push(char::from(*digit));
-            }
-        }
-        text
+        // Thirty-two digits fit sixteen bytes, and they are ASCII, so neither can fail.
+        hex::encode_to_slice(bytes, &mut digits).unwrap_or_default();
+        let digits = std::str::from_utf8(&digits).unwrap_or_default();
+        [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
     }
 
     /// Refuses an address that was refused too often. Every door asks first.

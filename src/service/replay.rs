@@ -65,10 +65,10 @@ impl Replays {
             Replay::Bound { signature, bound } => (self.hasher.hash_one(signature), Some(self.hasher.hash_one(bound))),
         };
         let mut keys = self.by_access_key.lock(access_key_id);
-        if !keys.contains_key(access_key_id) {
-            keys.insert(access_key_id.to_owned(), Buckets::new());
-        }
-        let Some(buckets) = keys.get_mut(access_key_id) else { return Ok(()) };
+        let buckets = match keys.get_mut(access_key_id) {
+            Some(buckets) => buckets,
+            None => keys.entry(access_key_id.to_owned()).or_default(),
+        };
         forget_passed(buckets, now);
         if let Some(before) = buckets.values().find_map(|bucket| bucket.get(&seen)) {
             return if bound == Some(*before) { Ok(()) } else { Err(Error::replayed()) };

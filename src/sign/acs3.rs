@@ -3,9 +3,9 @@
 //! The client chooses which headers it signs; those that say what is asked must be among them, whatever
 //! its list says. The variants with SM3 and RSA are refused by name.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use super::headers::{self, Fields, Preview};
+use super::headers::{self, Fields, Preview, name};
 use super::parameters::Parameters;
 use super::{
     KeyForm, Keyed, Method, Proof, Request, Signer, Unverified, check_access_key_id, check_nonce, decode_hex_signature, hex_of,
@@ -46,7 +46,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
             return Err(Error::malformed_authorization(format!("The header {name} comes more than once.")));
         }
     }
-    let session_token = headers::single(headers, "x-acs-security-token")?;
+    let session_token = headers::single(headers, &name::X_ACS_SECURITY_TOKEN)?;
     let names = headers::signed_names(fields.signed_headers, &REQUIRED)?;
     let must_sign = |name: &str| match names.contains(&name) {
         true => Ok(()),
@@ -55,16 +55,16 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
     if session_token.is_some() {
         must_sign("x-acs-security-token")?;
     }
-    let needed = |name| headers::single(headers, name)?.ok_or_else(|| Error::missing_parameter(name));
-    let signed_at = parse_alibaba_time(needed("x-acs-date")?)?;
-    let nonce = check_nonce("x-acs-signature-nonce", needed("x-acs-signature-nonce")?)?;
-    let (action, version) = (needed("x-acs-action")?, needed("x-acs-version")?);
+    let needed = |name: &HeaderName| headers::single(headers, name)?.ok_or_else(|| Error::missing_parameter(name.as_str()));
+    let signed_at = parse_alibaba_time(needed(&name::X_ACS_DATE)?)?;
+    let nonce = check_nonce("x-acs-signature-nonce", needed(&name::X_ACS_SIGNATURE_NONCE)?)?;
+    let (action, version) = (needed(&name::X_ACS_ACTION)?, needed(&name::X_ACS_VERSION)?);
     let payload_hash = hex_of(&sha256(request.body));
-    if !needed("x-acs-content-sha256")?.as_bytes().eq_ignore_ascii_case(&payload_hash) {
+    if !needed(&name::X_ACS_CONTENT_SHA256)?.as_bytes().eq_ignore_ascii_case(&payload_hash) {
         return Err(Error::malformed_authorization("x-acs-content-sha256 is not the SHA-256 of the body."));
     }
     let is_form = headers::is_form(headers)?;
-    if !request.body.is_empty() && headers.contains_key("content-type") {
+    if !request.body.is_empty() && headers.contains_key(CONTENT_TYPE) {
         // It decides whether the body is parameters.
         must_sign("content-type")?;
     }
@@ -89,7 +89,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let fields = fields(headers::authorization(headers).ok()?).ok()?;
-    let signed_at = parse_alibaba_time(headers::single(headers, "x-acs-date").ok()??).ok();
+    let signed_at = parse_alibaba_time(headers::single(headers, &name::X_ACS_DATE).ok()??).ok();
     headers::preview_of(Method::Acs3HmacSha256, fields.credential, signed_at)
 }
 
@@ -162,21 +162,18 @@ fn canonical_request(
     payload_hash: &[u8; 64],
 ) -> Result<Vec<u8>> {
     let path = if request.path.is_empty() { "/" } else { request.path };
-    let mut text = format!("{}\n{path}\n{}\n", request.method, parameters.canonical_query()).into_bytes();
+    let query = parameters.canonical_query();
+    let mut text = Vec::with_capacity(1024);
+    for line in [request.method, path, &query] {
+        text.extend_from_slice(line.as_bytes());
+        text.push(b'\n');
+    }
     let mut sorted = names.to_vec();
     sorted.sort_unstable();
     for name in sorted {
-        let mut values: Vec<&[u8]> = match name {
-            "host" => vec![request.host.as_bytes()],
-            name => request.headers.get_all(name).iter().map(HeaderValue::as_bytes).map(<[u8]>::trim_ascii).collect(),
-        };
-        if values.is_empty() {
-            return Err(Error::malformed_authorization(format!("The signed header {name} is missing.")));
-        }
-        values.sort_unstable();
         text.extend_from_slice(name.as_bytes());
         text.push(b':');
-        text.extend_from_slice(&values.join(&b','));
+        write_values(request, name, &mut text)?;
         text.push(b'\n');
     }
     text.push(b'\n');
@@ -184,6 +181,25 @@ fn canonical_request(
     text.push(b'\n');
     text.extend_from_slice(payload_hash);
     Ok(text)
+}
+
+/// Writes the values of a signed header, sorted, with commas between them.
+fn write_values(request: &Request<'_>, name: &str, text: &mut Vec<u8>) -> Result<()> {
+    if name == "host" {
+        text.extend_from_slice(request.host.as_bytes());
+        return Ok(());
+    }
+    let mut values = request.headers.get_all(name).iter().map(|value| value.as_bytes().trim_ascii());
+    match (values.next(), values.next()) {
+        (None, _) => return Err(Error::malformed_authorization(format!("The signed header {name} is missing."))),
+        (Some(only), None) => text.extend_from_slice(only),
+        (Some(first), Some(second)) => {
+            let mut all: Vec<&[u8]> = [first, second].into_iter().chain(values).collect();
+            all.sort_unstable();
+            text.extend_from_slice(&all.join(&b','));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 
 use std::time::UNIX_EPOCH;
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName};
 
-use super::headers::{self, Preview};
+use super::headers::{self, Preview, name};
 use super::parameters::Parameters;
 use super::{KeyForm, Keyed, Method, Proof, Request, Signer, Unverified, acs3, check_access_key_id, check_nonce, decode_base64_signature};
 use crate::domain::clock::Timestamp;
@@ -32,29 +32,29 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
     let (access_key_id, signature) = credential(headers::authorization(headers)?)?;
     check_access_key_id(access_key_id)?;
     let signature = decode_base64_signature(signature)?;
-    if let Some(kind) = headers::single(headers, "x-acs-signature-type")? {
+    if let Some(kind) = headers::single(headers, &name::X_ACS_SIGNATURE_TYPE)? {
         return Err(Error::signature_method_refused(kind));
     }
-    if let Some(method) = headers::single(headers, "x-acs-signature-method")?
+    if let Some(method) = headers::single(headers, &name::X_ACS_SIGNATURE_METHOD)?
         && !method.eq_ignore_ascii_case(Method::AlibabaRoaHmacSha1.name())
     {
         return Err(Error::signature_method_refused(method));
     }
-    if headers::single(headers, "x-acs-signature-version")?.is_some_and(|version| version != "1.0") {
+    if headers::single(headers, &name::X_ACS_SIGNATURE_VERSION)?.is_some_and(|version| version != "1.0") {
         return Err(Error::invalid_parameter("x-acs-signature-version", "The header x-acs-signature-version must be 1.0."));
     }
-    let signed_at = parse_date(headers::single(headers, "date")?.ok_or_else(|| Error::missing_parameter("Date"))?)?;
+    let signed_at = parse_date(headers::single(headers, &DATE)?.ok_or_else(|| Error::missing_parameter("Date"))?)?;
     // The oldest SDK sends no nonce.
-    let nonce = headers::single(headers, "x-acs-signature-nonce")?;
+    let nonce = headers::single(headers, &name::X_ACS_SIGNATURE_NONCE)?;
     let nonce = nonce.map(|nonce| check_nonce("x-acs-signature-nonce", nonce)).transpose()?;
     // The signature covers a body through its MD5 alone, which the client may leave out.
     if !request.body.is_empty() {
         return Err(Error::malformed_request("A request with this signature has no body here; sign with ACS3-HMAC-SHA256."));
     }
-    if headers::single(headers, "content-md5")?.is_some_and(|sent| sent != NO_BODY_MD5) {
+    if headers::single(headers, &name::CONTENT_MD5)?.is_some_and(|sent| sent != NO_BODY_MD5) {
         return Err(Error::malformed_authorization("Content-MD5 is not the MD5 of the empty body."));
     }
-    let session_token = headers::single(headers, "x-acs-security-token")?.map(str::to_owned);
+    let session_token = headers::single(headers, &name::X_ACS_SECURITY_TOKEN)?.map(str::to_owned);
     let parameters = Parameters::parse(request.query.as_bytes())?;
     let unverified = Unverified {
         method: Method::AlibabaRoaHmacSha1,
@@ -74,7 +74,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let (access_key_id, _) = credential(headers::authorization(headers).ok()?).ok()?;
-    let signed_at = parse_date(headers::single(headers, "date").ok()??).ok();
+    let signed_at = parse_date(headers::single(headers, &DATE).ok()??).ok();
     headers::preview_of(Method::AlibabaRoaHmacSha1, access_key_id, signed_at)
 }
 
@@ -146,7 +146,7 @@ fn string_to_sign(request: &Request<'_>, parameters: &Parameters, empty_value: E
     let mut text = Vec::with_capacity(512);
     text.extend_from_slice(request.method.as_bytes());
     text.push(b'\n');
-    for name in ["accept", "content-md5", "content-type", "date"] {
+    for name in [&ACCEPT, &name::CONTENT_MD5, &CONTENT_TYPE, &DATE] {
         text.extend_from_slice(headers::single(request.headers, name)?.unwrap_or_default().as_bytes());
         text.push(b'\n');
     }

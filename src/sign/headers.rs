@@ -1,6 +1,7 @@
 //! Headers that carry a signature.
 
 use http::HeaderMap;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 
 use super::{Method, acs3, alibaba_roa, check_access_key_id, tc3};
 use crate::domain::clock::Timestamp;
@@ -8,6 +9,30 @@ use crate::domain::{Error, Result};
 
 /// The most headers that one signature may cover; SDKs sign about a dozen.
 const MOST_SIGNED_HEADERS: usize = 64;
+
+/// The clouds' own headers. A name that is given as text is parsed anew at every look.
+pub(super) mod name {
+    use http::header::HeaderName;
+
+    pub(crate) static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+    pub(crate) static X_TC_ACTION: HeaderName = HeaderName::from_static("x-tc-action");
+    pub(crate) static X_TC_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-tc-content-sha256");
+    pub(crate) static X_TC_LANGUAGE: HeaderName = HeaderName::from_static("x-tc-language");
+    pub(crate) static X_TC_REGION: HeaderName = HeaderName::from_static("x-tc-region");
+    pub(crate) static X_TC_REQUEST_CLIENT: HeaderName = HeaderName::from_static("x-tc-requestclient");
+    pub(crate) static X_TC_TIMESTAMP: HeaderName = HeaderName::from_static("x-tc-timestamp");
+    pub(crate) static X_TC_TOKEN: HeaderName = HeaderName::from_static("x-tc-token");
+    pub(crate) static X_TC_VERSION: HeaderName = HeaderName::from_static("x-tc-version");
+    pub(crate) static X_ACS_ACTION: HeaderName = HeaderName::from_static("x-acs-action");
+    pub(crate) static X_ACS_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-acs-content-sha256");
+    pub(crate) static X_ACS_DATE: HeaderName = HeaderName::from_static("x-acs-date");
+    pub(crate) static X_ACS_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-acs-security-token");
+    pub(crate) static X_ACS_SIGNATURE_METHOD: HeaderName = HeaderName::from_static("x-acs-signature-method");
+    pub(crate) static X_ACS_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-acs-signature-nonce");
+    pub(crate) static X_ACS_SIGNATURE_TYPE: HeaderName = HeaderName::from_static("x-acs-signature-type");
+    pub(crate) static X_ACS_SIGNATURE_VERSION: HeaderName = HeaderName::from_static("x-acs-signature-version");
+    pub(crate) static X_ACS_VERSION: HeaderName = HeaderName::from_static("x-acs-version");
+}
 
 /// What can be told of a header-signed request before its body is read: enough to refuse strangers and
 /// stale requests cheaply, and nothing to be trusted.
@@ -27,7 +52,7 @@ pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
 }
 
 /// Returns a header that may come once only, without the spaces around it; an empty one counts as none.
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -41,12 +66,12 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<O
 
 /// Returns the Authorization header.
 pub(super) fn authorization(headers: &HeaderMap) -> Result<&str> {
-    single(headers, "authorization")?.ok_or_else(|| Error::malformed_authorization("The Authorization header is missing."))
+    single(headers, &AUTHORIZATION)?.ok_or_else(|| Error::malformed_authorization("The Authorization header is missing."))
 }
 
 /// Returns whether a body is a form.
 pub(super) fn is_form(headers: &HeaderMap) -> Result<bool> {
-    let media_type = single(headers, "content-type")?.unwrap_or_default().split(';').next().unwrap_or_default();
+    let media_type = single(headers, &CONTENT_TYPE)?.unwrap_or_default().split(';').next().unwrap_or_default();
     Ok(media_type.trim_ascii().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 

@@ -285,11 +285,25 @@ fn decode_base64_signature(text: &str) -> Result<Vec<u8>> {
 
 /// Decodes a signature of 32 bytes written as lower-case hex.
 fn decode_hex_signature(text: &str) -> Result<[u8; 32]> {
-    let mut signature = [0; 32];
-    let lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    match hex::decode_to_slice(text, &mut signature) {
-        Ok(()) if lower_case => Ok(signature),
-        _ => Err(Error::malformed_authorization("The signature is not 64 lower-case hexadecimal digits.")),
+    let decode = || {
+        let mut signature = [0; 32];
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+        if pairs.len() != signature.len() {
+            return None;
+        }
+        for (byte, [high, low]) in signature.iter_mut().zip(pairs) {
+            *byte = lower_case_digit(*high)? << 4 | lower_case_digit(*low)?;
+        }
+        Some(signature)
+    };
+    decode().ok_or_else(|| Error::malformed_authorization("The signature is not 64 lower-case hexadecimal digits."))
+}
+
+fn lower_case_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
     }
 }
 

@@ -8,9 +8,10 @@
 
 use aws_lc_rs::{digest, hmac};
 use http::HeaderMap;
+use http::header::HeaderName;
 use subtle::ConstantTimeEq;
 
-use super::headers::{self, Fields, Preview};
+use super::headers::{self, Fields, Preview, name};
 use super::{
     Method, Proof as AnyProof, Replay, Request, Signer, SigningSecret, Unverified, check_access_key_id, decode_hex_signature, hex_of,
     parse_tencent_time, sha256,
@@ -70,17 +71,17 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
     let credential = Credential::parse(fields.credential)?;
     let names = headers::signed_names(fields.signed_headers, &["content-type", "host"])?;
     let signature = decode_hex_signature(fields.signature)?;
-    let timestamp = headers::single(headers, "x-tc-timestamp")?.ok_or_else(|| Error::missing_parameter("Timestamp"))?;
+    let timestamp = headers::single(headers, &name::X_TC_TIMESTAMP)?.ok_or_else(|| Error::missing_parameter("Timestamp"))?;
     let signed_at = parse_tencent_time(timestamp)?;
     if credential.date != signed_at.utc_date() {
         // The usual cause is a client that takes its local date.
         return Err(Error::malformed_authorization("The date in Credential is not the UTC date of X-TC-Timestamp."));
     }
-    let text = |name| Ok::<_, Error>(headers::single(headers, name)?.map(str::to_owned));
-    let (action, version, region) = (text("x-tc-action")?, text("x-tc-version")?, text("x-tc-region")?);
-    let (language, session_token) = (text("x-tc-language")?, text("x-tc-token")?);
+    let text = |name: &HeaderName| Ok::<_, Error>(headers::single(headers, name)?.map(str::to_owned));
+    let (action, version, region) = (text(&name::X_TC_ACTION)?, text(&name::X_TC_VERSION)?, text(&name::X_TC_REGION)?);
+    let (language, session_token) = (text(&name::X_TC_LANGUAGE)?, text(&name::X_TC_TOKEN)?);
 
-    let unsigned_payload = headers::single(headers, "x-tc-content-sha256")? == Some(UNSIGNED_PAYLOAD);
+    let unsigned_payload = headers::single(headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD);
     let payload_hash = sha256(if unsigned_payload { UNSIGNED_PAYLOAD.as_bytes() } else { request.body });
     let canonical = Canonical { request, names: &names, signed_headers: fields.signed_headers, payload_hash: hex_of(&payload_hash) };
     let proof = Proof {
@@ -104,7 +105,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let fields = fields(headers::authorization(headers).ok()?).ok()?;
-    let signed_at = parse_tencent_time(headers::single(headers, "x-tc-timestamp").ok()??).ok();
+    let signed_at = parse_tencent_time(headers::single(headers, &name::X_TC_TIMESTAMP).ok()??).ok();
     headers::preview_of(Method::Tc3HmacSha256, Credential::parse(fields.credential).ok()?.access_key_id, signed_at)
 }
 
@@ -120,7 +121,7 @@ pub fn authorization(
     signed_at: Timestamp,
 ) -> Result<String> {
     let names = headers::signed_names(signed_headers, &["content-type", "host"])?;
-    let unsigned_payload = headers::single(request.headers, "x-tc-content-sha256")? == Some(UNSIGNED_PAYLOAD);
+    let unsigned_payload = headers::single(request.headers, &name::X_TC_CONTENT_SHA256)? == Some(UNSIGNED_PAYLOAD);
     let payload_hash = hex_of(&sha256(if unsigned_payload { UNSIGNED_PAYLOAD.as_bytes() } else { request.body }));
     let canonical = Canonical { request, names: &names, signed_headers, payload_hash };
     let mut text = Vec::new();
@@ -208,11 +209,16 @@ fn string_to_sign(timestamp: &str, credential_scope: &str, hash: &[u8; 32]) -> V
 
 /// Hashes what a signature is bound to; what isn't sent counts as empty. Lengths go before the parts, or one part could lend bytes to the next.
 fn bound(parts: [&Option<String>; 4], body: Option<&[u8]>) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts.map(|part| part.as_ref().map(String::as_bytes)).into_iter().chain([body]) {
-        context.update(&(part.map_or(0, <[u8]>::len) as u64).to_be_bytes());
-        context.update(part.unwrap_or_default());
+    let mut text = Vec::with_capacity(128);
+    for part in parts.map(|part| part.as_deref().unwrap_or_default()) {
+        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        text.extend_from_slice(part.as_bytes());
     }
+    let body = body.unwrap_or_default();
+    text.extend_from_slice(&(body.len() as u64).to_be_bytes());
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&text);
+    context.update(body);
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
@@ -263,7 +269,7 @@ impl Canonical<'_> {
         let upper_case = |name: &&str| self.values(name).any(|value| value.iter().any(u8::is_ascii_uppercase));
         let lower_case = self.names.iter().any(upper_case);
         // A hint from a header that nobody signs: it only says what to try first.
-        let node = self.request.headers.get("x-tc-requestclient").is_some_and(|client| client.as_bytes().starts_with(b"SDK_NODEJS"));
+        let node = self.request.headers.get(&name::X_TC_REQUEST_CLIENT).is_some_and(|client| client.as_bytes().starts_with(b"SDK_NODEJS"));
         let mut variants = vec![Variant::AS_SENT];
         let mut vary = |applies: bool, first: bool, change: fn(&mut Variant)| {
             if applies {

@@ -136,7 +136,9 @@ impl Envelope {
 }
 
 fn json(output: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(output).map_err(Error::internal)
+    let mut text = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut text, output).map_err(Error::internal)?;
+    Ok(text)
 }
 
 #[derive(Serialize)]

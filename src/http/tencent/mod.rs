@@ -72,7 +72,8 @@ impl Envelope {
     /// Wraps an output. The status is 200 whatever is inside, or clients don't look inside; and the
     /// content type has no charset, or Python's SDK takes errors for successes (facts 0.1 and 0.2).
     fn respond(&self, output: &impl Serialize, request_id: &str) -> Result<Response> {
-        let body = serde_json::to_vec(&Reply { response: Fields { output, request_id } }).map_err(Error::internal)?;
+        let mut body = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut body, &Reply { response: Fields { output, request_id } }).map_err(Error::internal)?;
         let mut response = Response::new(Body::from(body));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
