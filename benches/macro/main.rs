@@ -23,12 +23,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use crate::limit::Role;
 use crate::load::{Expected, Load, Pace, Supply};
 use crate::process::Server;
 use crate::report::{Contender, Sample};
 use crate::requests::Operation;
+
+/// The program's own, so that the servers differ only in what they do.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What the benchmark fails with: it says what went wrong, and nobody handles it.
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -10,7 +10,7 @@ use super::{Error, ErrorKind, Result};
 const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 fn is_suffix(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| ALPHABET.contains(&byte))
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 /// An instance's own id, which is also its Tencent id: `tcr-` and eight of `a-z0-9`. Never reused.

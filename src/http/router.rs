@@ -110,9 +110,9 @@ impl Front {
             Dialect::Tencent(tencent::Scheme::Tc3) => self.settings.max_tc3_body_bytes.max(self.settings.max_body_bytes),
             _ => self.settings.max_body_bytes,
         };
-        let mut body = body;
+        let (mut body, mut preview) = (body, None);
         if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
-            self.admit(parts, host, &marks).await?;
+            preview = Some(self.admit(parts, host, &marks).await?);
         } else if marks.is_refused() && !marks.may_stand_in_the_body(parts) {
             body = Body::empty();
         }
@@ -128,16 +128,17 @@ impl Front {
         marks.check_single(parts)?;
         let request = signed(parts, host, buffered.bytes());
         match marks.dialect() {
-            Dialect::Tencent(scheme) => tencent::answer(&self.service, scheme, &request, visit).await,
+            Dialect::Tencent(scheme) => tencent::answer(&self.service, scheme, &request, preview, visit).await,
             Dialect::Alibaba(scheme) => alibaba::answer(&self.service, scheme, &request, visit).await,
             Dialect::Neither => Ok(plain::wrong_door(&self.settings)),
         }
     }
 
     /// Checks what can be known before a body takes memory: a stranger gets none.
-    async fn admit(&self, parts: &Parts, host: &str, marks: &Marks<'_>) -> Result<()> {
+    async fn admit<'a>(&self, parts: &'a Parts, host: &str, marks: &Marks<'_>) -> Result<sign::Preview<'a>> {
         if let Some(preview) = sign::preview(&parts.headers) {
-            return self.service.admit(&preview).await;
+            self.service.admit(&preview).await?;
+            return Ok(preview);
         }
         // It can't be read; its reader says what is wrong with it, without the body.
         let request = signed(parts, host, b"");

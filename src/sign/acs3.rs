@@ -41,10 +41,12 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
     let fields = fields(headers::authorization(headers)?)?;
     let access_key_id = check_access_key_id(fields.credential)?;
     let signature = decode_hex_signature(fields.signature)?;
-    for name in headers.keys().filter(|name| name.as_str().starts_with("x-acs-")) {
-        if headers.get_all(name).iter().nth(1).is_some() {
-            return Err(Error::malformed_authorization(format!("The header {name} comes more than once.")));
-        }
+    let twice = |name: &&HeaderName| name.as_str().starts_with("x-acs-") && headers.get_all(*name).iter().nth(1).is_some();
+    // As many values as names: then nothing comes twice.
+    if headers.len() != headers.keys_len()
+        && let Some(name) = headers.keys().find(twice)
+    {
+        return Err(Error::malformed_authorization(format!("The header {name} comes more than once.")));
     }
     let session_token = headers::single(headers, &name::X_ACS_SECURITY_TOKEN)?;
     let names = headers::signed_names(fields.signed_headers, &REQUIRED)?;

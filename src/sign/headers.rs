@@ -44,6 +44,8 @@ pub struct Preview<'a> {
     pub access_key_id: &'a str,
     /// The time that the client wrote into it.
     pub signed_at: Timestamp,
+    /// TC3's Authorization header taken apart, so that its reader need not do it again.
+    pub(super) tc3: Option<tc3::Authorization<'a>>,
 }
 
 /// Looks at the headers of a request; `None` when it isn't signed there, or not as the schemes have it.
@@ -77,6 +79,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> Result<bool> {
 
 /// `Credential=.., SignedHeaders=.., Signature=..`: the part of TC3's and ACS3's Authorization that
 /// follows the algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
     pub(super) credential: &'a str,
     pub(super) signed_headers: &'a str,
@@ -133,5 +136,5 @@ pub(super) fn signed_names<'a>(list: &'a str, required: &[&str]) -> Result<Vec<&
 
 /// Reads a preview's parts; only well-formed ids are worth a look-up.
 pub(super) fn preview_of(method: Method, access_key_id: &str, signed_at: Option<Timestamp>) -> Option<Preview<'_>> {
-    Some(Preview { method, access_key_id: check_access_key_id(access_key_id).ok()?, signed_at: signed_at? })
+    Some(Preview { method, access_key_id: check_access_key_id(access_key_id).ok()?, signed_at: signed_at?, tc3: None })
 }

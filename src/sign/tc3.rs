@@ -60,6 +60,11 @@ pub(super) struct Proof {
 
 /// Reads a request.
 pub fn read(request: &Request<'_>) -> Result<Read> {
+    read_previewed(request, None)
+}
+
+/// Reads a request whose headers were looked at before.
+pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -> Result<Read> {
     match request.method {
         "GET" => {}
         "POST" if request.query.is_empty() => {}
@@ -67,8 +72,8 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
         _ => return Err(Error::malformed_request("The request method must be GET or POST.")),
     }
     let headers = request.headers;
-    let fields = fields(headers::authorization(headers)?)?;
-    let credential = Credential::parse(fields.credential)?;
+    let known = preview.and_then(|preview| preview.tc3);
+    let Authorization { fields, credential } = known.map_or_else(|| Authorization::read(headers), Ok)?;
     let names = headers::signed_names(fields.signed_headers, &["content-type", "host"])?;
     let signature = decode_hex_signature(fields.signature)?;
     let timestamp = headers::single(headers, &name::X_TC_TIMESTAMP)?.ok_or_else(|| Error::missing_parameter("Timestamp"))?;
@@ -104,9 +109,10 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
-    let fields = fields(headers::authorization(headers).ok()?).ok()?;
+    let authorization = Authorization::read(headers).ok()?;
     let signed_at = parse_tencent_time(headers::single(headers, &name::X_TC_TIMESTAMP).ok()??).ok();
-    headers::preview_of(Method::Tc3HmacSha256, Credential::parse(fields.credential).ok()?.access_key_id, signed_at)
+    let preview = headers::preview_of(Method::Tc3HmacSha256, authorization.credential.access_key_id, signed_at)?;
+    Some(Preview { tc3: Some(authorization), ..preview })
 }
 
 /// Returns the value of the Authorization header for `request`, which must have the headers that
@@ -165,6 +171,20 @@ impl Proof {
     }
 }
 
+/// The Authorization header, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Authorization<'a> {
+    fields: Fields<'a>,
+    credential: Credential<'a>,
+}
+
+impl<'a> Authorization<'a> {
+    fn read(headers: &'a HeaderMap) -> Result<Self> {
+        let fields = fields(headers::authorization(headers)?)?;
+        Ok(Self { fields, credential: Credential::parse(fields.credential)? })
+    }
+}
+
 /// Cuts the algorithm off and reads the rest.
 fn fields(authorization: &str) -> Result<Fields<'_>> {
     match authorization.split_once(' ') {
@@ -175,6 +195,7 @@ fn fields(authorization: &str) -> Result<Fields<'_>> {
 }
 
 /// `ID/YYYY-MM-DD/service/tc3_request`; the service may hold slashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Credential<'a> {
     access_key_id: &'a str,
     scope: &'a str,

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::domain::{Error, ErrorKind, Result};
@@ -23,6 +23,8 @@ use crate::sign;
 
 use self::cr::Operation;
 use super::edge::Visit;
+
+static X_ACS_REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
 
 /// How a call is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +131,7 @@ impl Envelope {
             }),
         );
         if let Ok(id) = HeaderValue::from_str(request_id) {
-            headers.insert("x-acs-request-id", id);
+            headers.insert(X_ACS_REQUEST_ID.clone(), id);
         }
         response
     }

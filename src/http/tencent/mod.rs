@@ -209,11 +209,17 @@ impl Call<'_> {
 const COMMON: [&str; 11] =
     ["Action", "Language", "Nonce", "Region", "RequestClient", "SecretId", "Signature", "SignatureMethod", "Timestamp", "Token", "Version"];
 
-/// Serves a call.
-pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Request<'_>, visit: &mut Visit) -> Result<Response> {
+/// Serves a call; `preview` is what was read of it before its body.
+pub(super) async fn answer<'a>(
+    service: &Service,
+    scheme: Scheme,
+    request: &sign::Request<'a>,
+    preview: Option<sign::Preview<'a>>,
+    visit: &mut Visit,
+) -> Result<Response> {
     match scheme {
         Scheme::Tc3 => {
-            let read = sign::tc3::read(request)?;
+            let read = sign::tc3::read_previewed(request, preview)?;
             let call = Call {
                 scope: Some(&read.service),
                 action: read.action.as_deref(),
