@@ -19,6 +19,7 @@ use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{LogIn, Offline, Service};
+use crate::sign;
 
 use super::edge::Visit;
 use super::plain::{json, response};
@@ -199,9 +200,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>> {
 
 /// Returns whether the body is a form, whatever its charset: it is read as UTF-8.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    media_type.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    headers.get(header::CONTENT_TYPE).is_some_and(|content_type| sign::is_form_type(content_type.as_bytes()))
 }
 
 /// Refuses a method that isn't served here.

@@ -1,6 +1,5 @@
 //! Accounts and their access keys, as the operator manages them.
 
-use super::audit::Line;
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, random_text};
 use crate::domain::principal::{AccountId, Principal};
@@ -34,10 +33,8 @@ impl Service {
             None => random_account_id(&*self.random)?,
         };
         let account = Account { id, name: name.to_owned(), generation: 0, created_at: self.now() };
-        let line = Line::new("account.create", self.now(), context)
-            .caller(caller)
-            .detail(serde_json::json!({ "account": id.to_string(), "name": name }));
-        self.apply(self.write().then(store::account::insert(&account)).audit(&line.row(&*self.random))).await?;
+        let line = self.line("account.create", caller, context).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+        self.change(store::account::insert(&account), line).await?;
         Ok(account)
     }
 
@@ -70,8 +67,8 @@ impl Service {
             generation: 0,
             created_at: self.now(),
         };
-        let line = Line::new("access-key.create", self.now(), context).caller(caller).detail(serde_json::json!({ "access_key_id": id }));
-        self.apply(self.write().then(store::access_key::insert(&row)).audit(&line.row(&*self.random))).await?;
+        let line = self.line("access-key.create", caller, context).detail(serde_json::json!({ "access_key_id": id }));
+        self.change(store::access_key::insert(&row), line).await?;
         Ok(NewAccessKey { id, secret })
     }
 
@@ -90,8 +87,8 @@ impl Service {
             AccessKeyState::Disabled => "access-key.disable",
             AccessKeyState::Deleted => "access-key.delete",
         };
-        let line = Line::new(action, self.now(), context).caller(caller).detail(serde_json::json!({ "access_key_id": id }));
-        self.apply(self.write().then(store::access_key::set_state(id, state)).audit(&line.row(&*self.random))).await
+        let line = self.line(action, caller, context).detail(serde_json::json!({ "access_key_id": id }));
+        self.change(store::access_key::set_state(id, state), line).await
     }
 }
 

@@ -327,6 +327,11 @@ fn random_id(random: &dyn Random) -> String {
 }
 
 impl Service {
+    /// Begins a line about what `caller` does now.
+    pub(super) fn line<'a>(&self, action: &'static str, caller: &Caller, context: &'a RequestContext) -> Line<'a> {
+        Line::new(action, self.now(), context).caller(caller)
+    }
+
     /// Records that somebody tried to log in to `service` and was refused.
     pub(super) fn audit_refused_log_in(
         &self,

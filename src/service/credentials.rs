@@ -73,8 +73,7 @@ impl Service {
         ttl: Duration,
         context: &RequestContext,
     ) -> Result<Issued> {
-        let instance = self.own_instance(caller, choice).await?;
-        self.authorize(caller, Permission::IssueTemporary, Resource::Instance((&*instance).into()), context).await?;
+        let instance = self.permitted_instance(caller, choice, Permission::IssueTemporary, context).await?;
         let key = caller.access_key()?;
         let room = self.audit.reserve()?;
         let now = self.now();
@@ -107,8 +106,7 @@ impl Service {
         description: &str,
         context: &RequestContext,
     ) -> Result<Issued> {
-        let instance = self.own_instance(caller, choice).await?;
-        self.authorize(caller, Permission::IssueLongTerm, Resource::Instance((&*instance).into()), context).await?;
+        let instance = self.permitted_instance(caller, choice, Permission::IssueLongTerm, context).await?;
         name::check_description("Desc", description)?;
         let key = caller.access_key()?;
         let principal = key.principal.clone();
@@ -141,8 +139,7 @@ impl Service {
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.
     pub async fn credentials(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<Vec<LongTermCredential>> {
-        let instance = self.own_instance(caller, choice).await?;
-        self.authorize(caller, Permission::ListLongTerm, Resource::Instance((&*instance).into()), context).await?;
+        let instance = self.permitted_instance(caller, choice, Permission::ListLongTerm, context).await?;
         store::credential::list(&self.store, &instance.id).await
     }
 
@@ -155,14 +152,14 @@ impl Service {
         state: CredentialState,
         context: &RequestContext,
     ) -> Result<()> {
-        let instance = self.instance_with(caller, choice, id).await?;
-        self.authorize(caller, Permission::ModifyLongTerm, Resource::Instance((&*instance).into()), context).await?;
+        let instance = self.permitted_instance(caller, choice, Permission::ModifyLongTerm, context).await?;
+        self.check_is_of(id, &instance).await?;
         let action = match state {
             CredentialState::Active => "credential.enable",
             CredentialState::Disabled => "credential.disable",
         };
-        let line = Line::new(action, self.now(), context).caller(caller).credential(id).instance(&instance);
-        self.apply(self.write().then(store::credential::set_state(id, state)).audit(&line.row(&*self.random))).await
+        let line = self.line(action, caller, context).credential(id).instance(&instance);
+        self.change(store::credential::set_state(id, state), line).await
     }
 
     /// Deletes a long-term credential.
@@ -173,17 +170,29 @@ impl Service {
         id: &CredentialId,
         context: &RequestContext,
     ) -> Result<()> {
-        let instance = self.instance_with(caller, choice, id).await?;
-        self.authorize(caller, Permission::DeleteLongTerm, Resource::Instance((&*instance).into()), context).await?;
-        let line = Line::new("credential.delete", self.now(), context).caller(caller).credential(id).instance(&instance);
-        self.apply(self.write().then(store::credential::delete(id)).audit(&line.row(&*self.random))).await
+        let instance = self.permitted_instance(caller, choice, Permission::DeleteLongTerm, context).await?;
+        self.check_is_of(id, &instance).await?;
+        let line = self.line("credential.delete", caller, context).credential(id).instance(&instance);
+        self.change(store::credential::delete(id), line).await
     }
 
-    /// Returns the caller's instance, if the credential `id` is one of its own.
-    async fn instance_with(&self, caller: &Caller, choice: &InstanceChoice, id: &CredentialId) -> Result<Arc<Instance>> {
-        let instance = self.own_instance(caller, choice).await?;
+    /// Fails unless the credential is one of the instance's.
+    async fn check_is_of(&self, id: &CredentialId, instance: &Instance) -> Result<()> {
         let stored = self.directory.credential(&self.store, id).await?;
-        if stored.is_some_and(|stored| stored.instance == instance.id) { Ok(instance) } else { Err(Error::not_found("credential", id)) }
+        if stored.is_some_and(|stored| stored.instance == instance.id) { Ok(()) } else { Err(Error::not_found("credential", id)) }
+    }
+
+    /// Returns the caller's own instance, if it may do this there.
+    async fn permitted_instance(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        permission: Permission,
+        context: &RequestContext,
+    ) -> Result<Arc<Instance>> {
+        let instance = self.own_instance(caller, choice).await?;
+        self.authorize(caller, permission, Resource::Instance((&*instance).into()), context).await?;
+        Ok(instance)
     }
 
     /// Returns the instance that the caller means; what belongs to others does not exist for them.

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::audit::Line;
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::{Group, User, UserState};
@@ -24,7 +23,7 @@ impl Service {
             created_at: self.now(),
         };
         let line = self.line("user.create", caller, context).detail(json!({ "account": account.to_string(), "user": name }));
-        self.apply(self.write().then(store::user::insert(&user)).audit(&line.row(&*self.random))).await?;
+        self.change(store::user::insert(&user), line).await?;
         Ok(user)
     }
 
@@ -51,7 +50,7 @@ impl Service {
             UserState::Disabled => "user.disable",
         };
         let line = self.line(action, caller, context).detail(json!({ "account": account.to_string(), "user": name }));
-        self.apply(self.write().then(store::user::set_state(user.id, state)).audit(&line.row(&*self.random))).await
+        self.change(store::user::set_state(user.id, state), line).await
     }
 
     /// Deletes a user, its access keys and its credentials; its id is never used again.
@@ -59,7 +58,7 @@ impl Service {
         caller.require_operator()?;
         let user = self.named_user(account, name).await?;
         let line = self.line("user.delete", caller, context).detail(json!({ "account": account.to_string(), "user": name }));
-        self.apply(self.write().then(store::user::delete(account, user.id)).audit(&line.row(&*self.random))).await
+        self.change(store::user::delete(account, user.id), line).await
     }
 
     /// Makes a group.
@@ -68,7 +67,7 @@ impl Service {
         name::check_name("name", name)?;
         let group = Group { account, name: name.to_owned(), created_at: self.now() };
         let line = self.line("group.create", caller, context).detail(json!({ "account": account.to_string(), "group": name }));
-        self.apply(self.write().then(store::group::insert(&group)).audit(&line.row(&*self.random))).await?;
+        self.change(store::group::insert(&group), line).await?;
         Ok(group)
     }
 
@@ -87,7 +86,7 @@ impl Service {
     pub async fn delete_group(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
         caller.require_operator()?;
         let line = self.line("group.delete", caller, context).detail(json!({ "account": account.to_string(), "group": name }));
-        self.apply(self.write().then(store::group::delete(account, name)).audit(&line.row(&*self.random))).await
+        self.change(store::group::delete(account, name), line).await
     }
 
     /// Puts a user into a group, or takes it out.
@@ -106,7 +105,7 @@ impl Service {
             Membership::Out => ("group.remove", store::group::remove_member(account, group, user)),
         };
         let line = self.line(action, caller, context).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
-        self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
+        self.change(part, line).await
     }
 
     /// Stops every temporary credential, session and refresh token of a principal.
@@ -122,7 +121,7 @@ impl Service {
             }
         };
         let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": principal.to_string() }));
-        self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
+        self.change(part, line).await
     }
 
     /// Returns the principal that a text means: a name as people write it, or ids as the audit has them.
@@ -137,11 +136,6 @@ impl Service {
     /// Returns the user of this name.
     pub(super) async fn named_user(&self, account: AccountId, name: &str) -> Result<User> {
         store::user::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("user", name))
-    }
-
-    /// Begins an audit line of an operator's change.
-    pub(super) fn line<'a>(&self, action: &'static str, caller: &Caller, context: &'a RequestContext) -> Line<'a> {
-        Line::new(action, self.now(), context).caller(caller)
     }
 }
 

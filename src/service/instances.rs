@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::audit::Line;
 use super::{Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat};
 use crate::domain::principal::AccountId;
@@ -61,11 +60,11 @@ impl Service {
             default: new.default,
             created_at: self.now(),
         };
-        let line = Line::new("instance.create", self.now(), context)
-            .caller(caller)
+        let line = self
+            .line("instance.create", caller, context)
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        self.apply(self.write().then(store::instance::insert(&instance)).audit(&line.row(&*self.random))).await?;
+        self.change(store::instance::insert(&instance), line).await?;
         Ok(instance)
     }
 

@@ -5,14 +5,14 @@ use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 
-use super::audit::{Audit, Line};
+use super::audit::Audit;
 use super::directory::Directory;
 use super::limits::{ActionLimits, AddressLimits};
 use super::replay::Replays;
 use super::{Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::instance::Algorithm;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{ErrorKind, Result};
 use crate::store::key::{AuthorityRow, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
 use crate::token::{Authority, Keyring, MasterKey, Sealer, SealingKey, SigningKey, SigningKeyPair};
@@ -75,9 +75,8 @@ impl Service {
         }
         let authority = load_authority(&self.store, &self.master).await?;
         let row = new_signing_key(algorithm, &authority, &self.master, self.now(), &*self.random)?;
-        let line =
-            Line::new("signing-key.create", self.now(), context).caller(&Caller::operator()).detail(serde_json::json!({ "kid": row.id }));
-        self.apply(self.write().then(key::insert_signing(&row)).audit(&line.row(&*self.random))).await
+        let line = self.line("signing-key.create", &Caller::operator(), context).detail(serde_json::json!({ "kid": row.id }));
+        self.change(key::insert_signing(&row), line).await
     }
 
     /// Renews the certificates of the signing keys before they are half used up.
@@ -164,5 +163,4 @@ async fn load_keyring(store: &Store, master: &MasterKey) -> Result<Keyring> {
     }
     let authorities = key::list_authorities(store).await?.into_iter().map(|row| row.certificate_der).collect();
     Keyring::new(Sealer::new(newest, sealing_keys)?, current, others, authorities)
-        .map_err(|error| Error::internal(error.to_string()).caused_by(error))
 }

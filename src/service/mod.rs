@@ -46,7 +46,7 @@ use crate::sign;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
 pub use crate::store::policy::PolicyKind;
-use crate::store::{self, Operation, Store, Write, change, operation};
+use crate::store::{self, Operation, Part, Store, Write, change, operation};
 use crate::token::{Keyring, MasterKey};
 
 /// How often this process asks the database what others changed.
@@ -170,6 +170,11 @@ impl Service {
     async fn apply(&self, write: Write) -> Result<()> {
         self.store.apply(write).await?;
         self.catch_up().await
+    }
+
+    /// Makes a change and its audit line in one write.
+    async fn change(&self, part: Part, line: audit::Line<'_>) -> Result<()> {
+        self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
     }
 
     /// Begins a write.

@@ -43,7 +43,7 @@ impl Service {
             Save::Update => ("policy.update", store::policy::update(&policy)),
         };
         let line = self.line(action, caller, context).detail(json!({ "account": account.to_string(), "policy": name }));
-        self.apply(self.write().then(part).audit(&line.row(&*self.random))).await?;
+        self.change(part, line).await?;
         Ok(checked.warnings)
     }
 
@@ -72,7 +72,7 @@ impl Service {
     pub async fn delete_policy(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
         caller.require_operator()?;
         let line = self.line("policy.delete", caller, context).detail(json!({ "account": account.to_string(), "policy": name }));
-        self.apply(self.write().then(store::policy::delete(account, name)).audit(&line.row(&*self.random))).await
+        self.change(store::policy::delete(account, name), line).await
     }
 
     /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
@@ -94,7 +94,7 @@ impl Service {
         let line = self
             .line(action, caller, context)
             .detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
-        self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
+        self.change(part, line).await
     }
 }
 

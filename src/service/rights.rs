@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Caller, RequestContext, Service};
 use crate::domain::error::Denial;
 use crate::domain::identity::UserState;
-use crate::domain::principal::{AccountId, Principal, PrincipalName};
+use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
 use crate::policy::{self, Context, Decision, Document, Language, Limits, Missed, NamedDocument, Outcome, Permission, Request, Resource};
@@ -194,11 +194,11 @@ fn denied(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
 }
 
 /// Reads the policies of a user.
-pub(super) async fn rights_of_user(store: &Store, account: AccountId, user: crate::domain::principal::UserId) -> Result<Rights> {
+pub(super) async fn rights_of_user(store: &Store, account: AccountId, user: UserId) -> Result<Rights> {
     Rights::compile(account, store::policy::documents_of_user(store, user).await?)
 }
 
 /// Reads the policies of a role.
-pub(super) async fn rights_of_role(store: &Store, account: AccountId, role: crate::domain::principal::RoleId) -> Result<Rights> {
+pub(super) async fn rights_of_role(store: &Store, account: AccountId, role: RoleId) -> Result<Rights> {
     Rights::compile(account, store::policy::documents_of_role(store, role).await?)
 }

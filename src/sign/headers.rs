@@ -73,8 +73,13 @@ pub(super) fn authorization(headers: &HeaderMap) -> Result<&str> {
 
 /// Returns whether a body is a form.
 pub(super) fn is_form(headers: &HeaderMap) -> Result<bool> {
-    let media_type = single(headers, &CONTENT_TYPE)?.unwrap_or_default().split(';').next().unwrap_or_default();
-    Ok(media_type.trim_ascii().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    Ok(is_form_type(single(headers, &CONTENT_TYPE)?.unwrap_or_default().as_bytes()))
+}
+
+/// Returns whether a Content-Type is a form's, whatever its parameters say.
+pub fn is_form_type(content_type: &[u8]) -> bool {
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// `Credential=.., SignedHeaders=.., Signature=..`: the part of TC3's and ACS3's Authorization that

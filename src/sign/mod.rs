@@ -25,7 +25,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use subtle::ConstantTimeEq;
 
-pub use headers::{Preview, preview};
+pub use headers::{Preview, is_form_type, preview};
 pub use parameters::Parameters;
 use secret::KeyForm;
 pub use secret::SigningSecret;
