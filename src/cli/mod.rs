@@ -13,10 +13,11 @@ mod output;
 mod policy;
 mod registry_config;
 mod revoke;
+mod role;
 mod user;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -79,10 +80,13 @@ enum Command {
     /// Groups of users, which share policies.
     #[command(subcommand)]
     Group(group::Command),
+    /// Roles, which are assumed for a while.
+    #[command(subcommand)]
+    Role(role::Command),
     /// Policies, in Tencent Cloud's CAM or Alibaba Cloud's RAM language.
     #[command(subcommand)]
     Policy(policy::Command),
-    /// Stop every temporary credential and refresh token of a principal.
+    /// Stop every temporary credential, session and refresh token of a principal, or one of them.
     Revoke(revoke::Command),
     /// Instances: the registries to log in to.
     #[command(subcommand)]
@@ -106,6 +110,11 @@ struct Named {
     /// Its name.
     #[arg(long)]
     name: String,
+}
+
+/// Reads a document from a file; `argument` is what named it.
+fn read_document(argument: &str, file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).map_err(|error| Error::invalid_parameter(argument, format!("{} can't be read: {error}", file.display())))
 }
 
 /// What every command works with.
@@ -179,6 +188,7 @@ impl Cli {
             Command::AccessKey(command) => access_key::run(&context, command).await,
             Command::User(command) => user::run(&context, command).await,
             Command::Group(command) => group::run(&context, command).await,
+            Command::Role(command) => role::run(&context, command).await,
             Command::Policy(command) => policy::run(&context, command).await,
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,

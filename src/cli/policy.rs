@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Named};
+use super::{Context, Named, read_document};
 use crate::domain::identity::Target;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::principal::{AccountId, PrincipalName};
@@ -131,8 +131,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 
 async fn save(context: &Context, document: Document, save: Save) -> Result<()> {
     let Document { policy, document: file } = document;
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| Error::invalid_parameter("document", format!("the document {} can't be read: {error}", file.display())))?;
+    let text = read_document("document", &file)?;
     let warnings = context.service.save_policy(&context.operator, policy.account, &policy.name, &text, save, &context.request).await?;
     for warning in &warnings {
         eprintln!("transire: warning: {warning}");

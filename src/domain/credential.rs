@@ -84,6 +84,11 @@ pub enum Cloud {
     Alibaba,
 }
 
+impl Cloud {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Tencent, Self::Alibaba];
+}
+
 /// The kinds of secret, told apart by their prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SecretKind {

@@ -31,8 +31,12 @@ pub enum ErrorKind {
     MalformedTime,
     /// The access key belongs to a session, and the request lacks its session token.
     SessionTokenMissing,
-    /// The session token is not one of ours, or not this access key's.
-    SessionTokenInvalid,
+    /// The session token is not one of ours, or was cut.
+    SessionTokenMalformed,
+    /// The session token is another access key's, or another cloud's.
+    SessionTokenMismatch,
+    /// The session is over: its time is up, or it was revoked.
+    SessionTokenExpired,
     /// The signature is not the one that the request and the access key give.
     SignatureMismatch {
         /// What the server signed, for the clients whose contract shows it.
@@ -95,6 +99,8 @@ pub enum ErrorKind {
         /// The parameter's name at the wire or at the command line.
         name: String,
     },
+    /// A session's policy is longer than is allowed.
+    SessionPolicyTooLong,
     /// The request as a whole can't be read (bad JSON, bad encoding, a method that isn't served).
     MalformedRequest,
     /// The caller may not do this.
@@ -222,9 +228,19 @@ impl Error {
         Self::new(ErrorKind::SessionTokenMissing, "The access key belongs to a session; send its session token with it.")
     }
 
+    /// The session token isn't one.
+    pub fn session_token_malformed() -> Self {
+        Self::new(ErrorKind::SessionTokenMalformed, "The session token is not one that this service gave out, or it was cut.")
+    }
+
     /// The session token isn't this access key's.
-    pub fn session_token_invalid() -> Self {
-        Self::new(ErrorKind::SessionTokenInvalid, "The session token is not valid for this access key.")
+    pub fn session_token_mismatch() -> Self {
+        Self::new(ErrorKind::SessionTokenMismatch, "The session token is not valid for this access key here.")
+    }
+
+    /// The session is over.
+    pub fn session_token_expired() -> Self {
+        Self::new(ErrorKind::SessionTokenExpired, "The session expired or was revoked; get a new one.")
     }
 
     /// The signature doesn't fit; `string_to_sign` is the server's.

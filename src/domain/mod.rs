@@ -7,6 +7,7 @@
 //!
 //! Start with [`error`], then [`credential`].
 
+pub mod access_key;
 pub mod clock;
 pub mod credential;
 pub mod error;

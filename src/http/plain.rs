@@ -124,12 +124,15 @@ fn status(kind: &ErrorKind) -> StatusCode {
         | ErrorKind::UnknownParameter { .. }
         | ErrorKind::WrongType { .. }
         | ErrorKind::InvalidParameter { .. }
+        | ErrorKind::SessionPolicyTooLong
         | ErrorKind::MalformedRequest
         | ErrorKind::Unsupported => StatusCode::BAD_REQUEST,
         ErrorKind::AccessKeyNotFound
         | ErrorKind::AccessKeyDisabled
         | ErrorKind::SessionTokenMissing
-        | ErrorKind::SessionTokenInvalid
+        | ErrorKind::SessionTokenMalformed
+        | ErrorKind::SessionTokenMismatch
+        | ErrorKind::SessionTokenExpired
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::BadCredentials => StatusCode::UNAUTHORIZED,
         ErrorKind::AccessDenied(_) => StatusCode::FORBIDDEN,

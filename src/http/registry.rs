@@ -244,7 +244,9 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         | ErrorKind::AccessKeyNotFound
         | ErrorKind::AccessKeyDisabled
         | ErrorKind::SessionTokenMissing
-        | ErrorKind::SessionTokenInvalid
+        | ErrorKind::SessionTokenMalformed
+        | ErrorKind::SessionTokenMismatch
+        | ErrorKind::SessionTokenExpired
         | ErrorKind::SignatureMismatch { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
         ErrorKind::AccessDenied(_) => (StatusCode::FORBIDDEN, "DENIED", None),
         ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED", None),
@@ -252,6 +254,7 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         | ErrorKind::UnknownParameter { .. }
         | ErrorKind::WrongType { .. }
         | ErrorKind::InvalidParameter { .. }
+        | ErrorKind::SessionPolicyTooLong
         | ErrorKind::MalformedRequest
         | ErrorKind::RequestExpired
         | ErrorKind::MalformedTime

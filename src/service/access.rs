@@ -10,17 +10,19 @@ use subtle::ConstantTimeEq;
 
 use super::directory::AccessKey;
 use super::{RequestContext, Service};
+use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
-use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
+use crate::domain::credential::{self, Cloud, CredentialId, CredentialState, LongTermCredential, SecretKind};
 use crate::domain::identity::{User, UserState};
 use crate::domain::instance::Instance;
 use crate::domain::principal::{AccountId, Principal, UserId};
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::sign;
+use crate::policy::{Document, Limits};
+use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
-use crate::token::{Grant, Ground};
+use crate::token::{Grant, Ground, Session};
 
 /// Who calls, after proof.
 pub struct Caller {
@@ -30,12 +32,32 @@ pub struct Caller {
 enum Identity {
     /// A cloud API call, signed with this key.
     Signed(Arc<AccessKey>),
+    /// A cloud API call, signed with the key of this session.
+    InSession(Box<OpenSession>),
     /// A registry log-in with a credential that says this.
-    LoggedIn { instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret> },
+    LoggedIn { instance: Arc<Instance>, grant: Grant, session_policy: Option<Box<Document>>, refresh_token: Option<Secret> },
     /// A registry client without a credential.
     Anonymous { instance: Arc<Instance> },
     /// Whoever runs the command line on the data.
     Operator,
+}
+
+/// A session as its token says it.
+struct OpenSession {
+    session: Session,
+    /// What narrows it, compiled.
+    policy: Option<Document>,
+    signing_secret: SigningSecret,
+}
+
+/// The access key that signed a call.
+pub(super) struct Signer<'a> {
+    pub(super) access_key_id: &'a str,
+    pub(super) principal: &'a Principal,
+    /// What all that the call gets stands on.
+    pub(super) grounds: Vec<(Ground, i64)>,
+    /// The session that the key belongs to.
+    pub(super) session: Option<&'a Session>,
 }
 
 impl Caller {
@@ -48,16 +70,37 @@ impl Caller {
     pub fn principal(&self) -> Option<&Principal> {
         match &self.identity {
             Identity::Signed(key) => Some(&key.principal),
+            Identity::InSession(open) => Some(&open.session.principal),
             Identity::LoggedIn { grant, .. } => Some(&grant.principal),
             Identity::Anonymous { .. } | Identity::Operator => None,
         }
     }
 
-    /// Returns the access key that signed the call, with what it may be used for.
-    pub(super) fn access_key(&self) -> Result<&AccessKey> {
+    /// Returns the access key that signed the call, and what comes with it.
+    pub(super) fn signer(&self) -> Result<Signer<'_>> {
         match &self.identity {
-            Identity::Signed(key) => Ok(key),
+            Identity::Signed(key) => Ok(Signer {
+                access_key_id: &key.id,
+                principal: &key.principal,
+                grounds: vec![(Ground::of(&key.principal), key.principal_generation), (Ground::AccessKey(key.id.clone()), key.generation)],
+                session: None,
+            }),
+            Identity::InSession(open) => {
+                let session = &open.session;
+                let mut grounds = session.grounds.clone();
+                grounds.push((Ground::Session(session.id.clone()), 0));
+                Ok(Signer { access_key_id: &session.access_key_id, principal: &session.principal, grounds, session: Some(session) })
+            }
             _ => Err(Error::unsupported("Only a signed call can do this.")),
+        }
+    }
+
+    /// Returns what narrows the rights of the session that the call, or its credential, came from.
+    pub(super) fn session_policy(&self) -> Option<&Document> {
+        match &self.identity {
+            Identity::InSession(open) => open.policy.as_ref(),
+            Identity::LoggedIn { session_policy, .. } => session_policy.as_deref(),
+            Identity::Signed(_) | Identity::Anonymous { .. } | Identity::Operator => None,
         }
     }
 
@@ -132,9 +175,14 @@ impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
     pub async fn admit(&self, preview: &sign::Preview<'_>) -> Result<()> {
+        let now = self.now();
         self.check_method(preview.method)?;
+        if access_key::is_of_session(preview.access_key_id) {
+            preview.method.check_time(preview.signed_at, now)?;
+            return self.session(preview.access_key_id, preview.session_token, preview.method.cloud(), now).await.map(drop);
+        }
         self.active_access_key(preview.access_key_id).await?;
-        preview.method.check_time(preview.signed_at, self.now())
+        preview.method.check_time(preview.signed_at, now)
     }
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
@@ -142,15 +190,37 @@ impl Service {
     pub async fn authenticate(&self, request: &sign::Unverified) -> Result<Caller> {
         let now = self.now();
         self.check_method(request.method())?;
-        let key = self.active_access_key(request.access_key_id()).await?;
-        request.check_time(now)?;
-        // No access key belongs to a session yet, so no session token can be this key's.
-        if request.session_token().is_some() {
-            return Err(Error::session_token_invalid());
+        let id = request.access_key_id();
+        let (identity, replay) = if access_key::is_of_session(id) {
+            request.check_time(now)?;
+            let session = self.session(id, request.session_token(), request.method().cloud(), now).await?;
+            let policy = session.session_policy.as_deref().map(read_session_policy).transpose()?;
+            let signing_secret = SigningSecret::new(session.secret.clone());
+            let open = OpenSession { session, policy, signing_secret };
+            let replay = request.verify(&open.signing_secret)?;
+            (Identity::InSession(Box::new(open)), replay)
+        } else {
+            let key = self.active_access_key(id).await?;
+            request.check_time(now)?;
+            if request.session_token().is_some() {
+                return Err(Error::session_token_mismatch());
+            }
+            let replay = request.verify(&key.signing_secret)?;
+            (Identity::Signed(key), replay)
+        };
+        self.replays.check(id, request.signed_at(), &replay, now)?;
+        Ok(Caller { identity })
+    }
+
+    /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.
+    async fn session(&self, access_key_id: &str, token: Option<&str>, cloud: Cloud, now: Timestamp) -> Result<Session> {
+        let token = token.ok_or_else(Error::session_token_missing)?;
+        let session = self.keyring.load().open_session(token).ok_or_else(Error::session_token_malformed)?;
+        if session.access_key_id != access_key_id || session.cloud != cloud {
+            return Err(Error::session_token_mismatch());
         }
-        let replay = request.verify(&key.signing_secret)?;
-        self.replays.check(&key.id, request.signed_at(), &replay, now)?;
-        Ok(Caller { identity: Identity::Signed(key) })
+        let stands = self.stands(&session.id, &session.grounds, session.expires_at, now).await?;
+        if stands { Ok(session) } else { Err(Error::session_token_expired()) }
     }
 
     fn check_method(&self, method: sign::Method) -> Result<()> {
@@ -218,14 +288,14 @@ impl Service {
         if grant.username.of(&grant.principal) != username {
             return Err(Error::bad_credentials());
         }
-        Ok(Identity::LoggedIn { instance, grant, refresh_token: None })
+        logged_in(instance, grant, None)
     }
 
     async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret) -> Result<Identity> {
         let grant = self.keyring.load().open(SecretKind::Refresh, token.expose()).ok_or_else(Error::bad_credentials)?;
         self.check_standing(&grant, self.now()).await?;
         let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
-        Ok(Identity::LoggedIn { instance, grant, refresh_token: Some(token.clone()) })
+        logged_in(instance, grant, Some(token.clone()))
     }
 
     /// Returns what a stored credential would say if it were sealed.
@@ -246,25 +316,31 @@ impl Service {
 
     /// Fails unless a grant hasn't expired and all that it stands on still does.
     async fn check_standing(&self, grant: &Grant, now: Timestamp) -> Result<()> {
-        for (ground, generation) in &grant.grounds {
+        let stands = self.stands(&grant.id, &grant.grounds, grant.expires_at, now).await?;
+        if stands { Ok(()) } else { Err(Error::bad_credentials()) }
+    }
+
+    /// Tells whether something sealed hasn't expired, wasn't revoked, and stands on what still does.
+    async fn stands(&self, id: &CredentialId, grounds: &[(Ground, i64)], expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+        for (ground, generation) in grounds {
             if !self.ground_stands(ground, *generation, now).await? {
-                return Err(Error::bad_credentials());
+                return Ok(false);
             }
         }
-        if now < grant.expires_at { Ok(()) } else { Err(Error::bad_credentials()) }
+        Ok(now < expires_at && !self.revocations.contains(id))
     }
 
     async fn ground_stands(&self, ground: &Ground, generation: i64, now: Timestamp) -> Result<bool> {
         Ok(match ground {
             Ground::Root(id) => self.directory.account(&self.store, *id).await?.is_some_and(|account| account.generation == generation),
             Ground::User(id) => self.active_user(*id).await?.is_some_and(|user| user.generation == generation),
-            // No role is assumed yet, so nothing that says so can be ours.
-            Ground::Role(_) => false,
+            Ground::Role(id) => self.directory.role(&self.store, *id).await?.is_some_and(|role| role.generation == generation),
             Ground::AccessKey(id) => {
                 let key = self.directory.access_key(&self.store, &self.master, id).await?;
                 key.is_some_and(|key| key.generation == generation)
             }
             Ground::LongTerm(id) => self.long_term_stands(id, generation, now).await?,
+            Ground::Session(id) => !self.revocations.contains(id),
         })
     }
 
@@ -311,4 +387,16 @@ impl Service {
             self.address_limits.count_refusal(address, self.now());
         }
     }
+}
+
+fn logged_in(instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret>) -> Result<Identity> {
+    let session_policy = grant.session_policy.as_deref().map(read_session_policy).transpose()?.map(Box::new);
+    Ok(Identity::LoggedIn { instance, grant, session_policy, refresh_token })
+}
+
+/// Compiles a session policy that was sealed here, and so was read before.
+fn read_session_policy(text: &str) -> Result<Document> {
+    Document::parse(text, Limits::SESSION)
+        .map(|checked| checked.document)
+        .map_err(|error| super::unexpected("a sealed session policy can't be read").caused_by(error))
 }

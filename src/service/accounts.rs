@@ -1,9 +1,9 @@
 //! Accounts and their access keys, as the operator manages them.
 
 use super::{Caller, RequestContext, Service};
+use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::principal::{AccountId, Principal};
-use crate::domain::secret::Secret;
 use crate::domain::{Result, name};
 use crate::store;
 use crate::store::access_key::{AccessKey, AccessKeyState};
@@ -11,17 +11,6 @@ use crate::store::account::Account;
 
 /// What the master key knows access-key secrets as.
 pub(super) const WRAPPED_AS: &str = "access-key";
-
-const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/// An access key just made; its secret is shown this once.
-#[derive(Debug)]
-pub struct NewAccessKey {
-    /// The id: `AKID` and 32 letters or digits. Harbor's adapter insists on the prefix.
-    pub id: String,
-    /// The secret: 32 letters or digits, as long as Tencent's.
-    pub secret: Secret,
-}
 
 impl Service {
     /// Makes an account; without an id, one of twelve digits is picked.
@@ -57,19 +46,18 @@ impl Service {
             Some(name) => Principal::User(account, self.named_user(account, name).await?.id),
             None => Principal::Root(account),
         };
-        let id = format!("AKID{}", random_text(&*self.random, ALPHANUMERIC, 32));
-        let secret = Secret::new(random_text(&*self.random, ALPHANUMERIC, 32));
+        let made = NewAccessKey::permanent(&*self.random);
         let row = AccessKey {
-            id: id.clone(),
+            id: made.id.clone(),
             principal,
-            sealed_secret: self.master.wrap(WRAPPED_AS, &id, secret.expose().as_bytes(), &*self.random),
+            sealed_secret: self.master.wrap(WRAPPED_AS, &made.id, made.secret.expose().as_bytes(), &*self.random),
             state: AccessKeyState::Active,
             generation: 0,
             created_at: self.now(),
         };
-        let line = self.line("access-key.create", caller, context).detail(serde_json::json!({ "access_key_id": id }));
+        let line = self.line("access-key.create", caller, context).detail(serde_json::json!({ "access_key_id": made.id }));
         self.change(store::access_key::insert(&row), line).await?;
-        Ok(NewAccessKey { id, secret })
+        Ok(made)
     }
 
     /// Lists the access keys of one account or of all, without their secrets.

@@ -16,7 +16,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Permission, Resource};
 use crate::store;
-use crate::token::{Grant, Ground};
+use crate::token::{Grant, Session};
 
 /// The life of a long-term credential: 3650 days, as Tencent's contract has it.
 const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
@@ -43,6 +43,26 @@ impl From<AnyInstanceId> for InstanceChoice {
     }
 }
 
+/// How long a temporary credential is to live; never longer than the session that asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// This long, at most 24 hours.
+    AtMost(Duration),
+    /// As long as the session that asks; this long for who has none.
+    OfSessionOr(Duration),
+}
+
+impl Lifetime {
+    /// Returns when a credential expires that is made `now`.
+    fn end(self, now: Timestamp, session: Option<&Session>) -> Timestamp {
+        match (self, session) {
+            (Self::OfSessionOr(_), Some(session)) => session.expires_at,
+            (Self::AtMost(ttl), Some(session)) => session.expires_at.min(now.plus(ttl.min(LONGEST_TEMPORARY_TTL))),
+            (Self::AtMost(ttl) | Self::OfSessionOr(ttl), None) => now.plus(ttl.min(LONGEST_TEMPORARY_TTL)),
+        }
+    }
+}
+
 /// What the audit says of a credential besides: with a stolen key's id, all that it got is found.
 #[derive(Serialize)]
 struct IssuedBy<'a> {
@@ -64,28 +84,28 @@ pub struct Issued {
 }
 
 impl Service {
-    /// Issues a temporary credential with a life of `ttl`, at most 24 hours: it is sealed and stored nowhere.
+    /// Issues a temporary credential: it is sealed and stored nowhere.
     pub async fn issue_temporary(
         &self,
         caller: &Caller,
         choice: &InstanceChoice,
         username: Username,
-        ttl: Duration,
+        lifetime: Lifetime,
         context: &RequestContext,
     ) -> Result<Issued> {
         let instance = self.permitted_instance(caller, choice, Permission::IssueTemporary, context).await?;
-        let key = caller.access_key()?;
+        let signer = caller.signer()?;
         let room = self.audit.reserve()?;
         let now = self.now();
         let grant = Grant {
             id: CredentialId::random(&*self.random),
-            principal: key.principal.clone(),
-            grounds: vec![(Ground::of(&key.principal), key.principal_generation), (Ground::AccessKey(key.id.clone()), key.generation)],
+            principal: signer.principal.clone(),
+            grounds: signer.grounds,
             instance: instance.id.clone(),
             username,
-            session_policy: None,
+            session_policy: signer.session.and_then(|session| session.session_policy.clone()),
             issued_at: now,
-            expires_at: now.plus(ttl.min(LONGEST_TEMPORARY_TTL)),
+            expires_at: lifetime.end(now, signer.session),
         };
         let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random)?;
         room.record(
@@ -93,7 +113,7 @@ impl Service {
                 .caller(caller)
                 .credential(&grant.id)
                 .instance(&instance)
-                .detail(IssuedBy { access_key_id: &key.id, expires_at: grant.expires_at }),
+                .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: grant.expires_at }),
         );
         Ok(Issued { username: username.of(&grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
     }
@@ -106,10 +126,15 @@ impl Service {
         description: &str,
         context: &RequestContext,
     ) -> Result<Issued> {
+        let signer = caller.signer()?;
+        if signer.session.is_some() {
+            return Err(Error::unsupported(
+                "A session can't get a long-term credential, which would outlive it; ask with a permanent access key, or for a temporary one.",
+            ));
+        }
         let instance = self.permitted_instance(caller, choice, Permission::IssueLongTerm, context).await?;
         name::check_description("Desc", description)?;
-        let key = caller.access_key()?;
-        let principal = key.principal.clone();
+        let principal = signer.principal.clone();
         let now = self.now();
         let id = CredentialId::random(&*self.random);
         let secret = credential::long_term_secret(&id, &*self.random);
@@ -131,7 +156,7 @@ impl Service {
             .caller(caller)
             .credential(&id)
             .instance(&instance)
-            .detail(IssuedBy { access_key_id: &key.id, expires_at: stored.expires_at });
+            .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
         self.store.apply(self.write().then(store::credential::insert(&stored)).audit(&line.row(&*self.random))).await?;
         Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
@@ -201,7 +226,7 @@ impl Service {
             InstanceChoice::Tcr(id) => self.directory.instance(&self.store, id).await?,
             InstanceChoice::Cri(id) => self.directory.instance_by_cri_id(&self.store, id).await?,
             InstanceChoice::Default => {
-                let account = caller.access_key()?.principal.account();
+                let account = caller.signer()?.principal.account();
                 let found = self.directory.default_instance(&self.store, account).await?;
                 Some(found.ok_or_else(|| {
                     Error::new(

@@ -11,7 +11,7 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::domain::credential::{CredentialId, LongTermCredential};
-use crate::domain::identity::{User, UserState};
+use crate::domain::identity::{Role, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
@@ -71,6 +71,7 @@ pub(super) struct Directory {
     instances: Instances,
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
     users: Cache<UserId, Arc<User>>,
+    roles: Cache<RoleId, Arc<Role>>,
     rights: Cache<Holder, Arc<Rights>>,
     /// How often something was dropped; a fill is kept only while it is what it was before the fill.
     drops: Mutex<u64>,
@@ -78,6 +79,8 @@ pub(super) struct Directory {
     position: AtomicI64,
     /// How often the keys that sign and seal changed, as far as the feed was read.
     key_changes: AtomicU64,
+    /// How often something was revoked by itself, as far as the feed was read.
+    revocations: AtomicU64,
     /// Held while the feed is read, so that positions are applied in order.
     reading: tokio::sync::Mutex<()>,
 }
@@ -96,10 +99,12 @@ impl Directory {
             },
             credentials: Cache::new(CAPACITY),
             users: Cache::new(CAPACITY),
+            roles: Cache::new(CAPACITY),
             rights: Cache::new(CAPACITY),
             drops: Mutex::new(0),
             position: AtomicI64::new(position),
             key_changes: AtomicU64::new(0),
+            revocations: AtomicU64::new(0),
             reading: tokio::sync::Mutex::new(()),
         }
     }
@@ -162,6 +167,10 @@ impl Directory {
         self.entry(&self.users, &id, async || user::find(store, id).await).await
     }
 
+    pub(super) async fn role(&self, store: &Store, id: RoleId) -> Result<Option<Arc<Role>>> {
+        self.entry(&self.roles, &id, async || role::find(store, id).await).await
+    }
+
     /// Returns the policies of a user; those of a user that isn't there allow nothing.
     pub(super) async fn rights_of_user(&self, store: &Store, account: AccountId, id: UserId) -> Result<Arc<Rights>> {
         self.rights(Holder::User(id), async || rights::rights_of_user(store, account, id).await).await
@@ -208,6 +217,11 @@ impl Directory {
     /// Returns how often the keys changed: who holds keys that were read at another count reads them again.
     pub(super) fn key_changes(&self) -> u64 {
         self.key_changes.load(Ordering::Acquire)
+    }
+
+    /// Returns how often something was revoked by itself: who holds the list of another count reads it again.
+    pub(super) fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::Acquire)
     }
 
     /// Reads what changed and drops it.
@@ -259,8 +273,15 @@ impl Directory {
                 self.access_keys.clear();
                 self.credentials.clear();
             }
+            Noun::Role => {
+                if let Ok(id) = id.parse::<RoleId>() {
+                    self.roles.remove(&id);
+                    self.rights.remove(&Holder::Role(id));
+                }
+            }
             // A change of policies is rare, and may concern every user of its account.
-            Noun::Role | Noun::Policies => self.rights.clear(),
+            Noun::Policies => self.rights.clear(),
+            Noun::Revocation => self.revoked(),
             Noun::OidcProvider => {}
             Noun::SealingKey | Noun::SigningKey | Noun::Authority => self.keys_changed(),
             Noun::Unknown => {
@@ -269,10 +290,16 @@ impl Directory {
                 self.instances.clear();
                 self.credentials.clear();
                 self.users.clear();
+                self.roles.clear();
                 self.rights.clear();
                 self.keys_changed();
+                self.revoked();
             }
         }
+    }
+
+    fn revoked(&self) {
+        self.revocations.fetch_add(1, Ordering::Release);
     }
 
     fn keys_changed(&self) {

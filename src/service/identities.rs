@@ -1,12 +1,13 @@
-//! Users and groups, as the operator manages them.
+//! Users, groups and roles, as the operator manages them.
 
 use serde_json::json;
 
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, random_text};
-use crate::domain::identity::{Group, User, UserState};
-use crate::domain::principal::{AccountId, Principal, PrincipalName, UserId};
+use crate::domain::identity::{Group, Role, User, UserState};
+use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
 use crate::domain::{Error, Result, name};
+use crate::policy::{Limits, TrustPolicy};
 use crate::store;
 
 impl Service {
@@ -108,22 +109,6 @@ impl Service {
         self.change(part, line).await
     }
 
-    /// Stops every temporary credential, session and refresh token of a principal.
-    pub async fn revoke(&self, caller: &Caller, principal: &PrincipalName, context: &RequestContext) -> Result<()> {
-        caller.require_operator()?;
-        let account = principal.account();
-        let part = match principal {
-            PrincipalName::Root(account) => store::account::raise_generation(*account),
-            PrincipalName::User(_, name) => store::user::raise_generation(self.named_user(account, name).await?.id),
-            PrincipalName::Role(_, name) => {
-                let role = store::role::find_by_name(&self.store, account, name).await?;
-                store::role::raise_generation(role.ok_or_else(|| Error::not_found("role", name))?.id)
-            }
-        };
-        let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": principal.to_string() }));
-        self.change(part, line).await
-    }
-
     /// Returns the principal that a text means: a name as people write it, or ids as the audit has them.
     pub async fn principal(&self, caller: &Caller, text: &str) -> Result<Principal> {
         caller.require_operator()?;
@@ -131,6 +116,56 @@ impl Service {
             Ok(PrincipalName::User(account, name)) => Ok(Principal::User(account, self.named_user(account, &name).await?.id)),
             _ => text.parse(),
         }
+    }
+
+    /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know about it, too.
+    pub async fn create_role(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        name: &str,
+        trust_policy: &str,
+        max_session_seconds: u32,
+        context: &RequestContext,
+    ) -> Result<(Role, Vec<String>)> {
+        caller.require_operator()?;
+        name::check_name("name", name)?;
+        let checked = TrustPolicy::parse(trust_policy, Limits::POLICY)?;
+        let (least, most) = (Role::SHORTEST_MAX_SESSION, Role::LONGEST_MAX_SESSION);
+        if !(least..=most).contains(&max_session_seconds) {
+            return Err(Error::invalid_parameter("max-session", format!("a session lasts {least} to {most} seconds at most")));
+        }
+        let role = Role {
+            id: random_role_id(&*self.random)?,
+            account,
+            name: name.to_owned(),
+            trust_policy: trust_policy.to_owned(),
+            max_session_seconds,
+            generation: 0,
+            created_at: self.now(),
+        };
+        let line = self.line("role.create", caller, context).detail(json!({ "account": account.to_string(), "role": name }));
+        self.change(store::role::insert(&role), line).await?;
+        Ok((role, checked.warnings))
+    }
+
+    /// Lists the roles of an account.
+    pub async fn roles(&self, caller: &Caller, account: AccountId) -> Result<Vec<Role>> {
+        caller.require_operator()?;
+        store::role::list(&self.store, account).await
+    }
+
+    /// Deletes a role: its sessions stop, and what they got.
+    pub async fn delete_role(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        let role = self.named_role(account, name).await?;
+        let line = self.line("role.delete", caller, context).detail(json!({ "account": account.to_string(), "role": name }));
+        self.change(store::role::delete(account, role.id), line).await
+    }
+
+    /// Returns the role of this name.
+    pub(super) async fn named_role(&self, account: AccountId, name: &str) -> Result<Role> {
+        store::role::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("role", name))
     }
 
     /// Returns the user of this name.
@@ -146,6 +181,11 @@ pub enum Membership {
     In,
     /// It isn't.
     Out,
+}
+
+/// Eighteen digits that begin with a 4, as long as Tencent's.
+fn random_role_id(random: &dyn Random) -> Result<RoleId> {
+    format!("4{}", random_text(random, b"0123456789", 17)).parse()
 }
 
 /// Twelve digits that begin with a 2: Tencent's users have ids like accounts', and here the first digit

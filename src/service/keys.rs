@@ -9,6 +9,7 @@ use super::audit::Audit;
 use super::directory::Directory;
 use super::limits::{ActionLimits, AddressLimits};
 use super::replay::Replays;
+use super::revocations::Revocations;
 use super::{Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::instance::Algorithm;
@@ -50,6 +51,7 @@ impl Service {
             action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             replays: Replays::new(settings.nonces_per_access_key),
+            revocations: Revocations::load(&store).await?,
             directory: Directory::new(position),
             keyring: ArcSwap::from_pointee(keyring),
             keyring_read_at: AtomicU64::new(0),

@@ -19,7 +19,9 @@ mod limits;
 mod notes;
 mod policies;
 mod replay;
+mod revocations;
 mod rights;
+mod sessions;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,15 +32,16 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub use self::access::{Caller, LogIn};
-pub use self::accounts::NewAccessKey;
 pub use self::audit::AuditMode;
-pub use self::credentials::{InstanceChoice, Issued};
+pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
 pub use self::instances::NewInstance;
 pub use self::keys::is_set_up;
 pub use self::policies::{Attached, Save};
 pub use self::rights::Explained;
+pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
+pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::{Error, Result};
 pub use crate::policy::Permission;
@@ -117,6 +120,7 @@ pub struct Service {
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
     replays: replay::Replays,
+    revocations: revocations::Revocations,
     audit: audit::Audit,
 }
 
@@ -186,7 +190,8 @@ impl Service {
     /// the audit lines that are older than the settings keep.
     async fn trim(&self) -> Result<()> {
         let old = self.now().minus(RECORDS_KEPT);
-        let mut write = self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old));
+        let revoked = store::revocation::trim(self.now().minus(revocations::KEPT));
+        let mut write = self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old)).then(revoked);
         if self.settings.audit_days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);
             write = write.then(store::audit::trim(self.now().minus(day * self.settings.audit_days)));
@@ -197,6 +202,7 @@ impl Service {
     /// Obeys what was changed since, here or elsewhere.
     pub async fn catch_up(&self) -> Result<()> {
         self.directory.catch_up(&self.store).await?;
+        self.revocations.catch_up(&self.store, self.directory.revocations()).await?;
         let changes = self.directory.key_changes();
         if self.keyring_read_at.load(Ordering::Acquire) != changes {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.

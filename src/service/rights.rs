@@ -78,17 +78,16 @@ impl Service {
             None if caller.require_operator().is_ok() => Holder::Root,
             None => Holder::Nobody,
         };
-        let session_policy = caller.grant().and_then(|grant| grant.session_policy.as_deref());
-        let session = session_policy.map(|text| Document::parse(text, Limits::SESSION)).transpose()?;
+        let session = caller.session_policy();
         Ok(match &holder {
             Holder::Nobody => Outcome::DeniedImplicitly,
             Holder::Root if session.is_none() => Outcome::Allowed,
             Holder::Root => {
                 let owner = caller.principal().map(Principal::account).ok_or_else(|| super::unexpected("a session of nobody"))?;
-                policy::decide(&session_document(owner, session.as_ref().map(|checked| &checked.document)), request).outcome
+                policy::decide(&session_document(owner, session), request).outcome
             }
             Holder::Policies(rights) => {
-                let session = session.as_ref().map(|checked| session_document(rights.owner, Some(&checked.document)));
+                let session = session.map(|document| session_document(rights.owner, Some(document)));
                 policy::decide_session(&rights.named(), session.as_deref(), request).outcome
             }
         })
@@ -133,7 +132,7 @@ impl Service {
                 Some(self.directory.rights_of_user(&self.store, account, user.id).await?)
             }
             PrincipalName::Role(_, name) => {
-                let role = store::role::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("role", name))?;
+                let role = self.named_role(account, name).await?;
                 Some(self.directory.rights_of_role(&self.store, account, role.id).await?)
             }
         };
@@ -183,14 +182,19 @@ fn session_document(owner: AccountId, document: Option<&Document>) -> Vec<NamedD
 }
 
 fn denied(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
+    let denial = denial(caller, request, outcome);
+    Error::new(ErrorKind::AccessDenied(Box::new(denial)), "The caller may not do this; `transire policy explain` says why.")
+}
+
+/// Says what was denied to whom, in the words of both languages.
+pub(super) fn denial(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Denial {
     let named = |language| (request.permission.name(language).to_owned(), request.resource_name(language));
-    let denial = Denial {
+    Denial {
         cam: named(Language::Cam),
         ram: named(Language::Ram),
         principal: caller.principal().cloned(),
         explicit: outcome == Outcome::DeniedExplicitly,
-    };
-    Error::new(ErrorKind::AccessDenied(Box::new(denial)), "The caller may not do this; `transire policy explain` says why.")
+    }
 }
 
 /// Reads the policies of a user.

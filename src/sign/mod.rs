@@ -31,6 +31,7 @@ use secret::KeyForm;
 pub use secret::SigningSecret;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::credential::Cloud;
 use crate::domain::{Error, Result};
 
 /// A request as it came: what signatures cover.
@@ -92,9 +93,17 @@ impl Method {
     /// Returns how far a request's time may be from the server's, before or after: 5 minutes at Tencent
     /// (common parameters of its API documents), 15 at Alibaba (help document 48054).
     pub fn window(self) -> Duration {
+        match self.cloud() {
+            Cloud::Tencent => Duration::from_mins(5),
+            Cloud::Alibaba => Duration::from_mins(15),
+        }
+    }
+
+    /// Returns the cloud whose method it is.
+    pub fn cloud(self) -> Cloud {
         match self {
-            Self::Tc3HmacSha256 | Self::TencentHmacSha1 | Self::TencentHmacSha256 => Duration::from_mins(5),
-            Self::Acs3HmacSha256 | Self::AlibabaRpcHmacSha1 | Self::AlibabaRoaHmacSha1 => Duration::from_mins(15),
+            Self::Tc3HmacSha256 | Self::TencentHmacSha1 | Self::TencentHmacSha256 => Cloud::Tencent,
+            Self::Acs3HmacSha256 | Self::AlibabaRpcHmacSha1 | Self::AlibabaRoaHmacSha1 => Cloud::Alibaba,
         }
     }
 

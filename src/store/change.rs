@@ -48,12 +48,14 @@ pub enum Noun {
     Policies,
     /// An OpenID Connect issuer, by `ACCOUNT/NAME`.
     OidcProvider,
+    /// A sealed credential or session that was revoked by itself.
+    Revocation,
     /// Something that only a newer version of this service knows.
     Unknown,
 }
 
 impl Noun {
-    const KNOWN: [Self; 11] = [
+    const KNOWN: [Self; 12] = [
         Self::Account,
         Self::AccessKey,
         Self::Instance,
@@ -65,6 +67,7 @@ impl Noun {
         Self::Role,
         Self::Policies,
         Self::OidcProvider,
+        Self::Revocation,
     ];
 
     fn name(self) -> &'static str {
@@ -80,6 +83,7 @@ impl Noun {
             Self::Role => "role",
             Self::Policies => "policies",
             Self::OidcProvider => "oidc_provider",
+            Self::Revocation => "revocation",
             Self::Unknown => "unknown",
         }
     }

@@ -40,6 +40,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0003_identities.sql"),
         postgres: include_str!("../../migrations/postgres/0003_identities.sql"),
     },
+    Migration {
+        number: 4,
+        name: "revocations",
+        sqlite: include_str!("../../migrations/sqlite/0004_revocations.sql"),
+        postgres: include_str!("../../migrations/postgres/0004_revocations.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

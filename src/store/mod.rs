@@ -19,6 +19,7 @@ pub mod meta;
 pub mod oidc_provider;
 pub mod operation;
 pub mod policy;
+pub mod revocation;
 pub mod role;
 pub mod user;
 
@@ -172,6 +173,7 @@ fn statements() -> impl Iterator<Item = Statement> {
         operation::STATEMENTS,
         policy::STATEMENTS,
         principal_id::STATEMENTS,
+        revocation::STATEMENTS,
         role::STATEMENTS,
         user::STATEMENTS,
     ]

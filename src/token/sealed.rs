@@ -33,8 +33,8 @@ use crate::domain::{Error, Result};
 pub const SESSION_POLICY_LONGEST: usize = 4096;
 /// The most characters of a session's own policy: what the clouds take.
 pub const SESSION_POLICY_CHARACTERS: usize = 2048;
-/// The most bytes of a session's name.
-pub const SESSION_NAME_LONGEST: usize = 64;
+/// The most bytes of a session's name: Tencent's limit.
+pub const SESSION_NAME_LONGEST: usize = 128;
 /// The most bytes of an access key's id; the clouds' own have 36 at most.
 pub const ACCESS_KEY_ID_LONGEST: usize = 128;
 /// The most bytes of a session's signing secret; the clouds' own have 32.
@@ -68,6 +68,8 @@ pub enum Ground {
     AccessKey(String),
     /// A long-term credential: it logged in.
     LongTerm(CredentialId),
+    /// A session, by its token's own id: its access key signed the call. It has no generation: 0.
+    Session(CredentialId),
 }
 
 impl Ground {

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::domain::credential::Username;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, InstanceChoice, Service};
+use crate::service::{Caller, InstanceChoice, Lifetime, Service};
 use crate::sign::Parameters;
 
 use super::super::edge::{Door, Visit};
 use super::Envelope;
 
-/// How long a credential lives when nothing is said.
-const DEFAULT_HOURS: u64 = 1;
+/// How long a credential lives when nothing is said: an hour, or as long as the STS token that asked for it.
+const DEFAULT_LIFETIME: Lifetime = Lifetime::OfSessionOr(Duration::from_hours(1));
 /// The most that may be asked for.
 const MOST_HOURS: u64 = 24;
 
@@ -84,16 +84,16 @@ fn check_format(parameters: &Parameters) -> Result<()> {
 }
 
 /// Reads `ExpiresInHours`: a whole number from 1 to 24.
-fn hours(parameters: &Parameters) -> Result<Duration> {
+fn lifetime(parameters: &Parameters) -> Result<Lifetime> {
     let hours = match given(parameters, "ExpiresInHours") {
-        None => DEFAULT_HOURS,
+        None => return Ok(DEFAULT_LIFETIME),
         Some(text) => Some(text)
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| text.parse().ok())
             .filter(|hours| (1..=MOST_HOURS).contains(hours))
             .ok_or_else(|| Error::invalid_parameter("ExpiresInHours", format!("It is a whole number of hours from 1 to {MOST_HOURS}.")))?,
     };
-    Ok(Duration::from_secs(hours * 60 * 60))
+    Ok(Lifetime::AtMost(Duration::from_hours(hours)))
 }
 
 #[derive(Serialize)]
@@ -117,10 +117,10 @@ async fn get_authorization_token(
     envelope: &Envelope,
 ) -> Result<Response> {
     let instance_id = given(parameters, "InstanceId").ok_or_else(|| Error::missing_parameter("InstanceId"))?;
-    let ttl = hours(parameters)?;
+    let lifetime = lifetime(parameters)?;
     // A malformed id can't name an instance; it is answered as one that isn't there.
     let instance = InstanceChoice::Cri(instance_id.parse()?);
-    let issued = service.issue_temporary(caller, &instance, Username::CrTempUser, ttl, &visit.context).await?;
+    let issued = service.issue_temporary(caller, &instance, Username::CrTempUser, lifetime, &visit.context).await?;
     let output = AuthorizationToken {
         request_id: &visit.context.request_id,
         expire_time: issued.expires_at.unix_millis(),
@@ -149,8 +149,7 @@ struct TokensData<'a> {
 }
 
 async fn get_tokens(service: &Service, caller: &Caller, visit: &Visit, envelope: &Envelope) -> Result<Response> {
-    let ttl = Duration::from_secs(DEFAULT_HOURS * 60 * 60);
-    let issued = service.issue_temporary(caller, &InstanceChoice::Default, Username::CrTempUser, ttl, &visit.context).await?;
+    let issued = service.issue_temporary(caller, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME, &visit.context).await?;
     let output = Tokens {
         data: TokensData {
             authorization_token: issued.secret.expose(),

@@ -43,9 +43,11 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
         ErrorKind::RequestExpired => of(bad, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."),
         ErrorKind::MalformedTime => of(bad, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted."),
         ErrorKind::SessionTokenMissing => of(bad, "MissingSecurityToken", "SecurityToken is mandatory for this action."),
-        ErrorKind::SessionTokenInvalid => {
+        ErrorKind::SessionTokenMalformed => of(bad, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed."),
+        ErrorKind::SessionTokenMismatch => {
             of(bad, "InvalidSecurityToken.MismatchWithAccessKey", "Specified SecurityToken mismatch with the AccessKey.")
         }
+        ErrorKind::SessionTokenExpired => of(bad, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."),
         // The old Python SDK splits at the first colon, and falls over without one; what follows it
         // must be the server's string to sign, for it is compared with the client's.
         ErrorKind::SignatureMismatch { string_to_sign } => Answer {
@@ -96,6 +98,7 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
                 ..of(bad, "", "")
             }
         }
+        ErrorKind::SessionPolicyTooLong => ours(bad, "InvalidParameter.PolicySize"),
         ErrorKind::MalformedRequest => ours(bad, "InvalidParameter"),
         ErrorKind::AccessDenied(_) | ErrorKind::BadCredentials => of(StatusCode::FORBIDDEN, "NoPrivilege", "Access denied for this user."),
         // Divergence: the code is what Terraform's provider looks for; status and text aren't documented.
@@ -107,6 +110,7 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
             ),
             ..of(StatusCode::NOT_FOUND, "INSTANCE_NOT_EXIST", "")
         },
+        ErrorKind::NotFound { noun: "role" } => of(StatusCode::NOT_FOUND, "EntityNotExist.Role", "The specified Role not exists."),
         ErrorKind::NotFound { noun } => Answer {
             code: Cow::Owned(format!("{}_NOT_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))),
             ..ours(StatusCode::NOT_FOUND, "")

@@ -27,7 +27,10 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
             pick("The SecretId is not found, please ensure that your SecretId is correct.", "SecretId不存在，请输入正确的密钥。"),
         ),
         ErrorKind::RequestExpired => ("AuthFailure.SignatureExpire", own()),
-        ErrorKind::SessionTokenMissing | ErrorKind::SessionTokenInvalid => ("AuthFailure.TokenFailure", own()),
+        ErrorKind::SessionTokenMissing
+        | ErrorKind::SessionTokenMalformed
+        | ErrorKind::SessionTokenMismatch
+        | ErrorKind::SessionTokenExpired => ("AuthFailure.TokenFailure", own()),
         ErrorKind::SignatureMismatch { .. } => (
             "AuthFailure.SignatureFailure",
             pick(
@@ -77,6 +80,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
             ("InvalidParameterValue", Cow::Owned(format!("A value specified in `{name}` is not valid, is unsupported, or cannot be used.")))
         }
         ErrorKind::InvalidParameter { .. } | ErrorKind::MalformedTime => ("InvalidParameterValue", own()),
+        ErrorKind::SessionPolicyTooLong => ("InvalidParameter.PolicyTooLong", own()),
         ErrorKind::MalformedRequest => ("InvalidParameter", own()),
         ErrorKind::AccessDenied(denial) => {
             let (action, resource) = &denial.cam;
@@ -90,6 +94,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
             ("AuthFailure.UnauthorizedOperation", Cow::Owned(text))
         }
         ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance => ("ResourceNotFound.TcrResourceNotFound", own()),
+        ErrorKind::NotFound { noun: "role" } => ("ResourceNotFound.RoleNotFound", own()),
         // Terraform takes exactly this code, without a second half, for "gone".
         ErrorKind::NotFound { .. } => ("ResourceNotFound", own()),
         ErrorKind::AlreadyExists { .. } => ("ResourceInUse", own()),

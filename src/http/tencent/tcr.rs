@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::domain::credential::Username;
 use crate::domain::name::check_description;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, InstanceChoice, Issued, Service};
+use crate::service::{Caller, InstanceChoice, Issued, Lifetime, Service};
 
 use super::super::edge::{Door, Visit};
 use super::parameters::Parameters;
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
-const TEMPORARY_TTL: Duration = Duration::from_secs(60 * 60);
+const TEMPORARY: Lifetime = Lifetime::AtMost(Duration::from_hours(1));
 
 /// What can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ async fn create_instance_token(
     // A malformed id can't name an instance; it is answered as one that isn't there.
     let instance = InstanceChoice::Tcr(registry_id.parse()?);
     let issued = match token_type {
-        TokenType::Temporary => service.issue_temporary(caller, &instance, Username::NumericId, TEMPORARY_TTL, &visit.context).await?,
+        TokenType::Temporary => service.issue_temporary(caller, &instance, Username::NumericId, TEMPORARY, &visit.context).await?,
         TokenType::LongTerm => service.issue_long_term(caller, &instance, &description, &visit.context).await?,
     };
     Ok((issued, token_type))

@@ -15,6 +15,7 @@
 //!   3 role                      role (8)
 //!   4 access key                length (1), id
 //!   5 long-term credential      its id (20)
+//!   6 session                   its token's id (20)
 //! session policy              tag (1), then by tag
 //!   0 none
 //!   1 one                       length (2), text
@@ -87,6 +88,7 @@ mod tag {
         pub(in super::super) const ROLE: u8 = 3;
         pub(in super::super) const ACCESS_KEY: u8 = 4;
         pub(in super::super) const LONG_TERM: u8 = 5;
+        pub(in super::super) const SESSION: u8 = 6;
     }
     pub(super) mod policy {
         pub(in super::super) const NONE: u8 = 0;
@@ -270,6 +272,10 @@ impl Writer<'_> {
                     self.byte(tag::ground::LONG_TERM);
                     self.credential_id(id);
                 }
+                Ground::Session(id) => {
+                    self.byte(tag::ground::SESSION);
+                    self.credential_id(id);
+                }
             }
             self.integer(*generation);
         }
@@ -375,6 +381,7 @@ impl<'a> Reader<'a> {
             tag::ground::ROLE => Ground::Role(self.role()?),
             tag::ground::ACCESS_KEY => Ground::AccessKey(self.text(ACCESS_KEY_ID_LONGEST)?.to_owned()),
             tag::ground::LONG_TERM => Ground::LongTerm(self.credential_id()?),
+            tag::ground::SESSION => Ground::Session(self.credential_id()?),
             _ => return None,
         })
     }

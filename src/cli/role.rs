@@ -1,0 +1,65 @@
+//! `transire role`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Context, Named, read_document};
+use crate::domain::Result;
+use crate::domain::principal::AccountId;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a role, which can be assumed by whom its trust policy names.
+    Create(Create),
+    /// List an account's roles.
+    List {
+        /// The account's id.
+        #[arg(long)]
+        account: AccountId,
+    },
+    /// Delete a role: its sessions stop, and all that they got.
+    Delete(Named),
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    role: Named,
+    /// A file that says who may assume it, in CAM's or RAM's language.
+    #[arg(long, value_name = "FILE")]
+    trust_policy: PathBuf,
+    /// The longest that a session may live, in seconds: 3600 to 43200.
+    #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
+    max_session: u32,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator) = (&context.service, &context.operator);
+    match command {
+        Command::Create(Create { role: Named { account, name }, trust_policy, max_session }) => {
+            let text = read_document("trust-policy", &trust_policy)?;
+            let (role, warnings) = service.create_role(operator, account, &name, &text, max_session, &context.request).await?;
+            for warning in &warnings {
+                eprintln!("transire: warning: {warning}");
+            }
+            context.output.one(vec![
+                ("role_id", role.id.to_string().into()),
+                ("name", role.name.into()),
+                ("tencent_arn", format!("qcs::cam::uin/{account}:roleName/{name}").into()),
+                ("alibaba_arn", format!("acs:ram::{account}:role/{name}").into()),
+                ("warnings", warnings.into()),
+            ])
+        }
+        Command::List { account } => {
+            let rows = service.roles(operator, account).await?.into_iter().map(|role| {
+                vec![role.id.to_string().into(), role.name.into(), role.max_session_seconds.into(), role.created_at.rfc3339().into()]
+            });
+            context.output.list(&["role_id", "name", "max_session_seconds", "created_at"], rows.collect())
+        }
+        Command::Delete(one) => {
+            service.delete_role(operator, one.account, &one.name, &context.request).await?;
+            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
+        }
+    }
+}

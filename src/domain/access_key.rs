@@ -1,0 +1,66 @@
+//! Access keys: what their ids look like, and what that tells.
+//!
+//! A session's key is known at sight: nothing of it is stored, so its session token must say what it is.
+
+use super::clock::{Random, random_text};
+use super::credential::Cloud;
+use super::secret::Secret;
+
+const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// How many random letters or digits an id or a secret has; as many as Tencent's.
+const LENGTH: usize = 32;
+/// What a permanent key's id begins with; Harbor's adapter insists on it.
+const PERMANENT: &str = "AKID";
+
+/// An access key just made; its secret is shown this once.
+#[derive(Debug)]
+pub struct NewAccessKey {
+    /// The id: a prefix that says what key it is, and 32 letters or digits.
+    pub id: String,
+    /// The secret: 32 letters or digits.
+    pub secret: Secret,
+}
+
+impl NewAccessKey {
+    /// Makes a key that lives until it is deleted: `AKID…`.
+    pub fn permanent(random: &dyn Random) -> Self {
+        Self::of(PERMANENT, random)
+    }
+
+    /// Makes a session's key: `AKID-…` at Tencent's door, `STS.…` at Alibaba's.
+    pub fn of_session(cloud: Cloud, random: &dyn Random) -> Self {
+        Self::of(session_prefix(cloud), random)
+    }
+
+    fn of(prefix: &str, random: &dyn Random) -> Self {
+        let id = format!("{prefix}{}", random_text(random, ALPHANUMERIC, LENGTH));
+        Self { id, secret: Secret::new(random_text(random, ALPHANUMERIC, LENGTH)) }
+    }
+}
+
+/// Returns whether an access key's id is of a session.
+pub fn is_of_session(id: &str) -> bool {
+    Cloud::ALL.into_iter().any(|cloud| id.starts_with(session_prefix(cloud)))
+}
+
+/// No permanent key's id begins so: after `AKID` it has letters and digits only.
+fn session_prefix(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Tencent => "AKID-",
+        Cloud::Alibaba => "STS.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::SystemRandom;
+
+    #[test]
+    fn a_sessions_key_is_known_at_sight() {
+        assert!(!is_of_session(&NewAccessKey::permanent(&SystemRandom).id));
+        for cloud in Cloud::ALL {
+            assert!(is_of_session(&NewAccessKey::of_session(cloud, &SystemRandom).id));
+        }
+    }
+}

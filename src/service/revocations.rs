@@ -1,0 +1,85 @@
+//! The kill switch: what was given out stops, though nothing of it is stored.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde_json::json;
+
+use super::{Caller, RequestContext, Service};
+use crate::domain::credential::{CredentialId, CredentialState};
+use crate::domain::principal::PrincipalName;
+use crate::domain::{Error, Result};
+use crate::store::{self, Part, Store, revocation};
+
+/// How long a revocation is kept: longer than anything sealed lives, by more than clocks differ.
+pub(super) const KEPT: Duration = Duration::from_hours(48);
+
+/// The sealed credentials and sessions that were revoked one by one; few, because it is done by hand.
+pub(super) struct Revocations {
+    ids: ArcSwap<HashSet<CredentialId>>,
+    /// The count of [`super::directory::Directory::revocations`] that they were read at.
+    read_at: AtomicU64,
+}
+
+impl Revocations {
+    pub(super) async fn load(store: &Store) -> Result<Self> {
+        Ok(Self { ids: ArcSwap::from_pointee(read(store).await?), read_at: AtomicU64::new(0) })
+    }
+
+    pub(super) fn contains(&self, id: &CredentialId) -> bool {
+        let ids = self.ids.load();
+        !ids.is_empty() && ids.contains(id)
+    }
+
+    /// Reads the list again, unless it was read at this count of changes.
+    pub(super) async fn catch_up(&self, store: &Store, count: u64) -> Result<()> {
+        if self.read_at.load(Ordering::Acquire) != count {
+            self.ids.store(Arc::new(read(store).await?));
+            // Noted only once it is done: the feed tells of a change once, and reading may fail.
+            self.read_at.store(count, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+async fn read(store: &Store) -> Result<HashSet<CredentialId>> {
+    Ok(revocation::list(store).await?.into_iter().collect())
+}
+
+impl Service {
+    /// Stops every temporary credential, session and refresh token of a principal.
+    pub async fn revoke(&self, caller: &Caller, principal: &PrincipalName, context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        let account = principal.account();
+        let part = match principal {
+            PrincipalName::Root(account) => store::account::raise_generation(*account),
+            PrincipalName::User(_, name) => store::user::raise_generation(self.named_user(account, name).await?.id),
+            PrincipalName::Role(_, name) => store::role::raise_generation(self.named_role(account, name).await?.id),
+        };
+        let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": principal.to_string() }));
+        self.change(part, line).await
+    }
+
+    /// Stops one credential or session of a principal, and what came from it: a long-term one is disabled.
+    ///
+    /// Sealed ones are known by their ids alone, which the audit has; that this one is the principal's can't be told.
+    pub async fn revoke_credential(
+        &self,
+        caller: &Caller,
+        principal: &PrincipalName,
+        id: &CredentialId,
+        context: &RequestContext,
+    ) -> Result<()> {
+        caller.require_operator()?;
+        let part: Part = match self.directory.credential(&self.store, id).await? {
+            Some(stored) if stored.principal.account() != principal.account() => return Err(Error::not_found("credential", id)),
+            Some(_) => store::credential::set_state(id, CredentialState::Disabled),
+            None => revocation::insert(id, self.now()),
+        };
+        let line = self.line("credential.revoke", caller, context).credential(id).detail(json!({ "revoked": principal.to_string() }));
+        self.change(part, line).await
+    }
+}

@@ -1,0 +1,309 @@
+//! STS: temporary identities, and who calls.
+//!
+//! A session is sealed into its token and stored nowhere: its access key signs only together with the token,
+//! only at the door of the cloud that issued it, and only while all stands that it came from.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::audit::Line;
+use super::rights::denial;
+use super::{Caller, RequestContext, Service};
+use crate::domain::access_key::NewAccessKey;
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{Cloud, CredentialId};
+use crate::domain::identity::Role;
+use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::{Assumer, Document, Limits, Outcome, Permission, Request, Resource, TrustPolicy, trust};
+use crate::store;
+use crate::token::{GROUNDS_MOST, Ground, SESSION_POLICY_CHARACTERS, Session};
+
+/// How long a federation token lives when nothing is said, in seconds.
+const FEDERATION_DEFAULT: u32 = 1800;
+/// The longest that a federation token of the root lives, in seconds.
+const FEDERATION_LONGEST_OF_ROOT: u32 = 7200;
+/// The longest that a federation token of a user lives, in seconds.
+const FEDERATION_LONGEST_OF_USER: u32 = 129_600;
+
+/// Which role a call means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleChoice {
+    /// The one with this id in the account.
+    Id(AccountId, RoleId),
+    /// The one with this name in the account.
+    Name(AccountId, String),
+}
+
+impl RoleChoice {
+    fn account(&self) -> AccountId {
+        match self {
+            Self::Id(account, _) | Self::Name(account, _) => *account,
+        }
+    }
+}
+
+/// What a call to assume a role says.
+#[derive(Clone, Debug)]
+pub struct AssumeRole<'a> {
+    /// The cloud whose door it came through, and where the session may sign.
+    pub cloud: Cloud,
+    /// The role.
+    pub role: RoleChoice,
+    /// What the session is to be called.
+    pub session_name: &'a str,
+    /// How long it is to live; the cloud's usual time when nothing is said.
+    pub duration_seconds: Option<i64>,
+    /// What narrows it, as a policy document.
+    pub policy: Option<&'a str>,
+}
+
+/// What a call for a federation token says.
+#[derive(Clone, Debug)]
+pub struct FederationToken<'a> {
+    /// What the session is to be called.
+    pub name: &'a str,
+    /// How long it is to live.
+    pub duration_seconds: Option<i64>,
+    /// What narrows the caller's rights, as a policy document.
+    pub policy: &'a str,
+}
+
+/// A session just made; its secrets are shown this once.
+#[derive(Debug)]
+pub struct NewSession {
+    /// The session's own id.
+    pub id: CredentialId,
+    /// The access key that signs for it.
+    pub access_key: NewAccessKey,
+    /// The token that goes with the access key.
+    pub token: Secret,
+    /// Who it is.
+    pub principal: Principal,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Who calls, with the name that goes with the id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerIdentity {
+    /// Who calls.
+    pub principal: Principal,
+    /// The name of the user or the role; none for an account itself.
+    pub name: Option<String>,
+}
+
+/// What the audit says of a session besides.
+#[derive(Serialize)]
+struct Opened<'a> {
+    session: String,
+    access_key_id: &'a str,
+    expires_at: Timestamp,
+}
+
+/// What a session is made of, before it has a key.
+struct Plan<'a> {
+    cloud: Cloud,
+    principal: Principal,
+    grounds: Vec<(Ground, i64)>,
+    policy: Option<&'a str>,
+    seconds: u32,
+    /// What the audit calls it.
+    action: &'static str,
+}
+
+impl Service {
+    /// Opens a session of a role, for whom the role's trust policy and the caller's own policies let assume it.
+    pub async fn assume_role(&self, caller: &Caller, call: &AssumeRole<'_>, context: &RequestContext) -> Result<NewSession> {
+        let signer = caller.signer()?;
+        check_session_name("RoleSessionName", call.session_name, call.cloud)?;
+        check_session_policy(call.policy)?;
+        let found = self.role(&call.role).await?;
+        let (id, name) = match (&found, &call.role) {
+            (Some(role), _) => (role.id.to_string(), role.name.as_str()),
+            (None, RoleChoice::Id(_, id)) => (id.to_string(), ""),
+            (None, RoleChoice::Name(_, name)) => (String::new(), name.as_str()),
+        };
+        let resource = Resource::Role { account: call.role.account(), id: &id, name };
+        // Whoever may not assume it doesn't hear whether it exists.
+        self.authorize(caller, Permission::AssumeRole, resource, context).await?;
+        let role = found.as_ref().ok_or_else(|| Error::not_found("role", name))?;
+        let request = Request { permission: Permission::AssumeRole, resource, context: self.policy_context(context) };
+        if call.cloud == Cloud::Alibaba && matches!(signer.principal, Principal::Root(_)) {
+            return Err(Error::new(
+                ErrorKind::AccessDenied(Box::new(denial(caller, &request, Outcome::DeniedImplicitly))),
+                "Roles may not be assumed by root accounts.",
+            ));
+        }
+        let outcome = self.trusts(role, signer.principal, &request).await?;
+        if outcome != Outcome::Allowed {
+            return Err(untrusted(caller, &request, outcome));
+        }
+        let mut grounds = vec![(Ground::Role(role.id), role.generation)];
+        grounds.extend(signer.grounds);
+        let plan = Plan {
+            cloud: call.cloud,
+            principal: Principal::RoleSession(role.account, role.id, call.session_name.to_owned()),
+            grounds,
+            policy: call.policy,
+            seconds: role_session_seconds(role, call)?,
+            action: "session.assume-role",
+        };
+        self.open_session(caller, plan, context)
+    }
+
+    /// Opens a federated session: what the caller may do, as far as the policy allows it too.
+    pub async fn federation_token(&self, caller: &Caller, call: &FederationToken<'_>, context: &RequestContext) -> Result<NewSession> {
+        let signer = caller.signer()?;
+        let cloud = Cloud::Tencent;
+        check_session_name("Name", call.name, cloud)?;
+        check_session_policy(Some(call.policy))?;
+        let (account, user, longest) = match signer.principal {
+            Principal::Root(account) => (*account, None, FEDERATION_LONGEST_OF_ROOT),
+            Principal::User(account, user) => (*account, Some(*user), FEDERATION_LONGEST_OF_USER),
+            Principal::RoleSession(..) | Principal::FederatedSession(..) => {
+                return Err(Error::unsupported("A session can't get a federation token; ask with a permanent access key."));
+            }
+        };
+        let everything = Resource::Everything { account, region: "" };
+        self.authorize(caller, Permission::GetFederationToken, everything, context).await?;
+        let plan = Plan {
+            cloud,
+            principal: Principal::FederatedSession(account, user, call.name.to_owned()),
+            grounds: signer.grounds,
+            policy: Some(call.policy),
+            seconds: seconds(call.duration_seconds, FEDERATION_DEFAULT, 1, longest)?,
+            action: "session.federate",
+        };
+        self.open_session(caller, plan, context)
+    }
+
+    /// Says who calls; everyone may know that of themselves.
+    pub async fn caller_identity(&self, caller: &Caller) -> Result<CallerIdentity> {
+        let principal = caller.signer()?.principal.clone();
+        let name = match &principal {
+            Principal::Root(_) | Principal::FederatedSession(_, None, _) => None,
+            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => self.user_name(*user).await?,
+            Principal::RoleSession(_, role, _) => self.directory.role(&self.store, *role).await?.map(|role| role.name.clone()),
+        };
+        Ok(CallerIdentity { principal, name })
+    }
+
+    fn open_session(&self, caller: &Caller, plan: Plan<'_>, context: &RequestContext) -> Result<NewSession> {
+        if plan.grounds.len() >= GROUNDS_MOST {
+            return Err(Error::unsupported("Roles were assumed by sessions of roles too often; begin with a permanent access key."));
+        }
+        let room = self.audit.reserve()?;
+        let now = self.now();
+        let access_key = NewAccessKey::of_session(plan.cloud, &*self.random);
+        let session = Session {
+            id: CredentialId::random(&*self.random),
+            cloud: plan.cloud,
+            access_key_id: access_key.id.clone(),
+            secret: access_key.secret.clone(),
+            principal: plan.principal,
+            grounds: plan.grounds,
+            session_policy: plan.policy.map(str::to_owned),
+            issued_at: now,
+            expires_at: now.plus(Duration::from_secs(plan.seconds.into())),
+        };
+        let token = self.keyring.load().seal_session(&session, &*self.random)?;
+        let opened =
+            Opened { session: session.principal.to_string(), access_key_id: &session.access_key_id, expires_at: session.expires_at };
+        room.record(&Line::new(plan.action, now, context).caller(caller).credential(&session.id).detail(opened));
+        Ok(NewSession { id: session.id, access_key, token, principal: session.principal, expires_at: session.expires_at })
+    }
+
+    async fn role(&self, choice: &RoleChoice) -> Result<Option<Role>> {
+        match choice {
+            RoleChoice::Id(account, id) => Ok(store::role::find(&self.store, *id).await?.filter(|role| role.account == *account)),
+            RoleChoice::Name(account, name) => store::role::find_by_name(&self.store, *account, name).await,
+        }
+    }
+
+    async fn user_name(&self, user: UserId) -> Result<Option<String>> {
+        Ok(self.directory.user(&self.store, user).await?.map(|user| user.name.clone()))
+    }
+
+    /// Asks the role's trust policy.
+    async fn trusts(&self, role: &Role, principal: &Principal, request: &Request<'_>) -> Result<Outcome> {
+        let (id, name) = match principal {
+            Principal::Root(_) => Default::default(),
+            Principal::User(_, user) => (user.to_string(), self.user_name(*user).await?.unwrap_or_default()),
+            Principal::RoleSession(_, role, _) => {
+                let role = self.directory.role(&self.store, *role).await?;
+                role.map(|role| (role.id.to_string(), role.name.clone())).unwrap_or_default()
+            }
+            Principal::FederatedSession(..) => {
+                return Err(Error::unsupported("A federated session can't assume a role; ask with a permanent access key."));
+            }
+        };
+        let account = principal.account();
+        let assumer = match principal {
+            Principal::User(..) => Assumer::User { account, id: &id, name: &name },
+            Principal::RoleSession(..) => Assumer::Role { account, id: &id, name: &name },
+            Principal::Root(_) | Principal::FederatedSession(..) => Assumer::Root(account),
+        };
+        decide_trust(role, &assumer, request)
+    }
+}
+
+fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Result<Outcome> {
+    let trusted = TrustPolicy::parse(&role.trust_policy, Limits::POLICY)
+        .map_err(|error| super::unexpected("a stored trust policy can't be read").caused_by(error))?;
+    Ok(trust::decide_trust(&role.name, &trusted.policy, assumer, &request.context).outcome)
+}
+
+fn untrusted(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
+    Error::new(
+        ErrorKind::AccessDenied(Box::new(denial(caller, request, outcome))),
+        "The role's trust policy does not let the caller assume it.",
+    )
+}
+
+/// Checks a session's name: 2 to 128 of `[A-Za-z0-9_+=,.@-]` at Tencent, 2 to 64 of `[A-Za-z0-9_.@-]` at Alibaba.
+fn check_session_name(parameter: &'static str, name: &str, cloud: Cloud) -> Result<()> {
+    let (longest, others) = match cloud {
+        Cloud::Tencent => (128, "_+=,.@-"),
+        Cloud::Alibaba => (64, "_.@-"),
+    };
+    let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || others.contains(letter));
+    if letters && (2..=longest).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(parameter, format!("It is 2 to {longest} letters, digits or any of {others}")))
+}
+
+/// Checks a session policy now: what is sealed must be readable as long as the session lives.
+fn check_session_policy(policy: Option<&str>) -> Result<()> {
+    let Some(text) = policy else { return Ok(()) };
+    if text.chars().count() > SESSION_POLICY_CHARACTERS {
+        return Err(Error::new(
+            ErrorKind::SessionPolicyTooLong,
+            format!("A session's policy has at most {SESSION_POLICY_CHARACTERS} characters."),
+        ));
+    }
+    Document::parse(text, Limits::SESSION).map(drop).map_err(|error| Error::invalid_parameter("Policy", error.message()))
+}
+
+/// Returns the life of a role's session, in seconds: usually an hour at Alibaba and two at Tencent, but never
+/// longer than the role's sessions may be.
+fn role_session_seconds(role: &Role, call: &AssumeRole<'_>) -> Result<u32> {
+    let (usual, shortest) = match call.cloud {
+        Cloud::Tencent => (7200, 1),
+        Cloud::Alibaba => (3600, 900),
+    };
+    seconds(call.duration_seconds, usual, shortest, role.max_session_seconds)
+}
+
+fn seconds(asked: Option<i64>, usual: u32, shortest: u32, longest: u32) -> Result<u32> {
+    match asked {
+        None => Ok(usual.min(longest)),
+        Some(asked) => u32::try_from(asked)
+            .ok()
+            .filter(|asked| (shortest..=longest).contains(asked))
+            .ok_or_else(|| Error::invalid_parameter("DurationSeconds", format!("It is {shortest} to {longest} seconds here."))),
+    }
+}
