@@ -168,6 +168,21 @@ impl Service {
         store::role::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("role", name))
     }
 
+    /// Returns how people call a principal: a session goes by its role, or by whom it stands for. None when that
+    /// one is gone.
+    pub(super) async fn principal_name(&self, principal: &Principal) -> Result<Option<PrincipalName>> {
+        let account = principal.account();
+        Ok(match principal {
+            Principal::Root(_) | Principal::FederatedSession(_, None, _) => Some(PrincipalName::Root(account)),
+            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => {
+                self.directory.user(&self.store, *user).await?.map(|user| PrincipalName::User(account, user.name.clone()))
+            }
+            Principal::RoleSession(_, role, _) => {
+                self.directory.role(&self.store, *role).await?.map(|role| PrincipalName::Role(account, role.name.clone()))
+            }
+        })
+    }
+
     /// Returns the user of this name.
     pub(super) async fn named_user(&self, account: AccountId, name: &str) -> Result<User> {
         store::user::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("user", name))

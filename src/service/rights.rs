@@ -79,6 +79,12 @@ impl Service {
             None => Holder::Nobody,
         };
         let session = caller.session_policy();
+        let named = match caller.principal() {
+            Some(principal) if session.is_some() || matches!(holder, Holder::Policies(_)) => self.principal_name(principal).await?,
+            _ => None,
+        };
+        let arn = named.as_ref().map(ram_arn);
+        let request = &Request { context: Context { principal_arn: arn.as_deref(), ..request.context.clone() }, ..request.clone() };
         Ok(match &holder {
             Holder::Nobody => Outcome::DeniedImplicitly,
             Holder::Root if session.is_none() => Outcome::Allowed,
@@ -144,7 +150,9 @@ impl Service {
         };
         let instance = (&*instance).into();
         let resource = if path.is_empty() { Resource::Instance(instance) } else { Resource::Repository { instance, path } };
-        let request = Request { permission, resource, context: self.policy_context(context) };
+        let arn = ram_arn(principal);
+        let context = Context { principal_arn: Some(&arn), ..self.policy_context(context) };
+        let request = Request { permission, resource, context };
         let documents = rights.named();
         let explanation = policy::explain(&documents, &request);
         Ok(Explained { allowed: explanation.decision.is_allowed(), reason: reason(&explanation) })
@@ -184,6 +192,15 @@ fn session_document(owner: AccountId, document: Option<&Document>) -> Vec<NamedD
 fn denied(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
     let denial = denial(caller, request, outcome);
     Error::new(ErrorKind::AccessDenied(Box::new(denial)), "The caller may not do this; `transire policy explain` says why.")
+}
+
+/// Returns how RAM names a principal; a session goes by its role.
+fn ram_arn(principal: &PrincipalName) -> String {
+    match principal {
+        PrincipalName::Root(account) => format!("acs:ram::{account}:root"),
+        PrincipalName::User(account, name) => format!("acs:ram::{account}:user/{name}"),
+        PrincipalName::Role(account, name) => format!("acs:ram::{account}:role/{name}"),
+    }
 }
 
 /// Says what was denied to whom, in the words of both languages.

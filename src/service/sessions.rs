@@ -14,12 +14,12 @@ use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, CredentialId};
 use crate::domain::identity::Role;
-use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
+use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Assumer, Document, Limits, Outcome, Permission, Request, Resource, TrustPolicy, trust};
 use crate::store;
-use crate::token::{GROUNDS_MOST, Ground, SESSION_POLICY_CHARACTERS, Session};
+use crate::token::{GROUNDS_MOST, Ground, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session};
 
 /// How long a federation token lives when nothing is said, in seconds.
 const FEDERATION_DEFAULT: u32 = 1800;
@@ -183,10 +183,9 @@ impl Service {
     /// Says who calls; everyone may know that of themselves.
     pub async fn caller_identity(&self, caller: &Caller) -> Result<CallerIdentity> {
         let principal = caller.signer()?.principal.clone();
-        let name = match &principal {
-            Principal::Root(_) | Principal::FederatedSession(_, None, _) => None,
-            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => self.user_name(*user).await?,
-            Principal::RoleSession(_, role, _) => self.directory.role(&self.store, *role).await?.map(|role| role.name.clone()),
+        let name = match self.principal_name(&principal).await? {
+            Some(PrincipalName::User(_, name) | PrincipalName::Role(_, name)) => Some(name),
+            Some(PrincipalName::Root(_)) | None => None,
         };
         Ok(CallerIdentity { principal, name })
     }
@@ -223,28 +222,18 @@ impl Service {
         }
     }
 
-    async fn user_name(&self, user: UserId) -> Result<Option<String>> {
-        Ok(self.directory.user(&self.store, user).await?.map(|user| user.name.clone()))
-    }
-
     /// Asks the role's trust policy.
     async fn trusts(&self, role: &Role, principal: &Principal, request: &Request<'_>) -> Result<Outcome> {
-        let (id, name) = match principal {
-            Principal::Root(_) => Default::default(),
-            Principal::User(_, user) => (user.to_string(), self.user_name(*user).await?.unwrap_or_default()),
-            Principal::RoleSession(_, role, _) => {
-                let role = self.directory.role(&self.store, *role).await?;
-                role.map(|role| (role.id.to_string(), role.name.clone())).unwrap_or_default()
-            }
-            Principal::FederatedSession(..) => {
-                return Err(Error::unsupported("A federated session can't assume a role; ask with a permanent access key."));
-            }
-        };
-        let account = principal.account();
-        let assumer = match principal {
-            Principal::User(..) => Assumer::User { account, id: &id, name: &name },
-            Principal::RoleSession(..) => Assumer::Role { account, id: &id, name: &name },
-            Principal::Root(_) | Principal::FederatedSession(..) => Assumer::Root(account),
+        if matches!(principal, Principal::FederatedSession(..)) {
+            return Err(Error::unsupported("A federated session can't assume a role; ask with a permanent access key."));
+        }
+        let (account, id) = (principal.account(), principal.numeric_id());
+        // Its own policies just let it assume the role, so it is there, or was a moment ago.
+        let named = self.principal_name(principal).await?.ok_or_else(Error::session_token_expired)?;
+        let assumer = match &named {
+            PrincipalName::Root(account) => Assumer::Root(*account),
+            PrincipalName::User(_, name) => Assumer::User { account, id: &id, name },
+            PrincipalName::Role(_, name) => Assumer::Role { account, id: &id, name },
         };
         decide_trust(role, &assumer, request)
     }
@@ -279,10 +268,10 @@ fn check_session_name(parameter: &'static str, name: &str, cloud: Cloud) -> Resu
 /// Checks a session policy now: what is sealed must be readable as long as the session lives.
 fn check_session_policy(policy: Option<&str>) -> Result<()> {
     let Some(text) = policy else { return Ok(()) };
-    if text.chars().count() > SESSION_POLICY_CHARACTERS {
+    if text.chars().count() > SESSION_POLICY_CHARACTERS || text.len() > SESSION_POLICY_LONGEST {
         return Err(Error::new(
             ErrorKind::SessionPolicyTooLong,
-            format!("A session's policy has at most {SESSION_POLICY_CHARACTERS} characters."),
+            format!("A session's policy has at most {SESSION_POLICY_CHARACTERS} characters, and {SESSION_POLICY_LONGEST} bytes."),
         ));
     }
     Document::parse(text, Limits::SESSION).map(drop).map_err(|error| Error::invalid_parameter("Policy", error.message()))

@@ -21,7 +21,7 @@ pub use authority::{Authority, Leaf};
 pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
-pub use sealed::{GROUNDS_MOST, Grant, Ground, SESSION_POLICY_CHARACTERS, Sealer, SealingKey, Session};
+pub use sealed::{GROUNDS_MOST, Grant, Ground, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Sealer, SealingKey, Session};
 
 #[cfg(test)]
 pub(crate) mod testing {

@@ -474,8 +474,8 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     for (fits, over) in [
         (Grant { grounds: roots(8), ..grant() }, Grant { grounds: roots(9), ..grant() }),
         (Grant { grounds: roots(1), ..grant() }, Grant { grounds: roots(0), ..grant() }),
-        (Grant { principal: named(64), ..grant() }, Grant { principal: named(65), ..grant() }),
-        (Grant { principal: federated(64), ..grant() }, Grant { principal: federated(65), ..grant() }),
+        (Grant { principal: named(128), ..grant() }, Grant { principal: named(129), ..grant() }),
+        (Grant { principal: federated(128), ..grant() }, Grant { principal: federated(129), ..grant() }),
         (Grant { grounds: keyed(128), ..grant() }, Grant { grounds: keyed(129), ..grant() }),
         (Grant { session_policy: policy(4096), ..grant() }, Grant { session_policy: policy(4097), ..grant() }),
         (Grant { session_policy: policy(0), ..grant() }, Grant { session_policy: policy(65_536), ..grant() }),
@@ -493,7 +493,7 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     for (fits, over) in [
         (Session { grounds: roots(8), ..session() }, Session { grounds: roots(9), ..session() }),
         (Session { grounds: roots(1), ..session() }, Session { grounds: roots(0), ..session() }),
-        (Session { principal: named(64), ..session() }, Session { principal: named(65), ..session() }),
+        (Session { principal: named(128), ..session() }, Session { principal: named(129), ..session() }),
         (Session { access_key_id: "a".repeat(128), ..session() }, Session { access_key_id: "a".repeat(129), ..session() }),
         (Session { secret: secret(128), ..session() }, Session { secret: secret(129), ..session() }),
         (Session { session_policy: letters("a", 2048), ..session() }, Session { session_policy: letters("a", 2049), ..session() }),
