@@ -186,3 +186,60 @@ async fn a_decision_says_which_statement_made_it() {
     let push = explain("push", "team/app").await;
     assert!(push.starts_with("false no statement allows it; closest came policy-0 statement[2], but its condition"), "{push}");
 }
+
+/// Some policy about pulling, pushing and deleting, in either language; the same for the same `seed`.
+fn some_policy(seed: &mut u64) -> Value {
+    let mut pick = |most: u64| {
+        // A step of a linear congruence (Knuth, MMIX); its high bits are good enough to pick with.
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((*seed >> 33) % most).unwrap()
+    };
+    let (cam_language, deny) = (pick(2) == 0, pick(3) == 0);
+    let path = ["*", "team/*", "team/app", "other/*"][pick(4)];
+    let narrow = pick(4) == 0;
+    if cam_language {
+        let action = ["tcr:PullRepository", "tcr:PushRepository", "tcr:DeleteImage", "tcr:P*"][pick(4)];
+        let resource = format!("qcs::tcr:::repository/INSTANCE-TCR/{path}");
+        let mut statement = json!({ "effect": if deny { "deny" } else { "allow" }, "action": action, "resource": resource });
+        if narrow {
+            statement["condition"] = json!({ "date_less_than": { "qcs:current_time": "2020-01-01T00:00:00Z" } });
+        }
+        cam(&json!([statement]))
+    } else {
+        let action = ["cr:PullRepository", "cr:PushRepository", "cr:DeleteRepoTag"][pick(3)];
+        let resource = format!("acs:cr:*:*:repository/INSTANCE-CRI/{path}");
+        let mut statement = json!({ "Effect": if deny { "Deny" } else { "Allow" }, "Action": action, "Resource": resource });
+        if narrow {
+            statement["Condition"] = json!({ "StringEquals": { "acs:PrincipalARN": format!("acs:ram::{ACCOUNT}:user/ci") } });
+        }
+        ram(&json!([statement]))
+    }
+}
+
+#[tokio::test]
+async fn every_credential_of_a_principal_decides_alike() {
+    let mut seed = 20_261_122;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..40 {
+        let mut policies = vec![
+            cam_issue(),
+            ram(&json!([{ "Effect": "Allow", "Action": ["cr:GetAuthorizationToken", "cr:CreateInstanceToken"], "Resource": "*" }])),
+        ];
+        policies.extend((0..4).map(|_| some_policy(&mut seed)));
+        let app = app_of_user(&policies).await;
+        let (username, temporary) = app.temporary().await;
+        let call = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+        let long_term = app.tencent("CreateInstanceToken", &call).send().await.json();
+        let long_term = Secret::new(long_term["Response"]["Token"].as_str().unwrap());
+        let alibaba = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).send().await.json();
+        let alibaba = Secret::new(alibaba["AuthorizationToken"].as_str().unwrap_or_else(|| panic!("{alibaba}")));
+        for path in ["team/app", "team/web", "other/app", "third/app"] {
+            let scope = format!("repository:{path}:pull,push,delete");
+            let by_temporary = granted(&app, &username, &temporary, &scope).await;
+            assert_eq!(granted(&app, &username, &long_term, &scope).await, by_temporary, "{policies:?}");
+            assert_eq!(granted(&app, "cr_temp_user", &alibaba, &scope).await, by_temporary, "{policies:?}");
+            seen.insert(by_temporary.split_once(':').map_or_else(String::new, |(_, rest)| rest.split_once(':').unwrap().1.to_owned()));
+        }
+    }
+    assert!(seen.len() >= 5, "the policies decide too much alike to show anything: {seen:?}");
+}
