@@ -21,6 +21,7 @@ def config(transire: Transire, key: AccessKey, signing: str = ACS3) -> Config:
     return Config(
         access_key_id=key.id,
         access_key_secret=key.secret,
+        security_token=key.token,
         endpoint=transire.endpoint,
         protocol="http",
         signature_algorithm=signing,

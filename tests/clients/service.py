@@ -25,6 +25,8 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class AccessKey:
     id: str
     secret: str
+    token: str | None = None
+    """A session's."""
 
 
 @dataclass(frozen=True)

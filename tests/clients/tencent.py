@@ -20,7 +20,7 @@ def profile(transire: Transire, method: str = "POST", signing: str = TC3, langua
 
 
 def client(transire: Transire, key: AccessKey, region: str = REGION, **options: str) -> TcrClient:
-    return TcrClient(tencent_credential.Credential(key.id, key.secret), region, profile(transire, **options))
+    return TcrClient(tencent_credential.Credential(key.id, key.secret, key.token), region, profile(transire, **options))
 
 
 def create_instance_token(tcr: TcrClient, registry_id: str, token_type: str | None = None, desc: str | None = None) -> Any:
