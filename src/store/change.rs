@@ -29,7 +29,8 @@ pub enum Noun {
     Account,
     /// An access key.
     AccessKey,
-    /// An instance, by its own id.
+    /// An instance or its tags, by its own id: drop all that is cached of it or in it, which goes with it without
+    /// entries of its own.
     Instance,
     /// A long-term credential.
     Credential,
@@ -48,12 +49,22 @@ pub enum Noun {
     Policies,
     /// An OpenID Connect issuer, by `ACCOUNT/NAME`.
     OidcProvider,
+    /// A namespace, by `INSTANCE/NAME`: drop all that is cached of it or in it, and of the service accounts of its instance.
+    Namespace,
+    /// Repositories of a namespace, by `INSTANCE/NAMESPACE`.
+    Repositories,
+    /// A service account, by `INSTANCE/NAME`.
+    ServiceAccount,
+    /// A fixed password, by `INSTANCE/PRINCIPAL`.
+    FixedPassword,
+    /// An instance's allow list, by the instance's own id.
+    AllowList,
     /// Something that only a newer version of this service knows.
     Unknown,
 }
 
 impl Noun {
-    const KNOWN: [Self; 11] = [
+    const KNOWN: [Self; 16] = [
         Self::Account,
         Self::AccessKey,
         Self::Instance,
@@ -65,6 +76,11 @@ impl Noun {
         Self::Role,
         Self::Policies,
         Self::OidcProvider,
+        Self::Namespace,
+        Self::Repositories,
+        Self::ServiceAccount,
+        Self::FixedPassword,
+        Self::AllowList,
     ];
 
     fn name(self) -> &'static str {
@@ -80,6 +96,11 @@ impl Noun {
             Self::Role => "role",
             Self::Policies => "policies",
             Self::OidcProvider => "oidc_provider",
+            Self::Namespace => "namespace",
+            Self::Repositories => "repositories",
+            Self::ServiceAccount => "service_account",
+            Self::FixedPassword => "fixed_password",
+            Self::AllowList => "allow_list",
             Self::Unknown => "unknown",
         }
     }

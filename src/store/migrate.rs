@@ -40,6 +40,18 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0003_identities.sql"),
         postgres: include_str!("../../migrations/postgres/0003_identities.sql"),
     },
+    Migration {
+        number: 4,
+        name: "placeholder",
+        sqlite: include_str!("../../migrations/sqlite/0004_placeholder.sql"),
+        postgres: include_str!("../../migrations/postgres/0004_placeholder.sql"),
+    },
+    Migration {
+        number: 5,
+        name: "registry",
+        sqlite: include_str!("../../migrations/sqlite/0005_registry.sql"),
+        postgres: include_str!("../../migrations/postgres/0005_registry.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

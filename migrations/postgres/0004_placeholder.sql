@@ -1,0 +1,1 @@
+-- Holds the place of the step that comes in between.
