@@ -137,7 +137,7 @@ impl SecretKind {
 }
 
 /// Six Base62 characters of CRC-32: 62^6 exceeds 2^32, so nothing is lost.
-fn checksum(bytes: &[u8]) -> [u8; SecretKind::CHECKSUM_LENGTH] {
+pub(super) fn checksum(bytes: &[u8]) -> [u8; SecretKind::CHECKSUM_LENGTH] {
     let mut rest = crc32fast::hash(bytes) as usize;
     let mut text = [0; SecretKind::CHECKSUM_LENGTH];
     for slot in text.iter_mut().rev() {
@@ -147,7 +147,7 @@ fn checksum(bytes: &[u8]) -> [u8; SecretKind::CHECKSUM_LENGTH] {
     text
 }
 
-const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(super) const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// How many random Base62 characters a long-term secret has: 32 of them hold 190 bits.
 const LONG_TERM_RANDOM_LENGTH: usize = 32;
@@ -198,6 +198,45 @@ pub struct LongTermCredential {
     pub created_at: Timestamp,
     /// When it stops.
     pub expires_at: Timestamp,
+}
+
+/// The stored form of a password that a person chose: argon2id, as its own text form.
+///
+/// It doesn't print itself: unlike the hash of a random secret, it can be guessed at.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes the text form in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text form, for the store and for whoever verifies a password.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[password hash]")
+    }
+}
+
+/// A principal's own password at one instance, which stands for whatever the principal may do there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedPassword {
+    /// Where it logs in.
+    pub instance: InstanceId,
+    /// Whose it is.
+    pub principal: Principal,
+    /// Its stored form.
+    pub hash: PasswordHash,
+    /// What refresh tokens got with it name; a new password and the end of it raise it.
+    pub generation: i64,
+    /// When it was chosen.
+    pub changed_at: Timestamp,
 }
 
 #[cfg(test)]

@@ -119,6 +119,16 @@ pub enum ErrorKind {
         /// What was to be made, such as `instance`.
         noun: &'static str,
     },
+    /// There are as many as there may be.
+    QuotaExceeded {
+        /// Of what, such as `namespace`.
+        noun: &'static str,
+    },
+    /// What the thing is like at present forbids it: it isn't empty, it is protected, or it was changed meanwhile.
+    PreconditionFailed {
+        /// What was to be changed, such as `instance`.
+        noun: &'static str,
+    },
     /// The action exists, but not for this caller or this thing.
     Unsupported,
     /// A registry log-in failed; nothing says which part was wrong.
@@ -300,6 +310,16 @@ impl Error {
     /// A thing of that name exists or existed; `why` says which name and what to do.
     pub fn already_exists(noun: &'static str, why: impl Into<String>) -> Self {
         Self::new(ErrorKind::AlreadyExists { noun }, why)
+    }
+
+    /// A quota is used up; `why` says whose, and how many there may be.
+    pub fn quota_exceeded(noun: &'static str, why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::QuotaExceeded { noun }, why)
+    }
+
+    /// The thing is in a state that forbids it; `why` says which and what to do.
+    pub fn precondition_failed(noun: &'static str, why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::PreconditionFailed { noun }, why)
     }
 
     /// The operation isn't possible here; `why` says why.

@@ -1,83 +1,27 @@
 //! One registry to log in to.
 
-use std::fmt;
 use std::str::FromStr;
 
-use super::clock::{Random, Timestamp, random_text};
+use super::clock::Timestamp;
+use super::id::text_id;
 use super::principal::AccountId;
+use super::switch::Switch;
 use super::{Error, ErrorKind, Result};
 
-const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-
-fn is_suffix(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-}
-
-/// An instance's own id, which is also its Tencent id: `tcr-` and eight of `a-z0-9`. Never reused.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InstanceId(String);
-
-impl InstanceId {
-    /// Makes a new id.
-    pub fn random(random: &dyn Random) -> Self {
-        Self(format!("tcr-{}", random_text(random, ALPHABET, 8)))
-    }
-
-    /// Returns the id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for InstanceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for InstanceId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text.strip_prefix("tcr-") {
-            Some(suffix) if is_suffix(suffix, 8) => Ok(Self(text.to_owned())),
-            _ => Err(Error::instance_not_found()),
-        }
-    }
-}
-
-/// The id that an instance answers to at the Alibaba door: `cri-` and sixteen of `a-z0-9`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CriId(String);
-
-impl CriId {
-    /// Makes a new id.
-    pub fn random(random: &dyn Random) -> Self {
-        Self(format!("cri-{}", random_text(random, ALPHABET, 16)))
-    }
-
-    /// Returns the id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for CriId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for CriId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text.strip_prefix("cri-") {
-            Some(suffix) if is_suffix(suffix, 16) => Ok(Self(text.to_owned())),
-            _ => Err(Error::instance_not_found()),
-        }
-    }
-}
+text_id!(
+    /// An instance's own id, which is also its Tencent id: `tcr-` and eight of `a-z0-9`. Never reused.
+    InstanceId,
+    "tcr-",
+    8,
+    Error::instance_not_found()
+);
+text_id!(
+    /// The id that an instance answers to at the Alibaba door: `cri-` and sixteen of `a-z0-9`.
+    CriId,
+    "cri-",
+    16,
+    Error::instance_not_found()
+);
 
 /// Either id of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -171,6 +115,82 @@ pub enum DefaultMark {
     Unmarked,
 }
 
+/// How large an instance is, which the clouds sell and which decides its quotas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Specification {
+    /// `basic` at Tencent, `Enterprise_Basic` at Alibaba.
+    Basic,
+    /// `standard` at Tencent, `Enterprise_Standard` at Alibaba.
+    Standard,
+    /// `premium` at Tencent, `Enterprise_Advanced` at Alibaba.
+    Premium,
+}
+
+impl Specification {
+    /// All specifications, the smallest first.
+    pub const ALL: [Self; 3] = [Self::Basic, Self::Standard, Self::Premium];
+
+    /// Returns the name that settings and the store use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Standard => "standard",
+            Self::Premium => "premium",
+        }
+    }
+}
+
+impl FromStr for Specification {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|specification| specification.name() == text)
+            .ok_or_else(|| Error::invalid_parameter("specification", "a specification is basic, standard or premium"))
+    }
+}
+
+/// Who made an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The operator, at the command line.
+    Operator,
+    /// A cloud API call: only the operator can say where its registry is.
+    Api,
+}
+
+impl Origin {
+    /// Returns the name that the store uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Api => "api",
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "operator" => Ok(Self::Operator),
+            "api" => Ok(Self::Api),
+            _ => Err(Error::invalid_parameter("origin", "an instance is made by the operator or by an API")),
+        }
+    }
+}
+
+/// What a call may change of an instance at once; `None` leaves it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InstanceChange {
+    /// How large it is.
+    pub specification: Option<Specification>,
+    /// Whether it is kept from being deleted.
+    pub deletion_protection: Option<Switch>,
+}
+
 /// One registry to log in to.
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -196,8 +216,20 @@ pub struct Instance {
     pub registry_url: Option<String>,
     /// Whether it is the account's default.
     pub default: DefaultMark,
+    /// How large it is.
+    pub specification: Specification,
+    /// Whether it is kept from being deleted.
+    pub deletion_protection: Switch,
+    /// Whether it can be reached from outside at all.
+    pub public_endpoint: Switch,
+    /// Whether only the addresses of its allow list may reach it.
+    pub allow_list: Switch,
+    /// Who made it.
+    pub origin: Origin,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was made or last changed.
+    pub modified_at: Timestamp,
 }
 
 impl Instance {

@@ -3,19 +3,28 @@
 //! An *account* owns everything. A *principal* is who a call or a credential acts for. An *access key*
 //! signs cloud API calls. An *instance* is one registry to log in to. A *credential* is a username and
 //! a secret that log in to an instance: temporary (sealed, never stored) or long-term (stored as a
-//! hash). A *token* is what a registry accepts, and a *scope* is what a token is asked for.
+//! hash); or a *service account* with permissions of its own, or a *fixed password* that a person chose.
+//! *Namespaces* and *repositories* are names inside an instance. A *token* is what a registry accepts,
+//! and a *scope* is what a token is asked for.
 //!
 //! Start with [`error`], then [`credential`].
 
 pub mod access_key;
+pub mod allow_list;
 pub mod clock;
 pub mod credential;
 pub mod error;
+mod id;
 pub mod identity;
 pub mod instance;
 pub mod name;
+pub mod namespace;
 pub mod principal;
+pub mod repository;
 pub mod scope;
 pub mod secret;
+pub mod service_account;
+pub mod switch;
+pub mod tag;
 
 pub use error::{Error, ErrorKind, Result};

@@ -22,6 +22,143 @@ pub fn check_name(parameter: &'static str, name: &str) -> Result<()> {
     }
 }
 
+/// The fewest and the most characters of the name of an instance that is made by an API, as at Tencent.
+const REGISTRY_NAME_LENGTHS: std::ops::RangeInclusive<usize> = 5..=NAME_LENGTH;
+/// Tencent takes 2 to 30 characters, Alibaba 2 to 120.
+const NAMESPACE_LENGTHS: std::ops::RangeInclusive<usize> = 2..=30;
+/// Tencent takes 3 to 244 characters, Alibaba 2 to 64.
+const REPOSITORY_LENGTHS: std::ops::RangeInclusive<usize> = 3..=64;
+/// A registry's path of 255 characters has room for any namespace beside it.
+const IMPORTED_REPOSITORY_LENGTH: usize = 224;
+/// The most characters of a repository's detailed description, as at Alibaba.
+pub const DETAIL_LENGTH: usize = 2000;
+/// The most characters of a tag's key: Tencent takes 127, Alibaba 128.
+const TAG_KEY_LENGTH: usize = 127;
+/// The most characters of a tag's value: Tencent takes 255, Alibaba 128.
+const TAG_VALUE_LENGTH: usize = 128;
+/// What a tag's key may not begin with, in any case: the clouds use these themselves.
+const RESERVED_TAG_PREFIXES: [&str; 3] = ["aliyun", "acs:", "qcs:"];
+
+/// Checks the name of an instance that is made by an API: 5 to 50 of `a-z`, `0-9`, `-`, not `-` first or last.
+pub fn check_registry_name(parameter: &'static str, name: &str) -> Result<()> {
+    if REGISTRY_NAME_LENGTHS.contains(&name.len()) && check_name(parameter, name).is_ok() {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(
+            parameter,
+            "an instance's name has 5 to 50 lower-case letters, digits or '-', and '-' neither first nor last",
+        ))
+    }
+}
+
+/// Tells whether a name is of `a-z` and `0-9` and between them separators that `is_separator` takes.
+fn is_separated(name: &str, is_separator: impl Fn(&str) -> bool) -> bool {
+    let is_word = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    let separators = name.split(is_word).filter(|between| !between.is_empty());
+    name.starts_with(is_word) && name.ends_with(is_word) && separators.into_iter().all(is_separator)
+}
+
+fn is_single_separator(between: &str) -> bool {
+    matches!(between, "." | "_" | "-")
+}
+
+/// Tells what a registry takes between the words of a path's component, by the distribution specification.
+fn is_path_separator(between: &str) -> bool {
+    matches!(between, "." | "_" | "__") || between.bytes().all(|byte| byte == b'-')
+}
+
+/// Checks a namespace's name, so that both clouds can show it: 2 to 30 of `a-z`, `0-9` and single `.`, `_`, `-` between them.
+pub fn check_namespace(parameter: &'static str, name: &str) -> Result<()> {
+    if NAMESPACE_LENGTHS.contains(&name.len()) && is_separated(name, is_single_separator) {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(
+            parameter,
+            "a namespace's name has 2 to 30 lower-case letters or digits, with a single '.', '_' or '-' between some of them",
+        ))
+    }
+}
+
+/// Checks a repository's name without its namespace, so that both clouds can show it and a registry takes it:
+/// 3 to 64 of `a-z`, `0-9` and `.`, `_`, `__` or any number of `-` between them.
+pub fn check_repository(parameter: &'static str, name: &str) -> Result<()> {
+    if REPOSITORY_LENGTHS.contains(&name.len()) && is_separated(name, is_path_separator) {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(
+            parameter,
+            "a repository's name has 3 to 64 lower-case letters or digits, with '.', '_', '__' or '-' between some of them, and no '/'",
+        ))
+    }
+}
+
+/// Checks the name of a repository that a registry has already: it may be shorter or longer, and have `/` between components.
+pub fn check_imported_repository(parameter: &'static str, name: &str) -> Result<()> {
+    if name.len() <= IMPORTED_REPOSITORY_LENGTH && name.split('/').all(|component| is_separated(component, is_path_separator)) {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(parameter, "a repository's name is a path of lower-case letters, digits and separators"))
+    }
+}
+
+/// Checks a service account's name, without the `tcr$` that it logs in with: 1 to 50 of `a-z`, `0-9` and single `.`, `_`, `-` between them.
+pub fn check_service_account(parameter: &'static str, name: &str) -> Result<()> {
+    if name.len() <= NAME_LENGTH && is_separated(name, is_single_separator) {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(
+            parameter,
+            format!(
+                "a service account's name has 1 to {NAME_LENGTH} lower-case letters or digits, with a single '.', '_' or '-' between some of them"
+            ),
+        ))
+    }
+}
+
+/// Checks a repository's detailed description: at most 2000 characters, no control characters but line ends and tabs.
+pub fn check_detail(parameter: &'static str, detail: &str) -> Result<()> {
+    let is_strange = |character: char| character.is_control() && !"\r\n\t".contains(character);
+    if detail.chars().count() <= DETAIL_LENGTH && !detail.chars().any(is_strange) {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(
+            parameter,
+            format!("a detailed description has at most {DETAIL_LENGTH} characters, and no control characters but line ends and tabs"),
+        ))
+    }
+}
+
+/// Checks a tag, so that both clouds can show it.
+pub fn check_tag(parameter: &'static str, key: &str, value: &str) -> Result<()> {
+    let fits = |text: &str, most| text.chars().count() <= most && !text.chars().any(char::is_control);
+    let lower = key.to_lowercase();
+    let is_reserved = RESERVED_TAG_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
+    let is_link = [&lower, &value.to_lowercase()].into_iter().any(|text| text.contains("http://") || text.contains("https://"));
+    if !key.is_empty() && key.trim() == key && fits(key, TAG_KEY_LENGTH) && fits(value, TAG_VALUE_LENGTH) && !is_reserved && !is_link {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(
+            parameter,
+            format!(
+                "a tag has a key of 1 to {TAG_KEY_LENGTH} characters that doesn't begin with aliyun, acs: or qcs:, nor begin or end with \
+                 space, and a value of at most {TAG_VALUE_LENGTH}; neither holds http://, https:// or control characters"
+            ),
+        ))
+    }
+}
+
+/// Checks the id of a vulnerability, such as `CVE-2021-44228`.
+pub fn check_cve(parameter: &'static str, id: &str) -> Result<()> {
+    let numbers = id.strip_prefix("CVE-").and_then(|rest| rest.split_once('-'));
+    let digits = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match numbers {
+        Some((year, number)) if digits(year, 4..=4) && digits(number, 4..=19) => Ok(()),
+        _ => Err(Error::invalid_parameter(parameter, "a vulnerability's id is written like CVE-2021-44228")),
+    }
+}
+
 /// Checks a service name, which registries compare as the token's audience: a host, perhaps with a port.
 pub fn check_service(service: &str) -> Result<()> {
     let letters = service.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:/".contains(&byte));
@@ -72,6 +209,71 @@ mod tests {
         }
         for bad in ["", "-a", "a-", "A", "a b", "ä", &"a".repeat(51)] {
             assert!(check_name("name", bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    /// Checks that `check` takes all of `good` and none of `bad`.
+    fn assert_rule(check: fn(&'static str, &str) -> Result<()>, good: &[&str], bad: &[&str]) {
+        for good in good {
+            assert!(check("Name", good).is_ok(), "{good:?} was refused");
+        }
+        for bad in bad {
+            assert!(check("Name", bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn an_instance_of_an_api_has_a_longer_name() {
+        assert_rule(check_registry_name, &["demo1", &"a".repeat(50)], &["", "demo", "-demo1", "Demo1", &"a".repeat(51)]);
+    }
+
+    #[test]
+    fn a_namespace_is_one_that_both_clouds_can_show() {
+        let good = ["ab", "team", "team-a.b_c", "0-9", &"a".repeat(30)];
+        let bad = ["", "a", "-ab", "ab-", "a--b", "a._b", "Team", "té", "a/b", "a b", "a\nb", &"a".repeat(31)];
+        assert_rule(check_namespace, &good, &bad);
+    }
+
+    #[test]
+    fn a_repository_is_one_that_both_clouds_can_show_and_a_registry_takes() {
+        let good = ["app", "app__x", "app---x", "a.b", &"a".repeat(64)];
+        let bad = ["", "ab", "app___x", "a..b", "a-.b", "_app", "app-", "App", "a/b", "app:1", &"a".repeat(65)];
+        assert_rule(check_repository, &good, &bad);
+    }
+
+    #[test]
+    fn what_a_registry_has_already_may_have_a_path() {
+        assert_rule(
+            check_imported_repository,
+            &["a", "a/b/c__d", &"a".repeat(224)],
+            &["", "/", "a//b", "a/", "a:b", "A", &"a".repeat(225)],
+        );
+    }
+
+    #[test]
+    fn service_accounts_and_vulnerabilities_keep_to_their_rules() {
+        assert_rule(check_service_account, &["a", "robot", "account_test", "a-b.c"], &["", "tcr$robot", "a--b", "-a", "Robot", "a:b"]);
+        assert_rule(
+            check_cve,
+            &["CVE-2021-44228", "CVE-1999-0001"],
+            &["", "CVE-", "cve-2021-44228", "CVE-21-44228", "CVE-2021-1", "CVE-2021-44,28"],
+        );
+    }
+
+    #[test]
+    fn a_detailed_description_may_have_lines() {
+        assert_rule(check_detail, &["", "# App\n\tis good\r\n", &"中".repeat(2000)], &["a\u{0}", "a\u{7f}", &"a".repeat(2001)]);
+    }
+
+    #[test]
+    fn a_tag_is_one_that_both_clouds_can_show() {
+        for (key, value) in [("team", "blue"), ("部门", ""), (&*"k".repeat(127), &*"v".repeat(128)), ("my acs:", "aliyun")] {
+            assert!(check_tag("Tags", key, value).is_ok(), "{key:?}={value:?} was refused");
+        }
+        let bad =
+            [("", "v"), (" k", "v"), ("k ", "v"), ("Aliyun-x", "v"), ("acs:x", "v"), ("QCS:x", "v"), ("k", "see https://example.com")];
+        for (key, value) in bad.into_iter().chain([("k\n", "v"), ("k", "a\tb"), (&*"k".repeat(128), "v"), ("k", &*"v".repeat(129))]) {
+            assert!(check_tag("Tags", key, value).is_err(), "{key:?}={value:?} was taken");
         }
     }
 

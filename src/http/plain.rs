@@ -139,7 +139,7 @@ fn status(kind: &ErrorKind) -> StatusCode {
         ErrorKind::UnknownAction { .. } | ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance | ErrorKind::NotFound { .. } => {
             StatusCode::NOT_FOUND
         }
-        ErrorKind::AlreadyExists { .. } => StatusCode::CONFLICT,
+        ErrorKind::AlreadyExists { .. } | ErrorKind::QuotaExceeded { .. } | ErrorKind::PreconditionFailed { .. } => StatusCode::CONFLICT,
         ErrorKind::RequestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull | ErrorKind::AddressThrottled { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -264,7 +264,9 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance | ErrorKind::NotFound { .. } => {
             (StatusCode::BAD_REQUEST, "NAME_UNKNOWN", None)
         }
-        ErrorKind::AlreadyExists { .. } => (StatusCode::CONFLICT, "INVALID_REQUEST", None),
+        ErrorKind::AlreadyExists { .. } | ErrorKind::QuotaExceeded { .. } | ErrorKind::PreconditionFailed { .. } => {
+            (StatusCode::CONFLICT, "INVALID_REQUEST", None)
+        }
         ErrorKind::RequestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", None),
         ErrorKind::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "INVALID_REQUEST", None),
         ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", Some(1)),

@@ -20,6 +20,8 @@ use crate::token::{Grant, Session};
 
 /// The life of a long-term credential: 3650 days, as Tencent's contract has it.
 const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+/// How many long-term credentials an instance may have; the clouds document no number.
+const MOST_LONG_TERM: u32 = 10_000;
 /// The longest life of a temporary credential: 24 hours, as Alibaba's contract has it.
 const LONGEST_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -158,7 +160,7 @@ impl Service {
             .instance(&instance)
             .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
-        self.store.apply(self.write().then(store::credential::insert(&stored)).audit(&line.row(&*self.random))).await?;
+        self.store.apply(self.write().then(store::credential::insert(&stored, MOST_LONG_TERM)).audit(&line.row(&*self.random))).await?;
         Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
     }
 

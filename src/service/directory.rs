@@ -282,7 +282,8 @@ impl Directory {
             // A change of policies is rare, and may concern every user of its account.
             Noun::Policies => self.rights.clear(),
             Noun::Revocation => self.revoked(),
-            Noun::OidcProvider => {}
+            // Nothing of these is remembered.
+            Noun::OidcProvider | Noun::Namespace | Noun::Repositories | Noun::ServiceAccount | Noun::FixedPassword | Noun::AllowList => {}
             Noun::SealingKey | Noun::SigningKey | Noun::Authority => self.keys_changed(),
             Noun::Unknown => {
                 self.accounts.clear();

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{Caller, InstanceChoice, RequestContext, Service};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat};
+use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification};
 use crate::domain::principal::AccountId;
+use crate::domain::switch::Switch;
 use crate::domain::{Error, Result, name};
 use crate::store;
 
@@ -46,6 +47,7 @@ impl Service {
             ));
         }
         self.ensure_signing_key(new.algorithm, context).await?;
+        let now = self.now();
         let instance = Instance {
             id: InstanceId::random(&*self.random),
             cri_id: CriId::random(&*self.random),
@@ -58,7 +60,13 @@ impl Service {
             token_ttl_seconds: new.token_ttl_seconds,
             registry_url: new.registry_url,
             default: new.default,
-            created_at: self.now(),
+            specification: Specification::Premium,
+            deletion_protection: Switch::Off,
+            public_endpoint: Switch::On,
+            allow_list: Switch::Off,
+            origin: Origin::Operator,
+            created_at: now,
+            modified_at: now,
         };
         let line = self
             .line("instance.create", caller, context)

@@ -29,7 +29,8 @@ pub enum Noun {
     Account,
     /// An access key.
     AccessKey,
-    /// An instance, by its own id.
+    /// An instance or its tags, by its own id: drop all that is cached of it or in it, which goes with it without
+    /// entries of its own.
     Instance,
     /// A long-term credential.
     Credential,
@@ -50,12 +51,22 @@ pub enum Noun {
     OidcProvider,
     /// A sealed credential or session that was revoked by itself.
     Revocation,
+    /// A namespace, by `INSTANCE/NAME`: drop all that is cached of it or in it, and of the service accounts of its instance.
+    Namespace,
+    /// Repositories of a namespace, by `INSTANCE/NAMESPACE`.
+    Repositories,
+    /// A service account, by `INSTANCE/NAME`.
+    ServiceAccount,
+    /// A fixed password, by `INSTANCE/PRINCIPAL`.
+    FixedPassword,
+    /// An instance's allow list, by the instance's own id.
+    AllowList,
     /// Something that only a newer version of this service knows.
     Unknown,
 }
 
 impl Noun {
-    const KNOWN: [Self; 12] = [
+    const KNOWN: [Self; 17] = [
         Self::Account,
         Self::AccessKey,
         Self::Instance,
@@ -68,6 +79,11 @@ impl Noun {
         Self::Policies,
         Self::OidcProvider,
         Self::Revocation,
+        Self::Namespace,
+        Self::Repositories,
+        Self::ServiceAccount,
+        Self::FixedPassword,
+        Self::AllowList,
     ];
 
     fn name(self) -> &'static str {
@@ -84,6 +100,11 @@ impl Noun {
             Self::Policies => "policies",
             Self::OidcProvider => "oidc_provider",
             Self::Revocation => "revocation",
+            Self::Namespace => "namespace",
+            Self::Repositories => "repositories",
+            Self::ServiceAccount => "service_account",
+            Self::FixedPassword => "fixed_password",
+            Self::AllowList => "allow_list",
             Self::Unknown => "unknown",
         }
     }

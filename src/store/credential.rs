@@ -6,29 +6,39 @@ use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 
 use super::change::Noun;
+use super::page::{Listed, Page, listed_rows, select_page};
+use super::quota::{self, Counted};
 use super::row::{Row, statements};
 use super::write::{Guarded, Part, Rows};
 use super::{Store, instance, principal_id};
 
-statements! { "credential";
-    INSERT = "INSERT INTO credential (id, instance_id, principal, username, description, secret_hash, state, generation, created_at, \
-              expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    FIND = "SELECT id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at \
-            FROM credential WHERE id = $1";
-    LIST = "SELECT id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at \
-            FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC";
-    ENABLE = "UPDATE credential SET state = 'active' WHERE id = $1";
-    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1 WHERE id = $1";
-    LIST_OF_PRINCIPAL = "SELECT id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at \
-                         FROM credential WHERE principal = $1 ORDER BY created_at DESC, id DESC";
-    DELETE = "DELETE FROM credential WHERE id = $1";
-    DELETE_OF_PRINCIPAL = "DELETE FROM credential WHERE principal = $1";
+macro_rules! columns {
+    () => {
+        "id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at"
+    };
 }
 
-/// Adds a credential; `InstanceNotFound` without its instance, `NotFound` without its user.
+statements! { "credential";
+    INSERT = concat!("INSERT INTO credential (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    FIND = concat!("SELECT ", columns!(), " FROM credential WHERE id = $1");
+    LIST = concat!("SELECT ", columns!(), " FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC");
+    PAGE = select_page!(columns!(), "credential WHERE instance_id = $3", "created_at DESC, id DESC");
+    ENABLE = "UPDATE credential SET state = 'active' WHERE id = $1";
+    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1 WHERE id = $1";
+    SET_DESCRIPTION = "UPDATE credential SET description = $2 WHERE id = $1";
+    LIST_OF_PRINCIPAL = concat!("SELECT ", columns!(), " FROM credential WHERE principal = $1 ORDER BY created_at DESC, id DESC");
+    DELETE = "DELETE FROM credential WHERE id = $1";
+    DELETE_OF_PRINCIPAL = "DELETE FROM credential WHERE principal = $1";
+    ANY_OF_INSTANCE = "SELECT id FROM credential WHERE instance_id = $1 LIMIT 1";
+    DELETE_OF_INSTANCE = "DELETE FROM credential WHERE instance_id = $1";
+}
+
+/// Adds a credential to an instance that may have `most` of them.
+///
+/// `InstanceNotFound` without its instance, `NotFound` without its user, `QuotaExceeded`.
 ///
 /// It announces no change: no cache can hold a credential before its owner has it.
-pub fn insert(credential: &LongTermCredential) -> Part {
+pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
     let parameters = vec![
         credential.id.as_str().into(),
         credential.instance.as_str().into(),
@@ -45,9 +55,9 @@ pub fn insert(credential: &LongTermCredential) -> Part {
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
         Error::already_exists("credential", format!("There is a credential {id} already."))
     });
-    let mut guarded = vec![instance::exists(&credential.instance)];
+    let mut guarded = vec![instance::hold(&credential.instance)];
     guarded.extend(principal_id::hold(&credential.principal));
-    guarded.push(insert);
+    guarded.extend([insert, quota::within(&credential.instance, Counted::Credentials, most)]);
     Part::of(guarded)
 }
 
@@ -63,6 +73,12 @@ pub fn set_state(id: &CredentialId, state: CredentialState) -> Part {
     Part::of([update]).changes(Noun::Credential, id)
 }
 
+/// Replaces what is written about a credential; `NotFound` when there is no such credential.
+pub fn set_description(id: &CredentialId, description: &str) -> Part {
+    let update = Guarded::new(SET_DESCRIPTION, vec![id.as_str().into(), description.into()], Rows::Exactly(1), missing(id));
+    Part::of([update]).changes(Noun::Credential, id)
+}
+
 /// Deletes a credential for ever; `NotFound` when there is no such credential.
 pub fn delete(id: &CredentialId) -> Part {
     let delete = Guarded::new(DELETE, vec![id.as_str().into()], Rows::Exactly(1), missing(id));
@@ -72,6 +88,18 @@ pub fn delete(id: &CredentialId) -> Part {
 /// Deletes all credentials of a principal that is itself being deleted, whose own change covers them.
 pub(super) fn delete_of(principal: &Principal) -> Guarded {
     Guarded::unguarded(DELETE_OF_PRINCIPAL, vec![principal.to_string().into()])
+}
+
+/// Refuses with `PreconditionFailed` when an instance that is to be deleted has long-term credentials.
+pub(super) fn none_in(id: &InstanceId) -> Guarded {
+    Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
+        Error::precondition_failed("instance", "The instance has long-term credentials; delete them first.")
+    })
+}
+
+/// Deletes all credentials of an instance that is being deleted, whose own change covers them.
+pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
+    Guarded::unguarded(DELETE_OF_INSTANCE, vec![id.as_str().into()])
 }
 
 fn missing(id: &CredentialId) -> impl Fn() -> Error + Send + Sync + 'static {
@@ -87,6 +115,11 @@ pub async fn find(store: &Store, id: &CredentialId) -> Result<Option<LongTermCre
 /// Lists the credentials of an instance, newest first.
 pub async fn list(store: &Store, instance: &InstanceId) -> Result<Vec<LongTermCredential>> {
     store.query(LIST, vec![instance.as_str().into()]).await?.iter().map(credential).collect()
+}
+
+/// Lists a page of the credentials of an instance, newest first.
+pub async fn list_page(store: &Store, instance: &InstanceId, page: Page) -> Result<Listed<LongTermCredential>> {
+    listed_rows(&store.query(PAGE, page.parameters([instance.as_str().into()])).await?, credential)
 }
 
 /// Lists the credentials of a principal at all instances, newest first.

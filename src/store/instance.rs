@@ -1,22 +1,30 @@
 //! Instances.
 
-use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceId};
+use crate::domain::clock::Timestamp;
+use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceChange, InstanceId};
 use crate::domain::principal::AccountId;
+use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 
 use super::change::Noun;
-use super::row::{Row, statements};
+use super::namespace::Contents;
+use super::page::{Listed, Page, listed_rows, select_page};
+use super::row::{Row, Statement, Value, statements};
 use super::write::{Guarded, Part, Rows};
-use super::{Store, account};
+use super::{Store, account, allow_list, credential, fixed_password, namespace, repository, service_account, tag};
 
-/// The columns of an instance; deleted ones stay as rows and are never read.
+macro_rules! columns {
+    () => {
+        "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, default_mark, \
+         specification, deletion_protection, public_endpoint, allow_list, origin, created_at, \
+         COALESCE(modified_at, created_at) AS modified_at"
+    };
+}
+
+/// A query of instances; deleted ones stay as rows and are never read.
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, \
-             default_mark, created_at FROM instance WHERE deleted_at IS NULL ",
-            $rest
-        )
+        concat!("SELECT ", columns!(), " FROM instance WHERE deleted_at IS NULL ", $rest)
     };
 }
 
@@ -25,13 +33,28 @@ statements! { "instance";
     UNMARK = "UPDATE instance SET default_mark = 0 WHERE account_id = $1 AND default_mark = 1 AND deleted_at IS NULL";
     MARK = "UPDATE instance SET default_mark = 1 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL";
     INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
-              registry_url, default_mark, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    EXISTS = "SELECT id FROM instance WHERE id = $1 AND deleted_at IS NULL";
+              registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, created_at, \
+              modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+    // Reads and locks: whoever else is about to add to this instance, or to delete it, waits until the write is done.
+    HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
+    UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
+              deletion_protection = COALESCE($3, deletion_protection), modified_at = $4 WHERE id = $1 AND deleted_at IS NULL";
+    SET_PUBLIC_ENDPOINT = "UPDATE instance SET public_endpoint = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
+    SET_ALLOW_LIST = "UPDATE instance SET allow_list = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
+    SET_REGISTRY_URL = "UPDATE instance SET registry_url = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
+    IS_UNPROTECTED = "SELECT id FROM instance WHERE id = $1 AND deletion_protection = 0";
+    DELETE = "UPDATE instance SET deleted_at = $3, default_mark = 0 WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL";
     FIND = select!("AND id = $1");
     FIND_BY_CRI_ID = select!("AND cri_id = $1");
     FIND_BY_SERVICE = select!("AND service = $1");
     LIST_OF_ACCOUNT = select!("AND account_id = $1 ORDER BY created_at, id");
     LIST = select!("ORDER BY created_at, id");
+    PAGE = select_page!(
+        columns!(),
+        "instance WHERE deleted_at IS NULL AND account_id = $3 AND (CAST($4 AS TEXT) IS NULL OR name = $4) \
+         AND (CAST($5 AS TEXT) IS NULL OR region = $5)",
+        "created_at, id"
+    );
 }
 
 /// Adds an instance; if it is marked as the default, its account's others no longer are.
@@ -62,7 +85,13 @@ pub fn insert(instance: &Instance) -> Part {
         i64::from(instance.token_ttl_seconds).into(),
         instance.registry_url.as_deref().into(),
         i64::from(instance.default == DefaultMark::Marked).into(),
+        instance.specification.name().into(),
+        instance.deletion_protection.into(),
+        instance.public_endpoint.into(),
+        instance.allow_list.into(),
+        instance.origin.name().into(),
         instance.created_at.into(),
+        instance.modified_at.into(),
     ];
     let service = instance.service.clone();
     guarded.push(Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
@@ -84,9 +113,63 @@ pub fn mark_default(account: AccountId, id: &InstanceId) -> Part {
     Part::of([account::hold(account), unmark, mark]).changes(Noun::Instance, id).changes(Noun::Account, &account)
 }
 
-/// Refuses with `InstanceNotFound` when there is no such instance.
-pub(super) fn exists(id: &InstanceId) -> Guarded {
-    Guarded::new(EXISTS, vec![id.as_str().into()], Rows::Exactly(1), Error::instance_not_found)
+/// Changes what an API may change of an instance; `InstanceNotFound`.
+pub fn update(id: &InstanceId, change: InstanceChange, at: Timestamp) -> Part {
+    let specification = change.specification.map(|specification| specification.name());
+    touch(id, UPDATE, [specification.into(), change.deletion_protection.into(), at.into()])
+}
+
+/// Opens an instance to the outside, or closes it; `InstanceNotFound`.
+pub fn set_public_endpoint(id: &InstanceId, switch: Switch, at: Timestamp) -> Part {
+    touch(id, SET_PUBLIC_ENDPOINT, [switch.into(), at.into()])
+}
+
+/// Lets an instance obey its allow list, or not; `InstanceNotFound`.
+pub fn set_allow_list(id: &InstanceId, switch: Switch, at: Timestamp) -> Part {
+    touch(id, SET_ALLOW_LIST, [switch.into(), at.into()])
+}
+
+/// Says where an instance's registry answers, or that none does; `InstanceNotFound`.
+pub fn set_registry_url(id: &InstanceId, url: Option<&str>, at: Timestamp) -> Part {
+    touch(id, SET_REGISTRY_URL, [url.into(), at.into()])
+}
+
+fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<Item = Value>) -> Part {
+    let parameters = std::iter::once(id.as_str().into()).chain(parameters).collect();
+    Part::of([Guarded::new(statement, parameters, Rows::Exactly(1), Error::instance_not_found)]).changes(Noun::Instance, id)
+}
+
+/// Deletes an instance for ever, with its fixed passwords, allow list and tags.
+///
+/// `InstanceNotFound` when the account has no such instance; `PreconditionFailed` when it is protected from that, or
+/// has namespaces, long-term credentials or service accounts that are not to go too. Its name is free again, its ids
+/// and its service stay taken.
+pub fn delete(account: AccountId, id: &InstanceId, contents: Contents, at: Timestamp) -> Part {
+    let key = || vec![Value::from(id.as_str())];
+    let is_unprotected = Guarded::new(IS_UNPROTECTED, key(), Rows::Exactly(1), || {
+        Error::precondition_failed("instance", "The instance is protected from being deleted; turn its deletion protection off first.")
+    });
+    let mut guarded = vec![account::hold(account), hold(id), is_unprotected];
+    match contents {
+        Contents::MustBeGone => guarded.extend([namespace::none_in(id), credential::none_in(id), service_account::none_in(id)]),
+        Contents::GoToo => {
+            guarded.extend([repository::delete_of_instance(id), namespace::delete_of_instance(id), credential::delete_of_instance(id)]);
+            guarded.extend(service_account::delete_of_instance(id));
+        }
+    }
+    let parameters = vec![id.as_str().into(), account.number().into(), at.into()];
+    guarded.extend([
+        fixed_password::delete_of_instance(id),
+        allow_list::delete_of_instance(id),
+        tag::delete_of_instance(id),
+        Guarded::new(DELETE, parameters, Rows::Exactly(1), Error::instance_not_found),
+    ]);
+    Part::of(guarded).changes(Noun::Instance, id).changes(Noun::Account, &account)
+}
+
+/// Refuses with `InstanceNotFound` when there is no such instance, and keeps others from adding to it meanwhile.
+pub(super) fn hold(id: &InstanceId) -> Guarded {
+    Guarded::new(HOLD, vec![id.as_str().into()], Rows::Exactly(1), Error::instance_not_found)
 }
 
 /// Finds an instance by its own id.
@@ -113,6 +196,21 @@ pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Insta
     rows.iter().map(instance).collect()
 }
 
+/// Which instances of an account are listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InstanceFilter<'a> {
+    /// The one of this name, or all.
+    pub name: Option<&'a str>,
+    /// Those of this region, or of all.
+    pub region: Option<&'a str>,
+}
+
+/// Lists a page of the instances of one account, oldest first.
+pub async fn list_page(store: &Store, account: AccountId, filter: InstanceFilter<'_>, page: Page) -> Result<Listed<Instance>> {
+    let parameters = page.parameters([account.number().into(), filter.name.into(), filter.region.into()]);
+    listed_rows(&store.query(PAGE, parameters).await?, instance)
+}
+
 fn instance(row: &Row) -> Result<Instance> {
     Ok(Instance {
         id: row.parsed("id")?,
@@ -130,6 +228,12 @@ fn instance(row: &Row) -> Result<Instance> {
             1 => DefaultMark::Marked,
             other => return Err(row.unreadable("default_mark", format_args!("{other} is neither 0 nor 1"))),
         },
+        specification: row.parsed("specification")?,
+        deletion_protection: row.switch("deletion_protection")?,
+        public_endpoint: row.switch("public_endpoint")?,
+        allow_list: row.switch("allow_list")?,
+        origin: row.parsed("origin")?,
         created_at: row.time("created_at")?,
+        modified_at: row.time("modified_at")?,
     })
 }

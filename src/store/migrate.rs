@@ -46,6 +46,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0004_revocations.sql"),
         postgres: include_str!("../../migrations/postgres/0004_revocations.sql"),
     },
+    Migration {
+        number: 5,
+        name: "registry",
+        sqlite: include_str!("../../migrations/sqlite/0005_registry.sql"),
+        postgres: include_str!("../../migrations/postgres/0005_registry.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

@@ -9,18 +9,26 @@
 
 pub mod access_key;
 pub mod account;
+pub mod allow_list;
 pub mod audit;
 pub mod change;
 pub mod credential;
+pub mod fixed_password;
 pub mod group;
 pub mod instance;
 pub mod key;
 pub mod meta;
+pub mod namespace;
 pub mod oidc_provider;
 pub mod operation;
+pub mod page;
 pub mod policy;
+pub mod quota;
+pub mod repository;
 pub mod revocation;
 pub mod role;
+pub mod service_account;
+pub mod tag;
 pub mod user;
 
 mod migrate;
@@ -162,19 +170,26 @@ fn statements() -> impl Iterator<Item = Statement> {
     [
         access_key::STATEMENTS,
         account::STATEMENTS,
+        allow_list::STATEMENTS,
         audit::STATEMENTS,
         change::STATEMENTS,
         credential::STATEMENTS,
+        fixed_password::STATEMENTS,
         group::STATEMENTS,
         instance::STATEMENTS,
         key::STATEMENTS,
         meta::STATEMENTS,
+        namespace::STATEMENTS,
         oidc_provider::STATEMENTS,
         operation::STATEMENTS,
         policy::STATEMENTS,
         principal_id::STATEMENTS,
         revocation::STATEMENTS,
+        quota::STATEMENTS,
+        repository::STATEMENTS,
         role::STATEMENTS,
+        service_account::STATEMENTS,
+        tag::STATEMENTS,
         user::STATEMENTS,
     ]
     .into_iter()

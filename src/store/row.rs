@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 
 /// One text of SQL that both databases speak, and the table that its rows are of.
@@ -64,6 +65,12 @@ impl From<i64> for Value {
 impl From<Timestamp> for Value {
     fn from(at: Timestamp) -> Self {
         Self::Integer(at.unix_millis())
+    }
+}
+
+impl From<Switch> for Value {
+    fn from(switch: Switch) -> Self {
+        Self::Integer(i64::from(switch.is_on()))
     }
 }
 
@@ -143,6 +150,15 @@ impl Row {
         self.integer(column).map(Timestamp::from_unix_millis)
     }
 
+    /// Returns what a number says that is 0 or 1.
+    pub(crate) fn switch(&self, column: &str) -> Result<Switch> {
+        match self.integer(column)? {
+            0 => Ok(Switch::Off),
+            1 => Ok(Switch::On),
+            other => Err(self.unreadable(column, format_args!("{other} is neither 0 nor 1"))),
+        }
+    }
+
     /// Returns text.
     pub(crate) fn text(&self, column: &str) -> Result<String> {
         self.optional_text(column)?.ok_or_else(|| self.unreadable(column, "there is no value"))
@@ -157,6 +173,16 @@ impl Row {
         }
     }
 
+    /// Returns text as what its parts spell, which commas divide; empty text has none.
+    pub(crate) fn parsed_list<T: FromStr, C: FromIterator<T>>(&self, column: &str) -> Result<C>
+    where
+        T::Err: fmt::Display,
+    {
+        let text = self.text(column)?;
+        let parts = text.split(',').filter(|part| !part.is_empty());
+        parts.map(|part| part.parse().map_err(|error| self.unreadable(column, format_args!("{part:?}: {error}")))).collect()
+    }
+
     /// Returns text as what it spells.
     pub(crate) fn parsed<T: FromStr>(&self, column: &str) -> Result<T>
     where
@@ -168,8 +194,14 @@ impl Row {
 
     /// Returns bytes.
     pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>> {
+        self.optional_bytes(column)?.ok_or_else(|| self.unreadable(column, "there is no value"))
+    }
+
+    /// Returns bytes, or nothing.
+    pub(crate) fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>> {
         match self.value(column)? {
-            Value::Bytes(bytes) => Ok(bytes.clone()),
+            Value::Null => Ok(None),
+            Value::Bytes(bytes) => Ok(Some(bytes.clone())),
             other => Err(self.unreadable(column, format_args!("{other:?} is not bytes"))),
         }
     }

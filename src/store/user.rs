@@ -7,7 +7,7 @@ use crate::domain::{Error, Result};
 use super::change::Noun;
 use super::row::{Row, statements};
 use super::write::{Guarded, Part, Rows};
-use super::{Store, access_key, account, credential, group, policy, principal_id};
+use super::{Store, access_key, account, credential, fixed_password, group, policy, principal_id};
 
 /// The columns of a user.
 macro_rules! select {
@@ -70,7 +70,7 @@ pub fn raise_generation(id: UserId) -> Part {
     Part::of([raise]).changes(Noun::User, &id)
 }
 
-/// Deletes a user for ever, with its access keys, long-term credentials, memberships and attachments;
+/// Deletes a user for ever, with its access keys, long-term credentials, fixed passwords, memberships and attachments;
 /// `NotFound` when the account has no such user.
 ///
 /// Its name is free again, its id and those of its access keys stay taken.
@@ -84,6 +84,7 @@ pub fn delete(account: AccountId, id: UserId) -> Part {
         delete,
         access_key::delete_of(&principal),
         credential::delete_of(&principal),
+        fixed_password::delete_of(&principal),
         group::leave_all(id),
         policy::detach_all_of_user(id),
     ];

@@ -77,6 +77,8 @@ every_kind! {
     ErrorKind::NoDefaultInstance => Error::new(ErrorKind::NoDefaultInstance, "The account has no default instance."),
     ErrorKind::NotFound { .. } => Error::not_found("account", "100000000001"),
     ErrorKind::AlreadyExists { .. } => Error::already_exists("instance", "An instance of that name exists."),
+    ErrorKind::QuotaExceeded { .. } => Error::quota_exceeded("namespace", "The instance may have 50 namespaces and no more."),
+    ErrorKind::PreconditionFailed { .. } => Error::precondition_failed("namespace", "The namespace team has repositories."),
     ErrorKind::Unsupported => Error::unsupported("The grant_type is password or refresh_token; no other is served."),
     ErrorKind::BadCredentials => Error::bad_credentials(),
     ErrorKind::Misconfigured => Error::misconfigured("The file /etc/transire/master.key is not readable."),

@@ -118,6 +118,8 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
         ErrorKind::AlreadyExists { noun } => {
             Answer { code: Cow::Owned(format!("{}_ALREADY_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))), ..ours(bad, "") }
         }
+        ErrorKind::QuotaExceeded { .. } => ours(bad, "QuotaExceeded"),
+        ErrorKind::PreconditionFailed { .. } => ours(bad, "PreconditionFailed"),
         ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
         ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")

@@ -98,6 +98,13 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
         // Terraform takes exactly this code, without a second half, for "gone".
         ErrorKind::NotFound { .. } => ("ResourceNotFound", own()),
         ErrorKind::AlreadyExists { .. } => ("ResourceInUse", own()),
+        ErrorKind::QuotaExceeded { noun: "namespace" } => ("LimitExceeded.ErrNamespaceMaxLimit", own()),
+        ErrorKind::QuotaExceeded { noun: "repository" } => ("LimitExceeded.ErrRepoMaxLimit", own()),
+        ErrorKind::QuotaExceeded { noun: "tag" } => ("InvalidParameter.ErrorTagOverLimit", own()),
+        ErrorKind::QuotaExceeded { noun: "instance" | "service account" } => ("OperationDenied.QuotaOverLimit", own()),
+        ErrorKind::QuotaExceeded { .. } => ("LimitExceeded", own()),
+        ErrorKind::PreconditionFailed { noun: "instance" } => ("OperationDenied", own()),
+        ErrorKind::PreconditionFailed { .. } => ("FailedOperation.PreconditionFailed", own()),
         ErrorKind::Unsupported => ("UnsupportedOperation", own()),
         ErrorKind::StoreUnavailable => ("InternalError.DbError", own()),
         ErrorKind::AuditUnavailable => ("InternalError", own()),

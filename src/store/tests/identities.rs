@@ -5,7 +5,6 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::domain::identity::{Group, OidcProvider, Policy, Role, Target, User, UserState};
 use crate::domain::principal::{RoleId, UserId};
-use crate::store::change::{self, Changes, Noun};
 use crate::store::policy::{self as policies, Attachment, PolicyKind};
 use crate::store::{
     access_key as access_keys, account as accounts, credential as credentials, group as groups, instance as instances,
@@ -80,32 +79,6 @@ fn own(policy: &Policy) -> (String, Option<String>) {
 
 fn built_in(name: &str) -> (String, Option<String>) {
     (name.to_owned(), None)
-}
-
-/// Applies all parts in one write.
-async fn all(store: &Store, parts: impl IntoIterator<Item = Part>) {
-    store.apply(parts.into_iter().fold(write(), Write::then)).await.unwrap();
-}
-
-/// Applies a part, and returns what it announced.
-async fn announced(store: &Store, part: Part) -> Vec<(Noun, String)> {
-    let before = change::position(store).await.unwrap();
-    apply(store, part).await.unwrap();
-    let Changes::Next(next) = change::read(store, before, 100).await.unwrap() else { panic!("nothing was trimmed") };
-    next.into_iter().map(|change| (change.noun, change.id)).collect()
-}
-
-fn entry(noun: Noun, id: &str) -> (Noun, String) {
-    (noun, id.to_owned())
-}
-
-async fn refusal(store: &Store, part: Part) -> (ErrorKind, String) {
-    let error = apply(store, part).await.unwrap_err();
-    (error.kind().clone(), error.message().to_owned())
-}
-
-fn not_found(noun: &'static str, which: &str) -> (ErrorKind, String) {
-    (ErrorKind::NotFound { noun }, format!("There is no {noun} {which}."))
 }
 
 async fn a_user_is_disabled_enabled_and_found_by_its_names(place: &Place) {
@@ -230,7 +203,7 @@ async fn deleting_a_user_takes_all_that_is_its_own(place: &Place) {
         ];
         all(&store, parts).await;
     }
-    all(&store, given.iter().map(credentials::insert)).await;
+    all(&store, given.iter().map(|made| credentials::insert(made, MOST))).await;
     apply(&store, access_keys::insert(&access_key("AKIDroot", &owner))).await.unwrap();
 
     let entries = announced(&store, users::delete(owner.id, ann.id)).await;
@@ -279,7 +252,7 @@ async fn nothing_is_added_to_a_user_while_it_is_deleted(place: &Place) {
         for number in 0..12 {
             let part = match number % 4 {
                 0 => access_keys::insert(&key_of(&format!("AKID-{round}-{number}"), &owner, &ann)),
-                1 => credentials::insert(&credential_of(&home, &ann)),
+                1 => credentials::insert(&credential_of(&home, &ann), MOST),
                 2 => groups::add_member(owner.id, "builders", "ann"),
                 _ => policies::attach(owner.id, ADMIN, PolicyKind::BuiltIn, &to_user("ann")),
             };
@@ -328,10 +301,10 @@ async fn what_belongs_to_a_user_or_a_role_needs_it(place: &Place) {
             let made = LongTermCredential { principal: principal.clone(), ..credential(&home) };
             if stage == "while" && possible.is_ok() {
                 apply(&store, access_keys::insert(&key)).await.unwrap();
-                apply(&store, credentials::insert(&made)).await.unwrap();
+                apply(&store, credentials::insert(&made, MOST)).await.unwrap();
             } else {
                 assert_eq!(&refusal(&store, access_keys::insert(&key)).await, missing, "{stage} {principal}");
-                assert_eq!(&refusal(&store, credentials::insert(&made)).await, missing, "{stage} {principal}");
+                assert_eq!(&refusal(&store, credentials::insert(&made, MOST)).await, missing, "{stage} {principal}");
             }
         }
     }
@@ -349,7 +322,7 @@ async fn keys_and_credentials_are_listed_by_principal(place: &Place) {
     let second = LongTermCredential { created_at: NOW.plus(Duration::from_secs(1)), ..credential_of(&away, &ann) };
     all(&store, [accounts::insert(&owner), instances::insert(&home), instances::insert(&away), users::insert(&ann)]).await;
     all(&store, [access_keys::insert(&new), access_keys::insert(&old), access_keys::insert(&access_key("AKIDroot", &owner))]).await;
-    all(&store, [&first, &second, &credential(&home)].map(credentials::insert)).await;
+    all(&store, [&first, &second, &credential(&home)].map(|made| credentials::insert(made, MOST))).await;
 
     assert_eq!(access_keys::list_of_principal(&store, &principal).await.unwrap(), [old, new.clone()]);
     let listed = credentials::list_of_principal(&store, &principal).await.unwrap();

@@ -2,7 +2,9 @@
 
 mod files;
 mod identities;
+mod log_ins;
 mod nouns;
+mod registry;
 mod servers;
 mod writes;
 
@@ -10,12 +12,14 @@ use std::path::PathBuf;
 
 use crate::domain::clock::{Clock, SystemRandom, Timestamp, random_bytes};
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat};
+use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification};
 use crate::domain::principal::{AccountId, Principal};
+use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
 
 use super::access_key::{AccessKey, AccessKeyState};
 use super::account::Account;
+use super::change::{self, Changes, Noun};
 use super::row::{Statement, Value};
 use super::write::Guarded;
 use super::{Location, Open, Operation, Part, Store, Write};
@@ -52,6 +56,12 @@ use on_both_databases;
 struct Stopped;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_760_000_000);
+
+/// A change, and what it does to what is expected.
+type Step<C, T> = (C, fn(&mut T));
+
+/// A quota that no test uses up by accident.
+const MOST: u32 = 1000;
 
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {
@@ -143,6 +153,32 @@ fn kind(result: Result<()>) -> ErrorKind {
     result.unwrap_err().kind().clone()
 }
 
+/// Applies all parts in one write.
+async fn all(store: &Store, parts: impl IntoIterator<Item = Part>) {
+    store.apply(parts.into_iter().fold(write(), Write::then)).await.unwrap();
+}
+
+/// Applies a part, and returns what it announced.
+async fn announced(store: &Store, part: Part) -> Vec<(Noun, String)> {
+    let before = change::position(store).await.unwrap();
+    apply(store, part).await.unwrap();
+    let Changes::Next(next) = change::read(store, before, 100).await.unwrap() else { panic!("nothing was trimmed") };
+    next.into_iter().map(|change| (change.noun, change.id)).collect()
+}
+
+fn entry(noun: Noun, id: &str) -> (Noun, String) {
+    (noun, id.to_owned())
+}
+
+async fn refusal(store: &Store, part: Part) -> (ErrorKind, String) {
+    let error = apply(store, part).await.unwrap_err();
+    (error.kind().clone(), error.message().to_owned())
+}
+
+fn not_found(noun: &'static str, which: &str) -> (ErrorKind, String) {
+    (ErrorKind::NotFound { noun }, format!("There is no {noun} {which}."))
+}
+
 fn unexpected() -> Error {
     Error::internal("not in this test")
 }
@@ -175,7 +211,13 @@ fn instance(account: &Account, name: &str) -> Instance {
         token_ttl_seconds: 300,
         registry_url: None,
         default: DefaultMark::Unmarked,
+        specification: Specification::Standard,
+        deletion_protection: Switch::Off,
+        public_endpoint: Switch::On,
+        allow_list: Switch::Off,
+        origin: Origin::Operator,
         created_at: NOW,
+        modified_at: NOW,
     }
 }
 

@@ -149,11 +149,11 @@ async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
     let home = instance(&owner, "home");
     let old = credential(&home);
     let new = LongTermCredential { username: Username::CrTempUser, created_at: NOW.plus(Duration::from_secs(1)), ..credential(&home) };
-    assert_eq!(kind(apply(&store, credentials::insert(&old)).await), ErrorKind::InstanceNotFound);
+    assert_eq!(kind(apply(&store, credentials::insert(&old, MOST)).await), ErrorKind::InstanceNotFound);
     store.apply(write().then(accounts::insert(&owner)).then(instances::insert(&home))).await.unwrap();
-    apply(&store, credentials::insert(&old)).await.unwrap();
-    apply(&store, credentials::insert(&new)).await.unwrap();
-    assert_eq!(kind(apply(&store, credentials::insert(&new)).await), ErrorKind::AlreadyExists { noun: "credential" });
+    apply(&store, credentials::insert(&old, MOST)).await.unwrap();
+    apply(&store, credentials::insert(&new, MOST)).await.unwrap();
+    assert_eq!(kind(apply(&store, credentials::insert(&new, MOST)).await), ErrorKind::AlreadyExists { noun: "credential" });
 
     let listed = credentials::list(&store, &home.id).await.unwrap();
     assert_eq!(format!("{listed:?}"), format!("{:?}", [&new, &old]));

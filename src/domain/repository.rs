@@ -1,0 +1,56 @@
+//! A repository that is recorded: its registry may have it or not.
+
+use super::Error;
+use super::clock::Timestamp;
+use super::id::text_id;
+use super::instance::InstanceId;
+use super::namespace::{NamespaceId, Visibility};
+use super::switch::Switch;
+
+text_id!(
+    /// A repository's own id, which is also its Alibaba id: `crr-` and sixteen of `a-z0-9`. Never reused.
+    RepositoryId,
+    "crr-",
+    16,
+    Error::not_found("repository", "of that id")
+);
+
+/// A repository of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// Its own id.
+    pub id: RepositoryId,
+    /// Where it is.
+    pub instance: InstanceId,
+    /// Which namespace it is in.
+    pub namespace: NamespaceId,
+    /// That namespace's name, which never changes.
+    pub namespace_name: String,
+    /// Its name without the namespace, unique in its namespace; it never changes.
+    pub name: String,
+    /// Who may pull from it without logging in.
+    pub visibility: Visibility,
+    /// A short description: `Summary` at Alibaba, `BriefDescription` at Tencent.
+    pub summary: String,
+    /// A long description: `Detail` at Alibaba, `Description` at Tencent.
+    pub detail: String,
+    /// Whether its tags are said to be immutable; shown, and the registry's to enforce.
+    pub tag_immutability: Switch,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was made or last changed.
+    pub modified_at: Timestamp,
+}
+
+/// What a call may change of a repository; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct RepositoryChange {
+    /// Who may pull from it without logging in.
+    pub visibility: Option<Visibility>,
+    /// A short description.
+    pub summary: Option<String>,
+    /// A long description.
+    pub detail: Option<String>,
+    /// Whether its tags are said to be immutable.
+    pub tag_immutability: Option<Switch>,
+}

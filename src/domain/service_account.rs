@@ -1,0 +1,221 @@
+//! Service accounts: named log-ins of one instance, with permissions of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use super::clock::{Random, Timestamp, random_text};
+use super::credential::{BASE62, PasswordHash, SecretKind, checksum};
+use super::id::text_id;
+use super::instance::InstanceId;
+use super::secret::Secret;
+use super::{Error, Result};
+
+text_id!(
+    /// A service account's own id: `sa-` and sixteen of `a-z0-9`. Never reused, and never shown.
+    ServiceAccountId,
+    "sa-",
+    16,
+    Error::not_found("service account", "of that id")
+);
+
+/// Finds every password that this service makes for service accounts, for secret scanners.
+pub const PASSWORD_PATTERN: &str = r"\btrsa[A-Za-z0-9]{28}\b";
+
+/// What passwords made for service accounts begin with: all of them is letters and digits, as their contract has it.
+const PREFIX: &str = "trsa";
+/// How many characters a made password has, prefix and checksum with it.
+const PASSWORD_LENGTH: usize = 32;
+/// How many of them are random: 131 bits.
+const RANDOM_LENGTH: usize = PASSWORD_LENGTH - PREFIX.len() - SecretKind::CHECKSUM_LENGTH;
+
+/// What a service account may do in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccountAction {
+    /// Push images.
+    Push,
+    /// Pull images.
+    Pull,
+    /// Make repositories.
+    CreateRepository,
+    /// Make Helm charts.
+    CreateChart,
+    /// See Helm charts.
+    DescribeCharts,
+}
+
+impl AccountAction {
+    /// All actions.
+    pub const ALL: [Self; 5] = [Self::Push, Self::Pull, Self::CreateRepository, Self::CreateChart, Self::DescribeCharts];
+
+    /// Returns the name that the store uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Pull => "pull",
+            Self::CreateRepository => "create_repository",
+            Self::CreateChart => "create_chart",
+            Self::DescribeCharts => "describe_charts",
+        }
+    }
+}
+
+impl FromStr for AccountAction {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|action| action.name() == text);
+        found.ok_or_else(|| Error::invalid_parameter("action", "no service account can be given such an action"))
+    }
+}
+
+/// What a service account may do, by the names of namespaces.
+pub type AccountPermissions = BTreeMap<String, BTreeSet<AccountAction>>;
+
+/// Whether a service account may log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceAccountState {
+    /// It may, until it expires.
+    Active,
+    /// It may not, until it is enabled again.
+    Disabled,
+}
+
+impl ServiceAccountState {
+    /// Returns the name that the store uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FromStr for ServiceAccountState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "active" => Ok(Self::Active),
+            "disabled" => Ok(Self::Disabled),
+            _ => Err(Error::invalid_parameter("state", "a service account is active or disabled")),
+        }
+    }
+}
+
+/// The stored form of a service account's password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountSecret {
+    /// SHA-256 of a password that this service made.
+    Made([u8; 32]),
+    /// The slow hash of a password that a person chose.
+    Chosen(PasswordHash),
+}
+
+/// A named log-in of one instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// Its own id.
+    pub id: ServiceAccountId,
+    /// The one instance that it logs in to.
+    pub instance: InstanceId,
+    /// Its name, unique in its instance, without the `tcr$` that it logs in with; it never changes.
+    pub name: String,
+    /// What its owner wrote about it.
+    pub description: String,
+    /// What it may do; no policy adds to this or takes from it.
+    pub permissions: AccountPermissions,
+    /// The stored form of its password.
+    pub secret: AccountSecret,
+    /// Whether it may log in.
+    pub state: ServiceAccountState,
+    /// What refresh tokens got with it name; a new password and disabling raise it.
+    pub generation: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was made or last changed.
+    pub modified_at: Timestamp,
+    /// When it stops.
+    pub expires_at: Timestamp,
+}
+
+impl ServiceAccount {
+    /// What its name is shown and logs in with.
+    pub const PREFIX: &str = "tcr$";
+
+    /// Returns the username that it logs in with.
+    pub fn username(&self) -> String {
+        format!("{}{}", Self::PREFIX, self.name)
+    }
+
+    /// Returns the name without the prefix, which callers leave out or not.
+    pub fn bare_name(name: &str) -> &str {
+        name.strip_prefix(Self::PREFIX).unwrap_or(name)
+    }
+}
+
+/// What a call may change of a service account; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceAccountChange {
+    /// What its owner wrote about it.
+    pub description: Option<String>,
+    /// What it may do: all of it.
+    pub permissions: Option<AccountPermissions>,
+    /// Whether it may log in.
+    pub state: Option<ServiceAccountState>,
+    /// When it stops.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Makes a password: 32 letters and digits, with a prefix and a checksum inside.
+pub fn make_password(random: &dyn Random) -> Secret {
+    let mut text = String::with_capacity(PASSWORD_LENGTH);
+    text.push_str(PREFIX);
+    text.push_str(&random_text(random, BASE62, RANDOM_LENGTH));
+    let checksum = checksum(text.as_bytes());
+    text.extend(checksum.map(char::from));
+    Secret::new(text)
+}
+
+/// Tells whether a password is one that [`make_password`] made: any other is worth a slow hash.
+pub fn is_made(password: &str) -> bool {
+    let Some((text, given)) = password.split_at_checked(PASSWORD_LENGTH - SecretKind::CHECKSUM_LENGTH) else { return false };
+    text.starts_with(PREFIX) && checksum(text.as_bytes()) == given.as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::SystemRandom;
+
+    #[test]
+    fn a_made_password_is_known_and_a_typing_error_is_seen() {
+        let password = make_password(&SystemRandom);
+        let text = password.expose();
+        assert_eq!(text.len(), 32);
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert!(is_made(text));
+        for place in 0..text.len() {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
+            assert!(!is_made(&String::from_utf8(bytes).unwrap()), "a change at {place} went unseen");
+        }
+        for other in ["", "trsa", &text[1..], &text[..31], "Passw0rdPassw0rd", &"é".repeat(20)] {
+            assert!(!is_made(other), "{other:?} was taken for a made password");
+        }
+        assert!(!is_made(&format!("{text}0")));
+    }
+
+    #[test]
+    fn a_name_is_taken_with_its_prefix_and_without() {
+        assert_eq!(ServiceAccount::bare_name("tcr$robot"), "robot");
+        assert_eq!(ServiceAccount::bare_name("robot"), "robot");
+    }
+
+    #[test]
+    fn the_names_of_actions_parse_back() {
+        for action in AccountAction::ALL {
+            assert_eq!(action.name().parse::<AccountAction>().unwrap(), action);
+        }
+        assert!("tcr:PushRepository".parse::<AccountAction>().is_err());
+    }
+}

@@ -1,0 +1,180 @@
+//! Namespaces of instances.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::instance::InstanceId;
+use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId};
+use crate::domain::{Error, Result};
+
+use super::change::Noun;
+use super::page::{Listed, Page, listed_rows, select_page};
+use super::quota::{self, Counted};
+use super::row::{Row, Value, statements};
+use super::write::{Guarded, Part, Rows};
+use super::{Store, instance, repository, service_account, tag};
+
+macro_rules! columns {
+    () => {
+        "id, number, instance_id, name, visibility, auto_create_repository, default_visibility, default_tag_immutability, auto_scan, \
+         prevent_vulnerable, severity, allowed_cves, created_at, modified_at"
+    };
+}
+
+statements! { "namespace";
+    INSERT = concat!("INSERT INTO namespace (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)");
+    HAS_NAME = "SELECT id FROM namespace WHERE instance_id = $1 AND name = $2";
+    EXISTS = "SELECT id FROM namespace WHERE id = $1";
+    FIND = concat!("SELECT ", columns!(), " FROM namespace WHERE instance_id = $1 AND name = $2");
+    FIND_BY_ID = concat!("SELECT ", columns!(), " FROM namespace WHERE instance_id = $1 AND id = $2");
+    PAGE = select_page!(columns!(), "namespace WHERE instance_id = $3", "created_at, id");
+    PAGE_OF_NAME = select_page!(columns!(), "namespace WHERE instance_id = $3 AND name = $4", "created_at, id");
+    UPDATE = "UPDATE namespace SET visibility = COALESCE($2, visibility), \
+              auto_create_repository = COALESCE($3, auto_create_repository), default_visibility = COALESCE($4, default_visibility), \
+              default_tag_immutability = COALESCE($5, default_tag_immutability), auto_scan = COALESCE($6, auto_scan), \
+              prevent_vulnerable = COALESCE($7, prevent_vulnerable), severity = COALESCE($8, severity), \
+              allowed_cves = COALESCE($9, allowed_cves), modified_at = $10 WHERE id = $1";
+    DELETE = "DELETE FROM namespace WHERE id = $1";
+    ANY_OF_INSTANCE = "SELECT id FROM namespace WHERE instance_id = $1 LIMIT 1";
+    DELETE_OF_INSTANCE = "DELETE FROM namespace WHERE instance_id = $1";
+}
+
+/// Adds a namespace to an instance that may have `most` of them.
+///
+/// `InstanceNotFound` without its instance, `AlreadyExists` when the instance has that name, `QuotaExceeded`.
+pub fn insert(namespace: &Namespace, most: u32) -> Part {
+    let (instance, name) = (&namespace.instance, namespace.name.clone());
+    let has_name = Guarded::new(HAS_NAME, vec![instance.as_str().into(), name.as_str().into()], Rows::Exactly(0), move || {
+        Error::already_exists("namespace", format!("The instance has a namespace named {name} already; choose another name."))
+    });
+    let parameters = vec![
+        namespace.id.as_str().into(),
+        namespace.number.into(),
+        instance.as_str().into(),
+        namespace.name.as_str().into(),
+        namespace.visibility.name().into(),
+        namespace.auto_create_repository.into(),
+        namespace.default_visibility.name().into(),
+        namespace.default_tag_immutability.into(),
+        namespace.auto_scan.into(),
+        namespace.prevent_vulnerable.into(),
+        namespace.severity.name().into(),
+        namespace.allowed_cves.join(",").into(),
+        namespace.created_at.into(),
+        namespace.modified_at.into(),
+    ];
+    let insert = Guarded::unguarded(INSERT, parameters);
+    Part::of([instance::hold(instance), has_name, insert, quota::within(instance, Counted::Namespaces, most)])
+        .changes(Noun::Namespace, &thing_id(namespace))
+}
+
+/// Changes a namespace; `NotFound` when it is gone.
+pub fn update(namespace: &Namespace, change: &NamespaceChange, at: Timestamp) -> Part {
+    let parameters = vec![
+        namespace.id.as_str().into(),
+        change.visibility.map(|visibility| visibility.name()).into(),
+        change.auto_create_repository.into(),
+        change.default_visibility.map(|visibility| visibility.name()).into(),
+        change.default_tag_immutability.into(),
+        change.auto_scan.into(),
+        change.prevent_vulnerable.into(),
+        change.severity.map(|severity| severity.name()).into(),
+        change.allowed_cves.as_ref().map(|ids| ids.join(",")).into(),
+        at.into(),
+    ];
+    let update = Guarded::new(UPDATE, parameters, Rows::Exactly(1), missing(namespace));
+    Part::of([update]).changes(Noun::Namespace, &thing_id(namespace))
+}
+
+/// What happens to what is in a thing that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// There must be nothing.
+    MustBeGone,
+    /// It goes too.
+    GoToo,
+}
+
+/// Deletes a namespace, its tags, and what service accounts may do in it.
+///
+/// `InstanceNotFound`, `NotFound` when it is gone, `PreconditionFailed` when it has repositories that are not to go too.
+pub fn delete(namespace: &Namespace, contents: Contents) -> Part {
+    let id = || vec![namespace.id.as_str().into()];
+    // Held first: whoever adds a repository to it holds the instance.
+    let mut guarded = vec![instance::hold(&namespace.instance), exists(namespace)];
+    guarded.push(match contents {
+        Contents::MustBeGone => repository::none_in(namespace),
+        Contents::GoToo => repository::delete_of_namespace(namespace),
+    });
+    guarded.extend([
+        tag::delete_of(namespace.id.as_str()),
+        // Or a namespace that is given the same name later would be open to them.
+        service_account::forget_namespace(namespace),
+        Guarded::new(DELETE, id(), Rows::Exactly(1), missing(namespace)),
+    ]);
+    Part::of(guarded).changes(Noun::Namespace, &thing_id(namespace))
+}
+
+/// Refuses with `NotFound` when the namespace is gone.
+pub(super) fn exists(namespace: &Namespace) -> Guarded {
+    Guarded::new(EXISTS, vec![namespace.id.as_str().into()], Rows::Exactly(1), missing(namespace))
+}
+
+/// Refuses with `PreconditionFailed` when an instance that is to be deleted has namespaces.
+pub(super) fn none_in(id: &InstanceId) -> Guarded {
+    Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
+        Error::precondition_failed("instance", "The instance has namespaces; delete them first.")
+    })
+}
+
+/// Deletes the namespaces of an instance, whose repositories are gone.
+pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
+    Guarded::unguarded(DELETE_OF_INSTANCE, vec![id.as_str().into()])
+}
+
+/// Names a namespace in the change feed.
+pub(super) fn thing_id(namespace: &Namespace) -> String {
+    format!("{}/{}", namespace.instance, namespace.name)
+}
+
+fn missing(namespace: &Namespace) -> impl Fn() -> Error + Send + Sync + 'static {
+    let name = namespace.name.clone();
+    move || Error::not_found("namespace", &name)
+}
+
+/// Finds a namespace of an instance by its name.
+pub async fn find(store: &Store, instance: &InstanceId, name: &str) -> Result<Option<Namespace>> {
+    store.find(FIND, vec![instance.as_str().into(), name.into()]).await?.as_ref().map(namespace).transpose()
+}
+
+/// Finds a namespace of an instance by its id.
+pub async fn find_by_id(store: &Store, instance: &InstanceId, id: &NamespaceId) -> Result<Option<Namespace>> {
+    store.find(FIND_BY_ID, vec![instance.as_str().into(), id.as_str().into()]).await?.as_ref().map(namespace).transpose()
+}
+
+/// Lists namespaces of an instance, all or the one of that name, oldest first.
+pub async fn list(store: &Store, instance: &InstanceId, name: Option<&str>, page: Page) -> Result<Listed<Namespace>> {
+    let instance = Value::from(instance.as_str());
+    let rows = match name {
+        None => store.query(PAGE, page.parameters([instance])).await?,
+        Some(name) => store.query(PAGE_OF_NAME, page.parameters([instance, name.into()])).await?,
+    };
+    listed_rows(&rows, namespace)
+}
+
+fn namespace(row: &Row) -> Result<Namespace> {
+    Ok(Namespace {
+        id: row.parsed("id")?,
+        number: row.integer("number")?,
+        instance: row.parsed("instance_id")?,
+        name: row.text("name")?,
+        visibility: row.parsed("visibility")?,
+        auto_create_repository: row.switch("auto_create_repository")?,
+        default_visibility: row.parsed("default_visibility")?,
+        default_tag_immutability: row.switch("default_tag_immutability")?,
+        auto_scan: row.switch("auto_scan")?,
+        prevent_vulnerable: row.switch("prevent_vulnerable")?,
+        severity: row.parsed("severity")?,
+        allowed_cves: row.parsed_list("allowed_cves")?,
+        created_at: row.time("created_at")?,
+        modified_at: row.time("modified_at")?,
+    })
+}

@@ -1,0 +1,92 @@
+//! How many things an instance has, and may have.
+//!
+//! A quota is looked at in the write that uses it, after what it counts was added: whoever else is adding to the
+//! same instance waits meanwhile, because each such write holds the instance first. So no race goes beyond it.
+
+use crate::domain::instance::InstanceId;
+use crate::domain::principal::AccountId;
+use crate::domain::{Error, Result};
+
+use super::Store;
+use super::row::statements;
+use super::write::{Guarded, Part, Rows};
+
+/// Finds the instance when it has no more of a table's rows than it may.
+macro_rules! within {
+    ($table:literal) => {
+        concat!("SELECT id FROM instance WHERE id = $1 AND (SELECT COUNT(*) FROM ", $table, " WHERE instance_id = $1) <= $2")
+    };
+}
+
+statements! { "instance";
+    CREDENTIALS_WITHIN = within!("credential");
+    NAMESPACES_WITHIN = within!("namespace");
+    REPOSITORIES_WITHIN = within!("repository");
+    SERVICE_ACCOUNTS_WITHIN = within!("service_account");
+    ALLOW_ENTRIES_WITHIN = within!("allow_entry");
+    INSTANCES_WITHIN = "SELECT id FROM account WHERE id = $1 AND \
+                        (SELECT COUNT(*) FROM instance WHERE account_id = $1 AND deleted_at IS NULL) <= $2";
+    USAGE = "SELECT id, \
+             (SELECT COUNT(*) FROM credential WHERE instance_id = instance.id) AS credentials, \
+             (SELECT COUNT(*) FROM namespace WHERE instance_id = instance.id) AS namespaces, \
+             (SELECT COUNT(*) FROM repository WHERE instance_id = instance.id) AS repositories, \
+             (SELECT COUNT(*) FROM service_account WHERE instance_id = instance.id) AS service_accounts \
+             FROM instance WHERE id = $1 AND deleted_at IS NULL";
+}
+
+/// What is counted in an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    Credentials,
+    Namespaces,
+    Repositories,
+    ServiceAccounts,
+    AllowEntries,
+}
+
+/// Refuses with `QuotaExceeded` when the instance, which is held, now has more than `most` of what is counted.
+pub(super) fn within(instance: &InstanceId, counted: Counted, most: u32) -> Guarded {
+    let (statement, noun, things) = match counted {
+        Counted::Credentials => (CREDENTIALS_WITHIN, "credential", "long-term credentials"),
+        Counted::Namespaces => (NAMESPACES_WITHIN, "namespace", "namespaces"),
+        Counted::Repositories => (REPOSITORIES_WITHIN, "repository", "repositories"),
+        Counted::ServiceAccounts => (SERVICE_ACCOUNTS_WITHIN, "service account", "service accounts"),
+        Counted::AllowEntries => (ALLOW_ENTRIES_WITHIN, "allow-list entry", "entries in its allow list"),
+    };
+    Guarded::new(statement, vec![instance.as_str().into(), i64::from(most).into()], Rows::Exactly(1), move || {
+        Error::quota_exceeded(noun, format!("The instance may have {most} {things} and no more; delete some that nobody needs."))
+    })
+}
+
+/// Refuses with `QuotaExceeded` when the account now has more than `most` instances; to be added after
+/// [`instance::insert`](super::instance::insert), which holds the account.
+pub fn instances_within(account: AccountId, most: u32) -> Part {
+    let parameters = vec![account.number().into(), i64::from(most).into()];
+    Part::of([Guarded::new(INSTANCES_WITHIN, parameters, Rows::Exactly(1), move || {
+        Error::quota_exceeded("instance", format!("The account may have {most} instances and no more; delete one that nobody needs."))
+    })])
+}
+
+/// How much of its quotas an instance uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Its long-term credentials.
+    pub credentials: u64,
+    /// Its namespaces.
+    pub namespaces: u64,
+    /// Its repositories, of all its namespaces.
+    pub repositories: u64,
+    /// Its service accounts.
+    pub service_accounts: u64,
+}
+
+/// Counts what an instance has; `None` when there is no such instance.
+pub async fn usage(store: &Store, instance: &InstanceId) -> Result<Option<Usage>> {
+    let Some(row) = store.find(USAGE, vec![instance.as_str().into()]).await? else { return Ok(None) };
+    Ok(Some(Usage {
+        credentials: row.number("credentials")?,
+        namespaces: row.number("namespaces")?,
+        repositories: row.number("repositories")?,
+        service_accounts: row.number("service_accounts")?,
+    }))
+}

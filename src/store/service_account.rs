@@ -1,0 +1,238 @@
+//! Service accounts of instances: all but their passwords.
+
+use std::collections::BTreeMap;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::PasswordHash;
+use crate::domain::instance::InstanceId;
+use crate::domain::namespace::Namespace;
+use crate::domain::service_account::{AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId};
+use crate::domain::{Error, Result};
+
+use super::change::Noun;
+use super::page::{Listed, Page, listed, select_page};
+use super::quota::{self, Counted};
+use super::row::{Row, Value, statements};
+use super::write::{Guarded, Part, Rows};
+use super::{Store, instance};
+
+macro_rules! columns {
+    () => {
+        "id, instance_id, name, description, made_hash, chosen_hash, state, generation, created_at, modified_at, expires_at"
+    };
+}
+
+/// A query of one account: a row for each namespace that it has permissions in, or one without.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT account.*, permission.namespace AS namespace, permission.actions AS actions FROM (SELECT ",
+            columns!(),
+            " FROM service_account WHERE ",
+            $rest,
+            ") AS account LEFT JOIN service_account_permission AS permission ON permission.service_account_id = account.id \
+             ORDER BY permission.namespace"
+        )
+    };
+}
+
+/// A page of accounts, each once for each namespace that it has permissions in.
+macro_rules! select_accounts {
+    ($from:literal) => {
+        select_page!(
+            columns!(),
+            $from,
+            "created_at, id",
+            ", permission.namespace AS namespace, permission.actions AS actions",
+            "LEFT JOIN service_account_permission AS permission ON permission.service_account_id = page.id",
+            ", permission.namespace"
+        )
+    };
+}
+
+statements! {
+    "service_account" {
+        INSERT = concat!("INSERT INTO service_account (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+        HAS_NAME = "SELECT id FROM service_account WHERE instance_id = $1 AND name = $2";
+        FIND = select!("instance_id = $1 AND name = $2");
+        FIND_BY_ID = select!("id = $1");
+        PAGE = select_accounts!("service_account WHERE instance_id = $3");
+        PAGE_OF_NAME = select_accounts!("service_account WHERE instance_id = $3 AND name = $4");
+        UPDATE = "UPDATE service_account SET description = COALESCE($2, description), state = COALESCE($3, state), \
+                  expires_at = COALESCE($4, expires_at), modified_at = $5, \
+                  generation = generation + CASE WHEN CAST($3 AS TEXT) = 'disabled' THEN 1 ELSE 0 END WHERE id = $1";
+        SET_SECRET = "UPDATE service_account SET made_hash = $2, chosen_hash = $3, modified_at = $4, generation = generation + 1 WHERE id = $1";
+        DELETE = "DELETE FROM service_account WHERE id = $1";
+        ANY_OF_INSTANCE = "SELECT id FROM service_account WHERE instance_id = $1 LIMIT 1";
+        DELETE_OF_INSTANCE = "DELETE FROM service_account WHERE instance_id = $1";
+    }
+    "service_account_permission" {
+        PERMIT = "INSERT INTO service_account_permission (service_account_id, namespace, actions) VALUES ($1, $2, $3)";
+        FORGET_PERMISSIONS = "DELETE FROM service_account_permission WHERE service_account_id = $1";
+        FORGET_NAMESPACE = "DELETE FROM service_account_permission WHERE namespace = $2 \
+                            AND service_account_id IN (SELECT id FROM service_account WHERE instance_id = $1)";
+        FORGET_INSTANCE = "DELETE FROM service_account_permission \
+                           WHERE service_account_id IN (SELECT id FROM service_account WHERE instance_id = $1)";
+    }
+}
+
+/// Adds a service account to an instance that may have `most` of them.
+///
+/// `InstanceNotFound` without its instance, `AlreadyExists` when the instance has that name, `QuotaExceeded`.
+pub fn insert(account: &ServiceAccount, most: u32) -> Part {
+    let (instance, name) = (&account.instance, account.name.clone());
+    let has_name = Guarded::new(HAS_NAME, vec![instance.as_str().into(), name.as_str().into()], Rows::Exactly(0), move || {
+        Error::already_exists("service account", format!("The instance has a service account named {name} already; choose another name."))
+    });
+    let [made, chosen] = hashes(&account.secret);
+    let parameters = vec![
+        account.id.as_str().into(),
+        instance.as_str().into(),
+        account.name.as_str().into(),
+        account.description.as_str().into(),
+        made,
+        chosen,
+        account.state.name().into(),
+        account.generation.into(),
+        account.created_at.into(),
+        account.modified_at.into(),
+        account.expires_at.into(),
+    ];
+    let mut guarded = vec![instance::hold(instance), has_name, Guarded::unguarded(INSERT, parameters)];
+    guarded.extend(permit(&account.id, &account.permissions));
+    guarded.push(quota::within(instance, Counted::ServiceAccounts, most));
+    Part::of(guarded).changes(Noun::ServiceAccount, &thing_id(account))
+}
+
+/// Changes a service account; `InstanceNotFound`, `NotFound` when it is gone.
+///
+/// Disabling raises the generation, so that its refresh tokens stop for ever.
+pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, at: Timestamp) -> Part {
+    let parameters = vec![
+        account.id.as_str().into(),
+        change.description.as_deref().into(),
+        change.state.map(|state| state.name()).into(),
+        change.expires_at.into(),
+        at.into(),
+    ];
+    // Held, so that no permission is added while all of them are taken away with the account, or with its instance.
+    let mut guarded = vec![instance::hold(&account.instance), Guarded::new(UPDATE, parameters, Rows::Exactly(1), missing(account))];
+    if let Some(permissions) = &change.permissions {
+        guarded.push(forget_permissions(account));
+        guarded.extend(permit(&account.id, permissions));
+    }
+    Part::of(guarded).changes(Noun::ServiceAccount, &thing_id(account))
+}
+
+/// Replaces a service account's password, and stops what was got with the old one; `NotFound` when it is gone.
+pub fn set_secret(account: &ServiceAccount, secret: &AccountSecret, at: Timestamp) -> Part {
+    let [made, chosen] = hashes(secret);
+    let parameters = vec![account.id.as_str().into(), made, chosen, at.into()];
+    let update = Guarded::new(SET_SECRET, parameters, Rows::Exactly(1), missing(account));
+    Part::of([update]).changes(Noun::ServiceAccount, &thing_id(account))
+}
+
+/// Deletes a service account for ever; `InstanceNotFound`, `NotFound` when it is gone. Its name is free again, its id stays unused.
+pub fn delete(account: &ServiceAccount) -> Part {
+    let delete = Guarded::new(DELETE, vec![account.id.as_str().into()], Rows::Exactly(1), missing(account));
+    Part::of([instance::hold(&account.instance), forget_permissions(account), delete]).changes(Noun::ServiceAccount, &thing_id(account))
+}
+
+fn permit(id: &ServiceAccountId, permissions: &AccountPermissions) -> impl Iterator<Item = Guarded> {
+    permissions.iter().map(|(namespace, actions)| {
+        let actions: Vec<&str> = actions.iter().map(|action| action.name()).collect();
+        Guarded::unguarded(PERMIT, vec![id.as_str().into(), namespace.as_str().into(), actions.join(",").into()])
+    })
+}
+
+fn forget_permissions(account: &ServiceAccount) -> Guarded {
+    Guarded::unguarded(FORGET_PERMISSIONS, vec![account.id.as_str().into()])
+}
+
+/// Takes away what any service account may do in a namespace that is being deleted, whose own change covers them.
+pub(super) fn forget_namespace(namespace: &Namespace) -> Guarded {
+    Guarded::unguarded(FORGET_NAMESPACE, vec![namespace.instance.as_str().into(), namespace.name.as_str().into()])
+}
+
+/// Refuses with `PreconditionFailed` when an instance that is to be deleted has service accounts.
+pub(super) fn none_in(id: &InstanceId) -> Guarded {
+    Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
+        Error::precondition_failed("instance", "The instance has service accounts; delete them first.")
+    })
+}
+
+/// Deletes the service accounts of an instance that is being deleted, whose own change covers them.
+pub(super) fn delete_of_instance(id: &InstanceId) -> [Guarded; 2] {
+    [FORGET_INSTANCE, DELETE_OF_INSTANCE].map(|statement| Guarded::unguarded(statement, vec![id.as_str().into()]))
+}
+
+fn thing_id(account: &ServiceAccount) -> String {
+    format!("{}/{}", account.instance, account.name)
+}
+
+fn missing(account: &ServiceAccount) -> impl Fn() -> Error + Send + Sync + 'static {
+    let name = account.username();
+    move || Error::not_found("service account", &name)
+}
+
+/// Finds a service account of an instance by its name, without the `tcr$`.
+pub async fn find(store: &Store, instance: &InstanceId, name: &str) -> Result<Option<ServiceAccount>> {
+    Ok(accounts(&store.query(FIND, vec![instance.as_str().into(), name.into()]).await?)?.pop())
+}
+
+/// Finds a service account by its id.
+pub async fn find_by_id(store: &Store, id: &ServiceAccountId) -> Result<Option<ServiceAccount>> {
+    Ok(accounts(&store.query(FIND_BY_ID, vec![id.as_str().into()]).await?)?.pop())
+}
+
+/// Lists service accounts of an instance, all or the one of that name, oldest first.
+pub async fn list(store: &Store, instance: &InstanceId, name: Option<&str>, page: Page) -> Result<Listed<ServiceAccount>> {
+    let instance = Value::from(instance.as_str());
+    let rows = match name {
+        None => store.query(PAGE, page.parameters([instance])).await?,
+        Some(name) => store.query(PAGE_OF_NAME, page.parameters([instance, name.into()])).await?,
+    };
+    listed(&rows, accounts)
+}
+
+/// Reads accounts out of rows in which those of one account follow each other.
+fn accounts(rows: &[Row]) -> Result<Vec<ServiceAccount>> {
+    let mut accounts: Vec<ServiceAccount> = Vec::new();
+    for row in rows {
+        let id: ServiceAccountId = row.parsed("id")?;
+        if accounts.last().is_none_or(|last| last.id != id) {
+            accounts.push(account(row, id)?);
+        }
+        if let (Some(account), Some(namespace)) = (accounts.last_mut(), row.optional_text("namespace")?) {
+            account.permissions.insert(namespace, row.parsed_list("actions")?);
+        }
+    }
+    Ok(accounts)
+}
+
+fn account(row: &Row, id: ServiceAccountId) -> Result<ServiceAccount> {
+    Ok(ServiceAccount {
+        id,
+        instance: row.parsed("instance_id")?,
+        name: row.text("name")?,
+        description: row.text("description")?,
+        permissions: BTreeMap::new(),
+        secret: match row.optional_text("chosen_hash")? {
+            Some(hash) => AccountSecret::Chosen(PasswordHash::new(hash)),
+            None => AccountSecret::Made(row.fixed_bytes("made_hash")?),
+        },
+        state: row.parsed("state")?,
+        generation: row.integer("generation")?,
+        created_at: row.time("created_at")?,
+        modified_at: row.time("modified_at")?,
+        expires_at: row.time("expires_at")?,
+    })
+}
+
+/// Returns the two columns of a password's stored form, of which one is empty.
+fn hashes(secret: &AccountSecret) -> [Value; 2] {
+    match secret {
+        AccountSecret::Made(hash) => [hash.as_slice().into(), Value::Null],
+        AccountSecret::Chosen(hash) => [Value::Null, hash.as_str().into()],
+    }
+}

@@ -1,0 +1,253 @@
+//! What logs in beside long-term credentials: service accounts and fixed passwords.
+
+use std::collections::BTreeSet;
+
+use super::registry::{home_and_other, later};
+use super::*;
+use crate::domain::credential::{FixedPassword, PasswordHash};
+use crate::domain::identity::{User, UserState};
+use crate::domain::principal::UserId;
+use crate::domain::service_account::{
+    AccountAction, AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId, ServiceAccountState,
+};
+use crate::store::page::{Listed, Page};
+use crate::store::{credential as credentials, fixed_password as fixed_passwords, service_account as service_accounts, user as users};
+
+on_both_databases! {
+    a_service_account_is_found_with_all_that_it_may_do
+    a_service_account_is_changed_and_stopped
+    service_accounts_are_listed_in_pages_each_once
+    a_fixed_password_is_replaced_and_its_generation_goes_on
+    a_fixed_password_goes_with_its_user
+    long_term_credentials_are_described_counted_and_listed_in_pages
+    rows_of_log_ins_that_will_not_convert_are_named
+}
+
+fn permissions(given: &[(&str, &[AccountAction])]) -> AccountPermissions {
+    given.iter().map(|(namespace, actions)| ((*namespace).to_owned(), BTreeSet::from_iter(actions.iter().copied()))).collect()
+}
+
+/// A service account that may something in `team` and in `kept`.
+pub(super) fn service_account(of: &Instance, name: &str) -> ServiceAccount {
+    ServiceAccount {
+        id: ServiceAccountId::random(&SystemRandom),
+        instance: of.id.clone(),
+        name: name.to_owned(),
+        description: "a builder's — 中文".to_owned(),
+        permissions: permissions(&[("team", &[AccountAction::Pull, AccountAction::Push]), ("kept", &AccountAction::ALL)]),
+        secret: AccountSecret::Made(random_bytes(&SystemRandom)),
+        state: ServiceAccountState::Active,
+        generation: 1,
+        created_at: NOW,
+        modified_at: NOW,
+        expires_at: later(3600),
+    }
+}
+
+fn hash(text: &str) -> PasswordHash {
+    PasswordHash::new(format!("$argon2id$EXAMPLE${text}"))
+}
+
+async fn a_service_account_is_found_with_all_that_it_may_do(place: &Place) {
+    let (store, home, other) = home_and_other(place).await;
+    let robot = service_account(&home, "robot");
+    let idle = ServiceAccount {
+        permissions: permissions(&[("team", &[])]),
+        secret: AccountSecret::Chosen(hash("one")),
+        state: ServiceAccountState::Disabled,
+        ..service_account(&home, "idle")
+    };
+    let bare = ServiceAccount { permissions: permissions(&[]), ..service_account(&other, "robot") };
+    let feed = [entry(Noun::ServiceAccount, &format!("{}/robot", home.id))];
+    assert_eq!(announced(&store, service_accounts::insert(&robot, MOST)).await, feed);
+    all(&store, [service_accounts::insert(&idle, MOST), service_accounts::insert(&bare, MOST)]).await;
+    for account in [&robot, &idle, &bare] {
+        assert_eq!(service_accounts::find(&store, &account.instance, &account.name).await.unwrap().as_ref(), Some(account));
+        assert_eq!(service_accounts::find_by_id(&store, &account.id).await.unwrap().as_ref(), Some(account));
+    }
+    assert_eq!(service_accounts::find(&store, &other.id, "idle").await.unwrap(), None);
+    assert_eq!(service_accounts::find_by_id(&store, &ServiceAccountId::random(&SystemRandom)).await.unwrap(), None);
+
+    let taken = "The instance has a service account named robot already; choose another name.".to_owned();
+    let refused = refusal(&store, service_accounts::insert(&service_account(&home, "robot"), MOST)).await;
+    assert_eq!(refused, (ErrorKind::AlreadyExists { noun: "service account" }, taken));
+    let full = refusal(&store, service_accounts::insert(&service_account(&home, "third"), 2)).await;
+    let message = "The instance may have 2 service accounts and no more; delete some that nobody needs.".to_owned();
+    assert_eq!(full, (ErrorKind::QuotaExceeded { noun: "service account" }, message));
+    let nowhere = ServiceAccount { instance: InstanceId::random(&SystemRandom), ..service_account(&home, "x") };
+    assert_eq!(kind(apply(&store, service_accounts::insert(&nowhere, MOST)).await), ErrorKind::InstanceNotFound);
+    assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM service_account_permission").await, 3);
+}
+
+async fn a_service_account_is_changed_and_stopped(place: &Place) {
+    let (store, home, _) = home_and_other(place).await;
+    let mut robot = service_account(&home, "robot");
+    let witness = service_account(&home, "witness");
+    all(&store, [service_accounts::insert(&robot, MOST), service_accounts::insert(&witness, MOST)]).await;
+    let feed = [entry(Noun::ServiceAccount, &format!("{}/robot", home.id))];
+    let given = permissions(&[("base", &[AccountAction::Pull])]);
+    let changes: [Step<ServiceAccountChange, ServiceAccount>; 5] = [
+        (ServiceAccountChange { description: Some(String::new()), ..Default::default() }, |robot| robot.description.clear()),
+        (ServiceAccountChange { permissions: Some(given), ..Default::default() }, |robot| {
+            robot.permissions = permissions(&[("base", &[AccountAction::Pull])]);
+        }),
+        (ServiceAccountChange { expires_at: Some(later(9)), ..Default::default() }, |robot| robot.expires_at = later(9)),
+        (ServiceAccountChange { state: Some(ServiceAccountState::Disabled), ..Default::default() }, |robot| {
+            robot.state = ServiceAccountState::Disabled;
+            robot.generation += 1;
+        }),
+        (ServiceAccountChange { state: Some(ServiceAccountState::Active), ..Default::default() }, |robot| {
+            robot.state = ServiceAccountState::Active;
+        }),
+    ];
+    for (at, (change, expect)) in (1..).zip(changes) {
+        assert_eq!(announced(&store, service_accounts::update(&robot, &change, later(at))).await, feed);
+        expect(&mut robot);
+        robot.modified_at = later(at);
+        assert_eq!(service_accounts::find(&store, &home.id, "robot").await.unwrap().as_ref(), Some(&robot), "{change:?}");
+    }
+    for secret in [AccountSecret::Chosen(hash("two")), AccountSecret::Made([7; 32])] {
+        assert_eq!(announced(&store, service_accounts::set_secret(&robot, &secret, later(20))).await, feed);
+        robot = ServiceAccount { secret, generation: robot.generation + 1, modified_at: later(20), ..robot };
+        assert_eq!(service_accounts::find(&store, &home.id, "robot").await.unwrap().as_ref(), Some(&robot));
+    }
+
+    assert_eq!(announced(&store, service_accounts::delete(&robot)).await, feed);
+    assert_eq!(service_accounts::find(&store, &home.id, "robot").await.unwrap(), None);
+    let again = service_account(&home, "robot");
+    apply(&store, service_accounts::insert(&again, MOST)).await.unwrap();
+    // Whoever still has the old one in mind changes nothing of the new one.
+    for part in [
+        service_accounts::update(&robot, &ServiceAccountChange::default(), NOW),
+        service_accounts::set_secret(&robot, &AccountSecret::Made([0; 32]), NOW),
+        service_accounts::delete(&robot),
+    ] {
+        assert_eq!(refusal(&store, part).await, not_found("service account", "tcr$robot"));
+    }
+    for account in [again, witness] {
+        assert_eq!(service_accounts::find_by_id(&store, &account.id).await.unwrap(), Some(account));
+    }
+}
+
+async fn service_accounts_are_listed_in_pages_each_once(place: &Place) {
+    let (store, home, other) = home_and_other(place).await;
+    let mut made = Vec::new();
+    for number in 0..5 {
+        let given: &[(&str, &[AccountAction])] = &[("b", &[AccountAction::Pull]), ("a", &[AccountAction::Push]), ("c", &[])];
+        let permissions = permissions(&given[..number % 4]);
+        let account =
+            ServiceAccount { created_at: later(number as u64), permissions, ..service_account(&home, &format!("robot-{number}")) };
+        apply(&store, service_accounts::insert(&account, MOST)).await.unwrap();
+        made.push(account);
+    }
+    apply(&store, service_accounts::insert(&service_account(&other, "robot-0"), MOST)).await.unwrap();
+    let list = async |name, offset, limit| service_accounts::list(&store, &home.id, name, Page { offset, limit }).await.unwrap();
+    assert_eq!(list(None, 0, None).await, Listed { items: made.clone(), total: 5 });
+    assert_eq!(list(None, 2, Some(2)).await, Listed { items: made[2..4].to_vec(), total: 5 });
+    assert_eq!(list(None, 5, Some(2)).await, Listed { items: vec![], total: 5 });
+    assert_eq!(list(Some("robot-3"), 0, Some(20)).await, Listed { items: made[3..4].to_vec(), total: 1 });
+    assert_eq!(list(Some("robot-9"), 0, Some(20)).await, Listed { items: vec![], total: 0 });
+}
+
+async fn a_fixed_password_is_replaced_and_its_generation_goes_on(place: &Place) {
+    let (store, home, other) = home_and_other(place).await;
+    let root = Principal::Root(home.account);
+    let feed = [entry(Noun::FixedPassword, &format!("{}/1:root", home.id))];
+    let expect = async |text: &str, generation, changed_at| {
+        let expected = FixedPassword { instance: home.id.clone(), principal: root.clone(), hash: hash(text), generation, changed_at };
+        assert_eq!(fixed_passwords::find(&store, &home.id, &root).await.unwrap(), Some(expected));
+    };
+    assert_eq!(announced(&store, fixed_passwords::set(&home.id, &root, &hash("one"), NOW)).await, feed);
+    expect("one", 1, NOW).await;
+    apply(&store, fixed_passwords::set(&home.id, &root, &hash("two"), later(1))).await.unwrap();
+    expect("two", 2, later(1)).await;
+    assert_eq!(fixed_passwords::find(&store, &other.id, &root).await.unwrap(), None);
+    assert_eq!(announced(&store, fixed_passwords::delete(&home.id, &root, later(2))).await, feed);
+    assert_eq!(fixed_passwords::find(&store, &home.id, &root).await.unwrap(), None);
+    assert_eq!(refusal(&store, fixed_passwords::delete(&home.id, &root, NOW)).await, not_found("fixed password", "of 1:root"));
+    // What was got with the first two must not stand for the third.
+    apply(&store, fixed_passwords::set(&home.id, &root, &hash("three"), later(3))).await.unwrap();
+    expect("three", 4, later(3)).await;
+    let nowhere = InstanceId::random(&SystemRandom);
+    assert_eq!(kind(apply(&store, fixed_passwords::set(&nowhere, &root, &hash("x"), NOW)).await), ErrorKind::InstanceNotFound);
+}
+
+async fn a_fixed_password_goes_with_its_user(place: &Place) {
+    let (store, home, _) = home_and_other(place).await;
+    let ann = User {
+        id: UserId::new(11).unwrap(),
+        account: home.account,
+        name: "ann".to_owned(),
+        state: UserState::Active,
+        generation: 1,
+        created_at: NOW,
+    };
+    let (principal, root) = (Principal::User(home.account, ann.id), Principal::Root(home.account));
+    assert_eq!(refusal(&store, fixed_passwords::set(&home.id, &principal, &hash("x"), NOW)).await, not_found("user", "11"));
+    all(
+        &store,
+        [
+            users::insert(&ann),
+            fixed_passwords::set(&home.id, &principal, &hash("ann"), NOW),
+            fixed_passwords::set(&home.id, &root, &hash("root"), NOW),
+        ],
+    )
+    .await;
+    assert!(fixed_passwords::find(&store, &home.id, &principal).await.unwrap().is_some());
+    apply(&store, users::delete(home.account, ann.id)).await.unwrap();
+    assert!(fixed_passwords::find(&store, &home.id, &principal).await.unwrap().is_none());
+    assert!(fixed_passwords::find(&store, &home.id, &root).await.unwrap().is_some());
+}
+
+async fn long_term_credentials_are_described_counted_and_listed_in_pages(place: &Place) {
+    let (store, home, other) = home_and_other(place).await;
+    let made: Vec<_> = (0..3).map(|age| LongTermCredential { created_at: later(10 - age), ..credential(&home) }).collect();
+    for one in &made {
+        apply(&store, credentials::insert(one, 3)).await.unwrap();
+    }
+    apply(&store, credentials::insert(&credential(&other), 3)).await.unwrap();
+    let full = refusal(&store, credentials::insert(&credential(&home), 3)).await;
+    let message = "The instance may have 3 long-term credentials and no more; delete some that nobody needs.".to_owned();
+    assert_eq!(full, (ErrorKind::QuotaExceeded { noun: "credential" }, message));
+
+    let ids = async |offset, limit| {
+        let Listed { items, total } = credentials::list_page(&store, &home.id, Page { offset, limit }).await.unwrap();
+        (items.into_iter().map(|one| one.id).collect::<Vec<_>>(), total)
+    };
+    let all: Vec<_> = made.iter().map(|one| one.id.clone()).collect();
+    assert_eq!(ids(0, None).await, (all.clone(), 3));
+    assert_eq!(ids(1, Some(1)).await, (all[1..2].to_vec(), 3));
+    assert_eq!(ids(200, Some(200)).await, (vec![], 3));
+
+    let described = announced(&store, credentials::set_description(&all[0], "new")).await;
+    assert_eq!(described, [entry(Noun::Credential, all[0].as_str())]);
+    let found = credentials::find(&store, &all[0]).await.unwrap().unwrap();
+    assert_eq!((found.description.as_str(), found.generation), ("new", made[0].generation));
+    apply(&store, credentials::delete(&all[0])).await.unwrap();
+    assert_eq!(kind(apply(&store, credentials::set_description(&all[0], "x")).await), ErrorKind::NotFound { noun: "credential" });
+}
+
+async fn rows_of_log_ins_that_will_not_convert_are_named(place: &Place) {
+    let (store, home, _) = home_and_other(place).await;
+    let robot = service_account(&home, "robot");
+    let root = Principal::Root(home.account);
+    all(&store, [service_accounts::insert(&robot, MOST), fixed_passwords::set(&home.id, &root, &hash("one"), NOW)]).await;
+    let on_robot = format!("id {:?}: ", robot.id.as_str());
+    for (damage, column) in [
+        (raw("", "UPDATE service_account SET state = 'asleep'"), "state"),
+        (raw("", "UPDATE service_account_permission SET actions = 'pull,fly'"), "actions"),
+    ] {
+        apply(&store, raw("", "UPDATE service_account SET state = 'active'")).await.unwrap();
+        assert!(service_accounts::find(&store, &home.id, "robot").await.is_ok());
+        apply(&store, damage).await.unwrap();
+        let by_name = service_accounts::find(&store, &home.id, "robot").await.unwrap_err();
+        let listed = service_accounts::list(&store, &home.id, None, Page::ALL).await.unwrap_err();
+        for error in [by_name, listed] {
+            let cause = error.cause().unwrap();
+            assert!(cause.starts_with(&format!("table service_account, column {column}, {on_robot}")), "{cause}");
+        }
+    }
+    // A hash never shows, not even to those who look into a value.
+    let found = fixed_passwords::find(&store, &home.id, &root).await.unwrap().unwrap();
+    assert!(!format!("{found:?}").contains("argon2id"), "{found:?}");
+}
