@@ -145,26 +145,7 @@ async fn no_two_principals_ever_share_a_number(place: &Place) {
 }
 
 async fn accounts_from_before_users_keep_their_numbers(place: &Place) {
-    let store = place.store().await;
-    let older = [
-        "DROP TABLE oidc_audience",
-        "DROP TABLE oidc_provider",
-        "DROP TABLE policy_attachment",
-        "DROP TABLE policy",
-        "DROP TABLE role",
-        "DROP TABLE group_member",
-        "DROP TABLE account_group",
-        "DROP TABLE account_user",
-        "DROP TABLE principal_id",
-        "DROP INDEX access_key_by_principal",
-        "DROP INDEX credential_by_principal",
-        "DELETE FROM schema_version WHERE name = 'identities'",
-        "INSERT INTO account (id, name, generation, created_at) VALUES (11, 'old', 1, 1)",
-    ];
-    for step in older {
-        apply(&store, raw("", step)).await.unwrap();
-    }
-    drop(store);
+    place.fill_older(2, "INSERT INTO account (id, name, generation, created_at) VALUES (11, 'old', 1, 1)").await;
     let store = place.store().await;
     let owner = accounts::find(&store, AccountId::new(11).unwrap()).await.unwrap().unwrap();
     let (kind, _) = refusal(&store, users::insert(&user(&owner, 11, "ann"))).await;

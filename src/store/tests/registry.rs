@@ -146,16 +146,18 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
 }
 
 async fn instances_from_before_are_the_operators_and_open(place: &Place) {
-    let store = place.store().await;
-    apply(&store, accounts::insert(&account(1))).await.unwrap();
-    // As an older replica writes it, before and while it is replaced.
-    let old = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, default_mark, \
+    let old = "INSERT INTO account (id, name, generation, created_at) VALUES (1, 'account-1', 1, 1); \
+               INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, default_mark, \
                created_at) VALUES ('tcr-00000000', 'cri-0000000000000000', 1, 'old', 'ap-guangzhou', 'old.example.com', 'ES256', \
                'libtrust', 300, 0, 7)";
-    apply(&store, raw("instance", old)).await.unwrap();
+    place.fill_older(4, old).await;
+    let store = place.store().await;
     let found = instances::list(&store, None).await.unwrap().remove(0);
     assert_eq!((found.specification, found.origin, found.modified_at), (Specification::Premium, Origin::Operator, found.created_at));
     assert_eq!((found.deletion_protection, found.public_endpoint, found.allow_list), (Switch::Off, Switch::On, Switch::Off));
+    apply(&store, instances::set_public_endpoint(&found.id, Switch::Off, later(1))).await.unwrap();
+    assert_eq!(instances::find(&store, &found.id).await.unwrap().unwrap().modified_at, later(1));
+    apply(&store, namespaces::insert(&namespace(&found, "team"), MOST)).await.unwrap();
 }
 
 async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place: &Place) {
