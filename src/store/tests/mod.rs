@@ -2,6 +2,7 @@
 
 mod files;
 mod identities;
+mod instances;
 mod log_ins;
 mod nouns;
 mod registry;
