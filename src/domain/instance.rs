@@ -138,6 +138,15 @@ impl Specification {
             Self::Premium => "premium",
         }
     }
+
+    /// Returns how many namespaces, and how many repositories in all of them, Tencent sells with it.
+    pub fn usual_quotas(self) -> (u32, u32) {
+        match self {
+            Self::Basic => (50, 1000),
+            Self::Standard => (100, 3000),
+            Self::Premium => (500, 5000),
+        }
+    }
 }
 
 impl FromStr for Specification {
@@ -245,6 +254,19 @@ impl Instance {
 mod tests {
     use super::*;
     use crate::domain::clock::SystemRandom;
+
+    #[test]
+    fn the_names_of_specifications_and_origins_parse_back_and_quotas_grow() {
+        for specification in Specification::ALL {
+            assert_eq!(specification.name().parse::<Specification>().unwrap(), specification);
+        }
+        for origin in [Origin::Operator, Origin::Api] {
+            assert_eq!(origin.name().parse::<Origin>().unwrap(), origin);
+        }
+        assert!("Enterprise_Basic".parse::<Specification>().is_err() && "".parse::<Origin>().is_err());
+        let quotas = Specification::ALL.map(Specification::usual_quotas);
+        assert!(quotas.is_sorted_by(|small, large| small.0 < large.0 && small.1 < large.1), "{quotas:?}");
+    }
 
     #[test]
     fn an_instance_is_found_by_either_id() {

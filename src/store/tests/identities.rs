@@ -3,12 +3,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::domain::credential::PasswordHash;
 use crate::domain::identity::{Group, OidcProvider, Policy, Role, Target, User, UserState};
 use crate::domain::principal::{RoleId, UserId};
 use crate::store::policy::{self as policies, Attachment, PolicyKind};
 use crate::store::{
-    access_key as access_keys, account as accounts, credential as credentials, group as groups, instance as instances,
-    oidc_provider as oidc_providers, role as roles, user as users,
+    access_key as access_keys, account as accounts, credential as credentials, fixed_password as fixed_passwords, group as groups,
+    instance as instances, oidc_provider as oidc_providers, role as roles, user as users,
 };
 
 on_both_databases! {
@@ -145,27 +146,7 @@ async fn no_two_principals_ever_share_a_number(place: &Place) {
 }
 
 async fn accounts_from_before_users_keep_their_numbers(place: &Place) {
-    let store = place.store().await;
-    let older = [
-        "DROP TABLE revocation",
-        "DROP TABLE oidc_audience",
-        "DROP TABLE oidc_provider",
-        "DROP TABLE policy_attachment",
-        "DROP TABLE policy",
-        "DROP TABLE role",
-        "DROP TABLE group_member",
-        "DROP TABLE account_group",
-        "DROP TABLE account_user",
-        "DROP TABLE principal_id",
-        "DROP INDEX access_key_by_principal",
-        "DROP INDEX credential_by_principal",
-        "DELETE FROM schema_version WHERE number >= 3",
-        "INSERT INTO account (id, name, generation, created_at) VALUES (11, 'old', 1, 1)",
-    ];
-    for step in older {
-        apply(&store, raw("", step)).await.unwrap();
-    }
-    drop(store);
+    place.fill_older(2, "INSERT INTO account (id, name, generation, created_at) VALUES (11, 'old', 1, 1)").await;
     let store = place.store().await;
     let owner = accounts::find(&store, AccountId::new(11).unwrap()).await.unwrap().unwrap();
     let (kind, _) = refusal(&store, users::insert(&user(&owner, 11, "ann"))).await;
@@ -250,10 +231,11 @@ async fn nothing_is_added_to_a_user_while_it_is_deleted(place: &Place) {
         apply(&store, users::insert(&ann)).await.unwrap();
         let mut writes = JoinSet::new();
         for number in 0..12 {
-            let part = match number % 4 {
+            let part = match number % 5 {
                 0 => access_keys::insert(&key_of(&format!("AKID-{round}-{number}"), &owner, &ann)),
                 1 => credentials::insert(&credential_of(&home, &ann), MOST),
                 2 => groups::add_member(owner.id, "builders", "ann"),
+                3 => fixed_passwords::set(&home.id, &principal, &PasswordHash::new("$argon2id$EXAMPLE"), NOW),
                 _ => policies::attach(owner.id, ADMIN, PolicyKind::BuiltIn, &to_user("ann")),
             };
             let parts = if number == 5 { vec![part, users::delete(owner.id, ann.id)] } else { vec![part] };
@@ -270,6 +252,7 @@ async fn nothing_is_added_to_a_user_while_it_is_deleted(place: &Place) {
         assert_eq!(users::find(&store, ann.id).await.unwrap(), None);
         assert_eq!(access_keys::list_of_principal(&store, &principal).await.unwrap(), []);
         assert_eq!(credentials::list_of_principal(&store, &principal).await.unwrap().len(), 0);
+        assert_eq!(fixed_passwords::find(&store, &home.id, &principal).await.unwrap(), None);
         assert_eq!(groups::members(&store, owner.id, "builders").await.unwrap(), [] as [&str; 0]);
         assert_eq!(policies::attachments(&store, owner.id).await.unwrap(), []);
     }

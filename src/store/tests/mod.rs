@@ -2,6 +2,7 @@
 
 mod files;
 mod identities;
+mod instances;
 mod log_ins;
 mod nouns;
 mod registry;
@@ -20,6 +21,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use super::access_key::{AccessKey, AccessKeyState};
 use super::account::Account;
 use super::change::{self, Changes, Noun};
+use super::migrate;
 use super::row::{Statement, Value};
 use super::write::Guarded;
 use super::{Location, Open, Operation, Part, Store, Write};
@@ -109,6 +111,28 @@ impl Place {
 
     async fn store(&self) -> Store {
         self.try_open(Open::Serve).await.unwrap()
+    }
+
+    /// Sets the database up as far as step `newest`, as an older build did, and puts something in.
+    async fn fill_older(&self, newest: i64, text: &str) {
+        let mut script = format!("{};\n", migrate::CREATE_VERSION);
+        for step in migrate::MIGRATIONS.iter().filter(|step| step.number <= newest) {
+            let text = match self {
+                Self::Sqlite(_) => step.sqlite,
+                Self::Postgres { .. } => step.postgres,
+            };
+            let (number, name, checksum) = (step.number, step.name, migrate::checksum(text));
+            script += &format!("{text};\nINSERT INTO schema_version VALUES ({number}, '{name}', '{checksum}', 0);\n");
+        }
+        script += text;
+        match self {
+            Self::Sqlite(directory) => {
+                std::fs::create_dir(directory).unwrap();
+                rusqlite::Connection::open(directory.join("transire.db")).unwrap().execute_batch(&script).unwrap();
+            }
+            Self::Postgres { location: Location::Postgres { url, .. }, .. } => at_server(url.expose(), &script).await,
+            Self::Postgres { .. } => unreachable!(),
+        }
     }
 
     async fn remove(self) {
