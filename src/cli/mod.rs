@@ -9,6 +9,7 @@ mod audit;
 mod credential;
 mod group;
 mod instance;
+mod oidc_provider;
 mod output;
 mod policy;
 mod registry_config;
@@ -82,6 +83,9 @@ enum Command {
     /// Policies, in Tencent Cloud's CAM or Alibaba Cloud's RAM language.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// OpenID Connect issuers, whose tokens roles may trust.
+    #[command(subcommand)]
+    OidcProvider(oidc_provider::Command),
     /// Stop every temporary credential and refresh token of a principal.
     Revoke(revoke::Command),
     /// Instances: the registries to log in to.
@@ -180,6 +184,7 @@ impl Cli {
             Command::User(command) => user::run(&context, command).await,
             Command::Group(command) => group::run(&context, command).await,
             Command::Policy(command) => policy::run(&context, command).await,
+            Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,

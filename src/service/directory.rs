@@ -11,7 +11,7 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::domain::credential::{CredentialId, LongTermCredential};
-use crate::domain::identity::{User, UserState};
+use crate::domain::identity::{OidcProvider, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
@@ -20,13 +20,15 @@ use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, credential, instance, role, user};
+use crate::store::{Store, credential, instance, oidc_provider, role, user};
 use crate::token::MasterKey;
 
 use super::rights::{self, Rights};
 
 /// The most entries of a kind: some hundred bytes each.
 const CAPACITY: usize = 100_000;
+/// The most OpenID Connect providers: each may hold a JWK set.
+const OIDC_CAPACITY: usize = 1000;
 /// The most changes that one look at the feed reads.
 const BATCH: u32 = 1000;
 
@@ -72,6 +74,8 @@ pub(super) struct Directory {
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
     users: Cache<UserId, Arc<User>>,
     rights: Cache<Holder, Arc<Rights>>,
+    /// By what the feed calls them.
+    oidc_providers: Cache<String, Arc<OidcProvider>>,
     /// How often something was dropped; a fill is kept only while it is what it was before the fill.
     drops: Mutex<u64>,
     /// The position in the change feed up to which this process obeys.
@@ -97,6 +101,7 @@ impl Directory {
             credentials: Cache::new(CAPACITY),
             users: Cache::new(CAPACITY),
             rights: Cache::new(CAPACITY),
+            oidc_providers: Cache::new(OIDC_CAPACITY),
             drops: Mutex::new(0),
             position: AtomicI64::new(position),
             key_changes: AtomicU64::new(0),
@@ -181,6 +186,11 @@ impl Directory {
         self.entry(&self.credentials, id, async || credential::find(store, id).await).await
     }
 
+    pub(super) async fn oidc_provider(&self, store: &Store, account: AccountId, name: &str) -> Result<Option<Arc<OidcProvider>>> {
+        let id = oidc_provider::thing_id(account, name);
+        self.entry(&self.oidc_providers, id.as_str(), async || oidc_provider::find(store, account, name).await).await
+    }
+
     /// Returns what is known under `key`, or reads it. What isn't there is not remembered: a stranger who
     /// asks for made-up names would fill the memory.
     async fn entry<K, V, Q>(
@@ -261,7 +271,9 @@ impl Directory {
             }
             // A change of policies is rare, and may concern every user of its account.
             Noun::Role | Noun::Policies => self.rights.clear(),
-            Noun::OidcProvider => {}
+            Noun::OidcProvider => {
+                self.oidc_providers.remove(id);
+            }
             Noun::SealingKey | Noun::SigningKey | Noun::Authority => self.keys_changed(),
             Noun::Unknown => {
                 self.accounts.clear();
@@ -270,6 +282,7 @@ impl Directory {
                 self.credentials.clear();
                 self.users.clear();
                 self.rights.clear();
+                self.oidc_providers.clear();
                 self.keys_changed();
             }
         }

@@ -8,11 +8,13 @@ use arc_swap::ArcSwap;
 use super::audit::Audit;
 use super::directory::Directory;
 use super::limits::{ActionLimits, AddressLimits};
+use super::oidc::Issuers;
 use super::replay::Replays;
 use super::{Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::instance::Algorithm;
 use crate::domain::{ErrorKind, Result};
+use crate::remote;
 use crate::store::key::{AuthorityRow, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
 use crate::token::{Authority, Keyring, MasterKey, Sealer, SealingKey, SigningKey, SigningKeyPair};
@@ -50,6 +52,8 @@ impl Service {
             action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             replays: Replays::new(settings.nonces_per_access_key),
+            remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
+            issuers: Issuers::default(),
             directory: Directory::new(position),
             keyring: ArcSwap::from_pointee(keyring),
             keyring_read_at: AtomicU64::new(0),

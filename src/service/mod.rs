@@ -17,6 +17,7 @@ mod instances;
 mod keys;
 mod limits;
 mod notes;
+mod oidc;
 mod policies;
 mod replay;
 mod rights;
@@ -37,17 +38,20 @@ pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
 pub use self::instances::NewInstance;
 pub use self::keys::is_set_up;
+pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
 pub use self::rights::Explained;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::{Error, Result};
 pub use crate::policy::Permission;
-use crate::sign;
+pub use crate::remote::Settings as Outgoing;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
 pub use crate::store::policy::PolicyKind;
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
+pub use crate::token::WebIdentity;
 use crate::token::{Keyring, MasterKey};
+use crate::{remote, sign};
 
 /// How often this process asks the database what others changed.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(200);
@@ -82,6 +86,8 @@ pub struct Settings {
     pub refusals_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
+    /// Whom the service may ask for an OpenID Connect issuer's keys.
+    pub outgoing: Outgoing,
 }
 
 /// What is known of a request before anybody is trusted.
@@ -118,6 +124,8 @@ pub struct Service {
     address_limits: limits::AddressLimits,
     replays: replay::Replays,
     audit: audit::Audit,
+    remote: Arc<remote::Client>,
+    issuers: oidc::Issuers,
 }
 
 impl Service {

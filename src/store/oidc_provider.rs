@@ -84,7 +84,8 @@ impl FromStr for Algorithms {
     }
 }
 
-fn thing_id(account: AccountId, name: &str) -> String {
+/// Returns what the change feed calls a provider.
+pub fn thing_id(account: AccountId, name: &str) -> String {
     format!("{account}/{name}")
 }
 

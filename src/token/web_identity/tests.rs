@@ -138,7 +138,7 @@ fn claims_keep_to_their_rules() {
         ("no subject", json!({ "sub": null }), Some(Malformed)),
         ("an empty subject", json!({ "sub": "" }), Some(Malformed)),
         ("the longest subject", json!({ "sub": long }), None),
-        ("a longer subject", json!({ "sub": long.clone() + "a" }), Some(Malformed)),
+        ("a longer subject", json!({ "sub": "a".repeat(256) }), Some(Malformed)),
         ("a subject of two lines", json!({ "sub": "a\nb" }), Some(Malformed)),
         ("no expiry", json!({ "exp": null }), Some(Malformed)),
         ("an expiry as a text", json!({ "exp": "1735877357" }), Some(Malformed)),
