@@ -12,6 +12,7 @@ use super::directory::AccessKey;
 use super::{RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
+use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::{User, UserState};
 use crate::domain::instance::Instance;
 use crate::domain::principal::{AccountId, Principal, UserId};
@@ -290,7 +291,7 @@ impl Service {
         Ok(stored.is_some_and(|stored| stands(&stored)))
     }
 
-    /// Counts a refused request against its address; a fault of ours is nobody's refusal.
+    /// Counts a refused request against its address; a fault of ours, or of an issuer, is nobody's refusal.
     pub fn count_refusal(&self, error: &Error, context: &RequestContext) {
         let ours = matches!(
             error.kind(),
@@ -300,6 +301,7 @@ impl Service {
                 | ErrorKind::Internal
                 | ErrorKind::NonceMemoryFull
                 | ErrorKind::Overloaded
+                | ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable }
         );
         if !ours {
             self.count_stranger(context);

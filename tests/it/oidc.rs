@@ -9,7 +9,7 @@ use transire::domain::error::WebIdentityFault;
 use transire::domain::identity::OidcAlgorithm;
 use transire::domain::secret::Secret;
 use transire::domain::{Error, ErrorKind, Result};
-use transire::service::{Caller, NewOidcProvider, Outgoing, WebIdentity};
+use transire::service::{Caller, NewOidcProvider, Outgoing, RequestContext, WebIdentity};
 
 use crate::harness::{ACCOUNT, App, context};
 use crate::issuer::{DESCRIPTION, Issuer, KEYS, Reply, TestKey, claims, jwks, outgoing_to_loopback};
@@ -410,6 +410,16 @@ async fn a_deleted_provider_is_obeyed_at_once_and_its_successor_is_heard_anew() 
     let (operator, token) = (Caller::operator(), Secret::new(first.token(&claims)));
     let theirs = app.service.check_web_identity(&operator, STRANGER.parse().unwrap(), "issuer", &token).await;
     assert!(theirs.is_ok());
+}
+
+#[tokio::test]
+async fn an_issuer_that_fails_is_not_its_clients_refusal() {
+    let app = App::with(|options| options.service.refusals_burst = 1).await;
+    let from = RequestContext { address: Some("192.0.2.1".parse().unwrap()), ..context() };
+    app.service.count_refusal(&Error::web_identity(WebIdentityFault::KeysUnavailable), &from);
+    assert!(app.service.check_address(&from).is_ok());
+    app.service.count_refusal(&Error::web_identity(WebIdentityFault::BadSignature), &from);
+    assert!(app.service.check_address(&from).is_err());
 }
 
 #[tokio::test]
