@@ -9,9 +9,9 @@ use transire::domain::error::WebIdentityFault;
 use transire::domain::identity::OidcAlgorithm;
 use transire::domain::secret::Secret;
 use transire::domain::{Error, ErrorKind, Result};
-use transire::service::{Caller, NewOidcProvider, Outgoing, RequestContext, WebIdentity};
+use transire::service::{Caller, LogIn, NewOidcProvider, Outgoing, RequestContext, WebIdentity};
 
-use crate::harness::{ACCOUNT, App, context};
+use crate::harness::{ACCOUNT, App, SERVICE, context};
 use crate::issuer::{DESCRIPTION, Issuer, KEYS, Reply, TestKey, claims, jwks, outgoing_to_loopback};
 
 const AUDIENCE: &str = "sts.example.com";
@@ -114,6 +114,21 @@ async fn a_token_of_a_cluster_is_believed_by_keys_that_were_given_and_nobody_is_
     app.wait(seconds(3000));
     assert!(check(&app, &key.token(&claims)).await.is_ok());
     assert_eq!(issuer.connections(), 0);
+}
+
+#[tokio::test]
+async fn an_issuer_with_a_path_is_described_below_it() {
+    let (app, key) = (app().await, TestKey::generate("PS256", "one"));
+    let issuer = Issuer::start(&[&key]).await;
+    for path in ["/realms/a", "/realms/a/"] {
+        let url = format!("{}{path}", issuer.url);
+        let description = format!("/realms/a{DESCRIPTION}");
+        issuer.reply(&description, Reply::json(&json!({ "issuer": url, "jwks_uri": format!("{}{KEYS}?of=a", issuer.url) })));
+        create(&app, new_provider(&url)).await;
+        assert!(check(&app, &key.token(&claims(&url, "builder", AUDIENCE, app.now()))).await.is_ok(), "{url}");
+        delete(&app).await;
+    }
+    assert_eq!((issuer.asked(DESCRIPTION), issuer.asked(KEYS)), (0, 2));
 }
 
 #[tokio::test]
@@ -420,6 +435,21 @@ async fn an_issuer_that_fails_is_not_its_clients_refusal() {
     assert!(app.service.check_address(&from).is_ok());
     app.service.count_refusal(&Error::web_identity(WebIdentityFault::BadSignature), &from);
     assert!(app.service.check_address(&from).is_err());
+}
+
+#[tokio::test]
+async fn providers_are_the_operators_affair() {
+    let (app, account) = (app().await, ACCOUNT.parse().unwrap());
+    let stranger = app.service.log_in(SERVICE, LogIn::Anonymous, &[], &context()).await.unwrap();
+    let refusals = [
+        app.service.create_oidc_provider(&stranger, new_provider("https://issuer.example.com"), &context()).await.unwrap_err(),
+        app.service.oidc_providers(&stranger, account).await.unwrap_err(),
+        app.service.check_web_identity(&stranger, account, "issuer", &Secret::new("token")).await.unwrap_err(),
+        app.service.delete_oidc_provider(&stranger, account, "issuer", &context()).await.unwrap_err(),
+    ];
+    for refusal in refusals {
+        assert_eq!(refusal.kind(), &ErrorKind::Unsupported, "{refusal}");
+    }
 }
 
 #[tokio::test]
