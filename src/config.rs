@@ -40,6 +40,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// What this service may ask of others: the keys of OpenID Connect issuers.
+    pub outgoing: Outgoing,
     /// The registry's program that `quickstart` starts; without it, `docker-registry` or `registry` on the path.
     pub quickstart_registry: Option<PathBuf>,
 }
@@ -56,6 +58,7 @@ impl Default for Settings {
             signatures: Signatures::default(),
             limits: Limits::default(),
             trusted_proxies: Vec::new(),
+            outgoing: Outgoing::default(),
             quickstart_registry: None,
         }
     }
@@ -68,6 +71,26 @@ pub struct Signatures {
     /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256` and
     /// `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name); all of them when absent.
     pub allow: Option<Vec<String>>,
+}
+
+/// What this service may ask of others.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outgoing {
+    /// Lets an OpenID Connect issuer be reached without TLS.
+    pub allow_http: bool,
+    /// Lets an issuer be at an address that isn't public: loopback, private networks, link-local, and so on.
+    pub allow_private_addresses: bool,
+    /// Authorities that are trusted besides the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// How long a request may take, in seconds.
+    pub seconds: u64,
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self { allow_http: false, allow_private_addresses: false, ca_file: None, seconds: 5 }
+    }
 }
 
 /// How often and how much.
@@ -258,6 +281,9 @@ impl Settings {
         if let Some(bad) = self.trusted_proxies.iter().find(|network| network.parse::<http::Network>().is_err()) {
             return Err(Error::misconfigured(format!("trusted_proxies: {bad} is neither an address nor a network such as 10.0.0.0/8")));
         }
+        if !(1..=60).contains(&self.outgoing.seconds) {
+            return Err(Error::misconfigured("outgoing.seconds is 1 to 60"));
+        }
         let limits = &self.limits;
         if limits.requests_per_second == 0 || limits.refusals_per_second == 0 || limits.refusals_burst == 0 || limits.audit_queue == 0 {
             return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
@@ -345,6 +371,16 @@ mod tests {
         // The documents named `acs` for ROA, and the settings refused it.
         let documented = ["TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1", "ACS3-HMAC-SHA256", "HMAC-SHA1"];
         assert_eq!(parse(&format!("[signatures]\nallow = {documented:?}"), &[]).unwrap().signatures.allow.unwrap(), documented);
+    }
+
+    #[test]
+    fn others_are_asked_at_public_addresses_by_https_alone_unless_it_is_set() {
+        let outgoing = parse("", &[]).unwrap().outgoing;
+        assert!(!outgoing.allow_http && !outgoing.allow_private_addresses && outgoing.ca_file.is_none());
+        let outgoing =
+            parse("[outgoing]\nallow_http = true\nca_file = '/etc/ca.pem'", &[("TRANSIRE_OUTGOING__SECONDS", "7")]).unwrap().outgoing;
+        assert!(outgoing.allow_http && !outgoing.allow_private_addresses && outgoing.seconds == 7);
+        assert!(parse("[outgoing]\nseconds = 0", &[]).is_err());
     }
 
     #[test]

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Folders are layers: [`domain`] says what the words mean, [`sign`] and [`token`] are the cryptography,
-//! [`store`] is the only SQL, [`service`] holds every rule, [`http`] and [`cli`] speak with the world, and
-//! [`serve`] ties them together. A test holds each to what it may import.
+//! [`store`] is the only SQL, [`remote`] asks others, [`service`] holds every rule, [`http`] and [`cli`] speak
+//! with the world, and [`serve`] ties them together. A test holds each to what it may import.
 
 pub mod cli;
 pub mod config;
@@ -24,6 +24,7 @@ pub mod open;
 pub mod policy;
 pub mod quickstart;
 pub mod registry_config;
+pub mod remote;
 pub mod serve;
 pub mod service;
 pub mod sign;

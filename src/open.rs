@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Settings;
 use crate::domain::clock::{Random, SystemClock, SystemRandom, random_bytes};
@@ -56,6 +57,12 @@ fn service_settings(settings: &Settings) -> service::Settings {
         refusals_per_second: limits.refusals_per_second,
         refusals_burst: limits.refusals_burst,
         nonces_per_access_key: limits.nonces_per_access_key,
+        outgoing: service::Outgoing {
+            allow_http: settings.outgoing.allow_http,
+            allow_private_addresses: settings.outgoing.allow_private_addresses,
+            ca_file: settings.outgoing.ca_file.clone(),
+            timeout: Duration::from_secs(settings.outgoing.seconds),
+        },
     }
 }
 

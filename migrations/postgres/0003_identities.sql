@@ -83,6 +83,8 @@ CREATE TABLE oidc_provider (
     name TEXT NOT NULL,
     issuer TEXT NOT NULL,
     jwks TEXT,
+    -- Their names, divided by spaces.
+    algorithms TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (account_id, name)
 );

@@ -9,6 +9,7 @@ mod audit;
 mod credential;
 mod group;
 mod instance;
+mod oidc_provider;
 mod output;
 mod policy;
 mod registry_config;
@@ -86,6 +87,9 @@ enum Command {
     /// Policies, in Tencent Cloud's CAM or Alibaba Cloud's RAM language.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// OpenID Connect issuers, whose tokens roles may trust.
+    #[command(subcommand)]
+    OidcProvider(oidc_provider::Command),
     /// Stop every temporary credential, session and refresh token of a principal, or one of them.
     Revoke(revoke::Command),
     /// Instances: the registries to log in to.
@@ -190,6 +194,7 @@ impl Cli {
             Command::Group(command) => group::run(&context, command).await,
             Command::Role(command) => role::run(&context, command).await,
             Command::Policy(command) => policy::run(&context, command).await,
+            Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,

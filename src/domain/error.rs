@@ -133,6 +133,11 @@ pub enum ErrorKind {
     Unsupported,
     /// A registry log-in failed; nothing says which part was wrong.
     BadCredentials,
+    /// An OpenID Connect token, offered instead of a signature, isn't believed.
+    WebIdentity {
+        /// What is wrong with it.
+        fault: WebIdentityFault,
+    },
     /// The operator's settings, files or arguments don't fit together.
     Misconfigured,
     /// The database can't be reached, is full, or is busy for too long.
@@ -141,6 +146,25 @@ pub enum ErrorKind {
     AuditUnavailable,
     /// Anything unexpected.
     Internal,
+}
+
+/// Why an OpenID Connect token isn't believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebIdentityFault {
+    /// The account has no such provider.
+    NoSuchProvider,
+    /// It can't be read, or isn't the issuer's, or is signed in a way that the provider doesn't allow.
+    Malformed,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is meant for others.
+    AudienceNotMatched,
+    /// No key of the issuer's signed it.
+    BadSignature,
+    /// The issuer's keys can't be fetched.
+    KeysUnavailable,
 }
 
 /// What was denied, in the words of both policy languages: each front door shows its own.
@@ -330,6 +354,27 @@ impl Error {
     /// A registry log-in failed.
     pub fn bad_credentials() -> Self {
         Self::new(ErrorKind::BadCredentials, "The username or the password is wrong, or the credential expired or was disabled.")
+    }
+
+    /// An OpenID Connect token isn't believed, for the reason that the fault names.
+    pub fn web_identity(fault: WebIdentityFault) -> Self {
+        Self::new(
+            ErrorKind::WebIdentity { fault },
+            match fault {
+                WebIdentityFault::NoSuchProvider => "The account has no such OIDC provider.",
+                WebIdentityFault::Malformed => "The OIDC token can't be read.",
+                WebIdentityFault::Expired => "The OIDC token has expired.",
+                WebIdentityFault::NotYetValid => "The OIDC token is not valid yet; check the issuer's clock.",
+                WebIdentityFault::AudienceNotMatched => "The OIDC token has none of the provider's audiences.",
+                WebIdentityFault::BadSignature => "The OIDC token is signed by no key of the issuer's.",
+                WebIdentityFault::KeysUnavailable => "The issuer's keys can't be fetched; try again in a minute.",
+            },
+        )
+    }
+
+    /// An OpenID Connect token can't be taken as it stands; `why` says what about it.
+    pub fn malformed_web_identity(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::WebIdentity { fault: WebIdentityFault::Malformed }, why)
     }
 
     /// The operator must mend something; `why` says what.

@@ -1,7 +1,11 @@
 //! Users, groups, roles, the policies attached to them, and who else is believed about identities.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::clock::Timestamp;
 use super::principal::{AccountId, RoleId, UserId};
+use super::{Error, Result};
 
 /// Whether a user may act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,71 @@ pub struct OidcProvider {
     pub audiences: Vec<String>,
     /// The issuer's keys as a JWK set, when they are not to be fetched.
     pub jwks: Option<String>,
+    /// The algorithms of which one must have signed a token.
+    pub algorithms: Vec<OidcAlgorithm>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// An algorithm that signs OpenID Connect tokens (RFC 7518, 3.1; RFC 8037).
+///
+/// Asymmetric ones alone: with HMAC the issuer's public key would be the secret, and `none` signs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OidcAlgorithm {
+    /// RSA, PKCS #1 v1.5, SHA-256.
+    Rs256,
+    /// RSA, PKCS #1 v1.5, SHA-384.
+    Rs384,
+    /// RSA, PKCS #1 v1.5, SHA-512.
+    Rs512,
+    /// RSA, PSS, SHA-256.
+    Ps256,
+    /// RSA, PSS, SHA-384.
+    Ps384,
+    /// RSA, PSS, SHA-512.
+    Ps512,
+    /// ECDSA, P-256, SHA-256.
+    Es256,
+    /// ECDSA, P-384, SHA-384.
+    Es384,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl OidcAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 9] =
+        [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512, Self::Es256, Self::Es384, Self::EdDsa];
+
+    /// Returns its name in a token's header, such as `RS256`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
+impl fmt::Display for OidcAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for OidcAlgorithm {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            Error::invalid_parameter("algorithm", format!("an algorithm is one of {known}"))
+        })
+    }
 }

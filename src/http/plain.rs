@@ -134,7 +134,8 @@ fn status(kind: &ErrorKind) -> StatusCode {
         | ErrorKind::SessionTokenMismatch
         | ErrorKind::SessionTokenExpired
         | ErrorKind::SignatureMismatch { .. }
-        | ErrorKind::BadCredentials => StatusCode::UNAUTHORIZED,
+        | ErrorKind::BadCredentials
+        | ErrorKind::WebIdentity { .. } => StatusCode::UNAUTHORIZED,
         ErrorKind::AccessDenied(_) => StatusCode::FORBIDDEN,
         ErrorKind::UnknownAction { .. } | ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance | ErrorKind::NotFound { .. } => {
             StatusCode::NOT_FOUND

@@ -247,7 +247,8 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         | ErrorKind::SessionTokenMalformed
         | ErrorKind::SessionTokenMismatch
         | ErrorKind::SessionTokenExpired
-        | ErrorKind::SignatureMismatch { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
+        | ErrorKind::SignatureMismatch { .. }
+        | ErrorKind::WebIdentity { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
         ErrorKind::AccessDenied(_) => (StatusCode::FORBIDDEN, "DENIED", None),
         ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED", None),
         ErrorKind::MissingParameter { .. }

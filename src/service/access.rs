@@ -13,6 +13,7 @@ use super::{RequestContext, Service};
 use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, Cloud, CredentialId, CredentialState, LongTermCredential, SecretKind};
+use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::{User, UserState};
 use crate::domain::instance::Instance;
 use crate::domain::principal::{AccountId, Principal, UserId};
@@ -366,7 +367,7 @@ impl Service {
         Ok(stored.is_some_and(|stored| stands(&stored)))
     }
 
-    /// Counts a refused request against its address; a fault of ours is nobody's refusal.
+    /// Counts a refused request against its address; a fault of ours, or of an issuer, is nobody's refusal.
     pub fn count_refusal(&self, error: &Error, context: &RequestContext) {
         let ours = matches!(
             error.kind(),
@@ -376,6 +377,7 @@ impl Service {
                 | ErrorKind::Internal
                 | ErrorKind::NonceMemoryFull
                 | ErrorKind::Overloaded
+                | ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable }
         );
         if !ours {
             self.count_stranger(context);

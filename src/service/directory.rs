@@ -11,7 +11,7 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::domain::credential::{CredentialId, LongTermCredential};
-use crate::domain::identity::{Role, User, UserState};
+use crate::domain::identity::{OidcProvider, Role, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
@@ -20,13 +20,15 @@ use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, credential, instance, role, user};
+use crate::store::{Store, credential, instance, oidc_provider, role, user};
 use crate::token::MasterKey;
 
 use super::rights::{self, Rights};
 
 /// The most entries of a kind: some hundred bytes each.
 const CAPACITY: usize = 100_000;
+/// The most OpenID Connect providers: each may hold a JWK set.
+const OIDC_CAPACITY: usize = 1000;
 /// The most changes that one look at the feed reads.
 const BATCH: u32 = 1000;
 
@@ -73,6 +75,8 @@ pub(super) struct Directory {
     users: Cache<UserId, Arc<User>>,
     roles: Cache<RoleId, Arc<Role>>,
     rights: Cache<Holder, Arc<Rights>>,
+    /// By what the feed calls them.
+    oidc_providers: Cache<String, Arc<OidcProvider>>,
     /// How often something was dropped; a fill is kept only while it is what it was before the fill.
     drops: Mutex<u64>,
     /// The position in the change feed up to which this process obeys.
@@ -101,6 +105,7 @@ impl Directory {
             users: Cache::new(CAPACITY),
             roles: Cache::new(CAPACITY),
             rights: Cache::new(CAPACITY),
+            oidc_providers: Cache::new(OIDC_CAPACITY),
             drops: Mutex::new(0),
             position: AtomicI64::new(position),
             key_changes: AtomicU64::new(0),
@@ -188,6 +193,11 @@ impl Directory {
 
     pub(super) async fn credential(&self, store: &Store, id: &CredentialId) -> Result<Option<Arc<LongTermCredential>>> {
         self.entry(&self.credentials, id, async || credential::find(store, id).await).await
+    }
+
+    pub(super) async fn oidc_provider(&self, store: &Store, account: AccountId, name: &str) -> Result<Option<Arc<OidcProvider>>> {
+        let id = oidc_provider::thing_id(account, name);
+        self.entry(&self.oidc_providers, id.as_str(), async || oidc_provider::find(store, account, name).await).await
     }
 
     /// Returns what is known under `key`, or reads it. What isn't there is not remembered: a stranger who
@@ -283,7 +293,10 @@ impl Directory {
             Noun::Policies => self.rights.clear(),
             Noun::Revocation => self.revoked(),
             // Nothing of these is remembered.
-            Noun::OidcProvider | Noun::Namespace | Noun::Repositories | Noun::ServiceAccount | Noun::FixedPassword | Noun::AllowList => {}
+            Noun::Namespace | Noun::Repositories | Noun::ServiceAccount | Noun::FixedPassword | Noun::AllowList => {}
+            Noun::OidcProvider => {
+                self.oidc_providers.remove(id);
+            }
             Noun::SealingKey | Noun::SigningKey | Noun::Authority => self.keys_changed(),
             Noun::Unknown => {
                 self.accounts.clear();
@@ -293,6 +306,7 @@ impl Directory {
                 self.users.clear();
                 self.roles.clear();
                 self.rights.clear();
+                self.oidc_providers.clear();
                 self.keys_changed();
                 self.revoked();
             }

@@ -8,12 +8,14 @@ use arc_swap::ArcSwap;
 use super::audit::Audit;
 use super::directory::Directory;
 use super::limits::{ActionLimits, AddressLimits};
+use super::oidc::Issuers;
 use super::replay::Replays;
 use super::revocations::Revocations;
 use super::{Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::instance::Algorithm;
 use crate::domain::{ErrorKind, Result};
+use crate::remote;
 use crate::store::key::{AuthorityRow, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
 use crate::token::{Authority, Keyring, MasterKey, Sealer, SealingKey, SigningKey, SigningKeyPair};
@@ -52,6 +54,8 @@ impl Service {
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             replays: Replays::new(settings.nonces_per_access_key),
             revocations: Revocations::load(&store).await?,
+            remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
+            issuers: Issuers::default(),
             directory: Directory::new(position),
             keyring: ArcSwap::from_pointee(keyring),
             keyring_read_at: AtomicU64::new(0),

@@ -17,6 +17,7 @@ mod instances;
 mod keys;
 mod limits;
 mod notes;
+mod oidc;
 mod policies;
 mod replay;
 mod revocations;
@@ -38,6 +39,7 @@ pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
 pub use self::instances::NewInstance;
 pub use self::keys::is_set_up;
+pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
 pub use self::rights::Explained;
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
@@ -45,12 +47,14 @@ pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::{Error, Result};
 pub use crate::policy::Permission;
-use crate::sign;
+pub use crate::remote::Settings as Outgoing;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
 pub use crate::store::policy::PolicyKind;
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
+pub use crate::token::WebIdentity;
 use crate::token::{Keyring, MasterKey};
+use crate::{remote, sign};
 
 /// How often this process asks the database what others changed.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(200);
@@ -85,6 +89,8 @@ pub struct Settings {
     pub refusals_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
+    /// Whom the service may ask for an OpenID Connect issuer's keys.
+    pub outgoing: Outgoing,
 }
 
 /// What is known of a request before anybody is trusted.
@@ -122,6 +128,8 @@ pub struct Service {
     replays: replay::Replays,
     revocations: revocations::Revocations,
     audit: audit::Audit,
+    remote: Arc<remote::Client>,
+    issuers: oidc::Issuers,
 }
 
 impl Service {

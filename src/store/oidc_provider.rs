@@ -1,6 +1,8 @@
 //! OpenID Connect issuers that roles may trust.
 
-use crate::domain::identity::OidcProvider;
+use std::str::FromStr;
+
+use crate::domain::identity::{OidcAlgorithm, OidcProvider};
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 
@@ -14,7 +16,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT oidc_provider.name AS name, oidc_provider.account_id AS account_id, oidc_provider.issuer AS issuer, \
-             oidc_provider.jwks AS jwks, oidc_provider.created_at AS created_at, oidc_audience.audience AS audience \
+             oidc_provider.jwks AS jwks, oidc_provider.algorithms AS algorithms, oidc_provider.created_at AS created_at, oidc_audience.audience AS audience \
              FROM oidc_provider LEFT JOIN oidc_audience ON oidc_audience.account_id = oidc_provider.account_id \
              AND oidc_audience.provider_name = oidc_provider.name WHERE oidc_provider.account_id = $1 ",
             $rest,
@@ -25,7 +27,7 @@ macro_rules! select {
 
 statements! {
     "oidc_provider" {
-        INSERT = "INSERT INTO oidc_provider (account_id, name, issuer, jwks, created_at) VALUES ($1, $2, $3, $4, $5)";
+        INSERT = "INSERT INTO oidc_provider (account_id, name, issuer, jwks, algorithms, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
         FIND = select!("AND oidc_provider.name = $2 ");
         LIST = select!("");
         DELETE = "DELETE FROM oidc_provider WHERE account_id = $1 AND name = $2";
@@ -44,6 +46,7 @@ pub fn insert(provider: &OidcProvider) -> Part {
         name.as_str().into(),
         provider.issuer.as_str().into(),
         provider.jwks.as_deref().into(),
+        written(&provider.algorithms).into(),
         provider.created_at.into(),
     ];
     let mut guarded = vec![account::hold(account)];
@@ -66,7 +69,23 @@ pub fn delete(account: AccountId, name: &str) -> Part {
     Part::of(guarded).changes(Noun::OidcProvider, &thing_id(account, name))
 }
 
-fn thing_id(account: AccountId, name: &str) -> String {
+/// Algorithms as a row has them: their names, divided by spaces.
+struct Algorithms(Vec<OidcAlgorithm>);
+
+fn written(algorithms: &[OidcAlgorithm]) -> String {
+    algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(" ")
+}
+
+impl FromStr for Algorithms {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.split_ascii_whitespace().map(str::parse).collect::<Result<_>>().map(Self)
+    }
+}
+
+/// Returns what the change feed calls a provider.
+pub fn thing_id(account: AccountId, name: &str) -> String {
     format!("{account}/{name}")
 }
 
@@ -93,6 +112,7 @@ fn providers(rows: &[Row]) -> Result<Vec<OidcProvider>> {
                 issuer: row.text("issuer")?,
                 audiences: audience.into_iter().collect(),
                 jwks: row.optional_text("jwks")?,
+                algorithms: row.parsed::<Algorithms>("algorithms")?.0,
                 created_at: row.time("created_at")?,
             }),
         }

@@ -4,7 +4,7 @@
 //! A *master key* wraps secrets at rest ([`master`]). A *sealing key* makes secrets that carry what
 //! they grant ([`sealed`]). A *signing key* signs registry tokens ([`jwt`]) under a leaf certificate
 //! of the *authority* that registries trust ([`authority`]). The *keyring* is all that a running
-//! process signs and seals with ([`keyring`]).
+//! process signs and seals with ([`keyring`]). What others signed is verified in [`web_identity`].
 //!
 //! Nothing here decides who may have what, or whether a grant still stands or has expired: callers do.
 //! Start with [`keyring`].
@@ -15,6 +15,7 @@ pub mod jwt;
 pub mod keyring;
 pub mod master;
 pub mod sealed;
+pub mod web_identity;
 mod x509;
 
 pub use authority::{Authority, Leaf};
@@ -22,6 +23,7 @@ pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
 pub use sealed::{GROUNDS_MOST, Grant, Ground, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Sealer, SealingKey, Session};
+pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};
 
 #[cfg(test)]
 pub(crate) mod testing {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use axum::body::to_bytes;
 use http::{Method, Request, header};
-use transire::domain::error::Denial;
+use transire::domain::error::{Denial, WebIdentityFault};
 use transire::domain::{Error, ErrorKind};
 use transire::http::refusal;
 
@@ -81,6 +81,14 @@ every_kind! {
     ErrorKind::PreconditionFailed { .. } => Error::precondition_failed("namespace", "The namespace team has repositories."),
     ErrorKind::Unsupported => Error::unsupported("The grant_type is password or refresh_token; no other is served."),
     ErrorKind::BadCredentials => Error::bad_credentials(),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::NoSuchProvider } => Error::web_identity(WebIdentityFault::NoSuchProvider),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::Malformed } =>
+        Error::malformed_web_identity("The OIDC token's sub is not a text of 1 to 255 bytes."),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::Expired } => Error::web_identity(WebIdentityFault::Expired),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::NotYetValid } => Error::web_identity(WebIdentityFault::NotYetValid),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::AudienceNotMatched } => Error::web_identity(WebIdentityFault::AudienceNotMatched),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::BadSignature } => Error::web_identity(WebIdentityFault::BadSignature),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable } => Error::web_identity(WebIdentityFault::KeysUnavailable),
     ErrorKind::Misconfigured => Error::misconfigured("The file /etc/transire/master.key is not readable."),
     ErrorKind::StoreUnavailable => Error::store_unavailable("disk sector 7"),
     ErrorKind::AuditUnavailable => Error::new(ErrorKind::AuditUnavailable, "The audit record can't be kept; try again later."),

@@ -128,6 +128,7 @@ impl App {
                 refusals_per_second: 1000,
                 refusals_burst: 1000,
                 nonces_per_access_key: 1000,
+                outgoing: service::Outgoing::default(),
             },
             http: transire::http::Settings::default(),
         };

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde::Serialize;
 
+use crate::domain::error::WebIdentityFault;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind};
 
@@ -101,6 +102,23 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
         ErrorKind::SessionPolicyTooLong => ours(bad, "InvalidParameter.PolicySize"),
         ErrorKind::MalformedRequest => ours(bad, "InvalidParameter"),
         ErrorKind::AccessDenied(_) | ErrorKind::BadCredentials => of(StatusCode::FORBIDDEN, "NoPrivilege", "Access denied for this user."),
+        ErrorKind::WebIdentity { fault } => {
+            let unauthorized = StatusCode::UNAUTHORIZED;
+            match fault {
+                WebIdentityFault::NoSuchProvider => {
+                    of(unauthorized, "AuthenticationFail.NoPermission", "No such OIDC Provider registered.")
+                }
+                WebIdentityFault::Expired => of(unauthorized, "AuthenticationFail.OIDCToken.Expired", "This JsonWebToken is expired."),
+                WebIdentityFault::AudienceNotMatched => {
+                    of(unauthorized, "AuthenticationFail.OIDCToken.AudienceNotMatch", "Invalid audience.")
+                }
+                WebIdentityFault::BadSignature => {
+                    of(unauthorized, "AuthenticationFail.OIDCToken.InvalidSignature", "OIDC token validate failed: invalid signature.")
+                }
+                WebIdentityFault::Malformed | WebIdentityFault::NotYetValid => ours(unauthorized, "AuthenticationFail.OIDCToken.Invalid"),
+                WebIdentityFault::KeysUnavailable => ours(unauthorized, "AuthenticationFail.OIDCToken.HttpsUrlInvalid"),
+            }
+        }
         // Divergence: the code is what Terraform's provider looks for; status and text aren't documented.
         ErrorKind::InstanceNotFound => ours(StatusCode::NOT_FOUND, "INSTANCE_NOT_EXIST"),
         // Divergence: in Alibaba's Personal Edition there is one registry for each account, always.

@@ -93,6 +93,8 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
             };
             ("AuthFailure.UnauthorizedOperation", Cow::Owned(text))
         }
+        // One code for all that can be wrong with the token (its spelling is the vendor's); the message says what.
+        ErrorKind::WebIdentity { .. } => ("InvalidParameter.WebIdentityTokenError", own()),
         ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance => ("ResourceNotFound.TcrResourceNotFound", own()),
         ErrorKind::NotFound { noun: "role" } => ("ResourceNotFound.RoleNotFound", own()),
         // Terraform takes exactly this code, without a second half, for "gone".

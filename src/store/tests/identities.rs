@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::domain::credential::PasswordHash;
-use crate::domain::identity::{Group, OidcProvider, Policy, Role, Target, User, UserState};
+use crate::domain::identity::{Group, OidcAlgorithm, OidcProvider, Policy, Role, Target, User, UserState};
 use crate::domain::principal::{RoleId, UserId};
 use crate::store::policy::{self as policies, Attachment, PolicyKind};
 use crate::store::{
@@ -560,6 +560,7 @@ async fn an_oidc_provider_reads_back_with_its_audiences(place: &Place) {
         issuer: "https://token.actions.example.com".to_owned(),
         audiences: ["zeta", "alpha", "sts.example.com", "alpha"].map(str::to_owned).to_vec(),
         jwks: None,
+        algorithms: vec![OidcAlgorithm::Rs256, OidcAlgorithm::EdDsa],
         created_at: NOW,
     };
     let cluster =

@@ -1,0 +1,129 @@
+//! `transire oidc-provider`.
+
+use std::io::{Read, stdin};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::{Context, Named};
+use crate::domain::identity::{OidcAlgorithm, OidcProvider};
+use crate::domain::principal::AccountId;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+use crate::service::NewOidcProvider;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a provider: an issuer whose tokens the account's roles may trust.
+    Create(Create),
+    /// List an account's providers.
+    List {
+        /// The account's id.
+        #[arg(long)]
+        account: AccountId,
+    },
+    /// Say whether a token is believed, and what it says.
+    Check(Check),
+    /// Delete a provider: its tokens are believed no more.
+    Delete(Named),
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    provider: Named,
+    /// The issuer, exactly as its tokens say it: an https URL.
+    #[arg(long, value_name = "URL")]
+    issuer: String,
+    /// An audience of which a token must have one; can be given several times.
+    #[arg(long, required = true)]
+    audience: Vec<String>,
+    /// A file with the issuer's public keys, a JWK set; without it they are fetched from the issuer.
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
+    /// An algorithm that may sign tokens, such as RS256; can be given several times. All known ones without it.
+    #[arg(long, value_name = "ALG")]
+    algorithm: Vec<OidcAlgorithm>,
+}
+
+#[derive(Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    provider: Named,
+    /// The file with the token; - reads it from stdin.
+    #[arg(long, value_name = "FILE")]
+    token: PathBuf,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    match command {
+        Command::Create(create) => {
+            let new = NewOidcProvider {
+                account: create.provider.account,
+                name: create.provider.name,
+                issuer: create.issuer,
+                audiences: create.audience,
+                jwks: create.jwks.as_deref().map(|file| read("jwks", file)).transpose()?,
+                algorithms: create.algorithm,
+            };
+            let provider = service.create_oidc_provider(operator, new, request).await?;
+            context.output.one(vec![
+                ("name", provider.name.as_str().into()),
+                ("issuer", provider.issuer.as_str().into()),
+                ("audiences", provider.audiences.clone().into()),
+                ("algorithms", algorithms(&provider).into()),
+                ("keys", keys(&provider).into()),
+            ])
+        }
+        Command::List { account } => {
+            let providers = service.oidc_providers(operator, account).await?;
+            let rows = providers.into_iter().map(|provider| {
+                let (algorithms, keys) = (algorithms(&provider), keys(&provider));
+                vec![
+                    provider.name.into(),
+                    provider.issuer.into(),
+                    provider.audiences.into(),
+                    algorithms.into(),
+                    keys.into(),
+                    provider.created_at.rfc3339().into(),
+                ]
+            });
+            context.output.list(&["name", "issuer", "audiences", "algorithms", "keys", "created_at"], rows.collect())
+        }
+        Command::Check(Check { provider, token }) => {
+            let token = Secret::new(read("token", &token)?.trim());
+            let identity = service.check_web_identity(operator, provider.account, &provider.name, &token).await?;
+            context.output.one(vec![
+                ("subject", identity.subject.into()),
+                ("issuer", identity.issuer.into()),
+                ("audiences", identity.audiences.into()),
+                ("issued_at", identity.issued_at.rfc3339().into()),
+                ("expires_at", identity.expires_at.rfc3339().into()),
+            ])
+        }
+        Command::Delete(one) => {
+            service.delete_oidc_provider(operator, one.account, &one.name, request).await?;
+            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
+        }
+    }
+}
+
+/// Reads a file, or stdin.
+fn read(parameter: &'static str, file: &Path) -> Result<String> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| Error::invalid_parameter(parameter, format!("the file {} can't be read: {error}", file.display())))
+}
+
+fn algorithms(provider: &OidcProvider) -> Vec<&'static str> {
+    provider.algorithms.iter().map(|algorithm| algorithm.name()).collect()
+}
+
+fn keys(provider: &OidcProvider) -> &'static str {
+    if provider.jwks.is_some() { "given" } else { "fetched" }
+}

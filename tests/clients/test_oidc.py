@@ -1,0 +1,154 @@
+"""OpenID Connect: an issuer of another make, whose tokens another library signed."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from service import Account, Transire
+
+AUDIENCE = "sts.example.com"
+LOOPBACK = {"TRANSIRE_OUTGOING__ALLOW_HTTP": "true", "TRANSIRE_OUTGOING__ALLOW_PRIVATE_ADDRESSES": "true"}
+
+
+def encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Issuer:
+    """An issuer on loopback with one RSA key."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                document = issuer.documents().get(self.path)
+                body = json.dumps(document).encode()
+                self.send_response(200 if document else 404)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def keys(self) -> dict[str, Any]:
+        numbers = self._key.public_key().public_numbers()
+        n, e = (encode(number.to_bytes((number.bit_length() + 7) // 8)) for number in (numbers.n, numbers.e))
+        return {"keys": [{"kty": "RSA", "kid": "one", "use": "sig", "alg": "RS256", "n": n, "e": e}]}
+
+    def documents(self) -> dict[str, Any]:
+        description = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+        return {"/.well-known/openid-configuration": description, "/keys": self.keys()}
+
+    def token(self, subject: str, **claims: Any) -> str:
+        now = int(time.time())
+        usual = {"iss": self.url, "sub": subject, "aud": AUDIENCE, "iat": now, "exp": now + 600}
+        parts = ({"alg": "RS256", "typ": "JWT", "kid": "one"}, usual | claims)
+        signed = ".".join(encode(json.dumps(part).encode()) for part in parts)
+        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{signed}.{encode(signature)}"
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture
+def transire(new_transire: Callable[..., Transire]) -> Transire:
+    transire = new_transire(settings=LOOPBACK)
+    transire.start()
+    return transire
+
+
+def create(transire: Transire, account: Account, issuer: str, *options: str | Path) -> Any:
+    return transire.cli(
+        *("oidc-provider", "create", "--account", account.id, "--name", "ci", "--issuer", issuer, "--audience", AUDIENCE), *options
+    )
+
+
+@pytest.fixture
+def check(transire: Transire, account: Account, tmp_path: Path) -> Callable[[str], list[str | Path]]:
+    """The command that checks a token."""
+
+    def command(token: str) -> list[str | Path]:
+        file = tmp_path / "token"
+        file.write_text(transire.remember("OIDC token", token) + "\n")
+        return ["oidc-provider", "check", "--account", account.id, "--name", "ci", "--token", file]
+
+    return command
+
+
+def test_a_token_that_another_library_signed_is_believed(
+    transire: Transire, account: Account, issuer: Issuer, check: Callable[[str], list[str | Path]]
+) -> None:
+    made = create(transire, account, issuer.url, "--algorithm", "RS256")
+    expected = {"name": "ci", "issuer": issuer.url, "audiences": [AUDIENCE], "algorithms": ["RS256"], "keys": "fetched"}
+    assert made == expected
+    [listed] = transire.items("oidc-provider", "list", "--account", account.id)
+    assert listed.pop("created_at") and listed == expected
+
+    subject = "repo:example-org/app:ref:refs/heads/main"
+    believed = transire.cli(*check(issuer.token(subject, repository="example-org/app")))
+    assert set(believed) == {"subject", "issuer", "audiences", "issued_at", "expires_at"}
+    assert (believed["subject"], believed["issuer"], believed["audiences"]) == (subject, issuer.url, [AUDIENCE])
+
+    assert "expired" in transire.cli_refused(*check(issuer.token(subject, exp=int(time.time()) - 120)))
+    assert "audiences" in transire.cli_refused(*check(issuer.token(subject, aud="sts.example.org")))
+    other = Issuer()
+    assert "signed by no key" in transire.cli_refused(*check(other.token(subject, iss=issuer.url)))
+    other.stop()
+
+    transire.cli("oidc-provider", "delete", "--account", account.id, "--name", "ci")
+    assert "no such OIDC provider" in transire.cli_refused(*check(issuer.token(subject)))
+
+
+def test_an_operator_hears_why_keys_can_not_be_fetched(
+    transire: Transire, account: Account, issuer: Issuer, check: Callable[[str], list[str | Path]]
+) -> None:
+    create(transire, account, issuer.url)
+    token = issuer.token("builder")
+    issuer.stop()
+    refusal = transire.cli_refused(*check(token))
+    assert "keys can't be fetched" in refusal and "can't be connected to" in refusal
+
+
+def test_given_keys_need_no_issuer(
+    transire: Transire, account: Account, issuer: Issuer, check: Callable[[str], list[str | Path]], tmp_path: Path
+) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(issuer.keys()))
+    issuer.stop()
+    place = "https://kubernetes.default.svc.cluster.local"
+    assert create(transire, account, place, "--jwks", file)["keys"] == "given"
+    subject = "system:serviceaccount:ci:builder"
+    assert transire.cli(*check(issuer.token(subject, iss=place, aud=[AUDIENCE])))["subject"] == subject
+
+
+def test_an_issuer_inside_the_network_is_refused_unless_it_is_set(new_transire: Callable[..., Transire], issuer: Issuer) -> None:
+    strict = new_transire("strict")
+    account = strict.new_account("acme")
+    command = ["oidc-provider", "create", "--account", account.id, "--name", "ci", "--audience", AUDIENCE, "--issuer"]
+    assert "allow_http" in strict.cli_refused(*command, issuer.url)
+    assert "allow_private_addresses" in strict.cli_refused(*command, "https://169.254.169.254")
