@@ -149,7 +149,11 @@ pub fn delete(account: AccountId, id: &InstanceId, contents: Contents, at: Times
     let is_unprotected = Guarded::new(IS_UNPROTECTED, key(), Rows::Exactly(1), || {
         Error::precondition_failed("instance", "The instance is protected from being deleted; turn its deletion protection off first.")
     });
-    let mut guarded = vec![account::hold(account), hold(id), is_unprotected];
+    let parameters = vec![id.as_str().into(), account.number().into(), at.into()];
+    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), Error::instance_not_found);
+    // First the instance's own row: who is adding to it holds that row, and is waited for. And another account
+    // learns nothing of what is in it.
+    let mut guarded = vec![account::hold(account), delete, is_unprotected];
     match contents {
         Contents::MustBeGone => guarded.extend([namespace::none_in(id), credential::none_in(id), service_account::none_in(id)]),
         Contents::GoToo => {
@@ -157,13 +161,7 @@ pub fn delete(account: AccountId, id: &InstanceId, contents: Contents, at: Times
             guarded.extend(service_account::delete_of_instance(id));
         }
     }
-    let parameters = vec![id.as_str().into(), account.number().into(), at.into()];
-    guarded.extend([
-        fixed_password::delete_of_instance(id),
-        allow_list::delete_of_instance(id),
-        tag::delete_of_instance(id),
-        Guarded::new(DELETE, parameters, Rows::Exactly(1), Error::instance_not_found),
-    ]);
+    guarded.extend([fixed_password::delete_of_instance(id), allow_list::delete_of_instance(id), tag::delete_of_instance(id)]);
     Part::of(guarded).changes(Noun::Instance, id).changes(Noun::Account, &account)
 }
 

@@ -306,33 +306,32 @@ async fn a_quota_holds_in_a_race(place: &Place) {
     let (store, home, _) = home_and_other(place).await;
     let team = namespace(&home, "team");
     apply(&store, namespaces::insert(&team, MOST)).await.unwrap();
-    let mut writes = JoinSet::new();
-    for number in 0..40 {
-        let (store, home, team) = (store.clone(), home.clone(), team.clone());
-        writes.spawn(async move {
-            let name = format!("n{number}");
-            let part = match number % 5 {
-                0 => namespaces::insert(&namespace(&home, &name), 4),
-                1 => repositories::insert(&team, &repository(&team, &name), 3),
-                2 => credentials::insert(&credential(&home), 3),
-                3 => service_accounts::insert(&service_account(&home, &name), 3),
-                // Two at a time: the second that fits would make four.
-                _ => allow_lists::add(&home.id, &[allowed(&format!("192.0.2.{number}")), allowed(&format!("192.0.3.{number}"))], 3),
-            };
-            (number % 5, apply(&store, part).await)
-        });
-    }
-    let mut landed = [0; 5];
-    while let Some(done) = writes.join_next().await {
-        match done.unwrap() {
-            (sort, Ok(())) => landed[sort] += 1,
-            (_, Err(error)) => assert!(matches!(error.kind(), ErrorKind::QuotaExceeded { .. }), "{error:?}"),
+    let race = async |part: &dyn Fn(u8) -> Part| {
+        let mut writes = JoinSet::new();
+        for number in 0..16 {
+            let (store, part) = (store.clone(), part(number));
+            writes.spawn(async move { apply(&store, part).await });
         }
+        let (landed, refused): (Vec<_>, Vec<_>) = writes.join_all().await.into_iter().partition(Result::is_ok);
+        for error in refused.into_iter().map(Result::unwrap_err) {
+            assert!(matches!(error.kind(), ErrorKind::QuotaExceeded { .. }), "{error:?}");
+        }
+        landed.len()
+    };
+    // Several rounds, each with room for three more: in one alone, the first may be done before the second begins.
+    for round in 1..=4_u8 {
+        let (most, name) = (u32::from(round) * 3, |number| format!("n{round}-{number}"));
+        assert_eq!(race(&|number| namespaces::insert(&namespace(&home, &name(number)), most + 1)).await, 3);
+        assert_eq!(race(&|number| repositories::insert(&team, &repository(&team, &name(number)), most)).await, 3);
+        assert_eq!(race(&|_| credentials::insert(&credential(&home), most)).await, 3);
+        assert_eq!(race(&|number| service_accounts::insert(&service_account(&home, &name(number)), most)).await, 3);
+        // Two at a time: of three places, the second pair would need four.
+        let pair = |number| ["2", "3"].map(|third| allowed(&format!("192.{round}.{third}.{number}")));
+        assert_eq!(race(&|number| allow_lists::add(&home.id, &pair(number), u32::from(round) * 2 + 1)).await, 1);
     }
-    assert_eq!(landed, [3, 3, 3, 3, 1]);
     let usage = quota::usage(&store, &home.id).await.unwrap();
-    assert_eq!(usage, Some(Usage { credentials: 3, namespaces: 4, repositories: 3, service_accounts: 3 }));
-    assert_eq!(allow_lists::find(&store, &home.id).await.unwrap().unwrap().entries.len(), 2);
+    assert_eq!(usage, Some(Usage { credentials: 12, namespaces: 13, repositories: 12, service_accounts: 12 }));
+    assert_eq!(allow_lists::find(&store, &home.id).await.unwrap().unwrap().entries.len(), 8);
 }
 
 async fn tags_are_set_replaced_and_removed(place: &Place) {
