@@ -42,6 +42,23 @@ enum Identity {
     Operator,
 }
 
+/// What a verified OpenID Connect token says of its bearer.
+///
+/// LEAD: `token::WebIdentity` has the same fields; export that one in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebIdentity {
+    /// Who says so.
+    pub issuer: String,
+    /// Of whom.
+    pub subject: String,
+    /// To whom it is said.
+    pub audiences: Vec<String>,
+    /// When it was said.
+    pub issued_at: Timestamp,
+    /// Until when it may be believed.
+    pub expires_at: Timestamp,
+}
+
 /// A session as its token says it.
 struct OpenSession {
     session: Session,
@@ -92,6 +109,16 @@ impl Caller {
                 Ok(Signer { access_key_id: &session.access_key_id, principal: &session.principal, grounds, session: Some(session) })
             }
             _ => Err(Error::unsupported("Only a signed call can do this.")),
+        }
+    }
+
+    /// Returns what the OpenID Connect token says that proved the caller.
+    pub fn web_identity(&self) -> Option<&WebIdentity> {
+        // LEAD: the identity that `prove_web_identity` makes has one.
+        match self.identity {
+            Identity::Signed(_) | Identity::InSession(_) | Identity::LoggedIn { .. } | Identity::Anonymous { .. } | Identity::Operator => {
+                None
+            }
         }
     }
 
@@ -210,6 +237,13 @@ impl Service {
         };
         self.replays.check(id, request.signed_at(), &replay, now)?;
         Ok(Caller { identity })
+    }
+
+    /// Proves who calls by a token of an OpenID Connect provider of the account.
+    pub async fn prove_web_identity(&self, account: AccountId, provider: &str, token: &Secret, context: &RequestContext) -> Result<Caller> {
+        // LEAD: replace this body: verify the token, and make a caller of it that `assume_role` takes.
+        let _ = (account, provider, token, context);
+        std::future::ready(Err(Error::unsupported("OIDC providers come later."))).await
     }
 
     /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.

@@ -58,6 +58,8 @@ pub struct AssumeRole<'a> {
     pub duration_seconds: Option<i64>,
     /// What narrows it, as a policy document.
     pub policy: Option<&'a str>,
+    /// Whom the caller says to act for; the audit keeps it.
+    pub source_identity: Option<&'a str>,
 }
 
 /// What a call for a federation token says.
@@ -93,6 +95,9 @@ pub struct CallerIdentity {
     pub principal: Principal,
     /// The name of the user or the role; none for an account itself.
     pub name: Option<String>,
+    /// The numeric id of the user or the account whose permanent key it all began with; the account's where it
+    /// began without one.
+    pub key_owner: String,
 }
 
 /// What the audit says of a session besides.
@@ -101,6 +106,8 @@ struct Opened<'a> {
     session: String,
     access_key_id: &'a str,
     expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_identity: Option<&'a str>,
 }
 
 /// What a session is made of, before it has a key.
@@ -110,6 +117,7 @@ struct Plan<'a> {
     grounds: Vec<(Ground, i64)>,
     policy: Option<&'a str>,
     seconds: u32,
+    source_identity: Option<&'a str>,
     /// What the audit calls it.
     action: &'static str,
 }
@@ -119,6 +127,7 @@ impl Service {
     pub async fn assume_role(&self, caller: &Caller, call: &AssumeRole<'_>, context: &RequestContext) -> Result<NewSession> {
         let signer = caller.signer()?;
         check_session_name("RoleSessionName", call.session_name, call.cloud)?;
+        call.source_identity.map_or(Ok(()), |name| check_session_name("SourceIdentity", name, Cloud::Tencent))?;
         check_session_policy(call.policy)?;
         let found = self.role(&call.role).await?;
         let (id, name) = match (&found, &call.role) {
@@ -149,6 +158,7 @@ impl Service {
             grounds,
             policy: call.policy,
             seconds: role_session_seconds(role, call)?,
+            source_identity: call.source_identity,
             action: "session.assume-role",
         };
         self.open_session(caller, plan, context)
@@ -175,6 +185,7 @@ impl Service {
             grounds: signer.grounds,
             policy: Some(call.policy),
             seconds: seconds(call.duration_seconds, FEDERATION_DEFAULT, 1, longest)?,
+            source_identity: None,
             action: "session.federate",
         };
         self.open_session(caller, plan, context)
@@ -182,13 +193,20 @@ impl Service {
 
     /// Says who calls; everyone may know that of themselves.
     pub async fn caller_identity(&self, caller: &Caller) -> Result<CallerIdentity> {
-        let principal = caller.signer()?.principal.clone();
+        let signer = caller.signer()?;
+        let principal = signer.principal.clone();
+        let key_owner = signer.grounds.iter().find_map(|(ground, _)| match ground {
+            Ground::Root(account) => Some(account.to_string()),
+            Ground::User(user) => Some(user.to_string()),
+            Ground::Role(_) | Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) => None,
+        });
         let name = match &principal {
             Principal::Root(_) | Principal::FederatedSession(_, None, _) => None,
             Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => self.user_name(*user).await?,
             Principal::RoleSession(_, role, _) => self.directory.role(&self.store, *role).await?.map(|role| role.name.clone()),
         };
-        Ok(CallerIdentity { principal, name })
+        let key_owner = key_owner.unwrap_or_else(|| principal.account().to_string());
+        Ok(CallerIdentity { principal, name, key_owner })
     }
 
     fn open_session(&self, caller: &Caller, plan: Plan<'_>, context: &RequestContext) -> Result<NewSession> {
@@ -210,8 +228,12 @@ impl Service {
             expires_at: now.plus(Duration::from_secs(plan.seconds.into())),
         };
         let token = self.keyring.load().seal_session(&session, &*self.random)?;
-        let opened =
-            Opened { session: session.principal.to_string(), access_key_id: &session.access_key_id, expires_at: session.expires_at };
+        let opened = Opened {
+            session: session.principal.to_string(),
+            access_key_id: &session.access_key_id,
+            expires_at: session.expires_at,
+            source_identity: plan.source_identity,
+        };
         room.record(&Line::new(plan.action, now, context).caller(caller).credential(&session.id).detail(opened));
         Ok(NewSession { id: session.id, access_key, token, principal: session.principal, expires_at: session.expires_at })
     }
