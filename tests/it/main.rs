@@ -13,4 +13,5 @@ mod policies;
 mod registry;
 mod rights;
 mod serve;
+mod sts;
 mod tencent;
