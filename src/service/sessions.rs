@@ -17,7 +17,7 @@ use crate::domain::identity::Role;
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Assumer, Document, Limits, Outcome, Permission, Request, Resource, TrustPolicy, trust};
+use crate::policy::{Assumer, Context, Document, Limits, Outcome, Permission, Request, Resource, TrustPolicy, trust};
 use crate::store;
 use crate::token::{GROUNDS_MOST, Ground, SESSION_POLICY_CHARACTERS, Session};
 
@@ -60,6 +60,8 @@ pub struct AssumeRole<'a> {
     pub policy: Option<&'a str>,
     /// Whom the caller says to act for; the audit keeps it.
     pub source_identity: Option<&'a str>,
+    /// The tags that the call gives, key and value: policies may ask for them. The session has none.
+    pub tags: &'a [(&'a str, &'a str)],
 }
 
 /// What a call for a federation token says.
@@ -136,10 +138,11 @@ impl Service {
             (None, RoleChoice::Name(_, name)) => (String::new(), name.as_str()),
         };
         let resource = Resource::Role { account: call.role.account(), id: &id, name };
+        let context_of_policies = Context { request_tags: call.tags, ..self.policy_context(context) };
+        let request = Request { permission: Permission::AssumeRole, resource, context: context_of_policies };
         // Whoever may not assume it doesn't hear whether it exists.
-        self.authorize(caller, Permission::AssumeRole, resource, context).await?;
+        self.authorize_request(caller, &request).await?;
         let role = found.as_ref().ok_or_else(|| Error::not_found("role", name))?;
-        let request = Request { permission: Permission::AssumeRole, resource, context: self.policy_context(context) };
         if call.cloud == Cloud::Alibaba && matches!(signer.principal, Principal::Root(_)) {
             return Err(Error::new(
                 ErrorKind::AccessDenied(Box::new(denial(caller, &request, Outcome::DeniedImplicitly))),

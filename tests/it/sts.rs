@@ -624,6 +624,43 @@ async fn tencents_parameters_are_checked() {
 }
 
 #[tokio::test]
+async fn policies_ask_for_the_tags_that_a_call_gives() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    let tagged = |tag: &str| json!({ "for_any_value:string_equal": { "qcs:request_tag": [tag] } });
+    let anyone = format!("qcs::cam::uin/{ACCOUNT}:root");
+    let trust = json!([
+        { "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": anyone }, "condition": tagged("team&blue") },
+    ]);
+    app.role_trusting("open", &cam(&trust), &everything()).await;
+    let rights = json!([
+        { "effect": "allow", "action": "sts:*", "resource": "*" },
+        { "effect": "deny", "action": "sts:AssumeRole", "resource": "*", "condition": tagged("stage&live") },
+    ]);
+    let user = app.user("ci", &cam(&rights)).await;
+    let tags = |pairs: &[(&str, &str)]| {
+        let tags: Vec<_> = pairs.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+        json!({ "Tags": tags })
+    };
+    app.tencent_session(&user, "open", &tags(&[("team", "blue"), ("stage", "test")])).await;
+    for (more, why) in
+        [(json!({}), "untrusted"), (tags(&[("team", "red")]), "untrusted"), (tags(&[("team", "blue"), ("stage", "live")]), "denied")]
+    {
+        assert_eq!(code(&app.assume_at_tencent(&user, "open", &more).await), "AuthFailure.UnauthorizedOperation", "{why}");
+    }
+    // For what is taken and changes nothing, no policy can ask.
+    for (key, words) in [("sts:ExternalId", "ext"), ("sts:SourceIdentity", "alice")] {
+        let trust = json!([{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "RAM": [format!("acs:ram::{ACCOUNT}:root")] },
+            "Condition": { "StringEquals": { key: words } },
+        }]);
+        let refused =
+            app.service.create_role(&operator, account(), "asking", &ram(&trust).to_string(), 3600, &context()).await.unwrap_err();
+        assert!(refused.message().contains(key), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn alibabas_parameters_are_checked() {
     let mut app = App::new().await;
     app.role("open", &everything()).await;

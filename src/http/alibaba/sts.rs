@@ -82,6 +82,7 @@ impl<'a> Wanted<'a> {
             duration_seconds: duration_seconds.transpose()?,
             policy: given(parameters, "Policy"),
             source_identity: None,
+            tags: &[],
         };
         Ok(Self { account, role_name, call })
     }

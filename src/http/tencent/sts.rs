@@ -1,6 +1,6 @@
 //! Product `sts`, version 2018-08-13.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use axum::response::Response;
 use serde::Serialize;
@@ -108,7 +108,8 @@ async fn assume_role(service: &Service, caller: &Caller, mut parameters: Paramet
     let duration_seconds = parameters.integer("DurationSeconds")?;
     let policy = parameters.text("Policy")?.map(|text| decoded_policy(&text)).transpose()?;
     check_external_id(parameters.text("ExternalId")?.as_deref())?;
-    check_tags(&mut parameters)?;
+    let tags = tags(&mut parameters)?;
+    let tags: Vec<_> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let source_identity = parameters.text("SourceIdentity")?;
     let device = (parameters.text("SerialNumber")?, parameters.text("TokenCode")?);
     parameters.finish()?;
@@ -123,6 +124,7 @@ async fn assume_role(service: &Service, caller: &Caller, mut parameters: Paramet
         duration_seconds,
         policy: policy.as_deref(),
         source_identity: source_identity.as_deref(),
+        tags: &tags,
     };
     let session = service.assume_role(caller, &call, &visit.context).await?;
     reply(&Session::of(&session), visit)
@@ -148,8 +150,15 @@ pub(super) async fn assume_role_with_web_identity(
         // Counted only now: before, a stranger could use the account's calls up.
         service.throttle_account(account, Operation::AssumeRoleWithWebIdentity.throttle())?;
     }
-    let call =
-        AssumeRole { cloud: Cloud::Tencent, role, session_name: &session_name, duration_seconds, policy: None, source_identity: None };
+    let call = AssumeRole {
+        cloud: Cloud::Tencent,
+        role,
+        session_name: &session_name,
+        duration_seconds,
+        policy: None,
+        source_identity: None,
+        tags: &[],
+    };
     let session = service.assume_role(&bearer, &call, &visit.context).await?;
     reply(&Session::of(&session), visit)
 }
@@ -242,27 +251,28 @@ fn check_external_id(id: Option<&str>) -> Result<()> {
     }
 }
 
-/// Checks the tags of a session.
+/// Takes the tags that a call gives, no key twice.
 ///
-/// Divergence: they change nothing, because no policy can ask for one here.
-fn check_tags(parameters: &mut Parameters) -> Result<()> {
+/// Divergence: policies may ask for them when the session is opened; the session itself has none.
+fn tags(parameters: &mut Parameters) -> Result<BTreeMap<String, String>> {
     let wrong = |why| Err(Error::invalid_parameter("Tags", why));
-    let tags = parameters.structures("Tags")?;
-    if tags.len() > MOST_TAGS {
+    let given = parameters.structures("Tags")?;
+    if given.len() > MOST_TAGS {
         return wrong(format!("A session has at most {MOST_TAGS} tags."));
     }
-    let mut keys = HashSet::new();
-    for mut tag in tags {
-        let (key, value) = (tag.required_text("Key")?, tag.required_text("Value")?);
+    let mut tags = BTreeMap::new();
+    for mut tag in given {
+        // An empty value is one; where everything is text, it counts as absent.
+        let (key, value) = (tag.required_text("Key")?, tag.text("Value")?.unwrap_or_default());
         tag.finish()?;
         if key.chars().count() > TAG_KEY_LENGTH || value.chars().count() > TAG_VALUE_LENGTH {
             return wrong(format!("A tag's key has at most {TAG_KEY_LENGTH} characters, its value {TAG_VALUE_LENGTH}."));
         }
-        if !keys.insert(key) {
+        if tags.insert(key, value).is_some() {
             return wrong("No two tags have the same key.".to_owned());
         }
     }
-    Ok(())
+    Ok(tags)
 }
 
 #[cfg(test)]
