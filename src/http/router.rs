@@ -25,6 +25,8 @@ use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
 /// The largest form at the token exchange, in bytes: credentials and a few dozen scopes are a tenth of it,
 /// and a stranger who lets it trickle holds memory that others wait for.
 const LARGEST_FORM: usize = 64 * 1024;
+/// The largest body of a call that isn't signed, in bytes: it holds a token of at most 20,000 characters.
+const LARGEST_UNSIGNED: usize = 64 * 1024;
 /// Where registries send their clients.
 const TOKEN_PATH: &str = "/token";
 
@@ -108,12 +110,13 @@ impl Front {
 
         let limit = match marks.dialect() {
             Dialect::Tencent(tencent::Scheme::Tc3) => self.settings.max_tc3_body_bytes.max(self.settings.max_body_bytes),
+            Dialect::Tencent(tencent::Scheme::Unsigned) => self.settings.max_body_bytes.min(LARGEST_UNSIGNED),
             _ => self.settings.max_body_bytes,
         };
         let (mut body, mut preview) = (body, None);
         if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
             preview = Some(self.admit(parts, host, &marks).await?);
-        } else if marks.is_refused() && !marks.may_stand_in_the_body(parts) {
+        } else if marks.is_refused(parts) && !marks.may_stand_in_the_body(parts) {
             body = Body::empty();
         }
         let announced = if matches!(marks.dialect(), Dialect::Neither) { Announced::Begin } else { Announced::Refuse };
@@ -171,7 +174,9 @@ impl Visit {
     /// Chooses the envelope, by what is known so far.
     fn open(&mut self, marks: &Marks<'_>, parts: &Parts, host: &Result<&str>) {
         match marks.dialect() {
-            Dialect::Tencent(scheme) => self.door = Door::Tencent(tencent::Envelope::new(scheme, &parts.headers, marks.language)),
+            Dialect::Tencent(scheme) => {
+                self.door = Door::Tencent(tencent::Envelope::new(scheme, &parts.headers, marks.language, marks.version));
+            }
             Dialect::Alibaba(scheme) => {
                 let version = parts.headers.get("x-acs-version").map_or(&b""[..], HeaderValue::as_bytes);
                 let style = match scheme {
@@ -179,8 +184,15 @@ impl Visit {
                     alibaba::Scheme::Rpc => alibaba::Style::Rpc,
                     alibaba::Scheme::Acs3 | alibaba::Scheme::Bearer | alibaba::Scheme::Unsigned => alibaba::Style::of_version(version),
                 };
+                let parameter = marks.version.map(str::as_bytes);
+                let product = match scheme {
+                    alibaba::Scheme::Acs3 | alibaba::Scheme::Roa => alibaba::Product::of_version(version),
+                    alibaba::Scheme::Rpc | alibaba::Scheme::Bearer | alibaba::Scheme::Unsigned => {
+                        alibaba::Product::of_version(parameter.unwrap_or(version))
+                    }
+                };
                 let host = host.as_ref().copied().unwrap_or_default();
-                self.door = Door::Alibaba(alibaba::Envelope::new(&parts.headers, marks.format, style, host));
+                self.door = Door::Alibaba(alibaba::Envelope::new(&parts.headers, marks.format, style, product, host));
                 // Alibaba's request ids are upper-case; the log's and the audit's are what the client saw.
                 self.context.request_id.make_ascii_uppercase();
             }
@@ -268,8 +280,8 @@ struct Marks<'a> {
     access_key_id: bool,
     signature: bool,
     signature_nonce: bool,
-    tencent_version: bool,
     action: bool,
+    version: Option<&'a str>,
     language: Option<&'a str>,
     format: Option<&'a str>,
 }
@@ -287,8 +299,8 @@ impl<'a> Marks<'a> {
             access_key_id: false,
             signature: false,
             signature_nonce: false,
-            tencent_version: false,
             action: false,
+            version: None,
             language: None,
             format: None,
         };
@@ -321,7 +333,7 @@ impl<'a> Marks<'a> {
                 b"BearerToken" => self.bearer = true,
                 b"SignatureType" => self.bearer |= value == b"BEARERTOKEN",
                 b"Action" => self.action = true,
-                b"Version" => self.tencent_version = text().is_some_and(tencent::knows_version),
+                b"Version" => self.version = text(),
                 b"Language" => self.language = text(),
                 b"Format" => self.format = text(),
                 _ => {}
@@ -349,7 +361,7 @@ impl<'a> Marks<'a> {
             Dialect::Alibaba(alibaba::Scheme::Bearer)
         } else if self.alibaba_headers || self.signature_nonce {
             Dialect::Alibaba(alibaba::Scheme::Unsigned)
-        } else if self.action && self.tencent_version {
+        } else if self.action && self.version.is_some_and(tencent::knows_version) {
             Dialect::Tencent(tencent::Scheme::V1)
         } else if self.action || self.signature {
             Dialect::Alibaba(alibaba::Scheme::Unsigned)
@@ -364,11 +376,13 @@ impl<'a> Marks<'a> {
     }
 
     /// Returns whether it is refused as it stands, whatever its body holds.
-    fn is_refused(&self) -> bool {
-        matches!(
-            self.dialect(),
-            Dialect::Tencent(tencent::Scheme::Unsigned) | Dialect::Alibaba(alibaba::Scheme::Bearer | alibaba::Scheme::Unsigned)
-        )
+    fn is_refused(&self, parts: &Parts) -> bool {
+        match self.dialect() {
+            Dialect::Tencent(tencent::Scheme::Unsigned) => tencent::unsigned_operation(&parts.headers).is_none(),
+            // Without a signature, all that counts stands in the query or a form.
+            Dialect::Alibaba(alibaba::Scheme::Bearer | alibaba::Scheme::Unsigned) => true,
+            Dialect::Tencent(_) | Dialect::Alibaba(_) | Dialect::Neither => false,
+        }
     }
 
     /// Returns whether the marks may still come: the older schemes put everything into a form.

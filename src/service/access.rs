@@ -23,7 +23,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Document, Limits};
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
-use crate::token::{Grant, Ground, Session};
+use crate::token::{Grant, Ground, Session, WebIdentity};
 
 /// Who calls, after proof.
 pub struct Caller {
@@ -37,6 +37,8 @@ enum Identity {
     InSession(Box<OpenSession>),
     /// A registry log-in with a credential that says this.
     LoggedIn { instance: Arc<Instance>, grant: Grant, session_policy: Option<Box<Document>>, refresh_token: Option<Secret> },
+    /// The bearer of an OpenID Connect token.
+    Bearer(Box<Bearer>),
     /// A registry client without a credential.
     Anonymous { instance: Arc<Instance> },
     /// Whoever runs the command line on the data.
@@ -49,6 +51,13 @@ struct OpenSession {
     /// What narrows it, compiled.
     policy: Option<Document>,
     signing_secret: SigningSecret,
+}
+
+/// Whom an OpenID Connect token proved.
+pub(super) struct Bearer {
+    pub(super) account: AccountId,
+    pub(super) provider: String,
+    pub(super) identity: WebIdentity,
 }
 
 /// The access key that signed a call.
@@ -73,7 +82,7 @@ impl Caller {
             Identity::Signed(key) => Some(&key.principal),
             Identity::InSession(open) => Some(&open.session.principal),
             Identity::LoggedIn { grant, .. } => Some(&grant.principal),
-            Identity::Anonymous { .. } | Identity::Operator => None,
+            Identity::Bearer(_) | Identity::Anonymous { .. } | Identity::Operator => None,
         }
     }
 
@@ -96,12 +105,30 @@ impl Caller {
         }
     }
 
+    /// Returns what the OpenID Connect token says that proved the caller.
+    pub fn web_identity(&self) -> Option<&WebIdentity> {
+        self.bearer().map(|bearer| &bearer.identity)
+    }
+
+    /// Returns whom an OpenID Connect token proved.
+    pub(super) fn bearer(&self) -> Option<&Bearer> {
+        match &self.identity {
+            Identity::Bearer(bearer) => Some(bearer),
+            _ => None,
+        }
+    }
+
+    /// Returns the account that the call is of, or is made to.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        self.bearer().map(|bearer| bearer.account).or_else(|| self.principal().map(Principal::account))
+    }
+
     /// Returns what narrows the rights of the session that the call, or its credential, came from.
     pub(super) fn session_policy(&self) -> Option<&Document> {
         match &self.identity {
             Identity::InSession(open) => open.policy.as_ref(),
             Identity::LoggedIn { session_policy, .. } => session_policy.as_deref(),
-            Identity::Signed(_) | Identity::Anonymous { .. } | Identity::Operator => None,
+            Identity::Signed(_) | Identity::Bearer(_) | Identity::Anonymous { .. } | Identity::Operator => None,
         }
     }
 
@@ -149,6 +176,9 @@ impl Caller {
     pub(super) fn audit_name(&self) -> Option<String> {
         match (&self.identity, self.principal()) {
             (Identity::Operator, _) => Some("operator".to_owned()),
+            (Identity::Bearer(bearer), _) => {
+                Some(format!("{}:oidc-provider/{}/{}", bearer.account, bearer.provider, bearer.identity.subject))
+            }
             (_, principal) => principal.map(|principal| principal.to_string()),
         }
     }
@@ -211,6 +241,13 @@ impl Service {
         };
         self.replays.check(id, request.signed_at(), &replay, now)?;
         Ok(Caller { identity })
+    }
+
+    /// Proves who calls by a token of an OpenID Connect provider of the account. Such a caller may assume roles that
+    /// trust it, and nothing else.
+    pub async fn prove_web_identity(&self, account: AccountId, provider: &str, token: &Secret) -> Result<Caller> {
+        let identity = self.verify_web_identity(account, provider, token).await?;
+        Ok(Caller { identity: Identity::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })) })
     }
 
     /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.

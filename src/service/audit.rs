@@ -20,7 +20,7 @@ use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::Instance;
-use crate::domain::principal::Principal;
+use crate::domain::principal::{AccountId, Principal};
 use crate::domain::scope::Scope;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store::audit::{self, AuditPage, AuditRow};
@@ -103,7 +103,7 @@ impl<'a> Line<'a> {
 
     pub(super) fn caller(mut self, caller: &Caller) -> Self {
         self.principal = caller.audit_name();
-        self.account = caller.principal().map(|principal| principal.account().number());
+        self.account = caller.account().map(AccountId::number);
         self
     }
 

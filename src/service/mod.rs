@@ -45,6 +45,7 @@ pub use self::rights::Explained;
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
 pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
+use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 pub use crate::policy::Permission;
 pub use crate::remote::Settings as Outgoing;
@@ -158,9 +159,14 @@ impl Service {
     /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its account.
     pub fn throttle(&self, caller: &Caller, action: &'static str) -> Result<()> {
         match caller.principal() {
-            Some(principal) => self.action_limits.check(principal.account(), action, self.now()),
+            Some(principal) => self.throttle_account(principal.account(), action),
             None => Ok(()),
         }
+    }
+
+    /// Counts a call of `action` against the account that it turned out to be of.
+    pub fn throttle_account(&self, account: AccountId, action: &'static str) -> Result<()> {
+        self.action_limits.check(account, action, self.now())
     }
 
     /// Returns what is missing before the service can serve; nothing when it is ready.

@@ -64,10 +64,14 @@ impl Service {
         resource: Resource<'_>,
         context: &RequestContext,
     ) -> Result<()> {
-        let request = Request { permission, resource, context: self.policy_context(context) };
-        match self.decide(caller, &request).await? {
+        self.authorize_request(caller, &Request { permission, resource, context: self.policy_context(context) }).await
+    }
+
+    /// Fails with [`ErrorKind::AccessDenied`] unless the caller may do this, in this context.
+    pub(super) async fn authorize_request(&self, caller: &Caller, request: &Request<'_>) -> Result<()> {
+        match self.decide(caller, request).await? {
             Outcome::Allowed => Ok(()),
-            outcome => Err(denied(caller, &request, outcome)),
+            outcome => Err(denied(caller, request, outcome)),
         }
     }
 

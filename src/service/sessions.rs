@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::access::Bearer;
 use super::audit::Line;
 use super::rights::denial;
 use super::{Caller, RequestContext, Service};
@@ -17,9 +18,9 @@ use crate::domain::identity::Role;
 use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Assumer, Document, Limits, Outcome, Permission, Request, Resource, TrustPolicy, trust};
+use crate::policy::{Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy, trust};
 use crate::store;
-use crate::token::{GROUNDS_MOST, Ground, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session};
+use crate::token::{GROUNDS_MOST, Ground, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session, WebIdentity};
 
 /// How long a federation token lives when nothing is said, in seconds.
 const FEDERATION_DEFAULT: u32 = 1800;
@@ -58,6 +59,10 @@ pub struct AssumeRole<'a> {
     pub duration_seconds: Option<i64>,
     /// What narrows it, as a policy document.
     pub policy: Option<&'a str>,
+    /// Whom the caller says to act for; the audit keeps it.
+    pub source_identity: Option<&'a str>,
+    /// The tags that the call gives, key and value: policies may ask for them. The session has none.
+    pub tags: &'a [(&'a str, &'a str)],
 }
 
 /// What a call for a federation token says.
@@ -93,6 +98,9 @@ pub struct CallerIdentity {
     pub principal: Principal,
     /// The name of the user or the role; none for an account itself.
     pub name: Option<String>,
+    /// The numeric id of the user or the account whose permanent key it all began with; the account's where it
+    /// began without one.
+    pub key_owner: String,
 }
 
 /// What the audit says of a session besides.
@@ -101,6 +109,8 @@ struct Opened<'a> {
     session: String,
     access_key_id: &'a str,
     expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_identity: Option<&'a str>,
 }
 
 /// What a session is made of, before it has a key.
@@ -110,6 +120,7 @@ struct Plan<'a> {
     grounds: Vec<(Ground, i64)>,
     policy: Option<&'a str>,
     seconds: u32,
+    source_identity: Option<&'a str>,
     /// What the audit calls it.
     action: &'static str,
 }
@@ -117,8 +128,8 @@ struct Plan<'a> {
 impl Service {
     /// Opens a session of a role, for whom the role's trust policy and the caller's own policies let assume it.
     pub async fn assume_role(&self, caller: &Caller, call: &AssumeRole<'_>, context: &RequestContext) -> Result<NewSession> {
-        let signer = caller.signer()?;
         check_session_name("RoleSessionName", call.session_name, call.cloud)?;
+        call.source_identity.map_or(Ok(()), |name| check_session_name("SourceIdentity", name, Cloud::Tencent))?;
         check_session_policy(call.policy)?;
         let found = self.role(&call.role).await?;
         let (id, name) = match (&found, &call.role) {
@@ -127,31 +138,51 @@ impl Service {
             (None, RoleChoice::Name(_, name)) => (String::new(), name.as_str()),
         };
         let resource = Resource::Role { account: call.role.account(), id: &id, name };
-        // Whoever may not assume it doesn't hear whether it exists.
-        self.authorize(caller, Permission::AssumeRole, resource, context).await?;
-        let role = found.as_ref().ok_or_else(|| Error::not_found("role", name))?;
-        let request = Request { permission: Permission::AssumeRole, resource, context: self.policy_context(context) };
-        if call.cloud == Cloud::Alibaba && matches!(signer.principal, Principal::Root(_)) {
-            return Err(Error::new(
-                ErrorKind::AccessDenied(Box::new(denial(caller, &request, Outcome::DeniedImplicitly))),
-                "Roles may not be assumed by root accounts.",
-            ));
-        }
-        let outcome = self.trusts(role, signer.principal, &request).await?;
-        if outcome != Outcome::Allowed {
-            return Err(untrusted(caller, &request, outcome));
-        }
+        let context_of_policies = Context { request_tags: call.tags, ..self.policy_context(context) };
+        let request = Request { permission: Permission::AssumeRole, resource, context: context_of_policies };
+        let (role, grounds_of_caller) = match (caller.bearer(), &found) {
+            (None, found) => self.role_for_signer(caller, call.cloud, found.as_ref(), name, &request).await?,
+            (Some(bearer), Some(role)) if trusts_bearer(role, bearer, &request)? == Outcome::Allowed => (role, Vec::new()),
+            // Nor does a stranger hear whether the role exists.
+            (Some(_), _) => return Err(untrusted(caller, &request, Outcome::DeniedImplicitly)),
+        };
         let mut grounds = vec![(Ground::Role(role.id), role.generation)];
-        grounds.extend(signer.grounds);
+        grounds.extend(grounds_of_caller);
         let plan = Plan {
             cloud: call.cloud,
             principal: Principal::RoleSession(role.account, role.id, call.session_name.to_owned()),
             grounds,
             policy: call.policy,
             seconds: role_session_seconds(role, call)?,
+            source_identity: call.source_identity,
             action: "session.assume-role",
         };
         self.open_session(caller, plan, context)
+    }
+
+    /// Returns the role if who signed the call may assume it, and what the call stands on.
+    async fn role_for_signer<'r>(
+        &self,
+        caller: &Caller,
+        cloud: Cloud,
+        found: Option<&'r Role>,
+        name: &str,
+        request: &Request<'_>,
+    ) -> Result<(&'r Role, Vec<(Ground, i64)>)> {
+        let signer = caller.signer()?;
+        // Whoever may not assume it doesn't hear whether it exists.
+        self.authorize_request(caller, request).await?;
+        let role = found.ok_or_else(|| Error::not_found("role", name))?;
+        if cloud == Cloud::Alibaba && matches!(signer.principal, Principal::Root(_)) {
+            return Err(Error::new(
+                ErrorKind::AccessDenied(Box::new(denial(caller, request, Outcome::DeniedImplicitly))),
+                "Roles may not be assumed by root accounts.",
+            ));
+        }
+        match self.trusts(role, signer.principal, request).await? {
+            Outcome::Allowed => Ok((role, signer.grounds)),
+            outcome => Err(untrusted(caller, request, outcome)),
+        }
     }
 
     /// Opens a federated session: what the caller may do, as far as the policy allows it too.
@@ -175,6 +206,7 @@ impl Service {
             grounds: signer.grounds,
             policy: Some(call.policy),
             seconds: seconds(call.duration_seconds, FEDERATION_DEFAULT, 1, longest)?,
+            source_identity: None,
             action: "session.federate",
         };
         self.open_session(caller, plan, context)
@@ -182,12 +214,19 @@ impl Service {
 
     /// Says who calls; everyone may know that of themselves.
     pub async fn caller_identity(&self, caller: &Caller) -> Result<CallerIdentity> {
-        let principal = caller.signer()?.principal.clone();
+        let signer = caller.signer()?;
+        let principal = signer.principal.clone();
+        let key_owner = signer.grounds.iter().find_map(|(ground, _)| match ground {
+            Ground::Root(account) => Some(account.to_string()),
+            Ground::User(user) => Some(user.to_string()),
+            Ground::Role(_) | Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) => None,
+        });
         let name = match self.principal_name(&principal).await? {
             Some(PrincipalName::User(_, name) | PrincipalName::Role(_, name)) => Some(name),
             Some(PrincipalName::Root(_)) | None => None,
         };
-        Ok(CallerIdentity { principal, name })
+        let key_owner = key_owner.unwrap_or_else(|| principal.account().to_string());
+        Ok(CallerIdentity { principal, name, key_owner })
     }
 
     fn open_session(&self, caller: &Caller, plan: Plan<'_>, context: &RequestContext) -> Result<NewSession> {
@@ -209,8 +248,12 @@ impl Service {
             expires_at: now.plus(Duration::from_secs(plan.seconds.into())),
         };
         let token = self.keyring.load().seal_session(&session, &*self.random)?;
-        let opened =
-            Opened { session: session.principal.to_string(), access_key_id: &session.access_key_id, expires_at: session.expires_at };
+        let opened = Opened {
+            session: session.principal.to_string(),
+            access_key_id: &session.access_key_id,
+            expires_at: session.expires_at,
+            source_identity: plan.source_identity,
+        };
         room.record(&Line::new(plan.action, now, context).caller(caller).credential(&session.id).detail(opened));
         Ok(NewSession { id: session.id, access_key, token, principal: session.principal, expires_at: session.expires_at })
     }
@@ -243,6 +286,13 @@ fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Re
     let trusted = TrustPolicy::parse(&role.trust_policy, Limits::POLICY)
         .map_err(|error| super::unexpected("a stored trust policy can't be read").caused_by(error))?;
     Ok(trust::decide_trust(&role.name, &trusted.policy, assumer, &request.context).outcome)
+}
+
+fn trusts_bearer(role: &Role, bearer: &Bearer, request: &Request<'_>) -> Result<Outcome> {
+    let WebIdentity { issuer, subject, audiences, .. } = &bearer.identity;
+    let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
+    let claims = OidcClaims { issuer, subject, audiences: &audiences };
+    decide_trust(role, &Assumer::Federated { account: bearer.account, provider: &bearer.provider, claims }, request)
 }
 
 fn untrusted(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {

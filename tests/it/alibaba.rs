@@ -14,7 +14,7 @@ use transire::store::access_key::AccessKeyState;
 use crate::harness::{Answer, App, HOST, NOW, context};
 
 impl App {
-    fn get_token(&self) -> crate::harness::AlibabaCall<'_> {
+    pub(crate) fn get_token(&self) -> crate::harness::AlibabaCall<'_> {
         self.alibaba("GetAuthorizationToken", &[("InstanceId", self.instance.cri_id.as_str())])
     }
 
@@ -30,7 +30,7 @@ impl App {
     }
 
     /// Calls `GetAuthorizationToken` with RPC V1: by GET, by POST with a query, or by POST with a form.
-    fn rpc(&self, method: Method, place: Place, pairs: &[(&str, &str)]) -> Request<Body> {
+    pub(crate) fn rpc(&self, method: Method, place: Place, pairs: &[(&str, &str)]) -> Request<Body> {
         let nonce = format!("rpc-{}", self.nonce());
         let signed = sign::alibaba_rpc::sign(method.as_str(), self.rpc_parameters(pairs), &self.signer(), self.now(), &nonce);
         let request = Request::builder().method(method).header(header::HOST, HOST).header("x-acs-action", "GetAuthorizationToken");
@@ -48,7 +48,7 @@ impl App {
     }
 
     /// Calls `GET /tokens` with ROA V1.
-    fn roa(&self, path: &str, nonce: Option<&str>) -> Request<Body> {
+    pub(crate) fn roa(&self, path: &str, nonce: Option<&str>) -> Request<Body> {
         let mut headers = http::HeaderMap::new();
         headers.insert("accept", "application/json".parse().unwrap());
         let request = sign::Request { method: "GET", path, query: "", host: HOST, headers: &headers, body: b"" };
@@ -61,7 +61,7 @@ impl App {
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+pub(crate) enum Place {
     Query,
     Form,
     Split,
@@ -85,7 +85,7 @@ fn code(answer: &Answer) -> String {
 }
 
 /// Checks the envelope and returns the output.
-fn served(answer: &Answer) -> Value {
+pub(crate) fn served(answer: &Answer) -> Value {
     let body = answer.json();
     assert_eq!(answer.status, StatusCode::OK, "{body}");
     assert_eq!(answer.header("content-type"), Some("application/json;charset=utf-8"));

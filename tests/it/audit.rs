@@ -9,7 +9,7 @@ use transire::service::{AuditRow, Caller};
 use crate::harness::{ACCOUNT, App, SERVICE};
 
 /// Returns every line once `expected` of them are stored: the queue's writer is asynchronous.
-async fn lines(app: &App, expected: usize) -> Vec<AuditRow> {
+pub(crate) async fn lines(app: &App, expected: usize) -> Vec<AuditRow> {
     let mut lines = Vec::new();
     for _ in 0..1000 {
         lines = app

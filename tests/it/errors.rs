@@ -149,6 +149,18 @@ async fn errors_of_alibabas_path_style_api() {
 }
 
 #[tokio::test]
+async fn errors_of_tencents_sts() {
+    let headers = [("authorization", "TC3-HMAC-SHA256 x"), ("x-tc-language", "en-US"), ("x-tc-version", "2018-08-13")];
+    insta::assert_snapshot!("tencent_sts", at_the_door("/", Method::POST, &headers).await);
+}
+
+#[tokio::test]
+async fn errors_of_alibabas_sts() {
+    let headers = [("authorization", "ACS3-HMAC-SHA256 x"), ("x-acs-version", "2015-04-01")];
+    insta::assert_snapshot!("alibaba_sts", at_the_door("/", Method::POST, &headers).await);
+}
+
+#[tokio::test]
 async fn errors_at_the_registry_door() {
     insta::assert_snapshot!("registry", at_the_door("/token", Method::GET, &[]).await);
 }

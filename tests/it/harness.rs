@@ -15,7 +15,7 @@ use transire::domain::clock::{Clock, Random, Timestamp};
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat};
 use transire::domain::principal::AccountId;
 use transire::domain::secret::Secret;
-use transire::service::{self, AuditMode, Caller, NewInstance, RequestContext, Service};
+use transire::service::{self, AuditMode, Caller, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::{self, Parameters, Signer, SigningSecret};
 use transire::store::{Location, Open, Store};
 use transire::token::MasterKey;
@@ -71,10 +71,21 @@ pub(crate) struct App {
     directory: PathBuf,
 }
 
-/// An access key with its secret.
+/// An access key with its secret, and the token that goes with a session's.
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) secret: SigningSecret,
+    pub(crate) token: Option<String>,
+}
+
+impl Key {
+    pub(crate) fn permanent(key: NewAccessKey) -> Self {
+        Self { id: key.id, secret: SigningSecret::new(key.secret), token: None }
+    }
+
+    pub(crate) fn signer(&self) -> Signer<'_> {
+        Signer { access_key_id: &self.id, secret: &self.secret, session_token: self.token.as_deref() }
+    }
 }
 
 impl Drop for App {
@@ -155,7 +166,7 @@ impl App {
             instance,
             other_instance,
             foreign_instance,
-            key: Key { id: key.id, secret: SigningSecret::new(key.secret) },
+            key: Key::permanent(key),
             clock,
             nonces: AtomicU64::new(1),
             directory,
@@ -191,7 +202,7 @@ impl App {
     }
 
     pub(crate) fn signer(&self) -> Signer<'_> {
-        Signer { access_key_id: &self.key.id, secret: &self.key.secret, session_token: None }
+        self.key.signer()
     }
 
     pub(crate) fn nonce(&self) -> u64 {
@@ -202,6 +213,7 @@ impl App {
     pub(crate) fn tencent(&self, action: &str, body: &Value) -> TencentCall<'_> {
         TencentCall {
             app: self,
+            key: &self.key,
             headers: vec![
                 ("host", HOST.to_owned()),
                 ("content-type", "application/json".to_owned()),
@@ -224,6 +236,7 @@ impl App {
         let query = Parameters::from_pairs(pairs).unwrap().encode();
         AlibabaCall {
             app: self,
+            key: &self.key,
             action: action.to_owned(),
             version: "2018-12-01".to_owned(),
             method: Method::POST,
@@ -233,6 +246,18 @@ impl App {
             signed_at: self.now(),
             nonce: format!("nonce-{}", self.nonce()),
         }
+    }
+
+    /// Calls an action of Tencent's STS, which has no region.
+    pub(crate) fn tencent_sts(&self, action: &str, body: &Value) -> TencentCall<'_> {
+        let mut call = self.tencent(action, body).header("x-tc-version", Some("2018-08-13")).header("x-tc-region", None);
+        call.scope = "sts";
+        call
+    }
+
+    /// Calls an action of Alibaba's STS.
+    pub(crate) fn alibaba_sts(&self, action: &str, query: &[(&str, &str)]) -> AlibabaCall<'_> {
+        AlibabaCall { version: "2015-04-01".to_owned(), ..self.alibaba(action, query) }
     }
 
     /// Asks for a token as docker does.
@@ -286,6 +311,7 @@ pub(crate) fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
 /// A call signed with TC3 when it is sent.
 pub(crate) struct TencentCall<'a> {
     app: &'a App,
+    key: &'a Key,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) method: Method,
     pub(crate) uri: String,
@@ -294,7 +320,12 @@ pub(crate) struct TencentCall<'a> {
     pub(crate) scope: &'static str,
 }
 
-impl TencentCall<'_> {
+impl<'a> TencentCall<'a> {
+    /// Signs with another key.
+    pub(crate) fn by(self, key: &'a Key) -> Self {
+        Self { key, ..self }
+    }
+
     /// Replaces a header, or takes it away.
     pub(crate) fn header(mut self, name: &'static str, value: Option<&str>) -> Self {
         self.headers.retain(|(known, _)| *known != name);
@@ -312,6 +343,9 @@ impl TencentCall<'_> {
         let uri: http::Uri = self.uri.parse().unwrap();
         let mut all = headers(&self.headers);
         all.insert("x-tc-timestamp", HeaderValue::from(self.signed_at.unix_seconds()));
+        if let Some(token) = &self.key.token {
+            all.insert("x-tc-token", HeaderValue::from_str(token).unwrap());
+        }
         let signed = sign::Request {
             method: self.method.as_str(),
             path: uri.path(),
@@ -320,7 +354,7 @@ impl TencentCall<'_> {
             headers: &all,
             body: self.body.as_bytes(),
         };
-        let line = sign::tc3::authorization(&signed, "content-type;host", self.scope, &self.app.signer(), self.signed_at).unwrap();
+        let line = sign::tc3::authorization(&signed, "content-type;host", self.scope, &self.key.signer(), self.signed_at).unwrap();
         all.insert(header::AUTHORIZATION, HeaderValue::from_str(&line).unwrap());
         let mut request = Request::builder().method(self.method.clone()).uri(uri).body(Body::from(self.body.clone())).unwrap();
         *request.headers_mut() = all;
@@ -335,6 +369,7 @@ impl TencentCall<'_> {
 /// A call signed with ACS3 when it is sent.
 pub(crate) struct AlibabaCall<'a> {
     app: &'a App,
+    key: &'a Key,
     pub(crate) action: String,
     pub(crate) version: String,
     pub(crate) method: Method,
@@ -345,7 +380,12 @@ pub(crate) struct AlibabaCall<'a> {
     pub(crate) nonce: String,
 }
 
-impl AlibabaCall<'_> {
+impl<'a> AlibabaCall<'a> {
+    /// Signs with another key.
+    pub(crate) fn by(self, key: &'a Key) -> Self {
+        Self { key, ..self }
+    }
+
     /// Replaces a header.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.retain(|(known, _)| *known != name);
@@ -365,7 +405,7 @@ impl AlibabaCall<'_> {
             headers: &all,
             body: self.body.as_bytes(),
         };
-        let added = sign::acs3::sign(&signed, &self.action, &self.version, &self.app.signer(), self.signed_at, &self.nonce).unwrap();
+        let added = sign::acs3::sign(&signed, &self.action, &self.version, &self.key.signer(), self.signed_at, &self.nonce).unwrap();
         all.extend(added);
         let mut request = Request::builder().method(self.method.clone()).uri(uri).body(Body::from(self.body.clone())).unwrap();
         *request.headers_mut() = all;

@@ -15,4 +15,5 @@ mod policies;
 mod registry;
 mod rights;
 mod serve;
+mod sts;
 mod tencent;

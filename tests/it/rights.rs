@@ -5,13 +5,12 @@ use transire::domain::identity::{Target, UserState};
 use transire::domain::principal::AccountId;
 use transire::domain::secret::Secret;
 use transire::service::{Attached, Caller, InstanceChoice, Membership, Save};
-use transire::sign::SigningSecret;
 
 use crate::harness::{ACCOUNT, App, Key, SERVICE, context};
 
 const REPOSITORY: &str = "repository:team/app:pull,push,delete";
 
-fn account() -> AccountId {
+pub(crate) fn account() -> AccountId {
     ACCOUNT.parse().unwrap()
 }
 
@@ -28,7 +27,7 @@ async fn app_of_user(policies: &[Value]) -> App {
         attach(&app, &name, Attached::Yes).await;
     }
     let key = app.service.create_access_key(&operator, account(), Some("ci"), &context()).await.unwrap();
-    app.key = Key { id: key.id, secret: SigningSecret::new(key.secret) };
+    app.key = Key::permanent(key);
     app
 }
 
@@ -38,7 +37,7 @@ async fn attach(app: &App, policy: &str, attached: Attached) {
 }
 
 /// Returns what a token for `scope` may do, as the exchange says it.
-async fn granted(app: &App, username: &str, secret: &Secret, scope: &str) -> String {
+pub(crate) async fn granted(app: &App, username: &str, secret: &Secret, scope: &str) -> String {
     let form =
         format!("grant_type=password&service={SERVICE}&client_id=test&username={username}&password={}&scope={scope}", secret.expose());
     let answer = app.registry_form(&form).await;
@@ -46,11 +45,11 @@ async fn granted(app: &App, username: &str, secret: &Secret, scope: &str) -> Str
     answer.json()["scope"].as_str().unwrap().to_owned()
 }
 
-fn cam(statements: &Value) -> Value {
+pub(crate) fn cam(statements: &Value) -> Value {
     json!({ "version": "2.0", "statement": statements })
 }
 
-fn ram(statements: &Value) -> Value {
+pub(crate) fn ram(statements: &Value) -> Value {
     json!({ "Version": "1", "Statement": statements })
 }
 

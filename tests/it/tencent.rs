@@ -18,7 +18,7 @@ impl App {
     }
 
     /// Calls `CreateInstanceToken` with v1 parameters.
-    fn v1(&self, method: &Method, signature: sign::Method, change: impl FnOnce(&mut Parameters)) -> Request<Body> {
+    pub(crate) fn v1(&self, method: &Method, signature: sign::Method, change: impl FnOnce(&mut Parameters)) -> Request<Body> {
         let mut parameters = Parameters::default();
         for (name, value) in [
             ("Action", "CreateInstanceToken"),
@@ -47,7 +47,7 @@ impl App {
 }
 
 /// Checks the envelope and returns the error's code and message.
-fn refused(answer: &Answer) -> (String, String) {
+pub(crate) fn refused(answer: &Answer) -> (String, String) {
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let body = answer.json();
@@ -57,12 +57,12 @@ fn refused(answer: &Answer) -> (String, String) {
     (text("Code"), text("Message"))
 }
 
-fn code(answer: &Answer) -> String {
+pub(crate) fn code(answer: &Answer) -> String {
     refused(answer).0
 }
 
 /// Checks the envelope and returns the output.
-fn served(answer: &Answer) -> Value {
+pub(crate) fn served(answer: &Answer) -> Value {
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let body = answer.json();

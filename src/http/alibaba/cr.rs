@@ -10,8 +10,8 @@ use crate::domain::{Error, Result};
 use crate::service::{Caller, InstanceChoice, Lifetime, Service};
 use crate::sign::Parameters;
 
-use super::super::edge::{Door, Visit};
-use super::Envelope;
+use super::super::edge::Visit;
+use super::{Envelope, envelope, given};
 
 /// How long a credential lives when nothing is said: an hour, or as long as the STS token that asked for it.
 const DEFAULT_LIFETIME: Lifetime = Lifetime::OfSessionOr(Duration::from_hours(1));
@@ -55,31 +55,12 @@ impl Operation {
     }
 
     /// Runs the operation for a proved caller.
-    ///
-    /// Divergence: parameters that it doesn't have are let pass, as the old SDK's `RegionId` must be.
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
-        let Door::Alibaba(envelope) = &visit.door else {
-            return Err(Error::internal("an Alibaba call without an Alibaba envelope"));
-        };
-        check_format(parameters)?;
+        let envelope = envelope(visit)?;
         match self {
             Self::GetAuthorizationToken => get_authorization_token(service, caller, parameters, visit, envelope).await,
             Self::GetTokens => get_tokens(service, caller, visit, envelope).await,
         }
-    }
-}
-
-/// Returns a parameter that has a value: Node writes `key=` for null.
-fn given<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
-    parameters.get(name).filter(|value| !value.is_empty())
-}
-
-fn check_format(parameters: &Parameters) -> Result<()> {
-    match given(parameters, "Format") {
-        Some(format) if !format.eq_ignore_ascii_case("json") && !format.eq_ignore_ascii_case("xml") => {
-            Err(Error::invalid_parameter("Format", "It is JSON or XML."))
-        }
-        _ => Ok(()),
     }
 }
 

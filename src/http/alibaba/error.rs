@@ -12,7 +12,7 @@ use crate::domain::error::WebIdentityFault;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind};
 
-use super::Style;
+use super::{Product, Style};
 
 /// An error in this dialect's words.
 pub(super) struct Answer<'a> {
@@ -23,8 +23,13 @@ pub(super) struct Answer<'a> {
     pub(super) retry_after_seconds: Option<u32>,
 }
 
-/// Returns the answer to an error.
-pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
+/// Returns the answer to an error of a call to `product`.
+pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_> {
+    if product == Product::Sts
+        && let Some(answer) = answer_of_sts(error)
+    {
+        return answer;
+    }
     let of = |status, code: &'static str, message: &'static str| Answer {
         status,
         code: Cow::Borrowed(code),
@@ -142,6 +147,49 @@ pub(super) fn answer(error: &Error, style: Style) -> Answer<'_> {
         ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
         }
+    }
+}
+
+/// Returns the answer of STS where it has its own.
+fn answer_of_sts(error: &Error) -> Option<Answer<'_>> {
+    let of = |status, code: Cow<'static, str>, message: String| {
+        Some(Answer { status, code, message: Cow::Owned(message), retry_after_seconds: None })
+    };
+    let (bad, own) = (StatusCode::BAD_REQUEST, error.message());
+    match error.kind() {
+        ErrorKind::MissingParameter { name } if name == "OIDCToken" => {
+            of(StatusCode::UNAUTHORIZED, "AuthenticationFail.OIDCToken.Invalid".into(), "The OIDCToken can not empty.".to_owned())
+        }
+        ErrorKind::InvalidParameter { name } => match name.as_str() {
+            "OIDCToken" => of(StatusCode::UNAUTHORIZED, "AuthenticationFail.OIDCToken.Invalid".into(), own.to_owned()),
+            // The documented text says 15 minutes to an hour, whatever the role's sessions may last.
+            "DurationSeconds" => {
+                of(bad, "InvalidParameter.DurationSeconds".into(), format!("The value of DurationSeconds is out of range. {own}"))
+            }
+            "Policy" => {
+                of(bad, "InvalidParameter.PolicyGrammar".into(), format!("The parameter Policy has not passed grammar check. {own}"))
+            }
+            // Divergence: of the last three no code is documented.
+            "RoleArn" | "RoleSessionName" | "OIDCProviderArn" | "ExternalId" | "SourceIdentity" => {
+                of(bad, format!("InvalidParameter.{name}").into(), format!("The parameter {name} is wrongly formed. {own}"))
+            }
+            _ => None,
+        },
+        ErrorKind::AccessDenied(denial) if denial.ram.0.starts_with("sts:") => match denial.principal {
+            // The only thing that a root may not do, and its text says so.
+            Some(Principal::Root(_)) => of(StatusCode::FORBIDDEN, "NoPermission".into(), own.to_owned()),
+            Some(_) => of(
+                StatusCode::FORBIDDEN,
+                "NoPermission".into(),
+                format!("You are not authorized to do this action. You should be authorized by RAM. {own}"),
+            ),
+            // Whoever came with a token alone.
+            None => of(StatusCode::UNAUTHORIZED, "AuthenticationFail.NoPermission".into(), format!("There is no permission. {own}")),
+        },
+        ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
+            of(StatusCode::INTERNAL_SERVER_ERROR, "InternalError".into(), "STS Server Internal Error happened.".to_owned())
+        }
+        _ => None,
     }
 }
 

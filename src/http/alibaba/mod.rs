@@ -4,10 +4,11 @@
 //! and action, or version and path; the way of signing decides nothing but where those stand: current
 //! SDKs call the old path-style API with ACS3.
 //!
-//! Start with [`answer`]; operations are in the file of their product ([`cr`]), errors in [`error`].
+//! Start with [`answer`]; operations are in the file of their product ([`cr`], [`sts`]), errors in [`error`].
 
 mod cr;
 mod error;
+mod sts;
 mod xml;
 
 use std::borrow::Cow;
@@ -19,10 +20,9 @@ use serde::Serialize;
 
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Caller, Service};
-use crate::sign;
+use crate::sign::{self, Parameters};
 
-use self::cr::Operation;
-use super::edge::Visit;
+use super::edge::{Door, Visit};
 
 static X_ACS_REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
 
@@ -62,6 +62,7 @@ pub(super) enum Style {
 pub(super) struct Envelope {
     format: Format,
     style: Style,
+    product: Product,
     /// The host as the client sent it: errors repeat it.
     host: String,
 }
@@ -69,7 +70,7 @@ pub(super) struct Envelope {
 impl Envelope {
     /// Reads the envelope off what is known before any work. XML is only for who asked for it: most
     /// clients can't read it.
-    pub(super) fn new(headers: &HeaderMap, format_parameter: Option<&str>, style: Style, host: &str) -> Self {
+    pub(super) fn new(headers: &HeaderMap, format_parameter: Option<&str>, style: Style, product: Product, host: &str) -> Self {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         let accepts_xml = (accept.contains("application/xml") || accept.contains("text/xml")) && !accept.contains("json");
         let format = match format_parameter {
@@ -78,20 +79,22 @@ impl Envelope {
             _ if accepts_xml => Format::Xml,
             _ => Format::Json,
         };
-        Self { format, style, host: host.to_owned() }
+        Self { format, style, product, host: host.to_owned() }
     }
 
     /// Answers with an error.
     pub(super) fn refuse(&self, error: &Error, request_id: &str) -> Response {
-        let answer = error::answer(error, self.style);
+        let answer = error::answer(error, self.style, self.product);
         let refusal = Refusal {
             request_id,
             host_id: &self.host,
             code: &answer.code,
             message: &answer.message,
             // The documented XML has no such element.
-            recommend: (self.format == Format::Json)
-                .then(|| format!("https://api.aliyun.com/troubleshoot?q={}&product=cr&requestId={request_id}", answer.code)),
+            recommend: (self.format == Format::Json).then(|| {
+                let (code, product) = (&answer.code, self.product.name());
+                format!("https://api.aliyun.com/troubleshoot?q={code}&product={product}&requestId={request_id}")
+            }),
             access_denied_detail: (self.format == Format::Json).then(|| error::detail_of_denial(error)).flatten(),
         };
         let written = match (self.format, self.style) {
@@ -172,6 +175,73 @@ struct BothSpellings<'a> {
 const ROA_VERSION: &str = "2016-06-07";
 /// The version of the API of actions.
 const RPC_VERSION: &str = "2018-12-01";
+/// The version of STS.
+const STS_VERSION: &str = "2015-04-01";
+
+/// The products that are served, told apart by their version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Product {
+    Cr,
+    Sts,
+}
+
+impl Product {
+    /// Returns the product of the API of `version`; errors about an unknown one are the registry's.
+    pub(super) fn of_version(version: &[u8]) -> Self {
+        if version == STS_VERSION.as_bytes() { Self::Sts } else { Self::Cr }
+    }
+
+    /// Returns the name in the address of its help.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cr => "cr",
+            Self::Sts => "Sts",
+        }
+    }
+}
+
+/// What can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Cr(cr::Operation),
+    Sts(sts::Operation),
+}
+
+impl Operation {
+    /// Returns the operation of an action of a version.
+    fn of_action(version: &str, action: &str) -> Option<Self> {
+        match Product::of_version(version.as_bytes()) {
+            Product::Cr => cr::Operation::of_action(action).map(Self::Cr),
+            Product::Sts => sts::Operation::of_action(action).map(Self::Sts),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cr(operation) => operation.name(),
+            Self::Sts(operation) => operation.name(),
+        }
+    }
+
+    fn throttle(self) -> &'static str {
+        match self {
+            Self::Cr(operation) => operation.throttle(),
+            Self::Sts(operation) => operation.throttle(),
+        }
+    }
+
+    /// Runs the operation for a proved caller.
+    ///
+    /// Divergence: parameters that it doesn't have are let pass, as the old SDK's `RegionId` must be.
+    async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+        check_format(parameters)?;
+        match self {
+            Self::Cr(operation) => operation.run(service, caller, parameters, visit).await,
+            // Apart: what opens a session is large, and the other one is asked for far more often.
+            Self::Sts(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+        }
+    }
+}
 
 impl Style {
     /// Returns the style of the API of `version`.
@@ -199,18 +269,18 @@ impl Call<'_> {
             Err(Error::new(kind, "The API is not served here."))
         };
         match version {
-            RPC_VERSION if matches!(self.path, None | Some("/")) => {
+            RPC_VERSION | STS_VERSION if matches!(self.path, None | Some("/")) => {
                 let action = self.action.ok_or_else(|| Error::missing_parameter("Action"))?;
                 // Divergence: the vendor's tables have two codes for this, and neither is sure.
                 if !matches!(self.method, "GET" | "POST") {
                     return Err(Error::malformed_request("This HTTP method is not supported; use GET or POST."));
                 }
-                Operation::of_action(action).map_or_else(|| unknown(action), Ok)
+                Operation::of_action(version, action).map_or_else(|| unknown(action), Ok)
             }
-            RPC_VERSION => unknown(self.path.unwrap_or_default()),
+            RPC_VERSION | STS_VERSION => unknown(self.path.unwrap_or_default()),
             ROA_VERSION if self.path.is_some() => {
                 let path = self.path.unwrap_or_default();
-                Operation::of_path(self.method, path).map_or_else(|| unknown(path), Ok)
+                cr::Operation::of_path(self.method, path).map_or_else(|| unknown(path), |operation| Ok(Operation::Cr(operation)))
             }
             _ => {
                 let kind = ErrorKind::UnknownVersion { version: version.to_owned() };
@@ -246,7 +316,60 @@ pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Re
             operation.run(service, &caller, &read.parameters, visit).await
         }
         Scheme::Bearer => Err(Error::signature_method_refused("BEARERTOKEN")),
-        Scheme::Unsigned => Err(Error::missing_parameter("AccessKeyId")),
+        Scheme::Unsigned => unsigned(service, request, visit).await,
+    }
+}
+
+/// Serves the operation that needs no signature: who calls is proved by a token among the parameters.
+///
+/// SDKs write action and version into headers and everything else into query and form, the credential
+/// libraries everything into the query.
+async fn unsigned(service: &Service, request: &sign::Request<'_>, visit: &mut Visit) -> Result<Response> {
+    let form =
+        if sign::is_form_type(request.headers.get(header::CONTENT_TYPE).map_or(b"", HeaderValue::as_bytes)) { request.body } else { b"" };
+    let parameters = Parameters::parse_all([request.query.as_bytes(), form])?;
+    let action = either(request.headers, "x-acs-action", &parameters, "Action")?;
+    let version = either(request.headers, "x-acs-version", &parameters, "Version")?;
+    visit.action = Cow::Owned(action.unwrap_or_default().to_owned());
+    match action.zip(version).and_then(|(action, version)| Operation::of_action(version, action)) {
+        Some(Operation::Sts(sts::Operation::AssumeRoleWithOidc)) if matches!(request.method, "GET" | "POST") => {
+            check_format(&parameters)?;
+            Box::pin(sts::assume_role_with_oidc(service, None, &parameters, visit)).await
+        }
+        _ => Err(Error::missing_parameter("AccessKeyId")),
+    }
+}
+
+/// Returns what stands in a header or a parameter; where it stands in both, it is the same.
+fn either<'a>(headers: &'a HeaderMap, header: &'static str, parameters: &'a Parameters, name: &'static str) -> Result<Option<&'a str>> {
+    let mut lines = headers.get_all(header).iter().map(HeaderValue::to_str);
+    let line = lines.next().transpose().map_err(|_| Error::malformed_request(format!("The header {header} can't be read.")))?;
+    match (line, given(parameters, name)) {
+        (Some(line), Some(value)) if line != value => Err(Error::malformed_request(format!("{header} and {name} differ."))),
+        _ if lines.next().is_some() => Err(Error::malformed_request(format!("The header {header} comes more than once."))),
+        (line, value) => Ok(line.or(value)),
+    }
+}
+
+/// Returns a parameter that has a value: Node writes `key=` for null.
+fn given<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+    parameters.get(name).filter(|value| !value.is_empty())
+}
+
+fn check_format(parameters: &Parameters) -> Result<()> {
+    match given(parameters, "Format") {
+        Some(format) if !format.eq_ignore_ascii_case("json") && !format.eq_ignore_ascii_case("xml") => {
+            Err(Error::invalid_parameter("Format", "It is JSON or XML."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the envelope of a visit to this door.
+fn envelope(visit: &Visit) -> Result<&Envelope> {
+    match &visit.door {
+        Door::Alibaba(envelope) => Ok(envelope),
+        Door::Tencent(_) | Door::Registry | Door::Plain => Err(Error::internal("an Alibaba call without an Alibaba envelope")),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::domain::{Error, ErrorKind};
 
 use super::{Language, Product, Scheme};
 
-/// Returns the code and the message of an error.
-pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'static str, Cow<'_, str>) {
+/// Returns the code and the message of an error of a call to `product`, as far as that is known.
+pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product: Option<Product>) -> (&'static str, Cow<'_, str>) {
     let pick = |english: &'static str, chinese: &'static str| {
         Cow::Borrowed(match language {
             Language::English => english,
@@ -79,6 +79,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
         ErrorKind::InvalidParameter { name } if name == "X-TC-Region" || name == "Region" => {
             ("InvalidParameterValue", Cow::Owned(format!("A value specified in `{name}` is not valid, is unsupported, or cannot be used.")))
         }
+        ErrorKind::InvalidParameter { name } if product == Some(Product::Sts) => (code_of_sts(name), own()),
         ErrorKind::InvalidParameter { .. } | ErrorKind::MalformedTime => ("InvalidParameterValue", own()),
         ErrorKind::SessionPolicyTooLong => ("InvalidParameter.PolicyTooLong", own()),
         ErrorKind::MalformedRequest => ("InvalidParameter", own()),
@@ -113,5 +114,15 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language) -> (&'st
         // What the operator has to mend is in the log.
         ErrorKind::Misconfigured => ("InternalError", Cow::Borrowed("An internal error has occurred.")),
         ErrorKind::Internal => ("InternalError.Unknown", own()),
+    }
+}
+
+/// Returns the code of STS for a parameter whose value can't be taken.
+fn code_of_sts(name: &str) -> &'static str {
+    match name {
+        "DurationSeconds" => "InvalidParameter.OverTimeError",
+        "Policy" => "InvalidParameter.StrategyFormatError",
+        "WebIdentityToken" => "InvalidParameter.WebIdentityTokenError",
+        _ => "InvalidParameter.ParamError",
     }
 }

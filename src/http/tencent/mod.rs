@@ -3,10 +3,11 @@
 //! It decodes a call, hands it to a use case, and encodes the answer. One order of checks: the caller is
 //! proved and counted before it hears anything about actions, versions or parameters.
 //!
-//! Start with [`answer`]; an operation is in the file of its product ([`tcr`]), its errors in [`error`].
+//! Start with [`answer`]; an operation is in the file of its product ([`tcr`], [`sts`]), its errors in [`error`].
 
 mod error;
 pub mod parameters;
+mod sts;
 mod tcr;
 
 use std::borrow::Cow;
@@ -22,7 +23,7 @@ use crate::service::{Caller, Service};
 use crate::sign;
 
 use self::parameters::Parameters;
-use super::edge::Visit;
+use super::edge::{Door, Visit};
 
 /// How a call is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +48,22 @@ enum Language {
 pub(super) struct Envelope {
     scheme: Scheme,
     language: Language,
+    product: Option<Product>,
     /// Goes back as it came: Node's SDK puts it into its error objects.
     trace_id: Option<HeaderValue>,
 }
 
 impl Envelope {
-    /// Reads the envelope off the headers; v1 calls name the language in a parameter instead.
-    pub(super) fn new(scheme: Scheme, headers: &HeaderMap, language_parameter: Option<&str>) -> Self {
+    /// Reads the envelope off the headers; v1 calls name language and version in parameters instead.
+    pub(super) fn new(scheme: Scheme, headers: &HeaderMap, language_parameter: Option<&str>, version_parameter: Option<&str>) -> Self {
         let language = headers.get("x-tc-language").map(HeaderValue::as_bytes).or(language_parameter.map(str::as_bytes));
+        let version = match scheme {
+            Scheme::V1 => version_parameter,
+            Scheme::Tc3 | Scheme::Unsigned => headers.get("x-tc-version").and_then(|version| version.to_str().ok()),
+        };
         Self {
             scheme,
+            product: version.and_then(Product::of_version),
             language: if language == Some(b"zh-CN") { Language::Chinese } else { Language::English },
             trace_id: headers.get("x-tc-traceid").filter(|id| id.len() <= 128).cloned(),
         }
@@ -64,7 +71,7 @@ impl Envelope {
 
     /// Answers with an error.
     pub(super) fn refuse(&self, error: &Error, request_id: &str) -> Response {
-        let (code, message) = error::answer(error, self.scheme, self.language);
+        let (code, message) = error::answer(error, self.scheme, self.language, self.product);
         let refusal = Refusal { error: CodeAndMessage { code, message } };
         self.respond(&refusal, request_id).unwrap_or_else(|_| Response::new(Body::empty()))
     }
@@ -152,6 +159,65 @@ pub(super) fn knows_version(version: &str) -> bool {
     Product::of_version(version).is_some()
 }
 
+/// What can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Tcr(tcr::Operation),
+    Sts(sts::Operation),
+}
+
+impl Operation {
+    /// Returns the operation of an action's exact name.
+    fn named(product: Product, action: &str) -> Option<Self> {
+        match product {
+            Product::Tcr => tcr::Operation::named(action).map(Self::Tcr),
+            Product::Sts => sts::Operation::named(action).map(Self::Sts),
+            Product::Cam => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tcr(operation) => operation.name(),
+            Self::Sts(operation) => operation.name(),
+        }
+    }
+
+    fn throttle(self) -> &'static str {
+        match self {
+            Self::Tcr(operation) => operation.throttle(),
+            Self::Sts(operation) => operation.throttle(),
+        }
+    }
+
+    /// Runs the operation for a proved caller.
+    async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+        match self {
+            Self::Tcr(operation) => operation.run(service, caller, parameters, visit).await,
+            // Apart: what opens a session is large, and the other one is asked for far more often.
+            Self::Sts(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+        }
+    }
+}
+
+/// Returns the operation that an unsigned call names, if it is one that needs no signature.
+pub(super) fn unsigned_operation(headers: &HeaderMap) -> Option<&'static str> {
+    let single = |name: &'static str| {
+        let mut lines = headers.get_all(name).iter();
+        lines.next().filter(|_| lines.next().is_none())?.to_str().ok()
+    };
+    let product = Product::of_version(single("x-tc-version")?)?;
+    let operation = Operation::named(product, single("x-tc-action")?)?;
+    (operation == Operation::Sts(sts::Operation::AssumeRoleWithWebIdentity)).then(|| operation.name())
+}
+
+fn reply(output: &impl Serialize, visit: &Visit) -> Result<Response> {
+    match &visit.door {
+        Door::Tencent(envelope) => envelope.respond(output, &visit.context.request_id),
+        Door::Alibaba(_) | Door::Registry | Door::Plain => Err(Error::internal("a Tencent call without a Tencent envelope")),
+    }
+}
+
 /// What a call says about itself, before anything of it is believed.
 struct Call<'a> {
     /// The product in the credential scope; v1 has none.
@@ -165,17 +231,14 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// Returns the operation that is called.
-    fn operation(&self) -> Result<tcr::Operation> {
+    fn operation(&self) -> Result<Operation> {
         let action = self.action.ok_or_else(|| Error::missing_parameter("Action"))?;
         let version = self.version.ok_or_else(|| Error::missing_parameter("Version"))?;
         let unknown = |kind| Err(Error::new(kind, "The action is not served here."));
         match Product::of_version(version) {
             None => unknown(ErrorKind::UnknownVersion { version: version.to_owned() }),
-            Some(Product::Tcr) => tcr::Operation::named(action)
+            Some(product) => Operation::named(product, action)
                 .map_or_else(|| unknown(ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() }), Ok),
-            Some(Product::Sts | Product::Cam) => {
-                unknown(ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() })
-            }
         }
     }
 
@@ -197,11 +260,15 @@ impl Call<'_> {
         }
     }
 
-    /// Checks that a region is given.
+    /// Checks that a region is given; STS, which has none, needs none.
     ///
     /// Divergence: any well-formed region is taken; an instance is found by its id alone.
-    fn check_region(&self) -> Result<()> {
-        check_region(self.region_name, self.region.ok_or_else(|| Error::missing_parameter("Region"))?)
+    fn check_region(&self, operation: Operation) -> Result<()> {
+        match (self.region, operation) {
+            (Some(region), _) => check_region(self.region_name, region),
+            (None, Operation::Sts(_)) => Ok(()),
+            (None, Operation::Tcr(_)) => Err(Error::missing_parameter("Region")),
+        }
     }
 }
 
@@ -241,12 +308,29 @@ pub(super) async fn answer<'a>(
             let parameters = Parameters::from_pairs(own)?;
             operation.run(service, &caller, parameters, visit).await
         }
-        Scheme::Unsigned => Err(Error::malformed_authorization("This action must be signed.")),
+        Scheme::Unsigned => unsigned(service, request, visit).await,
     }
 }
 
+/// Serves the operation that needs no signature: who calls is proved by a token among the parameters.
+///
+/// Its time and its region say nothing: the token has its own time.
+async fn unsigned(service: &Service, request: &sign::Request<'_>, visit: &mut Visit) -> Result<Response> {
+    let Some(name) = unsigned_operation(request.headers) else {
+        return Err(Error::malformed_authorization("This action must be signed."));
+    };
+    visit.action = Cow::Borrowed(name);
+    match request.method {
+        "GET" => {}
+        "POST" if request.query.is_empty() => {}
+        _ => return Err(Error::malformed_request("The call is a GET with a query, or a POST with none.")),
+    }
+    let parameters = tc3_parameters(request)?;
+    Box::pin(sts::assume_role_with_web_identity(service, None, parameters, visit)).await
+}
+
 /// Proves who calls, counts the call, and only then looks what it is.
-async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>, visit: &mut Visit) -> Result<(Caller, tcr::Operation)> {
+async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>, visit: &mut Visit) -> Result<(Caller, Operation)> {
     let operation = call.operation();
     visit.action = match &operation {
         Ok(operation) => Cow::Borrowed(operation.name()),
@@ -257,7 +341,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
     call.check_scope()?;
     service.throttle(&caller, operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle()))?;
     let operation = operation?;
-    call.check_region()?;
+    call.check_region(operation)?;
     Ok((caller, operation))
 }
 

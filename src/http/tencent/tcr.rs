@@ -10,8 +10,9 @@ use crate::domain::name::check_description;
 use crate::domain::{Error, Result};
 use crate::service::{Caller, InstanceChoice, Issued, Lifetime, Service};
 
-use super::super::edge::{Door, Visit};
+use super::super::edge::Visit;
 use super::parameters::Parameters;
+use super::reply;
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
 const TEMPORARY: Lifetime = Lifetime::AtMost(Duration::from_hours(1));
@@ -52,13 +53,6 @@ impl Operation {
                 reply(&InstanceToken::of(&issued.0, issued.1), visit)
             }
         }
-    }
-}
-
-fn reply(output: &impl Serialize, visit: &Visit) -> Result<Response> {
-    match &visit.door {
-        Door::Tencent(envelope) => envelope.respond(output, &visit.context.request_id),
-        Door::Alibaba(_) | Door::Registry | Door::Plain => Err(Error::internal("a Tencent call without a Tencent envelope")),
     }
 }
 
