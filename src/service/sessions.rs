@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit::Line;
-use super::rights::denial;
+use super::rights::{denial, denied};
 use super::{Caller, RequestContext, Service};
 use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::Timestamp;
@@ -137,21 +137,35 @@ impl Service {
             (None, RoleChoice::Id(_, id)) => (id.to_string(), ""),
             (None, RoleChoice::Name(_, name)) => (String::new(), name.as_str()),
         };
-        let resource = Resource::Role { account: call.role.account(), id: &id, name };
-        let context_of_policies = Context { request_tags: call.tags, ..self.policy_context(context) };
-        let request = Request { permission: Permission::AssumeRole, resource, context: context_of_policies };
-        // Whoever may not assume it doesn't hear whether it exists.
-        self.authorize_request(caller, &request).await?;
-        let role = found.as_ref().ok_or_else(|| Error::not_found("role", name))?;
+        let account = call.role.account();
+        let request = Request {
+            permission: Permission::AssumeRole,
+            resource: Resource::Role { account, id: &id, name },
+            context: Context { request_tags: call.tags, ..self.policy_context(context) },
+        };
+        // Whoever may not assume it doesn't hear whether it exists: a refusal says what the call said, and no more.
+        let said = match &call.role {
+            RoleChoice::Id(..) => Resource::Role { account, id: &id, name: "" },
+            RoleChoice::Name(..) => request.resource,
+        };
+        let shown = Request { resource: said, context: request.context.clone(), ..request };
+        let outcome = self.decide(caller, &request).await?;
+        if outcome != Outcome::Allowed {
+            return Err(denied(caller, &shown, outcome));
+        }
         if call.cloud == Cloud::Alibaba && matches!(signer.principal, Principal::Root(_)) {
             return Err(Error::new(
-                ErrorKind::AccessDenied(Box::new(denial(caller, &request, Outcome::DeniedImplicitly))),
+                ErrorKind::AccessDenied(Box::new(denial(caller, &shown, Outcome::DeniedImplicitly))),
                 "Roles may not be assumed by root accounts.",
             ));
         }
+        let Some(role) = &found else {
+            let own = signer.principal.account() == account;
+            return Err(if own { Error::not_found("role", name) } else { untrusted(caller, &shown, Outcome::DeniedImplicitly) });
+        };
         let outcome = self.trusts(role, signer.principal, &request).await?;
         if outcome != Outcome::Allowed {
-            return Err(untrusted(caller, &request, outcome));
+            return Err(untrusted(caller, &shown, outcome));
         }
         let mut grounds = vec![(Ground::Role(role.id), role.generation)];
         grounds.extend(signer.grounds);
