@@ -528,6 +528,7 @@ fn path(language: Language, form: Form, resource: &Resource<'_>) -> (String, Ext
     }
     if form == Form::Role {
         return match (resource, language) {
+            (Resource::Role { id, name: "", .. }, Language::Cam) => one(format!("role/{id}")),
             (Resource::Role { name, .. }, Language::Cam) => one(format!("roleName/{name}")),
             (Resource::Role { name, .. }, Language::Ram) => one(format!("role/{name}")),
             (_, Language::Cam) => below("roleName/".to_owned()),

@@ -64,14 +64,10 @@ impl Service {
         resource: Resource<'_>,
         context: &RequestContext,
     ) -> Result<()> {
-        self.authorize_request(caller, &Request { permission, resource, context: self.policy_context(context) }).await
-    }
-
-    /// Fails with [`ErrorKind::AccessDenied`] unless the caller may do this, in this context.
-    pub(super) async fn authorize_request(&self, caller: &Caller, request: &Request<'_>) -> Result<()> {
-        match self.decide(caller, request).await? {
+        let request = Request { permission, resource, context: self.policy_context(context) };
+        match self.decide(caller, &request).await? {
             Outcome::Allowed => Ok(()),
-            outcome => Err(denied(caller, request, outcome)),
+            outcome => Err(denied(caller, &request, outcome)),
         }
     }
 
@@ -193,7 +189,8 @@ fn session_document(owner: AccountId, document: Option<&Document>) -> Vec<NamedD
     document.map(|document| NamedDocument { name: "session policy", owner, document }).into_iter().collect()
 }
 
-fn denied(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
+/// Says that the caller may not do this.
+pub(super) fn denied(caller: &Caller, request: &Request<'_>, outcome: Outcome) -> Error {
     let denial = denial(caller, request, outcome);
     Error::new(ErrorKind::AccessDenied(Box::new(denial)), "The caller may not do this; `transire policy explain` says why.")
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::access::Bearer;
 use super::audit::Line;
-use super::rights::denial;
+use super::rights::{denial, denied};
 use super::{Caller, RequestContext, Service};
 use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::Timestamp;
@@ -137,14 +137,22 @@ impl Service {
             (None, RoleChoice::Id(_, id)) => (id.to_string(), ""),
             (None, RoleChoice::Name(_, name)) => (String::new(), name.as_str()),
         };
-        let resource = Resource::Role { account: call.role.account(), id: &id, name };
-        let context_of_policies = Context { request_tags: call.tags, ..self.policy_context(context) };
-        let request = Request { permission: Permission::AssumeRole, resource, context: context_of_policies };
+        let account = call.role.account();
+        let request = Request {
+            permission: Permission::AssumeRole,
+            resource: Resource::Role { account, id: &id, name },
+            context: Context { request_tags: call.tags, ..self.policy_context(context) },
+        };
+        // Whoever may not assume it doesn't hear whether it exists: a refusal says what the call said, and no more.
+        let said = match &call.role {
+            RoleChoice::Id(..) => Resource::Role { account, id: &id, name: "" },
+            RoleChoice::Name(..) => request.resource,
+        };
+        let shown = Request { resource: said, context: request.context.clone(), ..request };
         let (role, grounds_of_caller) = match (caller.bearer(), &found) {
-            (None, found) => self.role_for_signer(caller, call.cloud, found.as_ref(), name, &request).await?,
+            (None, found) => self.role_for_signer(caller, call.cloud, found.as_ref(), &request, &shown).await?,
             (Some(bearer), Some(role)) if trusts_bearer(role, bearer, &request)? == Outcome::Allowed => (role, Vec::new()),
-            // Nor does a stranger hear whether the role exists.
-            (Some(_), _) => return Err(untrusted(caller, &request, Outcome::DeniedImplicitly)),
+            (Some(_), _) => return Err(untrusted(caller, &shown, Outcome::DeniedImplicitly)),
         };
         let mut grounds = vec![(Ground::Role(role.id), role.generation)];
         grounds.extend(grounds_of_caller);
@@ -160,28 +168,35 @@ impl Service {
         self.open_session(caller, plan, context)
     }
 
-    /// Returns the role if who signed the call may assume it, and what the call stands on.
+    /// Returns the role if who signed the call may assume it, and what the call stands on; refusals show `shown`.
     async fn role_for_signer<'r>(
         &self,
         caller: &Caller,
         cloud: Cloud,
         found: Option<&'r Role>,
-        name: &str,
         request: &Request<'_>,
+        shown: &Request<'_>,
     ) -> Result<(&'r Role, Vec<(Ground, i64)>)> {
         let signer = caller.signer()?;
-        // Whoever may not assume it doesn't hear whether it exists.
-        self.authorize_request(caller, request).await?;
-        let role = found.ok_or_else(|| Error::not_found("role", name))?;
+        let outcome = self.decide(caller, request).await?;
+        if outcome != Outcome::Allowed {
+            return Err(denied(caller, shown, outcome));
+        }
         if cloud == Cloud::Alibaba && matches!(signer.principal, Principal::Root(_)) {
             return Err(Error::new(
-                ErrorKind::AccessDenied(Box::new(denial(caller, request, Outcome::DeniedImplicitly))),
+                ErrorKind::AccessDenied(Box::new(denial(caller, shown, Outcome::DeniedImplicitly))),
                 "Roles may not be assumed by root accounts.",
             ));
         }
+        let Some(role) = found else {
+            return Err(match shown.resource {
+                Resource::Role { account, name, .. } if account == signer.principal.account() => Error::not_found("role", name),
+                _ => untrusted(caller, shown, Outcome::DeniedImplicitly),
+            });
+        };
         match self.trusts(role, signer.principal, request).await? {
             Outcome::Allowed => Ok((role, signer.grounds)),
-            outcome => Err(untrusted(caller, request, outcome)),
+            outcome => Err(untrusted(caller, shown, outcome)),
         }
     }
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alibabacloud_cr20181201.client import Client as Cr2018
+from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
 from alibabacloud_credentials.client import Client as AlibabaCredentials
 from alibabacloud_credentials.models import Config as AlibabaCredentialsConfig
 from alibabacloud_tea_openapi.exceptions import ClientException
+from alibabacloud_tea_openapi.utils_models import Config
 from aliyunsdkcore.request import CommonRequest
 from tencentcloud.common import credential as tencent_credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
@@ -85,6 +88,14 @@ def assume(transire: Transire, key: AccessKey, arn: str, **options: Any) -> Acce
     return keep(transire, made.Credentials.TmpSecretId, made.Credentials.TmpSecretKey, made.Credentials.Token)
 
 
+def federate(transire: Transire, key: AccessKey, policy: dict[str, Any], seconds: int | None = None) -> AccessKey:
+    """A federated session by Tencent Cloud's SDK."""
+    request = models.GetFederationTokenRequest()
+    request.Name, request.DurationSeconds, request.Policy = "guest", seconds, urllib.parse.quote(json.dumps(policy))
+    made = sts(transire, key).GetFederationToken(request).Credentials
+    return keep(transire, made.TmpSecretId, made.TmpSecretKey, made.Token)
+
+
 def keep(transire: Transire, access_key_id: str, secret: str, token: str) -> AccessKey:
     return AccessKey(access_key_id, transire.remember("session secret", secret), transire.remember("session token", token))
 
@@ -126,7 +137,43 @@ def test_a_session_pushes_and_pulls_with_its_roles_rights(
         assert skopeo("inspect", "--tls-verify=false", registry.reference(f"team/tool:v{number}")).returncode == 0
 
 
-def test_tccli_assumes_a_role_on_its_own(
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("signing", [tencent.TC3, "HmacSHA1", "HmacSHA256"])
+def test_tencents_sdk_signs_with_a_session(
+    transire: Transire, instance: Instance, user: AccessKey, role: dict[str, Any], method: str, signing: str
+) -> None:
+    session = assume(transire, user, role["tencent_arn"])
+    assert tencent.issue(transire, session, instance.tcr_id, method=method, signing=signing).username == role["role_id"]
+
+
+def test_a_federation_token_is_narrowed_by_its_policy(transire: Transire, instance: Instance) -> None:
+    pulling = federate(transire, instance.account.key, cam({"effect": "allow", "action": "tcr:PullRepository", "resource": "*"}))
+    with pytest.raises(TencentCloudSDKException) as says:
+        tencent.issue(transire, pulling, instance.tcr_id)
+    assert says.value.code == "AuthFailure.UnauthorizedOperation"
+
+
+def test_alibabas_credential_library_assumes_a_role(
+    transire: Transire, instance: Instance, user: AccessKey, role: dict[str, Any]
+) -> None:
+    """The SDK asks the library for a session by itself, and signs with it."""
+    config = AlibabaCredentialsConfig(
+        type="ram_role_arn",
+        access_key_id=user.id,
+        access_key_secret=user.secret,
+        role_arn=role["alibaba_arn"],
+        role_session_name="build-7",
+        role_session_expiration=900,
+        sts_endpoint=f"http://{transire.endpoint}",
+    )
+    client = Cr2018(Config(credential=AlibabaCredentials(config), endpoint=transire.endpoint, protocol="http"))
+    made = client.get_authorization_token(GetAuthorizationTokenRequest(instance_id=instance.cri_id)).body
+    transire.remember("authorization token", made.authorization_token)
+    # Exactly as long as the session, which lives a quarter of an hour.
+    assert made.expire_time / 1000 == pytest.approx(time.time() + 900, abs=10)
+
+
+def test_tccli_assumes_a_role(
     transire: Transire, instance: Instance, user: AccessKey, role: dict[str, Any]
 ) -> None:
     tccli = Path(sys.executable).with_name("tccli")
@@ -144,7 +191,7 @@ def test_tccli_assumes_a_role_on_its_own(
     assert made["Username"] == role["role_id"]
 
 
-def test_tencents_sdk_keeps_a_session_fresh(transire: Transire, instance: Instance, user: AccessKey, role: dict[str, Any]) -> None:
+def test_tencents_sdk_assumes_a_role_by_itself(transire: Transire, instance: Instance, user: AccessKey, role: dict[str, Any]) -> None:
     session = tencent_credential.STSAssumeRoleCredential(
         user.id, user.secret, role["tencent_arn"], "build-7", endpoint=f"http://{transire.endpoint}"
     )
@@ -201,12 +248,8 @@ def test_an_expired_session_signs_no_more(new_transire: Callable[..., Transire],
     transire.start()
     account = transire.new_account("acme")
     instance = transire.new_instance(account, "demo")
-    request = models.GetFederationTokenRequest()
     # Shorter than the five minutes that a request's time may be off: the SDK signs with the true time.
-    request.Name, request.DurationSeconds = "ci", 120
-    request.Policy = urllib.parse.quote(json.dumps(cam({"effect": "allow", "action": "tcr:*", "resource": "*"})))
-    made = sts(transire, account.key).GetFederationToken(request).Credentials
-    session = keep(transire, made.TmpSecretId, made.TmpSecretKey, made.Token)
+    session = federate(transire, account.key, cam({"effect": "allow", "action": "tcr:*", "resource": "*"}), seconds=120)
     credential = tencent.issue(transire, session, instance.tcr_id)
     clock.move("+1m")
     assert exchange(transire.realm, instance, credential).status == 200

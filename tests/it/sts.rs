@@ -359,6 +359,30 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_whose_policies_let_it() {
 }
 
 #[tokio::test]
+async fn whoever_may_not_assume_a_role_does_not_hear_whether_there_is_one() {
+    let app = App::new().await;
+    app.role("open", &everything()).await;
+    let operator = Caller::operator();
+    let roles = app.service.roles(&operator, account()).await.unwrap();
+    let stranger = app.service.create_access_key(&operator, "100000000002".parse().unwrap(), None, &context()).await.unwrap();
+    let (stranger, weak) = (Key::permanent(stranger), app.user("weak", &pull_only()).await);
+    let by_id = |id: &str| json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:role/{id}") });
+    for key in [&stranger, &weak] {
+        let (there, nowhere) = (app.assume_at_tencent(key, "open", &json!({})).await, app.assume_at_tencent(key, "shut", &json!({})).await);
+        let (there, nowhere) = (refused(&there), refused(&nowhere));
+        assert_eq!((there.0, there.1.replace("roleName/open", "roleName/shut")), nowhere);
+        let id = roles[0].id.to_string();
+        let (there, nowhere) =
+            (app.assume_at_tencent(key, "", &by_id(&id)).await, app.assume_at_tencent(key, "", &by_id("400000000000000001")).await);
+        let (there, nowhere) = (refused(&there), refused(&nowhere));
+        assert_eq!((there.0, there.1.replace(&id, "400000000000000001")), nowhere);
+        let message = |answer: &Answer| answer.json()["Message"].as_str().unwrap().to_owned();
+        let (there, nowhere) = (app.assume_at_alibaba(key, "open", &[]).await, app.assume_at_alibaba(key, "shut", &[]).await);
+        assert_eq!((alibaba_code(&there), message(&there)), (alibaba_code(&nowhere), message(&nowhere)));
+    }
+}
+
+#[tokio::test]
 async fn a_root_assumes_roles_at_tencents_door_alone() {
     let app = App::new().await;
     app.role("open", &everything()).await;

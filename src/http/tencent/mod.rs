@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Serialize;
 
 use crate::domain::name::check_region;
@@ -24,6 +24,8 @@ use crate::sign;
 
 use self::parameters::Parameters;
 use super::edge::{Door, Visit};
+
+static X_TC_VERSION: HeaderName = HeaderName::from_static("x-tc-version");
 
 /// How a call is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,7 @@ impl Envelope {
         let language = headers.get("x-tc-language").map(HeaderValue::as_bytes).or(language_parameter.map(str::as_bytes));
         let version = match scheme {
             Scheme::V1 => version_parameter,
-            Scheme::Tc3 | Scheme::Unsigned => headers.get("x-tc-version").and_then(|version| version.to_str().ok()),
+            Scheme::Tc3 | Scheme::Unsigned => headers.get(&X_TC_VERSION).and_then(|version| version.to_str().ok()),
         };
         Self {
             scheme,
