@@ -9,6 +9,7 @@
 pub mod address;
 pub mod alibaba;
 mod edge;
+mod operation;
 mod plain;
 pub mod registry;
 mod router;

@@ -23,7 +23,7 @@ use std::fmt;
 pub use condition::{Context, OidcClaims};
 pub use document::{Checked, Document, Effect, Limits};
 pub use trust::{Assumer, TrustPolicy};
-pub use vocabulary::{InstanceRef, Language, Permission, Resource};
+pub use vocabulary::{InstanceRef, Language, Permission, Resource, is_action};
 
 use crate::domain::principal::AccountId;
 use document::Statement;

@@ -366,6 +366,18 @@ pub(super) fn known_actions(language: Language) -> impl Iterator<Item = (&'stati
     lists.into_iter().flat_map(|(service, names)| names.iter().map(move |name| (service, *name)))
 }
 
+/// Tells whether the cloud of a language has an action of that exact name in a service such as `tcr`.
+pub fn is_action(language: Language, service: &str, name: &str) -> bool {
+    let names = match (language, service) {
+        (Language::Cam, "tcr") => actions::TCR,
+        (Language::Cam, "sts") => actions::CAM_STS,
+        (Language::Ram, "cr") => actions::CR,
+        (Language::Ram, "sts") => actions::RAM_STS,
+        _ => &[],
+    };
+    names.contains(&name)
+}
+
 /// Returns the permissions that an action names.
 pub(super) fn permissions_named<'a>(language: Language, service: &'a str, name: &'a str) -> impl Iterator<Item = Permission> + 'a {
     let same = move |full: &&str| full.split_once(':') == Some((service, name));

@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
 use super::directory::AccessKey;
+use super::replay::Purpose;
 use super::{RequestContext, Service};
 use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
@@ -218,7 +219,7 @@ impl Service {
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
     /// whether it came before.
-    pub async fn authenticate(&self, request: &sign::Unverified) -> Result<Caller> {
+    pub async fn authenticate(&self, request: &sign::Unverified, purpose: Purpose) -> Result<Caller> {
         let now = self.now();
         self.check_method(request.method())?;
         let id = request.access_key_id();
@@ -239,7 +240,7 @@ impl Service {
             let replay = request.verify(&key.signing_secret)?;
             (Identity::Signed(key), replay)
         };
-        self.replays.check(id, request.signed_at(), &replay, now)?;
+        self.replays.check(id, request.signed_at(), &replay, purpose, now)?;
         Ok(Caller { identity })
     }
 

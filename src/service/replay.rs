@@ -40,6 +40,15 @@ impl Hasher for AsItIs {
     }
 }
 
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It says what is there.
+    Read,
+    /// It changes something, or gives something out.
+    Change,
+}
+
 /// Remembers nonces and signatures for as long as they could be used again.
 pub(super) struct Replays {
     hasher: RandomState,
@@ -56,13 +65,16 @@ impl Replays {
     /// Takes note of a request whose signature was verified.
     ///
     /// [`ErrorKind::Replayed`] for a nonce that was used, or a signature that comes with something else
-    /// than before; [`ErrorKind::NonceMemoryFull`] when its bucket is full.
-    pub(super) fn check(&self, access_key_id: &str, signed_at: Timestamp, replay: &Replay, now: Timestamp) -> Result<()> {
-        let (seen, bound) = match replay {
+    /// than before; [`ErrorKind::NonceMemoryFull`] when its bucket is full. What only reads may share the
+    /// signature of another request: a client that asks two things of one body in one second signs alike.
+    pub(super) fn check(&self, access_key_id: &str, signed_at: Timestamp, replay: &Replay, purpose: Purpose, now: Timestamp) -> Result<()> {
+        let (seen, bound, may_differ) = match replay {
             Replay::None => return Ok(()),
             // A nonce is bound to nothing that could come again, so its second use never fits.
-            Replay::Nonce(nonce) => (self.hasher.hash_one(nonce), None),
-            Replay::Bound { signature, bound } => (self.hasher.hash_one(signature), Some(self.hasher.hash_one(bound))),
+            Replay::Nonce(nonce) => (self.hasher.hash_one(nonce), None, false),
+            Replay::Bound { signature, bound, covers_body } => {
+                (self.hasher.hash_one(signature), Some(self.hasher.hash_one(bound)), purpose == Purpose::Read && *covers_body)
+            }
         };
         let mut keys = self.by_access_key.lock(access_key_id);
         let buckets = match keys.get_mut(access_key_id) {
@@ -71,7 +83,7 @@ impl Replays {
         };
         forget_passed(buckets, now);
         if let Some(before) = buckets.values().find_map(|bucket| bucket.get(&seen)) {
-            return if bound == Some(*before) { Ok(()) } else { Err(Error::replayed()) };
+            return if may_differ || bound == Some(*before) { Ok(()) } else { Err(Error::replayed()) };
         }
         let bucket = buckets.entry(signed_at.unix_seconds().div_euclid(BUCKET_SECONDS)).or_default();
         if bucket.len() >= self.bucket_capacity {
@@ -115,28 +127,28 @@ mod tests {
     #[test]
     fn a_nonce_is_used_once_per_access_key() {
         let replays = Replays::new(100);
-        replays.check("a", NOW, &nonce("1"), NOW).unwrap();
-        assert_eq!(replays.check("a", NOW, &nonce("1"), NOW).unwrap_err().kind(), &ErrorKind::Replayed);
-        replays.check("b", NOW, &nonce("1"), NOW).expect("another key has its own nonces");
-        replays.check("a", NOW, &nonce("2"), NOW).unwrap();
+        replays.check("a", NOW, &nonce("1"), Purpose::Change, NOW).unwrap();
+        assert_eq!(replays.check("a", NOW, &nonce("1"), Purpose::Change, NOW).unwrap_err().kind(), &ErrorKind::Replayed);
+        replays.check("b", NOW, &nonce("1"), Purpose::Change, NOW).expect("another key has its own nonces");
+        replays.check("a", NOW, &nonce("2"), Purpose::Change, NOW).unwrap();
     }
 
     #[test]
     fn a_nonce_can_not_come_again_under_another_time() {
         let replays = Replays::new(100);
-        replays.check("a", NOW.plus(14 * MINUTE), &nonce("1"), NOW).unwrap();
-        assert!(replays.check("a", NOW.minus(14 * MINUTE), &nonce("1"), NOW).is_err());
+        replays.check("a", NOW.plus(14 * MINUTE), &nonce("1"), Purpose::Change, NOW).unwrap();
+        assert!(replays.check("a", NOW.minus(14 * MINUTE), &nonce("1"), Purpose::Change, NOW).is_err());
         // Signed a quarter of an hour ahead, it could be sent for half an hour.
-        assert!(replays.check("a", NOW.plus(14 * MINUTE), &nonce("1"), NOW.plus(28 * MINUTE)).is_err());
+        assert!(replays.check("a", NOW.plus(14 * MINUTE), &nonce("1"), Purpose::Change, NOW.plus(28 * MINUTE)).is_err());
     }
 
     #[test]
     fn what_left_its_window_is_forgotten() {
         let replays = Replays::new(1);
-        replays.check("a", NOW, &nonce("1"), NOW).unwrap();
-        assert_eq!(replays.check("a", NOW, &nonce("2"), NOW).unwrap_err().kind(), &ErrorKind::NonceMemoryFull);
+        replays.check("a", NOW, &nonce("1"), Purpose::Change, NOW).unwrap();
+        assert_eq!(replays.check("a", NOW, &nonce("2"), Purpose::Change, NOW).unwrap_err().kind(), &ErrorKind::NonceMemoryFull);
         let later = NOW.plus(21 * MINUTE);
-        replays.check("a", later, &nonce("2"), later).unwrap();
+        replays.check("a", later, &nonce("2"), Purpose::Change, later).unwrap();
         replays.forget(later.plus(60 * MINUTE));
         assert!(replays.by_access_key.lock("a").is_empty());
     }
@@ -144,9 +156,19 @@ mod tests {
     #[test]
     fn the_same_signature_may_come_again_only_with_the_same_binding() {
         let replays = Replays::new(100);
-        let sent = |bound| Replay::Bound { signature: [7; 32], bound: [bound; 32] };
-        replays.check("a", NOW, &sent(1), NOW).unwrap();
-        replays.check("a", NOW, &sent(1), NOW).expect("a client's repetition is allowed");
-        assert_eq!(replays.check("a", NOW, &sent(2), NOW).unwrap_err().kind(), &ErrorKind::Replayed);
+        let sent = |bound| Replay::Bound { signature: [7; 32], bound: [bound; 32], covers_body: true };
+        replays.check("a", NOW, &sent(1), Purpose::Change, NOW).unwrap();
+        replays.check("a", NOW, &sent(1), Purpose::Change, NOW).expect("a client's repetition is allowed");
+        assert_eq!(replays.check("a", NOW, &sent(2), Purpose::Change, NOW).unwrap_err().kind(), &ErrorKind::Replayed);
+    }
+
+    #[test]
+    fn what_only_reads_may_share_a_signature_and_what_changes_may_not() {
+        let replays = Replays::new(100);
+        let sent = |bound, covers_body| Replay::Bound { signature: [7; 32], bound: [bound; 32], covers_body };
+        replays.check("a", NOW, &sent(1, true), Purpose::Read, NOW).unwrap();
+        replays.check("a", NOW, &sent(2, true), Purpose::Read, NOW).expect("two questions of one body in one second");
+        assert!(replays.check("a", NOW, &sent(3, true), Purpose::Change, NOW).is_err(), "a question's signature changes nothing");
+        assert!(replays.check("a", NOW, &sent(2, false), Purpose::Read, NOW).is_err(), "nothing covers this question");
     }
 }

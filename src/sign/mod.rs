@@ -166,6 +166,8 @@ pub enum Replay {
         signature: [u8; 32],
         /// SHA-256 of action, version, region, session token, and an unsigned payload.
         bound: [u8; 32],
+        /// Whether the signature covers the body: an unsigned payload is in `bound` alone.
+        covers_body: bool,
     },
     /// Nothing to tell it by: Tencent's v1, and ROA from clients that send no nonce.
     None,

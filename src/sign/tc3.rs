@@ -56,6 +56,7 @@ pub(super) struct Proof {
     hashes: Vec<[u8; 32]>,
     signature: [u8; 32],
     bound: [u8; 32],
+    covers_body: bool,
 }
 
 /// Reads a request.
@@ -96,6 +97,7 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
         signature,
         // A body that the signature leaves out could be exchanged like a header.
         bound: bound([&action, &version, &region, &session_token], unsigned_payload.then_some(request.body)),
+        covers_body: !unsigned_payload,
     };
     let unverified = Unverified {
         method: Method::Tc3HmacSha256,
@@ -158,7 +160,7 @@ impl Proof {
             if kept.is_none() {
                 secret.keep_tc3_key(date, service, &key);
             }
-            Ok(Replay::Bound { signature: self.signature, bound: self.bound })
+            Ok(Replay::Bound { signature: self.signature, bound: self.bound, covers_body: self.covers_body })
         } else {
             let likeliest = self.hashes.first().map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash));
             Err(Error::signature_mismatch(String::from_utf8_lossy(&likeliest.unwrap_or_default())))

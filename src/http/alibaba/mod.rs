@@ -19,10 +19,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::{Caller, Service};
+use crate::service::{Caller, Language, Purpose, Service, is_action};
 use crate::sign::{self, Parameters};
 
 use super::edge::{Door, Visit};
+use super::operation::unserved;
 
 static X_ACS_REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
 
@@ -191,6 +192,14 @@ impl Product {
         if version == STS_VERSION.as_bytes() { Self::Sts } else { Self::Cr }
     }
 
+    /// Returns the name in policies.
+    fn service(self) -> &'static str {
+        match self {
+            Self::Cr => "cr",
+            Self::Sts => "sts",
+        }
+    }
+
     /// Returns the name in the address of its help.
     fn name(self) -> &'static str {
         match self {
@@ -275,7 +284,11 @@ impl Call<'_> {
                 if !matches!(self.method, "GET" | "POST") {
                     return Err(Error::malformed_request("This HTTP method is not supported; use GET or POST."));
                 }
-                Operation::of_action(version, action).map_or_else(|| unknown(action), Ok)
+                match Operation::of_action(version, action) {
+                    Some(operation) => Ok(operation),
+                    None if is_action(Language::Ram, Product::of_version(version.as_bytes()).service(), action) => Err(unserved(action)),
+                    None => unknown(action),
+                }
             }
             RPC_VERSION | STS_VERSION => unknown(self.path.unwrap_or_default()),
             ROA_VERSION if self.path.is_some() => {
@@ -380,7 +393,8 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: Call<'_>,
         Ok(operation) => Cow::Borrowed(operation.name()),
         Err(_) => Cow::Owned(call.action.or(call.path).unwrap_or_default().to_owned()),
     };
-    let caller = service.authenticate(unverified).await?;
+    // Every signature but the oldest has a nonce here, which is used once whatever the call is for.
+    let caller = service.authenticate(unverified, Purpose::Change).await?;
     visit.principal = caller.principal().cloned();
     service.throttle(&caller, operation.as_ref().map_or("cr:unknown", |operation| operation.throttle()))?;
     Ok((caller, operation?))

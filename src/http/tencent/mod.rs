@@ -19,11 +19,12 @@ use serde::Serialize;
 
 use crate::domain::name::check_region;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::{Caller, Service};
+use crate::service::{Caller, Language as PolicyLanguage, Purpose, Service, is_action};
 use crate::sign;
 
 use self::parameters::Parameters;
 use super::edge::{Door, Visit};
+use super::operation::unserved;
 
 static X_TC_VERSION: HeaderName = HeaderName::from_static("x-tc-version");
 
@@ -192,6 +193,12 @@ impl Operation {
         }
     }
 
+    /// Returns what the operation is for: Tencent names those that only read so.
+    fn purpose(self) -> Purpose {
+        let reads = ["Describe", "Check", "GetCallerIdentity"];
+        if reads.iter().any(|word| self.name().starts_with(word)) { Purpose::Read } else { Purpose::Change }
+    }
+
     /// Runs the operation for a proved caller.
     async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {
@@ -239,8 +246,11 @@ impl Call<'_> {
         let unknown = |kind| Err(Error::new(kind, "The action is not served here."));
         match Product::of_version(version) {
             None => unknown(ErrorKind::UnknownVersion { version: version.to_owned() }),
-            Some(product) => Operation::named(product, action)
-                .map_or_else(|| unknown(ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() }), Ok),
+            Some(product) => match Operation::named(product, action) {
+                Some(operation) => Ok(operation),
+                None if is_action(PolicyLanguage::Cam, product.name(), action) => Err(unserved(action)),
+                None => unknown(ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() }),
+            },
         }
     }
 
@@ -338,7 +348,8 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
         Ok(operation) => Cow::Borrowed(operation.name()),
         Err(_) => Cow::Owned(call.action.unwrap_or_default().to_owned()),
     };
-    let caller = service.authenticate(unverified).await?;
+    let purpose = operation.as_ref().map_or(Purpose::Change, |operation| operation.purpose());
+    let caller = service.authenticate(unverified, purpose).await?;
     visit.principal = caller.principal().cloned();
     call.check_scope()?;
     service.throttle(&caller, operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle()))?;

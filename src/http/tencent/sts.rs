@@ -13,6 +13,7 @@ use crate::service::{AssumeRole, Caller, FederationToken, NewSession, RoleChoice
 use crate::sign;
 
 use super::super::edge::Visit;
+use super::super::operation::operations;
 use super::parameters::Parameters;
 use super::reply;
 
@@ -22,43 +23,9 @@ const MOST_TAGS: usize = 50;
 const TAG_KEY_LENGTH: usize = 128;
 const TAG_VALUE_LENGTH: usize = 256;
 
-/// What can be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    AssumeRole,
-    AssumeRoleWithWebIdentity,
-    GetCallerIdentity,
-    GetFederationToken,
-}
+operations! { "sts": AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity, GetFederationToken }
 
 impl Operation {
-    const ALL: [Self; 4] = [Self::AssumeRole, Self::AssumeRoleWithWebIdentity, Self::GetCallerIdentity, Self::GetFederationToken];
-
-    /// Returns the operation of an action's exact name.
-    pub(super) fn named(action: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.name() == action)
-    }
-
-    /// Returns the action's name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::AssumeRole => "AssumeRole",
-            Self::AssumeRoleWithWebIdentity => "AssumeRoleWithWebIdentity",
-            Self::GetCallerIdentity => "GetCallerIdentity",
-            Self::GetFederationToken => "GetFederationToken",
-        }
-    }
-
-    /// Returns the name that calls are counted under.
-    pub(super) fn throttle(self) -> &'static str {
-        match self {
-            Self::AssumeRole => "sts:AssumeRole",
-            Self::AssumeRoleWithWebIdentity => "sts:AssumeRoleWithWebIdentity",
-            Self::GetCallerIdentity => "sts:GetCallerIdentity",
-            Self::GetFederationToken => "sts:GetFederationToken",
-        }
-    }
-
     /// Runs the operation for a proved caller.
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {

@@ -1,4 +1,4 @@
-//! Product `cr`: version 2018-12-01, and of 2016-06-07 what gives out credentials.
+//! Temporary credentials: `GetAuthorizationToken` of 2018-12-01, and `GET /tokens` of 2016-06-07.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::domain::{Error, Result};
 use crate::service::{Caller, InstanceChoice, Lifetime, Service};
 use crate::sign::Parameters;
 
-use super::super::edge::Visit;
-use super::{Envelope, envelope, given};
+use crate::http::alibaba::{Envelope, envelope, given};
+use crate::http::edge::Visit;
 
 /// How long a credential lives when nothing is said: an hour, or as long as the STS token that asked for it.
 const DEFAULT_LIFETIME: Lifetime = Lifetime::OfSessionOr(Duration::from_hours(1));
@@ -20,8 +20,8 @@ const MOST_HOURS: u64 = 24;
 
 /// What can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    /// `GetAuthorizationToken` of 2018-12-01: for an instance.
+pub(in super::super) enum Operation {
+    /// Of 2018-12-01: for an instance.
     GetAuthorizationToken,
     /// `GET /tokens` of 2016-06-07: for the one registry that this edition has.
     GetTokens,
@@ -29,33 +29,33 @@ pub(super) enum Operation {
 
 impl Operation {
     /// Returns the operation of an action of 2018-12-01.
-    pub(super) fn of_action(action: &str) -> Option<Self> {
+    pub(in super::super) fn named(action: &str) -> Option<Self> {
         (action == "GetAuthorizationToken").then_some(Self::GetAuthorizationToken)
     }
 
-    /// Returns the operation of a path of 2016-06-07.
-    pub(super) fn of_path(method: &str, path: &str) -> Option<Self> {
-        (method == "GET" && path == "/tokens").then_some(Self::GetTokens)
-    }
-
     /// Returns the name for the log.
-    pub(super) fn name(self) -> &'static str {
+    pub(in super::super) fn name(self) -> &'static str {
         match self {
             Self::GetAuthorizationToken => "GetAuthorizationToken",
             Self::GetTokens => "GET /tokens",
         }
     }
 
-    /// Returns the name that calls are counted under.
-    pub(super) fn throttle(self) -> &'static str {
+    /// Returns the name that calls are counted under: one, because both give out the same credential.
+    pub(in super::super) fn throttle(self) -> &'static str {
         match self {
-            // One counter: both give out the same credential.
             Self::GetAuthorizationToken | Self::GetTokens => "cr:GetAuthorizationToken",
         }
     }
 
     /// Runs the operation for a proved caller.
-    pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+    pub(in super::super) async fn run(
+        self,
+        service: &Service,
+        caller: &Caller,
+        parameters: &Parameters,
+        visit: &Visit,
+    ) -> Result<Response> {
         let envelope = envelope(visit)?;
         match self {
             Self::GetAuthorizationToken => get_authorization_token(service, caller, parameters, visit, envelope).await,

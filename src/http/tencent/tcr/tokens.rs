@@ -1,4 +1,4 @@
-//! Product `tcr`, version 2019-09-24.
+//! Instance tokens: temporary and long-term credentials.
 
 use std::time::Duration;
 
@@ -10,43 +10,19 @@ use crate::domain::name::check_description;
 use crate::domain::{Error, Result};
 use crate::service::{Caller, InstanceChoice, Issued, Lifetime, Service};
 
-use super::super::edge::Visit;
-use super::parameters::Parameters;
-use super::reply;
+use crate::http::edge::Visit;
+use crate::http::operation::operations;
+use crate::http::tencent::parameters::Parameters;
+use crate::http::tencent::reply;
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
 const TEMPORARY: Lifetime = Lifetime::AtMost(Duration::from_hours(1));
 
-/// What can be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    CreateInstanceToken,
-}
+operations! { "tcr": CreateInstanceToken }
 
 impl Operation {
-    const ALL: [Self; 1] = [Self::CreateInstanceToken];
-
-    /// Returns the operation of an action's exact name.
-    pub(super) fn named(action: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.name() == action)
-    }
-
-    /// Returns the action's name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::CreateInstanceToken => "CreateInstanceToken",
-        }
-    }
-
-    /// Returns the name that calls are counted under.
-    pub(super) fn throttle(self) -> &'static str {
-        match self {
-            Self::CreateInstanceToken => "tcr:CreateInstanceToken",
-        }
-    }
-
     /// Runs the operation for a proved caller.
-    pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {
             Self::CreateInstanceToken => {
                 let issued = create_instance_token(service, caller, parameters, visit).await?;

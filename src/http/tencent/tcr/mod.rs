@@ -1,0 +1,45 @@
+//! Product `tcr`, version 2019-09-24: one file for each sort of thing that its actions are about.
+
+mod tokens;
+
+use axum::response::Response;
+
+use crate::domain::Result;
+use crate::service::{Caller, Service};
+
+use super::super::edge::Visit;
+use super::parameters::Parameters;
+
+/// What can be called, by what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Token(tokens::Operation),
+}
+
+impl Operation {
+    /// Returns the operation of an action's exact name.
+    pub(super) fn named(action: &str) -> Option<Self> {
+        tokens::Operation::named(action).map(Self::Token)
+    }
+
+    /// Returns the action's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Token(operation) => operation.name(),
+        }
+    }
+
+    /// Returns the name that calls are counted under.
+    pub(super) fn throttle(self) -> &'static str {
+        match self {
+            Self::Token(operation) => operation.throttle(),
+        }
+    }
+
+    /// Runs the operation for a proved caller.
+    pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+        match self {
+            Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
+        }
+    }
+}
