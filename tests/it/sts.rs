@@ -89,26 +89,26 @@ impl App {
 
 /// A session as the answer shows it.
 #[derive(Debug)]
-struct Session {
+pub(crate) struct Session {
     id: String,
     secret: String,
     token: String,
 }
 
 impl Session {
-    fn of_tencent(answer: &Answer) -> Self {
+    pub(crate) fn of_tencent(answer: &Answer) -> Self {
         let body = answer.json();
         let text = |name: &str| body["Response"]["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
         Self { id: text("TmpSecretId"), secret: text("TmpSecretKey"), token: text("Token") }
     }
 
-    fn of_alibaba(answer: &Answer) -> Self {
+    pub(crate) fn of_alibaba(answer: &Answer) -> Self {
         let body = answer.json();
         let text = |name: &str| body["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
         Self { id: text("AccessKeyId"), secret: text("AccessKeySecret"), token: text("SecurityToken") }
     }
 
-    fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         self.with_token(Some(&self.token))
     }
 
@@ -124,7 +124,7 @@ fn credential(answer: &Answer) -> (String, Secret) {
 }
 
 /// Returns status and code of a refusal of Alibaba's.
-fn alibaba_code(answer: &Answer) -> (u16, String) {
+pub(crate) fn alibaba_code(answer: &Answer) -> (u16, String) {
     let body = answer.json();
     (answer.status.as_u16(), body["Code"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned())
 }
