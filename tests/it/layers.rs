@@ -59,7 +59,20 @@ const ROOMS: &[Room] = &[
     Room {
         name: "store",
         ours: &["domain"],
-        others: &["bytes", "deadpool_postgres", "rusqlite", "thiserror", "tokio", "tokio_postgres", "tracing", "url"],
+        others: &[
+            "aws_lc_rs",
+            "bytes",
+            "deadpool",
+            "deadpool_postgres",
+            "rusqlite",
+            "rustls",
+            "thiserror",
+            "tokio",
+            "tokio_postgres",
+            "tokio_rustls",
+            "tracing",
+            "url",
+        ],
         purity: Purity::Free,
     },
     Room {
@@ -88,7 +101,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "cli",
-        ours: &["config", "domain", "open", "quickstart", "registry_config", "serve", "service"],
+        ours: &["config", "domain", "open", "quickstart", "registry_config", "serve", "service", "transfer"],
         others: &["clap", "comfy_table", "serde", "serde_json", "tokio", "tracing", "tracing_subscriber"],
         purity: Purity::Free,
     },
