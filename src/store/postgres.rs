@@ -134,7 +134,7 @@ impl Postgres {
     async fn read(&self, statement: Statement, parameters: &[Value]) -> Result<Vec<Row>> {
         let mut attempt = 0;
         loop {
-            let client = self.pool.get().await.map_err(Error::store_unavailable)?;
+            let client = self.pool.get().await.map_err(no_connection)?;
             let error = match timeout(self.try_timeout(), self.select(&client, statement, parameters)).await {
                 Ok(Ok(rows)) => return converted(statement, &rows),
                 Ok(Err(error)) => error,
@@ -214,7 +214,7 @@ impl Postgres {
                     }
                 },
                 Err(error) if in_doubt => error.into(),
-                Err(error) => return Err(Error::store_unavailable(error)),
+                Err(error) => return Err(no_connection(error)),
             };
             drop(turn);
             broken += 1;
@@ -245,7 +245,7 @@ impl Postgres {
             limits?;
         }
         // Dropping a transaction rolls it back.
-        if matches!(counts.next(), Some(Ok(0))) {
+        if counts.next().transpose()?.is_none_or(|count| count == 0) {
             return Ok(());
         }
         for guarded in &steps.rest {
@@ -293,7 +293,7 @@ impl Postgres {
     /// Prepares a statement and says how many parameters it has.
     #[cfg(test)]
     pub(super) async fn prepare(&self, statement: Statement) -> Result<usize> {
-        let client = self.pool.get().await.map_err(Error::store_unavailable)?;
+        let client = self.pool.get().await.map_err(no_connection)?;
         Ok(client.prepare(statement.text).await.map_err(failure)?.params().len())
     }
 }
@@ -325,6 +325,14 @@ impl Driver for Postgres {
 fn unreachable(error: PoolError<Unreachable>) -> Error {
     match error {
         PoolError::Backend(refusal) if refusal.lasts => Error::misconfigured(format!("the database lets nobody in: {refusal}")),
+        error => no_connection(error),
+    }
+}
+
+/// As [`unreachable`], for a service that runs: whatever it is, it may be over soon.
+fn no_connection(error: PoolError<Unreachable>) -> Error {
+    match error {
+        PoolError::Backend(refusal) => Error::store_unavailable(refusal),
         error => Error::store_unavailable(error),
     }
 }

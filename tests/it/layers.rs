@@ -212,7 +212,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 fn check(file: &Path, text: &str, crates: &BTreeSet<String>) -> Vec<(usize, String)> {
     let module = module(file);
     let Some(room) = ROOMS.iter().find(|room| Some(room.name) == module.first().map(String::as_str)) else { return Vec::new() };
-    if module.last().is_some_and(|last| last == "tests" || last == "testing") {
+    if module.iter().any(|part| part == "tests" || part == "testing") {
         return Vec::new();
     }
     let code = blank_out(text);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use tokio::sync::mpsc;
 
-use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
+use crate::domain::clock::{Clock, Random, random_bytes};
 use crate::domain::{Error, Result};
 
 use super::super::migrate::{MIGRATIONS, Purpose};
@@ -31,11 +31,24 @@ const ROWS: usize = 500;
 /// The file has its name only once it is whole and durable.
 pub async fn backup(store: &Store, path: &Path, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
     identity(store).await?;
+    backup_of(&tables(), MIGRATIONS.len(), store, path, clock, random).await
+}
+
+/// As [`backup`], of a store whose schema has so many steps and these tables.
+pub(in crate::store) async fn backup_of(
+    tables: &Arc<[Table]>,
+    schema: usize,
+    store: &Store,
+    path: &Path,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Vec<TableSum>> {
     let draft = draft(path, random);
-    let reading = store.read_tables(&tables(), Hold::Nothing);
-    let (path, now) = (path.to_owned(), clock.now());
+    let reading = store.read_tables(tables, Hold::Nothing);
+    let header = Header { schema, made_at: clock.now().rfc3339(), tables: tables.to_vec() };
+    let path = path.to_owned();
     let writing = tokio::task::spawn_blocking(move || {
-        let written = write(&draft, &path, reading, now);
+        let written = write(&draft, &path, &header, reading);
         if written.is_err() {
             // Of a backup that failed nothing is of use.
             std::fs::remove_file(&draft).ok();
@@ -68,18 +81,16 @@ fn draft(path: &Path, random: &dyn Random) -> PathBuf {
     name.into()
 }
 
-fn write(draft: &Path, path: &Path, mut reading: Reading, now: Timestamp) -> Result<Vec<TableSum>> {
+fn write(draft: &Path, path: &Path, header: &Header, mut reading: Reading) -> Result<Vec<TableSum>> {
     let unwritable = |error: io::Error| Error::misconfigured(format!("the backup {} can't be written: {error}", path.display()));
     if path.try_exists().map_err(unwritable)? {
         return Err(Error::misconfigured(format!("the backup {} is there already, and is not overwritten", path.display())));
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft).map_err(unwritable)?;
     let mut out = Summed::new(BufWriter::new(file));
-    let tables = Arc::clone(&reading.tables);
-    let header = Header { schema: MIGRATIONS.len(), made_at: now.rfc3339(), tables: tables.to_vec() };
     out.write_all(header.to_text().as_bytes()).map_err(unwritable)?;
-    let mut sums = Vec::with_capacity(tables.len());
-    for table in &*tables {
+    let mut sums = Vec::with_capacity(header.tables.len());
+    for table in &header.tables {
         let mut sum = Sum::of(table);
         while let Piece::Rows(rows) = reading.blocking_next()? {
             for row in &rows {
@@ -147,6 +158,10 @@ fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> 
     let file = File::open(path).map_err(unreadable)?;
     let mut input = Summed::new(BufReader::new(file));
     let header = Header::read(&mut input).map_err(unreadable)?.ok_or_else(|| refused(path, "it is no backup of transire's"))?;
+    if header.schema > MIGRATIONS.len() {
+        let why = format!("it has schema {} and this transire knows no more than {}", header.schema, MIGRATIONS.len());
+        return Err(refused(path, format!("{why}; use the newer transire that made it")));
+    }
     if header.schema == MIGRATIONS.len() && header.tables != *tables() {
         return Err(refused(path, "it was made by another build"));
     }

@@ -20,6 +20,8 @@ use super::migrate::{FILLING, MIGRATIONS, Purpose};
 use super::row::{Value, statements};
 use super::{Location, Store};
 
+#[cfg(test)]
+pub(super) use file::backup_of;
 pub use file::{backup, restore};
 pub(super) use tables::Kind;
 pub(crate) use tables::Table;
@@ -84,7 +86,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    async fn next(&mut self) -> Result<Piece> {
+    pub(super) async fn next(&mut self) -> Result<Piece> {
         judged(self.pieces.recv().await)
     }
 
@@ -196,7 +198,7 @@ fn decode(mut bytes: &[u8]) -> Option<Vec<Value>> {
 
 impl Store {
     /// Reads tables as of one moment.
-    fn read_tables(&self, tables: &Arc<[Table]>, hold: Hold) -> Reading {
+    pub(super) fn read_tables(&self, tables: &Arc<[Table]>, hold: Hold) -> Reading {
         let (sender, pieces) = mpsc::channel(QUEUE);
         let (store, wanted) = (self.clone(), Arc::clone(tables));
         tokio::spawn(async move {
@@ -273,7 +275,7 @@ async fn identity(store: &Store) -> Result<String> {
 }
 
 /// Fills a store with everything that comes, and looks that all of it is there before the store can be used.
-async fn fill(mut source: Reading, target: &Store, mark: &str, now: Timestamp) -> Result<Vec<TableSum>> {
+pub(super) async fn fill(mut source: Reading, target: &Store, mark: &str, now: Timestamp) -> Result<Vec<TableSum>> {
     let tables = Arc::clone(&source.tables);
     match target.mark().await? {
         Some(begun) if begun == mark => tracing::info!("going on with what was begun"),

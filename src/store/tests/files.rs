@@ -40,7 +40,7 @@ impl Driver for Shared {
     }
 }
 
-async fn open() -> (Place, Arc<Sqlite>, Store) {
+pub(super) async fn open() -> (Place, Arc<Sqlite>, Store) {
     let place = Place::on_sqlite();
     let Place::Sqlite(directory) = &place else { unreachable!() };
     let sqlite = Arc::new(Sqlite::open(directory.clone(), Purpose::Open(Open::Serve), NOW).await.unwrap());

@@ -1,9 +1,12 @@
 //! One suite for both databases, and what is special to each.
 
+mod connections;
 mod files;
 mod identities;
 mod nouns;
+mod portable;
 mod servers;
+mod upgrades;
 mod writes;
 
 use std::path::PathBuf;
@@ -107,9 +110,18 @@ impl Place {
     }
 
     async fn on_postgres_with(options: PostgresOptions) -> Option<Self> {
+        Self::on_postgres_made(options, "").await
+    }
+
+    /// Makes a database in which text sorts as people sort words, and not by its bytes.
+    async fn on_postgres_that_sorts_by_language() -> Option<Self> {
+        Self::on_postgres_made(PostgresOptions::default(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+    }
+
+    async fn on_postgres_made(options: PostgresOptions, how: &str) -> Option<Self> {
         let server = server()?;
         let name = unique("transire_test_");
-        at_server(&server, &format!("CREATE DATABASE {name}")).await;
+        at_server(&server, &format!("CREATE DATABASE {name} {how}")).await;
         let mut url = url::Url::parse(&server).unwrap();
         url.set_path(&name);
         let options = PostgresOptions { connections: 8, start_timeout: Duration::ZERO, ..options };
