@@ -1,9 +1,11 @@
 """All the data at once: moved to PostgreSQL and back, backed up while it is used, restored."""
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +17,24 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 import tencent
 from credential import Credential, exchange
+from processes import wait_until
 from service import Instance, Transire
+
+
+# So many that copying them can be interrupted.
+MANY = 20_000
+
+
+def psql(url: str, command: str) -> str:
+    """What the server answers; the password comes from the pgpass file."""
+    done = subprocess.run(
+        ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", f"--dbname={url}", f"--command={command}"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -28,14 +47,10 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     pgpass.touch(mode=0o600)
     pgpass.write_text(f"{server.hostname}:{server.port}:*:{server.username}:{password}\n")
     monkeypatch.setenv("PGPASSFILE", str(pgpass))
-    psql = ["psql", "--no-psqlrc", "--quiet", f"--host={server.hostname}", f"--port={server.port}", f"--username={server.username}"]
-
-    def run(command: str) -> None:
-        subprocess.run([*psql, f"--dbname={server.path.lstrip('/')}", f"--command={command}"], check=True, timeout=60)
-
-    run(f"CREATE DATABASE {name}")
-    yield f"postgres://{server.username}@{server.hostname}:{server.port}/{name}"
-    run(f"DROP DATABASE {name} WITH (FORCE)")
+    at_server = f"postgres://{server.username}@{server.hostname}:{server.port}"
+    psql(f"{at_server}{server.path}", f"CREATE DATABASE {name}")
+    yield f"{at_server}/{name}"
+    psql(f"{at_server}{server.path}", f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def adopt(transire: Transire, instance: Instance, credential: Credential) -> None:
@@ -76,6 +91,37 @@ def test_data_moves_to_postgres_and_back(database: str, new_transire: Callable[.
     shutil.copy(key, back.data_dir)
     adopt(back, instance, stays)
     assert exchange(back.realm, instance, stopped).status == 401
+
+
+def test_a_move_that_was_killed_is_gone_on_with(database: str, new_transire: Callable[..., Transire]) -> None:
+    old = new_transire("old")
+    old.new_account("acme")
+    with contextlib.closing(sqlite3.connect(old.data_dir / "transire.db")) as data:
+        row = "'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'"
+        data.execute(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
+            f"INSERT INTO audit SELECT 'filler-' || n, n, {row} FROM numbers",
+            (MANY,),
+        )
+        data.commit()
+    move = ["migrate-data", "--to", database]
+    process = subprocess.Popen([old.binary, "--data-dir", old.data_dir, *move], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def begun() -> bool:
+        assert process.poll() is None, process.communicate()[1]
+        return psql(database, "SELECT to_regclass('audit') IS NOT NULL") == "t" and psql(database, "SELECT COUNT(*) > 0 FROM audit") == "t"
+
+    wait_until("the copying to begin", begun)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -9
+    there = int(psql(database, "SELECT COUNT(*) FROM audit"))
+    assert 0 < there < MANY
+    new = new_transire("new", settings={"TRANSIRE_DATABASE": database, "TRANSIRE_MASTER_KEY_FILE": str(old.data_dir / "master.key")})
+    assert "not all in this database yet" in new.cli_refused("account", "list")
+    rows = {item["table"]: item["rows"] for item in old.items(*move)}
+    assert rows["audit"] == int(psql(database, "SELECT COUNT(*) FROM audit")) > MANY
+    assert [item["name"] for item in new.items("account", "list")] == ["acme"]
 
 
 @pytest.mark.parametrize("to", ["sqlite", "postgres"])

@@ -80,7 +80,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// Reads a line of the list, or of a backup; its names are safe to write into SQL.
-    pub(super) fn parse(line: &str) -> Option<Self> {
+    pub(in crate::store) fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let name = identifier(words.next()?)?;
         let key = words.next()?.strip_prefix("key=")?.split(',').map(identifier).collect::<Option<Vec<_>>>()?;
