@@ -440,6 +440,16 @@ mod tests {
     }
 
     #[test]
+    fn how_postgres_is_used_is_set_in_its_own_table() {
+        let settings = parse("[postgres]\nprepared_statements = false", &[("TRANSIRE_POSTGRES__ISOLATION", "serializable")]).unwrap();
+        assert_eq!((settings.postgres.prepared_statements, settings.postgres.isolation), (false, Isolation::Serializable));
+        assert_eq!(settings.postgres.connections, 16);
+        for bad in ["isolation = 'chaos'", "connections = 0", "statement_seconds = 0", "connect_seconds = 0", "pool = 3"] {
+            assert!(parse(&format!("[postgres]\n{bad}"), &[]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn secrets_in_settings_are_not_printed() {
         let settings =
             parse("database = 'postgres://u:hunter2EXAMPLE@db.example.com/t'", &[("TRANSIRE_MASTER_KEY", &"12".repeat(32))]).unwrap();

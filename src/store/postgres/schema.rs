@@ -1,4 +1,6 @@
 //! Bringing the schema up to date, by whichever replica comes first.
+//!
+//! Statements have no names here, so that a pooler that gives each transaction another session does as well.
 
 use std::time::Duration;
 
@@ -10,7 +12,8 @@ use crate::domain::clock::{Clock, Random, random_bytes};
 use crate::domain::{Error, Result};
 
 use super::super::migrate::{self, Applied, Migration, Purpose};
-use super::{WITHOUT_TIMEOUT, failure};
+use super::connect::LOCK_TIMEOUT;
+use super::{WITHOUT_TIMEOUT, failure, typed};
 
 /// How often to try to make the tables that come before all steps.
 const ATTEMPTS: u32 = 10;
@@ -41,11 +44,11 @@ pub(super) async fn bring_up_to_date(
     let holder = format!("{:032x}", u128::from_be_bytes(random_bytes(random)));
     for _ in 0..LEASE_POLLS {
         let now = clock.now();
-        match client.execute(TAKE_LEASE, &[&holder, &now.plus(LEASE_TTL).unix_millis(), &now.unix_millis()]).await {
+        match client.execute_typed(TAKE_LEASE, &typed(&[holder.as_str().into(), now.plus(LEASE_TTL).into(), now.into()])).await {
             Ok(0) => {}
             Ok(_) => {
                 let taken = take_steps(client, known, purpose, &holder, clock).await;
-                let released = client.execute(KEEP_LEASE, &[&holder, &0_i64]).await.map_err(setup_failure);
+                let released = client.execute_typed(KEEP_LEASE, &typed(&[holder.as_str().into(), 0.into()])).await.map_err(setup_failure);
                 return taken.and(released.map(drop));
             }
             // The holder is inside a step, which keeps the row.
@@ -94,20 +97,21 @@ async fn take_steps(
 
 async fn take_step(client: &mut ClientWrapper, step: &Migration, holder: &str, expires_at: i64, now: i64) -> Result<()> {
     let transaction = client.transaction().await.map_err(setup_failure)?;
-    // A step takes as long as there is data.
-    transaction.batch_execute(WITHOUT_TIMEOUT).await.map_err(setup_failure)?;
+    // A step takes as long as there is data, but doesn't wait long for others: they would wait behind it.
+    let limits = format!("{WITHOUT_TIMEOUT}; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'");
+    transaction.batch_execute(&limits).await.map_err(setup_failure)?;
     // This keeps the lease's row until the commit: even one whose clock runs ahead can't take it meanwhile.
-    if transaction.execute(KEEP_LEASE, &[&holder, &expires_at]).await.map_err(setup_failure)? != 1 {
+    if transaction.execute_typed(KEEP_LEASE, &typed(&[holder.into(), expires_at.into()])).await.map_err(setup_failure)? != 1 {
         return Err(Error::store_unavailable("another replica took the lease on the schema"));
     }
     transaction.batch_execute(step.postgres).await.map_err(setup_failure)?;
-    let checksum = migrate::checksum(step.postgres);
-    transaction.execute(migrate::ADD_VERSION, &[&step.number, &step.name, &checksum, &now]).await.map_err(setup_failure)?;
+    let version = [step.number.into(), step.name.into(), migrate::checksum(step.postgres).into(), now.into()];
+    transaction.execute_typed(migrate::ADD_VERSION, &typed(&version)).await.map_err(setup_failure)?;
     transaction.commit().await.map_err(setup_failure)
 }
 
 async fn applied(client: &ClientWrapper) -> Result<Vec<Applied>> {
-    match client.query(migrate::READ_VERSION, &[]).await {
+    match client.query_typed(migrate::READ_VERSION, &[]).await {
         Ok(rows) => rows
             .iter()
             .map(|row| Ok(Applied { number: row.try_get(0)?, name: row.try_get(1)?, checksum: row.try_get(2)? }))

@@ -64,17 +64,18 @@ async fn a_server_that_does_not_answer_is_unavailable() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_start_together_set_the_schema_up_once() {
-    let Some(place) = Place::on_postgres().await else { return };
-    let place = Arc::new(place);
-    let mut opens = JoinSet::new();
-    for _ in 0..8 {
-        let place = Arc::clone(&place);
-        opens.spawn(async move { place.store().await });
+    for place in [Place::on_postgres().await, Place::on_postgres_without_sessions().await] {
+        let Some(place) = place.map(Arc::new) else { return };
+        let mut opens = JoinSet::new();
+        for _ in 0..8 {
+            let place = Arc::clone(&place);
+            opens.spawn(async move { place.store().await });
+        }
+        let stores = opens.join_all().await;
+        assert_eq!(count(&stores[0], "SELECT COUNT(*) AS count FROM schema_version").await, MIGRATIONS.len() as i64);
+        drop(stores);
+        Arc::into_inner(place).unwrap().remove().await;
     }
-    let stores = opens.join_all().await;
-    assert_eq!(count(&stores[0], "SELECT COUNT(*) AS count FROM schema_version").await, MIGRATIONS.len() as i64);
-    drop(stores);
-    Arc::into_inner(place).unwrap().remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
