@@ -10,6 +10,7 @@ mod credential;
 mod data;
 mod group;
 mod instance;
+mod keys;
 mod oidc_provider;
 mod output;
 mod policy;
@@ -99,6 +100,9 @@ enum Command {
     /// Long-term credentials.
     #[command(subcommand)]
     Credential(credential::Command),
+    /// The keys that sign tokens and seal credentials.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// What was done, and what was refused.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -202,6 +206,7 @@ impl Cli {
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,
+            Command::Keys(command) => keys::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::RegistryConfig(command) => registry_config::run(&context, command).await,
             Command::Serve { .. } | Command::Quickstart(_) | Command::Data(_) => Ok(()),

@@ -38,7 +38,7 @@ pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
 pub use self::instances::NewInstance;
-pub use self::keys::is_set_up;
+pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
 pub use self::replay::Purpose;
@@ -219,7 +219,7 @@ impl Service {
         self.directory.catch_up(&self.store).await?;
         self.revocations.catch_up(&self.store, self.directory.revocations()).await?;
         let changes = self.directory.key_changes();
-        if self.keyring_read_at.load(Ordering::Acquire) != changes {
+        if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
             self.reload_keyring().await?;
             self.keyring_read_at.store(changes, Ordering::Release);
@@ -250,6 +250,9 @@ impl Service {
             self.replays.forget(housekeeping_at);
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+            }
+            if let Err(error) = self.retire_signing_keys().await {
+                tracing::warn!(cause = error.cause(), "old signing keys can't be forgotten: {error}");
             }
             if let Err(error) = self.trim().await {
                 tracing::warn!(cause = error.cause(), "old records can't be trimmed: {error}");

@@ -10,6 +10,7 @@ mod guarantees;
 mod harness;
 mod issuer;
 mod keyless;
+mod keys;
 mod layers;
 mod oidc;
 mod policies;
