@@ -111,11 +111,22 @@ impl Service {
                 _ => Resource::Instance(instance.into()),
             };
             let request = Request { permission: permission(action, asked), resource, context: self.policy_context(context) };
-            if caller.is_of(instance.account) && self.decide(caller, &request).await? == Outcome::Allowed {
+            let decided = if caller.is_of(instance.account) { self.decide(caller, &request).await? } else { Outcome::DeniedImplicitly };
+            if self.grants(instance, &request, decided).await? {
                 actions.insert(action);
             }
         }
         Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
+    }
+
+    /// Tells whether an action is granted, of which policies decided this: what is public is everyone's unless a policy
+    /// denies it, and a push is only to where records let anyone push.
+    async fn grants(&self, instance: &Instance, request: &Request<'_>, decided: Outcome) -> Result<bool> {
+        match (decided, request.permission, &request.resource) {
+            (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => self.may_push_to(instance, path).await,
+            (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. }) => self.is_public(instance, path).await,
+            (decided, ..) => Ok(decided == Outcome::Allowed),
+        }
     }
 
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
