@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Caller, InstanceChoice, RequestContext, Service};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces};
+use crate::domain::instance::{
+    Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result, name};

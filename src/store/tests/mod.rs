@@ -13,7 +13,9 @@ use std::path::PathBuf;
 
 use crate::domain::clock::{Clock, SystemRandom, Timestamp, random_bytes};
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces};
+use crate::domain::instance::{
+    Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+};
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
