@@ -46,12 +46,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             let (summary, detail) = (String::new(), String::new());
             let new = NewRepository { namespace, name, visibility: None, summary, detail, tag_immutability: None };
             let made = service.create_repository(operator, &instance.into(), new, request).await?;
-            context.output.one(COLUMNS.into_iter().zip(row(made)).collect())
+            context.output.one(COLUMNS.into_iter().zip(row(&made)).collect())
         }
         Command::List { instance, namespace } => {
             let filter = RepositoryFilter { namespace: namespace.as_deref(), name: None, order: RepositoryOrder::ByName };
             let listed = service.repositories(operator, &instance.into(), filter, Page::ALL, request).await?;
-            context.output.list(&COLUMNS, listed.items.into_iter().map(row).collect())
+            context.output.list(&COLUMNS, listed.items.iter().map(row).collect())
         }
         Command::Delete(One { instance, namespace, name }) => {
             let path = format!("{namespace}/{name}");
@@ -64,7 +64,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 
 const COLUMNS: [&str; 4] = ["id", "name", "visibility", "created_at"];
 
-fn row(repository: Repository) -> Vec<Value> {
+fn row(repository: &Repository) -> Vec<Value> {
     vec![
         repository.id.as_str().into(),
         format!("{}/{}", repository.namespace_name, repository.name).into(),

@@ -308,10 +308,10 @@ impl Service {
     /// Tells whether records let anyone push to a path. Whether this caller may is for policies to say.
     ///
     /// In a namespace that is recorded, what is recorded there may be pushed to, and what isn't if its
-    /// `AutoCreateRepo` is on. Of a namespace that isn't, the instance says.
+    /// `AutoCreateRepo` is on. Of a namespace that isn't, the instance says. A namespace is a path's first part.
     pub(super) async fn may_push_to(&self, instance: &Instance, path: &str) -> Result<bool> {
         let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
-        match split(path).and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest))) {
+        match path.split_once('/').and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest))) {
             None => Ok(instance.unrecorded_namespaces == UnrecordedNamespaces::Open),
             Some((rule, ..)) if rule.auto_create_repository.is_on() => Ok(true),
             Some((_, namespace, rest)) => Ok(self.recorded_visibility(instance, namespace, rest).await?.is_some()),
@@ -322,7 +322,7 @@ impl Service {
     /// it isn't recorded and would be made public by a push.
     pub(super) async fn is_public(&self, instance: &Instance, path: &str) -> Result<bool> {
         let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
-        let Some((namespace, rest)) = split(path) else { return Ok(false) };
+        let Some((namespace, rest)) = path.split_once('/').filter(|(_, rest)| !rest.is_empty()) else { return Ok(false) };
         let Some(rule) = namespaces.0.get(namespace) else { return Ok(false) };
         if rule.visibility == Visibility::Public {
             return Ok(true);
@@ -343,11 +343,6 @@ impl Service {
         }
         Ok(self.directory.repository(&self.store, &instance.id, namespace, name).await?.0)
     }
-}
-
-/// Divides a repository's path into its namespace and its name.
-fn split(path: &str) -> Option<(&str, &str)> {
-    path.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
 }
 
 fn check_cves(ids: &[String]) -> Result<()> {

@@ -10,6 +10,7 @@ mod guarantees;
 mod harness;
 mod issuer;
 mod layers;
+mod namespaces;
 mod oidc;
 mod policies;
 mod registry;

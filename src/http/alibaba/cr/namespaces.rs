@@ -13,7 +13,10 @@ use crate::http::alibaba::{envelope, given};
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 
-operations! { "cr": CreateNamespace, GetNamespace, ListNamespace, UpdateNamespace, DeleteNamespace }
+operations! {
+    #[expect(clippy::enum_variant_names, reason = "the actions are called so")]
+    "cr": CreateNamespace, GetNamespace, ListNamespace, UpdateNamespace, DeleteNamespace
+}
 
 impl Operation {
     /// Runs the operation for a proved caller.

@@ -16,7 +16,10 @@ use crate::http::alibaba::given;
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 
-operations! { "cr": CreateRepository, GetRepository, ListRepository, UpdateRepository, DeleteRepository }
+operations! {
+    #[expect(clippy::enum_variant_names, reason = "the actions are called so")]
+    "cr": CreateRepository, GetRepository, ListRepository, UpdateRepository, DeleteRepository
+}
 
 impl Operation {
     /// Runs the operation for a proved caller.
