@@ -40,6 +40,8 @@ pub struct Settings {
     pub signatures: Signatures,
     /// How often and how much.
     pub limits: Limits,
+    /// How many of everything there may be.
+    pub quotas: Quotas,
     /// Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
     /// What this service may ask of others: the keys of OpenID Connect issuers.
@@ -60,6 +62,7 @@ impl Default for Settings {
             audit_days: 90,
             signatures: Signatures::default(),
             limits: Limits::default(),
+            quotas: Quotas::default(),
             trusted_proxies: Vec::new(),
             outgoing: Outgoing::default(),
             quickstart_registry: None,
@@ -185,6 +188,16 @@ impl Default for Limits {
             audit_queue: 20_000,
         }
     }
+}
+
+/// How many of everything there may be, where it isn't what the clouds sell.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Namespaces of an instance; 50, 100 or 500 by its specification when absent.
+    pub namespaces: Option<u32>,
+    /// Repositories of an instance; 1000, 3000 or 5000 by its specification when absent.
+    pub repositories: Option<u32>,
 }
 
 /// A database's address, which may hold a password.

@@ -76,6 +76,7 @@ fn service_settings(settings: &Settings) -> service::Settings {
         refusals_per_second: limits.refusals_per_second,
         refusals_burst: limits.refusals_burst,
         nonces_per_access_key: limits.nonces_per_access_key,
+        quotas: service::Quotas { namespaces: settings.quotas.namespaces, repositories: settings.quotas.repositories },
         outgoing: service::Outgoing {
             allow_http: settings.outgoing.allow_http,
             allow_private_addresses: settings.outgoing.allow_private_addresses,

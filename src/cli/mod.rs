@@ -11,10 +11,12 @@ mod data;
 mod group;
 mod instance;
 mod keys;
+mod namespace;
 mod oidc_provider;
 mod output;
 mod policy;
 mod registry_config;
+mod repository;
 mod revoke;
 mod role;
 mod user;
@@ -97,6 +99,12 @@ enum Command {
     /// Instances: the registries to log in to.
     #[command(subcommand)]
     Instance(instance::Command),
+    /// Namespaces of an instance that are recorded.
+    #[command(subcommand)]
+    Namespace(namespace::Command),
+    /// Repositories of an instance that are recorded.
+    #[command(subcommand)]
+    Repository(repository::Command),
     /// Long-term credentials.
     #[command(subcommand)]
     Credential(credential::Command),
@@ -205,6 +213,8 @@ impl Cli {
             Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
+            Command::Namespace(command) => namespace::run(&context, command).await,
+            Command::Repository(command) => repository::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,

@@ -13,6 +13,7 @@ use quick_cache::sync::Cache;
 use crate::domain::credential::{CredentialId, LongTermCredential};
 use crate::domain::identity::{OidcProvider, Role, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
+use crate::domain::namespace::Visibility;
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -20,9 +21,10 @@ use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, credential, instance, oidc_provider, role, user};
+use crate::store::{Store, credential, instance, oidc_provider, repository, role, user};
 use crate::token::MasterKey;
 
+use super::namespaces::{self, Namespaces};
 use super::rights::{self, Rights};
 
 /// The most entries of a kind: some hundred bytes each.
@@ -42,6 +44,10 @@ pub(super) struct AccessKey {
     pub(super) state: AccessKeyState,
     pub(super) signing_secret: SigningSecret,
 }
+
+/// A repository as the exchange sees it; what isn't recorded is remembered as such, because only names in namespaces
+/// that are recorded are looked for.
+pub(super) struct KnownRepository(pub(super) Option<Visibility>);
 
 /// Instances by each of their four names.
 struct Instances {
@@ -71,6 +77,9 @@ pub(super) struct Directory {
     accounts: Cache<AccountId, Arc<Account>>,
     access_keys: Cache<String, Arc<AccessKey>>,
     instances: Instances,
+    namespaces: Cache<InstanceId, Arc<Namespaces>>,
+    /// By `INSTANCE/NAMESPACE/NAME`.
+    repositories: Cache<String, Arc<KnownRepository>>,
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
     users: Cache<UserId, Arc<User>>,
     roles: Cache<RoleId, Arc<Role>>,
@@ -101,6 +110,8 @@ impl Directory {
                 by_service: Cache::new(CAPACITY),
                 default_of: Cache::new(CAPACITY),
             },
+            namespaces: Cache::new(CAPACITY),
+            repositories: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
             users: Cache::new(CAPACITY),
             roles: Cache::new(CAPACITY),
@@ -166,6 +177,22 @@ impl Directory {
             Ok(place.map(|place| instances.swap_remove(place)))
         };
         self.entry(&self.instances.default_of, &account, fill).await
+    }
+
+    /// Returns all namespaces that are recorded of an instance.
+    pub(super) async fn namespaces(&self, store: &Store, id: &InstanceId) -> Result<Arc<Namespaces>> {
+        let found = self.entry(&self.namespaces, id, async || namespaces::rules(store, id).await.map(Some)).await?;
+        found.ok_or_else(|| super::unexpected("namespaces that were just read"))
+    }
+
+    /// Returns what is recorded of a repository in a namespace that is; `name` is one that a repository can have.
+    pub(super) async fn repository(&self, store: &Store, id: &InstanceId, namespace: &str, name: &str) -> Result<Arc<KnownRepository>> {
+        let fill = async || {
+            let found = repository::find(store, id, namespace, name).await?;
+            Ok(Some(KnownRepository(found.map(|repository| repository.visibility))))
+        };
+        let found = self.entry(&self.repositories, format!("{id}/{namespace}/{name}").as_str(), fill).await?;
+        found.ok_or_else(|| super::unexpected("a repository that was just looked for"))
     }
 
     pub(super) async fn user(&self, store: &Store, id: UserId) -> Result<Option<Arc<User>>> {
@@ -269,7 +296,11 @@ impl Directory {
             }
             Noun::AccessKey => drop(self.access_keys.remove(id)),
             // An instance is known by four names.
-            Noun::Instance => self.instances.clear(),
+            Noun::Instance => {
+                self.instances.clear();
+                self.drop_namespaces_of(id);
+                self.drop_repositories(id);
+            }
             Noun::Credential => {
                 if let Ok(id) = id.parse::<CredentialId>() {
                     self.credentials.remove(&id);
@@ -292,8 +323,13 @@ impl Directory {
             // A change of policies is rare, and may concern every user of its account.
             Noun::Policies => self.rights.clear(),
             Noun::Revocation => self.revoked(),
+            Noun::Namespace => {
+                self.drop_namespaces_of(id.split_once('/').map_or(id, |(instance, _)| instance));
+                self.drop_repositories(id);
+            }
+            Noun::Repositories => self.drop_repositories(id),
             // Nothing of these is remembered.
-            Noun::Namespace | Noun::Repositories | Noun::ServiceAccount | Noun::FixedPassword | Noun::AllowList => {}
+            Noun::ServiceAccount | Noun::FixedPassword | Noun::AllowList => {}
             Noun::OidcProvider => {
                 self.oidc_providers.remove(id);
             }
@@ -302,6 +338,8 @@ impl Directory {
                 self.accounts.clear();
                 self.access_keys.clear();
                 self.instances.clear();
+                self.namespaces.clear();
+                self.repositories.clear();
                 self.credentials.clear();
                 self.users.clear();
                 self.roles.clear();
@@ -311,6 +349,18 @@ impl Directory {
                 self.revoked();
             }
         }
+    }
+
+    /// Drops what is known of an instance's namespaces.
+    fn drop_namespaces_of(&self, instance: &str) {
+        if let Ok(id) = instance.parse::<InstanceId>() {
+            self.namespaces.remove(&id);
+        }
+    }
+
+    /// Drops what is known of the repositories below an instance or a namespace.
+    fn drop_repositories(&self, place: &str) {
+        self.repositories.retain(|key, _| key.strip_prefix(place).is_none_or(|rest| !rest.starts_with('/')));
     }
 
     fn revoked(&self) {

@@ -107,10 +107,13 @@ impl Service {
                 if held.is_some_and(|held| held.contains(action)) {
                     continue;
                 }
-                let why = if everything(&scope.resource_type, &scope.name).contains(action) {
-                    self.why(caller, &self.request_for(*action, scope, instance, context)).await?
-                } else {
+                let request = self.request_for(*action, scope, instance, context);
+                let why = if !everything(&scope.resource_type, &scope.name).contains(action) {
                     "nobody can do that to such a thing".to_owned()
+                } else if self.decide(caller, &request).await? == Outcome::Allowed {
+                    "policies allow it, but the repository isn't recorded, and a push there makes none".to_owned()
+                } else {
+                    self.why(caller, &request).await?
                 };
                 tracing::info!(
                     request_id = context.request_id,
@@ -147,11 +150,22 @@ impl Service {
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
             let request = self.request_for(action, asked, instance, context);
-            if caller.is_of(instance.account) && self.decide(caller, &request).await? == Outcome::Allowed {
+            let decided = if caller.is_of(instance.account) { self.decide(caller, &request).await? } else { Outcome::DeniedImplicitly };
+            if self.grants(instance, &request, decided).await? {
                 actions.insert(action);
             }
         }
         Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
+    }
+
+    /// Tells whether an action is granted, of which policies decided this: what is public is everyone's unless a policy
+    /// denies it, and a push is only to where records let anyone push.
+    async fn grants(&self, instance: &Instance, request: &Request<'_>, decided: Outcome) -> Result<bool> {
+        match (decided, request.permission, &request.resource) {
+            (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => self.may_push_to(instance, path).await,
+            (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. }) => self.is_public(instance, path).await,
+            (decided, ..) => Ok(decided == Outcome::Allowed),
+        }
     }
 
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Caller, InstanceChoice, RequestContext, Service};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification};
+use crate::domain::instance::{
+    Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result, name};
@@ -65,6 +67,7 @@ impl Service {
             public_endpoint: Switch::On,
             allow_list: Switch::Off,
             origin: Origin::Operator,
+            unrecorded_namespaces: UnrecordedNamespaces::Open,
             created_at: now,
             modified_at: now,
         };

@@ -16,10 +16,13 @@ mod identities;
 mod instances;
 mod keys;
 mod limits;
+mod namespaces;
 mod notes;
 mod oidc;
 mod policies;
+mod quotas;
 mod replay;
+mod repositories;
 mod revocations;
 mod rights;
 mod sessions;
@@ -39,9 +42,12 @@ pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
 pub use self::instances::NewInstance;
 pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
+pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
+pub use self::quotas::Quotas;
 pub use self::replay::Purpose;
+pub use self::repositories::{NewRepository, RepositoryChoice};
 pub use self::rights::Explained;
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
 pub use crate::domain::access_key::NewAccessKey;
@@ -52,7 +58,10 @@ pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
+pub use crate::store::namespace::Contents;
+pub use crate::store::page::{Listed, Page};
 pub use crate::store::policy::PolicyKind;
+pub use crate::store::repository::{RepositoryFilter, RepositoryOrder};
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
 pub use crate::token::WebIdentity;
 use crate::token::{Keyring, MasterKey};
@@ -91,6 +100,8 @@ pub struct Settings {
     pub refusals_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
+    /// How many of everything there may be.
+    pub quotas: Quotas,
     /// Whom the service may ask for an OpenID Connect issuer's keys.
     pub outgoing: Outgoing,
 }

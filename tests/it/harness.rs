@@ -139,6 +139,7 @@ impl App {
                 refusals_per_second: 1000,
                 refusals_burst: 1000,
                 nonces_per_access_key: 1000,
+                quotas: service::Quotas::default(),
                 outgoing: service::Outgoing::default(),
             },
             http: transire::http::Settings::default(),

@@ -12,6 +12,7 @@ mod issuer;
 mod keyless;
 mod keys;
 mod layers;
+mod namespaces;
 mod oidc;
 mod policies;
 mod registry;

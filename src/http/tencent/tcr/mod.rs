@@ -1,5 +1,7 @@
 //! Product `tcr`, version 2019-09-24: one file for each sort of thing that its actions are about.
 
+mod namespaces;
+mod repositories;
 mod tokens;
 
 use axum::response::Response;
@@ -14,18 +16,25 @@ use super::parameters::Parameters;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Token(tokens::Operation),
+    Namespace(namespaces::Operation),
+    Repository(repositories::Operation),
 }
 
 impl Operation {
     /// Returns the operation of an action's exact name.
     pub(super) fn named(action: &str) -> Option<Self> {
-        tokens::Operation::named(action).map(Self::Token)
+        tokens::Operation::named(action)
+            .map(Self::Token)
+            .or_else(|| namespaces::Operation::named(action).map(Self::Namespace))
+            .or_else(|| repositories::Operation::named(action).map(Self::Repository))
     }
 
     /// Returns the action's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.name(),
+            Self::Namespace(operation) => operation.name(),
+            Self::Repository(operation) => operation.name(),
         }
     }
 
@@ -33,6 +42,8 @@ impl Operation {
     pub(super) fn throttle(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.throttle(),
+            Self::Namespace(operation) => operation.throttle(),
+            Self::Repository(operation) => operation.throttle(),
         }
     }
 
@@ -40,6 +51,8 @@ impl Operation {
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
+            Self::Namespace(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Repository(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }
