@@ -48,6 +48,8 @@ fn service_settings(settings: &Settings) -> service::Settings {
         |method: &sign::Method| settings.signatures.allow.as_ref().is_none_or(|allow| allow.iter().any(|name| name == method.name()));
     service::Settings {
         public_url: settings.public_url.clone(),
+        base_domain: settings.base_domain.clone(),
+        quotas: settings.quotas,
         audit: settings.audit,
         audit_days: settings.audit_days,
         audit_queue: limits.audit_queue,

@@ -5,6 +5,7 @@
 
 mod access_key;
 mod account;
+mod allow_list;
 mod audit;
 mod credential;
 mod group;
@@ -95,6 +96,9 @@ enum Command {
     /// Instances: the registries to log in to.
     #[command(subcommand)]
     Instance(instance::Command),
+    /// The addresses that may log in to an instance.
+    #[command(subcommand)]
+    AllowList(allow_list::Command),
     /// Long-term credentials.
     #[command(subcommand)]
     Credential(credential::Command),
@@ -197,6 +201,7 @@ impl Cli {
             Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
+            Command::AllowList(command) => allow_list::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::RegistryConfig(command) => registry_config::run(&context, command).await,

@@ -10,17 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
+use crate::domain::allow_list::AllowList;
 use crate::domain::credential::{CredentialId, LongTermCredential};
 use crate::domain::identity::{OidcProvider, Role, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
+use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, credential, instance, oidc_provider, role, user};
+use crate::store::{Store, allow_list, credential, instance, oidc_provider, role, tag, user};
 use crate::token::MasterKey;
 
 use super::rights::{self, Rights};
@@ -71,6 +73,9 @@ pub(super) struct Directory {
     accounts: Cache<AccountId, Arc<Account>>,
     access_keys: Cache<String, Arc<AccessKey>>,
     instances: Instances,
+    allow_lists: Cache<InstanceId, Arc<AllowList>>,
+    /// Of instances alone.
+    tags: Cache<InstanceId, Arc<Vec<Tag>>>,
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
     users: Cache<UserId, Arc<User>>,
     roles: Cache<RoleId, Arc<Role>>,
@@ -101,6 +106,8 @@ impl Directory {
                 by_service: Cache::new(CAPACITY),
                 default_of: Cache::new(CAPACITY),
             },
+            allow_lists: Cache::new(CAPACITY),
+            tags: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
             users: Cache::new(CAPACITY),
             roles: Cache::new(CAPACITY),
@@ -166,6 +173,17 @@ impl Directory {
             Ok(place.map(|place| instances.swap_remove(place)))
         };
         self.entry(&self.instances.default_of, &account, fill).await
+    }
+
+    /// Returns the allow list of an instance, whether it is obeyed or not.
+    pub(super) async fn allow_list(&self, store: &Store, instance: &InstanceId) -> Result<Option<Arc<AllowList>>> {
+        self.entry(&self.allow_lists, instance, async || allow_list::find(store, instance).await).await
+    }
+
+    /// Returns the tags of an instance.
+    pub(super) async fn tags(&self, store: &Store, instance: &InstanceId) -> Result<Arc<Vec<Tag>>> {
+        let fill = async || tag::list(store, tag::Tagged::Instance(instance)).await.map(Some);
+        Ok(self.entry(&self.tags, instance, fill).await?.unwrap_or_default())
     }
 
     pub(super) async fn user(&self, store: &Store, id: UserId) -> Result<Option<Arc<User>>> {
@@ -267,9 +285,20 @@ impl Directory {
                 self.access_keys.clear();
                 self.instances.clear();
             }
+            Noun::AllowList => {
+                if let Ok(id) = id.parse::<InstanceId>() {
+                    self.allow_lists.remove(&id);
+                }
+            }
             Noun::AccessKey => drop(self.access_keys.remove(id)),
-            // An instance is known by four names.
-            Noun::Instance => self.instances.clear(),
+            Noun::Instance => {
+                // An instance is known by four names.
+                self.instances.clear();
+                if let Ok(id) = id.parse::<InstanceId>() {
+                    self.allow_lists.remove(&id);
+                    self.tags.remove(&id);
+                }
+            }
             Noun::Credential => {
                 if let Ok(id) = id.parse::<CredentialId>() {
                     self.credentials.remove(&id);
@@ -293,7 +322,7 @@ impl Directory {
             Noun::Policies => self.rights.clear(),
             Noun::Revocation => self.revoked(),
             // Nothing of these is remembered.
-            Noun::Namespace | Noun::Repositories | Noun::ServiceAccount | Noun::FixedPassword | Noun::AllowList => {}
+            Noun::Namespace | Noun::Repositories | Noun::ServiceAccount | Noun::FixedPassword => {}
             Noun::OidcProvider => {
                 self.oidc_providers.remove(id);
             }
@@ -302,6 +331,8 @@ impl Directory {
                 self.accounts.clear();
                 self.access_keys.clear();
                 self.instances.clear();
+                self.allow_lists.clear();
+                self.tags.clear();
                 self.credentials.clear();
                 self.users.clear();
                 self.roles.clear();

@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod allow_lists;
 mod audit;
 mod credentials;
 mod directory;
@@ -19,10 +20,12 @@ mod limits;
 mod notes;
 mod oidc;
 mod policies;
+mod quotas;
 mod replay;
 mod revocations;
 mod rights;
 mod sessions;
+mod tags;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -33,14 +36,16 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub use self::access::{Caller, LogIn};
+pub use self::allow_lists::AllowListPlace;
 pub use self::audit::AuditMode;
 pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
-pub use self::instances::NewInstance;
+pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
 pub use self::keys::is_set_up;
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
+pub use self::quotas::{BySpecification, Quotas};
 pub use self::replay::Purpose;
 pub use self::rights::Explained;
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
@@ -52,7 +57,9 @@ pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
+pub use crate::store::namespace::Contents;
 pub use crate::store::policy::PolicyKind;
+pub use crate::store::quota::Usage;
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
 pub use crate::token::WebIdentity;
 use crate::token::{Keyring, MasterKey};
@@ -73,6 +80,10 @@ const CHANGES_KEPT: u32 = 100_000;
 pub struct Settings {
     /// Where clients reach this service.
     pub public_url: String,
+    /// The domain under which instances that an API makes get their service.
+    pub base_domain: Option<String>,
+    /// How many there may be.
+    pub quotas: Quotas,
     /// What happens when the audit queue is full.
     pub audit: AuditMode,
     /// How many days audit lines are kept; 0 keeps them for ever.

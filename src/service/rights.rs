@@ -9,6 +9,7 @@ use super::{Caller, RequestContext, Service};
 use crate::domain::error::Denial;
 use crate::domain::identity::UserState;
 use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
+use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
 use crate::policy::{self, Context, Decision, Document, Language, Limits, Missed, NamedDocument, Outcome, Permission, Request, Resource};
@@ -64,7 +65,18 @@ impl Service {
         resource: Resource<'_>,
         context: &RequestContext,
     ) -> Result<()> {
-        let request = Request { permission, resource, context: self.policy_context(context) };
+        self.authorize_with(caller, permission, resource, self.policy_context(context)).await
+    }
+
+    /// As [`Service::authorize`], with what else is known of the request.
+    pub(super) async fn authorize_with(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        resource: Resource<'_>,
+        context: Context<'_>,
+    ) -> Result<()> {
+        let request = Request { permission, resource, context };
         match self.decide(caller, &request).await? {
             Outcome::Allowed => Ok(()),
             outcome => Err(denied(caller, &request, outcome)),
@@ -84,7 +96,14 @@ impl Service {
             _ => None,
         };
         let arn = named.as_ref().map(ram_arn);
-        let request = &Request { context: Context { principal_arn: arn.as_deref(), ..request.context.clone() }, ..request.clone() };
+        let tags = match &holder {
+            Holder::Policies(_) => self.tags_of(&request.resource).await?,
+            Holder::Root if session.is_some() => self.tags_of(&request.resource).await?,
+            Holder::Root | Holder::Nobody => Arc::default(),
+        };
+        let tags: Vec<(&str, &str)> = pairs(&tags);
+        let context = Context { principal_arn: arn.as_deref(), resource_tags: &tags, ..request.context.clone() };
+        let request = &Request { context, ..request.clone() };
         Ok(match &holder {
             Holder::Nobody => Outcome::DeniedImplicitly,
             Holder::Root if session.is_none() => Outcome::Allowed,
@@ -97,6 +116,14 @@ impl Service {
                 policy::decide_session(&rights.named(), session.as_deref(), request).outcome
             }
         })
+    }
+
+    /// Returns the tags of the instance that a resource is or is in; what is in one has none of its own here.
+    async fn tags_of(&self, resource: &Resource<'_>) -> Result<Arc<Vec<Tag>>> {
+        match resource.instance() {
+            Some(instance) => self.directory.tags(&self.store, instance.id).await,
+            None => Ok(Arc::default()),
+        }
     }
 
     pub(super) async fn holder(&self, principal: &Principal) -> Result<Holder> {
@@ -151,12 +178,19 @@ impl Service {
         let instance = (&*instance).into();
         let resource = if path.is_empty() { Resource::Instance(instance) } else { Resource::Repository { instance, path } };
         let arn = ram_arn(principal);
-        let context = Context { principal_arn: Some(&arn), ..self.policy_context(context) };
+        let tags = self.tags_of(&resource).await?;
+        let tags = pairs(&tags);
+        let context = Context { principal_arn: Some(&arn), resource_tags: &tags, ..self.policy_context(context) };
         let request = Request { permission, resource, context };
         let documents = rights.named();
         let explanation = policy::explain(&documents, &request);
         Ok(Explained { allowed: explanation.decision.is_allowed(), reason: reason(&explanation) })
     }
+}
+
+/// Lays tags out as conditions ask for them.
+pub(super) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
+    tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()
 }
 
 /// A decision, and why.

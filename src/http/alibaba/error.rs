@@ -135,15 +135,16 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
         },
         ErrorKind::NotFound { noun: "role" } => of(StatusCode::NOT_FOUND, "EntityNotExist.Role", "The specified Role not exists."),
         ErrorKind::NotFound { noun } => Answer {
-            code: Cow::Owned(format!("{}_NOT_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))),
+            code: Cow::Owned(format!("{}_NOT_EXIST", noun.to_ascii_uppercase().replace([' ', '-'], "_"))),
             ..ours(StatusCode::NOT_FOUND, "")
         },
         ErrorKind::AlreadyExists { noun } => {
-            Answer { code: Cow::Owned(format!("{}_ALREADY_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))), ..ours(bad, "") }
+            Answer { code: Cow::Owned(format!("{}_ALREADY_EXIST", noun.to_ascii_uppercase().replace([' ', '-'], "_"))), ..ours(bad, "") }
         }
         ErrorKind::QuotaExceeded { .. } => ours(bad, "QuotaExceeded"),
         ErrorKind::PreconditionFailed { .. } => ours(bad, "PreconditionFailed"),
         ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
+        ErrorKind::AddressRefused => ours(StatusCode::FORBIDDEN, "NoPrivilege"),
         ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
         }

@@ -132,6 +132,15 @@ impl Parameters {
             .collect()
     }
 
+    /// Takes a structure.
+    pub fn structure(&mut self, name: &'static str) -> Result<Option<Self>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(Self { fields, source: self.source, place: format!("{}{name}.", self.place) })),
+            Some(_) => Err(self.wrong_type(name)),
+        }
+    }
+
     /// Ends the reading: whatever wasn't taken is no parameter of the action.
     pub fn finish(self) -> Result<()> {
         match self.fields.into_keys().next() {

@@ -1,6 +1,9 @@
 //! Product `cr`, version 2018-12-01, and of 2016-06-07 what gives out credentials: one file for each sort of thing that
 //! its actions are about.
 
+mod endpoints;
+mod instances;
+mod resource_tags;
 mod tokens;
 
 use axum::response::Response;
@@ -15,12 +18,19 @@ use super::super::edge::Visit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Token(tokens::Operation),
+    Instance(instances::Operation),
+    Endpoint(endpoints::Operation),
+    Tag(resource_tags::Operation),
 }
 
 impl Operation {
     /// Returns the operation of an action of 2018-12-01.
     pub(super) fn of_action(action: &str) -> Option<Self> {
-        tokens::Operation::named(action).map(Self::Token)
+        tokens::Operation::named(action)
+            .map(Self::Token)
+            .or_else(|| instances::Operation::named(action).map(Self::Instance))
+            .or_else(|| endpoints::Operation::named(action).map(Self::Endpoint))
+            .or_else(|| resource_tags::Operation::named(action).map(Self::Tag))
     }
 
     /// Returns the operation of a path of 2016-06-07.
@@ -32,6 +42,9 @@ impl Operation {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.name(),
+            Self::Instance(operation) => operation.name(),
+            Self::Endpoint(operation) => operation.name(),
+            Self::Tag(operation) => operation.name(),
         }
     }
 
@@ -39,6 +52,9 @@ impl Operation {
     pub(super) fn throttle(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.throttle(),
+            Self::Instance(operation) => operation.throttle(),
+            Self::Endpoint(operation) => operation.throttle(),
+            Self::Tag(operation) => operation.throttle(),
         }
     }
 
@@ -46,6 +62,10 @@ impl Operation {
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
         match self {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
+            // Apart, like all that is asked for seldom: the future of a token stays small.
+            Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Endpoint(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Tag(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Product `tcr`, version 2019-09-24: one file for each sort of thing that its actions are about.
 
+mod instances;
+mod security_policies;
 mod tokens;
 
 use axum::response::Response;
@@ -14,18 +16,25 @@ use super::parameters::Parameters;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Token(tokens::Operation),
+    Instance(instances::Operation),
+    SecurityPolicy(security_policies::Operation),
 }
 
 impl Operation {
     /// Returns the operation of an action's exact name.
     pub(super) fn named(action: &str) -> Option<Self> {
-        tokens::Operation::named(action).map(Self::Token)
+        tokens::Operation::named(action)
+            .map(Self::Token)
+            .or_else(|| instances::Operation::named(action).map(Self::Instance))
+            .or_else(|| security_policies::Operation::named(action).map(Self::SecurityPolicy))
     }
 
     /// Returns the action's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.name(),
+            Self::Instance(operation) => operation.name(),
+            Self::SecurityPolicy(operation) => operation.name(),
         }
     }
 
@@ -33,6 +42,8 @@ impl Operation {
     pub(super) fn throttle(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.throttle(),
+            Self::Instance(operation) => operation.throttle(),
+            Self::SecurityPolicy(operation) => operation.throttle(),
         }
     }
 
@@ -40,6 +51,9 @@ impl Operation {
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
+            // Apart, like all that is asked for seldom: the future of a token stays small.
+            Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::SecurityPolicy(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }
