@@ -5,6 +5,7 @@
 
 mod access_key;
 mod account;
+mod allow_list;
 mod audit;
 mod credential;
 mod data;
@@ -105,6 +106,9 @@ enum Command {
     /// Repositories of an instance that are recorded.
     #[command(subcommand)]
     Repository(repository::Command),
+    /// The addresses that may log in to an instance.
+    #[command(subcommand)]
+    AllowList(allow_list::Command),
     /// Long-term credentials.
     #[command(subcommand)]
     Credential(credential::Command),
@@ -215,6 +219,7 @@ impl Cli {
             Command::Instance(command) => instance::run(&context, command).await,
             Command::Namespace(command) => namespace::run(&context, command).await,
             Command::Repository(command) => repository::run(&context, command).await,
+            Command::AllowList(command) => allow_list::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
