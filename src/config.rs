@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::http;
-pub use crate::service::AuditMode;
+pub use crate::service::{AuditMode, Quotas};
 
 const PREFIX: &str = "TRANSIRE_";
 /// Variables of the tests, which pass them on to the programs that they start.
@@ -38,6 +38,8 @@ pub struct Settings {
     pub signatures: Signatures,
     /// How often and how much.
     pub limits: Limits,
+    /// How many of a thing there may be.
+    pub quotas: Quotas,
     /// Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
     /// What this service may ask of others: the keys of OpenID Connect issuers.
@@ -57,6 +59,7 @@ impl Default for Settings {
             audit_days: 90,
             signatures: Signatures::default(),
             limits: Limits::default(),
+            quotas: Quotas::default(),
             trusted_proxies: Vec::new(),
             outgoing: Outgoing::default(),
             quickstart_registry: None,
@@ -107,6 +110,10 @@ pub struct Limits {
     pub refusals_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
+    /// Passwords that people chose, hashed at once: each takes a core for some 20 milliseconds, and 19 MiB.
+    pub password_threads: usize,
+    /// Passwords that wait for that; whoever comes beyond them is told to come again.
+    pub password_queue: usize,
     /// The largest body, in bytes.
     pub body_bytes: usize,
     /// The largest body of a TC3 request, in bytes; Tencent's own limit is 10 MB.
@@ -131,6 +138,8 @@ impl Default for Limits {
             refusals_per_second: 20,
             refusals_burst: 200,
             nonces_per_access_key: 65_536,
+            password_threads: 4,
+            password_queue: 32,
             body_bytes: 1 << 20,
             tc3_body_bytes: 1 << 20,
             bodies_in_flight_bytes: 64 << 20,
@@ -285,7 +294,12 @@ impl Settings {
             return Err(Error::misconfigured("outgoing.seconds is 1 to 60"));
         }
         let limits = &self.limits;
-        if limits.requests_per_second == 0 || limits.refusals_per_second == 0 || limits.refusals_burst == 0 || limits.audit_queue == 0 {
+        if limits.requests_per_second == 0
+            || limits.refusals_per_second == 0
+            || limits.refusals_burst == 0
+            || limits.audit_queue == 0
+            || limits.password_threads == 0
+        {
             return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
         }
         Ok(())

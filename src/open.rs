@@ -57,6 +57,9 @@ fn service_settings(settings: &Settings) -> service::Settings {
         refusals_per_second: limits.refusals_per_second,
         refusals_burst: limits.refusals_burst,
         nonces_per_access_key: limits.nonces_per_access_key,
+        password_threads: limits.password_threads,
+        password_queue: limits.password_queue,
+        quotas: settings.quotas.clone(),
         outgoing: service::Outgoing {
             allow_http: settings.outgoing.allow_http,
             allow_private_addresses: settings.outgoing.allow_private_addresses,

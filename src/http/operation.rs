@@ -4,9 +4,10 @@ use crate::domain::Error;
 
 /// Defines the operations of one area of a product, such as `operations! { "tcr": CreateInstanceToken }`.
 macro_rules! operations {
-    ($product:literal: $($name:ident),+ $(,)?) => {
+    ($(#[$attribute:meta])* $product:literal: $($name:ident),+ $(,)?) => {
         /// What can be called.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $(#[$attribute])*
         pub(in super::super) enum Operation {
             $($name),+
         }

@@ -13,6 +13,7 @@ use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
 use crate::domain::scope::{Action, ResourceType, Scope};
 use crate::domain::secret::Secret;
+use crate::domain::service_account::AccountAction;
 use crate::policy::{Outcome, Permission, Request, Resource};
 use crate::token::{Access, Claims, Grant};
 
@@ -67,7 +68,7 @@ impl Service {
                 actions: scope.actions.iter().map(|action| action.name()).collect(),
             })
             .collect();
-        let subject = caller.principal().map(|principal| principal.numeric_id()).unwrap_or_default();
+        let subject = caller.subject();
         let claims = Claims {
             issuer: &self.issuer,
             subject: &subject,
@@ -106,16 +107,25 @@ impl Service {
         }
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
-            let resource = match asked.resource_type {
-                ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
-                _ => Resource::Instance(instance.into()),
-            };
-            let request = Request { permission: permission(action, asked), resource, context: self.policy_context(context) };
-            if caller.is_of(instance.account) && self.decide(caller, &request).await? == Outcome::Allowed {
+            if self.holds(caller, instance, action, asked, context).await? {
                 actions.insert(action);
             }
         }
         Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
+    }
+
+    /// Tells whether `caller` may do this: a service account by its own permissions, everybody else by policies.
+    async fn holds(&self, caller: &Caller, instance: &Instance, action: Action, asked: &Scope, context: &RequestContext) -> Result<bool> {
+        let in_repository = asked.resource_type == ResourceType::Repository && !asked.name.is_empty();
+        if let Some(account) = caller.service_account() {
+            let needed = account_action(action).filter(|_| in_repository);
+            return Ok(needed.is_some_and(|needed| account.may(needed, &asked.name)));
+        }
+        let instance_of = instance.into();
+        let resource =
+            if in_repository { Resource::Repository { instance: instance_of, path: &asked.name } } else { Resource::Instance(instance_of) };
+        let request = Request { permission: permission(action, asked), resource, context: self.policy_context(context) };
+        Ok(caller.is_of(instance.account) && self.decide(caller, &request).await? == Outcome::Allowed)
     }
 
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
@@ -149,6 +159,15 @@ fn permission(action: Action, asked: &Scope) -> Permission {
         Action::Pull => Permission::Pull,
         Action::Push => Permission::Push,
         Action::Delete => Permission::Delete,
+    }
+}
+
+/// Returns what a service account needs for an action on a repository; for some, nothing that it can be given suffices.
+pub(super) fn account_action(action: Action) -> Option<AccountAction> {
+    match action {
+        Action::Pull => Some(AccountAction::Pull),
+        Action::Push => Some(AccountAction::Push),
+        Action::Delete | Action::All => None,
     }
 }
 

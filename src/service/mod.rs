@@ -18,10 +18,12 @@ mod keys;
 mod limits;
 mod notes;
 mod oidc;
+mod passwords;
 mod policies;
 mod replay;
 mod revocations;
 mod rights;
+mod service_accounts;
 mod sessions;
 
 use std::collections::HashMap;
@@ -31,6 +33,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use serde::Deserialize;
 
 pub use self::access::{Caller, LogIn};
 pub use self::audit::AuditMode;
@@ -43,6 +46,7 @@ pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
 pub use self::replay::Purpose;
 pub use self::rights::Explained;
+pub use self::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
 pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
@@ -52,6 +56,7 @@ pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
+pub use crate::store::page::{Listed, Page};
 pub use crate::store::policy::PolicyKind;
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
 pub use crate::token::WebIdentity;
@@ -91,8 +96,30 @@ pub struct Settings {
     pub refusals_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
+    /// Passwords that people chose, hashed at once.
+    pub password_threads: usize,
+    /// Passwords that wait for that.
+    pub password_queue: usize,
+    /// How many of a thing there may be.
+    pub quotas: Quotas,
     /// Whom the service may ask for an OpenID Connect issuer's keys.
     pub outgoing: Outgoing,
+}
+
+/// How many of a thing an instance may have.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Long-term credentials; the clouds document no number.
+    pub long_term_credentials: u32,
+    /// Service accounts; the clouds document that there is a number, and not which.
+    pub service_accounts: u32,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { long_term_credentials: 10_000, service_accounts: 100 }
+    }
 }
 
 /// What is known of a request before anybody is trusted.
@@ -125,6 +152,7 @@ pub struct Service {
     /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
     keyring_read_at: AtomicU64,
     directory: directory::Directory,
+    passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
     replays: replay::Replays,

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::{Caller, RequestContext, Service};
 use crate::domain::error::Denial;
 use crate::domain::identity::UserState;
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
+use crate::domain::service_account::{AccountAction, ServiceAccountState};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
 use crate::policy::{self, Context, Decision, Document, Language, Limits, Missed, NamedDocument, Outcome, Permission, Request, Resource};
@@ -129,6 +131,9 @@ impl Service {
         let instance = self.own_instance(caller, choice).await?;
         let account = principal.account();
         let rights = match principal {
+            PrincipalName::ServiceAccount(_, of, name) => {
+                return self.explain_service_account(account, of, name, permission, &instance, path).await;
+            }
             PrincipalName::Root(_) => None,
             PrincipalName::User(_, name) => {
                 let user = self.named_user(account, name).await?;
@@ -156,6 +161,49 @@ impl Service {
         let documents = rights.named();
         let explanation = policy::explain(&documents, &request);
         Ok(Explained { allowed: explanation.decision.is_allowed(), reason: reason(&explanation) })
+    }
+}
+
+impl Service {
+    /// Says why a service account may or may not do something on an instance or a repository in it.
+    async fn explain_service_account(
+        &self,
+        account: AccountId,
+        of: &InstanceId,
+        name: &str,
+        permission: Permission,
+        instance: &Instance,
+        path: &str,
+    ) -> Result<Explained> {
+        let denied = |reason: &str| Ok(Explained { allowed: false, reason: reason.to_owned() });
+        let own =
+            self.directory.instance(&self.store, of).await?.filter(|own| own.account == account).ok_or_else(Error::instance_not_found)?;
+        let service_account = self.stored_service_account(&own.id, name).await?;
+        if service_account.state == ServiceAccountState::Disabled {
+            return denied("the service account is disabled");
+        }
+        if !service_account.is_active(self.now()) {
+            return denied("the service account has expired");
+        }
+        if own.id != instance.id {
+            return denied("the service account logs in to another instance");
+        }
+        let needed = match permission {
+            Permission::Pull => AccountAction::Pull,
+            Permission::Push => AccountAction::Push,
+            _ => return denied("a service account may pull and push, and nothing else"),
+        };
+        let Some((namespace, _)) = path.split_once('/') else {
+            return denied("a service account's permissions are for the repositories of namespaces, written INSTANCE/NAMESPACE/NAME");
+        };
+        let action = permission.name(Language::Cam);
+        Ok(if service_account.may(needed, path) {
+            Explained { allowed: true, reason: format!("allowed by its permissions in namespace {namespace}, which have {action}") }
+        } else if service_account.permissions.contains_key(namespace) {
+            Explained { allowed: false, reason: format!("its permissions in namespace {namespace} lack {action}") }
+        } else {
+            Explained { allowed: false, reason: format!("it has no permissions in namespace {namespace}") }
+        })
     }
 }
 
@@ -201,6 +249,8 @@ fn ram_arn(principal: &PrincipalName) -> String {
         PrincipalName::Root(account) => format!("acs:ram::{account}:root"),
         PrincipalName::User(account, name) => format!("acs:ram::{account}:user/{name}"),
         PrincipalName::Role(account, name) => format!("acs:ram::{account}:role/{name}"),
+        // RAM knows none, and no policy is asked about one.
+        PrincipalName::ServiceAccount(account, instance, name) => format!("acs:ram::{account}:service-account/{instance}/{name}"),
     }
 }
 

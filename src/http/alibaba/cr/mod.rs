@@ -1,6 +1,7 @@
 //! Product `cr`, version 2018-12-01, and of 2016-06-07 what gives out credentials: one file for each sort of thing that
 //! its actions are about.
 
+mod passwords;
 mod tokens;
 
 use axum::response::Response;
@@ -15,12 +16,13 @@ use super::super::edge::Visit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Token(tokens::Operation),
+    Password(passwords::Operation),
 }
 
 impl Operation {
     /// Returns the operation of an action of 2018-12-01.
     pub(super) fn of_action(action: &str) -> Option<Self> {
-        tokens::Operation::named(action).map(Self::Token)
+        tokens::Operation::named(action).map(Self::Token).or_else(|| passwords::Operation::named(action).map(Self::Password))
     }
 
     /// Returns the operation of a path of 2016-06-07.
@@ -32,6 +34,7 @@ impl Operation {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.name(),
+            Self::Password(operation) => operation.name(),
         }
     }
 
@@ -39,6 +42,7 @@ impl Operation {
     pub(super) fn throttle(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.throttle(),
+            Self::Password(operation) => operation.throttle(),
         }
     }
 
@@ -46,6 +50,7 @@ impl Operation {
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
         match self {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
+            Self::Password(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }

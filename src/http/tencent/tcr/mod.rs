@@ -1,5 +1,6 @@
 //! Product `tcr`, version 2019-09-24: one file for each sort of thing that its actions are about.
 
+mod service_accounts;
 mod tokens;
 
 use axum::response::Response;
@@ -14,18 +15,20 @@ use super::parameters::Parameters;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Token(tokens::Operation),
+    ServiceAccount(service_accounts::Operation),
 }
 
 impl Operation {
     /// Returns the operation of an action's exact name.
     pub(super) fn named(action: &str) -> Option<Self> {
-        tokens::Operation::named(action).map(Self::Token)
+        tokens::Operation::named(action).map(Self::Token).or_else(|| service_accounts::Operation::named(action).map(Self::ServiceAccount))
     }
 
     /// Returns the action's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.name(),
+            Self::ServiceAccount(operation) => operation.name(),
         }
     }
 
@@ -33,6 +36,7 @@ impl Operation {
     pub(super) fn throttle(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.throttle(),
+            Self::ServiceAccount(operation) => operation.throttle(),
         }
     }
 
@@ -40,6 +44,7 @@ impl Operation {
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
+            Self::ServiceAccount(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }
