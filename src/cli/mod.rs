@@ -7,6 +7,7 @@ mod access_key;
 mod account;
 mod audit;
 mod credential;
+mod data;
 mod group;
 mod instance;
 mod oidc_provider;
@@ -103,6 +104,8 @@ enum Command {
     Audit(audit::Command),
     /// Write what a registry needs to trust an instance's tokens.
     RegistryConfig(registry_config::Command),
+    #[command(flatten)]
+    Data(data::Command),
 }
 
 /// One thing of an account's, by its name.
@@ -182,6 +185,7 @@ impl Cli {
         match command {
             Command::Serve { listen } => return Ok(serve::serve(&settings, &global.data_dir, listen).await?),
             Command::Quickstart(options) => return Ok(quickstart::run(&settings, &global.data_dir, &options).await?),
+            Command::Data(command) => return data::run(&settings, &global.data_dir, command, &Output::new(global.output)).await,
             _ => {}
         }
         let service = open(&settings, &global.data_dir, Open::Command).await?;
@@ -200,7 +204,7 @@ impl Cli {
             Command::Credential(command) => credential::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::RegistryConfig(command) => registry_config::run(&context, command).await,
-            Command::Serve { .. } | Command::Quickstart(_) => Ok(()),
+            Command::Serve { .. } | Command::Quickstart(_) | Command::Data(_) => Ok(()),
         };
         context.service.close().await;
         Ok(done?)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit::Line;
+use super::rights::explain_account;
 use super::{Caller, RequestContext, Service};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
@@ -58,6 +59,7 @@ impl Service {
                 granted.push(held);
             }
         }
+        self.log_denials(caller, scopes, &granted, context).await?;
         let room = self.audit.reserve()?;
         let now = self.now();
         let access: Vec<Access> = granted
@@ -95,6 +97,51 @@ impl Service {
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
 
+    /// Says in the log what of the scopes was not granted, and why: the client hears nothing but less in its token.
+    async fn log_denials(&self, caller: &Caller, asked: &[Scope], granted: &[Scope], context: &RequestContext) -> Result<()> {
+        let instance = caller.registry_instance()?;
+        // What strangers don't get is no news.
+        let Some(principal) = caller.principal().map(ToString::to_string).or_else(|| caller.service_account().and(caller.audit_name()))
+        else {
+            return Ok(());
+        };
+        for scope in asked {
+            let same = |held: &&Scope| held.resource_type == scope.resource_type && held.name == scope.name;
+            let held = granted.iter().find(same).map(|held| &held.actions);
+            for action in scope.actions.iter().filter(|action| **action != Action::All) {
+                if held.is_some_and(|held| held.contains(action)) {
+                    continue;
+                }
+                let why = if everything(&scope.resource_type, &scope.name).contains(action) {
+                    match caller.service_account() {
+                        Some(account) => explain_account(account, permission(*action, scope), &scope.name).reason,
+                        None => self.why(caller, &self.request_for(*action, scope, instance, context)).await?,
+                    }
+                } else {
+                    "nobody can do that to such a thing".to_owned()
+                };
+                tracing::info!(
+                    request_id = context.request_id,
+                    %principal,
+                    instance = instance.id.as_str(),
+                    action = action.name(),
+                    resource = %scope.name.escape_debug(),
+                    "denied: {why}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what is asked of policies when a token is to allow an action.
+    fn request_for<'a>(&self, action: Action, asked: &'a Scope, instance: &'a Instance, context: &RequestContext) -> Request<'a> {
+        let resource = match asked.resource_type {
+            ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
+            _ => Resource::Instance(instance.into()),
+        };
+        Request { permission: permission(action, asked), resource, context: self.policy_context(context) }
+    }
+
     /// Returns what `caller` holds of `asked`.
     async fn held(&self, caller: &Caller, instance: &Instance, asked: &Scope, context: &RequestContext) -> Result<Scope> {
         let mut wanted = asked.actions.clone();
@@ -116,15 +163,11 @@ impl Service {
 
     /// Tells whether `caller` may do this: a service account by its own permissions, everybody else by policies.
     async fn holds(&self, caller: &Caller, instance: &Instance, action: Action, asked: &Scope, context: &RequestContext) -> Result<bool> {
-        let in_repository = asked.resource_type == ResourceType::Repository && !asked.name.is_empty();
         if let Some(account) = caller.service_account() {
-            let needed = account_action(action).filter(|_| in_repository);
+            let needed = account_action(action).filter(|_| asked.resource_type == ResourceType::Repository);
             return Ok(needed.is_some_and(|needed| account.may(needed, &asked.name)));
         }
-        let instance_of = instance.into();
-        let resource =
-            if in_repository { Resource::Repository { instance: instance_of, path: &asked.name } } else { Resource::Instance(instance_of) };
-        let request = Request { permission: permission(action, asked), resource, context: self.policy_context(context) };
+        let request = self.request_for(action, asked, instance, context);
         Ok(caller.is_of(instance.account) && self.decide(caller, &request).await? == Outcome::Allowed)
     }
 
@@ -163,7 +206,7 @@ fn permission(action: Action, asked: &Scope) -> Permission {
 }
 
 /// Returns what a service account needs for an action on a repository; for some, nothing that it can be given suffices.
-pub(super) fn account_action(action: Action) -> Option<AccountAction> {
+fn account_action(action: Action) -> Option<AccountAction> {
     match action {
         Action::Pull => Some(AccountAction::Pull),
         Action::Push => Some(AccountAction::Push),

@@ -10,7 +10,7 @@ use crate::domain::error::Denial;
 use crate::domain::identity::UserState;
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
-use crate::domain::service_account::{AccountAction, ServiceAccountState};
+use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccountState};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
 use crate::policy::{self, Context, Decision, Document, Language, Limits, Missed, NamedDocument, Outcome, Permission, Request, Resource};
@@ -53,8 +53,6 @@ pub(super) enum Holder {
     Root,
     /// What these allow is.
     Policies(Arc<Rights>),
-    /// Nothing is.
-    Nobody,
 }
 
 impl Service {
@@ -75,29 +73,47 @@ impl Service {
 
     /// Decides for a caller; what has no policies and isn't root is denied.
     pub(super) async fn decide(&self, caller: &Caller, request: &Request<'_>) -> Result<Outcome> {
-        let holder = match caller.principal() {
-            Some(principal) => self.holder(principal).await?,
-            None if caller.require_operator().is_ok() => Holder::Root,
-            None => Holder::Nobody,
+        let weigh = |identity: Option<&[NamedDocument<'_>]>, session: Option<&[NamedDocument<'_>]>, request: &Request<'_>| match identity {
+            Some(identity) => policy::decide_session(identity, session, request).outcome,
+            None => policy::decide(session.unwrap_or_default(), request).outcome,
         };
+        self.weigh(caller, request, Outcome::Allowed, Outcome::DeniedImplicitly, weigh).await
+    }
+
+    /// Says why a caller may or may not do something; for the log.
+    pub(super) async fn why(&self, caller: &Caller, request: &Request<'_>) -> Result<String> {
+        let weigh = |identity: Option<&[NamedDocument<'_>]>, session: Option<&[NamedDocument<'_>]>, request: &Request<'_>| match identity {
+            Some(identity) => reason(&policy::explain_session(identity, session, request)),
+            None => reason(&policy::explain(session.unwrap_or_default(), request)),
+        };
+        self.weigh(caller, request, "root may".to_owned(), "it has no policies".to_owned(), weigh).await
+    }
+
+    /// Gathers what policies say of a caller, and lets `weigh` judge by them: those of its own (none of a root,
+    /// which may do everything), and its session's, if it has one.
+    async fn weigh<T>(
+        &self,
+        caller: &Caller,
+        request: &Request<'_>,
+        everything: T,
+        nothing: T,
+        weigh: impl FnOnce(Option<&[NamedDocument<'_>]>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
+    ) -> Result<T> {
         let session = caller.session_policy();
-        let named = match caller.principal() {
-            Some(principal) if session.is_some() || matches!(holder, Holder::Policies(_)) => self.principal_name(principal).await?,
-            _ => None,
+        let Some(principal) = caller.principal() else {
+            return Ok(if caller.require_operator().is_ok() { everything } else { nothing });
         };
-        let arn = named.as_ref().map(ram_arn);
+        let holder = self.holder(principal).await?;
+        if session.is_none() && matches!(holder, Holder::Root) {
+            return Ok(everything);
+        }
+        let arn = self.principal_name(principal).await?.as_ref().map(ram_arn);
         let request = &Request { context: Context { principal_arn: arn.as_deref(), ..request.context.clone() }, ..request.clone() };
+        let session = session.map(|document| [NamedDocument { name: "session policy", owner: principal.account(), document }]);
+        let session = session.as_ref().map(<[_; 1]>::as_slice);
         Ok(match &holder {
-            Holder::Nobody => Outcome::DeniedImplicitly,
-            Holder::Root if session.is_none() => Outcome::Allowed,
-            Holder::Root => {
-                let owner = caller.principal().map(Principal::account).ok_or_else(|| super::unexpected("a session of nobody"))?;
-                policy::decide(&session_document(owner, session), request).outcome
-            }
-            Holder::Policies(rights) => {
-                let session = session.map(|document| session_document(rights.owner, Some(document)));
-                policy::decide_session(&rights.named(), session.as_deref(), request).outcome
-            }
+            Holder::Root => weigh(None, session, request),
+            Holder::Policies(rights) => weigh(Some(&rights.named()), session, request),
         })
     }
 
@@ -188,22 +204,28 @@ impl Service {
         if own.id != instance.id {
             return denied("the service account logs in to another instance");
         }
-        let needed = match permission {
-            Permission::Pull => AccountAction::Pull,
-            Permission::Push => AccountAction::Push,
-            _ => return denied("a service account may pull and push, and nothing else"),
-        };
-        let Some((namespace, _)) = path.split_once('/') else {
-            return denied("a service account's permissions are for the repositories of namespaces, written INSTANCE/NAMESPACE/NAME");
-        };
-        let action = permission.name(Language::Cam);
-        Ok(if service_account.may(needed, path) {
-            Explained { allowed: true, reason: format!("allowed by its permissions in namespace {namespace}, which have {action}") }
-        } else if service_account.permissions.contains_key(namespace) {
-            Explained { allowed: false, reason: format!("its permissions in namespace {namespace} lack {action}") }
-        } else {
-            Explained { allowed: false, reason: format!("it has no permissions in namespace {namespace}") }
-        })
+        Ok(explain_account(&service_account, permission, path))
+    }
+}
+
+/// Says why the permissions of a service account that may log in allow something, or don't.
+pub(super) fn explain_account(account: &ServiceAccount, permission: Permission, path: &str) -> Explained {
+    let denied = |reason: String| Explained { allowed: false, reason };
+    let needed = match permission {
+        Permission::Pull => AccountAction::Pull,
+        Permission::Push => AccountAction::Push,
+        _ => return denied("a service account may pull and push, and nothing else".to_owned()),
+    };
+    let Some((namespace, _)) = path.split_once('/') else {
+        return denied("a service account's permissions are for repositories in namespaces, such as team/app".to_owned());
+    };
+    let action = permission.name(Language::Cam);
+    if account.may(needed, path) {
+        Explained { allowed: true, reason: format!("allowed by its permissions in namespace {namespace}, which have {action}") }
+    } else if account.permissions.contains_key(namespace) {
+        denied(format!("its permissions in namespace {namespace} lack {action}"))
+    } else {
+        denied(format!("it has no permissions in namespace {namespace}"))
     }
 }
 
@@ -231,10 +253,6 @@ fn reason(explanation: &policy::Explanation<'_>) -> String {
         }
         _ => "no statement allows it: no policy that is attached says anything of it".to_owned(),
     }
-}
-
-fn session_document(owner: AccountId, document: Option<&Document>) -> Vec<NamedDocument<'_>> {
-    document.map(|document| NamedDocument { name: "session policy", owner, document }).into_iter().collect()
 }
 
 /// Says that the caller may not do this.

@@ -9,6 +9,7 @@ mod errors;
 mod guarantees;
 mod harness;
 mod issuer;
+mod keyless;
 mod layers;
 mod oidc;
 mod passwords;
