@@ -5,8 +5,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use transire::domain::clock::{SystemClock, SystemRandom};
+use transire::domain::namespace::{Namespace, NamespaceId, Severity, Visibility};
 use transire::domain::secret::Secret;
+use transire::domain::switch::Switch;
 use transire::service::{Caller, InstanceChoice};
+use transire::store::namespace::Contents;
+use transire::store::{self, Location, Open, Operation, Part, Store, Write};
 
 use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
 use crate::rights::{account, app_of_user, cam, granted};
@@ -439,4 +444,53 @@ async fn the_operator_hears_what_one_may_do_and_that_nothing_of_it_can_be_revoke
         let unknown = unknown.parse().unwrap();
         assert!(app.service.explain(&operator, &unknown, "pull".parse().unwrap(), &own, "team/app", &context()).await.is_err());
     }
+}
+
+/// Opens the app's data once more, as another process does.
+async fn another_process(app: &App) -> Store {
+    let place = Location::Directory(app.database().parent().unwrap().to_owned());
+    Store::open(&place, Open::Command, &SystemClock, &SystemRandom).await.unwrap()
+}
+
+fn write(part: Part) -> Write {
+    Write::new(Operation::new(&SystemRandom, NOW)).then(part)
+}
+
+#[tokio::test]
+async fn a_deleted_namespace_takes_the_permissions_in_it_along_and_an_instance_its_accounts() {
+    let app = App::new().await;
+    let password = Secret::new(app.create_robot(&json!({})).await);
+    let elsewhere = another_process(&app).await;
+    let team = Namespace {
+        id: NamespaceId::random(&SystemRandom),
+        number: Namespace::random_number(&SystemRandom),
+        instance: app.instance.id.clone(),
+        name: "team".to_owned(),
+        visibility: Visibility::Private,
+        auto_create_repository: Switch::On,
+        default_visibility: Visibility::Private,
+        default_tag_immutability: Switch::Off,
+        auto_scan: Switch::Off,
+        prevent_vulnerable: Switch::Off,
+        severity: Severity::High,
+        allowed_cves: Vec::new(),
+        created_at: NOW,
+        modified_at: NOW,
+    };
+    elsewhere.apply(write(store::namespace::insert(&team, 10))).await.unwrap();
+    app.service.catch_up().await.unwrap();
+    assert_eq!(granted(&app, "tcr$robot", &password, "repository:team/app:pull").await, "repository:team/app:pull");
+    elsewhere.apply(write(store::namespace::delete(&team, Contents::MustBeGone))).await.unwrap();
+    app.service.catch_up().await.unwrap();
+    // Its successor of the same name is somebody else's.
+    elsewhere.apply(write(store::namespace::insert(&team, 10))).await.unwrap();
+    assert_eq!(granted(&app, "tcr$robot", &password, "repository:team/app:pull").await, "");
+    assert_eq!(app.status("tcr$robot", password.expose()).await, 200);
+    assert_eq!(app.reset_login_password("Passw0rd-EXAMPLE").await.status, 200);
+    assert_eq!(app.status("acme", "Passw0rd-EXAMPLE").await, 200);
+
+    elsewhere.apply(write(store::instance::delete(account(), &app.instance.id, Contents::GoToo, NOW))).await.unwrap();
+    app.service.catch_up().await.unwrap();
+    assert_eq!(app.status("tcr$robot", password.expose()).await, 401);
+    assert_eq!(app.status("acme", "Passw0rd-EXAMPLE").await, 401);
 }
