@@ -158,6 +158,10 @@ pub struct Limits {
     pub refusals_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
+    /// Passwords that people chose, hashed at once: each takes a core for some 20 milliseconds, and 19 MiB.
+    pub password_threads: usize,
+    /// Passwords that wait for that; whoever comes beyond them is told to come again.
+    pub password_queue: usize,
     /// The largest body, in bytes.
     pub body_bytes: usize,
     /// The largest body of a TC3 request, in bytes; Tencent's own limit is 10 MB.
@@ -182,6 +186,8 @@ impl Default for Limits {
             refusals_per_second: 20,
             refusals_burst: 200,
             nonces_per_access_key: 65_536,
+            password_threads: 4,
+            password_queue: 32,
             body_bytes: 1 << 20,
             tc3_body_bytes: 1 << 20,
             bodies_in_flight_bytes: 64 << 20,
@@ -386,7 +392,12 @@ impl Settings {
         if postgres.connections == 0 || postgres.connect_seconds == 0 || postgres.statement_seconds == 0 {
             return Err(Error::misconfigured("postgres: with 0 connections or seconds nothing could be done"));
         }
-        if limits.requests_per_second == 0 || limits.refusals_per_second == 0 || limits.refusals_burst == 0 || limits.audit_queue == 0 {
+        if limits.requests_per_second == 0
+            || limits.refusals_per_second == 0
+            || limits.refusals_burst == 0
+            || limits.audit_queue == 0
+            || limits.password_threads == 0
+        {
             return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
         }
         Ok(())

@@ -78,6 +78,8 @@ fn service_settings(settings: &Settings) -> service::Settings {
         refusals_per_second: limits.refusals_per_second,
         refusals_burst: limits.refusals_burst,
         nonces_per_access_key: limits.nonces_per_access_key,
+        password_threads: limits.password_threads,
+        password_queue: limits.password_queue,
         outgoing: service::Outgoing {
             allow_http: settings.outgoing.allow_http,
             allow_private_addresses: settings.outgoing.allow_private_addresses,

@@ -23,7 +23,8 @@ pub(super) enum Command {
         #[arg(long)]
         until: Option<String>,
         /// Only what this principal did: 100000000001:root, 100000000001:user/NAME, or as the list has it,
-        /// 100000000001:user#ID, which stays when the user is gone.
+        /// 100000000001:user#ID, which stays when the user is gone; of a service account
+        /// 100000000001:service-account/INSTANCE/NAME.
         #[arg(long)]
         principal: Option<String>,
     },
@@ -36,10 +37,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     // A line may be written while this runs, and by a clock that is a little ahead.
     let until = until.map_or(Ok(now.plus(DAY)), |until| parse_time("until", &until, now))?;
     let principal = match principal {
-        Some(text) => Some(context.service.principal(&context.operator, &text).await?),
+        Some(text) => Some(context.service.audited_principal(&context.operator, &text).await?),
         None => None,
     };
-    let rows = context.service.audit_lines(&context.operator, since, until, principal.as_ref()).await?;
+    let rows = context.service.audit_lines(&context.operator, since, until, principal.as_deref()).await?;
     let columns = ["at", "action", "outcome", "principal", "service", "credential_id", "address", "request_id", "detail"];
     context.output.list(&columns, rows.into_iter().map(row).collect())
 }

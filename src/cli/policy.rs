@@ -71,7 +71,7 @@ pub(super) struct TargetName {
 
 #[derive(Args)]
 pub(super) struct Explain {
-    /// Who: ACCOUNT:root, ACCOUNT:user/NAME or ACCOUNT:role/NAME.
+    /// Who: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME or ACCOUNT:service-account/INSTANCE/NAME.
     #[arg(long)]
     principal: PrincipalName,
     /// What: pull, push, delete, or an action's name such as tcr:CreateInstanceToken.

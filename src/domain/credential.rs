@@ -233,7 +233,7 @@ pub struct FixedPassword {
     pub principal: Principal,
     /// Its stored form.
     pub hash: PasswordHash,
-    /// What refresh tokens got with it name; a new password and the end of it raise it.
+    /// What a remembered log-in names; a new password and the end of it raise it.
     pub generation: i64,
     /// When it was chosen.
     pub changed_at: Timestamp,

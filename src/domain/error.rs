@@ -60,6 +60,8 @@ pub enum ErrorKind {
     },
     /// More work is in flight than the service takes on.
     Overloaded,
+    /// More passwords wait to be hashed than may.
+    PasswordsBusy,
     /// The request is larger than is allowed.
     RequestTooLarge {
         /// The largest body, in bytes.

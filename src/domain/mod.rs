@@ -19,6 +19,7 @@ pub mod identity;
 pub mod instance;
 pub mod name;
 pub mod namespace;
+pub mod password;
 pub mod principal;
 pub mod repository;
 pub mod scope;

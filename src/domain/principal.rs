@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::instance::InstanceId;
 use super::{Error, Result};
 
 /// The largest number that an id may be: 18 digits, as Alibaba's longest.
@@ -144,7 +145,8 @@ impl FromStr for Principal {
     }
 }
 
-/// How people write a principal: `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:role/NAME`.
+/// How people write a principal: `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:role/NAME`, and a service account
+/// `ACCOUNT:service-account/INSTANCE/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrincipalName {
     /// The account itself.
@@ -153,13 +155,15 @@ pub enum PrincipalName {
     User(AccountId, String),
     /// The role of this name.
     Role(AccountId, String),
+    /// The service account of this name, without `tcr$`, of an instance.
+    ServiceAccount(AccountId, InstanceId, String),
 }
 
 impl PrincipalName {
     /// Returns the account that it names.
     pub fn account(&self) -> AccountId {
         match self {
-            Self::Root(account) | Self::User(account, _) | Self::Role(account, _) => *account,
+            Self::Root(account) | Self::User(account, _) | Self::Role(account, _) | Self::ServiceAccount(account, ..) => *account,
         }
     }
 }
@@ -170,6 +174,7 @@ impl fmt::Display for PrincipalName {
             Self::Root(account) => write!(f, "{account}:root"),
             Self::User(account, name) => write!(f, "{account}:user/{name}"),
             Self::Role(account, name) => write!(f, "{account}:role/{name}"),
+            Self::ServiceAccount(account, instance, name) => write!(f, "{account}:service-account/{instance}/{name}"),
         }
     }
 }
@@ -178,14 +183,25 @@ impl FromStr for PrincipalName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let malformed =
-            || Error::invalid_parameter("principal", "a principal is written ACCOUNT:root, ACCOUNT:user/NAME or ACCOUNT:role/NAME");
+        let malformed = || {
+            Error::invalid_parameter(
+                "principal",
+                "a principal is written ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME or ACCOUNT:service-account/INSTANCE/NAME, \
+                 with the instance's tcr- id",
+            )
+        };
         let (account, rest) = text.split_once(':').ok_or_else(malformed)?;
         let account: AccountId = account.parse()?;
         match rest.split_once('/') {
             None if rest == "root" => Ok(Self::Root(account)),
             Some(("user", name)) if !name.is_empty() => Ok(Self::User(account, name.to_owned())),
             Some(("role", name)) if !name.is_empty() => Ok(Self::Role(account, name.to_owned())),
+            Some(("service-account", rest)) => match rest.split_once('/') {
+                Some((instance, name)) if !name.is_empty() => {
+                    Ok(Self::ServiceAccount(account, instance.parse().map_err(|_| malformed())?, name.to_owned()))
+                }
+                _ => Err(malformed()),
+            },
             _ => Err(malformed()),
         }
     }
@@ -222,10 +238,20 @@ mod tests {
 
     #[test]
     fn the_name_of_a_principal_prints_and_parses_back() {
-        for text in ["100000000001:root", "100000000001:user/ci", "100000000001:role/puller"] {
+        for text in
+            ["100000000001:root", "100000000001:user/ci", "100000000001:role/puller", "100000000001:service-account/tcr-0example/robot"]
+        {
             assert_eq!(text.parse::<PrincipalName>().unwrap().to_string(), text);
         }
-        for bad in ["", "100000000001", "100000000001:user/", "100000000001:user#2", "100000000001:group/x"] {
+        for bad in [
+            "",
+            "100000000001",
+            "100000000001:user/",
+            "100000000001:user#2",
+            "100000000001:group/x",
+            "100000000001:service-account/robot",
+            "100000000001:service-account/tcr-0example/",
+        ] {
             assert!(bad.parse::<PrincipalName>().is_err(), "{bad:?} was taken for a principal's name");
         }
     }

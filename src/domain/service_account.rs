@@ -22,7 +22,7 @@ text_id!(
 pub const PASSWORD_PATTERN: &str = r"\btrsa[A-Za-z0-9]{28}\b";
 
 /// What passwords made for service accounts begin with: all of them is letters and digits, as their contract has it.
-const PREFIX: &str = "trsa";
+pub(super) const PREFIX: &str = "trsa";
 /// How many characters a made password has, prefix and checksum with it.
 const PASSWORD_LENGTH: usize = 32;
 /// How many of them are random: 131 bits.
@@ -128,7 +128,7 @@ pub struct ServiceAccount {
     pub secret: AccountSecret,
     /// Whether it may log in.
     pub state: ServiceAccountState,
-    /// What refresh tokens got with it name; a new password and disabling raise it.
+    /// What a remembered log-in names; a new password and disabling raise it.
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -145,6 +145,17 @@ impl ServiceAccount {
     /// Returns the username that it logs in with.
     pub fn username(&self) -> String {
         format!("{}{}", Self::PREFIX, self.name)
+    }
+
+    /// Tells whether it may log in.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.state == ServiceAccountState::Active && now < self.expires_at
+    }
+
+    /// Tells whether it may do this to the repository `path`, whose namespace is what stands before the first `/`.
+    pub fn may(&self, action: AccountAction, path: &str) -> bool {
+        let permitted = path.split_once('/').and_then(|(namespace, _)| self.permissions.get(namespace));
+        permitted.is_some_and(|actions| actions.contains(&action))
     }
 
     /// Returns the name without the prefix, which callers leave out or not.

@@ -8,6 +8,7 @@ macro_rules! operations {
         /// What can be called.
         $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $(#[$attribute])*
         pub(in super::super) enum Operation {
             $($name),+
         }

@@ -143,7 +143,9 @@ fn status(kind: &ErrorKind) -> StatusCode {
         ErrorKind::AlreadyExists { .. } | ErrorKind::QuotaExceeded { .. } | ErrorKind::PreconditionFailed { .. } => StatusCode::CONFLICT,
         ErrorKind::RequestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull | ErrorKind::AddressThrottled { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull | ErrorKind::AddressThrottled { .. } | ErrorKind::PasswordsBusy => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         ErrorKind::Overloaded | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Misconfigured | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

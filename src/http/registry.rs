@@ -270,7 +270,9 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         }
         ErrorKind::RequestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", None),
         ErrorKind::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "INVALID_REQUEST", None),
-        ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", Some(1)),
+        ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull | ErrorKind::PasswordsBusy => {
+            (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", Some(1))
+        }
         ErrorKind::AddressThrottled { retry_after_seconds } => {
             (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", Some(*retry_after_seconds))
         }

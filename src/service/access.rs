@@ -17,9 +17,11 @@ use crate::domain::credential::{self, Cloud, CredentialId, CredentialState, Long
 use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::{User, UserState};
 use crate::domain::instance::Instance;
+use crate::domain::password::may_be_chosen;
 use crate::domain::principal::{AccountId, Principal, UserId};
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
+use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Document, Limits};
 use crate::sign::{self, SigningSecret};
@@ -38,6 +40,10 @@ enum Identity {
     InSession(Box<OpenSession>),
     /// A registry log-in with a credential that says this.
     LoggedIn { instance: Arc<Instance>, grant: Grant, session_policy: Option<Box<Document>>, refresh_token: Option<Secret> },
+    /// A registry log-in with the principal's own fixed password.
+    WithPassword { instance: Arc<Instance>, principal: Principal },
+    /// A registry log-in of a service account, which acts for nobody else.
+    ServiceAccount { instance: Arc<Instance>, account: Arc<ServiceAccount> },
     /// The bearer of an OpenID Connect token.
     Bearer(Box<Bearer>),
     /// A registry client without a credential.
@@ -83,7 +89,8 @@ impl Caller {
             Identity::Signed(key) => Some(&key.principal),
             Identity::InSession(open) => Some(&open.session.principal),
             Identity::LoggedIn { grant, .. } => Some(&grant.principal),
-            Identity::Bearer(_) | Identity::Anonymous { .. } | Identity::Operator => None,
+            Identity::WithPassword { principal, .. } => Some(principal),
+            Identity::ServiceAccount { .. } | Identity::Bearer(_) | Identity::Anonymous { .. } | Identity::Operator => None,
         }
     }
 
@@ -121,7 +128,27 @@ impl Caller {
 
     /// Returns the account that the call is of, or is made to.
     pub(super) fn account(&self) -> Option<AccountId> {
-        self.bearer().map(|bearer| bearer.account).or_else(|| self.principal().map(Principal::account))
+        match &self.identity {
+            Identity::Bearer(bearer) => Some(bearer.account),
+            Identity::ServiceAccount { instance, .. } => Some(instance.account),
+            _ => self.principal().map(Principal::account),
+        }
+    }
+
+    /// Returns the service account that logged in: what it may do, its own permissions say, and no policy.
+    pub(super) fn service_account(&self) -> Option<&ServiceAccount> {
+        match &self.identity {
+            Identity::ServiceAccount { account, .. } => Some(account),
+            _ => None,
+        }
+    }
+
+    /// Returns whom a token is for: the principal's numeric id, or the service account's username; empty for nobody.
+    pub(super) fn subject(&self) -> String {
+        match self.service_account() {
+            Some(account) => account.username(),
+            None => self.principal().map(Principal::numeric_id).unwrap_or_default(),
+        }
     }
 
     /// Returns what narrows the rights of the session that the call, or its credential, came from.
@@ -129,14 +156,22 @@ impl Caller {
         match &self.identity {
             Identity::InSession(open) => open.policy.as_ref(),
             Identity::LoggedIn { session_policy, .. } => session_policy.as_deref(),
-            Identity::Signed(_) | Identity::Bearer(_) | Identity::Anonymous { .. } | Identity::Operator => None,
+            Identity::Signed(_)
+            | Identity::WithPassword { .. }
+            | Identity::ServiceAccount { .. }
+            | Identity::Bearer(_)
+            | Identity::Anonymous { .. }
+            | Identity::Operator => None,
         }
     }
 
     /// Returns the instance that a registry client logged in to.
     pub(super) fn registry_instance(&self) -> Result<&Arc<Instance>> {
         match &self.identity {
-            Identity::LoggedIn { instance, .. } | Identity::Anonymous { instance } => Ok(instance),
+            Identity::LoggedIn { instance, .. }
+            | Identity::WithPassword { instance, .. }
+            | Identity::ServiceAccount { instance, .. }
+            | Identity::Anonymous { instance } => Ok(instance),
             _ => Err(Error::unsupported("Only a registry client can do this.")),
         }
     }
@@ -179,6 +214,9 @@ impl Caller {
             (Identity::Operator, _) => Some("operator".to_owned()),
             (Identity::Bearer(bearer), _) => {
                 Some(format!("{}:oidc-provider/{}/{}", bearer.account, bearer.provider, bearer.identity.subject))
+            }
+            (Identity::ServiceAccount { instance, account }, _) => {
+                Some(format!("{}:service-account/{}/{}", instance.account, instance.id, account.name))
             }
             (_, principal) => principal.map(|principal| principal.to_string()),
         }
@@ -318,6 +356,17 @@ impl Service {
     }
 
     async fn log_in_by_password(&self, instance: Option<Arc<Instance>>, username: &str, secret: &Secret) -> Result<Identity> {
+        // Apart: what hashes slowly is large, and sealed credentials come far more often.
+        if let Some(name) = username.strip_prefix(ServiceAccount::PREFIX) {
+            let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret)).await?;
+            let instance = instance.ok_or_else(Error::bad_credentials)?;
+            return Ok(Identity::ServiceAccount { instance, account });
+        }
+        if may_be_chosen(secret.expose()) {
+            let principal = Box::pin(self.principal_of(instance.as_deref(), username, secret)).await?;
+            let instance = instance.ok_or_else(Error::bad_credentials)?;
+            return Ok(Identity::WithPassword { instance, principal });
+        }
         let now = self.now();
         let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
             let stored = self.directory.credential(&self.store, &id).await?;
@@ -397,7 +446,7 @@ impl Service {
     }
 
     /// Returns what a credential of this principal stands on first: the principal itself, if it may act.
-    async fn principal_ground(&self, principal: &Principal) -> Result<Option<(Ground, i64)>> {
+    pub(super) async fn principal_ground(&self, principal: &Principal) -> Result<Option<(Ground, i64)>> {
         Ok(match principal {
             Principal::Root(id) => self.directory.account(&self.store, *id).await?.map(|account| (Ground::Root(*id), account.generation)),
             Principal::User(_, id) => self.active_user(*id).await?.map(|user| (Ground::User(*id), user.generation)),
@@ -424,6 +473,7 @@ impl Service {
                 | ErrorKind::Internal
                 | ErrorKind::NonceMemoryFull
                 | ErrorKind::Overloaded
+                | ErrorKind::PasswordsBusy
                 | ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable }
         );
         if !ours {

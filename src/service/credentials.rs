@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
 use super::audit::Line;
-use super::{Caller, RequestContext, Service};
+use super::{Caller, Listed, Page, RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
 use crate::domain::instance::{AnyInstanceId, CriId, Instance, InstanceId};
@@ -20,8 +20,6 @@ use crate::token::{Grant, Session};
 
 /// The life of a long-term credential: 3650 days, as Tencent's contract has it.
 const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
-/// How many long-term credentials an instance may have; the clouds document no number.
-const MOST_LONG_TERM: u32 = 10_000;
 /// The longest life of a temporary credential: 24 hours, as Alibaba's contract has it.
 const LONGEST_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -160,7 +158,8 @@ impl Service {
             .instance(&instance)
             .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
-        self.store.apply(self.write().then(store::credential::insert(&stored, MOST_LONG_TERM)).audit(&line.row(&*self.random))).await?;
+        let insert = store::credential::insert(&stored, self.settings.quotas.long_term_credentials);
+        self.store.apply(self.write().then(insert).audit(&line.row(&*self.random))).await?;
         Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
     }
 
@@ -168,6 +167,34 @@ impl Service {
     pub async fn credentials(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<Vec<LongTermCredential>> {
         let instance = self.permitted_instance(caller, choice, Permission::ListLongTerm, context).await?;
         store::credential::list(&self.store, &instance.id).await
+    }
+
+    /// Lists a part of the long-term credentials of an instance, the newest first.
+    pub async fn credential_page(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        page: Page,
+        context: &RequestContext,
+    ) -> Result<Listed<LongTermCredential>> {
+        let instance = self.permitted_instance(caller, choice, Permission::ListLongTerm, context).await?;
+        store::credential::list_page(&self.store, &instance.id, page).await
+    }
+
+    /// Replaces what is written about a long-term credential.
+    pub async fn set_credential_description(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        id: &CredentialId,
+        description: &str,
+        context: &RequestContext,
+    ) -> Result<()> {
+        name::check_description("Desc", description)?;
+        let instance = self.permitted_instance(caller, choice, Permission::ModifyLongTerm, context).await?;
+        self.check_is_of(id, &instance).await?;
+        let line = self.line("credential.describe", caller, context).credential(id).instance(&instance);
+        self.change(store::credential::set_description(id, description), line).await
     }
 
     /// Disables or enables a long-term credential.

@@ -11,19 +11,20 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::domain::allow_list::AllowList;
-use crate::domain::credential::{CredentialId, LongTermCredential};
+use crate::domain::credential::{CredentialId, FixedPassword, LongTermCredential};
 use crate::domain::identity::{OidcProvider, Role, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
 use crate::domain::namespace::Visibility;
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
+use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, allow_list, credential, instance, oidc_provider, repository, role, tag, user};
+use crate::store::{Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, tag, user};
 use crate::token::MasterKey;
 
 use super::namespaces::{self, Namespaces};
@@ -87,10 +88,16 @@ pub(super) struct Directory {
     tags: Cache<InstanceId, Arc<Vec<Tag>>>,
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
     users: Cache<UserId, Arc<User>>,
+    /// By `ACCOUNT/NAME`.
+    users_by_name: Cache<String, Arc<User>>,
     roles: Cache<RoleId, Arc<Role>>,
     rights: Cache<Holder, Arc<Rights>>,
     /// By what the feed calls them.
     oidc_providers: Cache<String, Arc<OidcProvider>>,
+    /// By what the feed calls them: their instance's id comes first.
+    service_accounts: Cache<String, Arc<ServiceAccount>>,
+    /// By what the feed calls them: their instance's id comes first.
+    fixed_passwords: Cache<String, Arc<FixedPassword>>,
     /// How often something was dropped; a fill is kept only while it is what it was before the fill.
     drops: Mutex<u64>,
     /// The position in the change feed up to which this process obeys.
@@ -121,9 +128,12 @@ impl Directory {
             tags: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
             users: Cache::new(CAPACITY),
+            users_by_name: Cache::new(CAPACITY),
             roles: Cache::new(CAPACITY),
             rights: Cache::new(CAPACITY),
             oidc_providers: Cache::new(OIDC_CAPACITY),
+            service_accounts: Cache::new(CAPACITY),
+            fixed_passwords: Cache::new(CAPACITY),
             drops: Mutex::new(0),
             position: AtomicI64::new(position),
             key_changes: AtomicU64::new(0),
@@ -215,6 +225,27 @@ impl Directory {
 
     pub(super) async fn user(&self, store: &Store, id: UserId) -> Result<Option<Arc<User>>> {
         self.entry(&self.users, &id, async || user::find(store, id).await).await
+    }
+
+    pub(super) async fn user_by_name(&self, store: &Store, account: AccountId, name: &str) -> Result<Option<Arc<User>>> {
+        let key = format!("{account}/{name}");
+        self.entry(&self.users_by_name, key.as_str(), async || user::find_by_name(store, account, name).await).await
+    }
+
+    /// Returns a service account by its name, without the prefix.
+    pub(super) async fn service_account(&self, store: &Store, instance: &InstanceId, name: &str) -> Result<Option<Arc<ServiceAccount>>> {
+        let id = format!("{instance}/{name}");
+        self.entry(&self.service_accounts, id.as_str(), async || service_account::find(store, instance, name).await).await
+    }
+
+    pub(super) async fn fixed_password(
+        &self,
+        store: &Store,
+        instance: &InstanceId,
+        principal: &Principal,
+    ) -> Result<Option<Arc<FixedPassword>>> {
+        let id = format!("{instance}/{principal}");
+        self.entry(&self.fixed_passwords, id.as_str(), async || fixed_password::find(store, instance, principal).await).await
     }
 
     pub(super) async fn role(&self, store: &Store, id: RoleId) -> Result<Option<Arc<Role>>> {
@@ -327,6 +358,8 @@ impl Directory {
                 }
                 self.drop_namespaces_of(id);
                 self.drop_repositories(id);
+                self.drop_service_accounts_of(id);
+                self.fixed_passwords.retain(|_, password| password.instance.as_str() != id);
             }
             Noun::Credential => {
                 if let Ok(id) = id.parse::<CredentialId>() {
@@ -336,6 +369,8 @@ impl Directory {
             Noun::User => {
                 if let Ok(id) = id.parse::<UserId>() {
                     self.users.remove(&id);
+                    self.users_by_name.retain(|_, user| user.id != id);
+                    self.fixed_passwords.retain(|_, password| !matches!(&password.principal, Principal::User(_, user) if *user == id));
                 }
                 // Its access keys and credentials changed with it.
                 self.access_keys.clear();
@@ -351,12 +386,15 @@ impl Directory {
             Noun::Policies => self.rights.clear(),
             Noun::Revocation => self.revoked(),
             Noun::Namespace => {
-                self.drop_namespaces_of(id.split_once('/').map_or(id, |(instance, _)| instance));
+                let instance = id.split_once('/').map_or(id, |(instance, _)| instance);
+                self.drop_namespaces_of(instance);
                 self.drop_repositories(id);
+                // A deleted one took the permissions in it along.
+                self.drop_service_accounts_of(instance);
             }
             Noun::Repositories => self.drop_repositories(id),
-            // Nothing of these is remembered.
-            Noun::ServiceAccount | Noun::FixedPassword => {}
+            Noun::ServiceAccount => drop(self.service_accounts.remove(id)),
+            Noun::FixedPassword => drop(self.fixed_passwords.remove(id)),
             Noun::OidcProvider => {
                 self.oidc_providers.remove(id);
             }
@@ -371,6 +409,9 @@ impl Directory {
                 self.tags.clear();
                 self.credentials.clear();
                 self.users.clear();
+                self.users_by_name.clear();
+                self.service_accounts.clear();
+                self.fixed_passwords.clear();
                 self.roles.clear();
                 self.rights.clear();
                 self.oidc_providers.clear();
@@ -390,6 +431,10 @@ impl Directory {
     /// Drops what is known of the repositories below an instance or a namespace.
     fn drop_repositories(&self, place: &str) {
         self.repositories.retain(|key, _| key.strip_prefix(place).is_none_or(|rest| !rest.starts_with('/')));
+    }
+
+    fn drop_service_accounts_of(&self, instance: &str) {
+        self.service_accounts.retain(|_, account| account.instance.as_str() != instance);
     }
 
     fn revoked(&self) {

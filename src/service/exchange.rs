@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit::Line;
+use super::rights::explain_account;
 use super::{Caller, RequestContext, Service};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
@@ -13,6 +14,7 @@ use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
 use crate::domain::scope::{Action, ResourceType, Scope};
 use crate::domain::secret::Secret;
+use crate::domain::service_account::AccountAction;
 use crate::policy::{Outcome, Permission, Request, Resource};
 use crate::token::{Access, Claims, Grant};
 
@@ -68,7 +70,7 @@ impl Service {
                 actions: scope.actions.iter().map(|action| action.name()).collect(),
             })
             .collect();
-        let subject = caller.principal().map(|principal| principal.numeric_id()).unwrap_or_default();
+        let subject = caller.subject();
         let claims = Claims {
             issuer: &self.issuer,
             subject: &subject,
@@ -99,7 +101,10 @@ impl Service {
     async fn log_denials(&self, caller: &Caller, asked: &[Scope], granted: &[Scope], context: &RequestContext) -> Result<()> {
         let instance = caller.registry_instance()?;
         // What strangers don't get is no news.
-        let Some(principal) = caller.principal() else { return Ok(()) };
+        let Some(principal) = caller.principal().map(ToString::to_string).or_else(|| caller.service_account().and(caller.audit_name()))
+        else {
+            return Ok(());
+        };
         for scope in asked {
             let same = |held: &&Scope| held.resource_type == scope.resource_type && held.name == scope.name;
             let held = granted.iter().find(same).map(|held| &held.actions);
@@ -110,8 +115,10 @@ impl Service {
                 let request = self.request_for(*action, scope, instance, context);
                 let why = if !everything(&scope.resource_type, &scope.name).contains(action) {
                     "nobody can do that to such a thing".to_owned()
-                } else if self.decide(caller, &request).await? == Outcome::Allowed {
+                } else if self.judge(caller, instance, scope, *action, &request).await? == Outcome::Allowed {
                     "policies allow it, but the repository isn't recorded, and a push there makes none".to_owned()
+                } else if let Some(account) = caller.service_account() {
+                    explain_account(account, permission(*action, scope), &scope.name).reason
                 } else {
                     self.why(caller, &request).await?
                 };
@@ -150,7 +157,7 @@ impl Service {
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
             let request = self.request_for(action, asked, instance, context);
-            let decided = if caller.is_of(instance.account) { self.decide(caller, &request).await? } else { Outcome::DeniedImplicitly };
+            let decided = self.judge(caller, instance, asked, action, &request).await?;
             if self.grants(instance, &request, decided).await? {
                 actions.insert(action);
             }
@@ -166,6 +173,16 @@ impl Service {
             (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. }) => self.is_public(instance, path).await,
             (decided, ..) => Ok(decided == Outcome::Allowed),
         }
+    }
+
+    /// Judges what `caller` may do: a service account by its own permissions, everybody else by policies.
+    async fn judge(&self, caller: &Caller, instance: &Instance, asked: &Scope, action: Action, request: &Request<'_>) -> Result<Outcome> {
+        if let Some(account) = caller.service_account() {
+            let needed = account_action(action).filter(|_| asked.resource_type == ResourceType::Repository);
+            let may = needed.is_some_and(|needed| account.may(needed, &asked.name));
+            return Ok(if may { Outcome::Allowed } else { Outcome::DeniedImplicitly });
+        }
+        if caller.is_of(instance.account) { self.decide(caller, request).await } else { Ok(Outcome::DeniedImplicitly) }
     }
 
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
@@ -199,6 +216,15 @@ fn permission(action: Action, asked: &Scope) -> Permission {
         Action::Pull => Permission::Pull,
         Action::Push => Permission::Push,
         Action::Delete => Permission::Delete,
+    }
+}
+
+/// Returns what a service account needs for an action on a repository; for some, nothing that it can be given suffices.
+fn account_action(action: Action) -> Option<AccountAction> {
+    match action {
+        Action::Pull => Some(AccountAction::Pull),
+        Action::Push => Some(AccountAction::Push),
+        Action::Delete | Action::All => None,
     }
 }
 

@@ -109,12 +109,13 @@ impl Service {
         self.change(part, line).await
     }
 
-    /// Returns the principal that a text means: a name as people write it, or ids as the audit has them.
-    pub async fn principal(&self, caller: &Caller, text: &str) -> Result<Principal> {
+    /// Returns how the audit names the principal that a text means: a name as people write it, or ids as the audit has them.
+    pub async fn audited_principal(&self, caller: &Caller, text: &str) -> Result<String> {
         caller.require_operator()?;
         match text.parse() {
-            Ok(PrincipalName::User(account, name)) => Ok(Principal::User(account, self.named_user(account, &name).await?.id)),
-            _ => text.parse(),
+            Ok(PrincipalName::User(account, name)) => Ok(Principal::User(account, self.named_user(account, &name).await?.id).to_string()),
+            Ok(PrincipalName::ServiceAccount(..)) => Ok(text.to_owned()),
+            _ => Ok(text.parse::<Principal>()?.to_string()),
         }
     }
 

@@ -10,6 +10,7 @@ use super::audit::Audit;
 use super::directory::Directory;
 use super::limits::{ActionLimits, AddressLimits};
 use super::oidc::Issuers;
+use super::passwords::Passwords;
 use super::replay::Replays;
 use super::revocations::Revocations;
 use super::{Caller, RequestContext, Service, Settings};
@@ -115,6 +116,7 @@ impl Service {
             remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
             issuers: Issuers::default(),
             directory: Directory::new(position),
+            passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
             keyring: ArcSwap::from_pointee(keyring),
             keyring_read_at: AtomicU64::new(0),
             store,

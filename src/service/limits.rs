@@ -74,12 +74,16 @@ impl Bucket {
     }
 }
 
-/// Returns the requests a second that a cloud documents for an action where it isn't the usual figure: Tencent's
-/// STS (document 1150/49456).
+/// Returns the requests a second that a cloud documents for an action where it isn't the usual figure: of Tencent's
+/// STS (document 1150/49456) and TCR (documents 1141/41571, 1141/42911, 1141/94608, 1141/94605).
 fn documented(action: &str) -> Option<u32> {
     match action {
         "sts:AssumeRole" => Some(600),
-        "sts:AssumeRoleWithWebIdentity" => Some(20),
+        "sts:AssumeRoleWithWebIdentity"
+        | "tcr:DescribeInstanceToken"
+        | "tcr:ModifyInstanceToken"
+        | "tcr:CreateServiceAccount"
+        | "tcr:ModifyServiceAccount" => Some(20),
         _ => None,
     }
 }

@@ -20,12 +20,14 @@ mod limits;
 mod namespaces;
 mod notes;
 mod oidc;
+mod passwords;
 mod policies;
 mod quotas;
 mod replay;
 mod repositories;
 mod revocations;
 mod rights;
+mod service_accounts;
 mod sessions;
 mod tags;
 
@@ -52,6 +54,7 @@ pub use self::quotas::{BySpecification, Quotas};
 pub use self::replay::Purpose;
 pub use self::repositories::{NewRepository, RepositoryChoice};
 pub use self::rights::Explained;
+pub use self::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
 pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
@@ -108,6 +111,10 @@ pub struct Settings {
     pub refusals_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
+    /// Passwords that people chose, hashed at once.
+    pub password_threads: usize,
+    /// Passwords that wait for that.
+    pub password_queue: usize,
     /// Whom the service may ask for an OpenID Connect issuer's keys.
     pub outgoing: Outgoing,
 }
@@ -142,6 +149,7 @@ pub struct Service {
     /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
     keyring_read_at: AtomicU64,
     directory: directory::Directory,
+    passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
     replays: replay::Replays,

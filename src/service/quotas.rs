@@ -12,6 +12,10 @@ pub struct Quotas {
     pub instances: u32,
     /// Entries in the allow list of an instance.
     pub allow_list_entries: u32,
+    /// Long-term credentials of an instance; the clouds document no number.
+    pub long_term_credentials: u32,
+    /// Service accounts of an instance; the clouds document that there is a number, and not which.
+    pub service_accounts: u32,
     /// Namespaces of an instance.
     pub namespaces: BySpecification,
     /// Repositories of an instance, in all of its namespaces.
@@ -26,6 +30,8 @@ impl Default for Quotas {
             // Neither is documented.
             instances: 20,
             allow_list_entries: 100,
+            long_term_credentials: 10_000,
+            service_accounts: 100,
             namespaces: BySpecification { basic: basic.0, standard: standard.0, premium: premium.0 },
             repositories: BySpecification { basic: basic.1, standard: standard.1, premium: premium.1 },
         }

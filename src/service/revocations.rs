@@ -58,6 +58,7 @@ impl Service {
             PrincipalName::Root(account) => store::account::raise_generation(*account),
             PrincipalName::User(_, name) => store::user::raise_generation(self.named_user(account, name).await?.id),
             PrincipalName::Role(_, name) => store::role::raise_generation(self.named_role(account, name).await?.id),
+            PrincipalName::ServiceAccount(_, _, name) => return Err(nothing_temporary(name)),
         };
         let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": principal.to_string() }));
         self.change(part, line).await
@@ -74,6 +75,9 @@ impl Service {
         context: &RequestContext,
     ) -> Result<()> {
         caller.require_operator()?;
+        if let PrincipalName::ServiceAccount(_, _, name) = principal {
+            return Err(nothing_temporary(name));
+        }
         let part: Part = match self.directory.credential(&self.store, id).await? {
             Some(stored) if stored.principal.account() != principal.account() => return Err(Error::not_found("credential", id)),
             Some(_) => store::credential::set_state(id, CredentialState::Disabled),
@@ -82,4 +86,11 @@ impl Service {
         let line = self.line("credential.revoke", caller, context).credential(id).detail(json!({ "revoked": principal.to_string() }));
         self.change(part, line).await
     }
+}
+
+fn nothing_temporary(name: &str) -> Error {
+    Error::unsupported(format!(
+        "A service account holds nothing temporary that could be revoked. To stop tcr${name}, disable it (ModifyServiceAccount with Disable), \
+         give it another password (ModifyServiceAccountPassword), or delete it (DeleteServiceAccount)."
+    ))
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::{Caller, RequestContext, Service};
 use crate::domain::error::Denial;
 use crate::domain::identity::UserState;
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
+use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccountState};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
@@ -168,6 +170,9 @@ impl Service {
         let instance = self.own_instance(caller, choice).await?;
         let account = principal.account();
         let rights = match principal {
+            PrincipalName::ServiceAccount(_, of, name) => {
+                return self.explain_service_account(account, of, name, permission, &instance, path).await;
+            }
             PrincipalName::Root(_) => None,
             PrincipalName::User(_, name) => {
                 let user = self.named_user(account, name).await?;
@@ -203,6 +208,55 @@ impl Service {
 /// Lays tags out as conditions ask for them.
 pub(super) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
     tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()
+}
+
+impl Service {
+    /// Says why a service account may or may not do something on an instance or a repository in it.
+    async fn explain_service_account(
+        &self,
+        account: AccountId,
+        of: &InstanceId,
+        name: &str,
+        permission: Permission,
+        instance: &Instance,
+        path: &str,
+    ) -> Result<Explained> {
+        let denied = |reason: &str| Ok(Explained { allowed: false, reason: reason.to_owned() });
+        let own =
+            self.directory.instance(&self.store, of).await?.filter(|own| own.account == account).ok_or_else(Error::instance_not_found)?;
+        let service_account = self.stored_service_account(&own.id, name).await?;
+        if service_account.state == ServiceAccountState::Disabled {
+            return denied("the service account is disabled");
+        }
+        if !service_account.is_active(self.now()) {
+            return denied("the service account has expired");
+        }
+        if own.id != instance.id {
+            return denied("the service account logs in to another instance");
+        }
+        Ok(explain_account(&service_account, permission, path))
+    }
+}
+
+/// Says why the permissions of a service account that may log in allow something, or don't.
+pub(super) fn explain_account(account: &ServiceAccount, permission: Permission, path: &str) -> Explained {
+    let denied = |reason: String| Explained { allowed: false, reason };
+    let needed = match permission {
+        Permission::Pull => AccountAction::Pull,
+        Permission::Push => AccountAction::Push,
+        _ => return denied("a service account may pull and push, and nothing else".to_owned()),
+    };
+    let Some((namespace, _)) = path.split_once('/') else {
+        return denied("a service account's permissions are for repositories in namespaces, such as team/app".to_owned());
+    };
+    let action = permission.name(Language::Cam);
+    if account.may(needed, path) {
+        Explained { allowed: true, reason: format!("allowed by its permissions in namespace {namespace}, which have {action}") }
+    } else if account.permissions.contains_key(namespace) {
+        denied(format!("its permissions in namespace {namespace} lack {action}"))
+    } else {
+        denied(format!("it has no permissions in namespace {namespace}"))
+    }
 }
 
 /// A decision, and why.
@@ -243,6 +297,8 @@ fn ram_arn(principal: &PrincipalName) -> String {
         PrincipalName::Root(account) => format!("acs:ram::{account}:root"),
         PrincipalName::User(account, name) => format!("acs:ram::{account}:user/{name}"),
         PrincipalName::Role(account, name) => format!("acs:ram::{account}:role/{name}"),
+        // RAM knows none, and no policy is asked about one.
+        PrincipalName::ServiceAccount(account, instance, name) => format!("acs:ram::{account}:service-account/{instance}/{name}"),
     }
 }
 

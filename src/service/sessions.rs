@@ -238,7 +238,7 @@ impl Service {
         });
         let name = match self.principal_name(&principal).await? {
             Some(PrincipalName::User(_, name) | PrincipalName::Role(_, name)) => Some(name),
-            Some(PrincipalName::Root(_)) | None => None,
+            Some(PrincipalName::Root(_) | PrincipalName::ServiceAccount(..)) | None => None,
         };
         let key_owner = key_owner.unwrap_or_else(|| principal.account().to_string());
         Ok(CallerIdentity { principal, name, key_owner })
@@ -292,6 +292,7 @@ impl Service {
             PrincipalName::Root(account) => Assumer::Root(*account),
             PrincipalName::User(_, name) => Assumer::User { account, id: &id, name },
             PrincipalName::Role(_, name) => Assumer::Role { account, id: &id, name },
+            PrincipalName::ServiceAccount(..) => return Err(Error::unsupported("A service account can't assume a role.")),
         };
         decide_trust(role, &assumer, request)
     }

@@ -4,7 +4,8 @@
 //! A *master key* wraps secrets at rest ([`master`]). A *sealing key* makes secrets that carry what
 //! they grant ([`sealed`]). A *signing key* signs registry tokens ([`jwt`]) under a leaf certificate
 //! of the *authority* that registries trust ([`authority`]). The *keyring* is all that a running
-//! process signs and seals with ([`keyring`]). What others signed is verified in [`web_identity`].
+//! process signs and seals with ([`keyring`]). What others signed is verified in [`web_identity`]; the passwords that
+//! people choose are hashed in [`password`].
 //!
 //! Nothing here decides who may have what, or whether a grant still stands or has expired: callers do.
 //! Start with [`keyring`].
@@ -14,6 +15,7 @@ mod cipher;
 pub mod jwt;
 pub mod keyring;
 pub mod master;
+pub mod password;
 pub mod sealed;
 pub mod web_identity;
 mod x509;

@@ -49,6 +49,7 @@ every_kind! {
     ErrorKind::NonceMemoryFull => Error::new(ErrorKind::NonceMemoryFull, "The access key used too many nonces; try again in a moment."),
     ErrorKind::AddressThrottled { .. } =>
         Error::new(ErrorKind::AddressThrottled { retry_after_seconds: 7 }, "This address was refused too often; try again later."),
+    ErrorKind::PasswordsBusy => Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment."),
     ErrorKind::Overloaded => Error::new(ErrorKind::Overloaded, "Too many requests are being received; try again in a moment."),
     ErrorKind::RequestTooLarge { .. } =>
         Error::new(ErrorKind::RequestTooLarge { limit: 1_048_576 }, "The request's body is larger than 1048576 bytes."),

@@ -141,6 +141,8 @@ impl App {
                 refusals_per_second: 1000,
                 refusals_burst: 1000,
                 nonces_per_access_key: 1000,
+                password_threads: 2,
+                password_queue: 100,
                 outgoing: service::Outgoing::default(),
             },
             http: transire::http::Settings::default(),

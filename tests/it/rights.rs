@@ -222,7 +222,9 @@ async fn every_credential_of_a_principal_decides_alike() {
     for _ in 0..40 {
         let mut policies = vec![
             cam_issue(),
-            ram(&json!([{ "Effect": "Allow", "Action": ["cr:GetAuthorizationToken", "cr:CreateInstanceToken"], "Resource": "*" }])),
+            ram(
+                &json!([{ "Effect": "Allow", "Action": ["cr:GetAuthorizationToken", "cr:CreateInstanceToken", "cr:ResetLoginPassword"], "Resource": "*" }]),
+            ),
         ];
         policies.extend((0..4).map(|_| some_policy(&mut seed)));
         let app = app_of_user(&policies).await;
@@ -232,11 +234,14 @@ async fn every_credential_of_a_principal_decides_alike() {
         let long_term = Secret::new(long_term["Response"]["Token"].as_str().unwrap());
         let alibaba = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).send().await.json();
         let alibaba = Secret::new(alibaba["AuthorizationToken"].as_str().unwrap_or_else(|| panic!("{alibaba}")));
+        let fixed = Secret::new("Passw0rd-EXAMPLE");
+        assert_eq!(app.reset_login_password(fixed.expose()).await.status, 200);
         for path in ["team/app", "team/web", "other/app", "third/app"] {
             let scope = format!("repository:{path}:pull,push,delete");
             let by_temporary = granted(&app, &username, &temporary, &scope).await;
             assert_eq!(granted(&app, &username, &long_term, &scope).await, by_temporary, "{policies:?}");
             assert_eq!(granted(&app, "cr_temp_user", &alibaba, &scope).await, by_temporary, "{policies:?}");
+            assert_eq!(granted(&app, "ci@acme", &fixed, &scope).await, by_temporary, "{policies:?}");
             seen.insert(by_temporary.split_once(':').map_or_else(String::new, |(_, rest)| rest.split_once(':').unwrap().1.to_owned()));
         }
     }

@@ -35,7 +35,7 @@ impl App {
     }
 
     /// Makes a user with these rights, and a key of it.
-    async fn user(&self, name: &str, rights: &Value) -> Key {
+    pub(crate) async fn user(&self, name: &str, rights: &Value) -> Key {
         let operator = Caller::operator();
         self.service.create_user(&operator, account(), name, &context()).await.unwrap();
         self.grant(&format!("of-user-{name}"), rights, Target::User(name.to_owned())).await;
@@ -43,7 +43,7 @@ impl App {
     }
 
     /// Makes a role with these rights whom everyone of the account may assume.
-    async fn role(&self, name: &str, rights: &Value) {
+    pub(crate) async fn role(&self, name: &str, rights: &Value) {
         let trust = json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") } }]);
         self.role_trusting(name, &cam(&trust), rights).await;
     }
@@ -66,7 +66,7 @@ impl App {
     }
 
     /// Assumes a role at Alibaba's door.
-    async fn alibaba_session(&self, key: &Key, role: &str, more: &[(&str, &str)]) -> Session {
+    pub(crate) async fn alibaba_session(&self, key: &Key, role: &str, more: &[(&str, &str)]) -> Session {
         Session::of_alibaba(&self.assume_at_alibaba(key, role, more).await)
     }
 

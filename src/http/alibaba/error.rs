@@ -71,6 +71,9 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
             retry_after_seconds: Some(*retry_after_seconds),
             ..of(bad, "Throttling", "Request was denied due to request throttling.")
         },
+        ErrorKind::PasswordsBusy => {
+            Answer { retry_after_seconds: Some(1), ..of(bad, "Throttling", "Request was denied due to request throttling.") }
+        }
         ErrorKind::Overloaded | ErrorKind::StoreUnavailable => {
             of(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
         }

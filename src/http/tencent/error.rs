@@ -50,7 +50,9 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
                 Language::Chinese => format!("您当前每秒请求 `{measured}` 次，超过了每秒频率上限 `{allowed}`，请稍后重试。"),
             }),
         ),
-        ErrorKind::NonceMemoryFull | ErrorKind::AddressThrottled { .. } | ErrorKind::Overloaded => ("RequestLimitExceeded", own()),
+        ErrorKind::NonceMemoryFull | ErrorKind::AddressThrottled { .. } | ErrorKind::Overloaded | ErrorKind::PasswordsBusy => {
+            ("RequestLimitExceeded", own())
+        }
         ErrorKind::RequestTooLarge { .. } if scheme == Scheme::V1 => (
             "AuthFailure.SignatureFailure",
             Cow::Borrowed(
@@ -99,11 +101,14 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::WebIdentity { .. } => ("InvalidParameter.WebIdentityTokenError", own()),
         ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance => ("ResourceNotFound.TcrResourceNotFound", own()),
         ErrorKind::NotFound { noun: "role" } => ("ResourceNotFound.RoleNotFound", own()),
+        // The operations that name one list no ResourceNotFound (facts 4.6).
+        ErrorKind::NotFound { noun: "credential" | "service account" } => ("InvalidParameter", own()),
         // Terraform takes exactly this code, without a second half, for "gone".
         ErrorKind::NotFound { .. } => ("ResourceNotFound", own()),
         ErrorKind::AlreadyExists { noun: "namespace" } => ("InvalidParameter.ErrNamespaceExist", own()),
         ErrorKind::AlreadyExists { noun: "repository" } => ("InvalidParameter.ErrRepoExist", own()),
         ErrorKind::AlreadyExists { noun: "instance" } => ("InvalidParameter.ErrorNameExists", own()),
+        ErrorKind::AlreadyExists { noun: "service account" } => ("InvalidParameter.ErrorNameExists", own()),
         ErrorKind::AlreadyExists { .. } => ("ResourceInUse", own()),
         ErrorKind::QuotaExceeded { noun: "namespace" } => ("LimitExceeded.ErrNamespaceMaxLimit", own()),
         ErrorKind::QuotaExceeded { noun: "repository" } => ("LimitExceeded.ErrRepoMaxLimit", own()),

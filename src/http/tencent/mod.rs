@@ -9,7 +9,7 @@ mod error;
 pub mod parameters;
 mod sts;
 mod tcr;
-mod times;
+mod time;
 
 use std::borrow::Cow;
 
@@ -108,6 +108,10 @@ struct Fields<'a, T: Serialize> {
     #[serde(rename = "RequestId")]
     request_id: &'a str,
 }
+
+/// The output of an operation that answers with a request id alone.
+#[derive(Serialize)]
+struct Nothing {}
 
 #[derive(Serialize)]
 struct Refusal<'a> {

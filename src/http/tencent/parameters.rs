@@ -108,6 +108,11 @@ impl Parameters {
         }
     }
 
+    /// Tells whether a parameter is there and not yet taken: an empty list is, and reads like none.
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|value| !matches!(value, Value::Null))
+    }
+
     /// Takes a list of texts; empty when it is absent.
     pub fn texts(&mut self, name: &'static str) -> Result<Vec<String>> {
         let items = self.list(name)?.into_iter().enumerate();

@@ -4,6 +4,7 @@
 mod endpoints;
 mod instances;
 mod namespaces;
+mod passwords;
 mod repositories;
 mod resource_tags;
 mod tokens;
@@ -25,6 +26,7 @@ pub(super) enum Operation {
     Instance(instances::Operation),
     Endpoint(endpoints::Operation),
     Tag(resource_tags::Operation),
+    Password(passwords::Operation),
 }
 
 impl Operation {
@@ -37,6 +39,7 @@ impl Operation {
             .or_else(|| instances::Operation::named(action).map(Self::Instance))
             .or_else(|| endpoints::Operation::named(action).map(Self::Endpoint))
             .or_else(|| resource_tags::Operation::named(action).map(Self::Tag))
+            .or_else(|| passwords::Operation::named(action).map(Self::Password))
     }
 
     /// Returns the operation of a path of 2016-06-07.
@@ -53,6 +56,7 @@ impl Operation {
             Self::Instance(operation) => operation.name(),
             Self::Endpoint(operation) => operation.name(),
             Self::Tag(operation) => operation.name(),
+            Self::Password(operation) => operation.name(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Operation {
             Self::Instance(operation) => operation.throttle(),
             Self::Endpoint(operation) => operation.throttle(),
             Self::Tag(operation) => operation.throttle(),
+            Self::Password(operation) => operation.throttle(),
         }
     }
 
@@ -78,6 +83,7 @@ impl Operation {
             Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Endpoint(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Tag(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Password(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }

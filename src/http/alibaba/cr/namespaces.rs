@@ -14,7 +14,6 @@ use crate::http::edge::Visit;
 use crate::http::operation::operations;
 
 operations! {
-    #[expect(clippy::enum_variant_names, reason = "the actions are called so")]
     "cr": CreateNamespace, GetNamespace, ListNamespace, UpdateNamespace, DeleteNamespace
 }
 

@@ -4,6 +4,7 @@ mod instances;
 mod namespaces;
 mod repositories;
 mod security_policies;
+mod service_accounts;
 mod tokens;
 
 use axum::response::Response;
@@ -22,6 +23,7 @@ pub(super) enum Operation {
     Repository(repositories::Operation),
     Instance(instances::Operation),
     SecurityPolicy(security_policies::Operation),
+    ServiceAccount(service_accounts::Operation),
 }
 
 impl Operation {
@@ -33,6 +35,7 @@ impl Operation {
             .or_else(|| repositories::Operation::named(action).map(Self::Repository))
             .or_else(|| instances::Operation::named(action).map(Self::Instance))
             .or_else(|| security_policies::Operation::named(action).map(Self::SecurityPolicy))
+            .or_else(|| service_accounts::Operation::named(action).map(Self::ServiceAccount))
     }
 
     /// Returns the action's name.
@@ -43,6 +46,7 @@ impl Operation {
             Self::Repository(operation) => operation.name(),
             Self::Instance(operation) => operation.name(),
             Self::SecurityPolicy(operation) => operation.name(),
+            Self::ServiceAccount(operation) => operation.name(),
         }
     }
 
@@ -54,6 +58,7 @@ impl Operation {
             Self::Repository(operation) => operation.throttle(),
             Self::Instance(operation) => operation.throttle(),
             Self::SecurityPolicy(operation) => operation.throttle(),
+            Self::ServiceAccount(operation) => operation.throttle(),
         }
     }
 
@@ -66,6 +71,7 @@ impl Operation {
             // Apart, like all that is asked for seldom: the future of a token stays small.
             Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::SecurityPolicy(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::ServiceAccount(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }

@@ -1,24 +1,27 @@
-//! Instance tokens: temporary and long-term credentials.
+//! Instance tokens: temporary and long-term credentials, of which only the long-term ones can be listed and changed.
 
 use std::time::Duration;
 
 use axum::response::Response;
 use serde::Serialize;
 
-use crate::domain::credential::Username;
+use crate::domain::credential::{CredentialId, CredentialState, Username};
 use crate::domain::name::check_description;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, InstanceChoice, Issued, Lifetime, Service};
+use crate::service::{Caller, InstanceChoice, Issued, Lifetime, Page, Service};
 
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::reply;
+use crate::http::tencent::time::beijing;
+use crate::http::tencent::{Nothing, reply};
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
 const TEMPORARY: Lifetime = Lifetime::AtMost(Duration::from_hours(1));
 
-operations! { "tcr": CreateInstanceToken }
+operations! {
+    "tcr": CreateInstanceToken, DescribeInstanceToken, ModifyInstanceToken, DeleteInstanceToken
+}
 
 impl Operation {
     /// Runs the operation for a proved caller.
@@ -28,6 +31,10 @@ impl Operation {
                 let issued = create_instance_token(service, caller, parameters, visit).await?;
                 reply(&InstanceToken::of(&issued.0, issued.1), visit)
             }
+            // Apart: these are asked for far less often.
+            Self::DescribeInstanceToken => Box::pin(describe_instance_token(service, caller, parameters, visit)).await,
+            Self::ModifyInstanceToken => Box::pin(modify_instance_token(service, caller, parameters, visit)).await,
+            Self::DeleteInstanceToken => Box::pin(delete_instance_token(service, caller, parameters, visit)).await,
         }
     }
 }
@@ -90,4 +97,100 @@ impl<'a> InstanceToken<'a> {
             },
         }
     }
+}
+
+/// Takes an item offset and a limit: nothing beyond `most`, and `usual` without one.
+pub(super) fn page(parameters: &mut Parameters, usual: Option<u32>, most: Option<u32>) -> Result<Page> {
+    let mut count = |name: &'static str| {
+        let count = parameters.integer(name)?.map(u32::try_from).transpose();
+        count.map_err(|_| Error::invalid_parameter(name, format!("The parameter `{name}` is a whole number from 0 to {}.", u32::MAX)))
+    };
+    let (offset, limit) = (count("Offset")?.unwrap_or(0), count("Limit")?.or(usual));
+    Ok(Page { offset, limit: limit.map(|limit| most.map_or(limit, |most| limit.min(most))) })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InstanceTokens<'a> {
+    total_count: u64,
+    tokens: Vec<TcrInstanceToken<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TcrInstanceToken<'a> {
+    id: &'a str,
+    desc: &'a str,
+    registry_id: &'a str,
+    enabled: bool,
+    created_at: String,
+    /// Unix milliseconds, a number.
+    expired_at: i64,
+}
+
+async fn describe_instance_token(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+    let registry_id = parameters.required_text("RegistryId")?;
+    // Divergence: what an absent Limit means isn't documented. All that come: whoever asks without one may not
+    // know that there are pages, and an instance has a bounded number.
+    let page = page(&mut parameters, None, None)?;
+    parameters.finish()?;
+    let listed = service.credential_page(caller, &InstanceChoice::Tcr(registry_id.parse()?), page, &visit.context).await?;
+    let tokens = listed.items.iter().map(|credential| TcrInstanceToken {
+        id: credential.id.as_str(),
+        desc: &credential.description,
+        registry_id: credential.instance.as_str(),
+        enabled: credential.state == CredentialState::Active,
+        created_at: beijing(credential.created_at),
+        expired_at: credential.expires_at.unix_millis(),
+    });
+    reply(&InstanceTokens { total_count: listed.total, tokens: tokens.collect() }, visit)
+}
+
+/// What `ModifyInstanceToken` changes; the field of the other is ignored, as the vendor's own example sends it.
+enum TokenChange {
+    Description(String),
+    State(CredentialState),
+}
+
+async fn modify_instance_token(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+    let (registry_id, token_id) = (parameters.required_text("RegistryId")?, parameters.required_text("TokenId")?);
+    let (enable, description) = (parameters.boolean("Enable")?, parameters.text("Desc")?);
+    let change = match parameters.integer("ModifyFlag")? {
+        Some(1) => {
+            let description = description.ok_or_else(|| Error::missing_parameter("Desc"))?;
+            check_description("Desc", &description)?;
+            TokenChange::Description(description)
+        }
+        None | Some(2) => match enable {
+            Some(true) => TokenChange::State(CredentialState::Active),
+            Some(false) => TokenChange::State(CredentialState::Disabled),
+            None => return Err(Error::missing_parameter("Enable")),
+        },
+        Some(_) => {
+            return Err(Error::invalid_parameter("ModifyFlag", "The parameter `ModifyFlag` is 1 (description) or 2 (enable or disable)."));
+        }
+    };
+    parameters.finish()?;
+    let (instance, id) = token(&registry_id, &token_id)?;
+    match change {
+        TokenChange::Description(text) => service.set_credential_description(caller, &instance, &id, &text, &visit.context).await?,
+        TokenChange::State(state) => service.set_credential_state(caller, &instance, &id, state, &visit.context).await?,
+    }
+    reply(&Nothing {}, visit)
+}
+
+async fn delete_instance_token(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+    let (registry_id, token_id) = (parameters.required_text("RegistryId")?, parameters.required_text("TokenId")?);
+    parameters.finish()?;
+    let (instance, id) = token(&registry_id, &token_id)?;
+    service.delete_credential(caller, &instance, &id, &visit.context).await?;
+    reply(&Nothing {}, visit)
+}
+
+/// Reads the ids of an instance and of a credential in it.
+fn token(registry_id: &str, token_id: &str) -> Result<(InstanceChoice, CredentialId)> {
+    let instance = InstanceChoice::Tcr(registry_id.parse()?);
+    // A malformed id can't name a credential. It is refused before any policy is asked: it is seen to be none.
+    let id = token_id.parse().map_err(|_| Error::invalid_parameter("TokenId", "A TokenId has 20 characters of 0-9 and a-v."))?;
+    Ok((instance, id))
 }

@@ -1,0 +1,264 @@
+//! Passwords at the registry door: service accounts' own, and those that people choose.
+//!
+//! A password that this service made costs a fast hash, like any secret of its. One that a person chose costs a slow
+//! hash, in a bounded pool of threads: what waits beyond it is sent away, so that guessers can't pile work up. A
+//! success is remembered for a few minutes, because a pull logs in for every layer.
+//!
+//! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+use quick_cache::sync::Cache;
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use super::{Caller, InstanceChoice, RequestContext, Service};
+use crate::domain::clock::{Random, Timestamp, random_bytes};
+use crate::domain::credential::PasswordHash;
+use crate::domain::instance::Instance;
+use crate::domain::password::{check_fixed, has_own_prefix, may_be_chosen};
+use crate::domain::principal::Principal;
+use crate::domain::secret::Secret;
+use crate::domain::service_account::{AccountSecret, ServiceAccount};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::Permission;
+use crate::store;
+use crate::token::password;
+
+/// How long a success is remembered.
+const REMEMBERED: Duration = Duration::from_mins(5);
+/// The most successes that are: 40 bytes each.
+const REMEMBERED_MOST: usize = 10_000;
+
+/// The pool that hashes slowly, and whom it found right.
+pub(super) struct Passwords {
+    /// Those that hash at present.
+    threads: Arc<Semaphore>,
+    /// Those that hash and those that wait to.
+    places: Arc<Semaphore>,
+    /// Until when, by a keyed hash of password, stored hash and generation.
+    right: Cache<[u8; 32], Timestamp>,
+    /// This process's own, so that what it remembers says nothing to who reads its memory later.
+    key: hmac::Key,
+    nobodys: PasswordHash,
+}
+
+/// A chosen password as it is stored.
+#[derive(Clone, Copy)]
+struct Stored<'a> {
+    hash: &'a PasswordHash,
+    generation: i64,
+}
+
+impl Passwords {
+    /// Makes a pool of `threads` threads, for which `waiting` more may wait.
+    pub(super) fn new(threads: usize, waiting: usize, random: &dyn Random) -> Self {
+        Self {
+            threads: Arc::new(Semaphore::new(threads)),
+            places: Arc::new(Semaphore::new(threads.saturating_add(waiting))),
+            right: Cache::new(REMEMBERED_MOST),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>(random)),
+            nobodys: password::nobodys(),
+        }
+    }
+
+    /// Hashes a password that was just chosen; [`ErrorKind::PasswordsBusy`] when too many wait.
+    pub(super) async fn hash(&self, chosen: &Secret, random: &dyn Random) -> Result<PasswordHash> {
+        let (chosen, salt) = (chosen.clone(), random_bytes(random));
+        self.in_pool(move || password::hash(&chosen, salt)).await?
+    }
+
+    /// Tells whether a password is the stored one; against none it costs the same, and is wrong.
+    async fn verify(&self, given: &Secret, stored: Option<Stored<'_>>, now: Timestamp) -> Result<bool> {
+        let (hash, generation) = stored.map_or((&self.nobodys, 0), |stored| (stored.hash, stored.generation));
+        let mut remembered = hmac::Context::with_key(&self.key);
+        // The hash has a salt of its own, so it says whose password it is; its length is no secret.
+        for part in [&generation.to_be_bytes()[..], &hash.as_str().len().to_be_bytes(), hash.as_str().as_bytes(), given.expose().as_bytes()]
+        {
+            remembered.update(part);
+        }
+        let mut key = [0; 32];
+        key.copy_from_slice(remembered.sign().as_ref());
+        match self.right.get(&key) {
+            Some(until) if now < until => return Ok(stored.is_some()),
+            Some(_) => drop(self.right.remove(&key)),
+            None => {}
+        }
+        let (given, hash) = (given.clone(), hash.clone());
+        let right = self.in_pool(move || password::verify(&given, &hash)).await?? && stored.is_some();
+        if right {
+            self.right.insert(key, now.plus(REMEMBERED));
+        }
+        Ok(right)
+    }
+
+    /// Runs `work` on a thread of the pool, once one is free.
+    async fn in_pool<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment."))?;
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
+        // Both are held by the work, not by who waits for it: whoever breaks off doesn't make room for more.
+        let held = (place, thread);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(held);
+            done
+        });
+        done.await.map_err(Error::internal)
+    }
+}
+
+impl Service {
+    /// Sets the caller's own password at an instance; the one before stops.
+    pub async fn set_fixed_password(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        chosen: &Secret,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let signer = caller.signer()?;
+        if signer.principal.is_session() {
+            return Err(Error::unsupported(
+                "A role or a session can't have a password, which would outlive it; ask for a temporary credential.",
+            ));
+        }
+        check_fixed("Password", chosen)?;
+        let instance = self.permitted_instance(caller, choice, Permission::SetFixedPassword, context).await?;
+        let hash = self.passwords.hash(chosen, &*self.random).await?;
+        let line = self.line("fixed-password.set", caller, context).instance(&instance);
+        self.change(store::fixed_password::set(&instance.id, signer.principal, &hash, self.now()), line).await
+    }
+
+    /// Returns the service account of this name, if this is its password and it may log in.
+    pub(super) async fn service_account_of(&self, instance: Option<&Instance>, name: &str, given: &Secret) -> Result<Arc<ServiceAccount>> {
+        let now = self.now();
+        let found = match instance {
+            Some(instance) => self.directory.service_account(&self.store, &instance.id, name).await?,
+            None => None,
+        };
+        let secret = found.as_ref().map(|account| &account.secret);
+        let right = if has_own_prefix(given.expose()) {
+            let hash = digest(&SHA256, given.expose().as_bytes());
+            let expected = match secret {
+                Some(AccountSecret::Made(hash)) => *hash,
+                Some(AccountSecret::Chosen(_)) | None => [0; 32],
+            };
+            hash.as_ref().ct_eq(&expected).into()
+        } else if may_be_chosen(given.expose()) {
+            let stored = found.as_ref().and_then(|account| match &account.secret {
+                AccountSecret::Chosen(hash) => Some(Stored { hash, generation: account.generation }),
+                AccountSecret::Made(_) => None,
+            });
+            self.passwords.verify(given, stored, now).await?
+        } else {
+            false
+        };
+        if let (false, Some(instance), Some(account)) = (right, instance, &found) {
+            // To find that there is no such name, the store was asked. A refusal asks it always, so that its time
+            // doesn't tell.
+            store::service_account::find(&self.store, &instance.id, &account.name).await?;
+        }
+        found.filter(|account| right && account.is_active(now)).ok_or_else(Error::bad_credentials)
+    }
+
+    /// Returns the principal that a username means, if this is its fixed password at the instance and it may act.
+    ///
+    /// Alibaba's usernames: the account's own name, or its id, for its root; `USER@ACCOUNT` for a user, with the
+    /// account's name or id.
+    pub(super) async fn principal_of(&self, instance: Option<&Instance>, username: &str, given: &Secret) -> Result<Principal> {
+        let now = self.now();
+        let named = match instance {
+            Some(instance) => self.principal_by_username(instance, username).await?,
+            None => None,
+        };
+        let found = match (instance, &named) {
+            (Some(instance), Some(principal)) => self.directory.fixed_password(&self.store, &instance.id, principal).await?,
+            _ => None,
+        };
+        let stored = found.as_ref().map(|found| Stored { hash: &found.hash, generation: found.generation });
+        let right = self.passwords.verify(given, stored, now).await?;
+        if let (false, Some(instance), Some(found)) = (right, instance, &found) {
+            // As above: a refusal always asks the store.
+            store::fixed_password::find(&self.store, &instance.id, &found.principal).await?;
+        }
+        let principal = named.filter(|_| right).ok_or_else(Error::bad_credentials)?;
+        match self.principal_ground(&principal).await? {
+            Some(_) => Ok(principal),
+            None => Err(Error::bad_credentials()),
+        }
+    }
+
+    async fn principal_by_username(&self, instance: &Instance, username: &str) -> Result<Option<Principal>> {
+        let Some(account) = self.directory.account(&self.store, instance.account).await? else { return Ok(None) };
+        let is_account = |text: &str| text == account.name || text == account.id.to_string();
+        Ok(match username.rsplit_once('@') {
+            None => is_account(username).then_some(Principal::Root(account.id)),
+            Some((name, of)) if is_account(of) => {
+                let user = self.directory.user_by_name(&self.store, account.id, name).await?;
+                user.map(|user| Principal::User(account.id, user.id))
+            }
+            Some(_) => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::domain::clock::SystemRandom;
+
+    const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
+
+    #[tokio::test]
+    async fn a_success_is_remembered_for_minutes_for_that_password_and_generation_alone() {
+        let passwords = Passwords::new(1, 1, &SystemRandom);
+        let (password, other) = (Secret::new("Passw0rdEXAMPLE"), Secret::new("Passw0rdEXAMPLF"));
+        let hash = passwords.hash(&password, &SystemRandom).await.unwrap();
+        let stored = Some(Stored { hash: &hash, generation: 1 });
+        assert!(passwords.verify(&password, stored, START).await.unwrap());
+        // No thread is left: what is answered now was remembered.
+        let held = Arc::clone(&passwords.places).try_acquire_many_owned(2).unwrap();
+        assert!(passwords.verify(&password, stored, START).await.unwrap());
+        let later = START.plus(REMEMBERED);
+        for (given, stored, now) in [
+            (&other, stored, START),
+            (&password, Some(Stored { hash: &hash, generation: 2 }), START),
+            (&password, None, START),
+            (&password, stored, later),
+        ] {
+            let error = passwords.verify(given, stored, now).await.unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::PasswordsBusy, "it was remembered");
+        }
+        drop(held);
+        assert!(passwords.verify(&password, stored, later).await.unwrap());
+        assert!(!passwords.verify(&other, stored, later).await.unwrap());
+        assert!(!passwords.verify(&password, None, later).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_the_pool_has_no_place_for_is_sent_away_and_who_breaks_off_makes_no_room() {
+        let passwords = Passwords::new(1, 1, &SystemRandom);
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let mut first = Box::pin(passwords.in_pool(move || gate.recv().is_ok()));
+        let mut second = Box::pin(passwords.in_pool(|| true));
+        // Each is polled once: the first takes the thread, the second waits for it.
+        assert!(poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await);
+        assert!(poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await);
+        let busy = |outcome: Result<bool>| outcome.unwrap_err().kind() == &ErrorKind::PasswordsBusy;
+        assert!(busy(passwords.in_pool(|| true).await));
+        // What runs goes on when nobody waits for it any more; what only waited is gone.
+        drop(first);
+        assert!(busy(passwords.in_pool(|| true).await));
+        drop(second);
+        release.send(()).unwrap();
+        assert!(passwords.in_pool(|| true).await.unwrap());
+    }
+}

@@ -1,0 +1,179 @@
+//! Fixed passwords: Alibaba's ResetLoginPassword, and the log-in with one.
+
+use serde_json::{Value, json};
+use transire::domain::identity::UserState;
+use transire::domain::secret::Secret;
+use transire::service::Caller;
+
+use crate::harness::{ACCOUNT, Answer, App, SERVICE, context};
+use crate::rights::{account, app_of_user, cam, granted, ram};
+
+const PASSWORD: &str = "Passw0rd-EXAMPLE";
+
+impl App {
+    pub(crate) async fn reset_login_password(&self, password: &str) -> Answer {
+        self.alibaba("ResetLoginPassword", &[("InstanceId", self.instance.cri_id.as_str()), ("Password", password)]).send().await
+    }
+}
+
+fn may_set() -> Value {
+    ram(&json!([{ "Effect": "Allow", "Action": "cr:ResetLoginPassword", "Resource": "acs:cr:*:*:instance/INSTANCE-CRI" }]))
+}
+
+#[tokio::test]
+async fn the_root_logs_in_by_its_name_or_its_id_with_the_password_it_set() {
+    let app = App::new().await;
+    assert_eq!(app.status("acme", PASSWORD).await, 401);
+    let answer = app.reset_login_password(PASSWORD).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let body = answer.json();
+    assert_eq!(body, json!({ "RequestId": body["RequestId"], "Code": "success", "IsSuccess": true }));
+    assert_eq!(body["RequestId"].as_str().map(str::len), Some(36));
+    // Twice: the second time it is remembered.
+    for _ in 0..2 {
+        assert_eq!((app.status("acme", PASSWORD).await, app.status(ACCOUNT, PASSWORD).await), (200, 200));
+        for (username, password) in [
+            ("acme", "Passw0rd-EXAMPLF"),
+            ("acme", "passw0rd-EXAMPLE"),
+            ("stranger", PASSWORD),
+            ("100000000002", PASSWORD),
+            ("acme@acme", PASSWORD),
+            ("cr_temp_user", PASSWORD),
+            ("", PASSWORD),
+        ] {
+            assert_eq!(app.status(username, password).await, 401, "{username} {password}");
+        }
+    }
+    let elsewhere = app.registry(Some(("acme", PASSWORD)), "service=other.example.com").await;
+    assert_eq!(elsewhere.status, 401);
+    assert_eq!(elsewhere.body, app.registry(Some((ACCOUNT, "trst_no")), &format!("service={SERVICE}")).await.body);
+    let scope = "repository:team/app:pull,push,delete";
+    assert_eq!(granted(&app, "acme", &Secret::new(PASSWORD), scope).await, scope);
+    app.service.close().await;
+    assert!(!app.files().windows(PASSWORD.len()).any(|bytes| bytes == PASSWORD.as_bytes()), "the password stands in the data");
+}
+
+#[tokio::test]
+async fn a_user_logs_in_by_its_name_at_its_account() {
+    let pull = cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }]));
+    let app = app_of_user(&[may_set(), pull]).await;
+    assert_eq!(app.reset_login_password(PASSWORD).await.status, 200);
+    for (username, status) in [
+        (format!("ci@{ACCOUNT}"), 200),
+        ("ci@acme".to_owned(), 200),
+        ("ci".to_owned(), 401),
+        ("acme".to_owned(), 401),
+        (ACCOUNT.to_owned(), 401),
+        ("ci@stranger".to_owned(), 401),
+        ("ci@100000000002".to_owned(), 401),
+        ("nobody@acme".to_owned(), 401),
+    ] {
+        assert_eq!(app.status(&username, PASSWORD).await, status, "{username}");
+    }
+    let query = format!("service={SERVICE}&scope=repository:team/app:pull,push&offline_token=true");
+    let answer = app.registry(Some(("ci@acme", PASSWORD)), &query).await.json();
+    assert_eq!(answer["refresh_token"], Value::Null, "it would outlive a changed password");
+    assert_eq!(granted(&app, "ci@acme", &Secret::new(PASSWORD), "repository:team/app:pull,push").await, "repository:team/app:pull");
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_the_old_one_and_a_disabled_user_has_none() {
+    let app = app_of_user(&[may_set()]).await;
+    let operator = Caller::operator();
+    let works = async |password: &str| app.status("ci@acme", password).await == 200;
+    app.reset_login_password(PASSWORD).await;
+    assert!(works(PASSWORD).await);
+    let new = "New:Passw0rd-EXAMPLE";
+    app.reset_login_password(new).await;
+    assert!(!works(PASSWORD).await && works(new).await);
+    // The same once more is a new one too.
+    app.reset_login_password(new).await;
+    assert!(works(new).await);
+    for (state, expected) in [(UserState::Disabled, false), (UserState::Active, true)] {
+        app.service.set_user_state(&operator, account(), "ci", state, &context()).await.unwrap();
+        assert_eq!(works(new).await, expected, "{state:?}");
+    }
+    app.service.revoke(&operator, &format!("{ACCOUNT}:user/ci").parse().unwrap(), &context()).await.unwrap();
+    assert!(works(new).await, "a password is nothing temporary");
+    app.service.delete_user(&operator, account(), "ci", &context()).await.unwrap();
+    assert!(!works(new).await);
+    // Another user of that name has another password.
+    app.service.create_user(&operator, account(), "ci", &context()).await.unwrap();
+    assert!(!works(new).await);
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_password_is_checked() {
+    let app = App::new().await;
+    let cri = app.instance.cri_id.as_str();
+    for (query, expected) in [
+        (&[("InstanceId", cri)][..], (400, "MissingPassword")),
+        (&[("Password", PASSWORD)], (400, "MissingInstanceId")),
+        (&[("InstanceId", "cri-zzzzzzzzzzzzzzzz"), ("Password", PASSWORD)], (404, "INSTANCE_NOT_EXIST")),
+        (&[("InstanceId", "x"), ("Password", PASSWORD)], (404, "INSTANCE_NOT_EXIST")),
+        (&[("InstanceId", app.foreign_instance.cri_id.as_str()), ("Password", PASSWORD)], (404, "INSTANCE_NOT_EXIST")),
+        (&[("InstanceId", cri), ("Password", "short-1")], (400, "InvalidPassword")),
+        (&[("InstanceId", cri), ("Password", "onlyletters")], (400, "InvalidPassword")),
+        (&[("InstanceId", cri), ("Password", "with space 1")], (400, "InvalidPassword")),
+        (&[("InstanceId", cri), ("Password", "pässwörd-1")], (400, "InvalidPassword")),
+        (&[("InstanceId", cri), ("Password", "trst_Passw0rd")], (400, "InvalidPassword")),
+        (&[("InstanceId", cri), ("Password", "a23456789012345678901234567890123")], (400, "InvalidPassword")),
+    ] {
+        let answer = app.alibaba("ResetLoginPassword", query).send().await;
+        assert_eq!((answer.status.as_u16(), answer.json()["Code"].as_str().unwrap()), expected, "{query:?}");
+        let given = query.iter().find(|(name, _)| *name == "Password").map_or(PASSWORD, |(_, password)| password);
+        assert!(!answer.body.contains(given), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_user_needs_a_right_to_set_one_and_a_session_can_have_none() {
+    let app = app_of_user(&[ram(&json!([{ "Effect": "Allow", "Action": ["cr:Get*", "sts:GetFederationToken"], "Resource": "*" }]))]).await;
+    let denied = app.reset_login_password(PASSWORD).await;
+    assert_eq!((denied.status.as_u16(), denied.json()["Code"].clone()), (403, json!("NoPrivilege")));
+    assert_eq!(denied.json()["AccessDeniedDetail"]["AuthAction"], "cr:ResetLoginPassword");
+
+    let app = App::new().await;
+    let everything = ram(&json!([{ "Effect": "Allow", "Action": "*", "Resource": "*" }]));
+    let user = app.user("ci", &everything).await;
+    app.role("builder", &everything).await;
+    let key = app.alibaba_session(&user, "builder", &[]).await.key();
+    let query = [("InstanceId", app.instance.cri_id.as_str()), ("Password", PASSWORD)];
+    let call = app.alibaba("ResetLoginPassword", &query).by(&key).header("x-acs-security-token", key.token.as_deref().unwrap());
+    let refused = call.send().await;
+    assert_eq!((refused.status.as_u16(), refused.json()["Code"].clone()), (400, json!("UnsupportedOperation")), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn passwords_beyond_the_pool_are_told_to_come_again_and_nothing_else_is() {
+    let app = App::with(|options| {
+        (options.service.password_threads, options.service.password_queue) = (1, 0);
+        // Being sent away is no refusal: it must not count against the address.
+        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 5);
+    })
+    .await;
+    let (username, temporary) = app.temporary().await;
+    app.reset_login_password(PASSWORD).await;
+    let query = format!("service={SERVICE}");
+    let wrong = async |secret: &'static str| app.registry(Some(("acme", secret)), &query).await;
+    // From here on the database is not asked before the pool is.
+    assert_eq!(wrong("Passw0rd-wrong-0").await.status, 401);
+    // Each is polled in turn on this one thread: the first holds the pool until a thread of its own is done.
+    let (first, busy, also, credential, made) = tokio::join!(
+        biased;
+        wrong("Passw0rd-wrong-1"),
+        wrong("Passw0rd-wrong-2"),
+        wrong(PASSWORD),
+        app.registry(Some((&username, temporary.expose())), &query),
+        wrong("trst_notASecretOfAnybody"),
+    );
+    assert_eq!(first.status, 401, "{}", first.body);
+    for busy in [busy, also] {
+        assert_eq!((busy.status.as_u16(), busy.header("retry-after")), (429, Some("1")), "{}", busy.body);
+        assert_eq!(busy.json()["errors"][0]["code"], "TOOMANYREQUESTS");
+    }
+    assert_eq!((credential.status.as_u16(), made.status.as_u16()), (200, 401), "what this service made needs no pool");
+    assert_eq!(wrong(PASSWORD).await.status, 200);
+    let (first, again) = tokio::join!(biased; wrong("Passw0rd-wrong-3"), wrong(PASSWORD));
+    assert_eq!((first.status.as_u16(), again.status.as_u16()), (401, 200), "a success is remembered, and needs no pool");
+}
