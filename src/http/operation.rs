@@ -4,11 +4,10 @@ use crate::domain::Error;
 
 /// Defines the operations of one area of a product, such as `operations! { "tcr": CreateInstanceToken }`.
 macro_rules! operations {
-    ($(#[$attribute:meta])* $product:literal: $($name:ident),+ $(,)?) => {
+    ($product:literal: $($name:ident),+ $(,)?) => {
         /// What can be called.
-        $(#[$attribute])*
+        #[allow(clippy::enum_variant_names, reason = "the names are the vendors'")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        $(#[$attribute])*
         pub(in super::super) enum Operation {
             $($name),+
         }
