@@ -397,14 +397,6 @@ mod tests {
     }
 
     #[test]
-    fn quotas_are_the_specifications_unless_they_are_set() {
-        assert_eq!((parse("", &[]).unwrap().quotas.namespaces, parse("", &[]).unwrap().quotas.repositories), (None, None));
-        let quotas = parse("[quotas]\nnamespaces = 7", &[("TRANSIRE_QUOTAS__REPOSITORIES", "9")]).unwrap().quotas;
-        assert_eq!((quotas.namespaces, quotas.repositories), (Some(7), Some(9)));
-        assert!(parse("[quotas]\nnamespace = 7", &[]).is_err());
-    }
-
-    #[test]
     fn secrets_in_settings_are_not_printed() {
         let settings =
             parse("database = 'postgres://u:hunter2EXAMPLE@db.example.com/t'", &[("TRANSIRE_MASTER_KEY", &"12".repeat(32))]).unwrap();
