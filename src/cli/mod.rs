@@ -5,10 +5,13 @@
 
 mod access_key;
 mod account;
+mod allow_list;
 mod audit;
 mod credential;
+mod data;
 mod group;
 mod instance;
+mod keys;
 mod namespace;
 mod oidc_provider;
 mod output;
@@ -103,14 +106,22 @@ enum Command {
     /// Repositories of an instance that are recorded.
     #[command(subcommand)]
     Repository(repository::Command),
+    /// The addresses that may log in to an instance.
+    #[command(subcommand)]
+    AllowList(allow_list::Command),
     /// Long-term credentials.
     #[command(subcommand)]
     Credential(credential::Command),
+    /// The keys that sign tokens and seal credentials.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// What was done, and what was refused.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Write what a registry needs to trust an instance's tokens.
     RegistryConfig(registry_config::Command),
+    #[command(flatten)]
+    Data(data::Command),
 }
 
 /// One thing of an account's, by its name.
@@ -190,6 +201,7 @@ impl Cli {
         match command {
             Command::Serve { listen } => return Ok(serve::serve(&settings, &global.data_dir, listen).await?),
             Command::Quickstart(options) => return Ok(quickstart::run(&settings, &global.data_dir, &options).await?),
+            Command::Data(command) => return data::run(&settings, &global.data_dir, command, &Output::new(global.output)).await,
             _ => {}
         }
         let service = open(&settings, &global.data_dir, Open::Command).await?;
@@ -207,10 +219,12 @@ impl Cli {
             Command::Instance(command) => instance::run(&context, command).await,
             Command::Namespace(command) => namespace::run(&context, command).await,
             Command::Repository(command) => repository::run(&context, command).await,
+            Command::AllowList(command) => allow_list::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,
+            Command::Keys(command) => keys::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::RegistryConfig(command) => registry_config::run(&context, command).await,
-            Command::Serve { .. } | Command::Quickstart(_) => Ok(()),
+            Command::Serve { .. } | Command::Quickstart(_) | Command::Data(_) => Ok(()),
         };
         context.service.close().await;
         Ok(done?)

@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 
 use crate::domain::principal::Principal;
@@ -21,6 +22,8 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::RequestContext;
 
 use super::{alibaba, plain, registry, tencent};
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The shape that a client can read, known before any work is done.
 #[derive(Debug)]
@@ -67,17 +70,30 @@ pub(super) struct Visit {
     pub(super) action: Cow<'static, str>,
     /// Who the client proved to be.
     pub(super) principal: Option<Principal>,
+    /// The region that the client names, where its dialect has one; checked.
+    pub(super) region: Option<String>,
 }
 
 impl Visit {
     /// Begins a visit at the plain door.
     pub(super) fn new(request_id: String, address: IpAddr, secure_transport: bool) -> Self {
         let context = RequestContext { request_id, address: Some(address), secure_transport };
-        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
+        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None, region: None }
     }
 
     /// Ends the visit: logs it once, and puts an error into the client's envelope.
     pub(super) fn end(self, answer: Result<Response>) -> Response {
+        let at_registry_door = matches!(self.door, Door::Registry);
+        let request_id = at_registry_door.then(|| HeaderValue::from_str(&self.context.request_id).ok()).flatten();
+        let mut response = self.answer(answer);
+        if let Some(request_id) = request_id {
+            // The clouds' envelopes have a place for it; here it is what leads from a client to the log.
+            response.headers_mut().insert(X_REQUEST_ID.clone(), request_id);
+        }
+        response
+    }
+
+    fn answer(self, answer: Result<Response>) -> Response {
         match answer {
             Ok(response) => {
                 tracing::debug!(

@@ -210,7 +210,7 @@ impl Service {
     }
 
     /// Returns the caller's own instance, if it may do this there.
-    async fn permitted_instance(
+    pub(super) async fn permitted_instance(
         &self,
         caller: &Caller,
         choice: &InstanceChoice,

@@ -10,18 +10,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
+use crate::domain::allow_list::AllowList;
 use crate::domain::credential::{CredentialId, LongTermCredential};
 use crate::domain::identity::{OidcProvider, Role, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
 use crate::domain::namespace::Visibility;
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
+use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, credential, instance, oidc_provider, repository, role, user};
+use crate::store::{Store, allow_list, credential, instance, oidc_provider, repository, role, tag, user};
 use crate::token::MasterKey;
 
 use super::namespaces::{self, Namespaces};
@@ -80,6 +82,9 @@ pub(super) struct Directory {
     namespaces: Cache<InstanceId, Arc<Namespaces>>,
     /// By `INSTANCE/NAMESPACE/NAME`.
     repositories: Cache<String, Arc<KnownRepository>>,
+    allow_lists: Cache<InstanceId, Arc<AllowList>>,
+    /// Of instances alone.
+    tags: Cache<InstanceId, Arc<Vec<Tag>>>,
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
     users: Cache<UserId, Arc<User>>,
     roles: Cache<RoleId, Arc<Role>>,
@@ -112,6 +117,8 @@ impl Directory {
             },
             namespaces: Cache::new(CAPACITY),
             repositories: Cache::new(CAPACITY),
+            allow_lists: Cache::new(CAPACITY),
+            tags: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
             users: Cache::new(CAPACITY),
             roles: Cache::new(CAPACITY),
@@ -193,6 +200,17 @@ impl Directory {
         };
         let found = self.entry(&self.repositories, format!("{id}/{namespace}/{name}").as_str(), fill).await?;
         found.ok_or_else(|| super::unexpected("a repository that was just looked for"))
+    }
+
+    /// Returns the allow list of an instance, whether it is obeyed or not.
+    pub(super) async fn allow_list(&self, store: &Store, instance: &InstanceId) -> Result<Option<Arc<AllowList>>> {
+        self.entry(&self.allow_lists, instance, async || allow_list::find(store, instance).await).await
+    }
+
+    /// Returns the tags of an instance.
+    pub(super) async fn tags(&self, store: &Store, instance: &InstanceId) -> Result<Arc<Vec<Tag>>> {
+        let fill = async || tag::list(store, tag::Tagged::Instance(instance)).await.map(Some);
+        Ok(self.entry(&self.tags, instance, fill).await?.unwrap_or_default())
     }
 
     pub(super) async fn user(&self, store: &Store, id: UserId) -> Result<Option<Arc<User>>> {
@@ -294,10 +312,19 @@ impl Directory {
                 self.access_keys.clear();
                 self.instances.clear();
             }
+            Noun::AllowList => {
+                if let Ok(id) = id.parse::<InstanceId>() {
+                    self.allow_lists.remove(&id);
+                }
+            }
             Noun::AccessKey => drop(self.access_keys.remove(id)),
-            // An instance is known by four names.
             Noun::Instance => {
+                // An instance is known by four names.
                 self.instances.clear();
+                if let Ok(id) = id.parse::<InstanceId>() {
+                    self.allow_lists.remove(&id);
+                    self.tags.remove(&id);
+                }
                 self.drop_namespaces_of(id);
                 self.drop_repositories(id);
             }
@@ -329,7 +356,7 @@ impl Directory {
             }
             Noun::Repositories => self.drop_repositories(id),
             // Nothing of these is remembered.
-            Noun::ServiceAccount | Noun::FixedPassword | Noun::AllowList => {}
+            Noun::ServiceAccount | Noun::FixedPassword => {}
             Noun::OidcProvider => {
                 self.oidc_providers.remove(id);
             }
@@ -340,6 +367,8 @@ impl Directory {
                 self.instances.clear();
                 self.namespaces.clear();
                 self.repositories.clear();
+                self.allow_lists.clear();
+                self.tags.clear();
                 self.credentials.clear();
                 self.users.clear();
                 self.roles.clear();

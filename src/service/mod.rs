@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod allow_lists;
 mod audit;
 mod credentials;
 mod directory;
@@ -26,6 +27,7 @@ mod repositories;
 mod revocations;
 mod rights;
 mod sessions;
+mod tags;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -36,16 +38,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub use self::access::{Caller, LogIn};
+pub use self::allow_lists::AllowListPlace;
 pub use self::audit::AuditMode;
 pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
-pub use self::instances::NewInstance;
-pub use self::keys::is_set_up;
+pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
+pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
 pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
-pub use self::quotas::Quotas;
+pub use self::quotas::{BySpecification, Quotas};
 pub use self::replay::Purpose;
 pub use self::repositories::{NewRepository, RepositoryChoice};
 pub use self::rights::Explained;
@@ -61,6 +64,7 @@ pub use crate::store::audit::AuditRow;
 pub use crate::store::namespace::Contents;
 pub use crate::store::page::{Listed, Page};
 pub use crate::store::policy::PolicyKind;
+pub use crate::store::quota::Usage;
 pub use crate::store::repository::{RepositoryFilter, RepositoryOrder};
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
 pub use crate::token::WebIdentity;
@@ -82,6 +86,10 @@ const CHANGES_KEPT: u32 = 100_000;
 pub struct Settings {
     /// Where clients reach this service.
     pub public_url: String,
+    /// The domain under which instances that an API makes get their service.
+    pub base_domain: Option<String>,
+    /// How many there may be.
+    pub quotas: Quotas,
     /// What happens when the audit queue is full.
     pub audit: AuditMode,
     /// How many days audit lines are kept; 0 keeps them for ever.
@@ -100,8 +108,6 @@ pub struct Settings {
     pub refusals_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
-    /// How many of everything there may be.
-    pub quotas: Quotas,
     /// Whom the service may ask for an OpenID Connect issuer's keys.
     pub outgoing: Outgoing,
 }
@@ -230,7 +236,7 @@ impl Service {
         self.directory.catch_up(&self.store).await?;
         self.revocations.catch_up(&self.store, self.directory.revocations()).await?;
         let changes = self.directory.key_changes();
-        if self.keyring_read_at.load(Ordering::Acquire) != changes {
+        if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
             self.reload_keyring().await?;
             self.keyring_read_at.store(changes, Ordering::Release);
@@ -261,6 +267,9 @@ impl Service {
             self.replays.forget(housekeeping_at);
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+            }
+            if let Err(error) = self.retire_signing_keys().await {
+                tracing::warn!(cause = error.cause(), "old signing keys can't be forgotten: {error}");
             }
             if let Err(error) = self.trim().await {
                 tracing::warn!(cause = error.cause(), "old records can't be trimmed: {error}");

@@ -148,7 +148,7 @@ impl Service {
             created_at: now,
             modified_at: now,
         };
-        let mut write = self.write().then(stored::insert(&namespace, self.settings.quotas.namespaces_of(instance.specification)));
+        let mut write = self.write().then(stored::insert(&namespace, self.settings.quotas.namespaces.of(instance.specification)));
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));
         }

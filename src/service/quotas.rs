@@ -1,24 +1,56 @@
-//! How many of everything an instance may have.
+//! How many there may be of what: the clouds' own figures, unless the settings say otherwise.
+
+use serde::Deserialize;
 
 use crate::domain::instance::Specification;
 
-/// Figures that the operator sets in place of the usual ones.
-#[derive(Clone, Debug, Default)]
+/// How many there may be.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Quotas {
-    /// Namespaces of an instance; without it what Tencent sells with the specification.
-    pub namespaces: Option<u32>,
-    /// Repositories of an instance, of all its namespaces; without it what Tencent sells with the specification.
-    pub repositories: Option<u32>,
+    /// Instances of one account that an API made, with those that the operator made; the operator may go beyond.
+    pub instances: u32,
+    /// Entries in the allow list of an instance.
+    pub allow_list_entries: u32,
+    /// Namespaces of an instance.
+    pub namespaces: BySpecification,
+    /// Repositories of an instance, in all of its namespaces.
+    pub repositories: BySpecification,
 }
 
-impl Quotas {
-    /// Returns how many namespaces an instance of this specification may have.
-    pub fn namespaces_of(&self, specification: Specification) -> u32 {
-        self.namespaces.unwrap_or(specification.usual_quotas().0)
+impl Default for Quotas {
+    fn default() -> Self {
+        let usual = Specification::usual_quotas;
+        let [basic, standard, premium] = Specification::ALL.map(usual);
+        Self {
+            // Neither is documented.
+            instances: 20,
+            allow_list_entries: 100,
+            namespaces: BySpecification { basic: basic.0, standard: standard.0, premium: premium.0 },
+            repositories: BySpecification { basic: basic.1, standard: standard.1, premium: premium.1 },
+        }
     }
+}
 
-    /// Returns how many repositories an instance of this specification may have.
-    pub fn repositories_of(&self, specification: Specification) -> u32 {
-        self.repositories.unwrap_or(specification.usual_quotas().1)
+/// A figure for each specification of an instance.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BySpecification {
+    /// Of a basic instance.
+    pub basic: u32,
+    /// Of a standard one.
+    pub standard: u32,
+    /// Of a premium one.
+    pub premium: u32,
+}
+
+impl BySpecification {
+    /// Returns the figure for a specification.
+    pub fn of(self, specification: Specification) -> u32 {
+        match specification {
+            Specification::Basic => self.basic,
+            Specification::Standard => self.standard,
+            Specification::Premium => self.premium,
+        }
     }
 }

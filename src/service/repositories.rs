@@ -88,7 +88,7 @@ impl Service {
         };
         let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
         let line = self.line("repository.create", caller, context).instance(&instance).detail(detail);
-        let most = self.settings.quotas.repositories_of(instance.specification);
+        let most = self.settings.quotas.repositories.of(instance.specification);
         self.change(stored::insert(&namespace, &repository, most), line).await?;
         Ok(repository)
     }

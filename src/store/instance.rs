@@ -50,6 +50,8 @@ statements! { "instance";
     FIND = select!("AND id = $1");
     FIND_BY_CRI_ID = select!("AND cri_id = $1");
     FIND_BY_SERVICE = select!("AND service = $1");
+    SERVICE_OWNER = "SELECT deleted_at FROM instance WHERE service = $1";
+    REHEARSED = "SELECT id FROM instance WHERE id = $1";
     LIST_OF_ACCOUNT = select!("AND account_id = $1 ORDER BY created_at, id");
     LIST = select!("ORDER BY created_at, id");
     PAGE = select_page!(
@@ -192,6 +194,26 @@ pub async fn find_by_cri_id(store: &Store, id: &CriId) -> Result<Option<Instance
 /// Finds an instance by its service.
 pub async fn find_by_service(store: &Store, service: &str) -> Result<Option<Instance>> {
     store.find(FIND_BY_SERVICE, vec![service.into()]).await?.as_ref().map(instance).transpose()
+}
+
+/// Who has a service, which only ever one instance has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceOwner {
+    /// An instance of some account.
+    Live,
+    /// One that was deleted.
+    Deleted,
+}
+
+/// Says whose a service is; `None` when it never was anyone's.
+pub async fn service_owner(store: &Store, service: &str) -> Result<Option<ServiceOwner>> {
+    let Some(row) = store.find(SERVICE_OWNER, vec![service.into()]).await? else { return Ok(None) };
+    Ok(Some(if row.optional_integer("deleted_at")?.is_some() { ServiceOwner::Deleted } else { ServiceOwner::Live }))
+}
+
+/// Refuses with `Unsupported`, always: what it comes after is tried, and never done.
+pub fn rehearsed(id: &InstanceId) -> Part {
+    Part::of([Guarded::new(REHEARSED, vec![id.as_str().into()], Rows::Exactly(0), || Error::unsupported("This was a rehearsal."))])
 }
 
 /// Lists the instances of one account or of all, oldest first.

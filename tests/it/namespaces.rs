@@ -585,8 +585,8 @@ async fn alibabas_parameters_are_checked() {
 #[tokio::test]
 async fn namespaces_and_repositories_have_quotas() {
     let app = App::with(|options| {
-        options.service.quotas.namespaces = Some(2);
-        options.service.quotas.repositories = Some(1);
+        options.service.quotas.namespaces.premium = 2;
+        options.service.quotas.repositories.premium = 1;
     })
     .await;
     for name in ["one", "two"] {

@@ -141,6 +141,7 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
         ErrorKind::QuotaExceeded { .. } => ours(bad, "QuotaExceeded"),
         ErrorKind::PreconditionFailed { .. } => ours(bad, "PreconditionFailed"),
         ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
+        ErrorKind::AddressRefused => ours(StatusCode::FORBIDDEN, "NoPrivilege"),
         ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
         }

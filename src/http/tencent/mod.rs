@@ -9,6 +9,7 @@ mod error;
 pub mod parameters;
 mod sts;
 mod tcr;
+mod times;
 
 use std::borrow::Cow;
 
@@ -355,6 +356,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
     service.throttle(&caller, operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle()))?;
     let operation = operation?;
     call.check_region(operation)?;
+    visit.region = call.region.map(str::to_owned);
     Ok((caller, operation))
 }
 

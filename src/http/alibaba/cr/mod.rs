@@ -1,8 +1,11 @@
 //! Product `cr`, version 2018-12-01, and of 2016-06-07 what gives out credentials: one file for each sort of thing that
 //! its actions are about.
 
+mod endpoints;
+mod instances;
 mod namespaces;
 mod repositories;
+mod resource_tags;
 mod tokens;
 
 use axum::response::Response;
@@ -19,6 +22,9 @@ pub(super) enum Operation {
     Token(tokens::Operation),
     Namespace(namespaces::Operation),
     Repository(repositories::Operation),
+    Instance(instances::Operation),
+    Endpoint(endpoints::Operation),
+    Tag(resource_tags::Operation),
 }
 
 impl Operation {
@@ -28,6 +34,9 @@ impl Operation {
             .map(Self::Token)
             .or_else(|| namespaces::Operation::named(action).map(Self::Namespace))
             .or_else(|| repositories::Operation::named(action).map(Self::Repository))
+            .or_else(|| instances::Operation::named(action).map(Self::Instance))
+            .or_else(|| endpoints::Operation::named(action).map(Self::Endpoint))
+            .or_else(|| resource_tags::Operation::named(action).map(Self::Tag))
     }
 
     /// Returns the operation of a path of 2016-06-07.
@@ -41,6 +50,9 @@ impl Operation {
             Self::Token(operation) => operation.name(),
             Self::Namespace(operation) => operation.name(),
             Self::Repository(operation) => operation.name(),
+            Self::Instance(operation) => operation.name(),
+            Self::Endpoint(operation) => operation.name(),
+            Self::Tag(operation) => operation.name(),
         }
     }
 
@@ -50,6 +62,9 @@ impl Operation {
             Self::Token(operation) => operation.throttle(),
             Self::Namespace(operation) => operation.throttle(),
             Self::Repository(operation) => operation.throttle(),
+            Self::Instance(operation) => operation.throttle(),
+            Self::Endpoint(operation) => operation.throttle(),
+            Self::Tag(operation) => operation.throttle(),
         }
     }
 
@@ -59,6 +74,10 @@ impl Operation {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
             Self::Namespace(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Repository(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            // Apart, like all that is asked for seldom: the future of a token stays small.
+            Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Endpoint(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Tag(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }

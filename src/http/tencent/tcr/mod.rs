@@ -1,7 +1,9 @@
 //! Product `tcr`, version 2019-09-24: one file for each sort of thing that its actions are about.
 
+mod instances;
 mod namespaces;
 mod repositories;
+mod security_policies;
 mod tokens;
 
 use axum::response::Response;
@@ -18,6 +20,8 @@ pub(super) enum Operation {
     Token(tokens::Operation),
     Namespace(namespaces::Operation),
     Repository(repositories::Operation),
+    Instance(instances::Operation),
+    SecurityPolicy(security_policies::Operation),
 }
 
 impl Operation {
@@ -27,6 +31,8 @@ impl Operation {
             .map(Self::Token)
             .or_else(|| namespaces::Operation::named(action).map(Self::Namespace))
             .or_else(|| repositories::Operation::named(action).map(Self::Repository))
+            .or_else(|| instances::Operation::named(action).map(Self::Instance))
+            .or_else(|| security_policies::Operation::named(action).map(Self::SecurityPolicy))
     }
 
     /// Returns the action's name.
@@ -35,6 +41,8 @@ impl Operation {
             Self::Token(operation) => operation.name(),
             Self::Namespace(operation) => operation.name(),
             Self::Repository(operation) => operation.name(),
+            Self::Instance(operation) => operation.name(),
+            Self::SecurityPolicy(operation) => operation.name(),
         }
     }
 
@@ -44,6 +52,8 @@ impl Operation {
             Self::Token(operation) => operation.throttle(),
             Self::Namespace(operation) => operation.throttle(),
             Self::Repository(operation) => operation.throttle(),
+            Self::Instance(operation) => operation.throttle(),
+            Self::SecurityPolicy(operation) => operation.throttle(),
         }
     }
 
@@ -53,6 +63,9 @@ impl Operation {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
             Self::Namespace(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Repository(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            // Apart, like all that is asked for seldom: the future of a token stays small.
+            Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::SecurityPolicy(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
         }
     }
 }
