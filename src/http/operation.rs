@@ -4,9 +4,9 @@ use crate::domain::Error;
 
 /// Defines the operations of one area of a product, such as `operations! { "tcr": CreateInstanceToken }`.
 macro_rules! operations {
-    ($product:literal: $($name:ident),+ $(,)?) => {
+    ($(#[$attribute:meta])* $product:literal: $($name:ident),+ $(,)?) => {
         /// What can be called.
-        #[allow(clippy::enum_variant_names, reason = "the names are the vendors'")]
+        $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(in super::super) enum Operation {
             $($name),+

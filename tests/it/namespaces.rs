@@ -1,10 +1,13 @@
 //! Namespaces and repositories: at both doors, and what they mean at the token exchange.
 
 use serde_json::{Value, json};
+use transire::domain::clock::{SystemClock, SystemRandom};
 use transire::domain::instance::UnrecordedNamespaces;
 use transire::domain::namespace::{NamespaceChange, Visibility};
+use transire::domain::repository::{Repository, RepositoryId};
 use transire::domain::secret::Secret;
 use transire::service::{Caller, Contents, InstanceChoice, NewNamespace, NewRepository, Page, RepositoryFilter};
+use transire::store::{self, Location, Open, Operation, Store, Write};
 
 use crate::harness::{Answer, App, SERVICE, context};
 use crate::rights::{account, app_of_user, cam, granted, ram};
@@ -698,6 +701,45 @@ async fn without_auto_create_a_push_goes_only_to_repositories_that_are_recorded(
     let new = NewNamespace { auto_create_repository: false.into(), ..NewNamespace::named("team") };
     app.service.create_namespace(&Caller::operator(), &other, new, &context()).await.unwrap();
     assert_eq!(root_may(&app, &credential, "team/app").await, both("team/app"));
+}
+
+#[tokio::test]
+async fn records_are_read_from_memory_until_the_feed_says_that_they_changed() {
+    let app = App::new().await;
+    let credential = app.temporary().await;
+    app.make_namespace(NewNamespace::named("team")).await;
+    let pushes = async || root_may(&app, &credential, "team/app").await.ends_with(",push");
+    assert!(pushes().await);
+    let place = Location::Directory(app.database().parent().unwrap().to_owned());
+    let replica = Store::open(&place, Open::Command, &SystemClock, &SystemRandom).await.unwrap();
+    let write = |part| replica.apply(Write::new(Operation::new(&SystemRandom, app.now())).then(part));
+    let team = store::namespace::find(&replica, &app.instance.id, "team").await.unwrap().unwrap();
+    let closed = NamespaceChange { auto_create_repository: Some(false.into()), ..NamespaceChange::default() };
+    let repository = Repository {
+        id: RepositoryId::random(&SystemRandom),
+        instance: team.instance.clone(),
+        namespace: team.id.clone(),
+        namespace_name: team.name.clone(),
+        name: "app".to_owned(),
+        visibility: Visibility::Private,
+        summary: String::new(),
+        detail: String::new(),
+        tag_immutability: false.into(),
+        created_at: app.now(),
+        modified_at: app.now(),
+    };
+    for (part, expected) in [
+        (store::namespace::update(&team, &closed, app.now()), false),
+        (store::repository::insert(&team, &repository, 10), true),
+        (store::repository::delete(&repository), false),
+        (store::namespace::delete(&team, Contents::MustBeGone), true),
+    ] {
+        let before = pushes().await;
+        write(part).await.unwrap();
+        assert_eq!((pushes().await, before), (!expected, !expected));
+        app.service.catch_up().await.unwrap();
+        assert_eq!(pushes().await, expected);
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::http::edge::Visit;
 use crate::http::operation::operations;
 
 operations! {
+    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
     "cr": CreateNamespace, GetNamespace, ListNamespace, UpdateNamespace, DeleteNamespace
 }
 

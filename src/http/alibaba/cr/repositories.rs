@@ -17,6 +17,7 @@ use crate::http::edge::Visit;
 use crate::http::operation::operations;
 
 operations! {
+    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
     "cr": CreateRepository, GetRepository, ListRepository, UpdateRepository, DeleteRepository
 }
 

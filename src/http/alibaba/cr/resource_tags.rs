@@ -19,6 +19,7 @@ const MOST_RESOURCES: usize = 50;
 const MOST_TAGS: usize = 20;
 
 operations! {
+    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
     "cr": TagResources, UntagResources, ListTagResources
 }
 

@@ -20,6 +20,7 @@ use crate::http::tencent::{Nothing, reply};
 const TEMPORARY: Lifetime = Lifetime::AtMost(Duration::from_hours(1));
 
 operations! {
+    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
     "tcr": CreateInstanceToken, DescribeInstanceToken, ModifyInstanceToken, DeleteInstanceToken
 }
 
