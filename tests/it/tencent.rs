@@ -142,7 +142,7 @@ async fn the_same_request_may_come_again_but_not_its_signature_with_something_el
     let call = app.tencent("CreateInstanceToken", &app.wanted());
     served(&app.send(call.request()).await);
     served(&app.send(call.request()).await);
-    for (name, value) in [("x-tc-action", "DescribeInstances"), ("x-tc-version", "2018-08-13"), ("x-tc-region", "ap-shanghai")] {
+    for (name, value) in [("x-tc-action", "DeleteInstance"), ("x-tc-version", "2018-08-13"), ("x-tc-region", "ap-shanghai")] {
         let mut request = call.request();
         request.headers_mut().insert(name, value.parse().unwrap());
         assert_eq!(code(&app.send(request).await), "AuthFailure.SignatureFailure", "{name}");
