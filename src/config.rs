@@ -24,6 +24,8 @@ const TEST_PREFIX: &str = "TRANSIRE_TEST_";
 pub struct Settings {
     /// The database: `postgres://user@host:5432/name`; without it, SQLite in the data directory.
     pub database: Option<DatabaseUrl>,
+    /// How a PostgreSQL database is used.
+    pub postgres: Postgres,
     /// The master key itself, 64 hexadecimal characters; better given by a file.
     pub master_key: Option<MasterKeyText>,
     /// A file that holds the master key; without it, `master.key` in the data directory.
@@ -54,6 +56,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             database: None,
+            postgres: Postgres::default(),
             master_key: None,
             master_key_file: None,
             public_url: "http://localhost:8480".to_owned(),
@@ -66,6 +69,48 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             outgoing: Outgoing::default(),
             quickstart_registry: None,
+        }
+    }
+}
+
+/// How a PostgreSQL database is used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Postgres {
+    /// Connections of one process at once.
+    pub connections: usize,
+    /// Whether sessions keep prepared statements and settings; `false` for poolers that give each transaction another
+    /// session.
+    pub prepared_statements: bool,
+    /// How strictly transactions are kept apart.
+    pub isolation: Isolation,
+    /// How long each host may take to let a connection in, in seconds.
+    pub connect_seconds: u64,
+    /// How long the server may work on one statement, in seconds.
+    pub statement_seconds: u64,
+    /// How long `serve` waits at its start for a database that doesn't answer, in seconds.
+    pub start_seconds: u64,
+}
+
+/// How strictly transactions are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// Writes hold the rows that they rest on, and wait for each other.
+    ReadCommitted,
+    /// The strictest level: writes that meet are tried again.
+    Serializable,
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            prepared_statements: true,
+            isolation: Isolation::ReadCommitted,
+            connect_seconds: 3,
+            statement_seconds: 5,
+            start_seconds: 60,
         }
     }
 }
@@ -156,13 +201,10 @@ pub struct DatabaseUrl(String);
 impl DatabaseUrl {
     /// Takes an address given as an argument, where every user of the machine can read it: without a password.
     pub fn from_argument(url: &str) -> Result<Self> {
-        let parsed = url::Url::parse(url);
-        let in_query = parsed.as_ref().is_ok_and(|url| url.query_pairs().any(|(name, _)| name == "password"));
-        match parsed {
-            Ok(url) if url.password().is_some() => Err(password_in_argument()),
-            _ if in_query || url.contains("password=") => Err(password_in_argument()),
-            _ => Ok(Self(url.to_owned())),
-        }
+        let address = Address::divide(url);
+        let has_password = address.is_some_and(|address| address.has_password());
+        // What is no URL may still be meant as one.
+        if has_password || url.contains("password=") { Err(password_in_argument()) } else { Ok(Self(url.to_owned())) }
     }
 
     /// Returns the address as it was given.
@@ -170,18 +212,21 @@ impl DatabaseUrl {
         &self.0
     }
 
-    /// Returns the address with the password that a pgpass file holds for it, if it has none of its own.
+    /// Returns the address with the password that the user's pgpass file holds for it, if it has none of its own.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn with_known_password(self) -> Self {
+        let path =
+            std::env::var("PGPASSFILE").map(PathBuf::from).or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".pgpass")));
+        // No pgpass file, no password from it.
+        let pgpass = path.ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        self.with_pgpass(&pgpass)
+    }
+
+    /// Returns the address with the password that a pgpass file holds for its first host, if it has none of its own.
     fn with_pgpass(self, pgpass: &str) -> Self {
-        let Ok(mut url) = url::Url::parse(&self.0) else { return self };
-        if url.password().is_some() {
-            return self;
-        }
-        let wanted = [
-            url.host_str().unwrap_or("localhost").to_owned(),
-            url.port().unwrap_or(5432).to_string(),
-            url.path().trim_start_matches('/').to_owned(),
-            url.username().to_owned(),
-        ];
+        let Some(address) = Address::divide(&self.0).filter(|address| !address.has_password()) else { return self };
+        let (host, port) = address.first_host();
+        let wanted = [host, port, decoded(address.database), decoded(address.user)];
         let password = pgpass.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
             let fields = pgpass_fields(line);
             let (password, rest) = fields.split_last()?;
@@ -189,10 +234,57 @@ impl DatabaseUrl {
             fits.then(|| password.clone())
         });
         match password {
-            Some(password) if url.set_password(Some(&password)).is_ok() => Self(url.into()),
-            _ => self,
+            Some(password) => Self(address.with_password(&password)),
+            None => self,
         }
     }
+}
+
+/// The parts of a database's address, which may name several hosts; as they are written.
+struct Address<'a> {
+    scheme: &'a str,
+    user: &'a str,
+    password: Option<&'a str>,
+    hosts: &'a str,
+    database: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> Address<'a> {
+    fn divide(url: &'a str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        let (credentials, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (user, password) = credentials.split_once(':').map_or((credentials, None), |(user, password)| (user, Some(password)));
+        Some(Self { scheme, user, password, hosts, database: path.trim_start_matches('/'), query })
+    }
+
+    fn has_password(&self) -> bool {
+        let mut parameters = url::form_urlencoded::parse(self.query.unwrap_or_default().as_bytes());
+        self.password.is_some() || parameters.any(|(name, _)| name == "password")
+    }
+
+    fn first_host(&self) -> (String, String) {
+        let first = self.hosts.split(',').next().unwrap_or_default();
+        // An IPv6 address has colons of its own, and brackets.
+        let (host, port) = match first.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+            Some((host, port)) => (host, port),
+            None => (first, "5432"),
+        };
+        let host = decoded(host.trim_matches(['[', ']']));
+        (if host.is_empty() { "localhost".to_owned() } else { host }, port.to_owned())
+    }
+
+    fn with_password(&self, password: &str) -> String {
+        let password = percent_encoding::utf8_percent_encode(password, percent_encoding::NON_ALPHANUMERIC);
+        let query = self.query.map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}://{}:{password}@{}/{}{query}", self.scheme, self.user, self.hosts, self.database)
+    }
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Divides a line of a pgpass file at its colons; `\:` and `\\` stand for themselves.
@@ -244,11 +336,7 @@ impl Settings {
             None => String::new(),
         };
         let mut settings = Self::parse(&text, std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)))?;
-        let pgpass =
-            std::env::var("PGPASSFILE").map(PathBuf::from).or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".pgpass")));
-        // No pgpass file, no password from it.
-        let pgpass = pgpass.ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-        settings.database = database.or(settings.database).map(|url| url.with_pgpass(&pgpass));
+        settings.database = database.or(settings.database).map(DatabaseUrl::with_known_password);
         Ok(settings)
     }
 
@@ -294,6 +382,10 @@ impl Settings {
             return Err(Error::misconfigured("outgoing.seconds is 1 to 60"));
         }
         let limits = &self.limits;
+        let postgres = &self.postgres;
+        if postgres.connections == 0 || postgres.connect_seconds == 0 || postgres.statement_seconds == 0 {
+            return Err(Error::misconfigured("postgres: with 0 connections or seconds nothing could be done"));
+        }
         if limits.requests_per_second == 0 || limits.refusals_per_second == 0 || limits.refusals_burst == 0 || limits.audit_queue == 0 {
             return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
         }
@@ -408,6 +500,16 @@ mod tests {
     }
 
     #[test]
+    fn how_postgres_is_used_is_set_in_its_own_table() {
+        let settings = parse("[postgres]\nprepared_statements = false", &[("TRANSIRE_POSTGRES__ISOLATION", "serializable")]).unwrap();
+        assert_eq!((settings.postgres.prepared_statements, settings.postgres.isolation), (false, Isolation::Serializable));
+        assert_eq!(settings.postgres.connections, 16);
+        for bad in ["isolation = 'chaos'", "connections = 0", "statement_seconds = 0", "connect_seconds = 0", "pool = 3"] {
+            assert!(parse(&format!("[postgres]\n{bad}"), &[]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn secrets_in_settings_are_not_printed() {
         let settings =
             parse("database = 'postgres://u:hunter2EXAMPLE@db.example.com/t'", &[("TRANSIRE_MASTER_KEY", &"12".repeat(32))]).unwrap();
@@ -419,7 +521,14 @@ mod tests {
     #[test]
     fn a_database_password_is_refused_as_an_argument() {
         assert!(DatabaseUrl::from_argument("postgres://u@db.example.com/t").is_ok());
-        for bad in ["postgres://u:p@db.example.com/t", "postgres://u@db.example.com/t?password=p"] {
+        for bad in [
+            "postgres://u:p@db.example.com/t",
+            "postgres://u@db.example.com/t?password=p",
+            "postgres://u@db.example.com/t?passwor%64=p",
+            // What can't be parsed as a URL of one host went through.
+            "postgres://u:p@a.example.com:5432,b.example.com:5432/t",
+            "host=db.example.com password=p",
+        ] {
             assert!(DatabaseUrl::from_argument(bad).unwrap_err().message().contains("pgpass"));
         }
     }
@@ -427,6 +536,13 @@ mod tests {
     #[test]
     fn a_pgpass_file_gives_the_password() {
         let url = || DatabaseUrl::from_argument("postgres://u@db.example.com:5433/t").unwrap();
+        let several = DatabaseUrl::from_argument("postgres://u@a.example.com:1,b.example.com:2/t?sslmode=require").unwrap();
+        assert_eq!(
+            several.with_pgpass("a.example.com:1:t:u:p@ss").expose(),
+            "postgres://u:p%40ss@a.example.com:1,b.example.com:2/t?sslmode=require"
+        );
+        let local = DatabaseUrl::from_argument("postgres://u@[::1]/t").unwrap();
+        assert_eq!(local.with_pgpass("\\:\\:1:5432:t:u:x").expose(), "postgres://u:x@[::1]/t");
         let pgpass = "# comment\ndb.example.com:5432:t:u:wrong\n*:5433:t:u:se\\:cret\n*:*:*:*:late";
         assert_eq!(url().with_pgpass(pgpass).expose(), "postgres://u:se%3Acret@db.example.com:5433/t");
         assert_eq!(url().with_pgpass("").expose(), "postgres://u@db.example.com:5433/t");

@@ -30,3 +30,4 @@ pub mod service;
 pub mod sign;
 pub mod store;
 pub mod token;
+pub mod transfer;

@@ -7,18 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Settings;
+use crate::config::{DatabaseUrl, Isolation, Settings};
 use crate::domain::clock::{Random, SystemClock, SystemRandom, random_bytes};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::service::{self, Service};
 use crate::sign;
 pub use crate::store::Open;
-use crate::store::{Location, Store};
+use crate::store::{self, Location, PostgresOptions, Statements, Store};
 use crate::token::MasterKey;
-
-/// How many connections one process holds to a database server.
-const CONNECTIONS: usize = 16;
 
 /// Opens the service over the data that the settings name.
 ///
@@ -26,10 +23,7 @@ const CONNECTIONS: usize = 16;
 /// refused before anything is served.
 pub async fn open(settings: &Settings, data_dir: &Path, how: Open) -> Result<Service> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let location = match &settings.database {
-        Some(url) => Location::Postgres { url: Secret::new(url.expose()), connections: CONNECTIONS },
-        None => Location::Directory(data_dir.to_owned()),
-    };
+    let location = location(settings, data_dir);
     let store = Store::open(&location, how, &*clock, &*random).await?;
     let master = match &settings.master_key {
         Some(text) => MasterKey::parse(text.0.expose())?,
@@ -40,6 +34,31 @@ pub async fn open(settings: &Settings, data_dir: &Path, how: Open) -> Result<Ser
         }
     };
     Service::open(store, master, service_settings(settings), clock, random).await
+}
+
+/// Returns where the data is that the settings name.
+pub fn location(settings: &Settings, data_dir: &Path) -> Location {
+    match &settings.database {
+        Some(url) => at_server(settings, url),
+        None => Location::Directory(data_dir.to_owned()),
+    }
+}
+
+/// Returns the place at a database server, used as the settings say.
+pub fn at_server(settings: &Settings, url: &DatabaseUrl) -> Location {
+    let postgres = &settings.postgres;
+    let options = PostgresOptions {
+        connections: postgres.connections,
+        isolation: match postgres.isolation {
+            Isolation::ReadCommitted => store::Isolation::ReadCommitted,
+            Isolation::Serializable => store::Isolation::Serializable,
+        },
+        statements: if postgres.prepared_statements { Statements::Prepared } else { Statements::Unnamed },
+        connect_timeout: Duration::from_secs(postgres.connect_seconds),
+        statement_timeout: Duration::from_secs(postgres.statement_seconds),
+        start_timeout: Duration::from_secs(postgres.start_seconds),
+    };
+    Location::Postgres { url: Secret::new(url.expose()), options }
 }
 
 fn service_settings(settings: &Settings) -> service::Settings {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 
 use crate::domain::principal::Principal;
@@ -21,6 +22,8 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::RequestContext;
 
 use super::{alibaba, plain, registry, tencent};
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The shape that a client can read, known before any work is done.
 #[derive(Debug)]
@@ -80,6 +83,17 @@ impl Visit {
 
     /// Ends the visit: logs it once, and puts an error into the client's envelope.
     pub(super) fn end(self, answer: Result<Response>) -> Response {
+        let at_registry_door = matches!(self.door, Door::Registry);
+        let request_id = at_registry_door.then(|| HeaderValue::from_str(&self.context.request_id).ok()).flatten();
+        let mut response = self.answer(answer);
+        if let Some(request_id) = request_id {
+            // The clouds' envelopes have a place for it; here it is what leads from a client to the log.
+            response.headers_mut().insert(X_REQUEST_ID.clone(), request_id);
+        }
+        response
+    }
+
+    fn answer(self, answer: Result<Response>) -> Response {
         match answer {
             Ok(response) => {
                 tracing::debug!(

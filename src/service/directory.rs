@@ -14,6 +14,7 @@ use crate::domain::allow_list::AllowList;
 use crate::domain::credential::{CredentialId, LongTermCredential};
 use crate::domain::identity::{OidcProvider, Role, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
+use crate::domain::namespace::Visibility;
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
 use crate::domain::tag::Tag;
@@ -22,9 +23,10 @@ use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, allow_list, credential, instance, oidc_provider, role, tag, user};
+use crate::store::{Store, allow_list, credential, instance, oidc_provider, repository, role, tag, user};
 use crate::token::MasterKey;
 
+use super::namespaces::{self, Namespaces};
 use super::rights::{self, Rights};
 
 /// The most entries of a kind: some hundred bytes each.
@@ -44,6 +46,10 @@ pub(super) struct AccessKey {
     pub(super) state: AccessKeyState,
     pub(super) signing_secret: SigningSecret,
 }
+
+/// A repository as the exchange sees it; what isn't recorded is remembered as such, because only names in namespaces
+/// that are recorded are looked for.
+pub(super) struct KnownRepository(pub(super) Option<Visibility>);
 
 /// Instances by each of their four names.
 struct Instances {
@@ -73,6 +79,9 @@ pub(super) struct Directory {
     accounts: Cache<AccountId, Arc<Account>>,
     access_keys: Cache<String, Arc<AccessKey>>,
     instances: Instances,
+    namespaces: Cache<InstanceId, Arc<Namespaces>>,
+    /// By `INSTANCE/NAMESPACE/NAME`.
+    repositories: Cache<String, Arc<KnownRepository>>,
     allow_lists: Cache<InstanceId, Arc<AllowList>>,
     /// Of instances alone.
     tags: Cache<InstanceId, Arc<Vec<Tag>>>,
@@ -106,6 +115,8 @@ impl Directory {
                 by_service: Cache::new(CAPACITY),
                 default_of: Cache::new(CAPACITY),
             },
+            namespaces: Cache::new(CAPACITY),
+            repositories: Cache::new(CAPACITY),
             allow_lists: Cache::new(CAPACITY),
             tags: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
@@ -173,6 +184,22 @@ impl Directory {
             Ok(place.map(|place| instances.swap_remove(place)))
         };
         self.entry(&self.instances.default_of, &account, fill).await
+    }
+
+    /// Returns all namespaces that are recorded of an instance.
+    pub(super) async fn namespaces(&self, store: &Store, id: &InstanceId) -> Result<Arc<Namespaces>> {
+        let found = self.entry(&self.namespaces, id, async || namespaces::rules(store, id).await.map(Some)).await?;
+        found.ok_or_else(|| super::unexpected("namespaces that were just read"))
+    }
+
+    /// Returns what is recorded of a repository in a namespace that is; `name` is one that a repository can have.
+    pub(super) async fn repository(&self, store: &Store, id: &InstanceId, namespace: &str, name: &str) -> Result<Arc<KnownRepository>> {
+        let fill = async || {
+            let found = repository::find(store, id, namespace, name).await?;
+            Ok(Some(KnownRepository(found.map(|repository| repository.visibility))))
+        };
+        let found = self.entry(&self.repositories, format!("{id}/{namespace}/{name}").as_str(), fill).await?;
+        found.ok_or_else(|| super::unexpected("a repository that was just looked for"))
     }
 
     /// Returns the allow list of an instance, whether it is obeyed or not.
@@ -298,6 +325,8 @@ impl Directory {
                     self.allow_lists.remove(&id);
                     self.tags.remove(&id);
                 }
+                self.drop_namespaces_of(id);
+                self.drop_repositories(id);
             }
             Noun::Credential => {
                 if let Ok(id) = id.parse::<CredentialId>() {
@@ -321,8 +350,13 @@ impl Directory {
             // A change of policies is rare, and may concern every user of its account.
             Noun::Policies => self.rights.clear(),
             Noun::Revocation => self.revoked(),
+            Noun::Namespace => {
+                self.drop_namespaces_of(id.split_once('/').map_or(id, |(instance, _)| instance));
+                self.drop_repositories(id);
+            }
+            Noun::Repositories => self.drop_repositories(id),
             // Nothing of these is remembered.
-            Noun::Namespace | Noun::Repositories | Noun::ServiceAccount | Noun::FixedPassword => {}
+            Noun::ServiceAccount | Noun::FixedPassword => {}
             Noun::OidcProvider => {
                 self.oidc_providers.remove(id);
             }
@@ -331,6 +365,8 @@ impl Directory {
                 self.accounts.clear();
                 self.access_keys.clear();
                 self.instances.clear();
+                self.namespaces.clear();
+                self.repositories.clear();
                 self.allow_lists.clear();
                 self.tags.clear();
                 self.credentials.clear();
@@ -342,6 +378,18 @@ impl Directory {
                 self.revoked();
             }
         }
+    }
+
+    /// Drops what is known of an instance's namespaces.
+    fn drop_namespaces_of(&self, instance: &str) {
+        if let Ok(id) = instance.parse::<InstanceId>() {
+            self.namespaces.remove(&id);
+        }
+    }
+
+    /// Drops what is known of the repositories below an instance or a namespace.
+    fn drop_repositories(&self, place: &str) {
+        self.repositories.retain(|key, _| key.strip_prefix(place).is_none_or(|rest| !rest.starts_with('/')));
     }
 
     fn revoked(&self) {

@@ -57,6 +57,7 @@ impl Service {
                 granted.push(held);
             }
         }
+        self.log_denials(caller, scopes, &granted, context).await?;
         let room = self.audit.reserve()?;
         let now = self.now();
         let access: Vec<Access> = granted
@@ -94,6 +95,48 @@ impl Service {
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
 
+    /// Says in the log what of the scopes was not granted, and why: the client hears nothing but less in its token.
+    async fn log_denials(&self, caller: &Caller, asked: &[Scope], granted: &[Scope], context: &RequestContext) -> Result<()> {
+        let instance = caller.registry_instance()?;
+        // What strangers don't get is no news.
+        let Some(principal) = caller.principal() else { return Ok(()) };
+        for scope in asked {
+            let same = |held: &&Scope| held.resource_type == scope.resource_type && held.name == scope.name;
+            let held = granted.iter().find(same).map(|held| &held.actions);
+            for action in scope.actions.iter().filter(|action| **action != Action::All) {
+                if held.is_some_and(|held| held.contains(action)) {
+                    continue;
+                }
+                let request = self.request_for(*action, scope, instance, context);
+                let why = if !everything(&scope.resource_type, &scope.name).contains(action) {
+                    "nobody can do that to such a thing".to_owned()
+                } else if self.decide(caller, &request).await? == Outcome::Allowed {
+                    "policies allow it, but the repository isn't recorded, and a push there makes none".to_owned()
+                } else {
+                    self.why(caller, &request).await?
+                };
+                tracing::info!(
+                    request_id = context.request_id,
+                    %principal,
+                    instance = instance.id.as_str(),
+                    action = action.name(),
+                    resource = %scope.name.escape_debug(),
+                    "denied: {why}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what is asked of policies when a token is to allow an action.
+    fn request_for<'a>(&self, action: Action, asked: &'a Scope, instance: &'a Instance, context: &RequestContext) -> Request<'a> {
+        let resource = match asked.resource_type {
+            ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
+            _ => Resource::Instance(instance.into()),
+        };
+        Request { permission: permission(action, asked), resource, context: self.policy_context(context) }
+    }
+
     /// Returns what `caller` holds of `asked`.
     async fn held(&self, caller: &Caller, instance: &Instance, asked: &Scope, context: &RequestContext) -> Result<Scope> {
         let mut wanted = asked.actions.clone();
@@ -106,16 +149,23 @@ impl Service {
         }
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
-            let resource = match asked.resource_type {
-                ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
-                _ => Resource::Instance(instance.into()),
-            };
-            let request = Request { permission: permission(action, asked), resource, context: self.policy_context(context) };
-            if caller.is_of(instance.account) && self.decide(caller, &request).await? == Outcome::Allowed {
+            let request = self.request_for(action, asked, instance, context);
+            let decided = if caller.is_of(instance.account) { self.decide(caller, &request).await? } else { Outcome::DeniedImplicitly };
+            if self.grants(instance, &request, decided).await? {
                 actions.insert(action);
             }
         }
         Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
+    }
+
+    /// Tells whether an action is granted, of which policies decided this: what is public is everyone's unless a policy
+    /// denies it, and a push is only to where records let anyone push.
+    async fn grants(&self, instance: &Instance, request: &Request<'_>, decided: Outcome) -> Result<bool> {
+        match (decided, request.permission, &request.resource) {
+            (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => self.may_push_to(instance, path).await,
+            (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. }) => self.is_public(instance, path).await,
+            (decided, ..) => Ok(decided == Outcome::Allowed),
+        }
     }
 
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::rights::{denied, pairs};
 use super::{Caller, InstanceChoice, RequestContext, Service};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, Origin, Specification};
+use crate::domain::instance::{
+    Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
@@ -110,6 +112,7 @@ impl Service {
             public_endpoint: Switch::On,
             allow_list: Switch::Off,
             origin: Origin::Operator,
+            unrecorded_namespaces: UnrecordedNamespaces::Open,
             created_at: now,
             modified_at: now,
         };
@@ -164,6 +167,8 @@ impl Service {
             public_endpoint: Switch::Off,
             allow_list: Switch::On,
             origin: Origin::Api,
+            // As at the clouds: a push makes repositories, but no namespaces.
+            unrecorded_namespaces: UnrecordedNamespaces::Closed,
             created_at: now,
             modified_at: now,
         };

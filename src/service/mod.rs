@@ -17,11 +17,13 @@ mod identities;
 mod instances;
 mod keys;
 mod limits;
+mod namespaces;
 mod notes;
 mod oidc;
 mod policies;
 mod quotas;
 mod replay;
+mod repositories;
 mod revocations;
 mod rights;
 mod sessions;
@@ -42,11 +44,13 @@ pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
 pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
-pub use self::keys::is_set_up;
+pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
+pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
 pub use self::quotas::{BySpecification, Quotas};
 pub use self::replay::Purpose;
+pub use self::repositories::{NewRepository, RepositoryChoice};
 pub use self::rights::Explained;
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
 pub use crate::domain::access_key::NewAccessKey;
@@ -58,8 +62,10 @@ pub use crate::remote::Settings as Outgoing;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
 pub use crate::store::namespace::Contents;
+pub use crate::store::page::{Listed, Page};
 pub use crate::store::policy::PolicyKind;
 pub use crate::store::quota::Usage;
+pub use crate::store::repository::{RepositoryFilter, RepositoryOrder};
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
 pub use crate::token::WebIdentity;
 use crate::token::{Keyring, MasterKey};
@@ -230,7 +236,7 @@ impl Service {
         self.directory.catch_up(&self.store).await?;
         self.revocations.catch_up(&self.store, self.directory.revocations()).await?;
         let changes = self.directory.key_changes();
-        if self.keyring_read_at.load(Ordering::Acquire) != changes {
+        if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
             self.reload_keyring().await?;
             self.keyring_read_at.store(changes, Ordering::Release);
@@ -261,6 +267,9 @@ impl Service {
             self.replays.forget(housekeeping_at);
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+            }
+            if let Err(error) = self.retire_signing_keys().await {
+                tracing::warn!(cause = error.cause(), "old signing keys can't be forgotten: {error}");
             }
             if let Err(error) = self.trim().await {
                 tracing::warn!(cause = error.cause(), "old records can't be trimmed: {error}");

@@ -52,8 +52,6 @@ pub(super) enum Holder {
     Root,
     /// What these allow is.
     Policies(Arc<Rights>),
-    /// Nothing is.
-    Nobody,
 }
 
 impl Service {
@@ -85,36 +83,50 @@ impl Service {
 
     /// Decides for a caller; what has no policies and isn't root is denied.
     pub(super) async fn decide(&self, caller: &Caller, request: &Request<'_>) -> Result<Outcome> {
-        let holder = match caller.principal() {
-            Some(principal) => self.holder(principal).await?,
-            None if caller.require_operator().is_ok() => Holder::Root,
-            None => Holder::Nobody,
+        let weigh = |identity: Option<&[NamedDocument<'_>]>, session: Option<&[NamedDocument<'_>]>, request: &Request<'_>| match identity {
+            Some(identity) => policy::decide_session(identity, session, request).outcome,
+            None => policy::decide(session.unwrap_or_default(), request).outcome,
         };
+        self.weigh(caller, request, Outcome::Allowed, Outcome::DeniedImplicitly, weigh).await
+    }
+
+    /// Says why a caller may or may not do something; for the log.
+    pub(super) async fn why(&self, caller: &Caller, request: &Request<'_>) -> Result<String> {
+        let weigh = |identity: Option<&[NamedDocument<'_>]>, session: Option<&[NamedDocument<'_>]>, request: &Request<'_>| match identity {
+            Some(identity) => reason(&policy::explain_session(identity, session, request)),
+            None => reason(&policy::explain(session.unwrap_or_default(), request)),
+        };
+        self.weigh(caller, request, "root may".to_owned(), "it has no policies".to_owned(), weigh).await
+    }
+
+    /// Gathers what policies say of a caller, and lets `weigh` judge by them: those of its own (none of a root,
+    /// which may do everything), and its session's, if it has one.
+    async fn weigh<T>(
+        &self,
+        caller: &Caller,
+        request: &Request<'_>,
+        everything: T,
+        nothing: T,
+        weigh: impl FnOnce(Option<&[NamedDocument<'_>]>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
+    ) -> Result<T> {
         let session = caller.session_policy();
-        let named = match caller.principal() {
-            Some(principal) if session.is_some() || matches!(holder, Holder::Policies(_)) => self.principal_name(principal).await?,
-            _ => None,
+        let Some(principal) = caller.principal() else {
+            return Ok(if caller.require_operator().is_ok() { everything } else { nothing });
         };
-        let arn = named.as_ref().map(ram_arn);
-        let tags = match &holder {
-            Holder::Policies(_) => self.tags_of(&request.resource).await?,
-            Holder::Root if session.is_some() => self.tags_of(&request.resource).await?,
-            Holder::Root | Holder::Nobody => Arc::default(),
-        };
+        let holder = self.holder(principal).await?;
+        if session.is_none() && matches!(holder, Holder::Root) {
+            return Ok(everything);
+        }
+        let arn = self.principal_name(principal).await?.as_ref().map(ram_arn);
+        let tags = self.tags_of(&request.resource).await?;
         let tags: Vec<(&str, &str)> = pairs(&tags);
         let context = Context { principal_arn: arn.as_deref(), resource_tags: &tags, ..request.context.clone() };
         let request = &Request { context, ..request.clone() };
+        let session = session.map(|document| [NamedDocument { name: "session policy", owner: principal.account(), document }]);
+        let session = session.as_ref().map(<[_; 1]>::as_slice);
         Ok(match &holder {
-            Holder::Nobody => Outcome::DeniedImplicitly,
-            Holder::Root if session.is_none() => Outcome::Allowed,
-            Holder::Root => {
-                let owner = caller.principal().map(Principal::account).ok_or_else(|| super::unexpected("a session of nobody"))?;
-                policy::decide(&session_document(owner, session), request).outcome
-            }
-            Holder::Policies(rights) => {
-                let session = session.map(|document| session_document(rights.owner, Some(document)));
-                policy::decide_session(&rights.named(), session.as_deref(), request).outcome
-            }
+            Holder::Root => weigh(None, session, request),
+            Holder::Policies(rights) => weigh(Some(&rights.named()), session, request),
         })
     }
 
@@ -217,10 +229,6 @@ fn reason(explanation: &policy::Explanation<'_>) -> String {
         }
         _ => "no statement allows it: no policy that is attached says anything of it".to_owned(),
     }
-}
-
-fn session_document(owner: AccountId, document: Option<&Document>) -> Vec<NamedDocument<'_>> {
-    document.map(|document| NamedDocument { name: "session policy", owner, document }).into_iter().collect()
 }
 
 /// Says that the caller may not do this.

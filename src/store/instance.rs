@@ -1,7 +1,7 @@
 //! Instances.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceChange, InstanceId};
+use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceChange, InstanceId, UnrecordedNamespaces};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
@@ -16,7 +16,7 @@ use super::{Store, account, allow_list, credential, fixed_password, namespace, r
 macro_rules! columns {
     () => {
         "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, default_mark, \
-         specification, deletion_protection, public_endpoint, allow_list, origin, created_at, \
+         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, created_at, \
          COALESCE(modified_at, created_at) AS modified_at"
     };
 }
@@ -33,8 +33,9 @@ statements! { "instance";
     UNMARK = "UPDATE instance SET default_mark = 0 WHERE account_id = $1 AND default_mark = 1 AND deleted_at IS NULL";
     MARK = "UPDATE instance SET default_mark = 1 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL";
     INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
-              registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, created_at, \
-              modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+              registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, \
+              unrecorded_namespaces, created_at, modified_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
     // Reads and locks: whoever else is about to add to this instance, or to delete it, waits until the write is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
     UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
@@ -42,6 +43,8 @@ statements! { "instance";
     SET_PUBLIC_ENDPOINT = "UPDATE instance SET public_endpoint = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
     SET_ALLOW_LIST = "UPDATE instance SET allow_list = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
     SET_REGISTRY_URL = "UPDATE instance SET registry_url = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
+    SET_UNRECORDED_NAMESPACES = "UPDATE instance SET unrecorded_namespaces = $2, modified_at = $3 \
+                                 WHERE id = $1 AND deleted_at IS NULL";
     IS_UNPROTECTED = "SELECT id FROM instance WHERE id = $1 AND deletion_protection = 0";
     DELETE = "UPDATE instance SET deleted_at = $3, default_mark = 0 WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL";
     FIND = select!("AND id = $1");
@@ -92,6 +95,7 @@ pub fn insert(instance: &Instance) -> Part {
         instance.public_endpoint.into(),
         instance.allow_list.into(),
         instance.origin.name().into(),
+        instance.unrecorded_namespaces.name().into(),
         instance.created_at.into(),
         instance.modified_at.into(),
     ];
@@ -134,6 +138,11 @@ pub fn set_allow_list(id: &InstanceId, switch: Switch, at: Timestamp) -> Part {
 /// Says where an instance's registry answers, or that none does; `InstanceNotFound`.
 pub fn set_registry_url(id: &InstanceId, url: Option<&str>, at: Timestamp) -> Part {
     touch(id, SET_REGISTRY_URL, [url.into(), at.into()])
+}
+
+/// Says what becomes of a push to a namespace that isn't recorded; `InstanceNotFound`.
+pub fn set_unrecorded_namespaces(id: &InstanceId, unrecorded: UnrecordedNamespaces, at: Timestamp) -> Part {
+    touch(id, SET_UNRECORDED_NAMESPACES, [unrecorded.name().into(), at.into()])
 }
 
 fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<Item = Value>) -> Part {
@@ -253,6 +262,7 @@ fn instance(row: &Row) -> Result<Instance> {
         public_endpoint: row.switch("public_endpoint")?,
         allow_list: row.switch("allow_list")?,
         origin: row.parsed("origin")?,
+        unrecorded_namespaces: row.parsed("unrecorded_namespaces")?,
         created_at: row.time("created_at")?,
         modified_at: row.time("modified_at")?,
     })

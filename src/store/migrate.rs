@@ -52,6 +52,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0005_registry.sql"),
         postgres: include_str!("../../migrations/postgres/0005_registry.sql"),
     },
+    Migration {
+        number: 6,
+        name: "unrecorded_namespaces",
+        sqlite: include_str!("../../migrations/sqlite/0006_unrecorded_namespaces.sql"),
+        postgres: include_str!("../../migrations/postgres/0006_unrecorded_namespaces.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.
@@ -70,13 +76,36 @@ pub(super) struct Applied {
     pub(super) checksum: String,
 }
 
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be used.
+    Open(Open),
+    /// To be filled with data whose schema has so many steps.
+    Fill(usize),
+}
+
+/// The number in `schema_version` that says that data is still being filled in. A binary that knows nothing of it
+/// takes it for a newer schema, and keeps off as well.
+pub(super) const FILLING: i64 = 1_000_000;
+
 /// Returns the steps that are still to be taken, or why the store can't be opened.
 pub(super) fn pending(
     known: &'static [Migration],
     script: fn(&Migration) -> &'static str,
     applied: &[Applied],
-    open: Open,
+    purpose: Purpose,
 ) -> Result<&'static [Migration]> {
+    let (applied, filling) = match applied.split_last() {
+        Some((last, steps)) if last.number == FILLING => (steps, true),
+        _ => (applied, false),
+    };
+    if filling && matches!(purpose, Purpose::Open(_)) {
+        return Err(Error::misconfigured(
+            "the data is not all in this database yet: give the same `transire migrate-data` or `transire restore` again until it is \
+             done, or begin again with an empty one",
+        ));
+    }
     let (number, newest) = (applied.len(), known.len());
     if number > newest {
         return Err(Error::misconfigured(format!(
@@ -92,12 +121,18 @@ pub(super) fn pending(
             )));
         }
     }
-    if number > 0 && number < newest && open == Open::Command {
-        return Err(Error::misconfigured(format!(
+    match purpose {
+        Purpose::Open(Open::Command) if number > 0 && number < newest => Err(Error::misconfigured(format!(
             "the database has schema {number} and this transire needs {newest}; start `transire serve` once to upgrade"
-        )));
+        ))),
+        Purpose::Open(_) => Ok(&known[number..]),
+        Purpose::Fill(level) if level > newest => Err(Error::misconfigured(format!(
+            "the data has schema {level} and this transire knows no more than {newest}; use the newer transire that it comes from"
+        ))),
+        Purpose::Fill(level) => known.get(number..level).ok_or_else(|| {
+            Error::misconfigured(format!("the database has schema {number} and the data {level}; use a database with nothing in it"))
+        }),
     }
-    Ok(&known[number..])
 }
 
 /// Returns the checksum of a script: 64 bits of FNV-1a in hexadecimal, which is to show mistakes and not malice.
@@ -120,7 +155,7 @@ mod tests {
     }
 
     fn plan(applied: &[Applied], open: Open) -> Result<usize, String> {
-        pending(KNOWN, |step| step.sqlite, applied, open).map(<[_]>::len).map_err(|error| error.message().to_owned())
+        pending(KNOWN, |step| step.sqlite, applied, Purpose::Open(open)).map(<[_]>::len).map_err(|error| error.message().to_owned())
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub mod tag;
 pub mod user;
 
 mod migrate;
+pub mod portable;
 mod postgres;
 mod principal_id;
 mod row;
@@ -46,15 +47,18 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::domain::clock::{Clock, Random};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
+use migrate::Purpose;
+use portable::{Batch, Hold, Piece, Table};
 use row::{Row, Statement, Value};
 use write::Steps;
 
+pub use postgres::{Isolation, PostgresOptions, Statements};
 pub use write::{Operation, Part, Write};
 
 /// Where the data is.
@@ -66,8 +70,8 @@ pub enum Location {
     Postgres {
         /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
         url: Secret,
-        /// The most connections that this process holds.
-        connections: usize,
+        /// How it is used.
+        options: PostgresOptions,
     },
 }
 
@@ -89,6 +93,10 @@ trait Driver: Send + Sync {
     fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>>;
     /// Applies all steps or none, and answers once they are durable.
     fn apply(&self, steps: Steps) -> Answer<'_, ()>;
+    /// Sends every row of the tables, as of one moment; ends early when nobody listens any more.
+    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()>;
+    /// Adds rows as they are, all or none.
+    fn fill(&self, batch: Batch) -> Answer<'_, ()>;
     /// Says whether reads and writes are possible as far as that can be told without writing.
     fn check(&self) -> Answer<'_, ()>;
 }
@@ -108,9 +116,15 @@ impl Store {
     /// `Misconfigured` when the schema is newer, or older and `open` is [`Open::Command`], or when the
     /// location can't be used; `StoreUnavailable` when the database doesn't answer.
     pub async fn open(location: &Location, open: Open, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
+        Self::open_for(location, Purpose::Open(open), clock, random).await
+    }
+
+    async fn open_for(location: &Location, purpose: Purpose, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
         Ok(match location {
-            Location::Directory(directory) => Self::over(sqlite::Sqlite::open(directory.clone(), open, clock.now()).await?),
-            Location::Postgres { url, connections } => Self::over(postgres::Postgres::open(url, *connections, open, clock, random).await?),
+            Location::Directory(directory) => Self::over(sqlite::Sqlite::open(directory.clone(), purpose, clock.now()).await?),
+            Location::Postgres { url, options } => {
+                Self::over(Box::pin(postgres::Postgres::open(url, options, purpose, clock, random)).await?)
+            }
         })
     }
 
@@ -183,6 +197,7 @@ fn statements() -> impl Iterator<Item = Statement> {
         oidc_provider::STATEMENTS,
         operation::STATEMENTS,
         policy::STATEMENTS,
+        portable::STATEMENTS,
         principal_id::STATEMENTS,
         revocation::STATEMENTS,
         quota::STATEMENTS,

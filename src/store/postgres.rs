@@ -1,5 +1,10 @@
 //! PostgreSQL, or a database that speaks its protocol: no advisory locks, no serials, no wait without an end.
 
+mod connect;
+mod portable;
+mod schema;
+mod tls;
+
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -8,124 +13,287 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, Object, Pool, Runtime};
-use tokio::time::{sleep, timeout};
+use deadpool::Runtime;
+use deadpool::managed::{self, PoolError};
+use deadpool_postgres::Transaction;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Config, IsolationLevel, NoTls};
 
-use crate::domain::clock::{Clock, Random, random_bytes};
+use crate::domain::clock::{Clock, Random};
 use crate::domain::secret::Secret;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 
-use super::migrate::{self, Applied, MIGRATIONS, Migration};
+use super::migrate::{MIGRATIONS, Migration, Purpose};
+use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
 use super::write::{Guarded, Steps};
-use super::{Answer, Driver, Open};
+use super::{Answer, Driver, Open, mpsc};
 
-/// How long to wait for a connection: to be made, or to be free.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long one try of a read or a write may take.
-const TRY: Duration = Duration::from_secs(8);
+pub use connect::{Isolation, PostgresOptions, Statements};
+use connect::{LOCK_TIMEOUT, Servers, Unreachable};
+
+type Pool = managed::Pool<Servers>;
+type Object = managed::Object<Servers>;
+
+/// How long one try of a read or a write may take beyond what the server may take for a statement.
+const TRIP: Duration = Duration::from_secs(3);
 /// How long a write may take with all its tries.
 const TRIES: Duration = Duration::from_secs(20);
-/// How often a write is tried.
+/// How often a read or a write is tried on a connection that breaks.
 const ATTEMPTS: u32 = 10;
-/// Bounds each wait for another transaction. A bound for whole statements would be wrong: it would
-/// also end the wait of a COMMIT for a synchronous standby, and the server then reports success.
-const SESSION: &str = "SET lock_timeout = '5s'";
+/// The longest pause before a write is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How often a server that does not answer is asked at the start, and how often the log hears of it.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+const REPORT: Duration = Duration::from_secs(5);
 
 /// A PostgreSQL database, reached through a pool of connections.
 pub(super) struct Postgres {
     pool: Pool,
+    options: PostgresOptions,
+    /// Whose turn it is to write, where only one at a time gets through anyway.
+    turn: Mutex<()>,
 }
 
+/// Lifts the bound for statements: a COMMIT that waits for a synchronous standby must not be cut short, or the
+/// server reports success for what only it has.
+const WITHOUT_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
+
+/// A statement that is sent when it is first polled; its answer is how many rows it touched or found.
+type Sent<'s> = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 's>>;
+type Cause = Box<dyn StdError + Send + Sync>;
+
 impl Postgres {
-    /// Connects to `url` with at most `connections` connections and brings the schema up to date.
-    pub(super) async fn open(url: &Secret, connections: usize, open: Open, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
-        let manager = Manager::new(configuration(url)?, NoTls);
-        let session = Hook::async_fn(|client: &mut ClientWrapper, _| {
-            Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
-        });
-        let pool = Pool::builder(manager)
-            .max_size(connections.max(1))
+    /// Connects to `url` and brings the schema up to date.
+    pub(super) async fn open(
+        url: &Secret,
+        options: &PostgresOptions,
+        purpose: Purpose,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Result<Self> {
+        Self::open_with(MIGRATIONS, url, options, purpose, clock, random).await
+    }
+
+    /// As [`Self::open`], with the steps of the schema that a release knew.
+    pub(super) async fn open_with(
+        known: &'static [Migration],
+        url: &Secret,
+        options: &PostgresOptions,
+        purpose: Purpose,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Result<Self> {
+        let servers = Servers::new(url, options)?;
+        let patience = servers.patience();
+        let pool = Pool::builder(servers)
+            .max_size(options.connections.max(1))
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECT))
-            .create_timeout(Some(CONNECT))
-            .recycle_timeout(Some(CONNECT))
-            .post_create(session)
+            .wait_timeout(Some(patience))
+            .create_timeout(Some(patience))
+            .recycle_timeout(Some(patience))
             .build()
             .map_err(Error::internal)?;
-        let postgres = Self { pool };
-        let mut client = postgres.pool.get().await.map_err(Error::store_unavailable)?;
-        bring_up_to_date(&mut client, open, clock, random).await?;
-        drop(client);
-        Ok(postgres)
+        let postgres = Self { pool, options: options.clone(), turn: Mutex::default() };
+        let begun = Instant::now();
+        let mut reported = None::<Instant>;
+        loop {
+            let error = match postgres.set_up(known, purpose, clock, random).await {
+                Ok(()) => return Ok(postgres),
+                Err(error) => error,
+            };
+            let waits = purpose == Purpose::Open(Open::Serve) && error.kind() == &ErrorKind::StoreUnavailable;
+            if !waits || begun.elapsed() + ASK_AGAIN > options.start_timeout {
+                return Err(error);
+            }
+            if reported.is_none_or(|at| at.elapsed() >= REPORT) {
+                reported = Some(Instant::now());
+                tracing::warn!(
+                    cause = error.cause().unwrap_or_default(),
+                    "waiting for the database: {} s of {} s",
+                    begun.elapsed().as_secs(),
+                    options.start_timeout.as_secs()
+                );
+            }
+            sleep(ASK_AGAIN).await;
+        }
+    }
+
+    async fn set_up(&self, known: &'static [Migration], purpose: Purpose, clock: &dyn Clock, random: &dyn Random) -> Result<()> {
+        let mut client = self.pool.get().await.map_err(unreachable)?;
+        schema::bring_up_to_date(&mut client, known, purpose, clock, random).await
+    }
+
+    fn try_timeout(&self) -> Duration {
+        self.options.statement_timeout + TRIP
     }
 
     async fn read(&self, statement: Statement, parameters: &[Value]) -> Result<Vec<Row>> {
-        let mut tried = false;
+        let mut attempt = 0;
         loop {
-            let client = self.pool.get().await.map_err(Error::store_unavailable)?;
-            let reading = async {
-                let prepared = client.prepare_cached(statement.text).await?;
-                client.query(&prepared, &borrowed(parameters)).await
-            };
-            return match timeout(TRY, reading).await {
-                Ok(Ok(rows)) => converted(statement, &rows),
-                // The server was started anew since this connection was last used.
-                Ok(Err(error)) if is_lost(&error) && !tried => {
-                    discard(client);
-                    tried = true;
-                    continue;
-                }
-                Ok(Err(error)) => Err(failure(error)),
+            let client = self.pool.get().await.map_err(no_connection)?;
+            let error = match timeout(self.try_timeout(), self.select(&client, statement, parameters)).await {
+                Ok(Ok(rows)) => return converted(statement, &rows),
+                Ok(Err(error)) => error,
                 Err(late) => {
                     discard(client);
-                    Err(Error::store_unavailable(late))
+                    return Err(Error::store_unavailable(late));
                 }
             };
+            attempt += 1;
+            if is_lost(&error) && attempt == 1 {
+                // The server was started anew since this connection was last used.
+                discard(client);
+            } else if is_conflict(&error) && attempt < ATTEMPTS {
+                drop(client);
+                sleep(pause(attempt, statement.text)).await;
+            } else {
+                return Err(failure(error));
+            }
+        }
+    }
+
+    async fn select(
+        &self,
+        client: &Object,
+        statement: Statement,
+        parameters: &[Value],
+    ) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
+        match self.options.statements {
+            Statements::Prepared => {
+                let prepared = client.prepare_cached(statement.text).await?;
+                client.query(&prepared, &borrowed(parameters)).await
+            }
+            Statements::Unnamed => client.query_typed(statement.text, &typed(parameters)).await,
         }
     }
 
     async fn write(&self, steps: &Steps) -> Result<()> {
         let mut in_doubt = false;
-        let mut last: Box<dyn StdError + Send + Sync> = "it was never tried".into();
-        for attempt in 0..ATTEMPTS {
-            sleep(Duration::from_millis(10) * attempt * attempt).await;
-            let mut client = match self.pool.get().await {
-                Ok(client) => client,
-                Err(error) if in_doubt => {
-                    last = error.into();
-                    continue;
-                }
-                Err(error) => return Err(Error::store_unavailable(error)),
+        // The id of the operation is random, and keeps those who were in each other's way apart.
+        let name = format!("{:?}", steps.operation.parameters.first());
+        let (mut attempt, mut broken) = (0, 0);
+        loop {
+            // The guards are written for READ COMMITTED, and hold the rows that they rest on; at a stricter level
+            // each write that waits for the change counter fails and starts again. So there the writes of one
+            // process take turns, and only those of different replicas meet.
+            let turn = match self.options.isolation {
+                Isolation::Serializable if steps.announces => Some(self.turn.lock().await),
+                Isolation::Serializable | Isolation::ReadCommitted => None,
             };
-            match timeout(TRY, transact(&mut client, steps)).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(Stop::Refused(error))) => return Err(error),
-                Ok(Err(Stop::Conflict(error))) => last = error.into(),
-                // Perhaps it was applied. The next try's first statement says so, and if the server is
-                // still at that commit, it waits there until it is decided.
-                Ok(Err(Stop::Lost(error))) => {
-                    discard(client);
-                    in_doubt = true;
-                    last = error.into();
-                }
-                Err(late) => {
-                    discard(client);
-                    in_doubt = true;
-                    last = late.into();
-                }
+            let last: Cause = match self.pool.get().await {
+                Ok(mut client) => match timeout(self.try_timeout(), self.transact(&mut client, steps)).await {
+                    Ok(Ok(())) => return Ok(()),
+                    Ok(Err(Stop::Refused(error))) => return Err(error),
+                    // As often as the time allows: at the strictest level it is the answer to any crowd.
+                    Ok(Err(Stop::Conflict)) => {
+                        drop((client, turn));
+                        attempt += 1;
+                        sleep(pause(attempt, &name)).await;
+                        continue;
+                    }
+                    // This server is the primary no more; a new connection looks for who is.
+                    Ok(Err(Stop::ReadOnly(error))) => {
+                        discard(client);
+                        error.into()
+                    }
+                    // Perhaps it was applied. The next try's first statement says so, and if the server is
+                    // still at that commit, it waits there until it is decided.
+                    Ok(Err(Stop::Lost(error))) => {
+                        discard(client);
+                        in_doubt = true;
+                        error.into()
+                    }
+                    Err(late) => {
+                        discard(client);
+                        in_doubt = true;
+                        late.into()
+                    }
+                },
+                Err(error) if in_doubt => error.into(),
+                Err(error) => return Err(no_connection(error)),
+            };
+            drop(turn);
+            broken += 1;
+            if broken == ATTEMPTS {
+                return Err(Error::store_unavailable(last));
+            }
+            attempt += 1;
+            sleep(pause(attempt, &name)).await;
+        }
+    }
+
+    /// Tries a write: one trip to begin, one for all statements, one to commit.
+    async fn transact(&self, client: &mut Object, steps: &Steps) -> Result<(), Stop> {
+        // Begun before the rest is sent: if beginning failed, the statements would be committed one by one.
+        let transaction = self.begin(client).await?;
+        let mut sends: Vec<Sent<'_>> = Vec::with_capacity(steps.rest.len() + 3);
+        if let Some(limits) = self.limits() {
+            let transaction = &transaction;
+            sends.push(Box::pin(async move { transaction.batch_execute(&limits).await.map(|()| 0) }));
+        }
+        let before = sends.len();
+        for guarded in std::iter::once(&steps.operation).chain(&steps.rest) {
+            sends.push(self.send(&transaction, guarded).await?);
+        }
+        sends.push(Box::pin(async { transaction.batch_execute(WITHOUT_TIMEOUT).await.map(|()| 0) }));
+        let mut counts = in_order(sends).await.into_iter();
+        for limits in counts.by_ref().take(before) {
+            limits?;
+        }
+        // Dropping a transaction rolls it back.
+        if counts.next().transpose()?.is_none_or(|count| count == 0) {
+            return Ok(());
+        }
+        for guarded in &steps.rest {
+            match counts.next() {
+                Some(Ok(count)) => guarded.check(count).map_err(Stop::Refused)?,
+                Some(Err(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => return Err(Stop::Refused(guarded.refusal())),
+                Some(Err(error)) => return Err(error.into()),
+                None => return Err(Stop::Refused(Error::internal("a statement has no answer"))),
             }
         }
-        Err(Error::store_unavailable(last))
+        for lifted in counts {
+            lifted?;
+        }
+        transaction.commit().await.map_err(Stop::from)
+    }
+
+    /// Begins a transaction at the level that the settings ask for.
+    async fn begin<'c>(&self, client: &'c mut Object) -> Result<Transaction<'c>, tokio_postgres::Error> {
+        let level = match self.options.isolation {
+            Isolation::ReadCommitted => IsolationLevel::ReadCommitted,
+            Isolation::Serializable => IsolationLevel::Serializable,
+        };
+        client.build_transaction().isolation_level(level).start().await
+    }
+
+    /// Returns what bounds a transaction whose session was told nothing.
+    fn limits(&self) -> Option<String> {
+        let timeout = self.options.statement_timeout.as_millis();
+        (self.options.statements == Statements::Unnamed)
+            .then(|| format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = {timeout}"))
+    }
+
+    /// Makes a statement ready to be sent; the answer is how many rows it touched or found.
+    async fn send<'s>(&self, transaction: &'s Transaction<'_>, guarded: &'s Guarded) -> Result<Sent<'s>, tokio_postgres::Error> {
+        let text = guarded.statement.text;
+        Ok(match self.options.statements {
+            Statements::Prepared => {
+                let prepared = transaction.prepare_cached(text).await?;
+                Box::pin(async move { transaction.execute_raw(&prepared, &guarded.parameters).await })
+            }
+            Statements::Unnamed => Box::pin(async move { transaction.execute_typed(text, &typed(&guarded.parameters)).await }),
+        })
     }
 
     /// Prepares a statement and says how many parameters it has.
     #[cfg(test)]
     pub(super) async fn prepare(&self, statement: Statement) -> Result<usize> {
-        let client = self.pool.get().await.map_err(Error::store_unavailable)?;
+        let client = self.pool.get().await.map_err(no_connection)?;
         Ok(client.prepare(statement.text).await.map_err(failure)?.params().len())
     }
 }
@@ -139,30 +307,41 @@ impl Driver for Postgres {
         Box::pin(async move { timeout(TRIES, self.write(&steps)).await.map_err(Error::store_unavailable)? })
     }
 
+    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()> {
+        Box::pin(self.stream(tables, hold, pieces))
+    }
+
+    fn fill(&self, batch: Batch) -> Answer<'_, ()> {
+        Box::pin(self.insert(batch))
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         const ANY: Statement = Statement { table: "schema_version", text: "SELECT number FROM schema_version LIMIT 1" };
         Box::pin(async move { self.read(ANY, &[]).await.map(drop) })
     }
 }
 
-/// Reads the URL; errors quote nothing of it, for a password is in it.
-fn configuration(url: &Secret) -> Result<Config> {
-    let text = url.expose();
-    let mode = text.split_once("sslmode=").map_or("", |(_, rest)| rest.split(['&', ' ']).next().unwrap_or(""));
-    if matches!(mode, "require" | "verify-ca" | "verify-full") {
-        return Err(Error::misconfigured(format!(
-            "sslmode={mode} asks for TLS to PostgreSQL, which transire can't do yet; leave it out only where the network between them is trusted"
-        )));
+/// Makes the error for a pool that has no connection to give.
+fn unreachable(error: PoolError<Unreachable>) -> Error {
+    match error {
+        PoolError::Backend(refusal) if refusal.lasts => Error::misconfigured(format!("the database lets nobody in: {refusal}")),
+        error => no_connection(error),
     }
-    let mut config: Config = text
-        .parse()
-        .map_err(|_| Error::misconfigured("the PostgreSQL URL can't be read; it is written postgres://USER:PASSWORD@HOST:PORT/DATABASE"))?;
-    // Without these a server that vanished is noticed after two hours.
-    config.connect_timeout(CONNECT).tcp_user_timeout(TRY).keepalives_idle(Duration::from_secs(30));
-    if config.get_application_name().is_none() {
-        config.application_name("transire");
+}
+
+/// As [`unreachable`], for a service that runs: whatever it is, it may be over soon.
+fn no_connection(error: PoolError<Unreachable>) -> Error {
+    match error {
+        PoolError::Backend(refusal) => Error::store_unavailable(refusal),
+        error => Error::store_unavailable(error),
     }
-    Ok(config)
+}
+
+/// Returns how long to wait before another try, shorter or longer by what `name` gives.
+fn pause(attempt: u32, name: &str) -> Duration {
+    let longest = (Duration::from_millis(10) * attempt * attempt).min(LONGEST_PAUSE);
+    let hash = name.bytes().fold(attempt, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    longest / 2 + longest * (hash % 64) / 128
 }
 
 /// Closes a connection that is not to be used again.
@@ -175,7 +354,9 @@ enum Stop {
     /// For good.
     Refused(Error),
     /// Another transaction was in the way, and nothing was applied.
-    Conflict(tokio_postgres::Error),
+    Conflict,
+    /// The server takes no writes (any more), and nothing was applied.
+    ReadOnly(tokio_postgres::Error),
     /// The connection was lost, perhaps after the commit.
     Lost(tokio_postgres::Error),
 }
@@ -183,9 +364,8 @@ enum Stop {
 impl From<tokio_postgres::Error> for Stop {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
-            Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE) => {
-                Self::Conflict(error)
-            }
+            _ if is_conflict(&error) => Self::Conflict,
+            Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => Self::ReadOnly(error),
             Some(&SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN) => Self::Lost(error),
             _ if is_lost(&error) => Self::Lost(error),
             _ => Self::Refused(failure(error)),
@@ -193,42 +373,13 @@ impl From<tokio_postgres::Error> for Stop {
     }
 }
 
-/// Tries a write: one trip to begin, one for all statements, one to commit.
-async fn transact(client: &mut Object, steps: &Steps) -> Result<(), Stop> {
-    // The guards are written for READ COMMITTED, and hold the rows that they rest on; a stricter level
-    // would make each write that waits for the change counter fail and start again. Begun before the
-    // rest is sent: if beginning failed, the statements would be committed one by one.
-    let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
-    let all: Vec<&Guarded> = std::iter::once(&steps.operation).chain(&steps.rest).collect();
-    let mut sends = Vec::with_capacity(all.len());
-    for guarded in &all {
-        let prepared = transaction.prepare_cached(guarded.statement.text).await?;
-        let transaction = &transaction;
-        sends.push(async move { transaction.execute_raw(&prepared, &guarded.parameters).await });
-    }
-    let mut counts = in_order(sends).await.into_iter();
-    // Dropping a transaction rolls it back.
-    if matches!(counts.next(), Some(Ok(0))) {
-        return Ok(());
-    }
-    for (guarded, count) in steps.rest.iter().zip(counts) {
-        match count {
-            Ok(count) => guarded.check(count).map_err(Stop::Refused)?,
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => return Err(Stop::Refused(guarded.refusal())),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    transaction.commit().await.map_err(Stop::from)
-}
-
-/// Waits for all futures at once; each is first polled, and so sends its statement, in the order given.
-async fn in_order<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+/// Waits for all at once; each is first polled, and so sends its statement, in the order given.
+async fn in_order(mut sends: Vec<Sent<'_>>) -> Vec<Result<u64, tokio_postgres::Error>> {
+    let mut done: Vec<Option<_>> = sends.iter().map(|_| None).collect();
     poll_fn(|context| {
-        for (future, slot) in running.iter_mut().zip(&mut done) {
+        for (send, slot) in sends.iter_mut().zip(&mut done) {
             if slot.is_none()
-                && let Poll::Ready(output) = future.as_mut().poll(context)
+                && let Poll::Ready(output) = send.as_mut().poll(context)
             {
                 *slot = Some(output);
             }
@@ -237,6 +388,11 @@ async fn in_order<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     done.into_iter().flatten().collect()
+}
+
+/// Says whether another transaction was in the way.
+fn is_conflict(error: &tokio_postgres::Error) -> bool {
+    matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE))
 }
 
 /// Says whether the connection is gone or going.
@@ -260,6 +416,20 @@ fn failure(error: tokio_postgres::Error) -> Error {
 
 fn borrowed(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     parameters.iter().map(|parameter| parameter as &(dyn ToSql + Sync)).collect()
+}
+
+/// Returns values with their types; of none, the server finds out.
+fn typed(parameters: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    let typed = |parameter| {
+        let ty = match parameter {
+            &Value::Null => Type::UNKNOWN,
+            Value::Integer(_) => Type::INT8,
+            Value::Text(_) => Type::TEXT,
+            Value::Bytes(_) => Type::BYTEA,
+        };
+        (parameter as &(dyn ToSql + Sync), ty)
+    };
+    parameters.iter().map(typed).collect()
 }
 
 fn converted(statement: Statement, rows: &[tokio_postgres::Row]) -> Result<Vec<Row>> {
@@ -296,102 +466,4 @@ impl ToSql for Value {
     }
 
     to_sql_checked!();
-}
-
-/// The lease on changing the schema: one row, so that replicas started together don't all try.
-const CREATE_LEASE: &str = "CREATE TABLE IF NOT EXISTS schema_lease \
-                            (id BIGINT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, expires_at BIGINT NOT NULL)";
-const TAKE_LEASE: &str = "INSERT INTO schema_lease (id, holder, expires_at) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE \
-                          SET holder = excluded.holder, expires_at = excluded.expires_at WHERE schema_lease.expires_at < $3";
-const KEEP_LEASE: &str = "UPDATE schema_lease SET expires_at = $2 WHERE id = 1 AND holder = $1";
-/// How long a replica that died in the middle keeps the others waiting.
-const LEASE_TTL: Duration = Duration::from_secs(60);
-/// How often to ask for the lease, and how many times: longer than it can be held by the dead.
-const LEASE_POLL: Duration = Duration::from_millis(200);
-const LEASE_POLLS: u32 = 450;
-
-/// Takes the steps of the schema that are missing, each in its transaction.
-async fn bring_up_to_date(client: &mut Object, open: Open, clock: &dyn Clock, random: &dyn Random) -> Result<()> {
-    if migrate::pending(MIGRATIONS, |step| step.postgres, &applied(client).await?, open)?.is_empty() {
-        return Ok(());
-    }
-    create_lease(client).await?;
-    let holder = format!("{:032x}", u128::from_be_bytes(random_bytes(random)));
-    for _ in 0..LEASE_POLLS {
-        let now = clock.now();
-        match client.execute(TAKE_LEASE, &[&holder, &now.plus(LEASE_TTL).unix_millis(), &now.unix_millis()]).await {
-            Ok(0) => {}
-            Ok(_) => {
-                let taken = take_steps(client, open, &holder, clock).await;
-                let released = client.execute(KEEP_LEASE, &[&holder, &0_i64]).await.map_err(setup_failure);
-                return taken.and(released.map(drop));
-            }
-            // The holder is inside a step, which keeps the row.
-            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
-            Err(error) => return Err(setup_failure(error)),
-        }
-        sleep(LEASE_POLL).await;
-    }
-    Err(Error::store_unavailable("another replica holds the lease on the schema"))
-}
-
-/// Makes the two tables that come before all steps.
-async fn create_lease(client: &Object) -> Result<()> {
-    let text = format!("{CREATE_LEASE}; {}", migrate::CREATE_VERSION);
-    for _ in 0..ATTEMPTS {
-        match client.batch_execute(&text).await {
-            Ok(()) => return Ok(()),
-            // Of two that make one table at the same moment, PostgreSQL lets one trip over a system table in
-            // spite of IF NOT EXISTS: seen were both the unique index and "type already exists".
-            Err(error)
-                if matches!(error.code(), Some(&SqlState::UNIQUE_VIOLATION | &SqlState::DUPLICATE_TABLE | &SqlState::DUPLICATE_OBJECT)) =>
-            {
-                sleep(LEASE_POLL).await;
-            }
-            Err(error) => return Err(setup_failure(error)),
-        }
-    }
-    Err(Error::store_unavailable("other replicas kept making the same tables"))
-}
-
-/// Takes the missing steps, as the lease's holder.
-async fn take_steps(client: &mut Object, open: Open, holder: &str, clock: &dyn Clock) -> Result<()> {
-    // Read again: whoever had the lease before may have taken them.
-    for step in migrate::pending(MIGRATIONS, |step| step.postgres, &applied(client).await?, open)? {
-        let now = clock.now();
-        take_step(client, step, holder, now.plus(LEASE_TTL).unix_millis(), now.unix_millis()).await?;
-    }
-    Ok(())
-}
-
-async fn take_step(client: &mut Object, step: &Migration, holder: &str, expires_at: i64, now: i64) -> Result<()> {
-    let transaction = client.transaction().await.map_err(setup_failure)?;
-    // This keeps the lease's row until the commit: even one whose clock runs ahead can't take it meanwhile.
-    if transaction.execute(KEEP_LEASE, &[&holder, &expires_at]).await.map_err(setup_failure)? != 1 {
-        return Err(Error::store_unavailable("another replica took the lease on the schema"));
-    }
-    transaction.batch_execute(step.postgres).await.map_err(setup_failure)?;
-    let checksum = migrate::checksum(step.postgres);
-    transaction.execute(migrate::ADD_VERSION, &[&step.number, &step.name, &checksum, &now]).await.map_err(setup_failure)?;
-    transaction.commit().await.map_err(setup_failure)
-}
-
-async fn applied(client: &Object) -> Result<Vec<Applied>> {
-    match client.query(migrate::READ_VERSION, &[]).await {
-        Ok(rows) => rows
-            .iter()
-            .map(|row| Ok(Applied { number: row.try_get(0)?, name: row.try_get(1)?, checksum: row.try_get(2)? }))
-            .collect::<Result<_, tokio_postgres::Error>>()
-            .map_err(Error::internal),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(Vec::new()),
-        Err(error) => Err(failure(error)),
-    }
-}
-
-fn setup_failure(error: tokio_postgres::Error) -> Error {
-    if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
-        let why = "the database user may not create tables; give it a database of its own, or CREATE on the schema";
-        return Error::misconfigured(why).caused_by(error);
-    }
-    failure(error)
 }

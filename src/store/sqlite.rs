@@ -1,5 +1,7 @@
 //! SQLite, built in: one writer thread that shares each fsync among all who wait, and connections that only read.
 
+mod portable;
+
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -15,10 +17,11 @@ use tokio::time::timeout;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
-use super::migrate::{self, Applied, MIGRATIONS};
+use super::migrate::{self, Applied, MIGRATIONS, Purpose};
+use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
 use super::write::{Guarded, Steps};
-use super::{Answer, Driver, Open};
+use super::{Answer, Driver};
 
 const FILE: &str = "transire.db";
 /// How many reads go on at a time; reads of what is in memory take microseconds.
@@ -45,12 +48,12 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     /// Opens `directory/transire.db`, making both when they are missing.
-    pub(super) async fn open(directory: PathBuf, open: Open, now: Timestamp) -> Result<Self> {
-        let opening = tokio::task::spawn_blocking(move || Self::open_now(&directory, open, now));
+    pub(super) async fn open(directory: PathBuf, purpose: Purpose, now: Timestamp) -> Result<Self> {
+        let opening = tokio::task::spawn_blocking(move || Self::open_now(&directory, purpose, now));
         opening.await.map_err(Error::internal)?
     }
 
-    fn open_now(directory: &Path, open: Open, now: Timestamp) -> Result<Self> {
+    fn open_now(directory: &Path, purpose: Purpose, now: Timestamp) -> Result<Self> {
         let path = make_file(directory)
             .map_err(|error| Error::misconfigured(format!("the data directory {} can't be used: {error}", directory.display())))?;
         let mut connection = open_writer(&path).map_err(|error| {
@@ -60,7 +63,7 @@ impl Sqlite {
         if connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)).ok().as_deref() != Some("wal") {
             return Err(unusable(&path, "its file system can't share memory between processes; use a local disk"));
         }
-        bring_up_to_date(&mut connection, open, now)?;
+        bring_up_to_date(&mut connection, purpose, now)?;
         let readers = Arc::new(Readers { path: path.clone(), idle: Mutex::default(), free: Arc::new(Semaphore::new(READERS)) });
         let (writer, tasks) = mpsc::channel(QUEUE);
         let writing = Writer { path, connection: Some(connection) };
@@ -113,6 +116,19 @@ impl Driver for Sqlite {
             self.send(Task::Write(Job { steps, answer })).await?;
             answered.await.map_err(|_| Error::store_unavailable("the SQLite writer has stopped"))?
         })
+    }
+
+    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()> {
+        let (path, tables) = (self.readers.path.clone(), tables.to_vec());
+        Box::pin(async move {
+            let reading = tokio::task::spawn_blocking(move || portable::stream(&path, &tables, hold, &pieces));
+            reading.await.map_err(Error::internal)?
+        })
+    }
+
+    fn fill(&self, batch: Batch) -> Answer<'_, ()> {
+        let path = self.readers.path.clone();
+        Box::pin(async move { tokio::task::spawn_blocking(move || portable::insert(&path, &batch)).await.map_err(Error::internal)? })
     }
 
     fn check(&self) -> Answer<'_, ()> {
@@ -431,18 +447,18 @@ fn wait_when_busy(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// Takes the steps of the schema that are missing, in one transaction.
-fn bring_up_to_date(connection: &mut Connection, open: Open, now: Timestamp) -> Result<()> {
+fn bring_up_to_date(connection: &mut Connection, purpose: Purpose, now: Timestamp) -> Result<()> {
     let failed = |error: rusqlite::Error| Failure::from(error).error();
     let script = |step: &migrate::Migration| step.sqlite;
     // Mostly there is nothing to do, and then nobody has to wait for the file.
     if connection.table_exists(None, "schema_version").map_err(failed)?
-        && migrate::pending(MIGRATIONS, script, &applied(connection).map_err(failed)?, open)?.is_empty()
+        && migrate::pending(MIGRATIONS, script, &applied(connection).map_err(failed)?, purpose)?.is_empty()
     {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.execute_batch(migrate::CREATE_VERSION).map_err(failed)?;
-    for step in migrate::pending(MIGRATIONS, script, &applied(&transaction).map_err(failed)?, open)? {
+    for step in migrate::pending(MIGRATIONS, script, &applied(&transaction).map_err(failed)?, purpose)? {
         transaction.execute_batch(step.sqlite).map_err(failed)?;
         let parameters = (step.number, step.name, migrate::checksum(step.sqlite), now.unix_millis());
         transaction.execute(migrate::ADD_VERSION, parameters).map_err(failed)?;

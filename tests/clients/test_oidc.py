@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alibabacloud_credentials.client import Client as Credentials
+from alibabacloud_credentials.models import Config as CredentialsConfig
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from tencentcloud.common import credential as tencent_credential
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
-from service import Account, Transire
+import alibaba
+import image
+import tencent
+from registry import Registry, assert_logs_in, skopeo, skopeo_login
+from service import REGION, AccessKey, Account, Instance, Transire
 
 AUDIENCE = "sts.example.com"
 LOOPBACK = {"TRANSIRE_OUTGOING__ALLOW_HTTP": "true", "TRANSIRE_OUTGOING__ALLOW_PRIVATE_ADDRESSES": "true"}
@@ -152,3 +160,82 @@ def test_an_issuer_inside_the_network_is_refused_unless_it_is_set(new_transire: 
     command = ["oidc-provider", "create", "--account", account.id, "--name", "ci", "--audience", AUDIENCE, "--issuer"]
     assert "allow_http" in strict.cli_refused(*command, issuer.url)
     assert "allow_private_addresses" in strict.cli_refused(*command, "https://169.254.169.254")
+
+
+@pytest.fixture
+def keyless(transire: Transire, account: Account, issuer: Issuer, tmp_path: Path) -> dict[str, Any]:
+    """A role for the holders of the issuer's tokens about one repository, and one service account of a cluster."""
+    create(transire, account, issuer.url)
+    trust = {
+        "Version": "1",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Federated": [f"acs:ram::{account.id}:oidc-provider/ci"]},
+                "Condition": {
+                    "StringEquals": {"oidc:aud": AUDIENCE},
+                    "StringLike": {"oidc:sub": ["repo:example-org/app:*", "system:serviceaccount:ci:builder"]},
+                },
+            }
+        ],
+    }
+    file = tmp_path / "trust.json"
+    file.write_text(json.dumps(trust))
+    role = transire.cli("role", "create", "--account", account.id, "--name", "builder", "--trust-policy", file)
+    for policy in ("QcloudTCRFullAccess", "AliyunContainerRegistryFullAccess"):
+        transire.cli("policy", "attach", "--account", account.id, "--name", policy, "--role", "builder")
+    return role
+
+
+def test_a_job_pushes_without_an_access_key(
+    transire: Transire,
+    account: Account,
+    instance: Instance,
+    registry: Registry,
+    issuer: Issuer,
+    keyless: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    """A token as GitHub Actions gives it, through Alibaba Cloud's own credential library."""
+    file = tmp_path / "token"
+    file.write_text(transire.remember("OIDC token", issuer.token("repo:example-org/app:ref:refs/heads/main")))
+    config = CredentialsConfig(
+        type="oidc_role_arn",
+        role_arn=keyless["alibaba_arn"],
+        oidc_provider_arn=f"acs:ram::{account.id}:oidc-provider/ci",
+        oidc_token_file_path=str(file),
+        role_session_name="build-7",
+        sts_endpoint=f"http://{transire.endpoint}",
+    )
+    session = Credentials(config).get_credential()
+    key = AccessKey(session.access_key_id, session.access_key_secret, transire.remember("session token", session.security_token))
+    assert skopeo_login(registry, alibaba.issue(transire, key, instance.cri_id)).returncode == 0
+    image.write_oci_layout(tmp_path / "in", "v1")
+    pushed = skopeo("copy", "--dest-tls-verify=false", f"oci:{tmp_path / 'in'}:v1", registry.reference("team/tool:v1"))
+    assert pushed.returncode == 0, pushed.stderr
+
+
+def test_a_pod_pulls_without_an_access_key(
+    transire: Transire, instance: Instance, registry: Registry, issuer: Issuer, keyless: dict[str, Any]
+) -> None:
+    """A token as Kubernetes gives it, through Tencent Cloud's own credential."""
+    token = transire.remember("OIDC token", issuer.token("system:serviceaccount:ci:builder"))
+    session = tencent_credential.OIDCRoleArnCredential(
+        REGION, "ci", token, keyless["tencent_arn"], "build-7", endpoint=f"http://{transire.endpoint}"
+    )
+    key = AccessKey(session.secret_id, session.secret_key, transire.remember("session token", session.token))
+    credential = tencent.issue(transire, key, instance.tcr_id)
+    assert credential.username == keyless["role_id"]
+    assert_logs_in(registry, credential)
+    other = tencent_credential.OIDCRoleArnCredential(
+        REGION,
+        "ci",
+        transire.remember("OIDC token", issuer.token("system:serviceaccount:ci:other")),
+        keyless["tencent_arn"],
+        "build-7",
+        endpoint=f"http://{transire.endpoint}",
+    )
+    with pytest.raises(TencentCloudSDKException) as says:
+        other.refresh()
+    assert says.value.code == "AuthFailure.UnauthorizedOperation"

@@ -82,6 +82,31 @@ def test_a_reader_pulls_from_its_namespace_and_pushes_nowhere(
         assert "denied" in refused.stderr or "unauthorized" in refused.stderr, refused.stderr
 
 
+def test_a_deny_beats_an_allow_in_whichever_language(
+    transire: Transire, instance: Instance, registry: Registry, user: AccessKey, allow: Callable[..., None], tmp_path: Path
+) -> None:
+    allow("everything", {"version": "2.0", "statement": [{"effect": "allow", "action": "tcr:*", "resource": "*"}]})
+    image.write_oci_layout(tmp_path / "in", "v1")
+    copy = ("copy", "--dest-tls-verify=false", f"oci:{tmp_path / 'in'}:v1")
+    assert skopeo_login(registry, tencent.issue(transire, user, instance.tcr_id)).returncode == 0
+    assert skopeo(*copy, registry.reference("team/tool:v1")).returncode == 0
+    frozen = {"Effect": "Deny", "Action": "cr:PushRepository", "Resource": f"acs:cr:*:*:repository/{instance.cri_id}/team/*"}
+    allow("frozen", {"Version": "1", "Statement": [frozen]})
+    wait_until("the deny to be obeyed", lambda: skopeo(*copy, registry.reference("team/tool:v2")).returncode == 1, within=5)
+    assert skopeo(*copy, registry.reference("other/tool:v1")).returncode == 0
+    assert skopeo("inspect", "--tls-verify=false", registry.reference("team/tool:v1")).returncode == 0
+
+
+def test_a_denial_at_the_registry_is_in_the_log_with_its_reason(
+    transire: Transire, instance: Instance, user: AccessKey, allow: Callable[..., None]
+) -> None:
+    allow("reader", reader(instance))
+    answer = exchange(transire.realm, instance, tencent.issue(transire, user, instance.tcr_id), "repository:team/tool:pull,push")
+    assert answer.status == 200
+    [line] = [line for line in transire.log.read_text().splitlines() if answer.headers["X-Request-Id"] in line]
+    assert 'action="push"' in line and "closest came reader statement[0]" in line and "other actions" in line
+
+
 def test_an_address_condition_is_obeyed_and_explained(
     transire: Transire, account: Account, instance: Instance, user: AccessKey, allow: Callable[..., None]
 ) -> None:

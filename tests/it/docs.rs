@@ -82,6 +82,41 @@ fn every_row_that_should_name_a_test_does() {
     }
 }
 
+/// Returns each setting's path, as `src/config.rs` has them: the fields of `Settings` and of the structs that they are.
+fn settings(source: &str) -> Vec<String> {
+    let fields = |name: &str| -> Vec<(String, String)> {
+        let Some((_, rest)) = source.split_once(&format!("\npub struct {name} {{\n")) else { return Vec::new() };
+        let body = rest.split("\n}").next().unwrap_or_default();
+        let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.trim_end_matches(',').split_once(": "));
+        fields.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+    };
+    let mut paths = Vec::new();
+    for (name, kind) in fields("Settings") {
+        let inner = fields(&kind);
+        if inner.is_empty() {
+            paths.push(name);
+        } else {
+            paths.extend(inner.into_iter().map(|(field, _)| format!("{name}.{field}")));
+        }
+    }
+    paths
+}
+
+#[test]
+fn every_setting_is_documented_and_nothing_else_is() {
+    let known = settings(&read("src/config.rs").unwrap());
+    assert!(known.len() > 20 && known.contains(&"postgres.connections".to_owned()), "{known:?}");
+    let text = read("docs/settings.md").unwrap();
+    let table = text.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    for setting in &known {
+        assert!(rows.iter().any(|row| row == setting || row.starts_with(&format!("{setting}."))), "{setting} is not in docs/settings.md");
+    }
+    for row in rows {
+        assert!(known.iter().any(|setting| row == setting || row.starts_with(&format!("{setting}."))), "there is no setting {row}");
+    }
+}
+
 #[test]
 fn the_reader_knows_a_test_from_what_is_none() {
     for known in [

@@ -15,7 +15,7 @@ pub(crate) fn account() -> AccountId {
 }
 
 /// An app whose calls are signed by a user that has these policies, and no other right.
-async fn app_of_user(policies: &[Value]) -> App {
+pub(crate) async fn app_of_user(policies: &[Value]) -> App {
     let mut app = App::new().await;
     let operator = Caller::operator();
     app.service.create_user(&operator, account(), "ci", &context()).await.unwrap();

@@ -89,26 +89,26 @@ impl App {
 
 /// A session as the answer shows it.
 #[derive(Debug)]
-struct Session {
+pub(crate) struct Session {
     id: String,
     secret: String,
     token: String,
 }
 
 impl Session {
-    fn of_tencent(answer: &Answer) -> Self {
+    pub(crate) fn of_tencent(answer: &Answer) -> Self {
         let body = answer.json();
         let text = |name: &str| body["Response"]["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
         Self { id: text("TmpSecretId"), secret: text("TmpSecretKey"), token: text("Token") }
     }
 
-    fn of_alibaba(answer: &Answer) -> Self {
+    pub(crate) fn of_alibaba(answer: &Answer) -> Self {
         let body = answer.json();
         let text = |name: &str| body["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
         Self { id: text("AccessKeyId"), secret: text("AccessKeySecret"), token: text("SecurityToken") }
     }
 
-    fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         self.with_token(Some(&self.token))
     }
 
@@ -124,7 +124,7 @@ fn credential(answer: &Answer) -> (String, Secret) {
 }
 
 /// Returns status and code of a refusal of Alibaba's.
-fn alibaba_code(answer: &Answer) -> (u16, String) {
+pub(crate) fn alibaba_code(answer: &Answer) -> (u16, String) {
     let body = answer.json();
     (answer.status.as_u16(), body["Code"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned())
 }
@@ -630,7 +630,9 @@ async fn tencents_parameters_are_checked() {
     assert!(identity().header("x-tc-region", Some("ap-guangzhou")).send().await.json()["Response"]["Arn"].is_string());
     app.wait(Duration::from_secs(1));
     assert_eq!(code(&identity().header("x-tc-region", Some("Guangzhou")).send().await), "InvalidParameterValue");
-    assert_eq!(code(&app.tencent_sts("GetSessionToken", &json!({ "A": 1 })).send().await), "InvalidAction");
+    // What the cloud has and this service hasn't is told from what nobody has.
+    assert_eq!(code(&app.tencent_sts("GetSessionToken", &json!({ "A": 1 })).send().await), "UnsupportedOperation");
+    assert_eq!(code(&app.tencent_sts("GetSesionToken", &json!({ "A": 2 })).send().await), "InvalidAction");
     let v1 = app.v1(&Method::POST, sign::Method::TencentHmacSha256, |parameters| {
         for name in ["RegistryId", "Region"] {
             parameters.take(name);
@@ -731,7 +733,9 @@ async fn alibabas_parameters_are_checked() {
     let output = app.send(by_get).await.json();
     assert_eq!(output["Credentials"]["Expiration"], app.now().plus(Duration::from_mins(15)).rfc3339(), "{output}");
     let answer = app.alibaba_sts("AssumeRoleWithSAML", &[]).send().await;
-    assert_eq!(alibaba_code(&answer), (404, "InvalidAction.NotFound".to_owned()));
+    assert_eq!(alibaba_code(&answer), (400, "UnsupportedOperation".to_owned()));
+    assert!(answer.body.contains("AssumeRoleWithSAML"), "{}", answer.body);
+    assert_eq!(alibaba_code(&app.alibaba_sts("AssumeRoleWithSaml", &[]).send().await).1, "InvalidAction.NotFound");
     assert_eq!(alibaba_code(&app.alibaba_sts("GetAuthorizationToken", &[]).send().await).1, "InvalidAction.NotFound");
 }
 

@@ -101,6 +101,8 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::NotFound { noun: "role" } => ("ResourceNotFound.RoleNotFound", own()),
         // Terraform takes exactly this code, without a second half, for "gone".
         ErrorKind::NotFound { .. } => ("ResourceNotFound", own()),
+        ErrorKind::AlreadyExists { noun: "namespace" } => ("InvalidParameter.ErrNamespaceExist", own()),
+        ErrorKind::AlreadyExists { noun: "repository" } => ("InvalidParameter.ErrRepoExist", own()),
         ErrorKind::AlreadyExists { noun: "instance" } => ("InvalidParameter.ErrorNameExists", own()),
         ErrorKind::AlreadyExists { .. } => ("ResourceInUse", own()),
         ErrorKind::QuotaExceeded { noun: "namespace" } => ("LimitExceeded.ErrNamespaceMaxLimit", own()),

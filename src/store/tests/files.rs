@@ -3,10 +3,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::store::account as accounts;
+use crate::store::migrate::Purpose;
+use crate::store::portable::{Batch, Hold, Piece, Table};
 use crate::store::row::Row;
 use crate::store::sqlite::{self, Sqlite};
 use crate::store::write::Steps;
@@ -24,15 +27,23 @@ impl Driver for Shared {
         self.0.apply(steps)
     }
 
+    fn read_tables<'a>(&'a self, tables: &'a [Table], hold: Hold, pieces: mpsc::Sender<Piece>) -> Answer<'a, ()> {
+        self.0.read_tables(tables, hold, pieces)
+    }
+
+    fn fill(&self, batch: Batch) -> Answer<'_, ()> {
+        self.0.fill(batch)
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         self.0.check()
     }
 }
 
-async fn open() -> (Place, Arc<Sqlite>, Store) {
+pub(super) async fn open() -> (Place, Arc<Sqlite>, Store) {
     let place = Place::on_sqlite();
     let Place::Sqlite(directory) = &place else { unreachable!() };
-    let sqlite = Arc::new(Sqlite::open(directory.clone(), Open::Serve, NOW).await.unwrap());
+    let sqlite = Arc::new(Sqlite::open(directory.clone(), Purpose::Open(Open::Serve), NOW).await.unwrap());
     let store = Store::over(Shared(Arc::clone(&sqlite)));
     (place, sqlite, store)
 }

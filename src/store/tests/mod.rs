@@ -1,19 +1,25 @@
 //! One suite for both databases, and what is special to each.
 
+mod connections;
 mod files;
 mod identities;
 mod instances;
 mod log_ins;
 mod nouns;
+mod portable;
 mod registry;
 mod servers;
+mod upgrades;
 mod writes;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::domain::clock::{Clock, SystemRandom, Timestamp, random_bytes};
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification};
+use crate::domain::instance::{
+    Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+};
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
@@ -24,7 +30,7 @@ use super::change::{self, Changes, Noun};
 use super::migrate;
 use super::row::{Statement, Value};
 use super::write::Guarded;
-use super::{Location, Open, Operation, Part, Store, Write};
+use super::{Isolation, Location, Open, Operation, Part, PostgresOptions, Statements, Store, Write};
 
 /// Makes a test of each named case on either database.
 macro_rules! on_both_databases {
@@ -44,6 +50,28 @@ macro_rules! on_both_databases {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
                     if let Some(place) = crate::store::tests::Place::on_postgres().await {
+                        super::$case(&place).await;
+                        place.remove().await;
+                    }
+                }
+            )+
+        }
+        mod on_serializable_postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    if let Some(place) = crate::store::tests::Place::on_serializable_postgres().await {
+                        super::$case(&place).await;
+                        place.remove().await;
+                    }
+                }
+            )+
+        }
+        mod on_postgres_behind_a_pooler {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    if let Some(place) = crate::store::tests::Place::on_postgres_without_sessions().await {
                         super::$case(&place).await;
                         place.remove().await;
                     }
@@ -83,18 +111,35 @@ impl Place {
     }
 
     /// Makes a database on the server that the environment names; without one, a test is skipped, but fails in CI.
-    #[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
     async fn on_postgres() -> Option<Self> {
-        let Ok(server) = std::env::var("TRANSIRE_TEST_POSTGRES") else {
-            assert!(std::env::var("CI").is_err(), "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped");
-            eprintln!("skipped: TRANSIRE_TEST_POSTGRES names no PostgreSQL server");
-            return None;
-        };
+        Self::on_postgres_with(PostgresOptions::default()).await
+    }
+
+    async fn on_serializable_postgres() -> Option<Self> {
+        Self::on_postgres_with(PostgresOptions { isolation: Isolation::Serializable, ..PostgresOptions::default() }).await
+    }
+
+    async fn on_postgres_without_sessions() -> Option<Self> {
+        Self::on_postgres_with(PostgresOptions { statements: Statements::Unnamed, ..PostgresOptions::default() }).await
+    }
+
+    async fn on_postgres_with(options: PostgresOptions) -> Option<Self> {
+        Self::on_postgres_made(options, "").await
+    }
+
+    /// Makes a database in which text sorts as people sort words, and not by its bytes.
+    async fn on_postgres_that_sorts_by_language() -> Option<Self> {
+        Self::on_postgres_made(PostgresOptions::default(), "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'").await
+    }
+
+    async fn on_postgres_made(options: PostgresOptions, how: &str) -> Option<Self> {
+        let server = server()?;
         let name = unique("transire_test_");
-        at_server(&server, &format!("CREATE DATABASE {name}")).await;
+        at_server(&server, &format!("CREATE DATABASE {name} {how}")).await;
         let mut url = url::Url::parse(&server).unwrap();
         url.set_path(&name);
-        let location = Location::Postgres { url: crate::domain::secret::Secret::new(url), connections: 8 };
+        let options = PostgresOptions { connections: 8, start_timeout: Duration::ZERO, ..options };
+        let location = Location::Postgres { url: crate::domain::secret::Secret::new(url), options };
         Some(Self::Postgres { server, name, location })
     }
 
@@ -141,6 +186,17 @@ impl Place {
             Self::Postgres { server, name, .. } => at_server(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await,
         }
     }
+}
+
+/// Returns the server that the environment names.
+#[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
+fn server() -> Option<String> {
+    let server = std::env::var("TRANSIRE_TEST_POSTGRES").ok();
+    if server.is_none() {
+        assert!(std::env::var("CI").is_err(), "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped");
+        eprintln!("skipped: TRANSIRE_TEST_POSTGRES names no PostgreSQL server");
+    }
+    server
 }
 
 async fn at_server(server: &str, command: &str) {
@@ -240,6 +296,7 @@ fn instance(account: &Account, name: &str) -> Instance {
         public_endpoint: Switch::On,
         allow_list: Switch::Off,
         origin: Origin::Operator,
+        unrecorded_namespaces: UnrecordedNamespaces::Open,
         created_at: NOW,
         modified_at: NOW,
     }
@@ -256,6 +313,6 @@ fn credential(instance: &Instance) -> LongTermCredential {
         state: CredentialState::Active,
         generation: 0,
         created_at: NOW,
-        expires_at: NOW.plus(std::time::Duration::from_secs(3600)),
+        expires_at: NOW.plus(Duration::from_secs(3600)),
     }
 }

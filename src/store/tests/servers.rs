@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,12 +10,13 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::domain::secret::Secret;
-use crate::store::migrate::MIGRATIONS;
+use crate::store::migrate::{MIGRATIONS, Purpose};
 use crate::store::postgres::Postgres;
 use crate::store::{account as accounts, change};
 
 async fn open_postgres(url: &str) -> Result<Postgres> {
-    Postgres::open(&Secret::new(url), 4, Open::Serve, &Stopped, &SystemRandom).await
+    let options = PostgresOptions { connections: 4, start_timeout: Duration::ZERO, ..PostgresOptions::default() };
+    Postgres::open(&Secret::new(url), &options, Purpose::Open(Open::Serve), &Stopped, &SystemRandom).await
 }
 
 fn url(place: &Place) -> url::Url {
@@ -36,9 +38,11 @@ async fn every_statement_prepares_on_postgres() {
 #[tokio::test]
 async fn a_url_that_can_not_be_used_is_refused_without_being_quoted() {
     let cases = [
-        ("postgres://bob:hunter2@127.0.0.1/db?sslmode=require", "TLS"),
-        ("postgres://bob:hunter2@127.0.0.1/db?sslmode=verify-full", "TLS"),
-        ("host=127.0.0.1 password=hunter2 sslmode=require user=bob", "TLS"),
+        ("postgres://bob:hunter2@127.0.0.1/db?sslmode=verify-full", "sslrootcert"),
+        ("postgres://bob:hunter2@127.0.0.1/db?sslmode=verify-ca", "sslrootcert"),
+        ("postgres://bob:hunter2@127.0.0.1/db?sslmode=allow", "sslmode is one of"),
+        ("postgres://bob:hunter2@127.0.0.1/db?sslmode=verify-full&sslrootcert=/nowhere.pem", "/nowhere.pem"),
+        ("host=127.0.0.1 password=hunter2 sslmode=require user=bob", "can't be read"),
         ("postgres://bob:hunter2@127.0.0.1:port/db", "can't be read"),
         ("mysql://bob:hunter2@127.0.0.1/db", "can't be read"),
     ];
@@ -60,17 +64,18 @@ async fn a_server_that_does_not_answer_is_unavailable() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_start_together_set_the_schema_up_once() {
-    let Some(place) = Place::on_postgres().await else { return };
-    let place = Arc::new(place);
-    let mut opens = JoinSet::new();
-    for _ in 0..8 {
-        let place = Arc::clone(&place);
-        opens.spawn(async move { place.store().await });
+    for place in [Place::on_postgres().await, Place::on_postgres_without_sessions().await] {
+        let Some(place) = place.map(Arc::new) else { return };
+        let mut opens = JoinSet::new();
+        for _ in 0..8 {
+            let place = Arc::clone(&place);
+            opens.spawn(async move { place.store().await });
+        }
+        let stores = opens.join_all().await;
+        assert_eq!(count(&stores[0], "SELECT COUNT(*) AS count FROM schema_version").await, MIGRATIONS.len() as i64);
+        drop(stores);
+        Arc::into_inner(place).unwrap().remove().await;
     }
-    let stores = opens.join_all().await;
-    assert_eq!(count(&stores[0], "SELECT COUNT(*) AS count FROM schema_version").await, MIGRATIONS.len() as i64);
-    drop(stores);
-    Arc::into_inner(place).unwrap().remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,8 @@
 
 mod endpoints;
 mod instances;
+mod namespaces;
+mod repositories;
 mod resource_tags;
 mod tokens;
 
@@ -18,6 +20,8 @@ use super::super::edge::Visit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Token(tokens::Operation),
+    Namespace(namespaces::Operation),
+    Repository(repositories::Operation),
     Instance(instances::Operation),
     Endpoint(endpoints::Operation),
     Tag(resource_tags::Operation),
@@ -28,6 +32,8 @@ impl Operation {
     pub(super) fn of_action(action: &str) -> Option<Self> {
         tokens::Operation::named(action)
             .map(Self::Token)
+            .or_else(|| namespaces::Operation::named(action).map(Self::Namespace))
+            .or_else(|| repositories::Operation::named(action).map(Self::Repository))
             .or_else(|| instances::Operation::named(action).map(Self::Instance))
             .or_else(|| endpoints::Operation::named(action).map(Self::Endpoint))
             .or_else(|| resource_tags::Operation::named(action).map(Self::Tag))
@@ -42,6 +48,8 @@ impl Operation {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.name(),
+            Self::Namespace(operation) => operation.name(),
+            Self::Repository(operation) => operation.name(),
             Self::Instance(operation) => operation.name(),
             Self::Endpoint(operation) => operation.name(),
             Self::Tag(operation) => operation.name(),
@@ -52,6 +60,8 @@ impl Operation {
     pub(super) fn throttle(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.throttle(),
+            Self::Namespace(operation) => operation.throttle(),
+            Self::Repository(operation) => operation.throttle(),
             Self::Instance(operation) => operation.throttle(),
             Self::Endpoint(operation) => operation.throttle(),
             Self::Tag(operation) => operation.throttle(),
@@ -62,6 +72,8 @@ impl Operation {
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
         match self {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
+            Self::Namespace(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Repository(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             // Apart, like all that is asked for seldom: the future of a token stays small.
             Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Endpoint(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,

@@ -1,6 +1,8 @@
 //! Product `tcr`, version 2019-09-24: one file for each sort of thing that its actions are about.
 
 mod instances;
+mod namespaces;
+mod repositories;
 mod security_policies;
 mod tokens;
 
@@ -16,6 +18,8 @@ use super::parameters::Parameters;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Token(tokens::Operation),
+    Namespace(namespaces::Operation),
+    Repository(repositories::Operation),
     Instance(instances::Operation),
     SecurityPolicy(security_policies::Operation),
 }
@@ -25,6 +29,8 @@ impl Operation {
     pub(super) fn named(action: &str) -> Option<Self> {
         tokens::Operation::named(action)
             .map(Self::Token)
+            .or_else(|| namespaces::Operation::named(action).map(Self::Namespace))
+            .or_else(|| repositories::Operation::named(action).map(Self::Repository))
             .or_else(|| instances::Operation::named(action).map(Self::Instance))
             .or_else(|| security_policies::Operation::named(action).map(Self::SecurityPolicy))
     }
@@ -33,6 +39,8 @@ impl Operation {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.name(),
+            Self::Namespace(operation) => operation.name(),
+            Self::Repository(operation) => operation.name(),
             Self::Instance(operation) => operation.name(),
             Self::SecurityPolicy(operation) => operation.name(),
         }
@@ -42,6 +50,8 @@ impl Operation {
     pub(super) fn throttle(self) -> &'static str {
         match self {
             Self::Token(operation) => operation.throttle(),
+            Self::Namespace(operation) => operation.throttle(),
+            Self::Repository(operation) => operation.throttle(),
             Self::Instance(operation) => operation.throttle(),
             Self::SecurityPolicy(operation) => operation.throttle(),
         }
@@ -51,6 +61,8 @@ impl Operation {
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
+            Self::Namespace(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Repository(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             // Apart, like all that is asked for seldom: the future of a token stays small.
             Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::SecurityPolicy(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,

@@ -1,0 +1,64 @@
+//! `transire backup`, `restore` and `migrate-data`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+use super::output::Output;
+use crate::config::Settings;
+use crate::transfer::{self, Place};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Write all data into a file, while the service goes on.
+    Backup {
+        /// The file; it must not be there yet.
+        file: PathBuf,
+    },
+    /// Fill an empty database from a backup.
+    Restore {
+        /// The file that `transire backup` wrote.
+        file: PathBuf,
+    },
+    /// Copy all data into another, empty database.
+    MigrateData(Migrate),
+}
+
+/// Where from and where to; at least one of them.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Migrate {
+    /// Where the data is: sqlite:DIR or postgres://USER@HOST/NAME; without it, where the settings say.
+    #[arg(long, value_name = "PLACE")]
+    from: Option<String>,
+    /// Where it goes, an empty database; without it, where the settings say.
+    #[arg(long, value_name = "PLACE")]
+    to: Option<String>,
+}
+
+/// Runs the command, and says last what has to be known of the master key.
+pub(super) async fn run(settings: &Settings, data_dir: &Path, command: Command, output: &Output) -> Result<(), Failure> {
+    let (sums, key) = match command {
+        Command::Backup { file } => (
+            transfer::backup(settings, data_dir, &file).await?,
+            "The secrets in the backup are sealed by the master key, which is not in it: keep that key too, and apart from it.",
+        ),
+        Command::Restore { file } => (
+            transfer::restore(settings, data_dir, &file).await?,
+            "The master key is in no backup: give the service the one that the data was made with.",
+        ),
+        Command::MigrateData(Migrate { from, to }) => {
+            let place = |text: Option<String>| text.as_deref().map(Place::from_argument).transpose().map_err(Failure::Usage);
+            let (from, to) = (place(from)?, place(to)?);
+            (
+                transfer::migrate(settings, data_dir, from.as_ref(), to.as_ref()).await?,
+                "The master key was not moved: give it to the service at the new place, and don't start the one at the old place again.",
+            )
+        }
+    };
+    let rows = sums.into_iter().map(|sum| vec![sum.table.into(), sum.rows.into(), sum.digest.into()]);
+    output.list(&["table", "rows", "sha256"], rows.collect())?;
+    eprintln!("{key}");
+    Ok(())
+}

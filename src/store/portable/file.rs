@@ -1,0 +1,301 @@
+//! A backup: one file.
+//!
+//! Text first, a line each: `transire backup 1`, `schema N`, `made-at TIME`, the tables, and an empty line. Then
+//! frames of a letter, a length (64 bits, big-endian) and so many bytes: `R` a row, `T` the end of a table (the
+//! number of its rows, its digest), `E` the end, with SHA-256 over everything before it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use tokio::sync::mpsc;
+
+use crate::domain::clock::{Clock, Random, random_bytes};
+use crate::domain::{Error, Result};
+
+use super::super::migrate::{MIGRATIONS, Purpose};
+use super::super::{Location, Open, Store};
+use super::{Hold, Piece, QUEUE, Reading, Sum, Table, TableSum, decode, fill, hexadecimal, identity, tables};
+
+const FIRST_LINE: &str = "transire backup 1";
+/// No line of a header is longer.
+const LONGEST_LINE: usize = 1 << 16;
+/// How many rows are handed on at a time.
+const ROWS: usize = 500;
+
+/// Writes everything of a store, as of one moment, into a file that must not be there yet; others go on meanwhile.
+///
+/// The file has its name only once it is whole and durable.
+pub async fn backup(store: &Store, path: &Path, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
+    identity(store).await?;
+    backup_of(&tables(), MIGRATIONS.len(), store, path, clock, random).await
+}
+
+/// As [`backup`], of a store whose schema has so many steps and these tables.
+pub(in crate::store) async fn backup_of(
+    tables: &Arc<[Table]>,
+    schema: usize,
+    store: &Store,
+    path: &Path,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Vec<TableSum>> {
+    let draft = draft(path, random);
+    let reading = store.read_tables(tables, Hold::Nothing);
+    let header = Header { schema, made_at: clock.now().rfc3339(), tables: tables.to_vec() };
+    let path = path.to_owned();
+    let writing = tokio::task::spawn_blocking(move || {
+        let written = write(&draft, &path, &header, reading);
+        if written.is_err() {
+            // Of a backup that failed nothing is of use.
+            std::fs::remove_file(&draft).ok();
+        }
+        written
+    });
+    writing.await.map_err(Error::internal)?
+}
+
+/// Fills an empty store from a backup, and brings an older schema up to date.
+///
+/// The whole file is checked before anything is written: `Misconfigured` when it is not what was once written, or when
+/// the store has anything else in it. What was interrupted is gone on with.
+pub async fn restore(path: &Path, target: &Location, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
+    let checked = path.to_owned();
+    let checking = tokio::task::spawn_blocking(move || read(&checked, |_| true));
+    let backup = checking.await.map_err(Error::internal)??;
+    let store = Store::open_for(target, Purpose::Fill(backup.schema), clock, random).await?;
+    let sums = fill(stream(path.to_owned(), &backup), &store, &backup.digest, clock.now()).await?;
+    if backup.schema < MIGRATIONS.len() {
+        drop(store);
+        Store::open(target, Open::Serve, clock, random).await?;
+    }
+    Ok(sums)
+}
+
+fn draft(path: &Path, random: &dyn Random) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.part", hexadecimal(&random_bytes::<8>(random))));
+    name.into()
+}
+
+fn write(draft: &Path, path: &Path, header: &Header, mut reading: Reading) -> Result<Vec<TableSum>> {
+    let unwritable = |error: io::Error| Error::misconfigured(format!("the backup {} can't be written: {error}", path.display()));
+    if path.try_exists().map_err(unwritable)? {
+        return Err(Error::misconfigured(format!("the backup {} is there already, and is not overwritten", path.display())));
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft).map_err(unwritable)?;
+    let mut out = Summed::new(BufWriter::new(file));
+    out.write_all(header.to_text().as_bytes()).map_err(unwritable)?;
+    let mut sums = Vec::with_capacity(header.tables.len());
+    for table in &header.tables {
+        let mut sum = Sum::of(table);
+        while let Piece::Rows(rows) = reading.blocking_next()? {
+            for row in &rows {
+                table.check(row)?;
+                frame(&mut out, b'R', sum.add(row)).map_err(unwritable)?;
+            }
+        }
+        frame(&mut out, b'T', &end_of_table(&sum)).map_err(unwritable)?;
+        sums.push(sum.summary(table));
+    }
+    let digest = out.digest();
+    let mut out = out.inner;
+    frame(&mut out, b'E', &digest).map_err(unwritable)?;
+    let file = out.into_inner().map_err(|error| unwritable(error.into_error()))?;
+    file.sync_all().map_err(unwritable)?;
+    std::fs::rename(draft, path).map_err(unwritable)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(unwritable)?;
+    Ok(sums)
+}
+
+fn end_of_table(sum: &Sum) -> Vec<u8> {
+    [sum.rows.to_be_bytes().as_slice(), &sum.digest()].concat()
+}
+
+fn frame(out: &mut impl Write, letter: u8, bytes: &[u8]) -> io::Result<()> {
+    out.write_all(&[letter])?;
+    out.write_all(&(bytes.len() as u64).to_be_bytes())?;
+    out.write_all(bytes)
+}
+
+/// A file that was checked.
+struct Checked {
+    schema: usize,
+    tables: Arc<[Table]>,
+    digest: String,
+}
+
+/// Reads a file that was checked, and checks it again while it does.
+fn stream(path: PathBuf, backup: &Checked) -> Reading {
+    let (sender, pieces) = mpsc::channel(QUEUE);
+    let digest = backup.digest.clone();
+    tokio::task::spawn_blocking(move || {
+        let end = match read(&path, |piece| sender.blocking_send(piece).is_ok()) {
+            Ok(now) if now.digest == digest => return,
+            Ok(_) => refused(&path, "it was changed while it was read"),
+            Err(error) => error,
+        };
+        // Who no longer listens doesn't care.
+        sender.blocking_send(Piece::Failed(end)).ok();
+    });
+    Reading { tables: Arc::clone(&backup.tables), pieces }
+}
+
+fn refused(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::misconfigured(format!("the backup {} can't be used: {why}", path.display()))
+}
+
+/// Reads a whole file and fails unless all of it is as it was written; hands on each piece until nobody wants more.
+fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> {
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => refused(path, "it was cut off"),
+        _ => refused(path, error),
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut input = Summed::new(BufReader::new(file));
+    let header = Header::read(&mut input).map_err(unreadable)?.ok_or_else(|| refused(path, "it is no backup of transire's"))?;
+    if header.schema > MIGRATIONS.len() {
+        let why = format!("it has schema {} and this transire knows no more than {}", header.schema, MIGRATIONS.len());
+        return Err(refused(path, format!("{why}; use the newer transire that made it")));
+    }
+    if header.schema == MIGRATIONS.len() && header.tables != *tables() {
+        return Err(refused(path, "it was made by another build"));
+    }
+    let changed = || refused(path, "it is not what was once written");
+    for table in &header.tables {
+        let mut sum = Sum::of(table);
+        let mut rows = Vec::new();
+        loop {
+            let (letter, bytes) = read_frame(&mut input).map_err(unreadable)?;
+            match letter {
+                b'R' => {
+                    let row = decode(&bytes).filter(|row| table.check(row).is_ok()).ok_or_else(changed)?;
+                    sum.add(&row);
+                    rows.push(row);
+                    if rows.len() == ROWS && !hand_on(Piece::Rows(std::mem::take(&mut rows))) {
+                        return Err(Error::internal("nobody wants the rest of the backup"));
+                    }
+                }
+                b'T' if bytes == end_of_table(&sum) => break,
+                _ => return Err(changed()),
+            }
+        }
+        if !hand_on(Piece::Rows(rows)) || !hand_on(Piece::EndOfTable) {
+            return Err(Error::internal("nobody wants the rest of the backup"));
+        }
+    }
+    let digest = input.digest();
+    let mut rest = input.inner;
+    let (letter, bytes) = read_frame(&mut rest).map_err(unreadable)?;
+    let nothing_more = rest.read(&mut [0]).map_err(unreadable)? == 0;
+    if letter != b'E' || bytes != digest || !nothing_more {
+        return Err(changed());
+    }
+    Ok(Checked { schema: header.schema, tables: header.tables.into(), digest: hexadecimal(&digest) })
+}
+
+fn read_frame(input: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
+    let mut head = [0; 9];
+    input.read_exact(&mut head)?;
+    let [letter, length @ ..] = head;
+    let length = u64::from_be_bytes(length);
+    let mut bytes = Vec::new();
+    // Not all at once: a length that is wrong must not take the memory for it.
+    if input.take(length).read_to_end(&mut bytes)? as u64 != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok((letter, bytes))
+}
+
+struct Header {
+    schema: usize,
+    made_at: String,
+    tables: Vec<Table>,
+}
+
+impl Header {
+    fn to_text(&self) -> String {
+        let mut text = format!("{FIRST_LINE}\nschema {}\nmade-at {}\n", self.schema, self.made_at);
+        for table in &self.tables {
+            text.push_str(&table.to_line());
+            text.push('\n');
+        }
+        text.push('\n');
+        text
+    }
+
+    /// Reads a header; nothing when this is none.
+    fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
+        if read_line(input)?.as_deref() != Some(FIRST_LINE) {
+            return Ok(None);
+        }
+        let schema = read_line(input)?.and_then(|line| line.strip_prefix("schema ")?.parse().ok());
+        let made_at = read_line(input)?.and_then(|line| line.strip_prefix("made-at ").map(str::to_owned));
+        let mut tables = Vec::new();
+        loop {
+            match read_line(input)? {
+                Some(line) if line.is_empty() => break,
+                Some(line) => match Table::parse(&line) {
+                    Some(table) => tables.push(table),
+                    None => return Ok(None),
+                },
+                None => return Ok(None),
+            }
+        }
+        Ok(schema.zip(made_at).map(|(schema, made_at)| Self { schema, made_at, tables }))
+    }
+}
+
+/// Reads up to the end of a line; nothing when it is too long or no text.
+fn read_line(input: &mut impl Read) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    loop {
+        let mut byte = [0];
+        input.read_exact(&mut byte)?;
+        match byte {
+            [b'\n'] => return Ok(String::from_utf8(line).ok()),
+            _ if line.len() == LONGEST_LINE => return Ok(None),
+            [byte] => line.push(byte),
+        }
+    }
+}
+
+/// Sums up what goes through.
+struct Summed<T> {
+    inner: T,
+    context: digest::Context,
+}
+
+impl<T> Summed<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, context: digest::Context::new(&digest::SHA256) }
+    }
+
+    fn digest(&self) -> Vec<u8> {
+        self.context.clone().finish().as_ref().to_vec()
+    }
+}
+
+impl<T: Write> Write for Summed<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.inner.write(bytes)?;
+        self.context.update(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<T: Read> Read for Summed<T> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(bytes)?;
+        self.context.update(&bytes[..length]);
+        Ok(length)
+    }
+}

@@ -1,0 +1,309 @@
+//! Which servers there are, how they are reached and in which order.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use deadpool_postgres::ClientWrapper;
+use tokio::time::timeout;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+
+use super::tls::{Mode, Tls};
+
+/// How strictly transactions are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// What the guards of a write are written for: they hold the rows that they rest on.
+    ReadCommitted,
+    /// The strictest level: more writes fail and are tried again.
+    Serializable,
+}
+
+/// How statements are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statements {
+    /// Prepared once a connection, under a name.
+    Prepared,
+    /// Without a name and without anything else that a session keeps: for poolers that give each transaction
+    /// another session.
+    Unnamed,
+}
+
+/// How a PostgreSQL database is used.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// The most connections that this process holds.
+    pub connections: usize,
+    /// How strictly transactions are kept apart.
+    pub isolation: Isolation,
+    /// How statements are sent.
+    pub statements: Statements,
+    /// How long one host may take to let a connection in.
+    pub connect_timeout: Duration,
+    /// How long the server may work on one statement.
+    pub statement_timeout: Duration,
+    /// How long the service waits at its start for a database that does not answer.
+    pub start_timeout: Duration,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            isolation: Isolation::ReadCommitted,
+            statements: Statements::Prepared,
+            connect_timeout: Duration::from_secs(3),
+            statement_timeout: Duration::from_secs(5),
+            start_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Bounds each wait for another transaction.
+pub(super) const LOCK_TIMEOUT: &str = "5s";
+/// After so long a server that acknowledges nothing is gone.
+const SILENCE: Duration = Duration::from_secs(8);
+
+/// The servers of one database, tried in their order.
+pub(super) struct Servers {
+    hosts: Vec<Server>,
+    tls: Tls,
+    /// What each session is told first.
+    session: Option<String>,
+    connect_timeout: Duration,
+}
+
+struct Server {
+    name: String,
+    config: Config,
+}
+
+impl Servers {
+    /// Reads the URL; errors quote nothing of it, for a password is in it.
+    pub(super) fn new(url: &Secret, options: &PostgresOptions) -> Result<Self> {
+        let parts = Parts::divide(url.expose()).ok_or_else(unreadable)?;
+        let mode = parts.ssl_mode.as_deref().map_or(Ok(Mode::Prefer), Mode::parse)?;
+        let tls = Tls::new(mode, parts.root.as_deref())?;
+        let several = parts.hosts.len() > 1;
+        let mut hosts = Vec::with_capacity(parts.hosts.len());
+        for host in &parts.hosts {
+            let mut config: Config = format!("{}{host}{}", parts.before, parts.after).parse().map_err(|_| unreadable())?;
+            let over_tcp = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_))) || !config.get_hostaddrs().is_empty();
+            config.ssl_mode(match mode {
+                Mode::Disable => SslMode::Disable,
+                // A socket of this machine: PostgreSQL has no TLS there, and nobody listens in.
+                _ if !over_tcp => SslMode::Disable,
+                Mode::Prefer => SslMode::Prefer,
+                Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
+            });
+            // Of several, one is the primary, and only there can be written.
+            if several && !parts.after.contains("target_session_attrs=") {
+                config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            }
+            // Without these a server that vanished is noticed after two hours.
+            config.connect_timeout(options.connect_timeout).tcp_user_timeout(SILENCE).keepalives_idle(Duration::from_secs(30));
+            if config.get_application_name().is_none() {
+                config.application_name("transire");
+            }
+            let name = if host.is_empty() { "the server".to_owned() } else { host.clone() };
+            hosts.push(Server { name, config });
+        }
+        // A bound for whole statements would also end the wait of a COMMIT for a synchronous standby, and the
+        // server then reports success: so a write lifts it again before it commits.
+        let session = match options.statements {
+            Statements::Unnamed => None,
+            Statements::Prepared => {
+                let mut session =
+                    format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = {}", options.statement_timeout.as_millis());
+                if options.isolation == Isolation::Serializable {
+                    session.push_str("; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+                }
+                Some(session)
+            }
+        };
+        Ok(Self { hosts, tls, session, connect_timeout: options.connect_timeout })
+    }
+
+    /// Returns how long it may take until all servers were tried.
+    pub(super) fn patience(&self) -> Duration {
+        self.connect_timeout * u32::try_from(self.hosts.len()).unwrap_or(u32::MAX) + Duration::from_secs(1)
+    }
+
+    async fn connect(&self, server: &Server) -> Result<ClientWrapper, tokio_postgres::Error> {
+        let (client, connection) = server.config.connect(self.tls.clone()).await?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                // Whoever used the connection hears of it too, and reports it where it matters.
+                tracing::debug!("a connection to the database ended: {error}");
+            }
+        });
+        let client = ClientWrapper::new(client, task);
+        if let Some(session) = &self.session {
+            client.batch_execute(session).await?;
+        }
+        Ok(client)
+    }
+}
+
+impl managed::Manager for Servers {
+    type Type = ClientWrapper;
+    type Error = Unreachable;
+
+    async fn create(&self) -> Result<ClientWrapper, Unreachable> {
+        let mut causes = Vec::with_capacity(self.hosts.len());
+        let mut lasts = true;
+        for server in &self.hosts {
+            // Around all of it: a stopped server's kernel still takes the connection.
+            let cause = match timeout(self.connect_timeout, self.connect(server)).await {
+                Ok(Ok(client)) => return Ok(client),
+                Ok(Err(error)) => {
+                    lasts &= is_lasting(&error);
+                    describe(&error)
+                }
+                Err(_) => {
+                    lasts = false;
+                    format!("no answer within {} s", self.connect_timeout.as_secs_f32())
+                }
+            };
+            causes.push(format!("{}: {cause}", server.name));
+        }
+        Err(Unreachable { causes: causes.join("; "), lasts })
+    }
+
+    async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Unreachable> {
+        if client.is_closed() { Err(RecycleError::message("the connection is closed")) } else { Ok(()) }
+    }
+}
+
+/// Why no server let a connection in.
+#[derive(Debug)]
+pub(super) struct Unreachable {
+    causes: String,
+    /// Whether waiting can't help: a wrong password, a certificate that is not believed.
+    pub(super) lasts: bool,
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.causes)
+    }
+}
+
+impl StdError for Unreachable {}
+
+/// Says what an error says with all its sources, each once.
+fn describe(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// Says whether connecting fails until somebody changes something.
+fn is_lasting(error: &tokio_postgres::Error) -> bool {
+    if let Some(state) = error.code() {
+        // 28: who are you. 3D: which database.
+        return state.code().starts_with("28") || state.code().starts_with("3D");
+    }
+    match error.source().map(|source| source.downcast_ref::<io::Error>()) {
+        // The server hung up, or the certificate is not believed.
+        Some(Some(error)) => {
+            error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<rustls::pki_types::InvalidDnsNameError>())
+        }
+        // The server has no TLS, or wants a password that was not given.
+        Some(None) => !error.is_closed(),
+        None => false,
+    }
+}
+
+fn unreadable() -> Error {
+    Error::misconfigured(
+        "the PostgreSQL URL can't be read; it is written postgres://USER:PASSWORD@HOST:PORT/DATABASE, or with several HOST:PORT, divided by commas",
+    )
+}
+
+/// A URL, divided at its hosts.
+struct Parts {
+    /// The scheme, and user and password.
+    before: String,
+    /// What stands between commas; one empty one when the host is given otherwise.
+    hosts: Vec<String>,
+    /// The database and the parameters, without those of TLS.
+    after: String,
+    ssl_mode: Option<String>,
+    root: Option<PathBuf>,
+}
+
+impl Parts {
+    fn divide(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))?;
+        let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (credentials, hosts) = authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
+        let (path, query) = after.split_once('?').unwrap_or((after, ""));
+        let (mut ssl_mode, mut root, mut others) = (None, None, Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            // As libpq reads it, a plus is a plus.
+            let escaped = pair.replace('+', "%2B");
+            let (name, value) = url::form_urlencoded::parse(escaped.as_bytes()).next()?;
+            match &*name {
+                "sslmode" => ssl_mode = Some(value.into_owned()),
+                "sslrootcert" => root = Some(PathBuf::from(&*value)),
+                _ => others.push(pair),
+            }
+        }
+        let parameters = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+        Some(Self {
+            before: format!("{scheme}://{credentials}"),
+            hosts: hosts.split(',').map(str::to_owned).collect(),
+            after: format!("{path}{parameters}"),
+            ssl_mode,
+            root,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(url: &str) -> Result<Servers> {
+        Servers::new(&Secret::new(url), &PostgresOptions::default())
+    }
+
+    #[test]
+    fn several_hosts_are_tried_in_their_order_and_only_the_primary_is_used() {
+        let servers = servers("postgres://bob:a%40b@one.example.com:5433,two.example.com/db?application_name=x+y&sslmode=disable").unwrap();
+        let [one, two] = &servers.hosts[..] else { panic!("not two") };
+        assert_eq!((one.name.as_str(), one.config.get_ports()), ("one.example.com:5433", [5433].as_slice()));
+        assert_eq!(two.config.get_hosts(), [Host::Tcp("two.example.com".to_owned())]);
+        for config in [&one.config, &two.config] {
+            assert_eq!(config.get_password(), Some(b"a@b".as_slice()));
+            assert_eq!((config.get_user(), config.get_dbname()), (Some("bob"), Some("db")));
+            assert_eq!(config.get_application_name(), Some("x+y"));
+            assert_eq!((config.get_ssl_mode(), config.get_target_session_attrs()), (SslMode::Disable, TargetSessionAttrs::ReadWrite));
+        }
+        let standby = "postgres://bob@one.example.com,two.example.com/db?target_session_attrs=any";
+        assert_eq!(super::tests::servers(standby).unwrap().hosts[0].config.get_target_session_attrs(), TargetSessionAttrs::Any);
+    }
+
+    #[test]
+    fn a_socket_of_this_machine_has_no_tls() {
+        for url in ["postgres://bob@%2Frun%2Fpostgresql/db?sslmode=require", "postgres:///db?host=/run/postgresql&user=bob"] {
+            assert_eq!(servers(url).unwrap().hosts[0].config.get_ssl_mode(), SslMode::Disable, "{url}");
+        }
+    }
+}

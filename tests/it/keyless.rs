@@ -1,0 +1,183 @@
+//! Nobody needs an access key who has an OpenID Connect token: what a provider's token opens, and what it doesn't.
+
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use transire::domain::identity::Target;
+use transire::domain::secret::Secret;
+use transire::service::{Attached, Caller, NewOidcProvider, Save};
+
+use crate::harness::{ACCOUNT, Answer, App, HOST, SERVICE, context};
+use crate::issuer::{Issuer, TestKey, outgoing_to_loopback};
+use crate::rights::{account, granted};
+use crate::sts::{Session, alibaba_code};
+use crate::tencent::{code, served};
+
+const AUDIENCE: &str = "sts.example.com";
+/// What GitHub Actions calls a job on the main branch.
+const GITHUB: &str = "repo:example-org/app:ref:refs/heads/main";
+/// What Kubernetes calls a service account.
+const KUBERNETES: &str = "system:serviceaccount:ci:builder";
+
+/// A service that knows one provider, and roles that trust it: `builder` the jobs of one repository and one service
+/// account of a cluster, `nobody` none of these.
+struct Keyless {
+    app: App,
+    issuer: Issuer,
+    key: TestKey,
+}
+
+impl Keyless {
+    async fn new() -> Self {
+        let app = App::with(|options| options.service.outgoing = outgoing_to_loopback()).await;
+        let key = TestKey::generate("ES256", "one");
+        let issuer = Issuer::start(&[&key]).await;
+        let operator = Caller::operator();
+        let provider = NewOidcProvider {
+            account: account(),
+            name: "ci".to_owned(),
+            issuer: issuer.url.clone(),
+            audiences: vec![AUDIENCE.to_owned()],
+            jwks: None,
+            algorithms: Vec::new(),
+        };
+        app.service.create_oidc_provider(&operator, provider, &context()).await.unwrap();
+        let rights = json!({ "version": "2.0", "statement": [
+            { "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository", "tcr:PushRepository"], "resource": "*" } ] });
+        app.service.save_policy(&operator, account(), "build", &rights.to_string(), Save::Create, &context()).await.unwrap();
+        let ram = json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "cr:GetAuthorizationToken", "Resource": "*" }] });
+        app.service.save_policy(&operator, account(), "issue", &ram.to_string(), Save::Create, &context()).await.unwrap();
+        let keyless = Self { app, issuer, key };
+        keyless.role("builder", &["repo:example-org/app:*", KUBERNETES]).await;
+        keyless.role("nobody", &["repo:example-org/other:*"]).await;
+        keyless
+    }
+
+    async fn role(&self, name: &str, subjects: &[&str]) {
+        let trust = json!({ "Version": "1", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": { "Federated": [format!("acs:ram::{ACCOUNT}:oidc-provider/ci")] },
+            "Condition": { "StringEquals": { "oidc:aud": AUDIENCE }, "StringLike": { "oidc:sub": subjects } } }] });
+        let operator = Caller::operator();
+        self.app.service.create_role(&operator, account(), name, &trust.to_string(), 7200, &context()).await.unwrap();
+        let target = Target::Role(name.to_owned());
+        for policy in ["build", "issue"] {
+            self.app.service.set_attached(&operator, account(), policy, &target, Attached::Yes, &context()).await.unwrap();
+        }
+    }
+
+    /// Returns a token of the provider's for a subject.
+    fn token(&self, subject: &str) -> String {
+        self.key.token(&self.issuer.claims(subject, AUDIENCE, self.app.now()))
+    }
+
+    /// Asks for a session as Alibaba's credential libraries do.
+    async fn at_alibaba(&self, token: &str, role: &str) -> Answer {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("Action", "AssumeRoleWithOIDC")
+            .append_pair("Format", "JSON")
+            .append_pair("Version", "2015-04-01")
+            .append_pair("RoleArn", &format!("acs:ram::{ACCOUNT}:role/{role}"))
+            .append_pair("OIDCProviderArn", &format!("acs:ram::{ACCOUNT}:oidc-provider/ci"))
+            .append_pair("OIDCToken", token)
+            .append_pair("RoleSessionName", "build-7")
+            .finish();
+        self.app.send(Request::get(format!("/?{query}")).header("host", HOST).body("".into()).unwrap()).await
+    }
+
+    /// Asks for a session as Tencent's SDKs do.
+    async fn at_tencent(&self, token: &str, role: &str) -> Answer {
+        let body = json!({
+            "ProviderId": "ci", "WebIdentityToken": token, "RoleSessionName": "build-7",
+            "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/{role}"), "DurationSeconds": 3600,
+        });
+        let headers = [
+            ("host", HOST),
+            ("authorization", "SKIP"),
+            ("x-tc-action", "AssumeRoleWithWebIdentity"),
+            ("x-tc-version", "2018-08-13"),
+            ("x-tc-region", "ap-guangzhou"),
+            ("x-tc-language", "en-US"),
+            ("content-type", "application/json"),
+        ];
+        let mut request = Request::builder().method(Method::POST).uri("/");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.app.send(request.body(body.to_string().into()).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn a_job_of_github_actions_logs_in_through_alibabas_door() {
+    let keyless = Keyless::new().await;
+    let app = &keyless.app;
+    let answer = keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let info = &answer.json()["OIDCTokenInfo"];
+    assert_eq!((&info["Subject"], &info["Issuer"], &info["ClientIds"]), (&json!(GITHUB), &json!(keyless.issuer.url), &json!(AUDIENCE)));
+    let session = Session::of_alibaba(&answer).key();
+    let issued = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).by(&session).send().await.json();
+    let secret = Secret::new(issued["AuthorizationToken"].as_str().unwrap_or_else(|| panic!("{issued}")));
+    assert_eq!(granted(app, "cr_temp_user", &secret, "repository:team/app:pull,push").await, "repository:team/app:pull,push");
+}
+
+#[tokio::test]
+async fn a_service_account_of_kubernetes_logs_in_through_tencents_door() {
+    let keyless = Keyless::new().await;
+    let app = &keyless.app;
+    let answer = keyless.at_tencent(&keyless.token(KUBERNETES), "builder").await;
+    assert_eq!(answer.json()["Response"]["ExpiredTime"], json!(app.now().unix_seconds() + 3600));
+    let session = Session::of_tencent(&answer).key();
+    let call = json!({ "RegistryId": app.instance.id.as_str() });
+    let issued = served(&app.tencent("CreateInstanceToken", &call).by(&session).send().await);
+    let secret = Secret::new(issued["Token"].as_str().unwrap());
+    let username = issued["Username"].as_str().unwrap();
+    assert_eq!(granted(app, username, &secret, "repository:team/app:pull").await, "repository:team/app:pull");
+    // It goes with its role, though there is no key to delete.
+    app.service.delete_role(&Caller::operator(), account(), "builder", &context()).await.unwrap();
+    assert_eq!(app.registry(Some((username, secret.expose())), &format!("service={SERVICE}")).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(code(&app.tencent("CreateInstanceToken", &call).by(&session).send().await), "AuthFailure.TokenFailure");
+}
+
+#[tokio::test]
+async fn a_token_opens_no_role_that_does_not_trust_its_subject_nor_says_which_roles_there_are() {
+    let keyless = Keyless::new().await;
+    let strange = keyless.token("repo:example-org/application:ref:refs/heads/main");
+    for (token, role) in [(&keyless.token(GITHUB), "nobody"), (&keyless.token(GITHUB), "missing"), (&strange, "builder")] {
+        assert_eq!(alibaba_code(&keyless.at_alibaba(token, role).await), (401, "AuthenticationFail.NoPermission".to_owned()), "{role}");
+        assert_eq!(code(&keyless.at_tencent(token, role).await), "AuthFailure.UnauthorizedOperation", "{role}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_good_is_refused_by_both_doors_with_the_reason() {
+    let keyless = Keyless::new().await;
+    let claims = keyless.issuer.claims(GITHUB, AUDIENCE, keyless.app.now());
+    let with = |name: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        keyless.key.token(&claims)
+    };
+    let now = keyless.app.now().unix_seconds();
+    let forged = TestKey::generate("ES256", "one").token(&claims);
+    for (token, at_alibaba) in [
+        (with("exp", json!(now - 600)), "AuthenticationFail.OIDCToken.Expired"),
+        (with("aud", json!("sts.example.org")), "AuthenticationFail.OIDCToken.AudienceNotMatch"),
+        (forged, "AuthenticationFail.OIDCToken.InvalidSignature"),
+        ("a.b.c".to_owned(), "AuthenticationFail.OIDCToken.Invalid"),
+    ] {
+        assert_eq!(alibaba_code(&keyless.at_alibaba(&token, "builder").await), (401, at_alibaba.to_owned()));
+        assert_eq!(code(&keyless.at_tencent(&token, "builder").await), "InvalidParameter.WebIdentityTokenError", "{at_alibaba}");
+    }
+}
+
+#[tokio::test]
+async fn the_bearer_of_a_token_is_named_in_the_audit() {
+    let keyless = Keyless::new().await;
+    let before = crate::audit::lines(&keyless.app, 0).await.len();
+    keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
+    let lines = crate::audit::lines(&keyless.app, before + 1).await;
+    let line = lines.iter().find(|line| line.action == "session.assume-role").expect("a line");
+    assert_eq!(line.principal.as_deref(), Some(format!("{ACCOUNT}:oidc-provider/ci/{GITHUB}").as_str()));
+    assert_eq!(line.account, Some(account().number()));
+}
