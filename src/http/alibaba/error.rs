@@ -150,7 +150,7 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
 
 /// Returns what codes call a thing: clients look for `REPO_NOT_EXIST`.
 fn noun_word(noun: &str) -> String {
-    if noun == "repository" { "REPO".to_owned() } else { noun.to_ascii_uppercase().replace(' ', "_") }
+    if noun == "repository" { "REPO".to_owned() } else { noun.to_ascii_uppercase().replace([' ', '-'], "_") }
 }
 
 /// Returns the answer of STS where it has its own.
