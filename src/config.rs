@@ -474,6 +474,21 @@ mod tests {
     }
 
     #[test]
+    fn quotas_and_the_base_domain_are_read() {
+        let settings = parse(
+            "base_domain = 'registry.example.com'\n[quotas]\ninstances = 3\nnamespaces = { basic = 1, standard = 2, premium = 3 }",
+            &[("TRANSIRE_QUOTAS__ALLOW_LIST_ENTRIES", "7")],
+        )
+        .unwrap();
+        let quotas = settings.quotas;
+        assert_eq!((quotas.instances, quotas.allow_list_entries, quotas.namespaces.premium, quotas.repositories.basic), (3, 7, 3, 1000));
+        assert_eq!(settings.base_domain.as_deref(), Some("registry.example.com"));
+        for bad in ["base_domain = 'https://example.com'", "base_domain = ''", "[quotas]\nwings = 2"] {
+            assert!(parse(bad, &[]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn an_unknown_setting_is_refused_by_name() {
         for error in [parse("publicurl = 'x'", &[]).unwrap_err(), parse("", &[("TRANSIRE_PUBLICURL", "x")]).unwrap_err()] {
             assert!(error.message().contains("publicurl"), "{error}");
