@@ -96,7 +96,7 @@ enum Command {
     /// Instances: the registries to log in to.
     #[command(subcommand)]
     Instance(instance::Command),
-    /// Long-term credentials.
+    /// Long-term credentials, and fixed passwords.
     #[command(subcommand)]
     Credential(credential::Command),
     /// What was done, and what was refused.
