@@ -40,7 +40,9 @@ pub struct Settings {
     pub signatures: Signatures,
     /// How often and how much.
     pub limits: Limits,
-    /// How many of a thing there may be.
+    /// The domain under which instances that an API makes get their service: `NAME.DOMAIN`. Without it none is made so.
+    pub base_domain: Option<String>,
+    /// How many there may be.
     pub quotas: Quotas,
     /// Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
@@ -62,6 +64,7 @@ impl Default for Settings {
             audit_days: 90,
             signatures: Signatures::default(),
             limits: Limits::default(),
+            base_domain: None,
             quotas: Quotas::default(),
             trusted_proxies: Vec::new(),
             outgoing: Outgoing::default(),
@@ -374,6 +377,9 @@ impl Settings {
                     return Err(Error::misconfigured(format!("signatures.allow: {method} is none of {}", known.join(", "))));
                 }
             }
+        }
+        if self.base_domain.as_deref().is_some_and(|domain| crate::domain::name::check_base_domain(domain).is_err()) {
+            return Err(Error::misconfigured("base_domain is written like registry.example.com, perhaps with a port"));
         }
         if let Some(bad) = self.trusted_proxies.iter().find(|network| network.parse::<http::Network>().is_err()) {
             return Err(Error::misconfigured(format!("trusted_proxies: {bad} is neither an address nor a network such as 10.0.0.0/8")));

@@ -67,6 +67,8 @@ fn service_settings(settings: &Settings) -> service::Settings {
         |method: &sign::Method| settings.signatures.allow.as_ref().is_none_or(|allow| allow.iter().any(|name| name == method.name()));
     service::Settings {
         public_url: settings.public_url.clone(),
+        base_domain: settings.base_domain.clone(),
+        quotas: settings.quotas,
         audit: settings.audit,
         audit_days: settings.audit_days,
         audit_queue: limits.audit_queue,
@@ -78,7 +80,6 @@ fn service_settings(settings: &Settings) -> service::Settings {
         nonces_per_access_key: limits.nonces_per_access_key,
         password_threads: limits.password_threads,
         password_queue: limits.password_queue,
-        quotas: settings.quotas.clone(),
         outgoing: service::Outgoing {
             allow_http: settings.outgoing.allow_http,
             allow_private_addresses: settings.outgoing.allow_private_addresses,

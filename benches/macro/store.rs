@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use transire::config::Settings;
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Specification};
 use transire::domain::principal::AccountId;
 use transire::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::SigningSecret;
@@ -88,6 +88,7 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         kid_format: KidFormat::Thumbprint,
         token_ttl_seconds: 300,
         registry_url: None,
+        specification: Specification::Premium,
         default: DefaultMark::Unmarked,
     };
     let instance = service.create_instance(&operator, new, &context).await?;

@@ -1,20 +1,72 @@
 //! `transire instance`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::Context;
-use crate::domain::Result;
-use crate::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat};
+use crate::domain::instance::{Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, Specification};
 use crate::domain::principal::AccountId;
-use crate::service::NewInstance;
+use crate::domain::switch::Switch;
+use crate::domain::{Error, Result};
+use crate::service::{Contents, InstanceChoice, NewInstance};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make an instance.
     Create(Create),
+    /// Change an instance.
+    Update(Update),
+    /// Delete an instance for ever; its service is never given to another.
+    Delete {
+        /// The instance's tcr- or cri- id.
+        #[arg(long)]
+        instance: AnyInstanceId,
+        /// Delete it with its namespaces, repositories, long-term credentials and service accounts.
+        #[arg(long)]
+        with_contents: bool,
+    },
     /// List the instances.
     List,
+}
+
+/// Whether a thing is on.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OnOff {
+    /// It is.
+    On,
+    /// It isn't.
+    Off,
+}
+
+/// Whether anyone may come in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OpenClosed {
+    /// Whoever the allow list lets in, or everyone.
+    Open,
+    /// Nobody.
+    Closed,
+}
+
+#[derive(Args)]
+pub(super) struct Update {
+    /// The instance's tcr- or cri- id.
+    #[arg(long)]
+    instance: AnyInstanceId,
+    /// Where the registry answers.
+    #[arg(long, value_name = "URL")]
+    registry_url: Option<String>,
+    /// Forget where the registry answers.
+    #[arg(long, conflicts_with = "registry_url")]
+    no_registry_url: bool,
+    /// How large it is, which decides its quotas: basic, standard or premium.
+    #[arg(long)]
+    specification: Option<Specification>,
+    /// Whether it is kept from being deleted.
+    #[arg(long, value_enum)]
+    deletion_protection: Option<OnOff>,
+    /// Whether anyone can log in from outside.
+    #[arg(long, value_enum)]
+    public_endpoint: Option<OpenClosed>,
 }
 
 #[derive(Args)]
@@ -46,6 +98,9 @@ pub(super) struct Create {
     /// Where the registry answers.
     #[arg(long)]
     registry_url: Option<String>,
+    /// How large it is, which decides its quotas: basic, standard or premium.
+    #[arg(long, default_value = "premium")]
+    specification: Specification,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
@@ -60,6 +115,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 kid_format: create.kid,
                 token_ttl_seconds: create.token_ttl,
                 registry_url: create.registry_url,
+                specification: create.specification,
                 default: if create.default { DefaultMark::Marked } else { DefaultMark::Unmarked },
             };
             let instance = context.service.create_instance(&context.operator, new, &context.request).await?;
@@ -69,6 +125,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 ("service", instance.service.into()),
                 ("realm", context.service.realm().into()),
             ])
+        }
+        Command::Update(update) => change(context, update).await,
+        Command::Delete { instance, with_contents } => {
+            let found = context.service.instance(&context.operator, &instance.into()).await?;
+            let contents = if with_contents { Contents::GoToo } else { Contents::MustBeGone };
+            let choice = InstanceChoice::Tcr(found.id.clone());
+            context.service.delete_instance(&context.operator, &choice, contents, &context.request).await?;
+            context.output.one(vec![("tcr_id", found.id.as_str().into()), ("state", "deleted".into())])
         }
         Command::List => {
             let instances = context.service.instances(&context.operator).await?;
@@ -84,11 +148,41 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 "token_ttl",
                 "default",
                 "registry_url",
+                "specification",
+                "deletion_protection",
+                "public_endpoint",
+                "allow_list",
                 "created_at",
             ];
             context.output.list(&columns, instances.into_iter().map(row).collect())
         }
     }
+}
+
+async fn change(context: &Context, update: Update) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    let found = service.instance(operator, &update.instance.into()).await?;
+    let choice = InstanceChoice::Tcr(found.id.clone());
+    let mut changed = false;
+    if update.registry_url.is_some() || update.no_registry_url {
+        service.set_registry_url(operator, &choice, update.registry_url.as_deref(), request).await?;
+        changed = true;
+    }
+    if update.specification.is_some() || update.deletion_protection.is_some() {
+        let deletion_protection = update.deletion_protection.map(|wanted| Switch::from(matches!(wanted, OnOff::On)));
+        let change = InstanceChange { specification: update.specification, deletion_protection };
+        service.modify_instance(operator, &choice, change, request).await?;
+        changed = true;
+    }
+    if let Some(wanted) = update.public_endpoint {
+        let switch = Switch::from(matches!(wanted, OpenClosed::Open));
+        service.set_public_endpoint(operator, &choice, switch, None, request).await?;
+        changed = true;
+    }
+    if !changed {
+        return Err(Error::invalid_parameter("update", "say what is to change; `transire instance update --help` lists what can"));
+    }
+    context.output.one(vec![("tcr_id", found.id.as_str().into()), ("state", "updated".into())])
 }
 
 fn row(instance: Instance) -> Vec<Value> {
@@ -104,6 +198,10 @@ fn row(instance: Instance) -> Vec<Value> {
         instance.token_ttl_seconds.into(),
         (instance.default == DefaultMark::Marked).into(),
         instance.registry_url.into(),
+        instance.specification.name().into(),
+        instance.deletion_protection.is_on().into(),
+        if instance.public_endpoint.is_on() { "open" } else { "closed" }.into(),
+        if instance.allow_list.is_on() { "enabled" } else { "disabled" }.into(),
         instance.created_at.rfc3339().into(),
     ]
 }

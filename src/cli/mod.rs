@@ -5,15 +5,19 @@
 
 mod access_key;
 mod account;
+mod allow_list;
 mod audit;
 mod credential;
 mod data;
 mod group;
 mod instance;
+mod keys;
+mod namespace;
 mod oidc_provider;
 mod output;
 mod policy;
 mod registry_config;
+mod repository;
 mod revoke;
 mod role;
 mod user;
@@ -96,9 +100,21 @@ enum Command {
     /// Instances: the registries to log in to.
     #[command(subcommand)]
     Instance(instance::Command),
+    /// Namespaces of an instance that are recorded.
+    #[command(subcommand)]
+    Namespace(namespace::Command),
+    /// Repositories of an instance that are recorded.
+    #[command(subcommand)]
+    Repository(repository::Command),
+    /// The addresses that may log in to an instance.
+    #[command(subcommand)]
+    AllowList(allow_list::Command),
     /// Long-term credentials, and fixed passwords.
     #[command(subcommand)]
     Credential(credential::Command),
+    /// The keys that sign tokens and seal credentials.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// What was done, and what was refused.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -201,7 +217,11 @@ impl Cli {
             Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
+            Command::Namespace(command) => namespace::run(&context, command).await,
+            Command::Repository(command) => repository::run(&context, command).await,
+            Command::AllowList(command) => allow_list::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,
+            Command::Keys(command) => keys::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::RegistryConfig(command) => registry_config::run(&context, command).await,
             Command::Serve { .. } | Command::Quickstart(_) | Command::Data(_) => Ok(()),

@@ -133,6 +133,8 @@ pub enum ErrorKind {
     },
     /// The action exists, but not for this caller or this thing.
     Unsupported,
+    /// A registry client's address may not reach the instance.
+    AddressRefused,
     /// A registry log-in failed; nothing says which part was wrong.
     BadCredentials,
     /// An OpenID Connect token, offered instead of a signature, isn't believed.
@@ -351,6 +353,11 @@ impl Error {
     /// The operation isn't possible here; `why` says why.
     pub fn unsupported(why: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unsupported, why)
+    }
+
+    /// A registry client may not come from where it comes from; `why` names the address and what to do.
+    pub fn address_refused(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::AddressRefused, why)
     }
 
     /// A registry log-in failed.

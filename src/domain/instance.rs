@@ -191,6 +191,37 @@ impl FromStr for Origin {
     }
 }
 
+/// What becomes of a push to a namespace that isn't recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnrecordedNamespaces {
+    /// It goes by the rights of whoever pushes, as if nobody recorded namespaces.
+    Open,
+    /// It is refused, as at both clouds: pushing makes repositories, and never a namespace.
+    Closed,
+}
+
+impl UnrecordedNamespaces {
+    /// Returns the name that commands and the store use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl FromStr for UnrecordedNamespaces {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            _ => Err(Error::invalid_parameter("unrecorded", "namespaces that aren't recorded are open or closed")),
+        }
+    }
+}
+
 /// What a call may change of an instance at once; `None` leaves it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InstanceChange {
@@ -235,6 +266,8 @@ pub struct Instance {
     pub allow_list: Switch,
     /// Who made it.
     pub origin: Origin,
+    /// Whether anyone may push to a namespace that isn't recorded.
+    pub unrecorded_namespaces: UnrecordedNamespaces,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was made or last changed.
@@ -262,6 +295,9 @@ mod tests {
         }
         for origin in [Origin::Operator, Origin::Api] {
             assert_eq!(origin.name().parse::<Origin>().unwrap(), origin);
+        }
+        for unrecorded in [UnrecordedNamespaces::Open, UnrecordedNamespaces::Closed] {
+            assert_eq!(unrecorded.name().parse::<UnrecordedNamespaces>().unwrap(), unrecorded);
         }
         assert!("Enterprise_Basic".parse::<Specification>().is_err() && "".parse::<Origin>().is_err());
         let quotas = Specification::ALL.map(Specification::usual_quotas);

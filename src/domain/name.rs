@@ -174,6 +174,19 @@ pub fn check_service(service: &str) -> Result<()> {
     }
 }
 
+/// Checks the domain under which instances get their services: names divided by dots, perhaps with a port.
+pub fn check_base_domain(domain: &str) -> Result<()> {
+    let (host, port) = domain.split_once(':').map_or((domain, None), |(host, port)| (host, Some(port)));
+    // The longest name of an instance and a dot come before it.
+    let fits = domain.len() < SERVICE_LENGTH - NAME_LENGTH;
+    if fits && host.split('.').all(|label| check_name("base_domain", label).is_ok()) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter("base_domain", "a base domain is written like registry.example.com, perhaps with a port"))
+    }
+}
+
 /// Checks a region, such as `ap-guangzhou` or `cn-hangzhou`.
 pub fn check_region(parameter: &'static str, region: &str) -> Result<()> {
     let words: Vec<&str> = region.split('-').collect();
@@ -284,6 +297,16 @@ mod tests {
         }
         for bad in ["", "a b", "a\"b", "a\nb"] {
             assert!(check_service(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_base_domain_is_a_host() {
+        for good in ["tencentcloudcr.com", "localhost", "registry.example.com:5000"] {
+            assert!(check_base_domain(good).is_ok(), "{good:?} was refused");
+        }
+        for bad in ["", ".example.com", "example.com.", "https://example.com", "Example.com", "a.com:x", "a.com:70000", &"a.".repeat(120)] {
+            assert!(check_base_domain(bad).is_err(), "{bad:?} was taken");
         }
     }
 

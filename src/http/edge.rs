@@ -70,13 +70,15 @@ pub(super) struct Visit {
     pub(super) action: Cow<'static, str>,
     /// Who the client proved to be.
     pub(super) principal: Option<Principal>,
+    /// The region that the client names, where its dialect has one; checked.
+    pub(super) region: Option<String>,
 }
 
 impl Visit {
     /// Begins a visit at the plain door.
     pub(super) fn new(request_id: String, address: IpAddr, secure_transport: bool) -> Self {
         let context = RequestContext { request_id, address: Some(address), secure_transport };
-        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None }
+        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None, region: None }
     }
 
     /// Ends the visit: logs it once, and puts an error into the client's envelope.

@@ -6,8 +6,8 @@ use crate::domain::Error;
 macro_rules! operations {
     ($(#[$attribute:meta])* $product:literal: $($name:ident),+ $(,)?) => {
         /// What can be called.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(in super::super) enum Operation {
             $($name),+
         }

@@ -136,7 +136,7 @@ fn status(kind: &ErrorKind) -> StatusCode {
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::BadCredentials
         | ErrorKind::WebIdentity { .. } => StatusCode::UNAUTHORIZED,
-        ErrorKind::AccessDenied(_) => StatusCode::FORBIDDEN,
+        ErrorKind::AccessDenied(_) | ErrorKind::AddressRefused => StatusCode::FORBIDDEN,
         ErrorKind::UnknownAction { .. } | ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance | ErrorKind::NotFound { .. } => {
             StatusCode::NOT_FOUND
         }

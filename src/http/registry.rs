@@ -249,7 +249,7 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         | ErrorKind::SessionTokenExpired
         | ErrorKind::SignatureMismatch { .. }
         | ErrorKind::WebIdentity { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
-        ErrorKind::AccessDenied(_) => (StatusCode::FORBIDDEN, "DENIED", None),
+        ErrorKind::AccessDenied(_) | ErrorKind::AddressRefused => (StatusCode::FORBIDDEN, "DENIED", None),
         ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED", None),
         ErrorKind::MissingParameter { .. }
         | ErrorKind::UnknownParameter { .. }

@@ -115,6 +115,16 @@ pub enum Permission {
     DescribeTag,
     AssumeRole,
     GetFederationToken,
+    CheckInstance,
+    CheckInstanceName,
+    CountInstances,
+    DescribeUsage,
+    ListRegions,
+    ListAclEntries,
+    ModifyAclEntry,
+    TagInstance,
+    UntagInstance,
+    ListInstanceTags,
 }
 
 /// On what a permission is asked.
@@ -153,7 +163,7 @@ struct Row {
 /// `cr:UpdateInstance` and `cr:DeleteInstance`, are ours: the cloud has nothing of the kind. None begins with
 /// `cr:Get`, so that a policy written for temporary credentials never yields one that lives for years.
 /// Forms that the clouds don't publish (deleting, service accounts, access lists) follow their neighbours.
-const TABLE: [Row; 40] = {
+const TABLE: [Row; 50] = {
     use Form::{AllInNamespace, AllInRepository, AllRepositories, Instance, Namespace, Operation, Registry, Repository, Role};
     use Permission as P;
     type Names = &'static [&'static str];
@@ -278,6 +288,23 @@ const TABLE: [Row; 40] = {
         row(P::DescribeTag, "describe-tag", &["tcr:DescribeImageManifests"], AllInRepository, &["cr:GetRepoTag"], Repository),
         row(P::AssumeRole, "assume-role", &["sts:AssumeRole"], Role, &["sts:AssumeRole"], Role),
         row(P::GetFederationToken, "get-federation-token", &["sts:GetFederationToken"], Operation, &["sts:GetFederationToken"], Operation),
+        row(P::CheckInstance, "check-instance", &["tcr:CheckInstance"], Instance, &["cr:GetInstance"], Instance),
+        row(P::CheckInstanceName, "check-instance-name", &["tcr:CheckInstanceName"], Operation, &["cr:ListInstance"], Operation),
+        row(P::CountInstances, "count-instances", &["tcr:DescribeInstances"], Instance, &["cr:GetInstanceCount"], Operation),
+        row(P::DescribeUsage, "describe-usage", &["tcr:DescribeInstances"], Instance, &["cr:GetInstanceUsage"], Instance),
+        row(P::ListRegions, "list-regions", &["tcr:DescribeRegions"], Operation, &["cr:ListInstanceRegion"], Operation),
+        row(P::ListAclEntries, "list-acl-entries", &["tcr:DescribeSecurityPolicies"], Instance, &["cr:GetInstanceEndpoint"], Instance),
+        row(
+            P::ModifyAclEntry,
+            "modify-acl-entry",
+            &["tcr:ModifySecurityPolicy"],
+            Instance,
+            &["cr:CreateInstanceEndpointAclPolicy"],
+            Instance,
+        ),
+        row(P::TagInstance, "tag-instance", &["tcr:ModifyInstance"], Instance, &["cr:TagResources"], Instance),
+        row(P::UntagInstance, "untag-instance", &["tcr:ModifyInstance"], Instance, &["cr:UntagResources"], Instance),
+        row(P::ListInstanceTags, "list-instance-tags", &["tcr:DescribeInstances"], Instance, &["cr:ListTagResources"], Instance),
     ]
 };
 
@@ -453,7 +480,8 @@ pub enum Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    fn instance(&self) -> Option<&InstanceRef<'a>> {
+    /// Returns the instance that it is, or is in.
+    pub fn instance(&self) -> Option<&InstanceRef<'a>> {
         match self {
             Self::Instance(instance) | Self::Namespace { instance, .. } | Self::Repository { instance, .. } => Some(instance),
             Self::Everything { .. } | Self::Role { .. } => None,

@@ -102,6 +102,7 @@ async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
                 kid_format: instance::KidFormat::Thumbprint,
                 token_ttl_seconds: Instance::USUAL_TOKEN_TTL,
                 registry_url: None,
+                specification: instance::Specification::Premium,
                 default: DefaultMark::Marked,
             };
             let instance = service.create_instance(&operator, new, &context).await?;

@@ -317,6 +317,15 @@ impl Service {
     /// the `scopes` that were asked for.
     pub async fn log_in(&self, service: &str, log_in: LogIn, scopes: &[Scope], context: &RequestContext) -> Result<Caller> {
         let instance = self.directory.instance_by_service(&self.store, service).await?;
+        if let Some(instance) = &instance
+            && let Err(refusal) = self.check_reach(instance, context).await
+        {
+            // Before the credential is looked at: whoever may not come in learns nothing of it.
+            if refusal.kind() == &ErrorKind::AddressRefused {
+                self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
+            }
+            return Err(refusal);
+        }
         let identity = match (&log_in, instance) {
             (LogIn::Anonymous, Some(instance)) => {
                 // A token costs a signature, and this one opens nothing: no stranger may ask for many.

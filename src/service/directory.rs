@@ -10,20 +10,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
+use crate::domain::allow_list::AllowList;
 use crate::domain::credential::{CredentialId, FixedPassword, LongTermCredential};
 use crate::domain::identity::{OidcProvider, Role, User, UserState};
 use crate::domain::instance::{CriId, Instance, InstanceId};
+use crate::domain::namespace::Visibility;
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
+use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, credential, fixed_password, instance, oidc_provider, role, service_account, user};
+use crate::store::{Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, tag, user};
 use crate::token::MasterKey;
 
+use super::namespaces::{self, Namespaces};
 use super::rights::{self, Rights};
 
 /// The most entries of a kind: some hundred bytes each.
@@ -43,6 +47,10 @@ pub(super) struct AccessKey {
     pub(super) state: AccessKeyState,
     pub(super) signing_secret: SigningSecret,
 }
+
+/// A repository as the exchange sees it; what isn't recorded is remembered as such, because only names in namespaces
+/// that are recorded are looked for.
+pub(super) struct KnownRepository(pub(super) Option<Visibility>);
 
 /// Instances by each of their four names.
 struct Instances {
@@ -72,6 +80,12 @@ pub(super) struct Directory {
     accounts: Cache<AccountId, Arc<Account>>,
     access_keys: Cache<String, Arc<AccessKey>>,
     instances: Instances,
+    namespaces: Cache<InstanceId, Arc<Namespaces>>,
+    /// By `INSTANCE/NAMESPACE/NAME`.
+    repositories: Cache<String, Arc<KnownRepository>>,
+    allow_lists: Cache<InstanceId, Arc<AllowList>>,
+    /// Of instances alone.
+    tags: Cache<InstanceId, Arc<Vec<Tag>>>,
     credentials: Cache<CredentialId, Arc<LongTermCredential>>,
     users: Cache<UserId, Arc<User>>,
     /// By `ACCOUNT/NAME`.
@@ -108,6 +122,10 @@ impl Directory {
                 by_service: Cache::new(CAPACITY),
                 default_of: Cache::new(CAPACITY),
             },
+            namespaces: Cache::new(CAPACITY),
+            repositories: Cache::new(CAPACITY),
+            allow_lists: Cache::new(CAPACITY),
+            tags: Cache::new(CAPACITY),
             credentials: Cache::new(CAPACITY),
             users: Cache::new(CAPACITY),
             users_by_name: Cache::new(CAPACITY),
@@ -176,6 +194,33 @@ impl Directory {
             Ok(place.map(|place| instances.swap_remove(place)))
         };
         self.entry(&self.instances.default_of, &account, fill).await
+    }
+
+    /// Returns all namespaces that are recorded of an instance.
+    pub(super) async fn namespaces(&self, store: &Store, id: &InstanceId) -> Result<Arc<Namespaces>> {
+        let found = self.entry(&self.namespaces, id, async || namespaces::rules(store, id).await.map(Some)).await?;
+        found.ok_or_else(|| super::unexpected("namespaces that were just read"))
+    }
+
+    /// Returns what is recorded of a repository in a namespace that is; `name` is one that a repository can have.
+    pub(super) async fn repository(&self, store: &Store, id: &InstanceId, namespace: &str, name: &str) -> Result<Arc<KnownRepository>> {
+        let fill = async || {
+            let found = repository::find(store, id, namespace, name).await?;
+            Ok(Some(KnownRepository(found.map(|repository| repository.visibility))))
+        };
+        let found = self.entry(&self.repositories, format!("{id}/{namespace}/{name}").as_str(), fill).await?;
+        found.ok_or_else(|| super::unexpected("a repository that was just looked for"))
+    }
+
+    /// Returns the allow list of an instance, whether it is obeyed or not.
+    pub(super) async fn allow_list(&self, store: &Store, instance: &InstanceId) -> Result<Option<Arc<AllowList>>> {
+        self.entry(&self.allow_lists, instance, async || allow_list::find(store, instance).await).await
+    }
+
+    /// Returns the tags of an instance.
+    pub(super) async fn tags(&self, store: &Store, instance: &InstanceId) -> Result<Arc<Vec<Tag>>> {
+        let fill = async || tag::list(store, tag::Tagged::Instance(instance)).await.map(Some);
+        Ok(self.entry(&self.tags, instance, fill).await?.unwrap_or_default())
     }
 
     pub(super) async fn user(&self, store: &Store, id: UserId) -> Result<Option<Arc<User>>> {
@@ -298,12 +343,23 @@ impl Directory {
                 self.access_keys.clear();
                 self.instances.clear();
             }
+            Noun::AllowList => {
+                if let Ok(id) = id.parse::<InstanceId>() {
+                    self.allow_lists.remove(&id);
+                }
+            }
             Noun::AccessKey => drop(self.access_keys.remove(id)),
             Noun::Instance => {
                 // An instance is known by four names.
                 self.instances.clear();
                 self.drop_service_accounts_of(id);
                 self.fixed_passwords.retain(|_, password| password.instance.as_str() != id);
+                if let Ok(id) = id.parse::<InstanceId>() {
+                    self.allow_lists.remove(&id);
+                    self.tags.remove(&id);
+                }
+                self.drop_namespaces_of(id);
+                self.drop_repositories(id);
             }
             Noun::Credential => {
                 if let Ok(id) = id.parse::<CredentialId>() {
@@ -329,12 +385,16 @@ impl Directory {
             // A change of policies is rare, and may concern every user of its account.
             Noun::Policies => self.rights.clear(),
             Noun::Revocation => self.revoked(),
-            // A deleted one took the permissions in it along.
-            Noun::Namespace => self.drop_service_accounts_of(id.split_once('/').map_or(id, |(instance, _)| instance)),
+            Noun::Namespace => {
+                let instance = id.split_once('/').map_or(id, |(instance, _)| instance);
+                self.drop_namespaces_of(instance);
+                self.drop_repositories(id);
+                // A deleted one took the permissions in it along.
+                self.drop_service_accounts_of(instance);
+            }
+            Noun::Repositories => self.drop_repositories(id),
             Noun::ServiceAccount => drop(self.service_accounts.remove(id)),
             Noun::FixedPassword => drop(self.fixed_passwords.remove(id)),
-            // Nothing of these is remembered.
-            Noun::Repositories | Noun::AllowList => {}
             Noun::OidcProvider => {
                 self.oidc_providers.remove(id);
             }
@@ -343,6 +403,10 @@ impl Directory {
                 self.accounts.clear();
                 self.access_keys.clear();
                 self.instances.clear();
+                self.namespaces.clear();
+                self.repositories.clear();
+                self.allow_lists.clear();
+                self.tags.clear();
                 self.credentials.clear();
                 self.users.clear();
                 self.users_by_name.clear();
@@ -359,6 +423,18 @@ impl Directory {
 
     fn drop_service_accounts_of(&self, instance: &str) {
         self.service_accounts.retain(|_, account| account.instance.as_str() != instance);
+    }
+
+    /// Drops what is known of an instance's namespaces.
+    fn drop_namespaces_of(&self, instance: &str) {
+        if let Ok(id) = instance.parse::<InstanceId>() {
+            self.namespaces.remove(&id);
+        }
+    }
+
+    /// Drops what is known of the repositories below an instance or a namespace.
+    fn drop_repositories(&self, place: &str) {
+        self.repositories.retain(|key, _| key.strip_prefix(place).is_none_or(|rest| !rest.starts_with('/')));
     }
 
     fn revoked(&self) {

@@ -1,13 +1,21 @@
-//! Instances, as the operator manages them.
+//! Instances, as the operator and the cloud APIs manage them.
 
 use std::sync::Arc;
 
+use super::rights::{denied, pairs};
 use super::{Caller, InstanceChoice, RequestContext, Service};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification};
+use crate::domain::instance::{
+    Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
-use crate::domain::{Error, Result, name};
-use crate::store;
+use crate::domain::tag::Tag;
+use crate::domain::{Error, ErrorKind, Result, name};
+use crate::policy::{Context, Outcome, Permission, Request, Resource};
+use crate::store::namespace::Contents;
+use crate::store::quota::Usage;
+use crate::store::tag::Tagged;
+use crate::store::{self, Part, quota};
 
 /// What an instance is made of.
 #[derive(Clone, Debug)]
@@ -28,8 +36,47 @@ pub struct NewInstance {
     pub token_ttl_seconds: u32,
     /// Where the registry itself answers.
     pub registry_url: Option<String>,
+    /// How large it is.
+    pub specification: Specification,
     /// Whether it is to be the account's default.
     pub default: DefaultMark,
+}
+
+/// What an API says of the instance that it makes.
+#[derive(Clone, Debug)]
+pub struct RequestedInstance {
+    /// Its name, unique in its account.
+    pub name: String,
+    /// The region that the call was made in.
+    pub region: String,
+    /// How large it is.
+    pub specification: Specification,
+    /// Whether it is kept from being deleted.
+    pub deletion_protection: Switch,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+}
+
+/// An instance and its tags.
+#[derive(Clone, Debug)]
+pub struct TaggedInstance {
+    /// The instance.
+    pub instance: Instance,
+    /// Its tags, by key.
+    pub tags: Vec<Tag>,
+}
+
+/// What can be said of a name for an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameCheck {
+    /// An instance can be made with it.
+    Free,
+    /// It breaks the rules for names.
+    Illegal,
+    /// It can't be used again: the service that goes with it once belonged to an instance.
+    Reserved,
+    /// An instance has it.
+    Taken,
 }
 
 impl Service {
@@ -60,11 +107,12 @@ impl Service {
             token_ttl_seconds: new.token_ttl_seconds,
             registry_url: new.registry_url,
             default: new.default,
-            specification: Specification::Premium,
+            specification: new.specification,
             deletion_protection: Switch::Off,
             public_endpoint: Switch::On,
             allow_list: Switch::Off,
             origin: Origin::Operator,
+            unrecorded_namespaces: UnrecordedNamespaces::Open,
             created_at: now,
             modified_at: now,
         };
@@ -86,4 +134,227 @@ impl Service {
     pub async fn instance(&self, caller: &Caller, choice: &InstanceChoice) -> Result<Arc<Instance>> {
         self.own_instance(caller, choice).await
     }
+
+    /// Makes an instance for a cloud API call, in the caller's own account.
+    ///
+    /// Nobody gets in until it is told who may: as at the clouds, its public endpoint is closed and its allow list,
+    /// which is obeyed, empty.
+    pub async fn request_instance(&self, caller: &Caller, new: RequestedInstance, context: &RequestContext) -> Result<Instance> {
+        name::check_registry_name("RegistryName", &new.name)?;
+        let account = account_of(caller)?;
+        let everything = Resource::Everything { account, region: &new.region };
+        let tags = pairs(&new.tags);
+        let policy_context = Context { request_tags: &tags, ..self.policy_context(context) };
+        self.authorize_with(caller, Permission::CreateInstance, everything, policy_context).await?;
+        let service = self.service_for(&new.name)?;
+        let algorithm = Algorithm::Es256;
+        self.ensure_signing_key(algorithm, context).await?;
+        let now = self.now();
+        let instance = Instance {
+            id: InstanceId::random(&*self.random),
+            cri_id: CriId::random(&*self.random),
+            account,
+            name: new.name,
+            region: new.region,
+            service,
+            algorithm,
+            kid_format: KidFormat::Thumbprint,
+            token_ttl_seconds: Instance::USUAL_TOKEN_TTL,
+            registry_url: None,
+            default: DefaultMark::Unmarked,
+            specification: new.specification,
+            deletion_protection: new.deletion_protection,
+            public_endpoint: Switch::Off,
+            allow_list: Switch::On,
+            origin: Origin::Api,
+            // As at the clouds: a push makes repositories, but no namespaces.
+            unrecorded_namespaces: UnrecordedNamespaces::Closed,
+            created_at: now,
+            modified_at: now,
+        };
+        let line = self
+            .line("instance.create", caller, context)
+            .instance(&instance)
+            .detail(serde_json::json!({ "instance": instance.id.as_str() }));
+        let mut write =
+            self.write().then(store::instance::insert(&instance)).then(quota::instances_within(account, self.settings.quotas.instances));
+        if !new.tags.is_empty() {
+            write = write.then(store::tag::set(Tagged::Instance(&instance.id), &new.tags));
+        }
+        self.apply(write.audit(&line.row(&*self.random))).await?;
+        Ok(instance)
+    }
+
+    /// Returns the service of an instance that an API makes.
+    fn service_for(&self, name: &str) -> Result<String> {
+        let domain = self.settings.base_domain.as_ref().ok_or_else(|| {
+            Error::unsupported(
+                "Instances can't be made by this API here: the operator has not set `base_domain`, the domain under which they get \
+                 their names. `transire instance create` makes one.",
+            )
+        })?;
+        Ok(format!("{name}.{domain}"))
+    }
+
+    /// Says whether an instance of that name could be made.
+    pub async fn check_instance_name(&self, caller: &Caller, name: &str, region: &str, context: &RequestContext) -> Result<NameCheck> {
+        let account = account_of(caller)?;
+        self.authorize(caller, Permission::CheckInstanceName, Resource::Everything { account, region }, context).await?;
+        if name::check_registry_name("RegistryName", name).is_err() {
+            return Ok(NameCheck::Illegal);
+        }
+        let filter = store::instance::InstanceFilter { name: Some(name), region: None };
+        let named = store::instance::list_page(&self.store, account, filter, store::page::Page::ALL).await?;
+        if named.total > 0 {
+            return Ok(NameCheck::Taken);
+        }
+        Ok(match self.service_for(name) {
+            Ok(service) => match store::instance::service_owner(&self.store, &service).await? {
+                None => NameCheck::Free,
+                Some(store::instance::ServiceOwner::Live) => NameCheck::Taken,
+                Some(store::instance::ServiceOwner::Deleted) => NameCheck::Reserved,
+            },
+            Err(_) => NameCheck::Free,
+        })
+    }
+
+    /// Lists the instances of the caller's account, the oldest first: all, or those that its policies let it see.
+    ///
+    /// [`ErrorKind::AccessDenied`] when it may see none.
+    pub async fn own_instances(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        region: &str,
+        context: &RequestContext,
+    ) -> Result<Vec<TaggedInstance>> {
+        let account = account_of(caller)?;
+        let request = Request { permission, resource: Resource::Everything { account, region }, context: self.policy_context(context) };
+        let outcome = self.decide(caller, &request).await?;
+        let mut visible = store::instance::list(&self.store, Some(account)).await?;
+        if outcome != Outcome::Allowed {
+            let mut allowed = Vec::new();
+            for instance in visible {
+                let resource = Resource::Instance((&instance).into());
+                let request = Request { permission: Permission::DescribeInstance, resource, context: self.policy_context(context) };
+                if self.decide(caller, &request).await? == Outcome::Allowed {
+                    allowed.push(instance);
+                }
+            }
+            if allowed.is_empty() {
+                return Err(denied(caller, &request, outcome));
+            }
+            visible = allowed;
+        }
+        let mut tags = store::tag::list_of_instances(&self.store, account).await?;
+        let mut tagged: Vec<TaggedInstance> = visible.into_iter().map(|instance| TaggedInstance { instance, tags: Vec::new() }).collect();
+        for one in &mut tagged {
+            one.tags = tags.extract_if(.., |(id, _)| *id == one.instance.id).map(|(_, tag)| tag).collect();
+        }
+        Ok(tagged)
+    }
+
+    /// Returns an instance of the caller's account, if it may do with it what it asks for: one of the permissions that read.
+    pub async fn described_instance(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        permission: Permission,
+        context: &RequestContext,
+    ) -> Result<TaggedInstance> {
+        let instance = self.permitted_instance(caller, choice, permission, context).await?;
+        let tags = self.directory.tags(&self.store, &instance.id).await?;
+        Ok(TaggedInstance { instance: (*instance).clone(), tags: tags.to_vec() })
+    }
+
+    /// Counts what an instance has.
+    pub async fn instance_usage(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        context: &RequestContext,
+    ) -> Result<(Arc<Instance>, Usage)> {
+        let instance = self.permitted_instance(caller, choice, Permission::DescribeUsage, context).await?;
+        let usage = quota::usage(&self.store, &instance.id).await?.ok_or_else(Error::instance_not_found)?;
+        Ok((instance, usage))
+    }
+
+    /// Returns how many namespaces, and how many repositories in all of them, an instance may have.
+    pub fn quotas_of(&self, instance: &Instance) -> (u32, u32) {
+        let quotas = &self.settings.quotas;
+        (quotas.namespaces.of(instance.specification), quotas.repositories.of(instance.specification))
+    }
+
+    /// Changes what an API may change of an instance.
+    pub async fn modify_instance(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        change: InstanceChange,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let instance = self.permitted_instance(caller, choice, Permission::ModifyInstance, context).await?;
+        let line = self.line("instance.modify", caller, context).instance(&instance).detail(serde_json::json!({
+            "specification": change.specification.map(Specification::name),
+            "deletion_protection": change.deletion_protection.map(Switch::is_on),
+        }));
+        self.change(store::instance::update(&instance.id, change, self.now()), line).await
+    }
+
+    /// Says where an instance's registry answers, or that none does.
+    pub async fn set_registry_url(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        url: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<()> {
+        caller.require_operator()?;
+        let instance = self.own_instance(caller, choice).await?;
+        let line = self.line("instance.set-registry-url", caller, context).instance(&instance);
+        self.change(store::instance::set_registry_url(&instance.id, url, self.now()), line).await
+    }
+
+    /// Deletes an instance for ever; with `contents` going too, whatever is in it.
+    pub async fn delete_instance(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        contents: Contents,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let instance = self.permitted_instance(caller, choice, Permission::DeleteInstance, context).await?;
+        let line = self
+            .line("instance.delete", caller, context)
+            .instance(&instance)
+            .detail(serde_json::json!({ "instance": instance.id.as_str(), "with_contents": contents == Contents::GoToo }));
+        self.change(self.deletion(&instance, contents), line).await
+    }
+
+    /// Says whether [`Service::delete_instance`] would succeed, and deletes nothing.
+    pub async fn check_instance_deletion(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        contents: Contents,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let instance = self.permitted_instance(caller, choice, Permission::DeleteInstance, context).await?;
+        // The write itself is the check: what refuses last refuses always, and only if nothing else did.
+        let rehearsal = self.write().then(self.deletion(&instance, contents)).then(store::instance::rehearsed(&instance.id));
+        match self.store.apply(rehearsal).await {
+            Err(error) if error.kind() == &ErrorKind::Unsupported => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => Err(super::unexpected("a rehearsal was applied")),
+        }
+    }
+
+    fn deletion(&self, instance: &Instance, contents: Contents) -> Part {
+        store::instance::delete(instance.account, &instance.id, contents, self.now())
+    }
+}
+
+/// Returns the account that a signed call acts in.
+pub(super) fn account_of(caller: &Caller) -> Result<AccountId> {
+    Ok(caller.signer()?.principal.account())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -15,7 +16,7 @@ use super::revocations::Revocations;
 use super::{Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::instance::Algorithm;
-use crate::domain::{ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::remote;
 use crate::store::key::{AuthorityRow, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
@@ -25,6 +26,63 @@ use crate::token::{Authority, Keyring, MasterKey, Sealer, SealingKey, SigningKey
 const SEALING_KEY: &str = "sealing-key";
 const SIGNING_KEY: &str = "signing-key";
 const AUTHORITY: &str = "authority";
+
+/// How long a new key is only known before it is used: a hundred times what a replica that reaches the database needs
+/// to hear of it, so that none ever meets what it can't open or verify.
+const KNOWN_BEFORE_USE: Duration = Duration::from_secs(30);
+/// How long a signing key is published after another took its place: longer than any token lives.
+const PUBLISHED_AFTER_USE: Duration = Duration::from_hours(48);
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// It signs the tokens of instances with this algorithm.
+    Signing(Algorithm),
+    /// It seals credentials and session tokens.
+    Sealing,
+}
+
+/// Where a key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// It was made a moment ago, and waits until every replica knows it.
+    Next,
+    /// It signs or seals.
+    InUse,
+    /// Another took its place; what it signed or sealed is still good.
+    Old,
+}
+
+/// A key, without what is secret about it.
+#[derive(Clone, Debug)]
+pub struct KeyInfo {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub kind: KeyKind,
+    /// Where it stands.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its certificate stops; a running service renews it in time.
+    pub certificate_expires_at: Option<Timestamp>,
+}
+
+/// Returns the place of the key in use among keys of one kind, by the times they were made, newest first.
+///
+/// The oldest is in use whatever its age: before it there was none.
+fn in_use(newest_first: &[Timestamp], now: Timestamp) -> usize {
+    let old_enough = |created_at: &Timestamp| created_at.plus(KNOWN_BEFORE_USE) <= now;
+    newest_first.iter().position(old_enough).unwrap_or(newest_first.len().saturating_sub(1))
+}
+
+fn state_at(place: usize, in_use: usize) -> KeyState {
+    match place.cmp(&in_use) {
+        std::cmp::Ordering::Less => KeyState::Next,
+        std::cmp::Ordering::Equal => KeyState::InUse,
+        std::cmp::Ordering::Greater => KeyState::Old,
+    }
+}
 
 /// Tells whether the store was set up: then its master key exists, and must be given.
 pub async fn is_set_up(store: &Store) -> Result<bool> {
@@ -48,7 +106,7 @@ impl Service {
         let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
         // Before the keys are read: a key that is made meanwhile is read again.
         let position = change::position(&store).await?;
-        let keyring = load_keyring(&store, &master).await?;
+        let keyring = load_keyring(&store, &master, clock.now()).await?;
         Ok(Self {
             audit: Audit::start(settings.audit, settings.audit_queue, store.clone(), Arc::clone(&random)),
             action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
@@ -70,9 +128,9 @@ impl Service {
         })
     }
 
-    /// Reads the keys again, after another process changed them.
+    /// Reads the keys again: another process changed them, or the time of a new one has come.
     pub(super) async fn reload_keyring(&self) -> Result<()> {
-        self.keyring.store(Arc::new(load_keyring(&self.store, &self.master).await?));
+        self.keyring.store(Arc::new(load_keyring(&self.store, &self.master, self.now()).await?));
         Ok(())
     }
 
@@ -85,6 +143,79 @@ impl Service {
         let row = new_signing_key(algorithm, &authority, &self.master, self.now(), &*self.random)?;
         let line = self.line("signing-key.create", &Caller::operator(), context).detail(serde_json::json!({ "kid": row.id }));
         self.change(key::insert_signing(&row), line).await
+    }
+
+    /// Lists the keys that sign and seal, the newest of each kind first.
+    pub async fn keys(&self, caller: &Caller) -> Result<Vec<KeyInfo>> {
+        caller.require_operator()?;
+        let now = self.now();
+        let mut keys = Vec::new();
+        let signing = key::list_signing(&self.store).await?;
+        for algorithm in Algorithm::ALL {
+            let newest_first: Vec<_> = signing.iter().rev().filter(|row| row.algorithm == algorithm).collect();
+            let used = in_use(&newest_first.iter().map(|row| row.created_at).collect::<Vec<_>>(), now);
+            keys.extend(newest_first.iter().enumerate().map(|(place, row)| KeyInfo {
+                id: row.id.clone(),
+                kind: KeyKind::Signing(algorithm),
+                state: state_at(place, used),
+                created_at: row.created_at,
+                certificate_expires_at: Some(row.leaf_expires_at),
+            }));
+        }
+        let mut sealing = key::list_sealing(&self.store).await?;
+        sealing.reverse();
+        let used = in_use(&sealing.iter().map(|row| row.created_at).collect::<Vec<_>>(), now);
+        keys.extend(sealing.into_iter().enumerate().map(|(place, row)| KeyInfo {
+            id: row.id,
+            kind: KeyKind::Sealing,
+            state: state_at(place, used),
+            created_at: row.created_at,
+            certificate_expires_at: None,
+        }));
+        Ok(keys)
+    }
+
+    /// Makes a new key, which takes the place of the one in use when every replica knows it; returns its id.
+    ///
+    /// A signing key must be of an algorithm that some instance has.
+    pub async fn rotate_key(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
+        caller.require_operator()?;
+        let (now, random) = (self.now(), &*self.random);
+        let (id, part, action) = match kind {
+            KeyKind::Signing(algorithm) => {
+                if self.keyring.load().signing_key(algorithm).is_err() {
+                    return Err(Error::not_found("signing key", format!("for {}", algorithm.name())));
+                }
+                let authority = load_authority(&self.store, &self.master).await?;
+                let row = new_signing_key(algorithm, &authority, &self.master, now, random)?;
+                let part = key::insert_signing(&row);
+                (row.id, part, "signing-key.create")
+            }
+            KeyKind::Sealing => {
+                let row = new_sealing_key(&SealingKey::generate(random), &self.master, now, random);
+                let part = key::insert_sealing(&row);
+                (row.id, part, "sealing-key.create")
+            }
+        };
+        let line = self.line(action, caller, context).detail(serde_json::json!({ "key": id }));
+        self.change(part, line).await?;
+        Ok(id)
+    }
+
+    /// Forgets the signing keys whose last token has long expired.
+    pub(super) async fn retire_signing_keys(&self) -> Result<()> {
+        let rows = key::list_signing(&self.store).await?;
+        for algorithm in Algorithm::ALL {
+            let newest_first: Vec<_> = rows.iter().rev().filter(|row| row.algorithm == algorithm).collect();
+            for pair in newest_first.windows(2) {
+                let [newer, older] = pair else { continue };
+                if newer.created_at.plus(KNOWN_BEFORE_USE + PUBLISHED_AFTER_USE) <= self.now() {
+                    self.apply(self.write().then(key::delete_signing(&older.id))).await?;
+                    tracing::info!(key = older.id, "forgot a signing key that was replaced long ago");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Renews the certificates of the signing keys before they are half used up.
@@ -115,11 +246,7 @@ async fn set_up(store: &Store, master: &MasterKey, settings: &Settings, now: Tim
         .then(meta::put_if_absent(meta::ISSUER, issuer.as_bytes()))
         .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.id().as_bytes()))
         .then(meta::put_if_absent(meta::MASTER_KEY_CHECK, &master.check_value(random)))
-        .then(key::insert_sealing(&SealingKeyRow {
-            id: sealing_key.id().to_owned(),
-            wrapped: master.wrap(SEALING_KEY, sealing_key.id(), &*sealing_key.to_bytes(), random),
-            created_at: now,
-        }))
+        .then(key::insert_sealing(&new_sealing_key(&sealing_key, master, now, random)))
         .then(key::insert_signing(&new_signing_key(Algorithm::Es256, &authority, master, now, random)?))
         .then(key::insert_authority(&AuthorityRow {
             wrapped_private: master.wrap(AUTHORITY, &authority_id, &authority.private_pkcs8()?, random),
@@ -128,6 +255,11 @@ async fn set_up(store: &Store, master: &MasterKey, settings: &Settings, now: Tim
             created_at: now,
         }));
     store.apply(write).await
+}
+
+fn new_sealing_key(key: &SealingKey, master: &MasterKey, now: Timestamp, random: &dyn Random) -> SealingKeyRow {
+    let wrapped = master.wrap(SEALING_KEY, key.id(), &*key.to_bytes(), random);
+    SealingKeyRow { id: key.id().to_owned(), wrapped, created_at: now }
 }
 
 fn new_signing_key(
@@ -155,20 +287,30 @@ async fn load_authority(store: &Store, master: &MasterKey) -> Result<Authority> 
     Authority::from_parts(&master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?, &row.certificate_der)
 }
 
-/// Reads the keys: of each kind the newest is used, and the older ones still open and verify.
-async fn load_keyring(store: &Store, master: &MasterKey) -> Result<Keyring> {
-    let mut sealing_keys = Vec::new();
-    for row in key::list_sealing(store).await? {
+/// Reads the keys: of each kind the newest is used that every replica knows, and the others still open and verify.
+async fn load_keyring(store: &Store, master: &MasterKey, now: Timestamp) -> Result<Keyring> {
+    let (mut sealing_keys, mut made_at) = (Vec::new(), Vec::new());
+    for row in key::list_sealing(store).await?.into_iter().rev() {
         sealing_keys.push(SealingKey::from_bytes(&master.unwrap(SEALING_KEY, &row.id, &row.wrapped)?)?);
+        made_at.push(row.created_at);
     }
-    let newest = sealing_keys.pop().ok_or_else(|| super::unexpected("there is no sealing key"))?;
+    if sealing_keys.is_empty() {
+        return Err(super::unexpected("there is no sealing key"));
+    }
+    let sealing_key = sealing_keys.remove(in_use(&made_at, now));
     let (mut current, mut others): (Vec<SigningKey>, Vec<SigningKey>) = Default::default();
-    for row in key::list_signing(store).await?.into_iter().rev() {
-        let private = master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?;
-        let key = SigningKey::from_parts(row.id, row.algorithm, &private, &row.leaf_der, row.leaf_expires_at)?;
-        let taken = current.iter().any(|newer: &SigningKey| newer.algorithm() == key.algorithm());
-        if taken { others.push(key) } else { current.push(key) }
+    let rows = key::list_signing(store).await?;
+    for algorithm in Algorithm::ALL {
+        let newest_first: Vec<_> = rows.iter().rev().filter(|row| row.algorithm == algorithm).collect();
+        let times: Vec<_> = newest_first.iter().map(|row| row.created_at).collect();
+        for (place, row) in newest_first.into_iter().enumerate() {
+            let private = master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?;
+            let key = SigningKey::from_parts(row.id.clone(), row.algorithm, &private, &row.leaf_der, row.leaf_expires_at)?;
+            if place == in_use(&times, now) { current.push(key) } else { others.push(key) }
+        }
+        made_at.extend(times);
     }
     let authorities = key::list_authorities(store).await?.into_iter().map(|row| row.certificate_der).collect();
-    Keyring::new(Sealer::new(newest, sealing_keys)?, current, others, authorities)
+    let next_at = made_at.into_iter().map(|made_at| made_at.plus(KNOWN_BEFORE_USE)).filter(|next_at| *next_at > now).min();
+    Ok(Keyring::new(Sealer::new(sealing_key, sealing_keys)?, current, others, authorities)?.until(next_at))
 }

@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod allow_lists;
 mod audit;
 mod credentials;
 mod directory;
@@ -16,15 +17,19 @@ mod identities;
 mod instances;
 mod keys;
 mod limits;
+mod namespaces;
 mod notes;
 mod oidc;
 mod passwords;
 mod policies;
+mod quotas;
 mod replay;
+mod repositories;
 mod revocations;
 mod rights;
 mod service_accounts;
 mod sessions;
+mod tags;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -33,18 +38,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use serde::Deserialize;
 
 pub use self::access::{Caller, LogIn};
+pub use self::allow_lists::AllowListPlace;
 pub use self::audit::AuditMode;
 pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
-pub use self::instances::NewInstance;
-pub use self::keys::is_set_up;
+pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
+pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
+pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
+pub use self::quotas::{BySpecification, Quotas};
 pub use self::replay::Purpose;
+pub use self::repositories::{NewRepository, RepositoryChoice};
 pub use self::rights::Explained;
 pub use self::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
@@ -56,8 +64,11 @@ pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
+pub use crate::store::namespace::Contents;
 pub use crate::store::page::{Listed, Page};
 pub use crate::store::policy::PolicyKind;
+pub use crate::store::quota::Usage;
+pub use crate::store::repository::{RepositoryFilter, RepositoryOrder};
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
 pub use crate::token::WebIdentity;
 use crate::token::{Keyring, MasterKey};
@@ -78,6 +89,10 @@ const CHANGES_KEPT: u32 = 100_000;
 pub struct Settings {
     /// Where clients reach this service.
     pub public_url: String,
+    /// The domain under which instances that an API makes get their service.
+    pub base_domain: Option<String>,
+    /// How many there may be.
+    pub quotas: Quotas,
     /// What happens when the audit queue is full.
     pub audit: AuditMode,
     /// How many days audit lines are kept; 0 keeps them for ever.
@@ -100,26 +115,8 @@ pub struct Settings {
     pub password_threads: usize,
     /// Passwords that wait for that.
     pub password_queue: usize,
-    /// How many of a thing there may be.
-    pub quotas: Quotas,
     /// Whom the service may ask for an OpenID Connect issuer's keys.
     pub outgoing: Outgoing,
-}
-
-/// How many of a thing an instance may have.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Quotas {
-    /// Long-term credentials; the clouds document no number.
-    pub long_term_credentials: u32,
-    /// Service accounts; the clouds document that there is a number, and not which.
-    pub service_accounts: u32,
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Self { long_term_credentials: 10_000, service_accounts: 100 }
-    }
 }
 
 /// What is known of a request before anybody is trusted.
@@ -247,7 +244,7 @@ impl Service {
         self.directory.catch_up(&self.store).await?;
         self.revocations.catch_up(&self.store, self.directory.revocations()).await?;
         let changes = self.directory.key_changes();
-        if self.keyring_read_at.load(Ordering::Acquire) != changes {
+        if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
             self.reload_keyring().await?;
             self.keyring_read_at.store(changes, Ordering::Release);
@@ -278,6 +275,9 @@ impl Service {
             self.replays.forget(housekeeping_at);
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+            }
+            if let Err(error) = self.retire_signing_keys().await {
+                tracing::warn!(cause = error.cause(), "old signing keys can't be forgotten: {error}");
             }
             if let Err(error) = self.trim().await {
                 tracing::warn!(cause = error.cause(), "old records can't be trimmed: {error}");

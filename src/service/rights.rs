@@ -11,6 +11,7 @@ use crate::domain::identity::UserState;
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
 use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccountState};
+use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
 use crate::policy::{self, Context, Decision, Document, Language, Limits, Missed, NamedDocument, Outcome, Permission, Request, Resource};
@@ -64,7 +65,18 @@ impl Service {
         resource: Resource<'_>,
         context: &RequestContext,
     ) -> Result<()> {
-        let request = Request { permission, resource, context: self.policy_context(context) };
+        self.authorize_with(caller, permission, resource, self.policy_context(context)).await
+    }
+
+    /// As [`Service::authorize`], with what else is known of the request.
+    pub(super) async fn authorize_with(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        resource: Resource<'_>,
+        context: Context<'_>,
+    ) -> Result<()> {
+        let request = Request { permission, resource, context };
         match self.decide(caller, &request).await? {
             Outcome::Allowed => Ok(()),
             outcome => Err(denied(caller, &request, outcome)),
@@ -108,13 +120,24 @@ impl Service {
             return Ok(everything);
         }
         let arn = self.principal_name(principal).await?.as_ref().map(ram_arn);
-        let request = &Request { context: Context { principal_arn: arn.as_deref(), ..request.context.clone() }, ..request.clone() };
+        let tags = self.tags_of(&request.resource).await?;
+        let tags: Vec<(&str, &str)> = pairs(&tags);
+        let context = Context { principal_arn: arn.as_deref(), resource_tags: &tags, ..request.context.clone() };
+        let request = &Request { context, ..request.clone() };
         let session = session.map(|document| [NamedDocument { name: "session policy", owner: principal.account(), document }]);
         let session = session.as_ref().map(<[_; 1]>::as_slice);
         Ok(match &holder {
             Holder::Root => weigh(None, session, request),
             Holder::Policies(rights) => weigh(Some(&rights.named()), session, request),
         })
+    }
+
+    /// Returns the tags of the instance that a resource is or is in; what is in one has none of its own here.
+    async fn tags_of(&self, resource: &Resource<'_>) -> Result<Arc<Vec<Tag>>> {
+        match resource.instance() {
+            Some(instance) => self.directory.tags(&self.store, instance.id).await,
+            None => Ok(Arc::default()),
+        }
     }
 
     pub(super) async fn holder(&self, principal: &Principal) -> Result<Holder> {
@@ -172,7 +195,9 @@ impl Service {
         let instance = (&*instance).into();
         let resource = if path.is_empty() { Resource::Instance(instance) } else { Resource::Repository { instance, path } };
         let arn = ram_arn(principal);
-        let context = Context { principal_arn: Some(&arn), ..self.policy_context(context) };
+        let tags = self.tags_of(&resource).await?;
+        let tags = pairs(&tags);
+        let context = Context { principal_arn: Some(&arn), resource_tags: &tags, ..self.policy_context(context) };
         let request = Request { permission, resource, context };
         let documents = rights.named();
         let explanation = policy::explain(&documents, &request);
@@ -208,13 +233,20 @@ impl Service {
     }
 }
 
+/// Returns what a service account needs for a permission; for most, nothing that it can be given suffices.
+pub(super) fn account_action(permission: Permission) -> Option<AccountAction> {
+    match permission {
+        Permission::Pull => Some(AccountAction::Pull),
+        Permission::Push => Some(AccountAction::Push),
+        _ => None,
+    }
+}
+
 /// Says why the permissions of a service account that may log in allow something, or don't.
 pub(super) fn explain_account(account: &ServiceAccount, permission: Permission, path: &str) -> Explained {
     let denied = |reason: String| Explained { allowed: false, reason };
-    let needed = match permission {
-        Permission::Pull => AccountAction::Pull,
-        Permission::Push => AccountAction::Push,
-        _ => return denied("a service account may pull and push, and nothing else".to_owned()),
+    let Some(needed) = account_action(permission) else {
+        return denied("a service account may pull and push, and nothing else".to_owned());
     };
     let Some((namespace, _)) = path.split_once('/') else {
         return denied("a service account's permissions are for repositories in namespaces, such as team/app".to_owned());
@@ -227,6 +259,11 @@ pub(super) fn explain_account(account: &ServiceAccount, permission: Permission, 
     } else {
         denied(format!("it has no permissions in namespace {namespace}"))
     }
+}
+
+/// Lays tags out as conditions ask for them.
+pub(super) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
+    tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()
 }
 
 /// A decision, and why.

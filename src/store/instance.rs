@@ -1,7 +1,7 @@
 //! Instances.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceChange, InstanceId};
+use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceChange, InstanceId, UnrecordedNamespaces};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
@@ -16,7 +16,7 @@ use super::{Store, account, allow_list, credential, fixed_password, namespace, r
 macro_rules! columns {
     () => {
         "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, default_mark, \
-         specification, deletion_protection, public_endpoint, allow_list, origin, created_at, \
+         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, created_at, \
          COALESCE(modified_at, created_at) AS modified_at"
     };
 }
@@ -33,8 +33,9 @@ statements! { "instance";
     UNMARK = "UPDATE instance SET default_mark = 0 WHERE account_id = $1 AND default_mark = 1 AND deleted_at IS NULL";
     MARK = "UPDATE instance SET default_mark = 1 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL";
     INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
-              registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, created_at, \
-              modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+              registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, \
+              unrecorded_namespaces, created_at, modified_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
     // Reads and locks: whoever else is about to add to this instance, or to delete it, waits until the write is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
     UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
@@ -42,11 +43,15 @@ statements! { "instance";
     SET_PUBLIC_ENDPOINT = "UPDATE instance SET public_endpoint = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
     SET_ALLOW_LIST = "UPDATE instance SET allow_list = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
     SET_REGISTRY_URL = "UPDATE instance SET registry_url = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
+    SET_UNRECORDED_NAMESPACES = "UPDATE instance SET unrecorded_namespaces = $2, modified_at = $3 \
+                                 WHERE id = $1 AND deleted_at IS NULL";
     IS_UNPROTECTED = "SELECT id FROM instance WHERE id = $1 AND deletion_protection = 0";
     DELETE = "UPDATE instance SET deleted_at = $3, default_mark = 0 WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL";
     FIND = select!("AND id = $1");
     FIND_BY_CRI_ID = select!("AND cri_id = $1");
     FIND_BY_SERVICE = select!("AND service = $1");
+    SERVICE_OWNER = "SELECT deleted_at FROM instance WHERE service = $1";
+    REHEARSED = "SELECT id FROM instance WHERE id = $1";
     LIST_OF_ACCOUNT = select!("AND account_id = $1 ORDER BY created_at, id");
     LIST = select!("ORDER BY created_at, id");
     PAGE = select_page!(
@@ -90,6 +95,7 @@ pub fn insert(instance: &Instance) -> Part {
         instance.public_endpoint.into(),
         instance.allow_list.into(),
         instance.origin.name().into(),
+        instance.unrecorded_namespaces.name().into(),
         instance.created_at.into(),
         instance.modified_at.into(),
     ];
@@ -132,6 +138,11 @@ pub fn set_allow_list(id: &InstanceId, switch: Switch, at: Timestamp) -> Part {
 /// Says where an instance's registry answers, or that none does; `InstanceNotFound`.
 pub fn set_registry_url(id: &InstanceId, url: Option<&str>, at: Timestamp) -> Part {
     touch(id, SET_REGISTRY_URL, [url.into(), at.into()])
+}
+
+/// Says what becomes of a push to a namespace that isn't recorded; `InstanceNotFound`.
+pub fn set_unrecorded_namespaces(id: &InstanceId, unrecorded: UnrecordedNamespaces, at: Timestamp) -> Part {
+    touch(id, SET_UNRECORDED_NAMESPACES, [unrecorded.name().into(), at.into()])
 }
 
 fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<Item = Value>) -> Part {
@@ -185,6 +196,26 @@ pub async fn find_by_service(store: &Store, service: &str) -> Result<Option<Inst
     store.find(FIND_BY_SERVICE, vec![service.into()]).await?.as_ref().map(instance).transpose()
 }
 
+/// Who has a service, which only ever one instance has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceOwner {
+    /// An instance of some account.
+    Live,
+    /// One that was deleted.
+    Deleted,
+}
+
+/// Says whose a service is; `None` when it never was anyone's.
+pub async fn service_owner(store: &Store, service: &str) -> Result<Option<ServiceOwner>> {
+    let Some(row) = store.find(SERVICE_OWNER, vec![service.into()]).await? else { return Ok(None) };
+    Ok(Some(if row.optional_integer("deleted_at")?.is_some() { ServiceOwner::Deleted } else { ServiceOwner::Live }))
+}
+
+/// Refuses with `Unsupported`, always: what it comes after is tried, and never done.
+pub fn rehearsed(id: &InstanceId) -> Part {
+    Part::of([Guarded::new(REHEARSED, vec![id.as_str().into()], Rows::Exactly(0), || Error::unsupported("This was a rehearsal."))])
+}
+
 /// Lists the instances of one account or of all, oldest first.
 pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Instance>> {
     let rows = match account {
@@ -231,6 +262,7 @@ fn instance(row: &Row) -> Result<Instance> {
         public_endpoint: row.switch("public_endpoint")?,
         allow_list: row.switch("allow_list")?,
         origin: row.parsed("origin")?,
+        unrecorded_namespaces: row.parsed("unrecorded_namespaces")?,
         created_at: row.time("created_at")?,
         modified_at: row.time("modified_at")?,
     })

@@ -20,6 +20,7 @@ statements! {
                           VALUES ($1, $2, $3, $4, $5, $6)";
         LIST_SIGNING = "SELECT id, algorithm, wrapped_private, leaf_der, leaf_expires_at, created_at FROM signing_key \
                         ORDER BY created_at, id";
+        DELETE_SIGNING = "DELETE FROM signing_key WHERE id = $1";
         REPLACE_LEAF = "UPDATE signing_key SET leaf_der = $3, leaf_expires_at = $4 WHERE id = $1 AND leaf_expires_at = $2";
     }
     "authority" {
@@ -106,6 +107,11 @@ pub fn insert_signing(key: &SigningKeyRow) -> Part {
 /// Lists the signing keys, oldest first.
 pub async fn list_signing(store: &Store) -> Result<Vec<SigningKeyRow>> {
     store.query(LIST_SIGNING, Vec::new()).await?.iter().map(signing_key).collect()
+}
+
+/// Forgets a signing key; nothing happens when another replica was quicker.
+pub fn delete_signing(id: &str) -> Part {
+    Part::of([Guarded::unguarded(DELETE_SIGNING, vec![id.into()])]).changes(Noun::SigningKey, id)
 }
 
 /// Gives a signing key another leaf certificate in place of the one that stops at `old_expires_at`.

@@ -52,6 +52,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0005_registry.sql"),
         postgres: include_str!("../../migrations/postgres/0005_registry.sql"),
     },
+    Migration {
+        number: 6,
+        name: "unrecorded_namespaces",
+        sqlite: include_str!("../../migrations/sqlite/0006_unrecorded_namespaces.sql"),
+        postgres: include_str!("../../migrations/postgres/0006_unrecorded_namespaces.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

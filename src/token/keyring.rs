@@ -20,6 +20,7 @@ pub struct Keyring {
     current: Vec<SigningKey>,
     others: Vec<SigningKey>,
     authorities: Vec<Vec<u8>>,
+    until: Option<Timestamp>,
 }
 
 impl Keyring {
@@ -33,7 +34,19 @@ impl Keyring {
                 return Err(Error::internal(format!("two signing keys are current for {}", algorithm.name())));
             }
         }
-        Ok(Self { sealer, current, others, authorities })
+        Ok(Self { sealer, current, others, authorities, until: None })
+    }
+
+    /// Says until when these keys sign and seal: then the time of a newer one has come.
+    #[must_use]
+    pub fn until(mut self, until: Option<Timestamp>) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// Tells whether the time of a newer key has come, so that the keys must be read again.
+    pub fn is_out_of_date(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
     }
 
     /// Returns what seals and opens.

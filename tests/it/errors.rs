@@ -81,6 +81,7 @@ every_kind! {
     ErrorKind::QuotaExceeded { .. } => Error::quota_exceeded("namespace", "The instance may have 50 namespaces and no more."),
     ErrorKind::PreconditionFailed { .. } => Error::precondition_failed("namespace", "The namespace team has repositories."),
     ErrorKind::Unsupported => Error::unsupported("The grant_type is password or refresh_token; no other is served."),
+    ErrorKind::AddressRefused => Error::address_refused("192.0.2.7 is not in the allow list of the instance."),
     ErrorKind::BadCredentials => Error::bad_credentials(),
     ErrorKind::WebIdentity { fault: WebIdentityFault::NoSuchProvider } => Error::web_identity(WebIdentityFault::NoSuchProvider),
     ErrorKind::WebIdentity { fault: WebIdentityFault::Malformed } =>

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, head
 use serde_json::Value;
 use tower::ServiceExt;
 use transire::domain::clock::{Clock, Random, Timestamp};
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Specification};
 use transire::domain::principal::AccountId;
 use transire::domain::secret::Secret;
 use transire::service::{self, AuditMode, Caller, NewAccessKey, NewInstance, RequestContext, Service};
@@ -130,6 +130,7 @@ impl App {
         let mut options = Options {
             service: service::Settings {
                 public_url: format!("http://{HOST}"),
+                base_domain: None,
                 audit: AuditMode::BestEffort,
                 audit_days: 90,
                 audit_queue: 1000,
@@ -301,6 +302,7 @@ async fn create_instance(service: &Service, account: AccountId, name: &str, regi
         kid_format: KidFormat::Thumbprint,
         token_ttl_seconds: 300,
         registry_url: None,
+        specification: Specification::Premium,
         default,
     };
     service.create_instance(&Caller::operator(), new, &context()).await.unwrap()

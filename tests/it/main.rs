@@ -3,14 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 mod alibaba;
+mod allow_lists;
 mod audit;
 mod docs;
 mod errors;
 mod guarantees;
 mod harness;
+mod instances;
 mod issuer;
 mod keyless;
+mod keys;
 mod layers;
+mod namespaces;
 mod oidc;
 mod passwords;
 mod policies;

@@ -137,20 +137,23 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
             ..of(StatusCode::NOT_FOUND, "INSTANCE_NOT_EXIST", "")
         },
         ErrorKind::NotFound { noun: "role" } => of(StatusCode::NOT_FOUND, "EntityNotExist.Role", "The specified Role not exists."),
-        ErrorKind::NotFound { noun } => Answer {
-            code: Cow::Owned(format!("{}_NOT_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))),
-            ..ours(StatusCode::NOT_FOUND, "")
-        },
-        ErrorKind::AlreadyExists { noun } => {
-            Answer { code: Cow::Owned(format!("{}_ALREADY_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))), ..ours(bad, "") }
+        ErrorKind::NotFound { noun } => {
+            Answer { code: Cow::Owned(format!("{}_NOT_EXIST", noun_word(noun))), ..ours(StatusCode::NOT_FOUND, "") }
         }
+        ErrorKind::AlreadyExists { noun } => Answer { code: Cow::Owned(format!("{}_ALREADY_EXIST", noun_word(noun))), ..ours(bad, "") },
         ErrorKind::QuotaExceeded { .. } => ours(bad, "QuotaExceeded"),
         ErrorKind::PreconditionFailed { .. } => ours(bad, "PreconditionFailed"),
         ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
+        ErrorKind::AddressRefused => ours(StatusCode::FORBIDDEN, "NoPrivilege"),
         ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
         }
     }
+}
+
+/// Returns what codes call a thing: clients look for `REPO_NOT_EXIST`.
+fn noun_word(noun: &str) -> String {
+    if noun == "repository" { "REPO".to_owned() } else { noun.to_ascii_uppercase().replace(' ', "_") }
 }
 
 /// Returns the answer of STS where it has its own.

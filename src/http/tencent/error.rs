@@ -81,6 +81,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::InvalidParameter { name } if name == "X-TC-Region" || name == "Region" => {
             ("InvalidParameterValue", Cow::Owned(format!("A value specified in `{name}` is not valid, is unsupported, or cannot be used.")))
         }
+        ErrorKind::InvalidParameter { name } if name == "RegistryName" => ("InvalidParameter.ErrorRegistryName", own()),
         ErrorKind::InvalidParameter { name } if product == Some(Product::Sts) => (code_of_sts(name), own()),
         ErrorKind::InvalidParameter { .. } | ErrorKind::MalformedTime => ("InvalidParameterValue", own()),
         ErrorKind::SessionPolicyTooLong => ("InvalidParameter.PolicyTooLong", own()),
@@ -104,7 +105,9 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::NotFound { noun: "credential" | "service account" } => ("InvalidParameter", own()),
         // Terraform takes exactly this code, without a second half, for "gone".
         ErrorKind::NotFound { .. } => ("ResourceNotFound", own()),
-        ErrorKind::AlreadyExists { noun: "service account" } => ("InvalidParameter.ErrorNameExists", own()),
+        ErrorKind::AlreadyExists { noun: "namespace" } => ("InvalidParameter.ErrNamespaceExist", own()),
+        ErrorKind::AlreadyExists { noun: "repository" } => ("InvalidParameter.ErrRepoExist", own()),
+        ErrorKind::AlreadyExists { noun: "instance" | "service account" } => ("InvalidParameter.ErrorNameExists", own()),
         ErrorKind::AlreadyExists { .. } => ("ResourceInUse", own()),
         ErrorKind::QuotaExceeded { noun: "namespace" } => ("LimitExceeded.ErrNamespaceMaxLimit", own()),
         ErrorKind::QuotaExceeded { noun: "repository" } => ("LimitExceeded.ErrRepoMaxLimit", own()),
@@ -114,6 +117,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::PreconditionFailed { noun: "instance" } => ("OperationDenied", own()),
         ErrorKind::PreconditionFailed { .. } => ("FailedOperation.PreconditionFailed", own()),
         ErrorKind::Unsupported => ("UnsupportedOperation", own()),
+        ErrorKind::AddressRefused => ("IpNotInWhitelist", own()),
         ErrorKind::StoreUnavailable => ("InternalError.DbError", own()),
         ErrorKind::AuditUnavailable => ("InternalError", own()),
         // What the operator has to mend is in the log.

@@ -9,7 +9,7 @@ mod error;
 pub mod parameters;
 mod sts;
 mod tcr;
-mod time;
+mod times;
 
 use std::borrow::Cow;
 
@@ -360,6 +360,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
     service.throttle(&caller, operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle()))?;
     let operation = operation?;
     call.check_region(operation)?;
+    visit.region = call.region.map(str::to_owned);
     Ok((caller, operation))
 }
 

@@ -125,6 +125,26 @@ impl Parameters {
             .collect()
     }
 
+    /// Takes a structure.
+    pub fn structure(&mut self, name: &'static str) -> Result<Option<Self>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(Self { fields, source: self.source, place: format!("{}{name}.", self.place) })),
+            Some(_) => Err(self.wrong_type(name)),
+        }
+    }
+
+    /// Takes a list of structures that may be absent, which isn't the same as empty.
+    pub fn given_structures(&mut self, name: &'static str) -> Result<Option<Vec<Self>>> {
+        let is_given = match self.fields.get(name) {
+            None | Some(Value::Null) => false,
+            Some(Value::Text(text)) => !text.is_empty() || self.source == Source::Json,
+            Some(_) => true,
+        };
+        let items = self.structures(name)?;
+        Ok(is_given.then_some(items))
+    }
+
     /// Takes a list of structures; empty when it is absent.
     pub fn structures(&mut self, name: &'static str) -> Result<Vec<Self>> {
         let (items, source) = (self.list(name)?.into_iter().enumerate(), self.source);
@@ -315,6 +335,20 @@ mod tests {
             assert!(filters[1].texts("Values").unwrap().is_empty());
             call.finish().unwrap();
         }
+    }
+
+    #[test]
+    fn a_structure_is_taken_with_its_place_and_an_absent_list_is_not_an_empty_one() {
+        for mut call in [json(r#"{"Tag": {"Key": "a"}, "None": null}"#), flat(&[("Tag.Key", "a"), ("None", "")])] {
+            let mut tag = call.structure("Tag").unwrap().unwrap();
+            assert_eq!(tag.required_text("Key").unwrap(), "a");
+            assert_eq!(tag.required_text("Value").unwrap_err().kind(), &ErrorKind::MissingParameter { name: "Tag.Value".to_owned() });
+            assert!(call.structure("Tag").unwrap().is_none() && call.given_structures("None").unwrap().is_none());
+            call.finish().unwrap();
+        }
+        assert_eq!(json(r#"{"Tag": []}"#).structure("Tag").unwrap_err().kind(), &wrong_type("Tag"));
+        assert!(json(r#"{"List": []}"#).given_structures("List").unwrap().unwrap().is_empty());
+        assert_eq!(json(r#"{"List": 1}"#).given_structures("List").unwrap_err().kind(), &wrong_type("List"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::log_ins::service_account;
 use super::registry::{allowed, forbidden, home_and_other, later, namespace, no_instance, repository, tag};
 use super::*;
 use crate::domain::credential::PasswordHash;
-use crate::domain::instance::InstanceChange;
+use crate::domain::instance::{InstanceChange, UnrecordedNamespaces};
 use crate::domain::service_account::ServiceAccountChange;
 use crate::store::instance::InstanceFilter;
 use crate::store::namespace::Contents;
@@ -31,7 +31,7 @@ on_both_databases! {
 async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let mut expected = home.clone();
-    let changes: [Step<Part, Instance>; 5] = [
+    let changes: [Step<Part, Instance>; 6] = [
         (
             instances::update(
                 &home.id,
@@ -48,6 +48,9 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         (instances::set_registry_url(&home.id, Some("https://r.example.com"), later(5)), |home| {
             home.registry_url = Some("https://r.example.com".to_owned());
         }),
+        (instances::set_unrecorded_namespaces(&home.id, UnrecordedNamespaces::Closed, later(6)), |home| {
+            home.unrecorded_namespaces = UnrecordedNamespaces::Closed;
+        }),
     ];
     for (at, (part, change)) in (1..).zip(changes) {
         assert_eq!(announced(&store, part).await, [entry(Noun::Instance, home.id.as_str())]);
@@ -55,7 +58,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         expected.modified_at = later(at);
         assert_eq!(format!("{:?}", instances::find(&store, &home.id).await.unwrap().unwrap()), format!("{expected:?}"));
     }
-    apply(&store, instances::set_registry_url(&home.id, None, later(6))).await.unwrap();
+    apply(&store, instances::set_registry_url(&home.id, None, later(7))).await.unwrap();
     assert_eq!(instances::find(&store, &home.id).await.unwrap().unwrap().registry_url, None);
     assert_eq!(format!("{:?}", instances::find(&store, &other.id).await.unwrap().unwrap()), format!("{other:?}"));
 
@@ -65,6 +68,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         instances::set_public_endpoint(&nowhere, Switch::On, NOW),
         instances::set_allow_list(&nowhere, Switch::On, NOW),
         instances::set_registry_url(&nowhere, None, NOW),
+        instances::set_unrecorded_namespaces(&nowhere, UnrecordedNamespaces::Closed, NOW),
     ] {
         assert_eq!(refusal(&store, part).await, no_instance());
     }
@@ -80,6 +84,7 @@ async fn instances_from_before_are_the_operators_and_open(place: &Place) {
     let found = instances::list(&store, None).await.unwrap().remove(0);
     assert_eq!((found.specification, found.origin, found.modified_at), (Specification::Premium, Origin::Operator, found.created_at));
     assert_eq!((found.deletion_protection, found.public_endpoint, found.allow_list), (Switch::Off, Switch::On, Switch::Off));
+    assert_eq!(found.unrecorded_namespaces, UnrecordedNamespaces::Open);
     apply(&store, instances::set_public_endpoint(&found.id, Switch::Off, later(1))).await.unwrap();
     assert_eq!(instances::find(&store, &found.id).await.unwrap().unwrap().modified_at, later(1));
     apply(&store, namespaces::insert(&namespace(&found, "team"), MOST)).await.unwrap();

@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use crate::domain::clock::{Clock, SystemRandom, Timestamp, random_bytes};
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
-use crate::domain::instance::{Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification};
+use crate::domain::instance::{
+    Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+};
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
@@ -294,6 +296,7 @@ fn instance(account: &Account, name: &str) -> Instance {
         public_endpoint: Switch::On,
         allow_list: Switch::Off,
         origin: Origin::Operator,
+        unrecorded_namespaces: UnrecordedNamespaces::Open,
         created_at: NOW,
         modified_at: NOW,
     }

@@ -16,7 +16,7 @@ use super::tokens::page;
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::time::beijing;
+use crate::http::tencent::times::china;
 use crate::http::tencent::{Nothing, reply};
 
 /// How many are listed without a Limit.
@@ -127,7 +127,7 @@ async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, 
         name: account.username(),
         password: password.expose(),
         expires_at: account.expires_at.unix_millis(),
-        create_time: beijing(account.created_at),
+        create_time: china(account.created_at),
     };
     reply(&created, visit)
 }
@@ -174,8 +174,8 @@ impl<'a> Account<'a> {
             description: &account.description,
             disable: account.state == ServiceAccountState::Disabled,
             expires_at: account.expires_at.unix_millis(),
-            create_time: beijing(account.created_at),
-            update_time: beijing(account.modified_at),
+            create_time: china(account.created_at),
+            update_time: china(account.modified_at),
             permissions: permissions
                 .map(|(resource, actions)| Permission { resource, actions: actions.iter().copied().map(action_name).collect() })
                 .collect(),

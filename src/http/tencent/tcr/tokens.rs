@@ -13,7 +13,7 @@ use crate::service::{Caller, InstanceChoice, Issued, Lifetime, Page, Service};
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::time::beijing;
+use crate::http::tencent::times::china;
 use crate::http::tencent::{Nothing, reply};
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
@@ -141,7 +141,7 @@ async fn describe_instance_token(service: &Service, caller: &Caller, mut paramet
         desc: &credential.description,
         registry_id: credential.instance.as_str(),
         enabled: credential.state == CredentialState::Active,
-        created_at: beijing(credential.created_at),
+        created_at: china(credential.created_at),
         expired_at: credential.expires_at.unix_millis(),
     });
     reply(&InstanceTokens { total_count: listed.total, tokens: tokens.collect() }, visit)

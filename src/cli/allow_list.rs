@@ -1,0 +1,73 @@
+//! `transire allow-list`.
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use crate::domain::allow_list::{AllowEntry, Cidr};
+use crate::domain::instance::AnyInstanceId;
+use crate::domain::switch::Switch;
+use crate::domain::{Result, name};
+use crate::service::{AllowListPlace, InstanceChoice, Permission};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Let clients behind these addresses in, and from then on nobody else.
+    Add {
+        #[command(flatten)]
+        one: One,
+        /// An address, or a range such as 192.0.2.0/24.
+        #[arg(long)]
+        cidr: String,
+        /// What the entry is for.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Take an entry away; an empty list that is obeyed lets nobody in.
+    Remove {
+        #[command(flatten)]
+        one: One,
+        /// The entry's address or range.
+        #[arg(long)]
+        cidr: Cidr,
+    },
+    /// List the entries, in the order in which they were added.
+    List(One),
+    /// Have the list obeyed.
+    Enable(One),
+    /// Keep the list, but let everyone in.
+    Disable(One),
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The instance's tcr- or cri- id.
+    #[arg(long)]
+    instance: AnyInstanceId,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    let (one, switch) = match command {
+        Command::Add { one, cidr, comment } => {
+            name::check_description("comment", &comment)?;
+            let entry = AllowEntry { cidr: cidr.parse()?, written: cidr, comment };
+            service.add_to_allow_list(operator, &one.instance.into(), std::slice::from_ref(&entry), request).await?;
+            return context.output.one(vec![("cidr", entry.written.into()), ("state", "added".into())]);
+        }
+        Command::Remove { one, cidr } => {
+            service.remove_from_allow_list(operator, &one.instance.into(), &[AllowListPlace::Cidr(cidr)], request).await?;
+            return context.output.one(vec![("cidr", cidr.to_string().into()), ("state", "removed".into())]);
+        }
+        Command::List(one) => {
+            let (_, list) = service.allow_list(operator, &one.instance.into(), Permission::ListAclEntries, request).await?;
+            let rows = list.entries.iter().map(|entry| vec![entry.written.as_str().into(), entry.comment.as_str().into()]);
+            return context.output.list(&["cidr", "comment"], rows.collect());
+        }
+        Command::Enable(one) => (one, Switch::On),
+        Command::Disable(one) => (one, Switch::Off),
+    };
+    let instance = service.instance(operator, &one.instance.into()).await?;
+    service.set_allow_list(operator, &InstanceChoice::Tcr(instance.id.clone()), switch, request).await?;
+    let state = if switch.is_on() { "enabled" } else { "disabled" };
+    context.output.one(vec![("instance", instance.id.as_str().into()), ("state", state.into())])
+}

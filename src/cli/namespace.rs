@@ -1,0 +1,109 @@
+//! `transire namespace`.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::Context;
+use crate::domain::Result;
+use crate::domain::instance::{AnyInstanceId, UnrecordedNamespaces};
+use crate::domain::namespace::{Namespace, Visibility};
+use crate::domain::switch::Switch;
+use crate::service::{Contents, NamespaceFilter, NewNamespace, Page};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Record a namespace.
+    Create(Create),
+    /// List the namespaces that are recorded, the oldest first.
+    List {
+        /// The instance's tcr- or cri- id.
+        #[arg(long)]
+        instance: AnyInstanceId,
+    },
+    /// Forget a namespace; what the registry has of it stays there.
+    Delete(Delete),
+    /// Say whether anyone may push to namespaces that aren't recorded.
+    Unrecorded {
+        /// The instance's tcr- or cri- id.
+        #[arg(long)]
+        instance: AnyInstanceId,
+        /// open: whoever has the right to; closed: nobody.
+        state: UnrecordedNamespaces,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    one: One,
+    /// Let anyone pull from it without logging in.
+    #[arg(long)]
+    public: bool,
+    /// Let pushes go only to repositories that are recorded.
+    #[arg(long)]
+    no_auto_create: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Delete {
+    #[command(flatten)]
+    one: One,
+    /// Forget the repositories that are recorded in it, too.
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The instance's tcr- or cri- id.
+    #[arg(long)]
+    instance: AnyInstanceId,
+    /// The namespace's name.
+    #[arg(long)]
+    name: String,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    match command {
+        Command::Create(Create { one, public, no_auto_create }) => {
+            let visibility = if public { Visibility::Public } else { Visibility::Private };
+            let new = NewNamespace {
+                visibility,
+                default_visibility: visibility,
+                auto_create_repository: Switch::from(!no_auto_create),
+                ..NewNamespace::named(one.name)
+            };
+            let made = service.create_namespace(operator, &one.instance.into(), new, request).await?;
+            context.output.one(COLUMNS.into_iter().zip(row(made)).collect())
+        }
+        Command::List { instance } => {
+            let listed = service.namespaces(operator, &instance.into(), &NamespaceFilter::default(), Page::ALL, request).await?;
+            context.output.list(&COLUMNS, listed.items.into_iter().map(|one| row(one.namespace)).collect())
+        }
+        Command::Delete(Delete { one, force }) => {
+            let contents = if force { Contents::GoToo } else { Contents::MustBeGone };
+            service.delete_namespace(operator, &one.instance.into(), &one.name, contents, request).await?;
+            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
+        }
+        Command::Unrecorded { instance, state } => {
+            let choice = instance.into();
+            service.set_unrecorded_namespaces(operator, &choice, state, request).await?;
+            let id = service.instance(operator, &choice).await?.id.to_string();
+            context.output.one(vec![("instance", id.into()), ("unrecorded_namespaces", state.name().into())])
+        }
+    }
+}
+
+const COLUMNS: [&str; 6] = ["id", "number", "name", "visibility", "auto_create", "created_at"];
+
+fn row(namespace: Namespace) -> Vec<Value> {
+    vec![
+        namespace.id.as_str().into(),
+        namespace.number.into(),
+        namespace.name.into(),
+        namespace.visibility.name().into(),
+        namespace.auto_create_repository.is_on().into(),
+        namespace.created_at.rfc3339().into(),
+    ]
+}

@@ -1,0 +1,74 @@
+//! `transire repository`.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::Context;
+use crate::domain::Result;
+use crate::domain::instance::AnyInstanceId;
+use crate::domain::repository::Repository;
+use crate::service::{Contents, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Record a repository, so that it may be pushed to.
+    Create(One),
+    /// List the repositories that are recorded, by name.
+    List {
+        /// The instance's tcr- or cri- id.
+        #[arg(long)]
+        instance: AnyInstanceId,
+        /// Only those of this namespace.
+        #[arg(long)]
+        namespace: Option<String>,
+    },
+    /// Forget a repository; what the registry has of it stays there.
+    Delete(One),
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The instance's tcr- or cri- id.
+    #[arg(long)]
+    instance: AnyInstanceId,
+    /// The namespace's name.
+    #[arg(long)]
+    namespace: String,
+    /// The repository's name, without its namespace.
+    #[arg(long)]
+    name: String,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    match command {
+        Command::Create(One { instance, namespace, name }) => {
+            let (summary, detail) = (String::new(), String::new());
+            let new = NewRepository { namespace, name, visibility: None, summary, detail, tag_immutability: None };
+            let made = service.create_repository(operator, &instance.into(), new, request).await?;
+            context.output.one(COLUMNS.into_iter().zip(row(&made)).collect())
+        }
+        Command::List { instance, namespace } => {
+            let filter = RepositoryFilter { namespace: namespace.as_deref(), name: None, order: RepositoryOrder::ByName };
+            let listed = service.repositories(operator, &instance.into(), filter, Page::ALL, request).await?;
+            context.output.list(&COLUMNS, listed.items.iter().map(row).collect())
+        }
+        Command::Delete(One { instance, namespace, name }) => {
+            let path = format!("{namespace}/{name}");
+            let which = RepositoryChoice::Named { namespace, name };
+            service.delete_repository(operator, &instance.into(), &which, Contents::GoToo, request).await?;
+            context.output.one(vec![("name", path.into()), ("state", "deleted".into())])
+        }
+    }
+}
+
+const COLUMNS: [&str; 4] = ["id", "name", "visibility", "created_at"];
+
+fn row(repository: &Repository) -> Vec<Value> {
+    vec![
+        repository.id.as_str().into(),
+        format!("{}/{}", repository.namespace_name, repository.name).into(),
+        repository.visibility.name().into(),
+        repository.created_at.rfc3339().into(),
+    ]
+}

@@ -1,0 +1,226 @@
+//! Who may reach an instance: its public endpoint and the access-control list of it.
+
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::allow_list::{AllowEntry, AllowList};
+use crate::domain::instance::Instance;
+use crate::domain::name::check_description;
+use crate::domain::switch::Switch;
+use crate::domain::{Error, Result};
+use crate::http::alibaba::given;
+use crate::http::edge::Visit;
+use crate::http::operation::operations;
+use crate::service::{AllowListPlace, Caller, Permission, Service};
+use crate::sign::Parameters;
+
+use super::instances::{Empty, choice, respond};
+
+/// What the vendor lets in when an endpoint opens, so that nobody else gets in.
+const FIRST_ENTRY: &str = "127.0.0.1/32";
+
+operations! { "cr":
+    GetInstanceEndpoint,
+    ListInstanceEndpoint,
+    UpdateInstanceEndpointStatus,
+    CreateInstanceEndpointAclPolicy,
+    DeleteInstanceEndpointAclPolicy,
+}
+
+impl Operation {
+    /// Runs the operation for a proved caller.
+    pub(in super::super) async fn run(
+        self,
+        service: &Service,
+        caller: &Caller,
+        parameters: &Parameters,
+        visit: &Visit,
+    ) -> Result<Response> {
+        match self {
+            Self::GetInstanceEndpoint => respond("GetInstanceEndpointResponse", get(service, caller, parameters, visit).await?, visit),
+            Self::ListInstanceEndpoint => respond("ListInstanceEndpointResponse", list(service, caller, parameters, visit).await?, visit),
+            Self::UpdateInstanceEndpointStatus => {
+                respond("UpdateInstanceEndpointStatusResponse", update(service, caller, parameters, visit).await?, visit)
+            }
+            Self::CreateInstanceEndpointAclPolicy => {
+                respond("CreateInstanceEndpointAclPolicyResponse", create(service, caller, parameters, visit).await?, visit)
+            }
+            Self::DeleteInstanceEndpointAclPolicy => {
+                respond("DeleteInstanceEndpointAclPolicyResponse", delete(service, caller, parameters, visit).await?, visit)
+            }
+        }
+    }
+}
+
+/// Checks `ModuleName`: the registry is all that there is.
+fn check_module(parameters: &Parameters) -> Result<()> {
+    match given(parameters, "ModuleName") {
+        None | Some("Registry") => Ok(()),
+        Some("Chart") => Err(Error::unsupported("There is no module Chart here; charts are in the module Registry.")),
+        Some(_) => Err(Error::invalid_parameter("ModuleName", "It is Registry.")),
+    }
+}
+
+/// Checks `EndpointType`, which clients write in either case: the public one is all that there is.
+fn check_endpoint(parameters: &Parameters) -> Result<()> {
+    check_module(parameters)?;
+    match given(parameters, "EndpointType") {
+        None => Err(Error::missing_parameter("EndpointType")),
+        Some(kind) if kind.eq_ignore_ascii_case("internet") => Ok(()),
+        Some(kind) if kind.eq_ignore_ascii_case("vpc") => Err(Error::unsupported("There is no endpoint in a VPC here; use internet.")),
+        Some(_) => Err(Error::invalid_parameter("EndpointType", "It is internet.")),
+    }
+}
+
+/// Reads a boolean; whether it is there, the operation knows.
+fn switch(parameters: &Parameters, name: &'static str) -> Result<Option<Switch>> {
+    match given(parameters, name) {
+        None => Ok(None),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(Switch::On)),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(Switch::Off)),
+        Some(_) => Err(Error::invalid_parameter(name, "It is true or false.")),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Domain {
+    r#type: &'static str,
+    domain: String,
+}
+
+/// What both operations that read say of an endpoint.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Endpoint {
+    /// Terraform waits for this after it opens or closes one.
+    status: &'static str,
+    enable: bool,
+    acl_enable: bool,
+    domains: [Domain; 1],
+}
+
+impl Endpoint {
+    fn of(instance: &Instance) -> Self {
+        Self {
+            status: "RUNNING",
+            enable: instance.public_endpoint.is_on(),
+            acl_enable: instance.allow_list.is_on(),
+            domains: [Domain { r#type: "SYSTEM", domain: instance.service.clone() }],
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Got {
+    #[serde(flatten)]
+    endpoint: Endpoint,
+    acl_entries: Vec<EntryAndComment>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct EntryAndComment {
+    entry: String,
+    #[serde(default)]
+    comment: Option<String>,
+}
+
+fn entries(list: &AllowList) -> Vec<EntryAndComment> {
+    list.entries.iter().map(|entry| EntryAndComment { entry: entry.written.clone(), comment: Some(entry.comment.clone()) }).collect()
+}
+
+async fn get(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Got> {
+    let choice = choice(parameters)?;
+    check_endpoint(parameters)?;
+    let (instance, list) = service.allow_list(caller, &choice, Permission::DescribeEndpoint, &visit.context).await?;
+    Ok(Got { endpoint: Endpoint::of(&instance), acl_entries: entries(&list) })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Endpoints {
+    endpoints: [Listed; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    endpoint_type: &'static str,
+    #[serde(flatten)]
+    endpoint: Endpoint,
+    linked_vpcs: [(); 0],
+    acl_entries: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    entry: String,
+}
+
+async fn list(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Endpoints> {
+    let choice = choice(parameters)?;
+    check_module(parameters)?;
+    let is_summary = switch(parameters, "Summary")? == Some(Switch::On);
+    let (instance, list) = service.allow_list(caller, &choice, Permission::ListEndpoints, &visit.context).await?;
+    let shown = if is_summary { &[][..] } else { &list.entries };
+    Ok(Endpoints {
+        endpoints: [Listed {
+            endpoint_type: "internet",
+            endpoint: Endpoint::of(&instance),
+            linked_vpcs: [],
+            acl_entries: shown.iter().map(|entry| Entry { entry: entry.written.clone() }).collect(),
+        }],
+    })
+}
+
+async fn update(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Empty> {
+    let choice = choice(parameters)?;
+    check_endpoint(parameters)?;
+    let switch = switch(parameters, "Enable")?.ok_or_else(|| Error::missing_parameter("Enable"))?;
+    let first = entry(FIRST_ENTRY.to_owned(), None)?;
+    service.set_public_endpoint(caller, &choice, switch, Some(&first), &visit.context).await?;
+    Ok(Empty {})
+}
+
+/// Reads an entry for an allow list.
+fn entry(written: String, comment: Option<String>) -> Result<AllowEntry> {
+    let comment = comment.unwrap_or_default();
+    check_description("Comment", &comment)?;
+    let cidr = written.parse().map_err(|error: Error| Error::invalid_parameter("Entry", error.message()))?;
+    Ok(AllowEntry { cidr, written, comment })
+}
+
+/// Reads `Entries`, a JSON list as text, or else the one `Entry` with its `Comment`.
+fn given_entries(parameters: &Parameters) -> Result<Vec<AllowEntry>> {
+    let Some(text) = given(parameters, "Entries") else {
+        let one = given(parameters, "Entry").ok_or_else(|| Error::missing_parameter("Entry"))?;
+        return Ok(vec![entry(one.to_owned(), given(parameters, "Comment").map(str::to_owned))?]);
+    };
+    let unreadable = || Error::invalid_parameter("Entries", r#"It is a JSON list such as [{"Entry":"192.0.2.0/24","Comment":"office"}]."#);
+    if given(parameters, "Entry").is_some() {
+        return Err(Error::invalid_parameter("Entries", "Give Entry or Entries, not both."));
+    }
+    let entries: Vec<EntryAndComment> = serde_json::from_str(text).map_err(|_| unreadable())?;
+    if entries.is_empty() {
+        return Err(unreadable());
+    }
+    entries.into_iter().map(|one| entry(one.entry, one.comment)).collect()
+}
+
+async fn create(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Empty> {
+    let choice = choice(parameters)?;
+    check_endpoint(parameters)?;
+    service.add_to_allow_list(caller, &choice, &given_entries(parameters)?, &visit.context).await?;
+    Ok(Empty {})
+}
+
+async fn delete(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Empty> {
+    let choice = choice(parameters)?;
+    check_endpoint(parameters)?;
+    let places: Vec<AllowListPlace> = given_entries(parameters)?.into_iter().map(|entry| AllowListPlace::Cidr(entry.cidr)).collect();
+    service.remove_from_allow_list(caller, &choice, &places, &visit.context).await?;
+    Ok(Empty {})
+}

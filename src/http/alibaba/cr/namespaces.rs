@@ -1,0 +1,311 @@
+//! Namespaces.
+
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::namespace::{Namespace, NamespaceChange, Visibility};
+use crate::domain::switch::Switch;
+use crate::domain::{Error, Result};
+use crate::service::{Caller, Contents, InstanceChoice, NamespaceChoice, NamespaceFilter, NewNamespace, Page, Service};
+use crate::sign::Parameters;
+
+use crate::http::alibaba::{envelope, given};
+use crate::http::edge::Visit;
+use crate::http::operation::operations;
+
+operations! {
+    #[expect(clippy::enum_variant_names, reason = "the actions are called so")]
+    "cr": CreateNamespace, GetNamespace, ListNamespace, UpdateNamespace, DeleteNamespace
+}
+
+impl Operation {
+    /// Runs the operation for a proved caller.
+    pub(in super::super) async fn run(
+        self,
+        service: &Service,
+        caller: &Caller,
+        parameters: &Parameters,
+        visit: &Visit,
+    ) -> Result<Response> {
+        match self {
+            Self::CreateNamespace => create(service, caller, parameters, visit).await,
+            Self::GetNamespace => get(service, caller, parameters, visit).await,
+            Self::ListNamespace => list(service, caller, parameters, visit).await,
+            Self::UpdateNamespace => update(service, caller, parameters, visit).await,
+            Self::DeleteNamespace => delete(service, caller, parameters, visit).await,
+        }
+    }
+}
+
+/// What every answer of 2018-12-01 has, around what it says.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Success<'a, T: Serialize> {
+    request_id: &'a str,
+    /// Exactly `success`: one client judges by it whatever the status.
+    code: &'static str,
+    is_success: bool,
+    #[serde(flatten)]
+    output: T,
+}
+
+/// The output of an action that says nothing of its own.
+#[derive(Serialize)]
+pub(super) struct Nothing {}
+
+/// Answers with an output; `root` is what XML calls it.
+pub(super) fn respond(root: &'static str, output: impl Serialize, visit: &Visit) -> Result<Response> {
+    let success = Success { request_id: &visit.context.request_id, code: "success", is_success: true, output };
+    envelope(visit)?.respond(root, &success, &visit.context.request_id)
+}
+
+/// There are no resource groups here.
+pub(super) const NO_RESOURCE_GROUP: &str = "";
+
+/// Returns a parameter that must be there.
+pub(super) fn required<'a>(parameters: &'a Parameters, name: &str) -> Result<&'a str> {
+    given(parameters, name).ok_or_else(|| Error::missing_parameter(name))
+}
+
+/// Reads the instance of a call; a malformed id can't name one, and is answered as one that isn't there.
+pub(super) fn instance_id(parameters: &Parameters) -> Result<&str> {
+    required(parameters, "InstanceId")
+}
+
+/// Returns the instance of an id.
+pub(super) fn instance(id: &str) -> Result<InstanceChoice> {
+    Ok(InstanceChoice::Cri(id.parse()?))
+}
+
+/// Reads a boolean, as the SDKs of any language write it.
+pub(super) fn boolean(parameters: &Parameters, name: &str) -> Result<Option<bool>> {
+    match given(parameters, name) {
+        None => Ok(None),
+        Some("true" | "True") => Ok(Some(true)),
+        Some("false" | "False") => Ok(Some(false)),
+        Some(_) => Err(Error::invalid_parameter(name, "It is true or false.")),
+    }
+}
+
+/// Reads a whole number from 1 to `most`.
+pub(super) fn count(parameters: &Parameters, name: &str, most: u32) -> Result<Option<u32>> {
+    let Some(text) = given(parameters, name) else { return Ok(None) };
+    let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
+    let number = number.filter(|number| (1..=most).contains(number));
+    number.map(Some).ok_or_else(|| Error::invalid_parameter(name, format!("It is a whole number from 1 to {most}.")))
+}
+
+/// Reads `PUBLIC` or `PRIVATE`.
+pub(super) fn visibility(parameters: &Parameters, name: &str) -> Result<Option<Visibility>> {
+    given(parameters, name).map(|text| visibility_named(name, text)).transpose()
+}
+
+fn visibility_named(parameter: &str, text: &str) -> Result<Visibility> {
+    match text {
+        "PUBLIC" => Ok(Visibility::Public),
+        "PRIVATE" => Ok(Visibility::Private),
+        _ => Err(Error::invalid_parameter(parameter, "It is PUBLIC or PRIVATE.")),
+    }
+}
+
+/// Returns the word for a visibility.
+pub(super) fn type_name(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Public => "PUBLIC",
+        Visibility::Private => "PRIVATE",
+    }
+}
+
+/// Which part of a list is asked for by `PageNo` and `PageSize`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paging {
+    /// From 1.
+    pub(super) number: u32,
+    /// At most [`Paging::LARGEST`].
+    pub(super) size: u32,
+}
+
+impl Paging {
+    /// The documented default of the neighbouring lists.
+    const USUAL: u32 = 30;
+    /// The documented most; beyond it the documents leave a choice, and who is cut short would not notice.
+    pub(super) const LARGEST: u32 = 100;
+
+    pub(super) fn read(parameters: &Parameters) -> Result<Self> {
+        let number = count(parameters, "PageNo", i32::MAX.unsigned_abs())?.unwrap_or(1);
+        Ok(Self { number, size: count(parameters, "PageSize", Self::LARGEST)?.unwrap_or(Self::USUAL) })
+    }
+
+    pub(super) fn page(self) -> Page {
+        Page { offset: (self.number - 1).saturating_mul(self.size), limit: Some(self.size) }
+    }
+}
+
+/// What a repository is that a push makes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Defaults {
+    visibility: Option<Visibility>,
+    tag_immutability: Option<Switch>,
+}
+
+/// `DefaultRepoConfiguration`, JSON in a text.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct RepoConfiguration {
+    repo_type: Option<String>,
+    tag_immutability: Option<bool>,
+    artifact_build_rule_parameters: Option<ArtifactBuildRuleParameters>,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ArtifactBuildRuleParameters {
+    image_index_only: bool,
+}
+
+impl Defaults {
+    fn read(parameters: &Parameters) -> Result<Self> {
+        const CONFIGURATION: &str = "DefaultRepoConfiguration";
+        let by_type = visibility(parameters, "DefaultRepoType")?;
+        let Some(text) = given(parameters, CONFIGURATION) else { return Ok(Self { visibility: by_type, tag_immutability: None }) };
+        let configuration: RepoConfiguration = serde_json::from_str(text).map_err(|error| {
+            Error::invalid_parameter(CONFIGURATION, "It is a JSON object of RepoType, TagImmutability and ArtifactBuildRuleParameters.")
+                .caused_by(error.to_string())
+        })?;
+        if configuration.artifact_build_rule_parameters.is_some_and(|parameters| parameters.image_index_only) {
+            return Err(Error::unsupported("Images are not built here: ImageIndexOnly can't be true."));
+        }
+        let by_configuration = configuration.repo_type.as_deref().map(|text| visibility_named(CONFIGURATION, text)).transpose()?;
+        match (by_type, by_configuration) {
+            (Some(one), Some(other)) if one != other => {
+                Err(Error::invalid_parameter(CONFIGURATION, "Its RepoType is another one than DefaultRepoType."))
+            }
+            _ => Ok(Self { visibility: by_type.or(by_configuration), tag_immutability: configuration.tag_immutability.map(Into::into) }),
+        }
+    }
+}
+
+async fn create(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+    let instance_id = instance_id(parameters)?;
+    let named = NewNamespace::named(required(parameters, "NamespaceName")?);
+    let defaults = Defaults::read(parameters)?;
+    let new = NewNamespace {
+        auto_create_repository: boolean(parameters, "AutoCreateRepo")?.map_or(named.auto_create_repository, Into::into),
+        default_visibility: defaults.visibility.unwrap_or(named.default_visibility),
+        default_tag_immutability: defaults.tag_immutability.unwrap_or(named.default_tag_immutability),
+        ..named
+    };
+    service.create_namespace(caller, &instance(instance_id)?, new, &visit.context).await?;
+    respond("CreateNamespaceResponse", Nothing {}, visit)
+}
+
+async fn update(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+    let instance_id = instance_id(parameters)?;
+    let name = required(parameters, "NamespaceName")?;
+    let defaults = Defaults::read(parameters)?;
+    let change = NamespaceChange {
+        // A namespace that the other door made public is not left so under a default that says private.
+        visibility: defaults.visibility.filter(|visibility| *visibility == Visibility::Private),
+        auto_create_repository: boolean(parameters, "AutoCreateRepo")?.map(Into::into),
+        default_visibility: defaults.visibility,
+        default_tag_immutability: defaults.tag_immutability,
+        ..NamespaceChange::default()
+    };
+    service.modify_namespace(caller, &instance(instance_id)?, name, &change, None, &visit.context).await?;
+    respond("UpdateNamespaceResponse", Nothing {}, visit)
+}
+
+async fn delete(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+    let instance_id = instance_id(parameters)?;
+    let name = required(parameters, "NamespaceName")?;
+    service.delete_namespace(caller, &instance(instance_id)?, name, Contents::MustBeGone, &visit.context).await?;
+    respond("DeleteNamespaceResponse", Nothing {}, visit)
+}
+
+async fn get(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+    let instance_id = instance_id(parameters)?;
+    let (id, name) = (given(parameters, "NamespaceId"), given(parameters, "NamespaceName"));
+    let choice = match (id, name) {
+        // A malformed id can't name a namespace; it is answered as one that isn't there.
+        (Some(id), _) => NamespaceChoice::WithId(id.parse()?),
+        (None, Some(name)) => NamespaceChoice::Named(name.to_owned()),
+        (None, None) => return Err(Error::missing_parameter("NamespaceName")),
+    };
+    let namespace = service.namespace(caller, &instance(instance_id)?, &choice, &visit.context).await?;
+    if name.is_some_and(|name| name != namespace.name) {
+        return Err(Error::invalid_parameter("NamespaceName", "It is not the name of the namespace with that NamespaceId."));
+    }
+    respond("GetNamespaceResponse", NamespaceInfo::of(&namespace, instance_id), visit)
+}
+
+async fn list(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+    let instance_id = instance_id(parameters)?;
+    let filter = NamespaceFilter { name: given(parameters, "NamespaceName").map(ToOwned::to_owned), tags: Vec::new() };
+    let paging = Paging::read(parameters)?;
+    let none_is_so = match given(parameters, "NamespaceStatus") {
+        None | Some("NORMAL") => false,
+        Some("DELETING") => true,
+        Some(_) => return Err(Error::invalid_parameter("NamespaceStatus", "It is NORMAL or DELETING.")),
+    };
+    // Asked for all the same: whoever may not list hears that, and not that there are none.
+    let listed = service.namespaces(caller, &instance(instance_id)?, &filter, paging.page(), &visit.context).await?;
+    let (namespaces, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
+    let output = Namespaces {
+        page_no: paging.number,
+        page_size: paging.size,
+        total_count: total.to_string(),
+        namespaces: namespaces.iter().map(|one| NamespaceInfo::of(&one.namespace, instance_id)).collect(),
+    };
+    respond("ListNamespaceResponse", output, visit)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Namespaces<'a> {
+    page_no: u32,
+    page_size: u32,
+    /// A text, unlike that of instances.
+    total_count: String,
+    namespaces: Vec<NamespaceInfo<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NamespaceInfo<'a> {
+    instance_id: &'a str,
+    namespace_id: &'a str,
+    namespace_name: &'a str,
+    namespace_status: &'static str,
+    auto_create_repo: bool,
+    default_repo_type: &'static str,
+    default_repo_configuration: RepoConfigurationInfo,
+    resource_group_id: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RepoConfigurationInfo {
+    repo_type: &'static str,
+    tag_immutability: bool,
+    artifact_build_rule_parameters: ArtifactBuildRuleParameters,
+}
+
+impl<'a> NamespaceInfo<'a> {
+    fn of(namespace: &'a Namespace, instance_id: &'a str) -> Self {
+        let repo_type = type_name(namespace.default_visibility);
+        Self {
+            instance_id,
+            namespace_id: namespace.id.as_str(),
+            namespace_name: &namespace.name,
+            namespace_status: "NORMAL",
+            auto_create_repo: namespace.auto_create_repository.is_on(),
+            default_repo_type: repo_type,
+            default_repo_configuration: RepoConfigurationInfo {
+                repo_type,
+                tag_immutability: namespace.default_tag_immutability.is_on(),
+                artifact_build_rule_parameters: ArtifactBuildRuleParameters { image_index_only: false },
+            },
+            resource_group_id: NO_RESOURCE_GROUP,
+        }
+    }
+}

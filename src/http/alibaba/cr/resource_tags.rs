@@ -1,0 +1,217 @@
+//! Tags of instances. These operations are the tag service's own form: repeated parameters, and an answer without
+//! `Code` and `IsSuccess`.
+
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::domain::instance::CriId;
+use crate::domain::tag::Tag;
+use crate::domain::{Error, Result};
+use crate::http::alibaba::{envelope, given};
+use crate::http::edge::Visit;
+use crate::http::operation::operations;
+use crate::service::{Caller, InstanceChoice, Permission, Service};
+use crate::sign::Parameters;
+
+/// The most instances of one call, as the vendor's tag service has it.
+const MOST_RESOURCES: usize = 50;
+/// The most tags of one call, as there.
+const MOST_TAGS: usize = 20;
+
+operations! {
+    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
+    "cr": TagResources, UntagResources, ListTagResources
+}
+
+impl Operation {
+    /// Runs the operation for a proved caller.
+    pub(in super::super) async fn run(
+        self,
+        service: &Service,
+        caller: &Caller,
+        parameters: &Parameters,
+        visit: &Visit,
+    ) -> Result<Response> {
+        let request_id = &visit.context.request_id;
+        let envelope = envelope(visit)?;
+        match self {
+            Self::TagResources => {
+                tag(service, caller, parameters, visit).await?;
+                envelope.respond("TagResourcesResponse", &Done { request_id }, request_id)
+            }
+            Self::UntagResources => {
+                untag(service, caller, parameters, visit).await?;
+                envelope.respond("UntagResourcesResponse", &Done { request_id }, request_id)
+            }
+            Self::ListTagResources => {
+                let output = list(service, caller, parameters, visit).await?;
+                envelope.respond("ListTagResourcesResponse", &output, request_id)
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Done<'a> {
+    request_id: &'a str,
+}
+
+/// Reads `NAME.1`, `NAME.2` and so on, in their order; one may be left out between others.
+fn repeated(parameters: &Parameters, name: &'static str, suffix: &str, most: usize) -> Result<Vec<String>> {
+    let mut numbered: Vec<(usize, String)> = Vec::new();
+    for (full, value) in parameters.iter() {
+        let Some(rest) = full.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) else { continue };
+        let Some(number) = rest.strip_suffix(suffix) else { continue };
+        let number = number.parse().ok().filter(|number| (1..=most).contains(number));
+        let number = number.ok_or_else(|| Error::invalid_parameter(name, format!("Its numbers are from 1 to {most}.")))?;
+        numbered.push((number, value.to_owned()));
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    if numbered.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return Err(Error::invalid_parameter(name, "A number comes twice."));
+    }
+    Ok(numbered.into_iter().map(|(_, value)| value).collect())
+}
+
+fn check_type(parameters: &Parameters) -> Result<()> {
+    match given(parameters, "ResourceType") {
+        None => Err(Error::missing_parameter("ResourceType")),
+        Some(kind) if kind.eq_ignore_ascii_case("instance") => Ok(()),
+        Some(_) => Err(Error::invalid_parameter("ResourceType", "It is instance.")),
+    }
+}
+
+/// Reads the instances that a call names.
+fn choices(parameters: &Parameters) -> Result<Vec<InstanceChoice>> {
+    let mut ids = Vec::new();
+    for id in repeated(parameters, "ResourceId", "", MOST_RESOURCES)? {
+        let id: CriId = id.parse()?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids.into_iter().map(InstanceChoice::Cri).collect())
+}
+
+fn required_choices(parameters: &Parameters) -> Result<Vec<InstanceChoice>> {
+    let choices = choices(parameters)?;
+    if choices.is_empty() { Err(Error::missing_parameter("ResourceId")) } else { Ok(choices) }
+}
+
+/// Reads `Tag.N.Key` and `Tag.N.Value`; a value may be missing, a key not.
+fn tags(parameters: &Parameters) -> Result<Vec<(String, Option<String>)>> {
+    let mut tags: Vec<(String, Option<String>)> = Vec::new();
+    for (number, key) in numbered_keys(parameters)? {
+        if tags.iter().any(|(known, _)| *known == key) {
+            return Err(Error::invalid_parameter("Tag", format!("The key {key} comes twice.")));
+        }
+        tags.push((key, parameters.get(&format!("Tag.{number}.Value")).map(str::to_owned)));
+    }
+    Ok(tags)
+}
+
+fn numbered_keys(parameters: &Parameters) -> Result<Vec<(usize, String)>> {
+    let mut keys = Vec::new();
+    for (full, _) in parameters.iter() {
+        let Some((number, part)) = full.strip_prefix("Tag.").and_then(|rest| rest.split_once('.')) else { continue };
+        let number = number.parse().ok().filter(|number| (1..=MOST_TAGS).contains(number) && matches!(part, "Key" | "Value"));
+        let number: usize = number.ok_or_else(|| {
+            Error::invalid_parameter("Tag", format!("Tags are given as Tag.N.Key and Tag.N.Value, N from 1 to {MOST_TAGS}."))
+        })?;
+        let key = parameters.get(&format!("Tag.{number}.Key")).filter(|key| !key.is_empty());
+        let key = key.ok_or_else(|| Error::missing_parameter(format!("Tag.{number}.Key")))?;
+        if part == "Key" {
+            keys.push((number, key.to_owned()));
+        }
+    }
+    keys.sort();
+    Ok(keys)
+}
+
+async fn tag(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<()> {
+    check_type(parameters)?;
+    let choices = required_choices(parameters)?;
+    let tags = tags(parameters)?.into_iter().map(|(key, value)| Tag { key, value: value.unwrap_or_default() });
+    let tags: Vec<Tag> = tags.collect();
+    if tags.is_empty() {
+        return Err(Error::missing_parameter("Tag"));
+    }
+    service.tag_instances(caller, &choices, &tags, &visit.context).await
+}
+
+async fn untag(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<()> {
+    check_type(parameters)?;
+    let choices = required_choices(parameters)?;
+    let keys = repeated(parameters, "TagKey", "", MOST_TAGS)?;
+    let all = match given(parameters, "All") {
+        None => false,
+        Some(text) if text.eq_ignore_ascii_case("false") => false,
+        Some(text) if text.eq_ignore_ascii_case("true") => true,
+        Some(_) => return Err(Error::invalid_parameter("All", "It is true or false.")),
+    };
+    match (keys.is_empty(), all) {
+        // As the vendor has it: `All` counts where no key is given.
+        (true, true) => service.untag_instances(caller, &choices, None, &visit.context).await,
+        (true, false) => Err(Error::missing_parameter("TagKey")),
+        (false, _) => service.untag_instances(caller, &choices, Some(&keys), &visit.context).await,
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed<'a> {
+    request_id: &'a str,
+    /// Empty at the end, and a list is never cut here.
+    next_token: &'static str,
+    tag_resources: TagResources,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagResources {
+    tag_resource: Vec<TagResource>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagResource {
+    resource_id: String,
+    resource_type: &'static str,
+    tag_key: String,
+    tag_value: String,
+}
+
+/// Lists the tags of the instances that are named, or of all, as far as they have every tag that is asked for.
+async fn list<'a>(service: &Service, caller: &Caller, parameters: &Parameters, visit: &'a Visit) -> Result<Listed<'a>> {
+    check_type(parameters)?;
+    let choices = choices(parameters)?;
+    let wanted = tags(parameters)?;
+    if choices.is_empty() && wanted.is_empty() {
+        return Err(Error::missing_parameter("ResourceId"));
+    }
+    if given(parameters, "NextToken").is_some() {
+        return Err(Error::invalid_parameter("NextToken", "No list here has a next part."));
+    }
+    let tagged = if choices.is_empty() {
+        let own = service.own_instances(caller, Permission::ListInstanceTags, "", &visit.context).await?;
+        own.into_iter().map(|one| (one.instance, one.tags)).collect()
+    } else {
+        service.instance_tags(caller, &choices, &visit.context).await?
+    };
+    let mut tag_resource = Vec::new();
+    for (instance, tags) in tagged {
+        let has = |(key, value): &(String, Option<String>)| {
+            tags.iter().any(|tag| tag.key == *key && value.as_ref().is_none_or(|value| *value == tag.value))
+        };
+        if wanted.iter().all(has) {
+            tag_resource.extend(tags.into_iter().map(|tag| TagResource {
+                resource_id: instance.cri_id.to_string(),
+                resource_type: "instance",
+                tag_key: tag.key,
+                tag_value: tag.value,
+            }));
+        }
+    }
+    Ok(Listed { request_id: &visit.context.request_id, next_token: "", tag_resources: TagResources { tag_resource } })
+}

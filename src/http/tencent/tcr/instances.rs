@@ -1,0 +1,454 @@
+//! Instances, which Tencent calls registries.
+
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::domain::instance::{Instance, InstanceChange, InstanceId, Specification};
+use crate::domain::name::check_tag;
+use crate::domain::switch::Switch;
+use crate::domain::tag::Tag;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::http::edge::Visit;
+use crate::http::operation::operations;
+use crate::http::tencent::parameters::Parameters;
+use crate::http::tencent::{reply, times};
+use crate::service::{Caller, Contents, InstanceChoice, NameCheck, Permission, RequestedInstance, Service, TaggedInstance};
+
+/// The life of a long-term credential, as Tencent shows it.
+const TOKEN_VALID_HOURS: u64 = 87_600;
+/// How many instances a page has when nothing is said.
+const USUAL_LIMIT: i64 = 20;
+/// The most that a page may have: Tencent says 100, and Terraform asks for 200.
+const LARGEST_LIMIT: i64 = 1000;
+/// What an instance's state is called: there is no other here.
+const RUNNING: &str = "Running";
+
+operations! { "tcr":
+    CreateInstance,
+    DescribeInstances,
+    DescribeInstanceStatus,
+    ModifyInstance,
+    DeleteInstance,
+    CheckInstance,
+    CheckInstanceName,
+    DescribeRegions,
+}
+
+impl Operation {
+    /// Runs the operation for a proved caller.
+    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+        match self {
+            Self::CreateInstance => reply(&create(service, caller, parameters, visit).await?, visit),
+            Self::DescribeInstances => reply(&describe(service, caller, parameters, visit).await?, visit),
+            Self::DescribeInstanceStatus => reply(&describe_status(service, caller, parameters, visit).await?, visit),
+            Self::ModifyInstance => reply(&modify(service, caller, parameters, visit).await?, visit),
+            Self::DeleteInstance => reply(&delete(service, caller, parameters, visit).await?, visit),
+            Self::CheckInstance => reply(&check(service, caller, parameters, visit).await?, visit),
+            Self::CheckInstanceName => reply(&check_name(service, caller, parameters, visit).await?, visit),
+            Self::DescribeRegions => reply(&describe_regions(service, caller, parameters, visit).await?, visit),
+        }
+    }
+}
+
+/// An output of nothing but the request's id.
+#[derive(Serialize)]
+struct Empty {}
+
+/// The numbers of the regions that Tencent publishes; any other is 0.
+const REGIONS: [(&str, u64); 22] = [
+    ("ap-guangzhou", 1),
+    ("ap-shanghai", 4),
+    ("ap-hongkong", 5),
+    ("na-toronto", 6),
+    ("ap-shanghai-fsi", 7),
+    ("ap-beijing", 8),
+    ("ap-singapore", 9),
+    ("ap-shenzhen-fsi", 11),
+    ("na-siliconvalley", 15),
+    ("ap-chengdu", 16),
+    ("eu-frankfurt", 17),
+    ("ap-seoul", 18),
+    ("ap-chongqing", 19),
+    ("ap-mumbai", 21),
+    ("na-ashburn", 22),
+    ("ap-bangkok", 23),
+    ("eu-moscow", 24),
+    ("ap-tokyo", 25),
+    ("ap-nanjing", 33),
+    ("ap-taipei", 39),
+    ("ap-jakarta", 72),
+    ("sa-saopaulo", 74),
+];
+
+fn region_id(region: &str) -> u64 {
+    REGIONS.iter().find(|(name, _)| *name == region).map_or(0, |(_, id)| *id)
+}
+
+/// Returns the region that the call was made in.
+fn region(visit: &Visit) -> &str {
+    visit.region.as_deref().unwrap_or_default()
+}
+
+/// Takes the instance that a call is about. A malformed id can't name one; it is answered as one that isn't there.
+pub(super) fn registry(parameters: &mut Parameters) -> Result<String> {
+    parameters.required_text("RegistryId")
+}
+
+/// Reads the id of the instance that a call is about.
+pub(super) fn choice(registry_id: &str) -> Result<InstanceChoice> {
+    Ok(InstanceChoice::Tcr(registry_id.parse()?))
+}
+
+fn specification(name: &str) -> Result<Specification> {
+    name.parse().map_err(|_| Error::invalid_parameter("RegistryType", "The parameter `RegistryType` is `basic`, `standard` or `premium`."))
+}
+
+/// Refuses to switch on what isn't there: to accept it would say that it was.
+fn refuse_bucket(parameters: &mut Parameters, name: &'static str) -> Result<()> {
+    match parameters.boolean(name)? {
+        Some(true) => Err(Error::unsupported(format!("There is no COS bucket here; leave `{name}` out, or false."))),
+        Some(false) | None => Ok(()),
+    }
+}
+
+/// Takes a `TagSpecification` of an instance.
+fn tags(parameters: &mut Parameters) -> Result<Vec<Tag>> {
+    let Some(mut specification) = parameters.structure("TagSpecification")? else { return Ok(Vec::new()) };
+    match specification.text("ResourceType")?.as_deref() {
+        None | Some("instance" | "") => {}
+        Some(_) => return Err(Error::invalid_parameter("TagSpecification.ResourceType", "It is `instance` here.")),
+    }
+    let mut tags: Vec<Tag> = Vec::new();
+    for mut given in specification.structures("Tags")? {
+        let tag = Tag { key: given.required_text("Key")?, value: given.text("Value")?.unwrap_or_default() };
+        given.finish()?;
+        check_tag("TagSpecification.Tags", &tag.key, &tag.value)?;
+        if tags.iter().any(|known| known.key == tag.key) {
+            return Err(Error::invalid_parameter("TagSpecification.Tags", format!("The key {} comes twice.", tag.key)));
+        }
+        tags.push(tag);
+    }
+    specification.finish()?;
+    Ok(tags)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Created {
+    registry_id: String,
+}
+
+async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Created> {
+    let name = parameters.required_text("RegistryName")?;
+    let registry_type = parameters.required_text("RegistryType")?;
+    let tags = tags(&mut parameters)?;
+    // Nothing is paid for here, so a prepaid instance would be a lie.
+    match parameters.integer("RegistryChargeType")? {
+        None | Some(0) => {}
+        Some(1) => return Err(Error::unsupported("Nothing is charged here; leave `RegistryChargeType` out, or 0.")),
+        Some(_) => return Err(Error::invalid_parameter("RegistryChargeType", "The parameter `RegistryChargeType` is 0 or 1.")),
+    }
+    if let Some(mut prepaid) = parameters.structure("RegistryChargePrepaid")? {
+        prepaid.integer("Period")?;
+        prepaid.integer("RenewFlag")?;
+        prepaid.finish()?;
+    }
+    // There is no bucket whose tags could be kept the same.
+    parameters.boolean("SyncTag")?;
+    refuse_bucket(&mut parameters, "EnableCosMAZ")?;
+    refuse_bucket(&mut parameters, "EnableCosVersioning")?;
+    let deletion_protection = Switch::from(parameters.boolean("DeletionProtection")?.unwrap_or(false));
+    parameters.finish()?;
+    let specification = specification(&registry_type)?;
+    let new = RequestedInstance { name, region: region(visit).to_owned(), specification, deletion_protection, tags };
+    let made = service.request_instance(caller, new, &visit.context).await?;
+    Ok(Created { registry_id: made.id.to_string() })
+}
+
+/// What an instance must be like to be listed: one of the values of each filter.
+struct Filter {
+    name: String,
+    values: Vec<String>,
+}
+
+impl Filter {
+    fn read(mut given: Parameters) -> Result<Self> {
+        let filter = Self { name: given.required_text("Name")?, values: given.texts("Values")? };
+        given.finish()?;
+        match filter.name.as_str() {
+            "RegistryName" | "RegistryId" | "RegistryType" | "RegionName" | "Status" => Ok(filter),
+            name if name.starts_with("tag:") => Ok(filter),
+            _ => Err(Error::invalid_parameter(
+                "Filters",
+                "A filter is `RegistryName`, `RegistryId`, `RegistryType`, `RegionName`, `Status` or `tag:KEY`.",
+            )),
+        }
+    }
+
+    fn takes(&self, TaggedInstance { instance, tags }: &TaggedInstance) -> bool {
+        let is = |actual: &str| self.values.iter().any(|value| value == actual);
+        match self.name.as_str() {
+            "RegistryName" => is(&instance.name),
+            "RegistryId" => is(instance.id.as_str()),
+            "RegistryType" => is(instance.specification.name()),
+            "RegionName" => is(&instance.region),
+            "Status" => is(RUNNING),
+            name => tags.iter().any(|tag| name.strip_prefix("tag:") == Some(&tag.key) && is(&tag.value)),
+        }
+    }
+}
+
+/// Takes `Offset`, which counts items here, and `Limit`.
+fn page(parameters: &mut Parameters) -> Result<(usize, usize)> {
+    let whole = |name, number: i64, range: std::ops::RangeInclusive<i64>| {
+        let fits = usize::try_from(number).ok().filter(|_| range.contains(&number));
+        fits.ok_or_else(|| {
+            Error::invalid_parameter(name, format!("The parameter `{name}` is between {} and {}.", range.start(), range.end()))
+        })
+    };
+    let offset = whole("Offset", parameters.integer("Offset")?.unwrap_or(0), 0..=i64::MAX)?;
+    let limit = whole("Limit", parameters.integer("Limit")?.unwrap_or(USUAL_LIMIT), 1..=LARGEST_LIMIT)?;
+    Ok((offset, limit))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Registries {
+    total_count: usize,
+    registries: Vec<Registry>,
+}
+
+/// An instance in Tencent's words. Of its bucket, its price and its private network there is nothing to say.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Registry {
+    registry_id: String,
+    registry_name: String,
+    registry_type: &'static str,
+    status: &'static str,
+    public_domain: String,
+    created_at: String,
+    region_name: String,
+    region_id: u64,
+    enable_anonymous: bool,
+    token_valid_time: u64,
+    internal_endpoint: &'static str,
+    tag_specification: TagSpecification,
+    expired_at: &'static str,
+    pay_mod: i64,
+    renew_flag: i64,
+    deletion_protection: bool,
+    #[serde(rename = "AIFeature")]
+    ai_feature: bool,
+    #[serde(rename = "EnableCosMAZ")]
+    enable_cos_maz: bool,
+    enable_cos_versioning: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagSpecification {
+    resource_type: &'static str,
+    tags: Vec<KeyAndValue>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyAndValue {
+    key: String,
+    value: String,
+}
+
+impl From<TaggedInstance> for Registry {
+    fn from(TaggedInstance { instance, tags }: TaggedInstance) -> Self {
+        Self {
+            registry_id: instance.id.to_string(),
+            registry_type: instance.specification.name(),
+            status: RUNNING,
+            created_at: times::china(instance.created_at),
+            region_id: region_id(&instance.region),
+            enable_anonymous: true,
+            token_valid_time: TOKEN_VALID_HOURS,
+            internal_endpoint: "",
+            tag_specification: TagSpecification {
+                resource_type: "instance",
+                tags: tags.into_iter().map(|tag| KeyAndValue { key: tag.key, value: tag.value }).collect(),
+            },
+            expired_at: "",
+            pay_mod: 0,
+            renew_flag: 0,
+            deletion_protection: instance.deletion_protection.is_on(),
+            ai_feature: false,
+            enable_cos_maz: false,
+            enable_cos_versioning: false,
+            registry_name: instance.name,
+            public_domain: instance.service,
+            region_name: instance.region,
+        }
+    }
+}
+
+async fn describe(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Registries> {
+    let ids = parameters.texts("Registryids")?;
+    let (offset, limit) = page(&mut parameters)?;
+    let filters = parameters.structures("Filters")?.into_iter().map(Filter::read).collect::<Result<Vec<_>>>()?;
+    let all_regions = parameters.boolean("AllRegion")?.unwrap_or(false);
+    parameters.finish()?;
+    let own = service.own_instances(caller, Permission::ListInstances, region(visit), &visit.context).await?;
+    let is_meant = |one: &TaggedInstance| {
+        let instance = &one.instance;
+        // An id says where its instance is, whatever region the call is made in.
+        let by_place =
+            if ids.is_empty() { all_regions || instance.region == region(visit) } else { ids.iter().any(|id| id == instance.id.as_str()) };
+        by_place && filters.iter().all(|filter| filter.takes(one))
+    };
+    let meant: Vec<TaggedInstance> = own.into_iter().filter(is_meant).collect();
+    Ok(Registries { total_count: meant.len(), registries: meant.into_iter().skip(offset).take(limit).map(Registry::from).collect() })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statuses {
+    registry_status_set: Vec<RegistryStatus>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RegistryStatus {
+    registry_id: String,
+    status: &'static str,
+    conditions: [(); 0],
+}
+
+/// Divergence: an id of no instance of the account's is left out; what the vendor does isn't known.
+async fn describe_status(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Statuses> {
+    let ids = parameters.texts("RegistryIds")?;
+    parameters.finish()?;
+    if ids.is_empty() {
+        return Err(Error::missing_parameter("RegistryIds"));
+    }
+    let mut statuses = Vec::new();
+    for id in ids.iter().filter_map(|id| id.parse::<InstanceId>().ok()) {
+        let choice = InstanceChoice::Tcr(id);
+        match service.described_instance(caller, &choice, Permission::DescribeInstanceStatus, &visit.context).await {
+            Ok(TaggedInstance { instance, .. }) => {
+                statuses.push(RegistryStatus { registry_id: instance.id.to_string(), status: RUNNING, conditions: [] });
+            }
+            Err(error) if error.kind() == &ErrorKind::InstanceNotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Statuses { registry_status_set: statuses })
+}
+
+async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Empty> {
+    let id = registry(&mut parameters)?;
+    let change = InstanceChange {
+        specification: parameters.text("RegistryType")?.as_deref().map(specification).transpose()?,
+        deletion_protection: parameters.boolean("DeletionProtection")?.map(Switch::from),
+    };
+    refuse_bucket(&mut parameters, "EnableCosVersioning")?;
+    parameters.finish()?;
+    service.modify_instance(caller, &choice(&id)?, change, &visit.context).await?;
+    Ok(Empty {})
+}
+
+/// With `DeleteBucket`, at the vendor's door the consent to lose the images, all that is in the instance goes too.
+async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Empty> {
+    let id = registry(&mut parameters)?;
+    let contents = if parameters.boolean("DeleteBucket")?.unwrap_or(false) { Contents::GoToo } else { Contents::MustBeGone };
+    let is_rehearsal = parameters.boolean("DryRun")?.unwrap_or(false);
+    parameters.finish()?;
+    if is_rehearsal {
+        service.check_instance_deletion(caller, &choice(&id)?, contents, &visit.context).await?;
+    } else {
+        service.delete_instance(caller, &choice(&id)?, contents, &visit.context).await?;
+    }
+    Ok(Empty {})
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Validated {
+    is_validated: bool,
+    region_id: u64,
+}
+
+async fn check(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Validated> {
+    let id = registry(&mut parameters)?;
+    parameters.finish()?;
+    let found = match choice(&id) {
+        Ok(choice) => service.described_instance(caller, &choice, Permission::CheckInstance, &visit.context).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(TaggedInstance { instance, .. }) => Ok(Validated { is_validated: true, region_id: region_id(&instance.region) }),
+        Err(error) if error.kind() == &ErrorKind::InstanceNotFound => Ok(Validated { is_validated: false, region_id: 0 }),
+        Err(error) => Err(error),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ValidatedName {
+    is_validated: bool,
+    detail_code: i64,
+}
+
+async fn check_name(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<ValidatedName> {
+    let name = parameters.required_text("RegistryName")?;
+    parameters.finish()?;
+    let check = service.check_instance_name(caller, &name, region(visit), &visit.context).await?;
+    Ok(ValidatedName {
+        is_validated: check == NameCheck::Free,
+        detail_code: match check {
+            NameCheck::Free => 0,
+            NameCheck::Illegal => 1,
+            NameCheck::Reserved => 2,
+            NameCheck::Taken => 3,
+        },
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Regions {
+    total_count: usize,
+    regions: Vec<Region>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Region {
+    alias: String,
+    region_id: u64,
+    region_name: String,
+    status: &'static str,
+    remark: &'static str,
+    created_at: String,
+    updated_at: String,
+    id: u64,
+}
+
+/// Divergence: the regions are those in which the account has instances; they date from the first and the last of them.
+async fn describe_regions(service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Regions> {
+    parameters.finish()?;
+    let own = service.own_instances(caller, Permission::ListRegions, region(visit), &visit.context).await?;
+    let mut regions: Vec<Region> = Vec::new();
+    for Instance { region, created_at, .. } in own.into_iter().map(|one| one.instance) {
+        match regions.iter_mut().find(|known| known.region_name == region) {
+            Some(known) => known.updated_at = times::china(created_at),
+            None => regions.push(Region {
+                alias: region.clone(),
+                region_id: region_id(&region),
+                status: "alluser",
+                remark: "",
+                created_at: times::china(created_at),
+                updated_at: times::china(created_at),
+                id: region_id(&region),
+                region_name: region,
+            }),
+        }
+    }
+    Ok(Regions { total_count: regions.len(), regions })
+}

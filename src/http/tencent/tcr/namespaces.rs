@@ -1,0 +1,277 @@
+//! Namespaces.
+
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::domain::namespace::{NamespaceChange, Severity, Visibility};
+use crate::domain::tag::Tag;
+use crate::domain::{Error, Result};
+use crate::service::{Caller, Contents, InstanceChoice, NamespaceFilter, NewNamespace, Page, Service, TaggedNamespace};
+
+use crate::http::edge::Visit;
+use crate::http::operation::operations;
+use crate::http::tencent::parameters::Parameters;
+use crate::http::tencent::reply;
+
+operations! { "tcr": CreateNamespace, DescribeNamespaces, ModifyNamespace, DeleteNamespace }
+
+impl Operation {
+    /// Runs the operation for a proved caller.
+    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+        match self {
+            Self::CreateNamespace => create(service, caller, parameters, visit).await,
+            Self::DescribeNamespaces => describe(service, caller, parameters, visit).await,
+            Self::ModifyNamespace => modify(service, caller, parameters, visit).await,
+            Self::DeleteNamespace => delete(service, caller, parameters, visit).await,
+        }
+    }
+}
+
+/// The output of an action that says nothing but its request id.
+#[derive(Serialize)]
+pub(super) struct Nothing {}
+
+/// How many of a list come when nothing is said; documented for the neighbours of these actions alone.
+const USUAL_LIMIT: i64 = 20;
+/// How many of a list may be asked for at once. Terraform asks for 200, and takes a shorter page for the last one: so a
+/// limit is honoured or refused, and never made smaller.
+const LARGEST_LIMIT: i64 = 1000;
+
+/// Reads `Offset` and `Limit` of a list whose offset counts pages, of which `first` is the first.
+pub(super) fn page(parameters: &mut Parameters, first: i64) -> Result<Page> {
+    let offset = parameters.integer("Offset")?.unwrap_or(first);
+    let limit = parameters.integer("Limit")?.unwrap_or(USUAL_LIMIT);
+    if !(1..=LARGEST_LIMIT).contains(&limit) {
+        return Err(Error::invalid_parameter("Limit", format!("The parameter `Limit` is 1 to {LARGEST_LIMIT}.")));
+    }
+    if offset < 0 {
+        return Err(Error::invalid_parameter("Offset", "The parameter `Offset` counts pages, and is not negative."));
+    }
+    let items = (offset - first).max(0).saturating_mul(limit);
+    Ok(Page { offset: u32::try_from(items).unwrap_or(u32::MAX), limit: u32::try_from(limit).ok() })
+}
+
+/// Takes the id of the instance that is meant.
+pub(super) fn registry_id(parameters: &mut Parameters) -> Result<String> {
+    parameters.required_text("RegistryId")
+}
+
+/// Returns the instance of an id; a malformed one can't name an instance, and is answered as one that isn't there.
+pub(super) fn instance(registry_id: &str) -> Result<InstanceChoice> {
+    Ok(InstanceChoice::Tcr(registry_id.parse()?))
+}
+
+fn visibility(is_public: bool) -> Visibility {
+    if is_public { Visibility::Public } else { Visibility::Private }
+}
+
+/// What `CreateNamespace` and `ModifyNamespace` both may say.
+struct Said {
+    is_public: Option<bool>,
+    is_auto_scan: Option<bool>,
+    is_prevent_vul: Option<bool>,
+    severity: Option<Severity>,
+    cves: Option<Vec<String>>,
+    tags: Option<Vec<Tag>>,
+}
+
+impl Said {
+    fn take(parameters: &mut Parameters) -> Result<Self> {
+        let severity = parameters.text("Severity")?.map(|text| {
+            text.parse()
+                .map_err(|_| Error::invalid_parameter("Severity", "The parameter `Severity` is `low`, `medium` or `high`, or empty."))
+        });
+        Ok(Self {
+            is_public: parameters.boolean("IsPublic")?,
+            is_auto_scan: parameters.boolean("IsAutoScan")?,
+            is_prevent_vul: parameters.boolean("IsPreventVUL")?,
+            severity: severity.transpose()?,
+            cves: cves(parameters)?,
+            tags: tags(parameters)?,
+        })
+    }
+}
+
+fn cves(parameters: &mut Parameters) -> Result<Option<Vec<String>>> {
+    let Some(items) = parameters.given_structures("CVEWhitelistItems")? else { return Ok(None) };
+    let read = |mut item: Parameters| {
+        let id = item.required_text("CVEID")?;
+        item.finish().map(|()| id)
+    };
+    items.into_iter().map(read).collect::<Result<_>>().map(Some)
+}
+
+fn tags(parameters: &mut Parameters) -> Result<Option<Vec<Tag>>> {
+    let Some(mut specification) = parameters.structure("TagSpecification")? else { return Ok(None) };
+    // The model calls `instance` the default; these tags are the namespace's, whatever is said.
+    if specification.text("ResourceType")?.is_some_and(|sort| !matches!(sort.as_str(), "namespace" | "instance")) {
+        return Err(Error::invalid_parameter("TagSpecification.ResourceType", "A namespace's tags have the ResourceType `namespace`."));
+    }
+    let read = |mut tag: Parameters| {
+        let (key, value) = (tag.required_text("Key")?, tag.text("Value")?.unwrap_or_default());
+        tag.finish().map(|()| Tag { key, value })
+    };
+    let tags = specification.structures("Tags")?.into_iter().map(read).collect::<Result<_>>()?;
+    specification.finish()?;
+    Ok(Some(tags))
+}
+
+async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
+    let name = parameters.required_text("NamespaceName")?;
+    let said = Said::take(&mut parameters)?;
+    let is_public = said.is_public.ok_or_else(|| Error::missing_parameter("IsPublic"))?;
+    parameters.finish()?;
+    let new = NewNamespace {
+        visibility: visibility(is_public),
+        default_visibility: visibility(is_public),
+        auto_scan: said.is_auto_scan.unwrap_or_default().into(),
+        prevent_vulnerable: said.is_prevent_vul.unwrap_or_default().into(),
+        severity: said.severity.unwrap_or(Severity::Unset),
+        allowed_cves: said.cves.unwrap_or_default(),
+        tags: said.tags.unwrap_or_default(),
+        ..NewNamespace::named(name)
+    };
+    service.create_namespace(caller, &instance(&registry_id)?, new, &visit.context).await?;
+    reply(&Nothing {}, visit)
+}
+
+async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
+    let name = parameters.required_text("NamespaceName")?;
+    let said = Said::take(&mut parameters)?;
+    parameters.finish()?;
+    let change = NamespaceChange {
+        visibility: said.is_public.map(visibility),
+        // What a push makes in a private namespace is private, too.
+        default_visibility: said.is_public.map(visibility),
+        auto_scan: said.is_auto_scan.map(Into::into),
+        prevent_vulnerable: said.is_prevent_vul.map(Into::into),
+        severity: said.severity,
+        allowed_cves: said.cves,
+        ..NamespaceChange::default()
+    };
+    let instance = instance(&registry_id)?;
+    service.modify_namespace(caller, &instance, &name, &change, said.tags.as_deref(), &visit.context).await?;
+    reply(&Nothing {}, visit)
+}
+
+async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
+    let name = parameters.required_text("NamespaceName")?;
+    parameters.finish()?;
+    service.delete_namespace(caller, &instance(&registry_id)?, &name, Contents::MustBeGone, &visit.context).await?;
+    reply(&Nothing {}, visit)
+}
+
+async fn describe(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
+    let name = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
+    let page = page(&mut parameters, 0)?;
+    let page = if parameters.boolean("All")?.unwrap_or_default() { Page::ALL } else { page };
+    let filters = parameters.structures("Filters")?;
+    let tags = filters.into_iter().map(tag_filter).collect::<Result<_>>()?;
+    let with_kms = parameters.boolean("KmsSignPolicy")?.unwrap_or_default();
+    parameters.finish()?;
+    let filter = NamespaceFilter { name, tags };
+    // Asked for all the same: whoever may not list hears that, and not that there are none.
+    let listed = service.namespaces(caller, &instance(&registry_id)?, &filter, page, &visit.context).await?;
+    let output = match with_kms {
+        // Nothing is signed by a key management service here.
+        true => Namespaces { namespace_list: Vec::new(), total_count: 0 },
+        false => Namespaces { namespace_list: listed.items.iter().map(NamespaceInfo::of).collect(), total_count: listed.total },
+    };
+    reply(&output, visit)
+}
+
+/// Reads a filter: `Tags`, whose values are written `KEY:VALUE`.
+fn tag_filter(mut filter: Parameters) -> Result<Vec<Tag>> {
+    let name = filter.required_text("Name")?;
+    let values = filter.texts("Values")?;
+    filter.finish()?;
+    if name != "Tags" {
+        return Err(Error::invalid_parameter("Filters.Name", "The only filter is `Tags`."));
+    }
+    let read = |value: String| {
+        let (key, value) =
+            value.split_once(':').ok_or_else(|| Error::invalid_parameter("Filters.Values", "A tag is written `tagKey:tagVal`."))?;
+        Ok(Tag { key: key.to_owned(), value: value.to_owned() })
+    };
+    values.into_iter().map(read).collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Namespaces<'a> {
+    namespace_list: Vec<NamespaceInfo<'a>>,
+    total_count: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NamespaceInfo<'a> {
+    name: &'a str,
+    /// `2024-12-10T14:04:56Z`
+    creation_time: String,
+    public: bool,
+    namespace_id: i64,
+    tag_specification: TagSpecification<'a>,
+    metadata: [KeyValue; 2],
+    #[serde(rename = "CVEWhitelistItems")]
+    cve_whitelist_items: Vec<CveItem<'a>>,
+    auto_scan: bool,
+    #[serde(rename = "PreventVUL")]
+    prevent_vul: bool,
+    severity: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagSpecification<'a> {
+    resource_type: &'static str,
+    tags: Vec<TagInfo<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagInfo<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
+/// Both are texts.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyValue {
+    key: &'static str,
+    value: &'static str,
+}
+
+#[derive(Serialize)]
+struct CveItem<'a> {
+    #[serde(rename = "CVEID")]
+    id: &'a str,
+}
+
+impl<'a> NamespaceInfo<'a> {
+    fn of(one: &'a TaggedNamespace) -> Self {
+        let TaggedNamespace { namespace, tags } = one;
+        let text = |on: bool| if on { "true" } else { "false" };
+        let (auto_scan, prevent_vul) = (namespace.auto_scan.is_on(), namespace.prevent_vulnerable.is_on());
+        Self {
+            name: &namespace.name,
+            creation_time: namespace.created_at.rfc3339(),
+            public: namespace.visibility == Visibility::Public,
+            namespace_id: namespace.number,
+            tag_specification: TagSpecification {
+                resource_type: "namespace",
+                tags: tags.iter().map(|tag| TagInfo { key: &tag.key, value: &tag.value }).collect(),
+            },
+            metadata: [KeyValue { key: "auto_scan", value: text(auto_scan) }, KeyValue { key: "prevent_vul", value: text(prevent_vul) }],
+            cve_whitelist_items: namespace.allowed_cves.iter().map(|id| CveItem { id }).collect(),
+            auto_scan,
+            prevent_vul,
+            severity: namespace.severity.name(),
+        }
+    }
+}

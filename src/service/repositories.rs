@@ -1,0 +1,239 @@
+//! Repositories as records: made by API or imported, they say to what may be pushed and what is public.
+//!
+//! A record never makes or takes anything in a registry: what a registry has is asked of it, not of these.
+
+use serde_json::json;
+
+use super::{Caller, InstanceChoice, RequestContext, Service};
+use crate::domain::instance::Instance;
+use crate::domain::namespace::{Namespace, Visibility};
+use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
+use crate::domain::switch::Switch;
+use crate::domain::{Error, Result, name};
+use crate::policy::{Permission, Resource};
+use crate::store::namespace::Contents;
+use crate::store::page::{Listed, Page};
+use crate::store::repository::{self as stored, RepositoryFilter};
+
+/// What a repository is made of.
+#[derive(Clone, Debug)]
+pub struct NewRepository {
+    /// The name of its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Who may pull from it without logging in; what its namespace says when it isn't said.
+    pub visibility: Option<Visibility>,
+    /// A short description.
+    pub summary: String,
+    /// A long description.
+    pub detail: String,
+    /// Whether its tags are said to be immutable; what its namespace says when it isn't said.
+    pub tag_immutability: Option<Switch>,
+}
+
+/// Which repository of an instance is meant.
+#[derive(Clone, Debug)]
+pub enum RepositoryChoice {
+    /// The one of this namespace and name.
+    Named {
+        /// The namespace's name.
+        namespace: String,
+        /// Its own name.
+        name: String,
+    },
+    /// The one with this id.
+    WithId(RepositoryId),
+}
+
+impl RepositoryChoice {
+    fn path(&self) -> Option<String> {
+        match self {
+            Self::Named { namespace, name } => Some(format!("{namespace}/{name}")),
+            Self::WithId(_) => None,
+        }
+    }
+}
+
+impl Service {
+    /// Records a repository in a namespace that is recorded.
+    pub async fn create_repository(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        new: NewRepository,
+        context: &RequestContext,
+    ) -> Result<Repository> {
+        name::check_repository("RepoName", &new.name)?;
+        name::check_description("Summary", &new.summary)?;
+        name::check_detail("Detail", &new.detail)?;
+        let instance = self.own_instance(caller, choice).await?;
+        let path = format!("{}/{}", new.namespace, new.name);
+        self.authorize_repository(caller, &instance, Some(&path), Permission::CreateRepository, context).await?;
+        let namespace = self.stored_namespace(&instance, &new.namespace).await?;
+        refuse_in_public(&namespace, new.visibility)?;
+        let now = self.now();
+        let repository = Repository {
+            id: RepositoryId::random(&*self.random),
+            instance: instance.id.clone(),
+            namespace: namespace.id.clone(),
+            namespace_name: namespace.name.clone(),
+            name: new.name,
+            visibility: new.visibility.unwrap_or(namespace.default_visibility),
+            summary: new.summary,
+            detail: new.detail,
+            tag_immutability: new.tag_immutability.unwrap_or(namespace.default_tag_immutability),
+            created_at: now,
+            modified_at: now,
+        };
+        let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
+        let line = self.line("repository.create", caller, context).instance(&instance).detail(detail);
+        let most = self.settings.quotas.repositories.of(instance.specification);
+        self.change(stored::insert(&namespace, &repository, most), line).await?;
+        Ok(repository)
+    }
+
+    /// Lists the repositories of an instance that are recorded; each is as visible as its namespace makes it.
+    pub async fn repositories(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        filter: RepositoryFilter<'_>,
+        page: Page,
+        context: &RequestContext,
+    ) -> Result<Listed<Repository>> {
+        let instance = self.own_instance(caller, choice).await?;
+        let path = filter.namespace.zip(filter.name).map(|(namespace, name)| format!("{namespace}/{name}"));
+        let resource = match (&path, filter.namespace) {
+            (Some(path), _) => Resource::Repository { instance: (&*instance).into(), path },
+            (None, Some(name)) => Resource::Namespace { instance: (&*instance).into(), name },
+            (None, None) => Resource::Instance((&*instance).into()),
+        };
+        self.authorize(caller, Permission::ListRepositories, resource, context).await?;
+        let mut listed = stored::list(&self.store, &instance.id, filter, page).await?;
+        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        for repository in &mut listed.items {
+            if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
+                repository.visibility = Visibility::Public;
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Returns the repository that is meant, as visible as its namespace makes it.
+    pub async fn repository(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        which: &RepositoryChoice,
+        context: &RequestContext,
+    ) -> Result<Repository> {
+        let (instance, mut repository) = self.permitted_repository(caller, choice, which, Permission::DescribeRepository, context).await?;
+        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
+            repository.visibility = Visibility::Public;
+        }
+        Ok(repository)
+    }
+
+    /// Changes a repository.
+    pub async fn modify_repository(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        which: &RepositoryChoice,
+        change: &RepositoryChange,
+        context: &RequestContext,
+    ) -> Result<()> {
+        name::check_description("Summary", change.summary.as_deref().unwrap_or_default())?;
+        name::check_detail("Detail", change.detail.as_deref().unwrap_or_default())?;
+        let (instance, repository) = self.permitted_repository(caller, choice, which, Permission::ModifyRepository, context).await?;
+        if change.visibility.is_some() {
+            refuse_in_public(&self.stored_namespace(&instance, &repository.namespace_name).await?, change.visibility)?;
+        }
+        let detail = json!({ "repository": path_of(&repository), "visibility": change.visibility.map(Visibility::name) });
+        let line = self.line("repository.modify", caller, context).instance(&instance).detail(detail);
+        self.change(stored::update(&repository, change, self.now()), line).await
+    }
+
+    /// Forgets a repository, and with [`Contents::MustBeGone`] only if its registry has no image of it.
+    ///
+    /// What the registry has of it stays there.
+    pub async fn delete_repository(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        which: &RepositoryChoice,
+        contents: Contents,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let (instance, repository) = self.permitted_repository(caller, choice, which, Permission::DeleteRepository, context).await?;
+        if contents == Contents::MustBeGone {
+            refuse_unless_empty(&repository)?;
+        }
+        let detail = json!({ "repository": path_of(&repository) });
+        let line = self.line("repository.delete", caller, context).instance(&instance).detail(detail);
+        self.change(stored::delete(&repository), line).await
+    }
+
+    /// Returns the repository that is meant and its instance, if the caller may do this to it.
+    async fn permitted_repository(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        which: &RepositoryChoice,
+        permission: Permission,
+        context: &RequestContext,
+    ) -> Result<(std::sync::Arc<Instance>, Repository)> {
+        let instance = self.own_instance(caller, choice).await?;
+        let found = match which {
+            RepositoryChoice::Named { namespace, name } => stored::find(&self.store, &instance.id, namespace, name).await?,
+            RepositoryChoice::WithId(id) => stored::find_by_id(&self.store, &instance.id, id).await?,
+        };
+        let path = which.path().or_else(|| found.as_ref().map(path_of));
+        self.authorize_repository(caller, &instance, path.as_deref(), permission, context).await?;
+        match (found, which) {
+            (Some(repository), _) => Ok((instance, repository)),
+            (None, RepositoryChoice::Named { namespace, name }) => Err(Error::not_found("repository", format!("{namespace}/{name}"))),
+            (None, RepositoryChoice::WithId(id)) => Err(Error::not_found("repository", id)),
+        }
+    }
+
+    /// Fails unless the caller may do this to a repository; without a path, which is of an id that there isn't, to all:
+    /// only who may see every repository hears that there is none of an id.
+    async fn authorize_repository(
+        &self,
+        caller: &Caller,
+        instance: &Instance,
+        path: Option<&str>,
+        permission: Permission,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let resource = match path {
+            Some(path) => Resource::Repository { instance: instance.into(), path },
+            None => Resource::Instance(instance.into()),
+        };
+        self.authorize(caller, permission, resource, context).await
+    }
+}
+
+fn path_of(repository: &Repository) -> String {
+    format!("{}/{}", repository.namespace_name, repository.name)
+}
+
+/// Refuses to call a repository private that anyone can pull from.
+fn refuse_in_public(namespace: &Namespace, visibility: Option<Visibility>) -> Result<()> {
+    if namespace.visibility == Visibility::Public && visibility == Some(Visibility::Private) {
+        let why = format!("The namespace {} is public, and so is all that is in it; make the namespace private first.", namespace.name);
+        return Err(Error::precondition_failed("repository", why));
+    }
+    Ok(())
+}
+
+/// Refuses to forget a repository that may have images. Only its registry knows, and here none is asked.
+fn refuse_unless_empty(repository: &Repository) -> Result<()> {
+    Err(Error::unsupported(format!(
+        "Whether {} has images is not known here; to forget it whatever it has, delete it by force.",
+        path_of(repository)
+    )))
+}

@@ -1,0 +1,107 @@
+//! Rotation: new keys are known before they are used, and old ones stay good.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use transire::domain::instance::Algorithm;
+use transire::domain::secret::Secret;
+use transire::service::{Caller, KeyInfo, KeyKind, KeyState};
+
+use crate::harness::{App, SERVICE, context};
+
+const ES256: KeyKind = KeyKind::Signing(Algorithm::Es256);
+
+impl App {
+    async fn keys(&self, kind: KeyKind) -> Vec<KeyInfo> {
+        let mut keys = self.service.keys(&Caller::operator()).await.unwrap();
+        keys.retain(|key| key.kind == kind);
+        keys
+    }
+
+    async fn states(&self, kind: KeyKind) -> Vec<KeyState> {
+        self.keys(kind).await.into_iter().map(|key| key.state).collect()
+    }
+
+    async fn rotate(&self, kind: KeyKind) -> String {
+        self.service.rotate_key(&Caller::operator(), kind, &context()).await.unwrap()
+    }
+
+    /// Lets time pass, and the service notice it.
+    async fn later(&self, time: Duration) {
+        self.wait(time);
+        self.service.catch_up().await.unwrap();
+    }
+
+    /// Returns the id of the key that signs a token now.
+    async fn kid(&self, credential: &(String, Secret)) -> String {
+        let answer = self.registry(Some((&credential.0, credential.1.expose())), &format!("service={SERVICE}")).await;
+        let token = answer.json()["token"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned();
+        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
+    }
+
+    fn published(&self) -> Vec<String> {
+        let jwks: Value = serde_json::from_str(&self.service.jwks()).unwrap();
+        jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_new_signing_key_is_published_before_it_signs_and_the_old_one_after() {
+    let app = App::new().await;
+    let credential = app.temporary().await;
+    let first = app.kid(&credential).await;
+    app.later(Duration::from_hours(1)).await;
+    let credential = app.temporary().await;
+    let id = app.rotate(ES256).await;
+    assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::InUse]);
+    assert_eq!(app.keys(ES256).await[0].id, id);
+    app.later(Duration::from_secs(29)).await;
+    assert_eq!(app.kid(&credential).await, first, "a replica may not know the new one yet");
+    assert_eq!(app.published().len(), 2);
+    app.later(Duration::from_secs(1)).await;
+    let second = app.kid(&credential).await;
+    assert_ne!(second, first);
+    assert_eq!(app.states(ES256).await, [KeyState::InUse, KeyState::Old]);
+    assert_eq!(app.published(), [second, first]);
+}
+
+#[tokio::test]
+async fn what_an_old_sealing_key_sealed_still_opens() {
+    let app = App::new().await;
+    app.later(Duration::from_hours(1)).await;
+    let before = app.temporary().await;
+    app.rotate(KeyKind::Sealing).await;
+    app.later(Duration::from_secs(31)).await;
+    assert_eq!(app.states(KeyKind::Sealing).await, [KeyState::InUse, KeyState::Old]);
+    let after = app.temporary().await;
+    // The id of the sealing key stands at the beginning of what it sealed, after the version.
+    let key_id = |secret: &Secret| secret.expose()[5..12].to_owned();
+    assert_ne!(key_id(&before.1), key_id(&after.1));
+    for credential in [before, after] {
+        app.kid(&credential).await;
+    }
+}
+
+#[tokio::test]
+async fn two_rotations_in_a_moment_leave_the_newest_in_use() {
+    let app = App::new().await;
+    app.later(Duration::from_hours(1)).await;
+    for _ in 0..2 {
+        app.rotate(ES256).await;
+        app.wait(Duration::from_secs(1));
+    }
+    assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::Next, KeyState::InUse]);
+    app.later(Duration::from_secs(28)).await;
+    assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::InUse, KeyState::Old]);
+    app.later(Duration::from_secs(1)).await;
+    assert_eq!(app.states(ES256).await, [KeyState::InUse, KeyState::Old, KeyState::Old]);
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_for_an_algorithm_that_is_used() {
+    let app = App::new().await;
+    assert!(app.service.rotate_key(&Caller::operator(), KeyKind::Signing(Algorithm::Rs256), &context()).await.is_err());
+}
