@@ -6,6 +6,7 @@ use super::Context;
 use crate::domain::Result;
 use crate::domain::credential::{CredentialId, CredentialState};
 use crate::domain::instance::AnyInstanceId;
+use crate::domain::principal::PrincipalName;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -21,6 +22,15 @@ pub(super) enum Command {
     Enable(One),
     /// Stop a credential for ever.
     Delete(One),
+    /// Take a fixed password back: the one that its owner set with ResetLoginPassword, and may set again.
+    DeletePassword {
+        /// The instance's tcr- or cri- id.
+        #[arg(long)]
+        instance: AnyInstanceId,
+        /// Whose: ACCOUNT:root or ACCOUNT:user/NAME.
+        #[arg(long)]
+        principal: PrincipalName,
+    },
 }
 
 #[derive(Args)]
@@ -56,6 +66,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Delete(one) => {
             service.delete_credential(operator, &one.instance.into(), &one.id, &context.request).await?;
             return context.output.one(vec![("id", one.id.as_str().into()), ("state", "deleted".into())]);
+        }
+        Command::DeletePassword { instance, principal } => {
+            service.delete_fixed_password(operator, &instance.into(), &principal, &context.request).await?;
+            return context.output.one(vec![("principal", principal.to_string().into()), ("state", "deleted".into())]);
         }
         Command::Disable(one) => (one, CredentialState::Disabled),
         Command::Enable(one) => (one, CredentialState::Active),

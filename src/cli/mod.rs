@@ -109,7 +109,7 @@ enum Command {
     /// The addresses that may log in to an instance.
     #[command(subcommand)]
     AllowList(allow_list::Command),
-    /// Long-term credentials.
+    /// Long-term credentials, and fixed passwords.
     #[command(subcommand)]
     Credential(credential::Command),
     /// The keys that sign tokens and seal credentials.

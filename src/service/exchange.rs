@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit::Line;
-use super::rights::explain_account;
+use super::rights::{account_action, explain_account};
 use super::{Caller, RequestContext, Service};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
@@ -14,7 +14,7 @@ use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
 use crate::domain::scope::{Action, ResourceType, Scope};
 use crate::domain::secret::Secret;
-use crate::domain::service_account::AccountAction;
+use crate::domain::service_account::ServiceAccount;
 use crate::policy::{Outcome, Permission, Request, Resource};
 use crate::token::{Access, Claims, Grant};
 
@@ -115,10 +115,10 @@ impl Service {
                 let request = self.request_for(*action, scope, instance, context);
                 let why = if !everything(&scope.resource_type, &scope.name).contains(action) {
                     "nobody can do that to such a thing".to_owned()
-                } else if self.judge(caller, instance, scope, *action, &request).await? == Outcome::Allowed {
-                    "policies allow it, but the repository isn't recorded, and a push there makes none".to_owned()
+                } else if self.decide_exchange(caller, instance, &request).await? == Outcome::Allowed {
+                    "it is allowed, but the repository isn't recorded, and a push there makes none".to_owned()
                 } else if let Some(account) = caller.service_account() {
-                    explain_account(account, permission(*action, scope), &scope.name).reason
+                    explain_account(account, request.permission, &scope.name).reason
                 } else {
                     self.why(caller, &request).await?
                 };
@@ -157,12 +157,21 @@ impl Service {
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
             let request = self.request_for(action, asked, instance, context);
-            let decided = self.judge(caller, instance, asked, action, &request).await?;
+            let decided = self.decide_exchange(caller, instance, &request).await?;
             if self.grants(instance, &request, decided).await? {
                 actions.insert(action);
             }
         }
         Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
+    }
+
+    /// Decides for a registry client: a service account by its own permissions, everybody else by policies.
+    async fn decide_exchange(&self, caller: &Caller, instance: &Instance, request: &Request<'_>) -> Result<Outcome> {
+        match (caller.service_account(), &request.resource) {
+            (Some(account), Resource::Repository { path, .. }) => Ok(decide_account(account, request.permission, path)),
+            (None, _) if caller.is_of(instance.account) => self.decide(caller, request).await,
+            _ => Ok(Outcome::DeniedImplicitly),
+        }
     }
 
     /// Tells whether an action is granted, of which policies decided this: what is public is everyone's unless a policy
@@ -173,16 +182,6 @@ impl Service {
             (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. }) => self.is_public(instance, path).await,
             (decided, ..) => Ok(decided == Outcome::Allowed),
         }
-    }
-
-    /// Judges what `caller` may do: a service account by its own permissions, everybody else by policies.
-    async fn judge(&self, caller: &Caller, instance: &Instance, asked: &Scope, action: Action, request: &Request<'_>) -> Result<Outcome> {
-        if let Some(account) = caller.service_account() {
-            let needed = account_action(action).filter(|_| asked.resource_type == ResourceType::Repository);
-            let may = needed.is_some_and(|needed| account.may(needed, &asked.name));
-            return Ok(if may { Outcome::Allowed } else { Outcome::DeniedImplicitly });
-        }
-        if caller.is_of(instance.account) { self.decide(caller, request).await } else { Ok(Outcome::DeniedImplicitly) }
     }
 
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
@@ -219,12 +218,11 @@ fn permission(action: Action, asked: &Scope) -> Permission {
     }
 }
 
-/// Returns what a service account needs for an action on a repository; for some, nothing that it can be given suffices.
-fn account_action(action: Action) -> Option<AccountAction> {
-    match action {
-        Action::Pull => Some(AccountAction::Pull),
-        Action::Push => Some(AccountAction::Push),
-        Action::Delete | Action::All => None,
+/// Decides by the permissions of a service account, which allow and never deny.
+fn decide_account(account: &ServiceAccount, permission: Permission, path: &str) -> Outcome {
+    match account_action(permission) {
+        Some(needed) if account.may(needed, path) => Outcome::Allowed,
+        _ => Outcome::DeniedImplicitly,
     }
 }
 

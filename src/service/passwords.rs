@@ -12,6 +12,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
+use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
@@ -20,7 +21,7 @@ use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::PasswordHash;
 use crate::domain::instance::Instance;
 use crate::domain::password::{check_fixed, has_own_prefix, may_be_chosen};
-use crate::domain::principal::Principal;
+use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{AccountSecret, ServiceAccount};
 use crate::domain::{Error, ErrorKind, Result};
@@ -132,6 +133,28 @@ impl Service {
         let hash = self.passwords.hash(chosen, &*self.random).await?;
         let line = self.line("fixed-password.set", caller, context).instance(&instance);
         self.change(store::fixed_password::set(&instance.id, signer.principal, &hash, self.now()), line).await
+    }
+
+    /// Takes a principal's fixed password at an instance back; the principal may set another.
+    pub async fn delete_fixed_password(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        principal: &PrincipalName,
+        context: &RequestContext,
+    ) -> Result<()> {
+        caller.require_operator()?;
+        let instance = self.own_instance(caller, choice).await?;
+        let named = match principal {
+            PrincipalName::Root(account) => Principal::Root(*account),
+            PrincipalName::User(account, name) => Principal::User(*account, self.named_user(*account, name).await?.id),
+            PrincipalName::Role(..) | PrincipalName::ServiceAccount(..) => {
+                return Err(Error::unsupported("Only an account's root and users have fixed passwords."));
+            }
+        };
+        let detail = json!({ "deleted": principal.to_string() });
+        let line = self.line("fixed-password.delete", caller, context).instance(&instance).detail(detail);
+        self.change(store::fixed_password::delete(&instance.id, &named, self.now()), line).await
     }
 
     /// Returns the service account of this name, if this is its password and it may log in.

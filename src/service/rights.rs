@@ -205,11 +205,6 @@ impl Service {
     }
 }
 
-/// Lays tags out as conditions ask for them.
-pub(super) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
-    tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()
-}
-
 impl Service {
     /// Says why a service account may or may not do something on an instance or a repository in it.
     async fn explain_service_account(
@@ -238,13 +233,20 @@ impl Service {
     }
 }
 
+/// Returns what a service account needs for a permission; for most, nothing that it can be given suffices.
+pub(super) fn account_action(permission: Permission) -> Option<AccountAction> {
+    match permission {
+        Permission::Pull => Some(AccountAction::Pull),
+        Permission::Push => Some(AccountAction::Push),
+        _ => None,
+    }
+}
+
 /// Says why the permissions of a service account that may log in allow something, or don't.
 pub(super) fn explain_account(account: &ServiceAccount, permission: Permission, path: &str) -> Explained {
     let denied = |reason: String| Explained { allowed: false, reason };
-    let needed = match permission {
-        Permission::Pull => AccountAction::Pull,
-        Permission::Push => AccountAction::Push,
-        _ => return denied("a service account may pull and push, and nothing else".to_owned()),
+    let Some(needed) = account_action(permission) else {
+        return denied("a service account may pull and push, and nothing else".to_owned());
     };
     let Some((namespace, _)) = path.split_once('/') else {
         return denied("a service account's permissions are for repositories in namespaces, such as team/app".to_owned());
@@ -257,6 +259,11 @@ pub(super) fn explain_account(account: &ServiceAccount, permission: Permission, 
     } else {
         denied(format!("it has no permissions in namespace {namespace}"))
     }
+}
+
+/// Lays tags out as conditions ask for them.
+pub(super) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
+    tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()
 }
 
 /// A decision, and why.

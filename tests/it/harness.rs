@@ -129,9 +129,9 @@ impl App {
         let random = Arc::new(SeededRandom(AtomicU64::new(1)));
         let mut options = Options {
             service: service::Settings {
+                quotas: service::Quotas::default(),
                 public_url: format!("http://{HOST}"),
                 base_domain: None,
-                quotas: service::Quotas::default(),
                 audit: AuditMode::BestEffort,
                 audit_days: 90,
                 audit_queue: 1000,

@@ -1,9 +1,10 @@
 //! Fixed passwords: Alibaba's ResetLoginPassword, and the log-in with one.
 
 use serde_json::{Value, json};
+use transire::domain::ErrorKind;
 use transire::domain::identity::UserState;
 use transire::domain::secret::Secret;
-use transire::service::Caller;
+use transire::service::{Caller, InstanceChoice};
 
 use crate::harness::{ACCOUNT, Answer, App, SERVICE, context};
 use crate::rights::{account, app_of_user, cam, granted, ram};
@@ -100,6 +101,26 @@ async fn a_changed_password_ends_the_old_one_and_a_disabled_user_has_none() {
     // Another user of that name has another password.
     app.service.create_user(&operator, account(), "ci", &context()).await.unwrap();
     assert!(!works(new).await);
+}
+
+#[tokio::test]
+async fn the_operator_takes_a_password_back_and_its_owner_sets_another() {
+    let app = app_of_user(&[may_set()]).await;
+    let operator = Caller::operator();
+    let choice = InstanceChoice::Tcr(app.instance.id.clone());
+    let delete = async |principal: &str| {
+        let principal = format!("{ACCOUNT}:{principal}").parse().unwrap();
+        app.service.delete_fixed_password(&operator, &choice, &principal, &context()).await
+    };
+    app.reset_login_password(PASSWORD).await;
+    assert_eq!(app.status("ci@acme", PASSWORD).await, 200);
+    delete("user/ci").await.unwrap();
+    assert_eq!(app.status("ci@acme", PASSWORD).await, 401);
+    assert!(matches!(delete("user/ci").await.unwrap_err().kind(), ErrorKind::NotFound { .. }));
+    assert!(matches!(delete("root").await.unwrap_err().kind(), ErrorKind::NotFound { .. }));
+    assert_eq!(delete("role/builder").await.unwrap_err().kind(), &ErrorKind::Unsupported);
+    app.reset_login_password(PASSWORD).await;
+    assert_eq!(app.status("ci@acme", PASSWORD).await, 200);
 }
 
 #[tokio::test]
