@@ -13,6 +13,7 @@ mod oidc_provider;
 mod output;
 mod policy;
 mod registry_config;
+mod repository;
 mod revoke;
 mod role;
 mod user;
@@ -95,6 +96,9 @@ enum Command {
     /// Instances: the registries to log in to.
     #[command(subcommand)]
     Instance(instance::Command),
+    /// Repositories, as far as they are recorded.
+    #[command(subcommand)]
+    Repository(repository::Command),
     /// Long-term credentials.
     #[command(subcommand)]
     Credential(credential::Command),
@@ -197,6 +201,7 @@ impl Cli {
             Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
+            Command::Repository(command) => repository::run(&context, command).await,
             Command::Credential(command) => credential::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::RegistryConfig(command) => registry_config::run(&context, command).await,

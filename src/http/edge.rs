@@ -130,7 +130,12 @@ fn kind_name(kind: &ErrorKind) -> String {
 fn is_ours(kind: &ErrorKind) -> bool {
     matches!(
         kind,
-        ErrorKind::Internal | ErrorKind::Misconfigured | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Overloaded
+        ErrorKind::Internal
+            | ErrorKind::Misconfigured
+            | ErrorKind::StoreUnavailable
+            | ErrorKind::RegistryUnavailable
+            | ErrorKind::AuditUnavailable
+            | ErrorKind::Overloaded
     )
 }
 

@@ -4,8 +4,9 @@ use crate::domain::Error;
 
 /// Defines the operations of one area of a product, such as `operations! { "tcr": CreateInstanceToken }`.
 macro_rules! operations {
-    ($product:literal: $($name:ident),+ $(,)?) => {
+    ($(#[$attribute:meta])* $product:literal: $($name:ident),+ $(,)?) => {
         /// What can be called.
+        $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(in super::super) enum Operation {
             $($name),+

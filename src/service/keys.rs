@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicU64;
 use arc_swap::ArcSwap;
 
 use super::audit::Audit;
+use super::catalog::Imports;
 use super::directory::Directory;
+use super::images::{Walks, registries};
 use super::limits::{ActionLimits, AddressLimits};
 use super::oidc::Issuers;
 use super::replay::Replays;
@@ -56,6 +58,9 @@ impl Service {
             revocations: Revocations::load(&store).await?,
             remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
             issuers: Issuers::default(),
+            registries: Arc::new(remote::Client::new(registries(&settings.outgoing))),
+            walks: Walks::default(),
+            imports: Imports::default(),
             directory: Directory::new(position),
             keyring: ArcSwap::from_pointee(keyring),
             keyring_read_at: AtomicU64::new(0),

@@ -9,10 +9,12 @@
 mod access;
 mod accounts;
 mod audit;
+mod catalog;
 mod credentials;
 mod directory;
 mod exchange;
 mod identities;
+mod images;
 mod instances;
 mod keys;
 mod limits;
@@ -34,9 +36,11 @@ use arc_swap::ArcSwap;
 
 pub use self::access::{Caller, LogIn};
 pub use self::audit::AuditMode;
+pub use self::catalog::Imported;
 pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
+pub use self::images::{ImageFilter, RepositoryChoice, TagFilter};
 pub use self::instances::NewInstance;
 pub use self::keys::is_set_up;
 pub use self::oidc::NewOidcProvider;
@@ -52,6 +56,7 @@ pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
+pub use crate::store::page::{Listed, Page};
 pub use crate::store::policy::PolicyKind;
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
 pub use crate::token::WebIdentity;
@@ -132,6 +137,10 @@ pub struct Service {
     audit: audit::Audit,
     remote: Arc<remote::Client>,
     issuers: oidc::Issuers,
+    /// For registries, which the operator's settings alone name.
+    registries: Arc<remote::Client>,
+    walks: images::Walks,
+    imports: catalog::Imports,
 }
 
 impl Service {
@@ -248,6 +257,8 @@ impl Service {
             self.action_limits.forget(housekeeping_at);
             self.address_limits.forget(housekeeping_at);
             self.replays.forget(housekeeping_at);
+            self.walks.forget(housekeeping_at);
+            self.imports.forget(housekeeping_at);
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
             }

@@ -8,6 +8,7 @@ mod docs;
 mod errors;
 mod guarantees;
 mod harness;
+mod images;
 mod issuer;
 mod layers;
 mod oidc;

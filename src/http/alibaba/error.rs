@@ -134,6 +134,8 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
             ..of(StatusCode::NOT_FOUND, "INSTANCE_NOT_EXIST", "")
         },
         ErrorKind::NotFound { noun: "role" } => of(StatusCode::NOT_FOUND, "EntityNotExist.Role", "The specified Role not exists."),
+        // Terraform's provider takes exactly this code for "gone".
+        ErrorKind::NotFound { noun: "repository" } => ours(StatusCode::NOT_FOUND, "REPO_NOT_EXIST"),
         ErrorKind::NotFound { noun } => Answer {
             code: Cow::Owned(format!("{}_NOT_EXIST", noun.to_ascii_uppercase().replace(' ', "_"))),
             ..ours(StatusCode::NOT_FOUND, "")
@@ -144,6 +146,8 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
         ErrorKind::QuotaExceeded { .. } => ours(bad, "QuotaExceeded"),
         ErrorKind::PreconditionFailed { .. } => ours(bad, "PreconditionFailed"),
         ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
+        // Divergence: the documented text would keep from the operator's users what only the operator can mend.
+        ErrorKind::RegistryUnavailable => ours(StatusCode::INTERNAL_SERVER_ERROR, "SystemError"),
         ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
         }

@@ -1,5 +1,6 @@
 //! Product `tcr`, version 2019-09-24: one file for each sort of thing that its actions are about.
 
+mod images;
 mod tokens;
 
 use axum::response::Response;
@@ -13,18 +14,21 @@ use super::parameters::Parameters;
 /// What can be called, by what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
+    Image(images::Operation),
     Token(tokens::Operation),
 }
 
 impl Operation {
     /// Returns the operation of an action's exact name.
     pub(super) fn named(action: &str) -> Option<Self> {
-        tokens::Operation::named(action).map(Self::Token)
+        let image = || images::Operation::named(action).map(Self::Image);
+        tokens::Operation::named(action).map(Self::Token).or_else(image)
     }
 
     /// Returns the action's name.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Image(operation) => operation.name(),
             Self::Token(operation) => operation.name(),
         }
     }
@@ -32,6 +36,7 @@ impl Operation {
     /// Returns the name that calls are counted under.
     pub(super) fn throttle(self) -> &'static str {
         match self {
+            Self::Image(operation) => operation.throttle(),
             Self::Token(operation) => operation.throttle(),
         }
     }
@@ -39,6 +44,7 @@ impl Operation {
     /// Runs the operation for a proved caller.
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {
+            Self::Image(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
         }
     }
