@@ -14,6 +14,7 @@ use serde_json::json;
 
 use self::walks::{Key, MOST_TAGS, heads};
 pub(super) use self::walks::{PATIENCE, Walks, each};
+use super::audit::Line;
 use super::{Caller, InstanceChoice, Outgoing, RequestContext, Service};
 use crate::domain::image::{Image, ImageDocuments, is_tag};
 use crate::domain::instance::Instance;
@@ -157,17 +158,56 @@ impl Service {
         held.forget();
         within_patience(async {
             let digests = digests_of(&registry, &key.1, tags).await?;
-            let line =
-                || self.line("image.delete", caller, context).instance(&instance).detail(json!({ "repository": key.1, "images": digests }));
-            // First of all: what can't be written down isn't done.
-            self.store.apply(self.write().audit(&line().row(&*self.random))).await?;
-            let done = delete(&registry, &key.1, &digests).await;
-            if done.is_err() {
-                self.store.apply(self.write().audit(&line().refused().row(&*self.random))).await?;
-            }
-            done
+            self.delete_tags(&registry, &key.1, &digests, self.line("image.delete", caller, context).instance(&instance)).await
         })
         .await
+    }
+
+    /// Deletes every image of a repository that is about to be forgotten; or the next look at the catalog would record
+    /// it again. Nothing is done where there is no registry.
+    pub async fn delete_every_image(
+        &self,
+        caller: &Caller,
+        instance: &Instance,
+        repository: &Repository,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let path = repository.path();
+        let resource = Resource::Repository { instance: instance.into(), path: &path };
+        self.authorize(caller, Permission::DeleteRepository, resource, context).await?;
+        if instance.registry_url.is_none() {
+            return Ok(());
+        }
+        let registry = self.registry(instance, &[(&path, &["pull", "delete"])])?;
+        let key: Key = (instance.id.clone(), path);
+        let mut held = self.walks.hold(&key, self.now()).await?;
+        held.forget();
+        within_patience(async {
+            let names = registry.tags(&key.1, MOST_TAGS).await.map_err(failed)?.unwrap_or_default();
+            if names.names.len() >= MOST_TAGS {
+                return Err(Error::unsupported(format!("The repository has {MOST_TAGS} tags or more; delete some of them first.")));
+            }
+            let tags = names.names.into_iter().filter(|tag| is_tag(tag)).collect();
+            // A tag that stands for nothing has nothing to delete.
+            let heads = heads(&registry, &key.1, tags).await?;
+            let digests: BTreeMap<_, _> = heads.into_iter().filter_map(|(tag, head)| Some((tag, head?.digest?))).collect();
+            if digests.is_empty() {
+                return Ok(());
+            }
+            self.delete_tags(&registry, &key.1, &digests, self.line("image.delete", caller, context).instance(instance)).await
+        })
+        .await
+    }
+
+    async fn delete_tags(&self, registry: &Arc<Registry>, path: &str, digests: &BTreeMap<String, String>, line: Line<'_>) -> Result<()> {
+        let line = line.detail(json!({ "repository": path, "images": digests }));
+        // First of all: what can't be written down isn't done.
+        self.store.apply(self.write().audit(&line.clone().row(&*self.random))).await?;
+        let done = delete(registry, path, digests).await;
+        if done.is_err() {
+            self.store.apply(self.write().audit(&line.refused().row(&*self.random))).await?;
+        }
+        done
     }
 
     /// Finds a repository of the caller's own instance, if it may do this there. One that isn't recorded is, if its

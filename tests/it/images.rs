@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use http::header;
 use serde_json::{Value, json};
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat};
+use transire::domain::repository::Repository;
 use transire::service::{Caller, InstanceChoice, NewInstance};
 
 use crate::harness::{ACCOUNT, App, context};
@@ -21,6 +23,7 @@ struct Stock {
     app: App,
     instance: Instance,
     registry: Issuer,
+    repository: Repository,
 }
 
 fn manifest(body: &str) -> Reply {
@@ -31,7 +34,7 @@ fn manifest(body: &str) -> Reply {
 impl Stock {
     /// Makes a registry with images of these tags in `team/app`, which is recorded.
     async fn with(tags: &[&str]) -> Self {
-        let app = App::with(|options| options.service.outgoing.timeout = Duration::from_millis(500)).await;
+        let app = Box::pin(App::with(|options| options.service.outgoing.timeout = Duration::from_millis(500))).await;
         // It answers for whatever path it is told to.
         let registry = Issuer::start(&[]).await;
         let new = NewInstance {
@@ -51,9 +54,11 @@ impl Stock {
         for reference in tags.iter().chain(&[EMPTY]) {
             registry.reply(&format!("/v2/team/app/manifests/{reference}"), manifest("{}"));
         }
-        let stock = Self { app, instance, registry };
-        assert_eq!(stock.import().await.unwrap(), ["team/app"]);
-        stock
+        let choice = InstanceChoice::Tcr(instance.id.clone());
+        let imported = app.service.import_repositories(&Caller::operator(), &choice, &context()).await.unwrap();
+        let [repository] = <[_; 1]>::try_from(imported.repositories).unwrap();
+        assert_eq!(repository.path(), "team/app");
+        Self { app, instance, registry, repository }
     }
 
     async fn import(&self) -> Result<Vec<String>, String> {
@@ -236,6 +241,66 @@ async fn a_registry_that_is_slow_broken_or_lies_is_an_error_and_never_a_hang() {
     assert_eq!(stock.registry.connections(), connections + 1, "one failed for all");
     let id = stock.ask("DescribeImages", json!({})).await;
     assert_eq!(id["Error"]["Message"], "The registry behind the instance does not answer; try again later.");
+}
+
+#[tokio::test]
+async fn next_pages_are_asked_of_the_same_registry_whatever_address_they_name() {
+    let stock = Stock::with(&["a"]).await;
+    for tag in ["b", "c"] {
+        stock.registry.reply(&format!("/v2/team/app/manifests/{tag}"), manifest("{}"));
+    }
+    let next = |query: &str| format!("<http://192.0.2.1/elsewhere?{query}>; rel=\"next\"");
+    let pages = [("?n=1000", "c", Some("last=c")), ("?last=c", "a", Some("last=a&n=1")), ("?last=a&n=1", "b", None)];
+    for (query, tag, more) in pages {
+        let reply = Reply::json(&json!({ "tags": [tag] }));
+        let reply = more.map_or_else(|| reply.clone(), |more| reply.clone().header(header::LINK, &next(more)));
+        stock.registry.reply(&format!("{TAGS}{query}"), reply);
+    }
+    stock.app.wait(Duration::from_secs(11));
+    assert_eq!(stock.page(1, 20).await, page(&["a", "b", "c"], 3));
+    // A registry that takes no such page size is asked without.
+    stock.registry.reply(&format!("{TAGS}?n=1000"), Reply::status(400));
+    stock.registry.reply(TAGS, Reply::json(&json!({ "tags": ["b"] })));
+    stock.app.wait(Duration::from_secs(11));
+    assert_eq!(stock.page(1, 20).await, page(&["b"], 1));
+}
+
+#[tokio::test]
+async fn a_configuration_may_lie_in_an_object_store_and_a_digest_unsaid() {
+    let stock = Stock::with(&["v1"]).await;
+    let digest = |text: &str| format!("sha256:{}", hex::encode(digest(&SHA256, text.as_bytes())));
+    let config = r#"{"created":"2022-08-06T07:31:01.2Z"}"#;
+    let body = json!({ "config": { "digest": digest(config), "size": 40 }, "layers": [{ "digest": EMPTY, "size": 2 }] }).to_string();
+    for reference in ["v1", &digest(&body)] {
+        let reply = Reply { body: body.clone(), ..Reply::json(&Value::Null) };
+        stock.registry.reply(&format!("/v2/team/app/manifests/{reference}"), reply.header(header::CONTENT_TYPE, MANIFEST_TYPE));
+    }
+    let store = Issuer::start(&[]).await;
+    let redirect = Reply::status(307).header(header::LOCATION, &format!("{}/bucket/a?signature=b", store.url));
+    stock.registry.reply(&format!("/v2/team/app/blobs/{}", digest(config)), redirect);
+    store.reply("/bucket/a", Reply { body: config.to_owned(), ..Reply::status(200) });
+    let answer = stock.ask("DescribeImages", json!({})).await;
+    let info = &answer["ImageInfoList"][0];
+    assert_eq!(
+        [&info["Digest"], &info["Size"], &info["UpdateTime"]],
+        [&json!(digest(&body)), &json!(42), &json!("2022-08-06T07:31:01.200Z")]
+    );
+}
+
+#[tokio::test]
+async fn a_repository_that_is_to_be_forgotten_loses_every_image() {
+    let stock = Stock::with(&["a", "b"]).await;
+    let place = |tag: &str| format!("/v2/team/app/manifests/{tag}");
+    let imported = ["a", "b"].map(|tag| stock.registry.asked(&place(tag)));
+    let service = &stock.app.service;
+    Box::pin(service.delete_every_image(&Caller::operator(), &stock.instance, &stock.repository, &context())).await.unwrap();
+    // Each is asked what it stands for, and deleted.
+    assert_eq!(["a", "b"].map(|tag| stock.registry.asked(&place(tag))), imported.map(|before| before + 2));
+    stock.registry.reply(TAGS, Reply::status(404));
+    Box::pin(service.delete_every_image(&Caller::operator(), &stock.instance, &stock.repository, &context())).await.unwrap();
+    // Without a registry there is nothing to delete.
+    let bare = Instance { registry_url: None, ..stock.instance.clone() };
+    Box::pin(service.delete_every_image(&Caller::operator(), &bare, &stock.repository, &context())).await.unwrap();
 }
 
 #[tokio::test]

@@ -29,8 +29,8 @@ const KEPT: Duration = Duration::from_secs(10);
 const FAILURE_KEPT: Duration = Duration::from_secs(1);
 /// How long a caller waits for a registry, all in all.
 pub(in crate::service) const PATIENCE: Duration = Duration::from_secs(20);
-/// The repositories whose tags are kept at once.
-const CAPACITY: usize = 500;
+/// The repositories whose tags are kept at once: up to four megabytes each.
+const CAPACITY: usize = 64;
 /// The most tags of a repository.
 pub(super) const MOST_TAGS: usize = 10_000;
 /// How many questions are under way to one registry for one caller.
@@ -72,12 +72,16 @@ struct Walk {
 }
 
 /// Holds a repository: nobody else asks about it meanwhile.
-pub(super) struct Held(OwnedMutexGuard<Known>);
+pub(super) struct Held {
+    known: OwnedMutexGuard<Known>,
+    /// So that nobody makes another place meanwhile.
+    _place: Arc<Place>,
+}
 
 impl Held {
     /// Forgets what was known, because it was changed.
     pub(super) fn forget(&mut self) {
-        *self.0 = Known::Nothing;
+        *self.known = Known::Nothing;
     }
 }
 
@@ -108,7 +112,8 @@ impl Walks {
     /// Waits until nobody else asks about a repository.
     pub(super) async fn hold(&self, key: &Key, now: Timestamp) -> Result<Held> {
         let place = self.place(key, now)?;
-        timeout(PATIENCE, Arc::clone(&place.known).lock_owned()).await.map(Held).map_err(|_| silent())
+        let known = timeout(PATIENCE, Arc::clone(&place.known).lock_owned()).await.map_err(|_| silent())?;
+        Ok(Held { known, _place: place })
     }
 
     /// Does something with the walk of a repository, which is made if there is none; a caller who breaks off
