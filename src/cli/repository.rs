@@ -1,7 +1,7 @@
 //! `transire repository`.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Context;
 use crate::domain::Result;
@@ -24,6 +24,12 @@ pub(super) enum Command {
     },
     /// Forget a repository; what the registry has of it stays there.
     Delete(One),
+    /// Record what an instance's registry has already, with the namespaces that are missing for it.
+    Import {
+        /// The instance's tcr- or cri- id.
+        #[arg(long)]
+        instance: AnyInstanceId,
+    },
 }
 
 #[derive(Args)]
@@ -58,6 +64,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             let which = RepositoryChoice::Named { namespace, name };
             service.delete_repository(operator, &instance.into(), &which, Contents::GoToo, request).await?;
             context.output.one(vec![("name", path.into()), ("state", "deleted".into())])
+        }
+        Command::Import { instance } => {
+            let imported = service.import_repositories(operator, &instance.into(), request).await?;
+            let repository = |one: &Repository| json!({ "id": one.id.as_str(), "name": one.path() });
+            context.output.one(vec![
+                ("repositories", imported.repositories.iter().map(repository).collect()),
+                ("namespaces", imported.namespaces.into()),
+                ("left_out", imported.left_out.into()),
+                ("complete", imported.complete.into()),
+            ])
         }
     }
 }

@@ -69,6 +69,15 @@ impl Timestamp {
             .unwrap_or_else(|| format!("@{}", self.unix_seconds()))
     }
 
+    /// Formats as RFC 3339 in UTC with milliseconds where there are any, such as `2025-01-02T03:04:05.067Z`.
+    pub fn rfc3339_millis(self) -> String {
+        let seconds = self.rfc3339();
+        match (self.0.rem_euclid(1000), seconds.strip_suffix('Z')) {
+            (millis @ 1.., Some(seconds)) => format!("{seconds}.{millis:03}Z"),
+            _ => seconds,
+        }
+    }
+
     /// Returns the UTC calendar date as `YYYY-MM-DD`.
     pub fn utc_date(self) -> String {
         let mut text = self.rfc3339();

@@ -146,6 +146,8 @@ pub enum ErrorKind {
     Misconfigured,
     /// The database can't be reached, is full, or is busy for too long.
     StoreUnavailable,
+    /// The registry behind an instance doesn't answer, or not so that anything can be made of it.
+    RegistryUnavailable,
     /// The audit record can't be kept, and the settings require it.
     AuditUnavailable,
     /// Anything unexpected.
@@ -394,6 +396,11 @@ impl Error {
     /// The database doesn't answer.
     pub fn store_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(ErrorKind::StoreUnavailable, "The database is not available; try again later.").caused_by(source)
+    }
+
+    /// The registry behind an instance is of no help; `why` says how, without its address.
+    pub fn registry_unavailable(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::RegistryUnavailable, why)
     }
 
     /// Something unexpected; `source` goes to the log alone.

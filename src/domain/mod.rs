@@ -16,6 +16,7 @@ pub mod credential;
 pub mod error;
 mod id;
 pub mod identity;
+pub mod image;
 pub mod instance;
 pub mod name;
 pub mod namespace;

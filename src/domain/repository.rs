@@ -42,6 +42,13 @@ pub struct Repository {
     pub modified_at: Timestamp,
 }
 
+impl Repository {
+    /// Returns its name in the registry: `namespace/name`.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.namespace_name, self.name)
+    }
+}
+
 /// What a call may change of a repository; `None` leaves it.
 #[derive(Clone, Debug, Default)]
 pub struct RepositoryChange {

@@ -149,6 +149,7 @@ fn is_ours(kind: &ErrorKind) -> bool {
         ErrorKind::Internal
             | ErrorKind::Misconfigured
             | ErrorKind::StoreUnavailable
+            | ErrorKind::RegistryUnavailable
             | ErrorKind::AuditUnavailable
             | ErrorKind::Overloaded
             | ErrorKind::PasswordsBusy

@@ -147,6 +147,7 @@ fn status(kind: &ErrorKind) -> StatusCode {
             StatusCode::TOO_MANY_REQUESTS
         }
         ErrorKind::Overloaded | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::RegistryUnavailable => StatusCode::BAD_GATEWAY,
         ErrorKind::Misconfigured | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

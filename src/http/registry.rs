@@ -280,6 +280,7 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", Some(STORE_RETRY_SECONDS))
         }
+        ErrorKind::RegistryUnavailable => (StatusCode::BAD_GATEWAY, "UNAVAILABLE", Some(STORE_RETRY_SECONDS)),
         ErrorKind::Misconfigured | ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", None),
     }
 }

@@ -1,4 +1,4 @@
-//! What this service asks of others over HTTP: the keys of OpenID Connect issuers.
+//! What this service asks of others over HTTP: the keys of OpenID Connect issuers, and what registries have.
 //!
 //! Whoever can name a URL must not thereby reach what only this machine can reach. So the address is judged
 //! after the name was resolved, and that address is connected to, and no other: a name that changes its mind
@@ -9,17 +9,18 @@
 
 mod address;
 pub mod oidc;
+pub mod registry;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -30,12 +31,15 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
 /// The most bytes of an answer's headers.
 const HEADER_BYTES: usize = 64 << 10;
 /// The most addresses of a name that are tried.
 const ADDRESSES: usize = 4;
+/// The most connections to one host that are kept to be used again.
+const IDLE_CONNECTIONS: usize = 16;
 const USER_AGENT: &str = concat!("transire/", env!("CARGO_PKG_VERSION"));
 
 /// Whom the service may ask, and for how long.
@@ -107,6 +111,14 @@ pub enum Failure {
     /// The answer has an end, but not soon enough.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
+    /// The other side doesn't accept who asks.
+    #[error("{url} answered {status}: it does not accept the token")]
+    Refused {
+        /// Who answered.
+        url: String,
+        /// With what status.
+        status: http::StatusCode,
+    },
     /// The answer did not come, or not all of it.
     #[error("there was no answer within {0:?}")]
     TimedOut(Duration),
@@ -121,7 +133,7 @@ pub enum Failure {
 }
 
 /// Asks others over HTTP/1.1, each time by a connection of its own: it is seldom, and then no connection can
-/// be used for what it wasn't made for.
+/// be used for what it wasn't made for. [`Connections`] is for who asks one host many times.
 pub struct Client {
     settings: Settings,
     /// Made when it is first needed: a machine without authorities' certificates can serve all else.
@@ -180,18 +192,30 @@ impl Client {
     async fn get_in_time(&self, url: &Url, headers: HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
         // Once more: what is asked for may come from somebody else's document.
         let url = self.check_url(url.as_str())?;
-        let request = request(&url, headers)?;
-        let host = url.host_str().unwrap_or_default();
+        let request = request(Method::GET, &url, headers)?;
         let stream = self.connect(&url).await?;
         if url.scheme() == "http" {
             return exchange(stream, request, limit).await;
         }
+        exchange(self.secure(&url, stream).await?, request, limit).await
+    }
+
+    /// Opens a connection that lives until what sends over it is dropped.
+    async fn open(&self, url: &Url) -> Result<Sender, Failure> {
+        let stream = self.connect(url).await?;
+        if url.scheme() == "http" {
+            return Ok(detach(handshake(stream).await?));
+        }
+        Ok(detach(handshake(self.secure(url, stream).await?).await?))
+    }
+
+    async fn secure(&self, url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+        let host = url.host_str().unwrap_or_default();
         // An IPv6 address stands in brackets in a URL, and without them in a certificate.
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| Failure::Url { url: url.to_string(), why: "its host is not one that a certificate can name" })?;
         let tls = self.tls.get_or_try_init(|| connector(self.settings.ca_file.clone())).await?;
-        let stream = tls.connect(name, stream).await.map_err(|source| Failure::Tls { host: host.to_owned(), source })?;
-        exchange(stream, request, limit).await
+        tls.connect(name, stream).await.map_err(|source| Failure::Tls { host: host.to_owned(), source })
     }
 
     /// Connects to the first address of the URL's host that may be connected to and answers.
@@ -221,9 +245,66 @@ impl Client {
     }
 }
 
-fn request(url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, Failure> {
+/// What requests without a body are sent over.
+type Sender = SendRequest<Empty<Bytes>>;
+
+/// Asks one host many times, over connections that are used again.
+pub struct Connections {
+    client: Arc<Client>,
+    idle: Mutex<Vec<Sender>>,
+}
+
+impl Connections {
+    /// Makes a place for connections; none is opened yet.
+    pub fn new(client: Arc<Client>) -> Self {
+        Self { client, idle: Mutex::default() }
+    }
+
+    /// Sends a request without a body to a URL, whose scheme, host and port are always the same here. Any status is
+    /// an answer, a redirect too. Of the body at most `limit` bytes are read; [`Failure::TooLarge`] when there are more.
+    pub async fn send(&self, method: &Method, url: &Url, headers: &HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
+        let all = self.client.settings.timeout;
+        timeout(all, self.send_in_time(method, url, headers, limit)).await.unwrap_or(Err(Failure::TimedOut(all)))
+    }
+
+    async fn send_in_time(&self, method: &Method, url: &Url, headers: &HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
+        let url = self.client.check_url(url.as_str())?;
+        let request = || request(method.clone(), &url, headers.clone());
+        while let Some(mut sender) = self.pop() {
+            if sender.ready().await.is_err() {
+                continue;
+            }
+            match send(&mut sender, request()?, limit).await {
+                // The other side may close a connection that rests at any moment; what is asked for here may come twice.
+                Err(Failure::Http(error)) if error.is_canceled() || error.is_closed() || error.is_incomplete_message() => {}
+                answer => {
+                    self.push(sender);
+                    return answer;
+                }
+            }
+        }
+        let mut sender = self.client.open(&url).await?;
+        let answer = send(&mut sender, request()?, limit).await;
+        self.push(sender);
+        answer
+    }
+
+    fn pop(&self) -> Option<Sender> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn push(&self, sender: Sender) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_CONNECTIONS && !sender.is_closed() {
+            idle.push(sender);
+        }
+    }
+}
+
+fn request(method: Method, url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, Failure> {
     let unwritable = || Failure::Url { url: url.to_string(), why: "it can't stand in a request" };
     let mut request = Request::new(Empty::new());
+    *request.method_mut() = method;
     *request.uri_mut() = url[url::Position::BeforePath..].parse().map_err(|_| unwritable())?;
     *request.headers_mut() = headers;
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -232,23 +313,46 @@ fn request(url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, Failu
     Ok(request)
 }
 
+type Handshake<S> = (Sender, Connection<TokioIo<S>, Empty<Bytes>>);
+
+async fn handshake<S>(stream: S) -> Result<Handshake<S>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    http1::Builder::new().max_buf_size(HEADER_BYTES).handshake(TokioIo::new(stream)).await.map_err(Failure::Http)
+}
+
+/// Lets a connection run by itself; it ends with its sender.
+fn detach<S>((sender, connection): Handshake<S>) -> Sender
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    tokio::spawn(async move {
+        // Whoever waits for an answer hears how it ended.
+        connection.await.ok();
+    });
+    sender
+}
+
+/// Sends a request and reads the answer.
+async fn send(sender: &mut Sender, request: Request<Empty<Bytes>>, limit: usize) -> Result<Response<Bytes>, Failure> {
+    let (parts, body) = sender.send_request(request).await.map_err(Failure::Http)?.into_parts();
+    let body = Limited::new(body, limit).collect().await.map_err(|error| match error.downcast::<hyper::Error>() {
+        Ok(error) => Failure::Http(*error),
+        Err(error) if error.is::<LengthLimitError>() => Failure::TooLarge(limit),
+        // A body fails by its connection or by its limit.
+        Err(_) => Failure::TooLarge(limit),
+    })?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
+}
+
 /// Sends a request over a fresh connection and reads the answer.
 async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>, limit: usize) -> Result<Response<Bytes>, Failure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let handshake = http1::Builder::new().max_buf_size(HEADER_BYTES).handshake(TokioIo::new(stream));
-    let (mut sender, connection) = handshake.await.map_err(Failure::Http)?;
-    let answer = async {
-        let (parts, body) = sender.send_request(request).await.map_err(Failure::Http)?.into_parts();
-        let body = Limited::new(body, limit).collect().await.map_err(|error| match error.downcast::<hyper::Error>() {
-            Ok(error) => Failure::Http(*error),
-            Err(error) if error.is::<LengthLimitError>() => Failure::TooLarge(limit),
-            // A body fails by its connection or by its limit.
-            Err(_) => Failure::TooLarge(limit),
-        })?;
-        Ok(Response::from_parts(parts, body.to_bytes()))
-    };
+    let (mut sender, connection) = handshake(stream).await?;
+    let answer = send(&mut sender, request, limit);
     tokio::pin!(answer);
     tokio::select! {
         biased;

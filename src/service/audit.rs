@@ -50,7 +50,7 @@ pub enum AuditMode {
 /// One line: what was done, by whom, to what. In a page it stands as JSON with these names.
 ///
 /// It borrows what it says until it is written, once: as a row, or as text for the queue.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(super) struct Line<'a> {
     at: Timestamp,
     request_id: &'a str,

@@ -93,6 +93,7 @@ impl Service {
                 format!("a token lives between {} and {} seconds", ttls.start(), ttls.end()),
             ));
         }
+        new.registry_url.as_deref().map_or(Ok(()), |url| self.check_registry_url(url))?;
         self.ensure_signing_key(new.algorithm, context).await?;
         let now = self.now();
         let instance = Instance {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::audit::Audit;
+use super::catalog::Imports;
 use super::directory::Directory;
+use super::images::{Walks, registries};
 use super::limits::{ActionLimits, AddressLimits};
 use super::oidc::Issuers;
 use super::passwords::Passwords;
@@ -115,6 +117,9 @@ impl Service {
             revocations: Revocations::load(&store).await?,
             remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
             issuers: Issuers::default(),
+            registries: Arc::new(remote::Client::new(registries(&settings.outgoing))),
+            walks: Walks::default(),
+            imports: Imports::default(),
             directory: Directory::new(position),
             passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
             keyring: ArcSwap::from_pointee(keyring),

@@ -10,10 +10,12 @@ mod access;
 mod accounts;
 mod allow_lists;
 mod audit;
+mod catalog;
 mod credentials;
 mod directory;
 mod exchange;
 mod identities;
+mod images;
 mod instances;
 mod keys;
 mod limits;
@@ -42,9 +44,11 @@ use arc_swap::ArcSwap;
 pub use self::access::{Caller, LogIn};
 pub use self::allow_lists::AllowListPlace;
 pub use self::audit::AuditMode;
+pub use self::catalog::Imported;
 pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
+pub use self::images::{ImageFilter, TagFilter};
 pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
 pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
 pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
@@ -157,6 +161,10 @@ pub struct Service {
     audit: audit::Audit,
     remote: Arc<remote::Client>,
     issuers: oidc::Issuers,
+    /// For registries, which the operator's settings alone name.
+    registries: Arc<remote::Client>,
+    walks: images::Walks,
+    imports: catalog::Imports,
 }
 
 impl Service {
@@ -273,6 +281,8 @@ impl Service {
             self.action_limits.forget(housekeeping_at);
             self.address_limits.forget(housekeeping_at);
             self.replays.forget(housekeeping_at);
+            self.walks.forget(housekeeping_at);
+            self.imports.forget(housekeeping_at);
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
             }

@@ -35,7 +35,7 @@ pub struct NewRepository {
 /// Which repository of an instance is meant.
 #[derive(Clone, Debug)]
 pub enum RepositoryChoice {
-    /// The one of this namespace and name.
+    /// The one of this name in this namespace; what only the registry knows is recorded when its images are asked for.
     Named {
         /// The namespace's name.
         namespace: String,
@@ -110,6 +110,8 @@ impl Service {
             (None, None) => Resource::Instance((&*instance).into()),
         };
         self.authorize(caller, Permission::ListRepositories, resource, context).await?;
+        // What docker pushed is there without anybody having recorded it.
+        Box::pin(self.import_catalog(&instance, context)).await;
         let mut listed = stored::list(&self.store, &instance.id, filter, page).await?;
         let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
         for repository in &mut listed.items {
@@ -168,12 +170,29 @@ impl Service {
         context: &RequestContext,
     ) -> Result<()> {
         let (instance, repository) = self.permitted_repository(caller, choice, which, Permission::DeleteRepository, context).await?;
-        if contents == Contents::MustBeGone {
-            refuse_unless_empty(&repository)?;
+        match contents {
+            Contents::MustBeGone => self.refuse_unless_empty(&instance, &repository).await?,
+            // The operator's command forgets the record alone, and says so.
+            Contents::GoToo if caller.require_operator().is_ok() => {}
+            Contents::GoToo => Box::pin(self.delete_every_image(caller, &instance, &repository, context)).await?,
         }
         let detail = json!({ "repository": path_of(&repository) });
         let line = self.line("repository.delete", caller, context).instance(&instance).detail(detail);
         self.change(stored::delete(&repository), line).await
+    }
+
+    /// Refuses to forget a repository that has images, or of which that can't be told.
+    async fn refuse_unless_empty(&self, instance: &Instance, repository: &Repository) -> Result<()> {
+        let path = path_of(repository);
+        if instance.registry_url.is_none() {
+            return Err(Error::unsupported(format!(
+                "Whether {path} has images is not known here; to forget it whatever it has, delete it by force."
+            )));
+        }
+        if Box::pin(self.has_tags(instance, &path)).await? {
+            return Err(Error::precondition_failed("repository", format!("The repository {path} has images; delete them first.")));
+        }
+        Ok(())
     }
 
     /// Returns the repository that is meant and its instance, if the caller may do this to it.
@@ -228,12 +247,4 @@ fn refuse_in_public(namespace: &Namespace, visibility: Option<Visibility>) -> Re
         return Err(Error::precondition_failed("repository", why));
     }
     Ok(())
-}
-
-/// Refuses to forget a repository that may have images. Only its registry knows, and here none is asked.
-fn refuse_unless_empty(repository: &Repository) -> Result<()> {
-    Err(Error::unsupported(format!(
-        "Whether {} has images is not known here; to forget it whatever it has, delete it by force.",
-        path_of(repository)
-    )))
 }

@@ -101,8 +101,8 @@ def new_registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
     """Starts a registry that trusts an instance."""
     started: list[Registry] = []
 
-    def start(transire: Transire, instance: Instance) -> Registry:
-        registry = Registry(tmp_path / f"registry-{len(started)}", transire, instance)
+    def start(transire: Transire, instance: Instance, port: int | None = None) -> Registry:
+        registry = Registry(tmp_path / f"registry-{len(started)}", transire, instance, port)
         started.append(registry)
         request.node.stash.setdefault(_logs, []).append(registry.log)
         return registry

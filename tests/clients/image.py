@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 
-def write_oci_layout(folder: Path, tag: str) -> str:
-    """Writes an image of one layer, a static busybox, and returns its manifest's digest."""
+def write_oci_layout(folder: Path, tag: str, **more: Any) -> str:
+    """Writes an image of one layer, a static busybox, and returns its manifest's digest; `more` goes into its configuration."""
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -32,6 +32,7 @@ def write_oci_layout(folder: Path, tag: str) -> str:
         "os": "linux",
         "config": {"Cmd": ["/bin/busybox", "sh"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(uncompressed).hexdigest()}"]},
+        **more,
     }
     manifest = {
         "schemaVersion": 2,

@@ -12,16 +12,17 @@ from service import Instance, Transire, fetch
 class Registry:
     """CNCF Distribution, configured by `transire registry-config` and not a byte more."""
 
-    def __init__(self, folder: Path, transire: Transire, instance: Instance) -> None:
+    def __init__(self, folder: Path, transire: Transire, instance: Instance, port: int | None = None) -> None:
         folder.mkdir()
         self.log = folder / "registry.log"
         self._folder = folder
+        self._port = port
         self._start(transire, instance)
 
     def _start(self, transire: Transire, instance: Instance) -> None:
         for _ in range(5):
             # The registry can't choose a port itself and say which; between choosing here and its start somebody may take it.
-            self.address = f"127.0.0.1:{free_port()}"
+            self.address = f"127.0.0.1:{self._port or free_port()}"
             self.settings = transire.cli(
                 *("registry-config", "--instance", instance.tcr_id, "--kind", "distribution", "--out", self._folder / "config"),
                 *("--realm", transire.realm, "--listen", self.address, "--storage", self._folder / "storage"),

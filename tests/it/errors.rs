@@ -93,6 +93,7 @@ every_kind! {
     ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable } => Error::web_identity(WebIdentityFault::KeysUnavailable),
     ErrorKind::Misconfigured => Error::misconfigured("The file /etc/transire/master.key is not readable."),
     ErrorKind::StoreUnavailable => Error::store_unavailable("disk sector 7"),
+    ErrorKind::RegistryUnavailable => Error::registry_unavailable("The registry behind the instance does not answer.").caused_by("sector 8"),
     ErrorKind::AuditUnavailable => Error::new(ErrorKind::AuditUnavailable, "The audit record can't be kept; try again later."),
     ErrorKind::Internal => Error::internal("table leg broke"),
 }

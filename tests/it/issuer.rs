@@ -143,7 +143,7 @@ impl Issuer {
         self.reply(KEYS, Reply::json(&jwks(keys)));
     }
 
-    /// Answers a path otherwise from now on.
+    /// Answers a path, or a path with its query, otherwise from now on.
     pub(crate) fn reply(&self, path: &str, reply: Reply) {
         self.state.replies.lock().unwrap().insert(path.to_owned(), reply);
     }
@@ -203,7 +203,10 @@ async fn serve(state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Unpin + 
             *state.asked.lock().unwrap().entry(path.clone()).or_default() += 1;
             state.was_asked.notify_one();
             state.open.subscribe().wait_for(|open| *open).await.unwrap();
-            let reply = state.replies.lock().unwrap().get(&path).cloned().unwrap_or_else(|| Reply::status(404));
+            let whole = request.uri().to_string();
+            let replies = state.replies.lock().unwrap();
+            let reply = replies.get(&whole).or_else(|| replies.get(&path)).cloned().unwrap_or_else(|| Reply::status(404));
+            drop(replies);
             let mut response = Response::new(Full::new(Bytes::from(reply.body)));
             *response.status_mut() = reply.status;
             for (name, value) in reply.headers {

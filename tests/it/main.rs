@@ -9,6 +9,7 @@ mod docs;
 mod errors;
 mod guarantees;
 mod harness;
+mod images;
 mod instances;
 mod issuer;
 mod keyless;

@@ -145,6 +145,8 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
         ErrorKind::PreconditionFailed { .. } => ours(bad, "PreconditionFailed"),
         ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
         ErrorKind::AddressRefused => ours(StatusCode::FORBIDDEN, "NoPrivilege"),
+        // Divergence: the documented text would keep from the operator's users what only the operator can mend.
+        ErrorKind::RegistryUnavailable => ours(StatusCode::INTERNAL_SERVER_ERROR, "SystemError"),
         ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
         }

@@ -119,6 +119,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::Unsupported => ("UnsupportedOperation", own()),
         ErrorKind::AddressRefused => ("IpNotInWhitelist", own()),
         ErrorKind::StoreUnavailable => ("InternalError.DbError", own()),
+        ErrorKind::RegistryUnavailable => ("InternalError.ErrorTcrInternal", own()),
         ErrorKind::AuditUnavailable => ("InternalError", own()),
         // What the operator has to mend is in the log.
         ErrorKind::Misconfigured => ("InternalError", Cow::Borrowed("An internal error has occurred.")),

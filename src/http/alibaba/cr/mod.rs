@@ -2,6 +2,7 @@
 //! its actions are about.
 
 mod endpoints;
+mod images;
 mod instances;
 mod namespaces;
 mod passwords;
@@ -20,6 +21,7 @@ use super::super::edge::Visit;
 /// What can be called, by what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
+    Image(images::Operation),
     Token(tokens::Operation),
     Namespace(namespaces::Operation),
     Repository(repositories::Operation),
@@ -40,6 +42,7 @@ impl Operation {
             .or_else(|| endpoints::Operation::named(action).map(Self::Endpoint))
             .or_else(|| resource_tags::Operation::named(action).map(Self::Tag))
             .or_else(|| passwords::Operation::named(action).map(Self::Password))
+            .or_else(|| images::Operation::named(action).map(Self::Image))
     }
 
     /// Returns the operation of a path of 2016-06-07.
@@ -50,6 +53,7 @@ impl Operation {
     /// Returns the name for the log.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Image(operation) => operation.name(),
             Self::Token(operation) => operation.name(),
             Self::Namespace(operation) => operation.name(),
             Self::Repository(operation) => operation.name(),
@@ -63,6 +67,7 @@ impl Operation {
     /// Returns the name that calls are counted under.
     pub(super) fn throttle(self) -> &'static str {
         match self {
+            Self::Image(operation) => operation.throttle(),
             Self::Token(operation) => operation.throttle(),
             Self::Namespace(operation) => operation.throttle(),
             Self::Repository(operation) => operation.throttle(),
@@ -76,6 +81,7 @@ impl Operation {
     /// Runs the operation for a proved caller.
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
         match self {
+            Self::Image(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
             Self::Namespace(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Repository(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,

@@ -1,5 +1,6 @@
 //! Product `tcr`, version 2019-09-24: one file for each sort of thing that its actions are about.
 
+mod images;
 mod instances;
 mod namespaces;
 mod repositories;
@@ -18,6 +19,7 @@ use super::parameters::Parameters;
 /// What can be called, by what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
+    Image(images::Operation),
     Token(tokens::Operation),
     Namespace(namespaces::Operation),
     Repository(repositories::Operation),
@@ -36,11 +38,13 @@ impl Operation {
             .or_else(|| instances::Operation::named(action).map(Self::Instance))
             .or_else(|| security_policies::Operation::named(action).map(Self::SecurityPolicy))
             .or_else(|| service_accounts::Operation::named(action).map(Self::ServiceAccount))
+            .or_else(|| images::Operation::named(action).map(Self::Image))
     }
 
     /// Returns the action's name.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Image(operation) => operation.name(),
             Self::Token(operation) => operation.name(),
             Self::Namespace(operation) => operation.name(),
             Self::Repository(operation) => operation.name(),
@@ -53,6 +57,7 @@ impl Operation {
     /// Returns the name that calls are counted under.
     pub(super) fn throttle(self) -> &'static str {
         match self {
+            Self::Image(operation) => operation.throttle(),
             Self::Token(operation) => operation.throttle(),
             Self::Namespace(operation) => operation.throttle(),
             Self::Repository(operation) => operation.throttle(),
@@ -65,6 +70,7 @@ impl Operation {
     /// Runs the operation for a proved caller.
     pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
         match self {
+            Self::Image(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
             Self::Namespace(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
             Self::Repository(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
