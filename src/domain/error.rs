@@ -293,7 +293,10 @@ impl Error {
 
     /// The nonce or the signature was used before.
     pub fn replayed() -> Self {
-        Self::new(ErrorKind::Replayed, "The request's nonce or signature was used already.")
+        Self::new(
+            ErrorKind::Replayed,
+            "The request's nonce was used already, or its signature with something else; make the request again, a second later.",
+        )
     }
 
     /// A required parameter is missing.

@@ -9,7 +9,7 @@ mod error;
 pub mod parameters;
 mod sts;
 mod tcr;
-mod time;
+mod times;
 
 use std::borrow::Cow;
 

@@ -11,7 +11,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{reply, time};
+use crate::http::tencent::{reply, times};
 use crate::service::{Caller, Contents, InstanceChoice, NameCheck, Permission, RequestedInstance, Service, TaggedInstance};
 
 /// The life of a long-term credential, as Tencent shows it.
@@ -265,7 +265,7 @@ impl From<TaggedInstance> for Registry {
             registry_id: instance.id.to_string(),
             registry_type: instance.specification.name(),
             status: RUNNING,
-            created_at: time::beijing(instance.created_at),
+            created_at: times::beijing(instance.created_at),
             region_id: region_id(&instance.region),
             enable_anonymous: true,
             token_valid_time: TOKEN_VALID_HOURS,
@@ -437,14 +437,14 @@ async fn describe_regions(service: &Service, caller: &Caller, parameters: Parame
     let mut regions: Vec<Region> = Vec::new();
     for Instance { region, created_at, .. } in own.into_iter().map(|one| one.instance) {
         match regions.iter_mut().find(|known| known.region_name == region) {
-            Some(known) => known.updated_at = time::beijing(created_at),
+            Some(known) => known.updated_at = times::beijing(created_at),
             None => regions.push(Region {
                 alias: region.clone(),
                 region_id: region_id(&region),
                 status: "alluser",
                 remark: "",
-                created_at: time::beijing(created_at),
-                updated_at: time::beijing(created_at),
+                created_at: times::beijing(created_at),
+                updated_at: times::beijing(created_at),
                 id: region_id(&region),
                 region_name: region,
             }),

@@ -16,7 +16,7 @@ use super::tokens::page;
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::time::beijing;
+use crate::http::tencent::times::beijing;
 use crate::http::tencent::{Nothing, reply};
 
 /// How many are listed without a Limit.

@@ -13,7 +13,7 @@ use crate::service::{Caller, InstanceChoice, Issued, Lifetime, Page, Service};
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::time::beijing;
+use crate::http::tencent::times::beijing;
 use crate::http::tencent::{Nothing, reply};
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
