@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,8 @@ from tencentcloud.tcr.v20190924 import models
 
 import alibaba
 import tencent
-from service import REGION, Transire
+from registry import run
+from service import REGION, AccessKey, Transire
 from test_images import Stock, stock  # noqa: F401 - a fixture
 from test_instances import assert_same_fields
 
@@ -42,8 +45,11 @@ class Caller:
         self._module = module
         self.done: set[str] = set()
 
+    def ask(self, action: str, parameters: dict[str, Any]) -> Any:
+        return json.loads(self._client.call(action, parameters))["Response"]
+
     def __call__(self, action: str, **parameters: Any) -> Any:
-        raw = json.loads(self._client.call(action, parameters))["Response"]
+        raw = self.ask(action, parameters)
         response = getattr(self._module, f"{action}Response")()
         response._deserialize(raw)
         assert_same_fields(raw, response, action)
@@ -64,11 +70,33 @@ class Caller:
         return found
 
 
-def test_every_answer_of_tcr(transire: Transire, stock: Stock) -> None:  # noqa: F811 - the fixture
+class CommandLine(Caller):
+    """Calls through Tencent Cloud's command line."""
+
+    def __init__(self, client: Any, module: Any, transire: Transire, key: AccessKey) -> None:
+        super().__init__(client, module)
+        self._endpoint, self._key = f"http://{transire.endpoint}", key
+
+    def ask(self, action: str, parameters: dict[str, Any]) -> Any:
+        arguments: list[str] = []
+        for name, value in parameters.items():
+            arguments += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
+        done = run(
+            *(Path(sys.executable).with_name("tccli"), "tcr", action, *arguments, "--endpoint", self._endpoint, "--region", REGION),
+            *("--secretId", self._key.id, "--secretKey", self._key.secret),
+        )
+        assert done.returncode == 0, f"{action}: {done.stdout}{done.stderr}"
+        return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("through", ["sdk", "tccli"])
+def test_every_answer_of_tcr(transire: Transire, stock: Stock, through: str) -> None:  # noqa: F811 - the fixture
     for tag in ("v1", "v2"):
         stock.push("team/app", tag, author=tag)
     stock.import_all()
-    call = Caller(tencent.client(transire, stock.instance.account.key, signing=OLDER), models)
+    key = stock.instance.account.key
+    client = tencent.client(transire, key, signing=OLDER)
+    call = Caller(client, models) if through == "sdk" else CommandLine(client, models, transire, key)
     of = {"RegistryId": stock.instance.tcr_id}
 
     call("DescribeInstances")
