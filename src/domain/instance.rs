@@ -275,6 +275,11 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Tells whether every address may reach it: its endpoint is open, and its allow list isn't obeyed.
+    pub fn is_open_to_all(&self) -> bool {
+        self.public_endpoint.is_on() && !self.allow_list.is_on()
+    }
+
     /// Clients take a shorter life for this one, so a shorter one would be a lie (seconds).
     pub const SHORTEST_TOKEN_TTL: u32 = 60;
     /// The default life of a token, in seconds.

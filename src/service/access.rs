@@ -249,7 +249,7 @@ impl Service {
         self.check_method(preview.method)?;
         if access_key::is_of_session(preview.access_key_id) {
             preview.method.check_time(preview.signed_at, now)?;
-            return self.session(preview.access_key_id, preview.session_token, preview.method.cloud(), now).await.map(drop);
+            return Box::pin(self.session(preview.access_key_id, preview.session_token, preview.method.cloud(), now)).await.map(drop);
         }
         self.active_access_key(preview.access_key_id).await?;
         preview.method.check_time(preview.signed_at, now)
@@ -263,7 +263,7 @@ impl Service {
         let id = request.access_key_id();
         let (identity, replay) = if access_key::is_of_session(id) {
             request.check_time(now)?;
-            let session = self.session(id, request.session_token(), request.method().cloud(), now).await?;
+            let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), now)).await?;
             let policy = session.session_policy.as_deref().map(read_session_policy).transpose()?;
             let signing_secret = SigningSecret::new(session.secret.clone());
             let open = OpenSession { session, policy, signing_secret };
@@ -318,7 +318,8 @@ impl Service {
     pub async fn log_in(&self, service: &str, log_in: LogIn, scopes: &[Scope], context: &RequestContext) -> Result<Caller> {
         let instance = self.directory.instance_by_service(&self.store, service).await?;
         if let Some(instance) = &instance
-            && let Err(refusal) = self.check_reach(instance, context).await
+            && !instance.is_open_to_all()
+            && let Err(refusal) = Box::pin(self.check_reach(instance, context)).await
         {
             // Before the credential is looked at: whoever may not come in learns nothing of it.
             if refusal.kind() == &ErrorKind::AddressRefused {

@@ -59,7 +59,10 @@ impl Service {
                 granted.push(held);
             }
         }
-        self.log_denials(caller, scopes, &granted, context).await?;
+        let is_granted = |asked: &Scope| granted.iter().any(|held| same_thing(held, asked) && held.actions.is_superset(&asked.actions));
+        if !scopes.iter().all(is_granted) {
+            Box::pin(self.log_denials(caller, scopes, &granted, context)).await?;
+        }
         let room = self.audit.reserve()?;
         let now = self.now();
         let access: Vec<Access> = granted
@@ -106,8 +109,7 @@ impl Service {
             return Ok(());
         };
         for scope in asked {
-            let same = |held: &&Scope| held.resource_type == scope.resource_type && held.name == scope.name;
-            let held = granted.iter().find(same).map(|held| &held.actions);
+            let held = granted.iter().find(|held| same_thing(held, scope)).map(|held| &held.actions);
             for action in scope.actions.iter().filter(|action| **action != Action::All) {
                 if held.is_some_and(|held| held.contains(action)) {
                     continue;
@@ -178,8 +180,10 @@ impl Service {
     /// denies it, and a push is only to where records let anyone push.
     async fn grants(&self, instance: &Instance, request: &Request<'_>, decided: Outcome) -> Result<bool> {
         match (decided, request.permission, &request.resource) {
-            (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => self.may_push_to(instance, path).await,
-            (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. }) => self.is_public(instance, path).await,
+            (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => Box::pin(self.may_push_to(instance, path)).await,
+            (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. }) => {
+                Box::pin(self.is_public(instance, path)).await
+            }
             (decided, ..) => Ok(decided == Outcome::Allowed),
         }
     }
@@ -204,6 +208,10 @@ impl Service {
     pub fn bundle_pem(&self) -> String {
         self.keyring.load().bundle_pem()
     }
+}
+
+fn same_thing(held: &Scope, asked: &Scope) -> bool {
+    held.resource_type == asked.resource_type && held.name == asked.name
 }
 
 /// Returns the permission that an action on a resource needs.

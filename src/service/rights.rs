@@ -111,14 +111,24 @@ impl Service {
         nothing: T,
         weigh: impl FnOnce(Option<&[NamedDocument<'_>]>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
     ) -> Result<T> {
-        let session = caller.session_policy();
         let Some(principal) = caller.principal() else {
             return Ok(if caller.require_operator().is_ok() { everything } else { nothing });
         };
-        let holder = self.holder(principal).await?;
-        if session.is_none() && matches!(holder, Holder::Root) {
-            return Ok(everything);
+        match (principal, caller.session_policy()) {
+            (Principal::Root(_), None) => Ok(everything),
+            // Apart: it is large, and most calls are a root's.
+            (_, session) => Box::pin(self.weigh_policies(principal, session, request, weigh)).await,
         }
+    }
+
+    async fn weigh_policies<T>(
+        &self,
+        principal: &Principal,
+        session: Option<&Document>,
+        request: &Request<'_>,
+        weigh: impl FnOnce(Option<&[NamedDocument<'_>]>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
+    ) -> Result<T> {
+        let holder = self.holder(principal).await?;
         let arn = self.principal_name(principal).await?.as_ref().map(ram_arn);
         let tags = self.tags_of(&request.resource).await?;
         let tags: Vec<(&str, &str)> = pairs(&tags);
