@@ -78,6 +78,11 @@ fn in_use(newest_first: &[Timestamp], now: Timestamp) -> usize {
     newest_first.iter().position(old_enough).unwrap_or(newest_first.len().saturating_sub(1))
 }
 
+/// Returns the signing keys of an algorithm, of rows that come oldest first.
+fn newest_first(rows: &[SigningKeyRow], algorithm: Algorithm) -> Vec<&SigningKeyRow> {
+    rows.iter().rev().filter(|row| row.algorithm == algorithm).collect()
+}
+
 fn state_at(place: usize, in_use: usize) -> KeyState {
     match place.cmp(&in_use) {
         std::cmp::Ordering::Less => KeyState::Next,
@@ -157,7 +162,7 @@ impl Service {
         let mut keys = Vec::new();
         let signing = key::list_signing(&self.store).await?;
         for algorithm in Algorithm::ALL {
-            let newest_first: Vec<_> = signing.iter().rev().filter(|row| row.algorithm == algorithm).collect();
+            let newest_first = newest_first(&signing, algorithm);
             let used = in_use(&newest_first.iter().map(|row| row.created_at).collect::<Vec<_>>(), now);
             keys.extend(newest_first.iter().enumerate().map(|(place, row)| KeyInfo {
                 id: row.id.clone(),
@@ -211,7 +216,7 @@ impl Service {
     pub(super) async fn retire_signing_keys(&self) -> Result<()> {
         let rows = key::list_signing(&self.store).await?;
         for algorithm in Algorithm::ALL {
-            let newest_first: Vec<_> = rows.iter().rev().filter(|row| row.algorithm == algorithm).collect();
+            let newest_first = newest_first(&rows, algorithm);
             for pair in newest_first.windows(2) {
                 let [newer, older] = pair else { continue };
                 if newer.created_at.plus(KNOWN_BEFORE_USE + PUBLISHED_AFTER_USE) <= self.now() {
@@ -306,7 +311,7 @@ async fn load_keyring(store: &Store, master: &MasterKey, now: Timestamp) -> Resu
     let (mut current, mut others): (Vec<SigningKey>, Vec<SigningKey>) = Default::default();
     let rows = key::list_signing(store).await?;
     for algorithm in Algorithm::ALL {
-        let newest_first: Vec<_> = rows.iter().rev().filter(|row| row.algorithm == algorithm).collect();
+        let newest_first = newest_first(&rows, algorithm);
         let times: Vec<_> = newest_first.iter().map(|row| row.created_at).collect();
         for (place, row) in newest_first.into_iter().enumerate() {
             let private = master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?;

@@ -220,7 +220,7 @@ impl Operation {
     /// Returns the operation of an action of a version.
     fn of_action(version: &str, action: &str) -> Option<Self> {
         match Product::of_version(version.as_bytes()) {
-            Product::Cr => cr::Operation::of_action(action).map(Self::Cr),
+            Product::Cr => cr::Operation::named(action).map(Self::Cr),
             Product::Sts => sts::Operation::of_action(action).map(Self::Sts),
         }
     }
