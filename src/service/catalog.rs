@@ -11,13 +11,12 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::audit::Line;
 use super::images::{each, failed, repository_access, within_patience};
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{Caller, InstanceChoice, NewNamespace, RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::name::{check_imported_repository, check_namespace};
-use crate::domain::namespace::{Namespace, NamespaceId, Severity, Visibility};
+use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryId};
-use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store;
 use crate::store::page::Page;
@@ -180,7 +179,7 @@ impl Service {
         for (namespace, names) in by_namespace {
             let mut write = self.write();
             if !namespaces.contains_key(namespace) {
-                let made = self.new_namespace(instance, namespace);
+                let made = NewNamespace::named(namespace).recorded(instance, self.now(), &*self.random);
                 write = write.then(store::namespace::insert(&made, u32::MAX));
                 imported.namespaces.push(namespace.to_owned());
                 namespaces.insert(namespace.to_owned(), made);
@@ -214,26 +213,6 @@ impl Service {
             summary: String::new(),
             detail: String::new(),
             tag_immutability: of.default_tag_immutability,
-            created_at: now,
-            modified_at: now,
-        }
-    }
-
-    fn new_namespace(&self, instance: &Instance, name: &str) -> Namespace {
-        let now = self.now();
-        Namespace {
-            id: NamespaceId::random(&*self.random),
-            number: Namespace::random_number(&*self.random),
-            instance: instance.id.clone(),
-            name: name.to_owned(),
-            visibility: Visibility::Private,
-            auto_create_repository: Switch::On,
-            default_visibility: Visibility::Private,
-            default_tag_immutability: Switch::Off,
-            auto_scan: Switch::Off,
-            prevent_vulnerable: Switch::Off,
-            severity: Severity::Unset,
-            allowed_cves: Vec::new(),
             created_at: now,
             modified_at: now,
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{Caller, InstanceChoice, RequestContext, Service};
+use crate::domain::clock::{Random, Timestamp};
 use crate::domain::instance::{Instance, InstanceId, UnrecordedNamespaces};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId, Severity, Visibility};
 use crate::domain::switch::Switch;
@@ -59,6 +60,26 @@ impl NewNamespace {
             severity: Severity::Unset,
             allowed_cves: Vec::new(),
             tags: Vec::new(),
+        }
+    }
+
+    /// Returns the record of it, with ids of its own.
+    pub(super) fn recorded(&self, instance: &Instance, now: Timestamp, random: &dyn Random) -> Namespace {
+        Namespace {
+            id: NamespaceId::random(random),
+            number: Namespace::random_number(random),
+            instance: instance.id.clone(),
+            name: self.name.clone(),
+            visibility: self.visibility,
+            auto_create_repository: self.auto_create_repository,
+            default_visibility: self.default_visibility,
+            default_tag_immutability: self.default_tag_immutability,
+            auto_scan: self.auto_scan,
+            prevent_vulnerable: self.prevent_vulnerable,
+            severity: self.severity,
+            allowed_cves: self.allowed_cves.clone(),
+            created_at: now,
+            modified_at: now,
         }
     }
 }
@@ -131,23 +152,7 @@ impl Service {
         check_cves(&new.allowed_cves)?;
         check_tags(&new.tags)?;
         let instance = self.permitted_namespace(caller, choice, &new.name, Permission::CreateNamespace, context).await?;
-        let now = self.now();
-        let namespace = Namespace {
-            id: NamespaceId::random(&*self.random),
-            number: Namespace::random_number(&*self.random),
-            instance: instance.id.clone(),
-            name: new.name,
-            visibility: new.visibility,
-            auto_create_repository: new.auto_create_repository,
-            default_visibility: new.default_visibility,
-            default_tag_immutability: new.default_tag_immutability,
-            auto_scan: new.auto_scan,
-            prevent_vulnerable: new.prevent_vulnerable,
-            severity: new.severity,
-            allowed_cves: new.allowed_cves,
-            created_at: now,
-            modified_at: now,
-        };
+        let namespace = new.recorded(&instance, self.now(), &*self.random);
         let mut write = self.write().then(stored::insert(&namespace, self.settings.quotas.namespaces.of(instance.specification)));
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));

@@ -5,7 +5,9 @@ from typing import Any
 
 from alibabacloud_cr20181201.client import Client as Cr2018
 from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
-from alibabacloud_tea_openapi.utils_models import Config
+from alibabacloud_tea_openapi.client import Client as OpenApi
+from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
+from alibabacloud_tea_util.models import RuntimeOptions
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcr.request.v20181201.GetAuthorizationTokenRequest import GetAuthorizationTokenRequest as OldRequest
 
@@ -26,6 +28,22 @@ def config(transire: Transire, key: AccessKey, signing: str = ACS3) -> Config:
         protocol="http",
         signature_algorithm=signing,
     )
+
+
+def call(client: OpenApi, action: str, query: dict[str, Any]) -> Any:
+    """The parsed body of any action's answer, through the SDK's core: what its typed methods would not send, too."""
+    params = Params(
+        action=action,
+        version="2018-12-01",
+        protocol="HTTP",
+        method="POST",
+        auth_type="AK",
+        style="RPC",
+        pathname="/",
+        req_body_type="formData",
+        body_type="json",
+    )
+    return client.call_api(params, OpenApiRequest(query=query), RuntimeOptions(autoretry=False))["body"]
 
 
 def get_authorization_token(

@@ -7,8 +7,6 @@ import pytest
 from alibabacloud_cr20181201 import models as cr
 from alibabacloud_tea_openapi.client import Client as OpenApi
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
-from alibabacloud_tea_openapi.utils_models import OpenApiRequest, Params
-from alibabacloud_tea_util.models import RuntimeOptions
 from tencentcloud.common import credential as tencent_credential
 from tencentcloud.common.common_client import CommonClient
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
@@ -132,19 +130,8 @@ def test_every_field_of_alibabas_actions(transire: Transire, instance: Instance)
     }
 
     def ask(action: str, query: dict[str, str]) -> tuple[int, str, str]:
-        params = Params(
-            action=action,
-            version="2018-12-01",
-            protocol="HTTP",
-            method="POST",
-            auth_type="AK",
-            style="RPC",
-            pathname="/",
-            req_body_type="formData",
-            body_type="json",
-        )
         try:
-            client.call_api(params, OpenApiRequest(query=query), RuntimeOptions(autoretry=False))
+            alibaba.call(client, action, query)
         except AlibabaCloudException as refusal:
             return refusal.status_code or 0, refusal.code or "", refusal.message or ""
         return 200, "", ""

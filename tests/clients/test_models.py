@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from alibabacloud_cr20181201 import models as cr_models
 from alibabacloud_tea_openapi.client import Client as OpenApi
-from alibabacloud_tea_openapi.utils_models import OpenApiRequest, Params
-from alibabacloud_tea_util.models import RuntimeOptions
 from tencentcloud.common import credential as tencent_credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.sts.v20180813 import models as sts_models
@@ -199,18 +197,7 @@ def test_every_answer_of_cr(transire: Transire, stock: Stock) -> None:  # noqa: 
     done: set[str] = set()
 
     def call(action: str, **query: Any) -> Any:
-        params = Params(
-            action=action,
-            version="2018-12-01",
-            protocol="HTTP",
-            method="POST",
-            auth_type="AK",
-            style="RPC",
-            pathname="/",
-            req_body_type="formData",
-            body_type="json",
-        )
-        raw = client.call_api(params, OpenApiRequest(query=query), RuntimeOptions())["body"]
+        raw = alibaba.call(client, action, query)
         body = getattr(cr_models, f"{action}ResponseBody")()
         body.from_map(raw)
         # What stands for nothing here, and the SDK takes as absent.
