@@ -7,7 +7,7 @@ use super::Context;
 use crate::domain::Result;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::repository::Repository;
-use crate::service::{Contents, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder};
+use crate::service::{Images, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Delete(One { instance, namespace, name }) => {
             let path = format!("{namespace}/{name}");
             let which = RepositoryChoice::Named { namespace, name };
-            service.delete_repository(operator, &instance.into(), &which, Contents::GoToo, request).await?;
+            service.delete_repository(operator, &instance.into(), &which, Images::Stay, request).await?;
             context.output.one(vec![("name", path.into()), ("state", "deleted".into())])
         }
         Command::Import { instance } => {

@@ -56,7 +56,7 @@ pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
 pub use self::quotas::{BySpecification, Quotas};
 pub use self::replay::Purpose;
-pub use self::repositories::{NewRepository, RepositoryChoice};
+pub use self::repositories::{Images, NewRepository, RepositoryChoice};
 pub use self::rights::Explained;
 pub use self::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};

@@ -1,6 +1,6 @@
 //! Repositories as records: made by API or imported, they say to what may be pushed and what is public.
 //!
-//! A record never makes or takes anything in a registry: what a registry has is asked of it, not of these.
+//! A record makes nothing in a registry: what a registry has is asked of it, not of these.
 
 use serde_json::json;
 
@@ -11,7 +11,6 @@ use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result, name};
 use crate::policy::{Permission, Resource};
-use crate::store::namespace::Contents;
 use crate::store::page::{Listed, Page};
 use crate::store::repository::{self as stored, RepositoryFilter};
 
@@ -30,6 +29,17 @@ pub struct NewRepository {
     pub detail: String,
     /// Whether its tags are said to be immutable; what its namespace says when it isn't said.
     pub tag_immutability: Option<Switch>,
+}
+
+/// What happens to the images of a repository that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// There must be none.
+    MustBeGone,
+    /// They go too.
+    GoToo,
+    /// They stay in the registry; the record alone goes.
+    Stay,
 }
 
 /// Which repository of an instance is meant.
@@ -158,23 +168,22 @@ impl Service {
         self.change(stored::update(&repository, change, self.now()), line).await
     }
 
-    /// Forgets a repository, and with [`Contents::MustBeGone`] only if its registry has no image of it.
+    /// Forgets a repository, and deletes its images or not, as `images` says.
     ///
-    /// What the registry has of it stays there.
+    /// `PreconditionFailed` when there are images that must be gone.
     pub async fn delete_repository(
         &self,
         caller: &Caller,
         choice: &InstanceChoice,
         which: &RepositoryChoice,
-        contents: Contents,
+        images: Images,
         context: &RequestContext,
     ) -> Result<()> {
         let (instance, repository) = self.permitted_repository(caller, choice, which, Permission::DeleteRepository, context).await?;
-        match contents {
-            Contents::MustBeGone => self.refuse_unless_empty(&instance, &repository).await?,
-            // The operator's command forgets the record alone, and says so.
-            Contents::GoToo if caller.require_operator().is_ok() => {}
-            Contents::GoToo => Box::pin(self.delete_every_image(caller, &instance, &repository, context)).await?,
+        match images {
+            Images::Stay => {}
+            Images::MustBeGone => self.refuse_unless_empty(&instance, &repository).await?,
+            Images::GoToo => Box::pin(self.delete_every_image(caller, &instance, &repository, context)).await?,
         }
         let detail = json!({ "repository": path_of(&repository) });
         let line = self.line("repository.delete", caller, context).instance(&instance).detail(detail);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::domain::namespace::Visibility;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::{Error, Result};
-use crate::service::{Caller, Contents, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder, Service};
+use crate::service::{Caller, Images, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder, Service};
 use crate::sign::Parameters;
 
 use super::namespaces::{
@@ -98,7 +98,7 @@ async fn update(service: &Service, caller: &Caller, parameters: &Parameters, vis
 async fn delete(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = choice(parameters)?;
-    service.delete_repository(caller, &instance(instance_id)?, &which, Contents::GoToo, &visit.context).await?;
+    service.delete_repository(caller, &instance(instance_id)?, &which, Images::GoToo, &visit.context).await?;
     respond("DeleteRepositoryResponse", Nothing {}, visit)
 }
 

@@ -7,7 +7,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::namespace::Visibility;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::{Error, Result};
-use crate::service::{Caller, Contents, NewRepository, RepositoryChoice, RepositoryFilter, RepositoryOrder, Service};
+use crate::service::{Caller, Images, NewRepository, RepositoryChoice, RepositoryFilter, RepositoryOrder, Service};
 
 use super::namespaces::{Nothing, instance, page, registry_id};
 use crate::http::edge::Visit;
@@ -67,9 +67,9 @@ async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, 
 async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = choice(&mut parameters)?;
-    let contents = if parameters.boolean("ForceDelete")?.unwrap_or(true) { Contents::GoToo } else { Contents::MustBeGone };
+    let images = if parameters.boolean("ForceDelete")?.unwrap_or(true) { Images::GoToo } else { Images::MustBeGone };
     parameters.finish()?;
-    service.delete_repository(caller, &instance(&registry_id)?, &which, contents, &visit.context).await?;
+    service.delete_repository(caller, &instance(&registry_id)?, &which, images, &visit.context).await?;
     reply(&Nothing {}, visit)
 }
 
