@@ -23,7 +23,7 @@ use crate::service::{Caller, Language, Purpose, Service, is_action};
 use crate::sign::{self, Parameters};
 
 use super::edge::{Door, Visit};
-use super::operation::unserved;
+use super::operation::{self, unserved};
 
 static X_ACS_REQUEST_ID: HeaderName = HeaderName::from_static("x-acs-request-id");
 
@@ -209,6 +209,9 @@ impl Product {
     }
 }
 
+/// A call whose caller is proved.
+type Proved<'a> = operation::Proved<'a, &'a Parameters>;
+
 /// What can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
@@ -242,12 +245,12 @@ impl Operation {
     /// Runs the operation for a proved caller.
     ///
     /// Divergence: parameters that it doesn't have are let pass, as the old SDK's `RegionId` must be.
-    async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
-        check_format(parameters)?;
+    async fn run(self, call: Proved<'_>) -> Result<Response> {
+        check_format(call.parameters)?;
         match self {
-            Self::Cr(operation) => operation.run(service, caller, parameters, visit).await,
+            Self::Cr(operation) => operation.run(call).await,
             // Apart: what opens a session is large, and the other one is asked for far more often.
-            Self::Sts(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Sts(operation) => Box::pin(operation.run(call)).await,
         }
     }
 }
@@ -310,7 +313,7 @@ pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Re
             let read = sign::acs3::read(request)?;
             let call = Call { action: Some(&read.action), version: Some(&read.version), method: request.method, path: Some(request.path) };
             let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
-            operation.run(service, &caller, &read.parameters, visit).await
+            operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit }).await
         }
         Scheme::Rpc => {
             let read = sign::alibaba_rpc::read(request)?;
@@ -318,7 +321,7 @@ pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Re
             let given = |name| read.parameters.get(name).filter(|value| !value.is_empty());
             let call = Call { action: given("Action"), version: given("Version"), method: request.method, path: None };
             let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
-            operation.run(service, &caller, &read.parameters, visit).await
+            operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit }).await
         }
         Scheme::Roa => {
             let read = sign::alibaba_roa::read(request)?;
@@ -326,7 +329,7 @@ pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Re
             let version = request.headers.get("x-acs-version").and_then(|version| version.to_str().ok());
             let call = Call { action: None, version, method: request.method, path: Some(request.path) };
             let (caller, operation) = admit(service, &read.unverified, call, visit).await?;
-            operation.run(service, &caller, &read.parameters, visit).await
+            operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit }).await
         }
         Scheme::Bearer => Err(Error::signature_method_refused("BEARERTOKEN")),
         Scheme::Unsigned => unsigned(service, request, visit).await,

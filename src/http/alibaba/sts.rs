@@ -12,6 +12,7 @@ use crate::sign::Parameters;
 
 use super::super::edge::Visit;
 use super::{envelope, given};
+use crate::http::alibaba::Proved;
 
 /// The fewest and the most characters of an OIDC token.
 const OIDC_TOKEN: std::ops::RangeInclusive<usize> = 4..=20_000;
@@ -51,11 +52,11 @@ impl Operation {
     }
 
     /// Runs the operation for a proved caller.
-    pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+    pub(super) async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::AssumeRole => assume_role(service, caller, parameters, visit).await,
-            Self::AssumeRoleWithOidc => assume_role_with_oidc(service, Some(caller), parameters, visit).await,
-            Self::GetCallerIdentity => get_caller_identity(service, caller, visit).await,
+            Self::AssumeRole => assume_role(call).await,
+            Self::AssumeRoleWithOidc => assume_role_with_oidc(call.service, Some(call.caller), call.parameters, call.visit).await,
+            Self::GetCallerIdentity => get_caller_identity(call).await,
         }
     }
 }
@@ -190,7 +191,7 @@ impl<'a> Assumed<'a> {
     }
 }
 
-async fn assume_role(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn assume_role(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let mut wanted = Wanted::read(parameters)?;
     wanted.call.source_identity = given(parameters, "SourceIdentity");
     check_external_id(parameters)?;
@@ -239,7 +240,7 @@ struct CallerIdentity<'a> {
     arn: String,
 }
 
-async fn get_caller_identity(service: &Service, caller: &Caller, visit: &Visit) -> Result<Response> {
+async fn get_caller_identity(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Response> {
     let identity = service.caller_identity(caller).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
     let name = identity.name.as_deref().unwrap_or(&id);

@@ -25,7 +25,7 @@ use crate::sign;
 
 use self::parameters::Parameters;
 use super::edge::{Door, Visit};
-use super::operation::unserved;
+use super::operation::{self, unserved};
 
 static X_TC_VERSION: HeaderName = HeaderName::from_static("x-tc-version");
 
@@ -167,6 +167,9 @@ pub(super) fn knows_version(version: &str) -> bool {
     Product::of_version(version).is_some()
 }
 
+/// A call whose caller is proved.
+type Proved<'a> = operation::Proved<'a, Parameters>;
+
 /// What can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
@@ -205,11 +208,11 @@ impl Operation {
     }
 
     /// Runs the operation for a proved caller.
-    async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::Tcr(operation) => operation.run(service, caller, parameters, visit).await,
+            Self::Tcr(operation) => operation.run(call).await,
             // Apart: what opens a session is large, and the other one is asked for far more often.
-            Self::Sts(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
+            Self::Sts(operation) => Box::pin(operation.run(call)).await,
         }
     }
 }
@@ -313,7 +316,7 @@ pub(super) async fn answer<'a>(
             };
             let (caller, operation) = admit(service, &read.unverified, &call, visit).await?;
             let parameters = tc3_parameters(request)?;
-            operation.run(service, &caller, parameters, visit).await
+            operation.run(Proved { service, caller: &caller, parameters, visit }).await
         }
         Scheme::V1 => {
             let read = sign::tencent_v1::read(request)?;
@@ -323,7 +326,7 @@ pub(super) async fn answer<'a>(
             let (caller, operation) = admit(service, &read.unverified, &call, visit).await?;
             let own = read.parameters.iter().filter(|(name, _)| !COMMON.contains(name));
             let parameters = Parameters::from_pairs(own)?;
-            operation.run(service, &caller, parameters, visit).await
+            operation.run(Proved { service, caller: &caller, parameters, visit }).await
         }
         Scheme::Unsigned => unsigned(service, request, visit).await,
     }

@@ -16,6 +16,7 @@ use super::super::edge::Visit;
 use super::super::operation::operations;
 use super::parameters::Parameters;
 use super::reply;
+use crate::http::tencent::Proved;
 
 /// The most tags of a session.
 const MOST_TAGS: usize = 50;
@@ -27,12 +28,14 @@ operations! { "sts": AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity, G
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    pub(super) async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::AssumeRole => assume_role(service, caller, parameters, visit).await,
-            Self::AssumeRoleWithWebIdentity => assume_role_with_web_identity(service, Some(caller), parameters, visit).await,
-            Self::GetCallerIdentity => get_caller_identity(service, caller, parameters, visit).await,
-            Self::GetFederationToken => get_federation_token(service, caller, parameters, visit).await,
+            Self::AssumeRole => assume_role(call).await,
+            Self::AssumeRoleWithWebIdentity => {
+                assume_role_with_web_identity(call.service, Some(call.caller), call.parameters, call.visit).await
+            }
+            Self::GetCallerIdentity => get_caller_identity(call).await,
+            Self::GetFederationToken => get_federation_token(call).await,
         }
     }
 }
@@ -69,7 +72,7 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn assume_role(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn assume_role(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let (_, role) = role(&parameters.required_text("RoleArn")?)?;
     let session_name = parameters.required_text("RoleSessionName")?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
@@ -130,7 +133,7 @@ pub(super) async fn assume_role_with_web_identity(
     reply(&Session::of(&session), visit)
 }
 
-async fn get_federation_token(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn get_federation_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let name = parameters.required_text("Name")?;
     let policy = decoded_policy(&parameters.required_text("Policy")?)?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
@@ -152,7 +155,7 @@ struct CallerIdentity {
     kind: &'static str,
 }
 
-async fn get_caller_identity(service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn get_caller_identity(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     parameters.finish()?;
     let identity = service.caller_identity(caller).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());

@@ -8,10 +8,9 @@ use crate::domain::instance::Instance;
 use crate::domain::name::check_description;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
-use crate::http::alibaba::given;
-use crate::http::edge::Visit;
+use crate::http::alibaba::{Proved, given};
 use crate::http::operation::operations;
-use crate::service::{AllowListPlace, Caller, Permission, Service};
+use crate::service::{AllowListPlace, Permission};
 use crate::sign::Parameters;
 
 use super::instances::{Empty, choice, respond};
@@ -29,25 +28,14 @@ operations! { "cr":
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        parameters: &Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let visit = call.visit;
         match self {
-            Self::GetInstanceEndpoint => respond("GetInstanceEndpointResponse", get(service, caller, parameters, visit).await?, visit),
-            Self::ListInstanceEndpoint => respond("ListInstanceEndpointResponse", list(service, caller, parameters, visit).await?, visit),
-            Self::UpdateInstanceEndpointStatus => {
-                respond("UpdateInstanceEndpointStatusResponse", update(service, caller, parameters, visit).await?, visit)
-            }
-            Self::CreateInstanceEndpointAclPolicy => {
-                respond("CreateInstanceEndpointAclPolicyResponse", create(service, caller, parameters, visit).await?, visit)
-            }
-            Self::DeleteInstanceEndpointAclPolicy => {
-                respond("DeleteInstanceEndpointAclPolicyResponse", delete(service, caller, parameters, visit).await?, visit)
-            }
+            Self::GetInstanceEndpoint => respond("GetInstanceEndpointResponse", get(call).await?, visit),
+            Self::ListInstanceEndpoint => respond("ListInstanceEndpointResponse", list(call).await?, visit),
+            Self::UpdateInstanceEndpointStatus => respond("UpdateInstanceEndpointStatusResponse", update(call).await?, visit),
+            Self::CreateInstanceEndpointAclPolicy => respond("CreateInstanceEndpointAclPolicyResponse", create(call).await?, visit),
+            Self::DeleteInstanceEndpointAclPolicy => respond("DeleteInstanceEndpointAclPolicyResponse", delete(call).await?, visit),
         }
     }
 }
@@ -131,7 +119,7 @@ fn entries(list: &AllowList) -> Vec<EntryAndComment> {
     list.entries.iter().map(|entry| EntryAndComment { entry: entry.written.clone(), comment: Some(entry.comment.clone()) }).collect()
 }
 
-async fn get(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Got> {
+async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Got> {
     let choice = choice(parameters)?;
     check_endpoint(parameters)?;
     let (instance, list) = service.allow_list(caller, &choice, Permission::DescribeEndpoint, &visit.context).await?;
@@ -160,7 +148,7 @@ struct Entry {
     entry: String,
 }
 
-async fn list(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Endpoints> {
+async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Endpoints> {
     let choice = choice(parameters)?;
     check_module(parameters)?;
     let is_summary = switch(parameters, "Summary")? == Some(Switch::On);
@@ -176,7 +164,7 @@ async fn list(service: &Service, caller: &Caller, parameters: &Parameters, visit
     })
 }
 
-async fn update(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Empty> {
+async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Empty> {
     let choice = choice(parameters)?;
     check_endpoint(parameters)?;
     let switch = switch(parameters, "Enable")?.ok_or_else(|| Error::missing_parameter("Enable"))?;
@@ -210,14 +198,14 @@ fn given_entries(parameters: &Parameters) -> Result<Vec<AllowEntry>> {
     entries.into_iter().map(|one| entry(one.entry, one.comment)).collect()
 }
 
-async fn create(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Empty> {
+async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Empty> {
     let choice = choice(parameters)?;
     check_endpoint(parameters)?;
     service.add_to_allow_list(caller, &choice, &given_entries(parameters)?, &visit.context).await?;
     Ok(Empty {})
 }
 
-async fn delete(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Empty> {
+async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Empty> {
     let choice = choice(parameters)?;
     check_endpoint(parameters)?;
     let places: Vec<AllowListPlace> = given_entries(parameters)?.into_iter().map(|entry| AllowListPlace::Cidr(entry.cidr)).collect();

@@ -8,11 +8,10 @@ use serde::Serialize;
 
 use crate::domain::image::Image;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, ImageFilter, InstanceChoice, Listed, Page, RepositoryChoice, Service};
+use crate::service::{ImageFilter, InstanceChoice, Listed, Page, RepositoryChoice};
 use crate::sign::Parameters;
 
-use crate::http::alibaba::{envelope, given};
-use crate::http::edge::Visit;
+use crate::http::alibaba::{Proved, envelope, given};
 use crate::http::operation::operations;
 
 /// How many tags a page has without a word (as the documentation's example does), and at most.
@@ -26,13 +25,8 @@ operations! {
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        parameters: &Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let Proved { service, caller, parameters, visit } = call;
         let envelope = envelope(visit)?;
         let request_id = visit.context.request_id.as_str();
         let required = |name: &'static str| given(parameters, name).ok_or_else(|| Error::missing_parameter(name));

@@ -6,10 +6,10 @@ use serde::Serialize;
 use crate::domain::instance::Specification;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::http::alibaba::{envelope, given};
+use crate::http::alibaba::{Proved, envelope, given};
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
-use crate::service::{Caller, InstanceChoice, Permission, Service, TaggedInstance};
+use crate::service::{InstanceChoice, Permission, TaggedInstance};
 use crate::sign::Parameters;
 
 /// How many instances a page has when nothing is said.
@@ -29,19 +29,14 @@ operations! { "cr":
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        parameters: &Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let visit = call.visit;
         match self {
-            Self::ListInstance => respond("ListInstanceResponse", list(service, caller, parameters, visit).await?, visit),
-            Self::GetInstance => respond("GetInstanceResponse", get(service, caller, parameters, visit).await?, visit),
-            Self::GetInstanceCount => respond("GetInstanceCountResponse", count(service, caller, visit).await?, visit),
-            Self::GetInstanceUsage => respond("GetInstanceUsageResponse", usage(service, caller, parameters, visit).await?, visit),
-            Self::ListInstanceRegion => respond("ListInstanceRegionResponse", list_regions(service, caller, visit).await?, visit),
+            Self::ListInstance => respond("ListInstanceResponse", list(call).await?, visit),
+            Self::GetInstance => respond("GetInstanceResponse", get(call).await?, visit),
+            Self::GetInstanceCount => respond("GetInstanceCountResponse", count(call).await?, visit),
+            Self::GetInstanceUsage => respond("GetInstanceUsageResponse", usage(call).await?, visit),
+            Self::ListInstanceRegion => respond("ListInstanceRegionResponse", list_regions(call).await?, visit),
         }
     }
 }
@@ -147,7 +142,7 @@ impl From<TaggedInstance> for Listed {
 }
 
 /// Divergence: instances of all regions, which the vendor tells apart by endpoint; a resource group has none.
-async fn list(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Instances> {
+async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Instances> {
     let page_no = number(parameters, "PageNo", 1, usize::MAX)?;
     let page_size = number(parameters, "PageSize", USUAL_PAGE_SIZE, LARGEST_PAGE_SIZE)?;
     let (name, status) = (given(parameters, "InstanceName"), given(parameters, "InstanceStatus"));
@@ -181,7 +176,7 @@ struct Got {
     tags: Vec<KeyAndValue>,
 }
 
-async fn get(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Got> {
+async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Got> {
     let TaggedInstance { instance, tags } =
         service.described_instance(caller, &choice(parameters)?, Permission::DescribeInstance, &visit.context).await?;
     Ok(Got {
@@ -203,7 +198,7 @@ struct Count {
     count: usize,
 }
 
-async fn count(service: &Service, caller: &Caller, visit: &Visit) -> Result<Count> {
+async fn count(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Count> {
     let own = service.own_instances(caller, Permission::CountInstances, "", &visit.context).await?;
     Ok(Count { count: own.len() })
 }
@@ -225,7 +220,7 @@ struct UsageAndQuotas {
     performance_units: u32,
 }
 
-async fn usage(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<UsageAndQuotas> {
+async fn usage(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<UsageAndQuotas> {
     let (instance, usage) = service.instance_usage(caller, &choice(parameters)?, &visit.context).await?;
     let (namespaces, repositories) = service.quotas_of(&instance);
     Ok(UsageAndQuotas {
@@ -258,7 +253,7 @@ struct Region {
 }
 
 /// Divergence: the regions in which the account has instances, under no other name, whatever `Lang` says.
-async fn list_regions(service: &Service, caller: &Caller, visit: &Visit) -> Result<Regions> {
+async fn list_regions(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Regions> {
     let own = service.own_instances(caller, Permission::ListRegions, "", &visit.context).await?;
     let names: std::collections::BTreeSet<String> = own.into_iter().map(|one| one.instance.region).collect();
     Ok(Regions { regions: names.into_iter().map(|name| Region { region_id: name.clone(), local_name: name }).collect() })

@@ -10,14 +10,8 @@ mod repositories;
 mod resource_tags;
 mod tokens;
 
-use axum::response::Response;
-
-use crate::domain::Result;
-use crate::service::{Caller, Service};
-use crate::sign::Parameters;
-
-use super::super::edge::Visit;
 use super::super::operation::areas;
+use super::Proved;
 
 areas! {
     Token: tokens,
@@ -34,20 +28,5 @@ impl Operation {
     /// Returns the operation of a path of 2016-06-07.
     pub(super) fn of_path(method: &str, path: &str) -> Option<Self> {
         (method == "GET" && path == "/tokens").then_some(Self::Token(tokens::Operation::GetTokens))
-    }
-
-    /// Runs the operation for a proved caller.
-    pub(super) async fn run(self, service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
-        match self {
-            Self::Token(operation) => operation.run(service, caller, parameters, visit).await,
-            // Apart, like all that is asked for seldom: the future of a token stays small.
-            Self::Image(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
-            Self::Namespace(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
-            Self::Repository(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
-            Self::Instance(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
-            Self::Endpoint(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
-            Self::Tag(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
-            Self::Password(operation) => Box::pin(operation.run(service, caller, parameters, visit)).await,
-        }
     }
 }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::domain::namespace::{Namespace, NamespaceChange, Visibility};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, Contents, InstanceChoice, NamespaceChoice, NamespaceFilter, NewNamespace, Page, Service};
+use crate::service::{Contents, InstanceChoice, NamespaceChoice, NamespaceFilter, NewNamespace, Page};
 use crate::sign::Parameters;
 
-use crate::http::alibaba::{envelope, given};
+use crate::http::alibaba::{Proved, envelope, given};
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 
@@ -20,19 +20,13 @@ operations! {
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        parameters: &Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::CreateNamespace => create(service, caller, parameters, visit).await,
-            Self::GetNamespace => get(service, caller, parameters, visit).await,
-            Self::ListNamespace => list(service, caller, parameters, visit).await,
-            Self::UpdateNamespace => update(service, caller, parameters, visit).await,
-            Self::DeleteNamespace => delete(service, caller, parameters, visit).await,
+            Self::CreateNamespace => create(call).await,
+            Self::GetNamespace => get(call).await,
+            Self::ListNamespace => list(call).await,
+            Self::UpdateNamespace => update(call).await,
+            Self::DeleteNamespace => delete(call).await,
         }
     }
 }
@@ -185,7 +179,7 @@ impl Defaults {
     }
 }
 
-async fn create(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let named = NewNamespace::named(required(parameters, "NamespaceName")?);
     let defaults = Defaults::read(parameters)?;
@@ -199,7 +193,7 @@ async fn create(service: &Service, caller: &Caller, parameters: &Parameters, vis
     respond("CreateNamespaceResponse", Nothing {}, visit)
 }
 
-async fn update(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
     let defaults = Defaults::read(parameters)?;
@@ -215,14 +209,14 @@ async fn update(service: &Service, caller: &Caller, parameters: &Parameters, vis
     respond("UpdateNamespaceResponse", Nothing {}, visit)
 }
 
-async fn delete(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
     service.delete_namespace(caller, &instance(instance_id)?, name, Contents::MustBeGone, &visit.context).await?;
     respond("DeleteNamespaceResponse", Nothing {}, visit)
 }
 
-async fn get(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let (id, name) = (given(parameters, "NamespaceId"), given(parameters, "NamespaceName"));
     let choice = match (id, name) {
@@ -238,7 +232,7 @@ async fn get(service: &Service, caller: &Caller, parameters: &Parameters, visit:
     respond("GetNamespaceResponse", NamespaceInfo::of(&namespace, instance_id), visit)
 }
 
-async fn list(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let filter = NamespaceFilter { name: given(parameters, "NamespaceName").map(ToOwned::to_owned), tags: Vec::new() };
     let paging = Paging::read(parameters)?;

@@ -5,26 +5,18 @@ use serde::Serialize;
 
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, InstanceChoice, Service};
-use crate::sign::Parameters;
+use crate::service::InstanceChoice;
 
-use crate::http::alibaba::{envelope, given};
-use crate::http::edge::Visit;
+use crate::http::alibaba::{Proved, envelope, given};
 use crate::http::operation::operations;
 
 operations! { "cr": ResetLoginPassword }
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        parameters: &Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::ResetLoginPassword => reset_login_password(service, caller, parameters, visit).await,
+            Self::ResetLoginPassword => reset_login_password(call).await,
         }
     }
 }
@@ -39,7 +31,7 @@ struct Succeeded<'a> {
     is_success: bool,
 }
 
-async fn reset_login_password(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn reset_login_password(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = given(parameters, "InstanceId").ok_or_else(|| Error::missing_parameter("InstanceId"))?;
     let password = given(parameters, "Password").ok_or_else(|| Error::missing_parameter("Password")).map(Secret::new)?;
     // A malformed id can't name an instance; it is answered as one that isn't there.

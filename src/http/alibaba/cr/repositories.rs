@@ -6,14 +6,13 @@ use serde::Serialize;
 use crate::domain::namespace::Visibility;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::{Error, Result};
-use crate::service::{Caller, Images, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder, Service};
+use crate::service::{Images, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder};
 use crate::sign::Parameters;
 
 use super::namespaces::{
     NO_RESOURCE_GROUP, Nothing, Paging, boolean, count, instance, instance_id, required, respond, type_name, visibility,
 };
-use crate::http::alibaba::given;
-use crate::http::edge::Visit;
+use crate::http::alibaba::{Proved, given};
 use crate::http::operation::operations;
 
 operations! {
@@ -23,19 +22,13 @@ operations! {
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        parameters: &Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::CreateRepository => create(service, caller, parameters, visit).await,
-            Self::GetRepository => get(service, caller, parameters, visit).await,
-            Self::ListRepository => list(service, caller, parameters, visit).await,
-            Self::UpdateRepository => update(service, caller, parameters, visit).await,
-            Self::DeleteRepository => delete(service, caller, parameters, visit).await,
+            Self::CreateRepository => create(call).await,
+            Self::GetRepository => get(call).await,
+            Self::ListRepository => list(call).await,
+            Self::UpdateRepository => update(call).await,
+            Self::DeleteRepository => delete(call).await,
         }
     }
 }
@@ -67,7 +60,7 @@ struct Created<'a> {
     repo_id: &'a str,
 }
 
-async fn create(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let new = NewRepository {
         namespace: required(parameters, "RepoNamespaceName")?.to_owned(),
@@ -81,7 +74,7 @@ async fn create(service: &Service, caller: &Caller, parameters: &Parameters, vis
     respond("CreateRepositoryResponse", Created { repo_id: made.id.as_str() }, visit)
 }
 
-async fn update(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = choice(parameters)?;
     let change = RepositoryChange {
@@ -95,14 +88,14 @@ async fn update(service: &Service, caller: &Caller, parameters: &Parameters, vis
     respond("UpdateRepositoryResponse", Nothing {}, visit)
 }
 
-async fn delete(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = choice(parameters)?;
     service.delete_repository(caller, &instance(instance_id)?, &which, Images::GoToo, &visit.context).await?;
     respond("DeleteRepositoryResponse", Nothing {}, visit)
 }
 
-async fn get(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = choice(parameters)?;
     let repository = service.repository(caller, &instance(instance_id)?, &which, &visit.context).await?;
@@ -143,7 +136,7 @@ fn offset_of(token: &str) -> Result<u32> {
     digits.and_then(|digits| digits.parse().ok()).ok_or_else(unknown)
 }
 
-async fn list(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<Response> {
+async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let filter = RepositoryFilter {
         namespace: given(parameters, "RepoNamespaceName"),

@@ -7,10 +7,9 @@ use serde::Serialize;
 use crate::domain::instance::CriId;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::http::alibaba::{envelope, given};
-use crate::http::edge::Visit;
+use crate::http::alibaba::{Proved, envelope, given};
 use crate::http::operation::operations;
-use crate::service::{Caller, InstanceChoice, Permission, Service};
+use crate::service::{InstanceChoice, Permission};
 use crate::sign::Parameters;
 
 /// The most instances of one call, as the vendor's tag service has it.
@@ -25,26 +24,21 @@ operations! {
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        parameters: &Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let visit = call.visit;
         let request_id = &visit.context.request_id;
         let envelope = envelope(visit)?;
         match self {
             Self::TagResources => {
-                tag(service, caller, parameters, visit).await?;
+                tag(call).await?;
                 envelope.respond("TagResourcesResponse", &Done { request_id }, request_id)
             }
             Self::UntagResources => {
-                untag(service, caller, parameters, visit).await?;
+                untag(call).await?;
                 envelope.respond("UntagResourcesResponse", &Done { request_id }, request_id)
             }
             Self::ListTagResources => {
-                let output = list(service, caller, parameters, visit).await?;
+                let output = list(call).await?;
                 envelope.respond("ListTagResourcesResponse", &output, request_id)
             }
         }
@@ -129,7 +123,7 @@ fn numbered_keys(parameters: &Parameters) -> Result<Vec<(usize, String)>> {
     Ok(keys)
 }
 
-async fn tag(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<()> {
+async fn tag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<()> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
     let tags = tags(parameters)?.into_iter().map(|(key, value)| Tag { key, value: value.unwrap_or_default() });
@@ -140,7 +134,7 @@ async fn tag(service: &Service, caller: &Caller, parameters: &Parameters, visit:
     service.tag_instances(caller, &choices, &tags, &visit.context).await
 }
 
-async fn untag(service: &Service, caller: &Caller, parameters: &Parameters, visit: &Visit) -> Result<()> {
+async fn untag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<()> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
     let keys = repeated(parameters, "TagKey", "", MOST_TAGS)?;
@@ -183,7 +177,7 @@ struct TagResource {
 }
 
 /// Lists the tags of the instances that are named, or of all, as far as they have every tag that is asked for.
-async fn list<'a>(service: &Service, caller: &Caller, parameters: &Parameters, visit: &'a Visit) -> Result<Listed<'a>> {
+async fn list<'a>(Proved { service, caller, parameters, visit }: Proved<'a>) -> Result<Listed<'a>> {
     check_type(parameters)?;
     let choices = choices(parameters)?;
     let wanted = tags(parameters)?;

@@ -7,11 +7,10 @@ use serde::Serialize;
 
 use crate::domain::credential::Username;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, InstanceChoice, Lifetime, Service};
+use crate::service::{InstanceChoice, Lifetime};
 use crate::sign::Parameters;
 
-use crate::http::alibaba::{Envelope, envelope, given};
-use crate::http::edge::Visit;
+use crate::http::alibaba::{Envelope, Proved, envelope, given};
 
 /// How long a credential lives when nothing is said: an hour, or as long as the STS token that asked for it.
 const DEFAULT_LIFETIME: Lifetime = Lifetime::OfSessionOr(Duration::from_hours(1));
@@ -49,17 +48,12 @@ impl Operation {
     }
 
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        parameters: &Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let visit = call.visit;
         let envelope = envelope(visit)?;
         match self {
-            Self::GetAuthorizationToken => get_authorization_token(service, caller, parameters, visit, envelope).await,
-            Self::GetTokens => get_tokens(service, caller, visit, envelope).await,
+            Self::GetAuthorizationToken => get_authorization_token(call, envelope).await,
+            Self::GetTokens => get_tokens(call, envelope).await,
         }
     }
 }
@@ -90,13 +84,7 @@ struct AuthorizationToken<'a> {
     authorization_token: &'a str,
 }
 
-async fn get_authorization_token(
-    service: &Service,
-    caller: &Caller,
-    parameters: &Parameters,
-    visit: &Visit,
-    envelope: &Envelope,
-) -> Result<Response> {
+async fn get_authorization_token(Proved { service, caller, parameters, visit }: Proved<'_>, envelope: &Envelope) -> Result<Response> {
     let instance_id = given(parameters, "InstanceId").ok_or_else(|| Error::missing_parameter("InstanceId"))?;
     let lifetime = lifetime(parameters)?;
     // A malformed id can't name an instance; it is answered as one that isn't there.
@@ -129,7 +117,7 @@ struct TokensData<'a> {
     expire_date: i64,
 }
 
-async fn get_tokens(service: &Service, caller: &Caller, visit: &Visit, envelope: &Envelope) -> Result<Response> {
+async fn get_tokens(Proved { service, caller, visit, .. }: Proved<'_>, envelope: &Envelope) -> Result<Response> {
     let issued = service.issue_temporary(caller, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME, &visit.context).await?;
     let output = Tokens {
         data: TokensData {

@@ -12,7 +12,7 @@ use crate::service::{Caller, ImageFilter, InstanceChoice, Listed, Page, Reposito
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::reply;
+use crate::http::tencent::{Proved, reply};
 
 /// How many images a page has without a word, and at most: the vendor documents no most.
 const USUAL_LIMIT: u32 = 20;
@@ -24,13 +24,7 @@ operations! { "tcr": DeleteImage, DeleteRepositoryTags, DescribeImageManifests, 
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(
-        self,
-        service: &Service,
-        caller: &Caller,
-        mut parameters: Parameters,
-        visit: &Visit,
-    ) -> Result<Response> {
+    pub(in super::super) async fn run(self, Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
         let registry_id = parameters.required_text("RegistryId")?;
         let namespace = parameters.required_text("NamespaceName")?;
         let name = parameters.required_text("RepositoryName")?;

@@ -11,8 +11,8 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{reply, times};
-use crate::service::{Caller, Contents, InstanceChoice, NameCheck, Permission, RequestedInstance, Service, TaggedInstance};
+use crate::http::tencent::{Proved, reply, times};
+use crate::service::{Contents, InstanceChoice, NameCheck, Permission, RequestedInstance, TaggedInstance};
 
 /// The life of a long-term credential, as Tencent shows it.
 const TOKEN_VALID_HOURS: u64 = 87_600;
@@ -36,16 +36,17 @@ operations! { "tcr":
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let visit = call.visit;
         match self {
-            Self::CreateInstance => reply(&create(service, caller, parameters, visit).await?, visit),
-            Self::DescribeInstances => reply(&describe(service, caller, parameters, visit).await?, visit),
-            Self::DescribeInstanceStatus => reply(&describe_status(service, caller, parameters, visit).await?, visit),
-            Self::ModifyInstance => reply(&modify(service, caller, parameters, visit).await?, visit),
-            Self::DeleteInstance => reply(&delete(service, caller, parameters, visit).await?, visit),
-            Self::CheckInstance => reply(&check(service, caller, parameters, visit).await?, visit),
-            Self::CheckInstanceName => reply(&check_name(service, caller, parameters, visit).await?, visit),
-            Self::DescribeRegions => reply(&describe_regions(service, caller, parameters, visit).await?, visit),
+            Self::CreateInstance => reply(&create(call).await?, visit),
+            Self::DescribeInstances => reply(&describe(call).await?, visit),
+            Self::DescribeInstanceStatus => reply(&describe_status(call).await?, visit),
+            Self::ModifyInstance => reply(&modify(call).await?, visit),
+            Self::DeleteInstance => reply(&delete(call).await?, visit),
+            Self::CheckInstance => reply(&check(call).await?, visit),
+            Self::CheckInstanceName => reply(&check_name(call).await?, visit),
+            Self::DescribeRegions => reply(&describe_regions(call).await?, visit),
         }
     }
 }
@@ -138,7 +139,7 @@ struct Created {
     registry_id: String,
 }
 
-async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Created> {
+async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Created> {
     let name = parameters.required_text("RegistryName")?;
     let registry_type = parameters.required_text("RegistryType")?;
     let tags = tags(&mut parameters)?;
@@ -288,7 +289,7 @@ impl From<TaggedInstance> for Registry {
     }
 }
 
-async fn describe(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Registries> {
+async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Registries> {
     let ids = parameters.texts("Registryids")?;
     let (offset, limit) = page(&mut parameters)?;
     let filters = parameters.structures("Filters")?.into_iter().map(Filter::read).collect::<Result<Vec<_>>>()?;
@@ -321,7 +322,7 @@ struct RegistryStatus {
 }
 
 /// Divergence: an id of no instance of the account's is left out; what the vendor does isn't known.
-async fn describe_status(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Statuses> {
+async fn describe_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Statuses> {
     let ids = parameters.texts("RegistryIds")?;
     parameters.finish()?;
     if ids.is_empty() {
@@ -341,7 +342,7 @@ async fn describe_status(service: &Service, caller: &Caller, mut parameters: Par
     Ok(Statuses { registry_status_set: statuses })
 }
 
-async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Empty> {
+async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Empty> {
     let id = registry(&mut parameters)?;
     let change = InstanceChange {
         specification: parameters.text("RegistryType")?.as_deref().map(specification).transpose()?,
@@ -354,7 +355,7 @@ async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, 
 }
 
 /// With `DeleteBucket`, at the vendor's door the consent to lose the images, all that is in the instance goes too.
-async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Empty> {
+async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Empty> {
     let id = registry(&mut parameters)?;
     let contents = if parameters.boolean("DeleteBucket")?.unwrap_or(false) { Contents::GoToo } else { Contents::MustBeGone };
     let is_rehearsal = parameters.boolean("DryRun")?.unwrap_or(false);
@@ -374,7 +375,7 @@ struct Validated {
     region_id: u64,
 }
 
-async fn check(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Validated> {
+async fn check(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Validated> {
     let id = registry(&mut parameters)?;
     parameters.finish()?;
     let found = match choice(&id) {
@@ -395,7 +396,7 @@ struct ValidatedName {
     detail_code: i64,
 }
 
-async fn check_name(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<ValidatedName> {
+async fn check_name(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<ValidatedName> {
     let name = parameters.required_text("RegistryName")?;
     parameters.finish()?;
     let check = service.check_instance_name(caller, &name, region(visit), &visit.context).await?;
@@ -431,7 +432,7 @@ struct Region {
 }
 
 /// Divergence: the regions are those in which the account has instances; they date from the first and the last of them.
-async fn describe_regions(service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Regions> {
+async fn describe_regions(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Regions> {
     parameters.finish()?;
     let own = service.own_instances(caller, Permission::ListRegions, region(visit), &visit.context).await?;
     let mut regions: Vec<Region> = Vec::new();

@@ -6,23 +6,22 @@ use serde::Serialize;
 use crate::domain::namespace::{NamespaceChange, Severity, Visibility};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, Contents, InstanceChoice, NamespaceFilter, NewNamespace, Page, Service, TaggedNamespace};
+use crate::service::{Contents, InstanceChoice, NamespaceFilter, NewNamespace, Page, TaggedNamespace};
 
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::reply;
+use crate::http::tencent::{Proved, reply};
 
 operations! { "tcr": CreateNamespace, DescribeNamespaces, ModifyNamespace, DeleteNamespace }
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::CreateNamespace => create(service, caller, parameters, visit).await,
-            Self::DescribeNamespaces => describe(service, caller, parameters, visit).await,
-            Self::ModifyNamespace => modify(service, caller, parameters, visit).await,
-            Self::DeleteNamespace => delete(service, caller, parameters, visit).await,
+            Self::CreateNamespace => create(call).await,
+            Self::DescribeNamespaces => describe(call).await,
+            Self::ModifyNamespace => modify(call).await,
+            Self::DeleteNamespace => delete(call).await,
         }
     }
 }
@@ -116,7 +115,7 @@ fn tags(parameters: &mut Parameters) -> Result<Option<Vec<Tag>>> {
     Ok(Some(tags))
 }
 
-async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -136,7 +135,7 @@ async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, 
     reply(&Nothing {}, visit)
 }
 
-async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -156,7 +155,7 @@ async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, 
     reply(&Nothing {}, visit)
 }
 
-async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     parameters.finish()?;
@@ -164,7 +163,7 @@ async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, 
     reply(&Nothing {}, visit)
 }
 
-async fn describe(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
     let page = page(&mut parameters, 0)?;

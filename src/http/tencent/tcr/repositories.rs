@@ -7,24 +7,23 @@ use crate::domain::clock::Timestamp;
 use crate::domain::namespace::Visibility;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::{Error, Result};
-use crate::service::{Caller, Images, NewRepository, RepositoryChoice, RepositoryFilter, RepositoryOrder, Service};
+use crate::service::{Images, NewRepository, RepositoryChoice, RepositoryFilter, RepositoryOrder};
 
 use super::namespaces::{Nothing, instance, page, registry_id};
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::reply;
+use crate::http::tencent::{Proved, reply};
 
 operations! { "tcr": CreateRepository, DescribeRepositories, ModifyRepository, DeleteRepository }
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::CreateRepository => create(service, caller, parameters, visit).await,
-            Self::DescribeRepositories => describe(service, caller, parameters, visit).await,
-            Self::ModifyRepository => modify(service, caller, parameters, visit).await,
-            Self::DeleteRepository => delete(service, caller, parameters, visit).await,
+            Self::CreateRepository => create(call).await,
+            Self::DescribeRepositories => describe(call).await,
+            Self::ModifyRepository => modify(call).await,
+            Self::DeleteRepository => delete(call).await,
         }
     }
 }
@@ -36,7 +35,7 @@ fn choice(parameters: &mut Parameters) -> Result<RepositoryChoice> {
     Ok(RepositoryChoice::Named { namespace, name })
 }
 
-async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let new = NewRepository {
         namespace: parameters.required_text("NamespaceName")?,
@@ -51,7 +50,7 @@ async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, 
     reply(&Nothing {}, visit)
 }
 
-async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = choice(&mut parameters)?;
     let change = RepositoryChange {
@@ -64,7 +63,7 @@ async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, 
     reply(&Nothing {}, visit)
 }
 
-async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = choice(&mut parameters)?;
     let images = if parameters.boolean("ForceDelete")?.unwrap_or(true) { Images::GoToo } else { Images::MustBeGone };
@@ -73,7 +72,7 @@ async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, 
     reply(&Nothing {}, visit)
 }
 
-async fn describe(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let namespace = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
     let name = parameters.text("RepositoryName")?.filter(|name| !name.is_empty());

@@ -7,11 +7,10 @@ use crate::domain::allow_list::AllowEntry;
 use crate::domain::name::check_description;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::reply;
-use crate::service::{AllowListPlace, Caller, Permission, Service};
+use crate::http::tencent::{Proved, reply};
+use crate::service::{AllowListPlace, Permission};
 
 use super::instances::{choice, registry};
 
@@ -28,16 +27,17 @@ operations! { "tcr":
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let visit = call.visit;
         match self {
-            Self::DescribeExternalEndpointStatus => reply(&endpoint_status(service, caller, parameters, visit).await?, visit),
-            Self::ManageExternalEndpoint => reply(&manage_endpoint(service, caller, parameters, visit).await?, visit),
-            Self::DescribeSecurityPolicies => reply(&describe(service, caller, parameters, visit).await?, visit),
-            Self::CreateSecurityPolicy => reply(&create(service, caller, parameters, visit).await?, visit),
-            Self::ModifySecurityPolicy => reply(&modify(service, caller, parameters, visit).await?, visit),
-            Self::DeleteSecurityPolicy => reply(&delete(service, caller, parameters, visit).await?, visit),
-            Self::CreateMultipleSecurityPolicy => reply(&create_multiple(service, caller, parameters, visit).await?, visit),
-            Self::DeleteMultipleSecurityPolicy => reply(&delete_multiple(service, caller, parameters, visit).await?, visit),
+            Self::DescribeExternalEndpointStatus => reply(&endpoint_status(call).await?, visit),
+            Self::ManageExternalEndpoint => reply(&manage_endpoint(call).await?, visit),
+            Self::DescribeSecurityPolicies => reply(&describe(call).await?, visit),
+            Self::CreateSecurityPolicy => reply(&create(call).await?, visit),
+            Self::ModifySecurityPolicy => reply(&modify(call).await?, visit),
+            Self::DeleteSecurityPolicy => reply(&delete(call).await?, visit),
+            Self::CreateMultipleSecurityPolicy => reply(&create_multiple(call).await?, visit),
+            Self::DeleteMultipleSecurityPolicy => reply(&delete_multiple(call).await?, visit),
         }
     }
 }
@@ -62,7 +62,7 @@ struct EndpointStatus {
     reason: &'static str,
 }
 
-async fn endpoint_status(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<EndpointStatus> {
+async fn endpoint_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<EndpointStatus> {
     let id = registry(&mut parameters)?;
     parameters.finish()?;
     let found = service.described_instance(caller, &choice(&id)?, Permission::DescribeEndpoint, &visit.context).await?;
@@ -70,7 +70,7 @@ async fn endpoint_status(service: &Service, caller: &Caller, mut parameters: Par
     Ok(EndpointStatus { status, reason: "" })
 }
 
-async fn manage_endpoint(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Changed> {
+async fn manage_endpoint(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Changed> {
     let id = registry(&mut parameters)?;
     let switch = match parameters.required_text("Operation")?.as_str() {
         "Create" => Switch::On,
@@ -97,7 +97,7 @@ struct Policy {
     policy_version: String,
 }
 
-async fn describe(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Policies> {
+async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Policies> {
     let id = registry(&mut parameters)?;
     parameters.finish()?;
     let (_, list) = service.allow_list(caller, &choice(&id)?, Permission::ListAclEntries, &visit.context).await?;
@@ -129,7 +129,7 @@ fn place(cidr_block: Option<&str>, index: Option<i64>, version: Option<&str>) ->
     Ok(AllowListPlace::Index { index, version: version.map(str::parse).transpose().map_err(unreadable)? })
 }
 
-async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Changed> {
+async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Changed> {
     let id = registry(&mut parameters)?;
     let (cidr_block, description) = (parameters.required_text("CidrBlock")?, parameters.required_text("Description")?);
     parameters.finish()?;
@@ -138,7 +138,7 @@ async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, 
     Ok(Changed::of(instance.id.as_str()))
 }
 
-async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Changed> {
+async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Changed> {
     let id = registry(&mut parameters)?;
     let index = parameters.integer("PolicyIndex")?.ok_or_else(|| Error::missing_parameter("PolicyIndex"))?;
     let (cidr_block, description) = (parameters.required_text("CidrBlock")?, parameters.required_text("Description")?);
@@ -148,7 +148,7 @@ async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, 
     Ok(Changed::of(instance.id.as_str()))
 }
 
-async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Changed> {
+async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Changed> {
     let id = registry(&mut parameters)?;
     let index = parameters.integer("PolicyIndex")?;
     let (version, cidr_block) = (parameters.text("PolicyVersion")?, parameters.text("CidrBlock")?);
@@ -182,7 +182,7 @@ fn policies(parameters: &mut Parameters) -> Result<Vec<Given>> {
     if policies.is_empty() { Err(Error::missing_parameter("SecurityGroupPolicySet")) } else { Ok(policies) }
 }
 
-async fn create_multiple(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Changed> {
+async fn create_multiple(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Changed> {
     let id = registry(&mut parameters)?;
     let given = policies(&mut parameters)?;
     parameters.finish()?;
@@ -195,7 +195,7 @@ async fn create_multiple(service: &Service, caller: &Caller, mut parameters: Par
     Ok(Changed::of(instance.id.as_str()))
 }
 
-async fn delete_multiple(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Changed> {
+async fn delete_multiple(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Changed> {
     let id = registry(&mut parameters)?;
     let given = policies(&mut parameters)?;
     parameters.finish()?;

@@ -10,14 +10,13 @@ use crate::domain::name::check_namespace;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{AccountAction, AccountPermissions, ServiceAccount, ServiceAccountState};
 use crate::domain::{Error, Result};
-use crate::service::{Caller, ChangedServiceAccount, InstanceChoice, NewServiceAccount, Page, Service, Validity};
+use crate::service::{ChangedServiceAccount, InstanceChoice, NewServiceAccount, Page, Validity};
 
 use super::tokens::page;
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::times::beijing;
-use crate::http::tencent::{Nothing, reply};
+use crate::http::tencent::{Nothing, Proved, reply};
 
 /// How many are listed without a Limit.
 const USUAL_PAGE: u32 = 20;
@@ -35,13 +34,13 @@ operations! {
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
         match self {
-            Self::CreateServiceAccount => create(service, caller, parameters, visit).await,
-            Self::DescribeServiceAccounts => describe(service, caller, parameters, visit).await,
-            Self::ModifyServiceAccount => modify(service, caller, parameters, visit).await,
-            Self::ModifyServiceAccountPassword => modify_password(service, caller, parameters, visit).await,
-            Self::DeleteServiceAccount => delete(service, caller, parameters, visit).await,
+            Self::CreateServiceAccount => create(call).await,
+            Self::DescribeServiceAccounts => describe(call).await,
+            Self::ModifyServiceAccount => modify(call).await,
+            Self::ModifyServiceAccountPassword => modify_password(call).await,
+            Self::DeleteServiceAccount => delete(call).await,
         }
     }
 }
@@ -110,7 +109,7 @@ struct Created<'a> {
     create_time: String,
 }
 
-async fn create(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = parameters.required_text("RegistryId")?;
     let name = parameters.required_text("Name")?;
     let permissions = permissions(&mut parameters)?.filter(|permissions| !permissions.is_empty());
@@ -202,7 +201,7 @@ fn names(parameters: &mut Parameters) -> Result<Option<BTreeSet<String>>> {
     Ok(names)
 }
 
-async fn describe(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = parameters.required_text("RegistryId")?;
     let names = names(&mut parameters)?;
     let page = page(&mut parameters, Some(USUAL_PAGE), Some(LARGEST_PAGE))?;
@@ -214,7 +213,7 @@ async fn describe(service: &Service, caller: &Caller, mut parameters: Parameters
     reply(&Accounts { service_accounts, total_count: listed.total }, visit)
 }
 
-async fn modify(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = parameters.required_text("RegistryId")?;
     let name = parameters.required_text("Name")?;
     let changed = ChangedServiceAccount {
@@ -234,7 +233,7 @@ struct NewPassword<'a> {
     password: &'a str,
 }
 
-async fn modify_password(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn modify_password(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = parameters.required_text("RegistryId")?;
     let name = parameters.required_text("Name")?;
     let random = parameters.boolean("Random")?.ok_or_else(|| Error::missing_parameter("Random"))?;
@@ -246,7 +245,7 @@ async fn modify_password(service: &Service, caller: &Caller, mut parameters: Par
     reply(&NewPassword { password: password.expose() }, visit)
 }
 
-async fn delete(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = parameters.required_text("RegistryId")?;
     let name = parameters.required_text("Name")?;
     parameters.finish()?;

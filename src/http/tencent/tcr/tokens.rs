@@ -8,13 +8,12 @@ use serde::Serialize;
 use crate::domain::credential::{CredentialId, CredentialState, Username};
 use crate::domain::name::check_description;
 use crate::domain::{Error, Result};
-use crate::service::{Caller, InstanceChoice, Issued, Lifetime, Page, Service};
+use crate::service::{InstanceChoice, Issued, Lifetime, Page};
 
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::times::beijing;
-use crate::http::tencent::{Nothing, reply};
+use crate::http::tencent::{Nothing, Proved, reply};
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
 const TEMPORARY: Lifetime = Lifetime::AtMost(Duration::from_hours(1));
@@ -26,16 +25,17 @@ operations! {
 
 impl Operation {
     /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, service: &Service, caller: &Caller, parameters: Parameters, visit: &Visit) -> Result<Response> {
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let visit = call.visit;
         match self {
             Self::CreateInstanceToken => {
-                let issued = create_instance_token(service, caller, parameters, visit).await?;
+                let issued = create_instance_token(call).await?;
                 reply(&InstanceToken::of(&issued.0, issued.1), visit)
             }
             // Apart: these are asked for far less often.
-            Self::DescribeInstanceToken => Box::pin(describe_instance_token(service, caller, parameters, visit)).await,
-            Self::ModifyInstanceToken => Box::pin(modify_instance_token(service, caller, parameters, visit)).await,
-            Self::DeleteInstanceToken => Box::pin(delete_instance_token(service, caller, parameters, visit)).await,
+            Self::DescribeInstanceToken => Box::pin(describe_instance_token(call)).await,
+            Self::ModifyInstanceToken => Box::pin(modify_instance_token(call)).await,
+            Self::DeleteInstanceToken => Box::pin(delete_instance_token(call)).await,
         }
     }
 }
@@ -46,12 +46,7 @@ enum TokenType {
     LongTerm,
 }
 
-async fn create_instance_token(
-    service: &Service,
-    caller: &Caller,
-    mut parameters: Parameters,
-    visit: &Visit,
-) -> Result<(Issued, TokenType)> {
+async fn create_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<(Issued, TokenType)> {
     let registry_id = parameters.required_text("RegistryId")?;
     let token_type = match parameters.text("TokenType")?.as_deref() {
         None | Some("temp") => TokenType::Temporary,
@@ -129,7 +124,7 @@ struct TcrInstanceToken<'a> {
     expired_at: i64,
 }
 
-async fn describe_instance_token(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn describe_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = parameters.required_text("RegistryId")?;
     // Divergence: what an absent Limit means isn't documented. All that come: whoever asks without one may not
     // know that there are pages, and an instance has a bounded number.
@@ -153,7 +148,7 @@ enum TokenChange {
     State(CredentialState),
 }
 
-async fn modify_instance_token(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn modify_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let (registry_id, token_id) = (parameters.required_text("RegistryId")?, parameters.required_text("TokenId")?);
     let (enable, description) = (parameters.boolean("Enable")?, parameters.text("Desc")?);
     let change = match parameters.integer("ModifyFlag")? {
@@ -180,7 +175,7 @@ async fn modify_instance_token(service: &Service, caller: &Caller, mut parameter
     reply(&Nothing {}, visit)
 }
 
-async fn delete_instance_token(service: &Service, caller: &Caller, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn delete_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let (registry_id, token_id) = (parameters.required_text("RegistryId")?, parameters.required_text("TokenId")?);
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
