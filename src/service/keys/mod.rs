@@ -1,7 +1,7 @@
 //! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -119,6 +119,7 @@ impl Service {
             action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             replays: Replays::new(settings.nonces_per_access_key),
+            shared: OnceLock::new(),
             revocations: Revocations::load(&store).await?,
             remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
             issuers: Issuers::default(),
