@@ -159,6 +159,8 @@ pub struct Service {
     keyring: ArcSwap<Keyring>,
     /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
     keyring_read_at: AtomicU64,
+    /// Since when it knows each key.
+    sightings: keys::Sightings,
     directory: directory::Directory,
     passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
