@@ -125,7 +125,13 @@ class Transire:
 
     def start(self) -> None:
         """Starts `serve` and waits until it is ready."""
-        line = self.launch().first_line()
+        self.launch()
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """Waits until what was launched is ready."""
+        assert self._daemon is not None
+        line = self._daemon.first_line()
         assert line, f"transire ended without listening:\n{self.log.read_text()}"
         self.endpoint = json.loads(line)["listening"]
         wait_until("/readyz to be 200", self.is_ready)
