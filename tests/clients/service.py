@@ -156,6 +156,18 @@ class Transire:
 
     # -- the command line
 
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a command, for whoever wants to end it."""
+        return subprocess.Popen(
+            [str(self.binary), "--data-dir", str(self.data_dir), "--output", "json", *arguments],
+            cwd=self._folder,
+            env={**os.environ, **self._settings, **self._on_disk()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def run(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(self.binary), "--data-dir", str(self.data_dir), "--output", "json", *map(str, arguments)],
