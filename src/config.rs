@@ -38,6 +38,8 @@ pub struct Settings {
     pub audit_days: u32,
     /// Which signatures are accepted.
     pub signatures: Signatures,
+    /// What replicas tell each other at every call.
+    pub shared: Shared,
     /// How often and how much.
     pub limits: Limits,
     /// The domain under which instances that an API makes get their service: `NAME.DOMAIN`. Without it none is made so.
@@ -63,6 +65,7 @@ impl Default for Settings {
             audit: AuditMode::BestEffort,
             audit_days: 90,
             signatures: Signatures::default(),
+            shared: Shared::default(),
             limits: Limits::default(),
             base_domain: None,
             quotas: Quotas::default(),
@@ -116,12 +119,51 @@ impl Default for Postgres {
 }
 
 /// Which signatures are accepted.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signatures {
     /// The accepted methods, of `TC3-HMAC-SHA256`, `HmacSHA256`, `HmacSHA1` (Tencent), `ACS3-HMAC-SHA256` and
     /// `HMAC-SHA1` (Alibaba's RPC V1 and ROA V1, which share the name); all of them when absent.
     pub allow: Option<Vec<String>>,
+    /// How far a request's time may be from the present, in seconds; the vendors' own 300 (Tencent) and 900 (Alibaba)
+    /// stay where they are less.
+    pub window_seconds: u64,
+}
+
+impl Default for Signatures {
+    fn default() -> Self {
+        Self { allow: None, window_seconds: 900 }
+    }
+}
+
+/// What replicas tell each other at every call, through Redis or Valkey: nonces and rates.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shared {
+    /// The server: `redis://host:6379` or, with TLS, `rediss://host:6379`; without it, each replica knows its own calls
+    /// alone.
+    pub url: Option<SharedUrl>,
+    /// The authorities that sign the server's certificate, PEM, in place of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long a request waits for the server, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { url: None, ca_file: None, timeout_ms: 100 }
+    }
+}
+
+/// The address of a server, which may hold a password.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct SharedUrl(pub Secret);
+
+impl From<String> for SharedUrl {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
 }
 
 /// What this service may ask of others.
@@ -384,6 +426,12 @@ impl Settings {
         if let Some(bad) = self.trusted_proxies.iter().find(|network| network.parse::<http::Network>().is_err()) {
             return Err(Error::misconfigured(format!("trusted_proxies: {bad} is neither an address nor a network such as 10.0.0.0/8")));
         }
+        if !(1..=900).contains(&self.signatures.window_seconds) {
+            return Err(Error::misconfigured("signatures.window_seconds is 1 to 900"));
+        }
+        if !(1..=5000).contains(&self.shared.timeout_ms) {
+            return Err(Error::misconfigured("shared.timeout_ms is 1 to 5000"));
+        }
         if !(1..=60).contains(&self.outgoing.seconds) {
             return Err(Error::misconfigured("outgoing.seconds is 1 to 60"));
         }
@@ -517,6 +565,19 @@ mod tests {
         assert_eq!(settings.postgres.connections, 16);
         for bad in ["isolation = 'chaos'", "connections = 0", "statement_seconds = 0", "connect_seconds = 0", "pool = 3"] {
             assert!(parse(&format!("[postgres]\n{bad}"), &[]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_replicas_share_is_off_until_a_server_is_named() {
+        let settings = parse("", &[]).unwrap();
+        assert!(settings.shared.url.is_none() && settings.signatures.window_seconds == 900);
+        let variable = ("TRANSIRE_SHARED__URL", "rediss://:hunter2EXAMPLE@cache.example.com:6380");
+        let settings = parse("[shared]\ntimeout_ms = 50\n[signatures]\nwindow_seconds = 60", &[variable]).unwrap();
+        assert_eq!((settings.shared.timeout_ms, settings.signatures.window_seconds), (50, 60));
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        for bad in ["[shared]\ntimeout_ms = 0", "[signatures]\nwindow_seconds = 901", "[shared]\nurls = 'x'"] {
+            assert!(parse(bad, &[]).is_err(), "{bad}");
         }
     }
 

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Folders are layers: [`domain`] says what the words mean, [`sign`] and [`token`] are the cryptography,
-//! [`store`] is the only SQL, [`remote`] asks others, [`service`] holds every rule, [`http`] and [`cli`] speak
+//! [`store`] is the only SQL, [`remote`] asks others, [`shared`] is what replicas tell each other at every call, [`service`] holds every rule, [`http`] and [`cli`] speak
 //! with the world, and [`serve`] ties them together. A test holds each to what it may import.
 
 pub mod cli;
@@ -27,6 +27,7 @@ pub mod registry_config;
 pub mod remote;
 pub mod serve;
 pub mod service;
+pub mod shared;
 pub mod sign;
 pub mod store;
 pub mod token;

@@ -73,6 +73,12 @@ fn service_settings(settings: &Settings) -> service::Settings {
         audit_days: settings.audit_days,
         audit_queue: limits.audit_queue,
         signature_methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
+        signature_window: Duration::from_secs(settings.signatures.window_seconds),
+        shared: settings.shared.url.as_ref().map(|url| service::SharedSettings {
+            url: url.0.clone(),
+            ca_file: settings.shared.ca_file.clone(),
+            timeout: Duration::from_millis(settings.shared.timeout_ms),
+        }),
         requests_per_second: limits.requests_per_second,
         requests_per_second_by_action: limits.actions.clone(),
         refusals_per_second: limits.refusals_per_second,

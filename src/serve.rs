@@ -37,6 +37,7 @@ const STREAMS: u32 = 100;
 /// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`.
 pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> Result<()> {
     let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
+    service.connect_shared().await?;
     let listener = bind(listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let mut stdout = std::io::stdout();

@@ -65,7 +65,7 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result
     Ok(match page {
         Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
         Page::Ready => {
-            let readiness = Readiness::of(service.missing().await);
+            let readiness = Readiness::of(service.missing().await, service.degraded());
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
@@ -78,11 +78,13 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result
 struct Readiness {
     ready: bool,
     missing: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    degraded: Vec<&'static str>,
 }
 
 impl Readiness {
-    fn of(missing: Vec<String>) -> Self {
-        Self { ready: missing.is_empty(), missing }
+    fn of(missing: Vec<String>, degraded: Vec<&'static str>) -> Self {
+        Self { ready: missing.is_empty(), missing, degraded }
     }
 }
 

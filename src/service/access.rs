@@ -31,6 +31,8 @@ use crate::token::{Grant, Ground, Session, WebIdentity};
 /// Who calls, after proof.
 pub struct Caller {
     identity: Identity,
+    /// How many calls all replicas counted in this second, when this one is one too many.
+    overrun: Option<u32>,
 }
 
 enum Identity {
@@ -77,10 +79,21 @@ pub(super) struct Signer<'a> {
     pub(super) session: Option<&'a Session>,
 }
 
+impl From<Identity> for Caller {
+    fn from(identity: Identity) -> Self {
+        Self { identity, overrun: None }
+    }
+}
+
 impl Caller {
     /// The operator at the command line: who can read the master key may do everything.
     pub fn operator() -> Self {
-        Self { identity: Identity::Operator }
+        Identity::Operator.into()
+    }
+
+    /// Returns how many calls all replicas counted in this second, when this one is one too many.
+    pub(super) fn overrun(&self) -> Option<u32> {
+        self.overrun
     }
 
     /// Returns who the call acts for; nobody when it is anonymous or the operator's.
@@ -248,21 +261,21 @@ impl Service {
         let now = self.now();
         self.check_method(preview.method)?;
         if access_key::is_of_session(preview.access_key_id) {
-            preview.method.check_time(preview.signed_at, now)?;
+            self.check_time(preview.method, preview.signed_at, now)?;
             return Box::pin(self.session(preview.access_key_id, preview.session_token, preview.method.cloud(), now)).await.map(drop);
         }
         self.active_access_key(preview.access_key_id).await?;
-        preview.method.check_time(preview.signed_at, now)
+        self.check_time(preview.method, preview.signed_at, now)
     }
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
-    /// whether it came before.
-    pub async fn authenticate(&self, request: &sign::Unverified, purpose: Purpose) -> Result<Caller> {
+    /// whether it came before. `action` is what [`Service::throttle`] is told next: replicas count it in the same trip.
+    pub async fn authenticate(&self, request: &sign::Unverified, purpose: Purpose, action: &'static str) -> Result<Caller> {
         let now = self.now();
         self.check_method(request.method())?;
         let id = request.access_key_id();
         let (identity, replay) = if access_key::is_of_session(id) {
-            request.check_time(now)?;
+            self.check_time(request.method(), request.signed_at(), now)?;
             let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), now)).await?;
             let policy = session.session_policy.as_deref().map(read_session_policy).transpose()?;
             let signing_secret = SigningSecret::new(session.secret.clone());
@@ -271,7 +284,7 @@ impl Service {
             (Identity::InSession(Box::new(open)), replay)
         } else {
             let key = self.active_access_key(id).await?;
-            request.check_time(now)?;
+            self.check_time(request.method(), request.signed_at(), now)?;
             if request.session_token().is_some() {
                 return Err(Error::session_token_mismatch());
             }
@@ -279,14 +292,18 @@ impl Service {
             (Identity::Signed(key), replay)
         };
         self.replays.check(id, request.signed_at(), &replay, purpose, now)?;
-        Ok(Caller { identity })
+        let mut caller = Caller::from(identity);
+        if let Some(shared) = self.shared.get() {
+            caller.overrun = Box::pin(self.ask_others(shared, request, &replay, purpose, &caller, action)).await?;
+        }
+        Ok(caller)
     }
 
     /// Proves who calls by a token of an OpenID Connect provider of the account. Such a caller may assume roles that
     /// trust it, and nothing else.
     pub async fn prove_web_identity(&self, account: AccountId, provider: &str, token: &Secret) -> Result<Caller> {
         let identity = self.verify_web_identity(account, provider, token).await?;
-        Ok(Caller { identity: Identity::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })) })
+        Ok(Identity::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })).into())
     }
 
     /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.
@@ -302,6 +319,12 @@ impl Service {
 
     fn check_method(&self, method: sign::Method) -> Result<()> {
         if self.settings.signature_methods.contains(&method) { Ok(()) } else { Err(Error::signature_method_refused(method.name())) }
+    }
+
+    /// Checks a request's time by the vendor's window, or the settings' where that is narrower.
+    fn check_time(&self, method: sign::Method, signed_at: Timestamp, now: Timestamp) -> Result<()> {
+        method.check_time(signed_at, now)?;
+        if now.distance(signed_at) <= self.settings.signature_window { Ok(()) } else { Err(Error::request_expired()) }
     }
 
     async fn active_access_key(&self, id: &str) -> Result<Arc<AccessKey>> {
@@ -343,7 +366,7 @@ impl Service {
         if identity.as_ref().is_err_and(|error| error.kind() == &ErrorKind::BadCredentials) {
             self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
         }
-        Ok(Caller { identity: identity? })
+        identity.map(Caller::from)
     }
 
     /// Returns the credential that a log-in claims to be of; nothing about it need be true any more.

@@ -104,7 +104,7 @@ impl ActionLimits {
 
     /// Counts one call; [`ErrorKind::Throttled`] when it is one too many.
     pub(super) fn check(&self, account: AccountId, action: &'static str, now: Timestamp) -> Result<()> {
-        let allowed = self.by_action.get(action).copied().or_else(|| documented(action)).unwrap_or(self.usual);
+        let allowed = self.allowed(action);
         let mut buckets = self.buckets.lock(&account);
         let bucket = buckets.entry((account, action)).or_insert_with(|| Bucket::full(allowed, now));
         bucket.refill(allowed, allowed, now);
@@ -115,16 +115,26 @@ impl ActionLimits {
         // An empty bucket has seen more than `allowed` within one second, though the calendar's second
         // may have begun in between.
         let measured = counted.max(allowed.saturating_add(1));
-        Err(Error::new(
-            ErrorKind::Throttled { measured, allowed },
-            format!("The account called {action} {measured} times in a second; {allowed} are allowed."),
-        ))
+        Err(throttled(action, measured, allowed))
+    }
+
+    /// Returns how many calls a second are allowed.
+    pub(super) fn allowed(&self, action: &str) -> u32 {
+        self.by_action.get(action).copied().or_else(|| documented(action)).unwrap_or(self.usual)
     }
 
     /// Forgets the buckets that are full again.
     pub(super) fn forget(&self, now: Timestamp) {
         self.buckets.retain(|_, bucket| bucket.filled_at.until(now).as_secs() < 2);
     }
+}
+
+/// The refusal of a call that is one too many.
+pub(super) fn throttled(action: &str, measured: u32, allowed: u32) -> Error {
+    Error::new(
+        ErrorKind::Throttled { measured, allowed },
+        format!("The account called {action} {measured} times in a second; {allowed} are allowed."),
+    )
 }
 
 /// Returns whom an address counts as: the subscribers of IPv6 have at least 2^64 addresses each (RFC 6177),

@@ -26,6 +26,7 @@ mod passwords;
 mod policies;
 mod quotas;
 mod replay;
+mod replicas;
 mod repositories;
 mod revocations;
 mod rights;
@@ -35,8 +36,8 @@ mod tags;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -66,6 +67,8 @@ use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
+pub use crate::shared::Settings as SharedSettings;
+use crate::shared::Shared;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
 pub use crate::store::namespace::Contents;
@@ -105,6 +108,10 @@ pub struct Settings {
     pub audit_queue: usize,
     /// The accepted signature methods.
     pub signature_methods: Vec<sign::Method>,
+    /// How far a request's time may be from the present, where that is less than the vendor's own figure.
+    pub signature_window: Duration,
+    /// Where replicas tell each other of their calls; without it, each knows its own alone.
+    pub shared: Option<SharedSettings>,
     /// Requests a second of one account and one action.
     pub requests_per_second: u32,
     /// Other figures for some actions.
@@ -152,11 +159,15 @@ pub struct Service {
     keyring: ArcSwap<Keyring>,
     /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
     keyring_read_at: AtomicU64,
+    /// Since when it knows each key.
+    sightings: keys::Sightings,
     directory: directory::Directory,
     passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
     replays: replay::Replays,
+    /// Set once the service serves, where the settings have it.
+    shared: OnceLock<Arc<Shared>>,
     revocations: revocations::Revocations,
     audit: audit::Audit,
     remote: Arc<remote::Client>,
@@ -192,15 +203,19 @@ impl Service {
 
     /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its account.
     pub fn throttle(&self, caller: &Caller, action: &'static str) -> Result<()> {
-        match caller.principal() {
-            Some(principal) => self.throttle_account(principal.account(), action),
-            None => Ok(()),
-        }
+        let Some(principal) = caller.principal() else { return Ok(()) };
+        self.action_limits.check(principal.account(), action, self.now())?;
+        // What the others counted was asked for together with the nonce.
+        caller.overrun().map_or(Ok(()), |measured| Err(limits::throttled(action, measured, self.action_limits.allowed(action))))
     }
 
     /// Counts a call of `action` against the account that it turned out to be of.
-    pub fn throttle_account(&self, account: AccountId, action: &'static str) -> Result<()> {
-        self.action_limits.check(account, action, self.now())
+    pub async fn throttle_account(&self, account: AccountId, action: &'static str) -> Result<()> {
+        self.action_limits.check(account, action, self.now())?;
+        match self.shared.get() {
+            Some(shared) => Box::pin(self.count_with_others(shared, account, action)).await,
+            None => Ok(()),
+        }
     }
 
     /// Returns what is missing before the service can serve; nothing when it is ready.

@@ -14,6 +14,8 @@ statements! { "meta";
 
 /// The URL that this service calls itself.
 pub const ISSUER: &str = "issuer";
+/// What all replicas of this store have in common: random bytes.
+pub const DEPLOYMENT: &str = "deployment";
 /// What only the right master key opens.
 pub const MASTER_KEY_CHECK: &str = "master_key_check";
 /// The id of the master key that wraps.

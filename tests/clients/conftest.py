@@ -1,16 +1,19 @@
 """What every test gets: an environment of its own, and a transire, an account, an instance and a registry to use."""
 
 import os
+import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from disk import ForgetfulDisk
+from postgres import new_database
+from redis_server import Redis
 from registry import Registry
 from service import Account, Clock, Instance, Transire
 
-_NEEDED = {"TRANSIRE_TEST_PROGRAM", "TRANSIRE_TEST_REGISTRY", "TRANSIRE_TEST_DOCKER", "TRANSIRE_TEST_POSTGRES"}
+_NEEDED = {"TRANSIRE_TEST_PROGRAM", "TRANSIRE_TEST_REGISTRY", "TRANSIRE_TEST_DOCKER", "TRANSIRE_TEST_POSTGRES", "TRANSIRE_TEST_REDIS"}
 _KEPT = _NEEDED | {"PATH", "TMPDIR"}
 _logs = pytest.StashKey[list[Path]]()
 
@@ -76,6 +79,32 @@ def new_transire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
         if transire.stop() is not None and transire.endpoint:
             leaks.extend(transire.leaks())
     assert leaks == [], "secrets were written down"
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty database, without the password: that is where every process of the test finds it."""
+    with new_database(tmp_path) as (url, pgpass):
+        monkeypatch.setenv("PGPASSFILE", str(pgpass))
+        yield url
+
+
+@pytest.fixture
+def replicated(database: str, tmp_path: Path) -> dict[str, str]:
+    """What replicas share: a database and a master key."""
+    key = tmp_path / "shared.key"
+    key.touch(mode=0o600)
+    key.write_text(secrets.token_hex(32))
+    return {"TRANSIRE_DATABASE": database, "TRANSIRE_MASTER_KEY_FILE": str(key)}
+
+
+@pytest.fixture
+def redis(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Redis]:
+    """A Redis of the test's own."""
+    server = Redis(tmp_path / "redis")
+    request.node.stash.setdefault(_logs, []).append(server.log)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -92,6 +93,13 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         return self._reap()
+
+    def pause(self) -> None:
+        """Stops it as it stands; a signal to end reaches it when it goes on."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Ends it as a power cut would: no handler runs."""

@@ -125,7 +125,13 @@ class Transire:
 
     def start(self) -> None:
         """Starts `serve` and waits until it is ready."""
-        line = self.launch().first_line()
+        self.launch()
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """Waits until what was launched is ready."""
+        assert self._daemon is not None
+        line = self._daemon.first_line()
         assert line, f"transire ended without listening:\n{self.log.read_text()}"
         self.endpoint = json.loads(line)["listening"]
         wait_until("/readyz to be 200", self.is_ready)
@@ -149,6 +155,18 @@ class Transire:
         self._daemon.kill()
 
     # -- the command line
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a command, for whoever wants to end it."""
+        return subprocess.Popen(
+            [str(self.binary), "--data-dir", str(self.data_dir), "--output", "json", *arguments],
+            cwd=self._folder,
+            env={**os.environ, **self._settings, **self._on_disk()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def run(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -2,55 +2,24 @@
 
 import contextlib
 import json
-import os
-import secrets
 import shutil
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
 import tencent
 from credential import Credential, exchange
+from postgres import psql
 from processes import wait_until
 from service import Instance, Transire
 
-
 # So many that copying them can be interrupted.
 MANY = 20_000
-
-
-def psql(url: str, command: str) -> str:
-    """What the server answers; the password comes from the pgpass file."""
-    done = subprocess.run(
-        ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", f"--dbname={url}", f"--command={command}"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.stdout.strip()
-
-
-@pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty database, without the password: that is in a pgpass file, where every process here finds it."""
-    server = urlsplit(os.environ["TRANSIRE_TEST_POSTGRES"])
-    name = f"transire_moving_{secrets.token_hex(8)}"
-    password = unquote(server.password or "").replace("\\", "\\\\").replace(":", "\\:")
-    pgpass = tmp_path / "pgpass"
-    pgpass.touch(mode=0o600)
-    pgpass.write_text(f"{server.hostname}:{server.port}:*:{server.username}:{password}\n")
-    monkeypatch.setenv("PGPASSFILE", str(pgpass))
-    at_server = f"postgres://{server.username}@{server.hostname}:{server.port}"
-    psql(f"{at_server}{server.path}", f"CREATE DATABASE {name}")
-    yield f"{at_server}/{name}"
-    psql(f"{at_server}{server.path}", f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def adopt(transire: Transire, instance: Instance, credential: Credential) -> None:

@@ -69,6 +69,28 @@ pub(crate) struct App {
     clock: Arc<StandingClock>,
     nonces: AtomicU64,
     directory: PathBuf,
+    master: MasterKey,
+    settings: service::Settings,
+}
+
+/// Another service over the same store, as another process would have it.
+pub(crate) struct Replica {
+    pub(crate) service: Arc<Service>,
+    router: Router,
+}
+
+impl Replica {
+    /// Sends a request as it is.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        answer(&self.router, request).await
+    }
+}
+
+async fn answer(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
 /// An access key with its secret, and the token that goes with a session's.
@@ -136,6 +158,8 @@ impl App {
                 audit_days: 90,
                 audit_queue: 1000,
                 signature_methods: sign::Method::ALL.to_vec(),
+                signature_window: Duration::from_mins(15),
+                shared: None,
                 requests_per_second: 100,
                 requests_per_second_by_action: HashMap::new(),
                 refusals_per_second: 1000,
@@ -152,7 +176,9 @@ impl App {
         let master = MasterKey::generate(&*random);
         let random: Arc<dyn Random> = random;
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
-        let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
+        let settings = options.service.clone();
+        let opened = Service::open(store, copy(&master), options.service, shared, random).await.unwrap();
+        let service = Arc::new(opened);
 
         let operator = Caller::operator();
         let account: AccountId = ACCOUNT.parse().unwrap();
@@ -174,7 +200,19 @@ impl App {
             clock,
             nonces: AtomicU64::new(1),
             directory,
+            master,
+            settings,
         }
+    }
+
+    /// Opens another service over the same store, by the same clock.
+    pub(crate) async fn replica(&self) -> Replica {
+        static SEEDS: AtomicU64 = AtomicU64::new(1 << 40);
+        let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed))));
+        let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
+        let store = Store::open(&Location::Directory(self.directory.clone()), Open::Serve, &*clock, &*random).await.unwrap();
+        let service = Arc::new(Service::open(store, copy(&self.master), self.settings.clone(), clock, random).await.unwrap());
+        Replica { router: transire::http::router(Arc::clone(&service), transire::http::Settings::default()), service }
     }
 
     /// Returns where the database is.
@@ -199,10 +237,7 @@ impl App {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, 1 << 20).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        answer(&self.router, request).await
     }
 
     pub(crate) fn signer(&self) -> Signer<'_> {
@@ -290,6 +325,10 @@ impl App {
         let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
         (text("Username"), Secret::new(text("Token")))
     }
+}
+
+fn copy(master: &MasterKey) -> MasterKey {
+    MasterKey::parse(master.to_text().expose()).unwrap()
 }
 
 async fn create_instance(service: &Service, account: AccountId, name: &str, registry: &str, default: DefaultMark) -> Instance {

@@ -20,6 +20,7 @@ mod oidc;
 mod passwords;
 mod policies;
 mod registry;
+mod replicas;
 mod rights;
 mod serve;
 mod service_accounts;

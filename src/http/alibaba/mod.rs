@@ -397,8 +397,9 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: Call<'_>,
         Err(_) => Cow::Owned(call.action.or(call.path).unwrap_or_default().to_owned()),
     };
     // Every signature but the oldest has a nonce here, which is used once whatever the call is for.
-    let caller = service.authenticate(unverified, Purpose::Change).await?;
+    let counted = operation.as_ref().map_or("cr:unknown", |operation| operation.throttle());
+    let caller = service.authenticate(unverified, Purpose::Change, counted).await?;
     visit.principal = caller.principal().cloned();
-    service.throttle(&caller, operation.as_ref().map_or("cr:unknown", |operation| operation.throttle()))?;
+    service.throttle(&caller, counted)?;
     Ok((caller, operation?))
 }

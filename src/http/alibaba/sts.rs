@@ -218,7 +218,7 @@ pub(super) async fn assume_role_with_oidc(
     let bearer = service.prove_web_identity(account, provider, &Secret::new(token)).await?;
     if signer.is_none() {
         // Counted only now: before, a stranger could use the account's calls up.
-        service.throttle_account(account, Operation::AssumeRoleWithOidc.throttle())?;
+        service.throttle_account(account, Operation::AssumeRoleWithOidc.throttle()).await?;
     }
     let session = service.assume_role(&bearer, &wanted.call, &visit.context).await?;
     let mut output = Assumed::of(&wanted, &session, &visit.context.request_id);

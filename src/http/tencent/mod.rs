@@ -357,10 +357,11 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
         Err(_) => Cow::Owned(call.action.unwrap_or_default().to_owned()),
     };
     let purpose = operation.as_ref().map_or(Purpose::Change, |operation| operation.purpose());
-    let caller = service.authenticate(unverified, purpose).await?;
+    let counted = operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle());
+    let caller = service.authenticate(unverified, purpose, counted).await?;
     visit.principal = caller.principal().cloned();
     call.check_scope()?;
-    service.throttle(&caller, operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle()))?;
+    service.throttle(&caller, counted)?;
     let operation = operation?;
     call.check_region(operation)?;
     visit.region = call.region.map(str::to_owned);

@@ -118,7 +118,7 @@ pub(super) async fn assume_role_with_web_identity(
     let bearer = service.prove_web_identity(account, &provider, &token).await?;
     if signer.is_none() {
         // Counted only now: before, a stranger could use the account's calls up.
-        service.throttle_account(account, Operation::AssumeRoleWithWebIdentity.throttle())?;
+        service.throttle_account(account, Operation::AssumeRoleWithWebIdentity.throttle()).await?;
     }
     let call = AssumeRole {
         cloud: Cloud::Tencent,

@@ -1,11 +1,14 @@
 //! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
 
-use std::sync::Arc;
+mod sightings;
+
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub(super) use self::sightings::Sightings;
 use super::audit::Audit;
 use super::catalog::Imports;
 use super::directory::Directory;
@@ -83,6 +86,12 @@ fn newest_first(rows: &[SigningKeyRow], algorithm: Algorithm) -> Vec<&SigningKey
     rows.iter().rev().filter(|row| row.algorithm == algorithm).collect()
 }
 
+/// Returns the earliest time at which a key counts as newer than the newest there is, which may have been made by a
+/// clock that is ahead.
+fn behind(newest_made_at: Option<Timestamp>) -> Timestamp {
+    newest_made_at.map(|made_at| made_at.plus(Duration::from_millis(1))).unwrap_or_default()
+}
+
 fn state_at(place: usize, in_use: usize) -> KeyState {
     match place.cmp(&in_use) {
         std::cmp::Ordering::Less => KeyState::Next,
@@ -113,12 +122,14 @@ impl Service {
         let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
         // Before the keys are read: a key that is made meanwhile is read again.
         let position = change::position(&store).await?;
-        let keyring = load_keyring(&store, &master, clock.now()).await?;
+        let sightings = Sightings::default();
+        let keyring = load_keyring(&store, &master, &sightings, clock.now()).await?;
         Ok(Self {
             audit: Audit::start(settings.audit, settings.audit_queue, store.clone(), Arc::clone(&random)),
             action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             replays: Replays::new(settings.nonces_per_access_key),
+            shared: OnceLock::new(),
             revocations: Revocations::load(&store).await?,
             remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
             issuers: Issuers::default(),
@@ -129,6 +140,7 @@ impl Service {
             passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
             keyring: ArcSwap::from_pointee(keyring),
             keyring_read_at: AtomicU64::new(0),
+            sightings,
             store,
             clock,
             random,
@@ -140,7 +152,7 @@ impl Service {
 
     /// Reads the keys again: another process changed them, or the time of a new one has come.
     pub(super) async fn reload_keyring(&self) -> Result<()> {
-        self.keyring.store(Arc::new(load_keyring(&self.store, &self.master, self.now()).await?));
+        self.keyring.store(Arc::new(load_keyring(&self.store, &self.master, &self.sightings, self.now()).await?));
         Ok(())
     }
 
@@ -190,18 +202,23 @@ impl Service {
     /// A signing key must be of an algorithm that some instance has.
     pub async fn rotate_key(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
         caller.require_operator()?;
-        let (now, random) = (self.now(), &*self.random);
+        let random = &*self.random;
         let (id, part, action) = match kind {
             KeyKind::Signing(algorithm) => {
                 if self.keyring.load().signing_key(algorithm).is_err() {
                     return Err(Error::not_found("signing key", format!("for {}", algorithm.name())));
                 }
                 let authority = load_authority(&self.store, &self.master).await?;
-                let row = new_signing_key(algorithm, &authority, &self.master, now, random)?;
+                let rows = key::list_signing(&self.store).await?;
+                let made_at = newest_first(&rows, algorithm).first().map(|row| row.created_at);
+                let mut row = new_signing_key(algorithm, &authority, &self.master, self.now(), random)?;
+                row.created_at = row.created_at.max(behind(made_at));
                 let part = key::insert_signing(&row);
                 (row.id, part, "signing-key.create")
             }
             KeyKind::Sealing => {
+                let made_at = key::list_sealing(&self.store).await?.last().map(|row| row.created_at);
+                let now = self.now().max(behind(made_at));
                 let row = new_sealing_key(&SealingKey::generate(random), &self.master, now, random);
                 let part = key::insert_sealing(&row);
                 (row.id, part, "sealing-key.create")
@@ -298,29 +315,31 @@ async fn load_authority(store: &Store, master: &MasterKey) -> Result<Authority> 
 }
 
 /// Reads the keys: of each kind the newest is used that every replica knows, and the others still open and verify.
-async fn load_keyring(store: &Store, master: &MasterKey, now: Timestamp) -> Result<Keyring> {
-    let (mut sealing_keys, mut made_at) = (Vec::new(), Vec::new());
-    for row in key::list_sealing(store).await?.into_iter().rev() {
+async fn load_keyring(store: &Store, master: &MasterKey, sightings: &Sightings, now: Timestamp) -> Result<Keyring> {
+    let (sealing, rows) = (key::list_sealing(store).await?, key::list_signing(store).await?);
+    let made = sealing.iter().map(|row| (row.id.as_str(), row.created_at)).chain(rows.iter().map(|row| (row.id.as_str(), row.created_at)));
+    let known = sightings.known_since(made, now);
+    let (mut sealing_keys, mut known_since) = (Vec::new(), Vec::new());
+    for row in sealing.into_iter().rev() {
         sealing_keys.push(SealingKey::from_bytes(&master.unwrap(SEALING_KEY, &row.id, &row.wrapped)?)?);
-        made_at.push(row.created_at);
+        known_since.push(known[&row.id]);
     }
     if sealing_keys.is_empty() {
         return Err(super::unexpected("there is no sealing key"));
     }
-    let sealing_key = sealing_keys.remove(in_use(&made_at, now));
+    let sealing_key = sealing_keys.remove(in_use(&known_since, now));
     let (mut current, mut others): (Vec<SigningKey>, Vec<SigningKey>) = Default::default();
-    let rows = key::list_signing(store).await?;
     for algorithm in Algorithm::ALL {
         let newest_first = newest_first(&rows, algorithm);
-        let times: Vec<_> = newest_first.iter().map(|row| row.created_at).collect();
+        let times: Vec<_> = newest_first.iter().map(|row| known[&row.id]).collect();
         for (place, row) in newest_first.into_iter().enumerate() {
             let private = master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?;
             let key = SigningKey::from_parts(row.id.clone(), row.algorithm, &private, &row.leaf_der, row.leaf_expires_at)?;
             if place == in_use(&times, now) { current.push(key) } else { others.push(key) }
         }
-        made_at.extend(times);
+        known_since.extend(times);
     }
     let authorities = key::list_authorities(store).await?.into_iter().map(|row| row.certificate_der).collect();
-    let next_at = made_at.into_iter().map(|made_at| made_at.plus(KNOWN_BEFORE_USE)).filter(|next_at| *next_at > now).min();
+    let next_at = known_since.into_iter().map(|since| since.plus(KNOWN_BEFORE_USE)).filter(|next_at| *next_at > now).min();
     Ok(Keyring::new(Sealer::new(sealing_key, sealing_keys)?, current, others, authorities)?.until(next_at))
 }

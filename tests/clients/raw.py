@@ -1,0 +1,33 @@
+"""A signed call that can be sent twice: no SDK does that."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import urllib.parse
+from datetime import UTC, datetime, timedelta
+
+from service import AccessKey, Answer, Transire, fetch
+
+
+def alibaba_query(key: AccessKey, action: str, ahead: timedelta = timedelta(0), **parameters: str) -> str:
+    """A call signed by Alibaba's RPC V1, whose signature covers all but the host, and whose nonce is used once."""
+    every = {
+        "AccessKeyId": key.id,
+        "Action": action,
+        "Format": "JSON",
+        "SignatureMethod": "HMAC-SHA1",
+        "SignatureNonce": secrets.token_hex(16),
+        "SignatureVersion": "1.0",
+        "Timestamp": (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Version": "2018-12-01",
+        **parameters,
+    }
+    quoted = lambda text: urllib.parse.quote(text, safe="-_.~")  # noqa: E731
+    query = "&".join(f"{quoted(name)}={quoted(value)}" for name, value in sorted(every.items()))
+    digest = hmac.new(f"{key.secret}&".encode(), f"GET&%2F&{quoted(query)}".encode(), hashlib.sha1).digest()
+    return f"{query}&Signature={quoted(base64.b64encode(digest).decode())}"
+
+
+def send(transire: Transire, query: str) -> Answer:
+    return fetch(f"http://{transire.endpoint}/?{query}")
