@@ -148,6 +148,14 @@ class Transire:
         assert self._daemon is not None
         self._daemon.kill()
 
+    def kill_if_running(self) -> None:
+        if self._daemon is not None and self._daemon.is_running():
+            self._daemon.kill()
+
+    def pid(self) -> int:
+        assert self._daemon is not None
+        return self._daemon.pid()
+
     # -- the command line
 
     def run(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -96,7 +96,7 @@ async fn relay(mut client: TcpStream, address: &str, line: &watch::Sender<Line>)
         return;
     }
     let mut server = TcpStream::connect(address).await.unwrap();
-    let (mut from_client, mut from_server) = ([0; 65536], [0; 65536]);
+    let (mut from_client, mut from_server) = (vec![0; 65536], vec![0; 65536]);
     loop {
         tokio::select! {
             biased;
