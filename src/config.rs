@@ -26,6 +26,8 @@ pub struct Settings {
     pub database: Option<DatabaseUrl>,
     /// How a PostgreSQL database is used.
     pub postgres: Postgres,
+    /// How long what is known is gone by while the database doesn't answer, in seconds; 0 refuses at once.
+    pub max_staleness_seconds: u64,
     /// The master key itself, 64 hexadecimal characters; better given by a file.
     pub master_key: Option<MasterKeyText>,
     /// A file that holds the master key; without it, `master.key` in the data directory.
@@ -59,6 +61,7 @@ impl Default for Settings {
         Self {
             database: None,
             postgres: Postgres::default(),
+            max_staleness_seconds: 300,
             master_key: None,
             master_key_file: None,
             public_url: "http://localhost:8480".to_owned(),
@@ -93,6 +96,8 @@ pub struct Postgres {
     pub statement_seconds: u64,
     /// How long `serve` waits at its start for a database that doesn't answer, in seconds.
     pub start_seconds: u64,
+    /// Whether replicas tell each other of changes by NOTIFY, besides looking for them.
+    pub notify: bool,
 }
 
 /// How strictly transactions are kept apart.
@@ -114,6 +119,7 @@ impl Default for Postgres {
             connect_seconds: 3,
             statement_seconds: 5,
             start_seconds: 60,
+            notify: true,
         }
     }
 }
@@ -218,6 +224,8 @@ pub struct Limits {
     pub connections: usize,
     /// Audit lines that wait to be written.
     pub audit_queue: usize,
+    /// How long a request waits for the database, in seconds.
+    pub database_seconds: u64,
 }
 
 impl Default for Limits {
@@ -237,6 +245,7 @@ impl Default for Limits {
             header_seconds: 10,
             connections: 10_000,
             audit_queue: 20_000,
+            database_seconds: 5,
         }
     }
 }
@@ -445,6 +454,7 @@ impl Settings {
             || limits.refusals_burst == 0
             || limits.audit_queue == 0
             || limits.password_threads == 0
+            || limits.database_seconds == 0
         {
             return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
         }
@@ -562,7 +572,7 @@ mod tests {
     fn how_postgres_is_used_is_set_in_its_own_table() {
         let settings = parse("[postgres]\nprepared_statements = false", &[("TRANSIRE_POSTGRES__ISOLATION", "serializable")]).unwrap();
         assert_eq!((settings.postgres.prepared_statements, settings.postgres.isolation), (false, Isolation::Serializable));
-        assert_eq!(settings.postgres.connections, 16);
+        assert!(settings.postgres.connections == 16 && settings.postgres.notify);
         for bad in ["isolation = 'chaos'", "connections = 0", "statement_seconds = 0", "connect_seconds = 0", "pool = 3"] {
             assert!(parse(&format!("[postgres]\n{bad}"), &[]).is_err(), "{bad}");
         }
@@ -579,6 +589,13 @@ mod tests {
         for bad in ["[shared]\ntimeout_ms = 0", "[signatures]\nwindow_seconds = 901", "[shared]\nurls = 'x'"] {
             assert!(parse(bad, &[]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_known_is_gone_by_for_five_minutes_unless_it_is_set() {
+        assert_eq!(parse("", &[]).unwrap().max_staleness_seconds, 300);
+        assert_eq!(parse("max_staleness_seconds = 0", &[]).unwrap().max_staleness_seconds, 0);
+        assert!(parse("[limits]\ndatabase_seconds = 0", &[]).is_err());
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub fn at_server(settings: &Settings, url: &DatabaseUrl) -> Location {
         connect_timeout: Duration::from_secs(postgres.connect_seconds),
         statement_timeout: Duration::from_secs(postgres.statement_seconds),
         start_timeout: Duration::from_secs(postgres.start_seconds),
+        notify: postgres.notify,
     };
     Location::Postgres { url: Secret::new(url.expose()), options }
 }
@@ -72,6 +73,8 @@ fn service_settings(settings: &Settings) -> service::Settings {
         audit: settings.audit,
         audit_days: settings.audit_days,
         audit_queue: limits.audit_queue,
+        max_staleness: Duration::from_secs(settings.max_staleness_seconds),
+        database_patience: Duration::from_secs(limits.database_seconds),
         signature_methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
         signature_window: Duration::from_secs(settings.signatures.window_seconds),
         shared: settings.shared.url.as_ref().map(|url| service::SharedSettings {

@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -100,6 +101,13 @@ fn millis(duration: Duration) -> i64 {
 pub trait Clock: Send + Sync {
     /// Returns the present time.
     fn now(&self) -> Timestamp;
+
+    /// Returns for how long this process has measured time, by a clock that nobody can set: only differences mean
+    /// anything.
+    fn uptime(&self) -> Duration {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGAN.elapsed()
+    }
 }
 
 /// The machine's clock.

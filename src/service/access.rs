@@ -258,6 +258,7 @@ impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
     pub async fn admit(&self, preview: &sign::Preview<'_>) -> Result<()> {
+        self.check_freshness().await?;
         let now = self.now();
         self.check_method(preview.method)?;
         if access_key::is_of_session(preview.access_key_id) {
@@ -271,6 +272,7 @@ impl Service {
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
     /// whether it came before. `action` is what [`Service::throttle`] is told next: replicas count it in the same trip.
     pub async fn authenticate(&self, request: &sign::Unverified, purpose: Purpose, action: &'static str) -> Result<Caller> {
+        self.check_freshness().await?;
         let now = self.now();
         self.check_method(request.method())?;
         let id = request.access_key_id();
@@ -302,6 +304,7 @@ impl Service {
     /// Proves who calls by a token of an OpenID Connect provider of the account. Such a caller may assume roles that
     /// trust it, and nothing else.
     pub async fn prove_web_identity(&self, account: AccountId, provider: &str, token: &Secret) -> Result<Caller> {
+        self.check_freshness().await?;
         let identity = self.verify_web_identity(account, provider, token).await?;
         Ok(Identity::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })).into())
     }
@@ -309,12 +312,17 @@ impl Service {
     /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.
     async fn session(&self, access_key_id: &str, token: Option<&str>, cloud: Cloud, now: Timestamp) -> Result<Session> {
         let token = token.ok_or_else(Error::session_token_missing)?;
-        let session = self.keyring.load().open_session(token).ok_or_else(Error::session_token_malformed)?;
+        let session = self.keyring.load().open_session(token);
+        // It may be sealed under a key that this replica hasn't heard of.
+        let session = session.ok_or_else(|| self.unless_undecided(Error::session_token_malformed()))?;
         if session.access_key_id != access_key_id || session.cloud != cloud {
             return Err(Error::session_token_mismatch());
         }
+        if session.expires_at <= now {
+            return Err(Error::session_token_expired());
+        }
         let stands = self.stands(&session.id, &session.grounds, session.expires_at, now).await?;
-        if stands { Ok(session) } else { Err(Error::session_token_expired()) }
+        if stands { Ok(session) } else { Err(self.unless_undecided(Error::session_token_expired())) }
     }
 
     fn check_method(&self, method: sign::Method) -> Result<()> {
@@ -331,7 +339,8 @@ impl Service {
         let key = self.directory.access_key(&self.store, &self.master, id).await?.ok_or_else(Error::access_key_not_found)?;
         match key.state {
             AccessKeyState::Active => Ok(key),
-            AccessKeyState::Disabled => Err(Error::access_key_disabled()),
+            AccessKeyState::Disabled => Err(self.unless_undecided(Error::access_key_disabled())),
+            // Nothing brings it back, so that needs no news.
             AccessKeyState::Deleted => Err(Error::access_key_not_found()),
         }
     }
@@ -339,6 +348,7 @@ impl Service {
     /// Logs in at the registry door; `service` picks the instance. A refusal is written to the audit, with
     /// the `scopes` that were asked for.
     pub async fn log_in(&self, service: &str, log_in: LogIn, scopes: &[Scope], context: &RequestContext) -> Result<Caller> {
+        self.check_freshness().await?;
         let instance = self.directory.instance_by_service(&self.store, service).await?;
         if let Some(instance) = &instance
             && !instance.is_open_to_all()
@@ -363,10 +373,36 @@ impl Service {
             (LogIn::Password { username, secret }, instance) => self.log_in_by_password(instance, username, secret).await,
             (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token).await,
         };
+        let identity = match identity {
+            Err(error) => Err(self.log_in_unless_undecided(error, &log_in).await),
+            identity => identity,
+        };
         if identity.as_ref().is_err_and(|error| error.kind() == &ErrorKind::BadCredentials) {
             self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
         }
         identity.map(Caller::from)
+    }
+
+    /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or it has the id of a
+    /// credential and not its secret, which never changes. Whoever holds such a one does well to get another.
+    pub(super) async fn is_surely_wrong(&self, log_in: &LogIn) -> bool {
+        let now = self.now();
+        let is_over = |kind, secret: &Secret| self.keyring.load().open(kind, secret.expose()).is_some_and(|grant| grant.expires_at <= now);
+        match log_in {
+            LogIn::Anonymous => false,
+            LogIn::Password { secret, .. } => match credential::long_term_id(secret.expose()) {
+                Some(id) => match self.directory.credential(&self.store, &id).await {
+                    Ok(Some(stored)) => {
+                        let hash = digest(&SHA256, secret.expose().as_bytes());
+                        let same: bool = hash.as_ref().ct_eq(&stored.secret_hash).into();
+                        !same || stored.expires_at <= now
+                    }
+                    Ok(None) | Err(_) => false,
+                },
+                None => is_over(SecretKind::Temporary, secret),
+            },
+            LogIn::Refresh { token } => is_over(SecretKind::Refresh, token),
+        }
     }
 
     /// Returns the credential that a log-in claims to be of; nothing about it need be true any more.

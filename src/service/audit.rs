@@ -313,8 +313,13 @@ enum Last {
 async fn write_page(page: &AuditPage, store: &Store, random: &dyn Random, last: Last) {
     // One name for all tries: a page whose outcome was unknown is stored once.
     let operation = Operation::new(random, page.first_at);
+    let mut said = false;
     while let Err(error) = store.apply(Write::new(operation.clone()).then(audit::insert_page(page))).await {
-        tracing::warn!(cause = error.cause(), bytes = page.lines.len(), "audit lines can't be stored yet: {error}");
+        // Once for each page: an outage has its own line.
+        if !said {
+            tracing::warn!(cause = error.cause(), bytes = page.lines.len(), "audit lines can't be stored yet: {error}");
+        }
+        said = true;
         if last == Last::Yes {
             break;
         }

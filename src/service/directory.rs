@@ -310,12 +310,26 @@ impl Directory {
         self.revocations.load(Ordering::Acquire)
     }
 
+    /// Returns the position in the change feed up to which this process obeys.
+    pub(super) fn position(&self) -> i64 {
+        self.position.load(Ordering::Acquire)
+    }
+
+    /// Drops what a write of this process changed, without the feed.
+    pub(super) fn obey(&self, changes: &[(Noun, String)]) {
+        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        *drops += 1;
+        for (noun, id) in changes {
+            self.drop_entry(*noun, id);
+        }
+    }
+
     /// Reads what changed and drops it.
     pub(super) async fn catch_up(&self, store: &Store) -> Result<()> {
         let _reading = self.reading.lock().await;
         loop {
             let position = self.position.load(Ordering::Acquire);
-            let (changes, position) = match change::read(store, position, BATCH).await? {
+            let (changes, position): (Vec<_>, _) = match change::read(store, position, BATCH).await? {
                 Changes::Next(changes) => match changes.last() {
                     Some(last) => (changes.iter().map(|change| (change.noun, change.id.clone())).collect(), last.position),
                     None => return Ok(()),
@@ -323,12 +337,7 @@ impl Directory {
                 // What was missed may have been anything.
                 Changes::FellBehind { position } => (vec![(Noun::Unknown, String::new())], position),
             };
-            let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
-            *drops += 1;
-            for (noun, id) in &changes {
-                self.drop_entry(*noun, id);
-            }
-            drop(drops);
+            self.obey(&changes);
             self.position.store(position, Ordering::Release);
         }
     }

@@ -14,6 +14,7 @@ mod catalog;
 mod credentials;
 mod directory;
 mod exchange;
+mod freshness;
 mod identities;
 mod images;
 mod instances;
@@ -71,6 +72,7 @@ pub use crate::shared::Settings as SharedSettings;
 use crate::shared::Shared;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::AuditRow;
+use crate::store::change::Noun;
 pub use crate::store::namespace::Contents;
 pub use crate::store::page::{Listed, Page};
 pub use crate::store::policy::PolicyKind;
@@ -83,6 +85,8 @@ use crate::{remote, sign};
 
 /// How often this process asks the database what others changed.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(200);
+/// The least time between two such questions, however many changes are announced.
+const BREATH: Duration = Duration::from_millis(20);
 /// How often it drops what it need not remember, and looks whether a leaf is due.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -106,6 +110,10 @@ pub struct Settings {
     pub audit_days: u32,
     /// How many audit lines may wait to be written.
     pub audit_queue: usize,
+    /// How long this process goes by what it remembers while it can't hear of changes.
+    pub max_staleness: Duration,
+    /// How long a request waits for the database.
+    pub database_patience: Duration,
     /// The accepted signature methods.
     pub signature_methods: Vec<sign::Method>,
     /// How far a request's time may be from the present, where that is less than the vendor's own figure.
@@ -162,6 +170,7 @@ pub struct Service {
     /// Since when it knows each key.
     sightings: keys::Sightings,
     directory: directory::Directory,
+    freshness: freshness::Freshness,
     passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
@@ -220,7 +229,17 @@ impl Service {
 
     /// Returns what is missing before the service can serve; nothing when it is ready.
     pub async fn missing(&self) -> Vec<String> {
-        if self.store.is_healthy().await { Vec::new() } else { vec!["the database does not answer".to_owned()] }
+        let mut missing = Vec::new();
+        if self.store.is_away() || !self.store.is_healthy().await {
+            missing.push("the database does not answer".to_owned());
+        } else if self.freshness.has_failed() {
+            missing.push("what others changed can't be read".to_owned());
+        }
+        if self.check_freshness().await.is_err() {
+            let seconds = self.freshness.age(&*self.clock).as_secs();
+            missing.push(format!("changes were last heard of {seconds} s ago, longer than max_staleness_seconds allows"));
+        }
+        missing
     }
 
     /// Returns the name under which this service issues tokens.
@@ -234,9 +253,24 @@ impl Service {
     }
 
     /// Writes, and sees to it that this process obeys the change before anybody hears of it.
+    ///
+    /// Once the write is durable it is done, and is answered so: an error would have the client make it again, and find
+    /// its own success in the way, or make a second one. It is obeyed here even where the feed can't be read any more,
+    /// because what it changed is known; what isn't remembered then has to be read, and can't be, so that in an outage
+    /// what was stopped is refused at this replica, if not in the usual words.
     async fn apply(&self, write: Write) -> Result<()> {
+        let changed = write.changed().to_vec();
         self.store.apply(write).await?;
-        self.catch_up().await
+        for (noun, id) in &changed {
+            if let (Noun::Revocation, Ok(id)) = (noun, id.parse()) {
+                self.revocations.add(&id);
+            }
+        }
+        self.directory.obey(&changed);
+        if let Err(error) = self.catch_up().await {
+            tracing::warn!(cause = error.cause(), "a change is made, but what others changed can't be read: {error}");
+        }
+        Ok(())
     }
 
     /// Makes a change and its audit line in one write.
@@ -264,8 +298,34 @@ impl Service {
 
     /// Obeys what was changed since, here or elsewhere.
     pub async fn catch_up(&self) -> Result<()> {
-        self.directory.catch_up(&self.store).await?;
-        self.revocations.catch_up(&self.store, self.directory.revocations()).await?;
+        let begun = self.clock.uptime();
+        let read = self.directory.catch_up(&self.store).await;
+        self.obey_rest(read, begun).await
+    }
+
+    /// As [`Self::catch_up`], when a probe may have said already that nothing is new.
+    async fn follow(&self) -> Result<()> {
+        let asked = self.clock.uptime();
+        let probed = self.store.probe().await.inspect_err(|_| self.freshness.note_failure())?;
+        if probed.position != self.directory.position() {
+            return self.catch_up().await;
+        }
+        // It may be an older probe that was answered now.
+        let begun = asked.min(self.clock.uptime().saturating_sub(probed.asked_at.elapsed()));
+        self.obey_rest(Ok(()), begun).await
+    }
+
+    /// Reads again what the feed says has changed and is held outside of the directory.
+    async fn obey_rest(&self, read: Result<()>, begun: Duration) -> Result<()> {
+        let read = match read {
+            Ok(()) => self.revocations.catch_up(&self.store, self.directory.revocations()).await,
+            failed => failed,
+        };
+        match &read {
+            Ok(()) => self.freshness.note_read(begun),
+            Err(_) => self.freshness.note_failure(),
+        }
+        read?;
         let changes = self.directory.key_changes();
         if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
@@ -277,27 +337,51 @@ impl Service {
 
     /// Keeps the service's memory true and small, until the process ends.
     pub async fn keep_house(self: Arc<Self>) {
-        let mut housekeeping_at = self.now();
+        self.store.guard(self.settings.database_patience);
+        // Side by side: what is tidied up may have to wait for the database, and that it is back must be seen at once.
+        tokio::join!(self.keep_up(), self.tidy_up());
+    }
+
+    /// Follows the change feed.
+    async fn keep_up(&self) {
+        let mut announced = self.store.announcements();
         let mut cut_off = false;
         loop {
-            tokio::time::sleep(CATCH_UP_INTERVAL).await;
-            let caught_up = self.catch_up().await;
-            match &caught_up {
+            if cut_off {
+                tokio::time::sleep(CATCH_UP_INTERVAL).await;
+            } else {
+                tokio::time::sleep(BREATH).await;
+                // The sender lives in the store.
+                tokio::time::timeout(CATCH_UP_INTERVAL - BREATH, announced.changed()).await.map(drop).unwrap_or_default();
+            }
+            announced.mark_unchanged();
+            let followed = self.follow().await;
+            match &followed {
                 Ok(()) if cut_off => tracing::info!("what others changed can be read again"),
                 // One line for each time, not five a second.
                 Err(error) if !cut_off => tracing::warn!(cause = error.cause(), "what others changed can't be read: {error}"),
                 _ => {}
             }
-            cut_off = caught_up.is_err();
-            if housekeeping_at.until(self.now()) < HOUSEKEEPING_INTERVAL {
+            cut_off = followed.is_err();
+        }
+    }
+
+    /// Forgets what need not be remembered, and renews what ends.
+    async fn tidy_up(&self) {
+        let mut tidied_at = self.now();
+        loop {
+            // Looked at often: what ends does so by the wall clock, and that may jump.
+            tokio::time::sleep(CATCH_UP_INTERVAL).await;
+            let now = self.now();
+            if tidied_at.until(now) < HOUSEKEEPING_INTERVAL {
                 continue;
             }
-            housekeeping_at = self.now();
-            self.action_limits.forget(housekeeping_at);
-            self.address_limits.forget(housekeeping_at);
-            self.replays.forget(housekeeping_at);
-            self.walks.forget(housekeeping_at);
-            self.imports.forget(housekeeping_at);
+            tidied_at = now;
+            self.action_limits.forget(now);
+            self.address_limits.forget(now);
+            self.replays.forget(now);
+            self.walks.forget(now);
+            self.imports.forget(now);
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
             }

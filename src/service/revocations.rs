@@ -34,6 +34,15 @@ impl Revocations {
         !ids.is_empty() && ids.contains(id)
     }
 
+    /// Adds what was revoked here, before the list is read again.
+    pub(super) fn add(&self, id: &CredentialId) {
+        self.ids.rcu(|ids| {
+            let mut ids = HashSet::clone(ids);
+            ids.insert(id.clone());
+            ids
+        });
+    }
+
     /// Reads the list again, unless it was read at this count of changes.
     pub(super) async fn catch_up(&self, store: &Store, count: u64) -> Result<()> {
         if self.read_at.load(Ordering::Acquire) != count {

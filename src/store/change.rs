@@ -3,12 +3,12 @@
 //! Positions have no gaps. A cache fill notes the position before it reads, and is dropped if that
 //! thing changed since. A reader that fell behind what is kept empties its caches.
 
-use crate::domain::Result;
 use crate::domain::clock::Timestamp;
+use crate::domain::{Error, Result};
 
-use super::Store;
 use super::row::statements;
 use super::write::{Guarded, Part};
+use super::{Driver, Store};
 
 statements! { "change";
     ADVANCE = "UPDATE change_counter SET position = position + 1 WHERE id = 1";
@@ -145,6 +145,12 @@ pub(super) fn append(noun: Noun, id: &str, at: Timestamp) -> [Guarded; 2] {
 /// Returns the position of the newest change, 0 before the first; one row read by its key, so it is cheap to poll.
 pub async fn position(store: &Store) -> Result<i64> {
     store.one(POSITION, Vec::new()).await?.integer("position")
+}
+
+/// Returns the position of the newest change, asked for by the side of all other reads.
+pub(super) async fn probe(driver: &dyn Driver) -> Result<i64> {
+    let rows = driver.probe(POSITION).await?;
+    rows.first().ok_or_else(|| Error::internal("table change_counter: a row is missing"))?.integer("position")
 }
 
 /// Returns the position of the oldest change that is kept.

@@ -31,6 +31,7 @@ pub mod service_account;
 pub mod tag;
 pub mod user;
 
+mod breaker;
 mod migrate;
 pub mod portable;
 mod postgres;
@@ -46,13 +47,16 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::domain::clock::{Clock, Random};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
+use breaker::{Breaker, Call};
 use migrate::Purpose;
 use portable::{Batch, Hold, Piece, Table};
 use row::{Row, Statement, Value};
@@ -99,6 +103,14 @@ trait Driver: Send + Sync {
     fn fill(&self, batch: Batch) -> Answer<'_, ()>;
     /// Says whether reads and writes are possible as far as that can be told without writing.
     fn check(&self) -> Answer<'_, ()>;
+    /// Reads rows by the side of all other reads, so that those that hang don't hold it up; dropped, it leaves nothing.
+    fn probe(&self, statement: Statement) -> Answer<'_, Vec<Row>> {
+        self.query(statement, Vec::new())
+    }
+    /// Gives up what may have died while the database was away.
+    fn renew(&self) {}
+    /// Counts `announced` up when the database says that something changed, if it can say so.
+    fn announce_to(&self, _announced: watch::Sender<u64>) {}
 }
 
 /// The open store; clones share it.
@@ -108,6 +120,16 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     driver: Box<dyn Driver>,
     announced: watch::Sender<u64>,
+    breaker: Breaker,
+}
+
+/// What a probe brought: the database was there after `asked_at`, with the change feed at `position`.
+#[derive(Clone, Copy, Debug)]
+pub struct Probed {
+    /// The position of the newest change.
+    pub position: i64,
+    /// When the probe began.
+    pub asked_at: Instant,
 }
 
 impl Store {
@@ -129,7 +151,32 @@ impl Store {
     }
 
     fn over(driver: impl Driver + 'static) -> Self {
-        Self(Arc::new(Inner { driver: Box::new(driver), announced: watch::Sender::new(0) }))
+        let announced = watch::Sender::new(0);
+        driver.announce_to(announced.clone());
+        Self(Arc::new(Inner { driver: Box::new(driver), announced, breaker: Breaker::new() }))
+    }
+
+    /// Bounds every call from now on: in time by `patience`, and in number. Whoever calls this must go on to
+    /// [`Store::probe`], because while the database is away only a probe that is answered lets calls through again.
+    pub fn guard(&self, patience: Duration) {
+        self.0.breaker.arm(patience);
+    }
+
+    /// Asks for the position of the change feed, and so whether the database is there; answers within a second.
+    pub async fn probe(&self) -> Result<Probed> {
+        let ask = || {
+            let store = self.clone();
+            async move {
+                let asked_at = Instant::now();
+                Ok(Probed { position: change::probe(&*store.0.driver).await?, asked_at })
+            }
+        };
+        self.0.breaker.probe(ask, || self.0.driver.renew()).await
+    }
+
+    /// Tells whether the last probe found the database away.
+    pub fn is_away(&self) -> bool {
+        self.0.breaker.is_away()
     }
 
     /// Applies a write, whole or not at all; returns once it is durable.
@@ -139,26 +186,27 @@ impl Store {
     pub async fn apply(&self, write: Write) -> Result<()> {
         let steps = write.into_steps();
         let announces = steps.announces;
-        self.0.driver.apply(steps).await?;
+        self.0.breaker.call(Call::Write, self.0.driver.apply(steps)).await?;
         if announces {
             self.0.announced.send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(())
     }
 
-    /// Wakes whoever follows the change feed when this process added to it; other processes' changes have to be polled for.
+    /// Wakes whoever follows the change feed when this process added to it, or the database says that another did; not
+    /// every database can, nor always, so others' changes have to be polled for as well.
     pub fn announcements(&self) -> watch::Receiver<u64> {
         self.0.announced.subscribe()
     }
 
     /// Returns whether the database answers.
     pub async fn is_healthy(&self) -> bool {
-        self.0.driver.check().await.is_ok()
+        self.0.breaker.call(Call::Read, self.0.driver.check()).await.is_ok()
     }
 
     /// Reads rows.
     pub(crate) async fn query(&self, statement: Statement, parameters: Vec<Value>) -> Result<Vec<Row>> {
-        self.0.driver.query(statement, parameters).await
+        self.0.breaker.call(Call::Read, self.0.driver.query(statement, parameters)).await
     }
 
     /// Reads the first row, if there is one.

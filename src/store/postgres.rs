@@ -8,15 +8,17 @@ mod tls;
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{self, PoolError};
-use deadpool_postgres::Transaction;
-use tokio::sync::Mutex;
+use deadpool::managed::{self, Manager, PoolError};
+use deadpool_postgres::{ClientWrapper, Transaction};
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
@@ -32,8 +34,8 @@ use super::row::{Row, Statement, Value};
 use super::write::{Guarded, Steps};
 use super::{Answer, Driver, Open, mpsc};
 
+use connect::{Announced, LOCK_TIMEOUT, Servers, Unreachable};
 pub use connect::{Isolation, PostgresOptions, Statements};
-use connect::{LOCK_TIMEOUT, Servers, Unreachable};
 
 type Pool = managed::Pool<Servers>;
 type Object = managed::Object<Servers>;
@@ -50,10 +52,24 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(5);
 
+/// What replicas hear when the change feed grew, and how they ask to hear it.
+const LISTEN: &str = "LISTEN transire_change";
+/// Tells them. In a transaction of its own, after the write's: a database that doesn't know NOTIFY would fail the write
+/// by it, and PostgreSQL lets commits with a notification in them through one at a time. It is nothing that a disk or
+/// a standby must have before the write is acknowledged.
+const NOTIFY: &str = "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY transire_change; COMMIT";
+/// How long a write that is done waits for that; whoever polls hears of it anyway.
+const NOTIFYING: Duration = Duration::from_millis(200);
+
 /// A PostgreSQL database, reached through a pool of connections.
 pub(super) struct Postgres {
     pool: Pool,
     options: PostgresOptions,
+    /// The connection that probes and listens, while nobody uses it.
+    lookout: std::sync::Mutex<Option<ClientWrapper>>,
+    announced: Announced,
+    /// Whether the database knows LISTEN and NOTIFY, as far as was found out, and the settings want them.
+    notifies: AtomicBool,
     /// Whose turn it is to write, where only one at a time gets through anyway.
     turn: Mutex<()>,
 }
@@ -87,7 +103,8 @@ impl Postgres {
         clock: &dyn Clock,
         random: &dyn Random,
     ) -> Result<Self> {
-        let servers = Servers::new(url, options)?;
+        let announced = Announced::default();
+        let servers = Servers::new(url, options, &announced)?;
         let patience = servers.patience();
         let pool = Pool::builder(servers)
             .max_size(options.connections.max(1))
@@ -97,7 +114,10 @@ impl Postgres {
             .recycle_timeout(Some(patience))
             .build()
             .map_err(Error::internal)?;
-        let postgres = Self { pool, options: options.clone(), turn: Mutex::default() };
+        // A pooler that gives each transaction another session gives the notifications to whoever comes next.
+        let notifies = AtomicBool::new(options.notify && options.statements == Statements::Prepared);
+        let (options, lookout) = (options.clone(), std::sync::Mutex::default());
+        let postgres = Self { pool, options, lookout, announced, notifies, turn: Mutex::default() };
         let begun = Instant::now();
         let mut reported = None::<Instant>;
         loop {
@@ -106,7 +126,8 @@ impl Postgres {
                 Err(error) => error,
             };
             let waits = purpose == Purpose::Open(Open::Serve) && error.kind() == &ErrorKind::StoreUnavailable;
-            if !waits || begun.elapsed() + ASK_AGAIN > options.start_timeout {
+            let start_timeout = postgres.options.start_timeout;
+            if !waits || begun.elapsed() + ASK_AGAIN > start_timeout {
                 return Err(error);
             }
             if reported.is_none_or(|at| at.elapsed() >= REPORT) {
@@ -115,7 +136,7 @@ impl Postgres {
                     cause = error.cause().unwrap_or_default(),
                     "waiting for the database: {} s of {} s",
                     begun.elapsed().as_secs(),
-                    options.start_timeout.as_secs()
+                    start_timeout.as_secs()
                 );
             }
             sleep(ASK_AGAIN).await;
@@ -127,6 +148,54 @@ impl Postgres {
         schema::bring_up_to_date(&mut client, known, purpose, clock, random).await
     }
 
+    async fn lease(&self) -> Result<Lease, PoolError<Unreachable>> {
+        self.pool.get().await.map(|client| Lease(Some(client)))
+    }
+
+    /// Tells the other replicas that the change feed grew. That it can't be told is nothing to fail by.
+    async fn notify(&self, client: Lease, steps: &Steps) {
+        if !steps.announces || !self.notifies.load(Ordering::Relaxed) {
+            return client.give_back();
+        }
+        match timeout(NOTIFYING, client.batch_execute(NOTIFY)).await {
+            Ok(Ok(())) => client.give_back(),
+            // The connection may still be in that transaction; it is not used again.
+            Ok(Err(error)) => self.note_refusal(&error),
+            Err(_) => tracing::debug!("no answer to NOTIFY"),
+        }
+    }
+
+    /// Gives LISTEN and NOTIFY up where the database says that it doesn't know them.
+    fn note_refusal(&self, error: &tokio_postgres::Error) {
+        if error.code().is_some() && !is_lost(error) && !is_conflict(error) && self.notifies.swap(false, Ordering::Relaxed) {
+            tracing::info!("the database has no LISTEN and NOTIFY: changes are looked for, and not announced ({error})");
+        }
+    }
+
+    /// Reads on the connection that is kept for it, or on another when that one hangs or is gone.
+    async fn look(&self, statement: Statement) -> Result<Vec<Row>> {
+        let kept = self.lookout.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let client = match kept.filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => self.new_lookout().await?,
+        };
+        let rows = client.query_typed(statement.text, &[]).await.map_err(failure)?;
+        // Had the caller given up, or the read failed, the connection would be gone with it.
+        *self.lookout.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
+        converted(statement, &rows)
+    }
+
+    async fn new_lookout(&self) -> Result<ClientWrapper> {
+        // Not one of the pool's: all of those may be busy, or hang.
+        let client = self.pool.manager().create().await.map_err(Error::store_unavailable)?;
+        if self.notifies.load(Ordering::Relaxed)
+            && let Err(error) = client.batch_execute(LISTEN).await
+        {
+            self.note_refusal(&error);
+        }
+        Ok(client)
+    }
+
     fn try_timeout(&self) -> Duration {
         self.options.statement_timeout + TRIP
     }
@@ -134,21 +203,24 @@ impl Postgres {
     async fn read(&self, statement: Statement, parameters: &[Value]) -> Result<Vec<Row>> {
         let mut attempt = 0;
         loop {
-            let client = self.pool.get().await.map_err(no_connection)?;
+            let client = self.lease().await.map_err(no_connection)?;
             let error = match timeout(self.try_timeout(), self.select(&client, statement, parameters)).await {
-                Ok(Ok(rows)) => return converted(statement, &rows),
-                Ok(Err(error)) => error,
-                Err(late) => {
-                    discard(client);
-                    return Err(Error::store_unavailable(late));
+                Ok(Ok(rows)) => {
+                    client.give_back();
+                    return converted(statement, &rows);
                 }
+                Ok(Err(error)) => error,
+                Err(late) => return Err(Error::store_unavailable(late)),
             };
             attempt += 1;
+            if is_lost(&error) {
+                drop(client);
+            } else {
+                client.give_back();
+            }
             if is_lost(&error) && attempt == 1 {
                 // The server was started anew since this connection was last used.
-                discard(client);
             } else if is_conflict(&error) && attempt < ATTEMPTS {
-                drop(client);
                 sleep(pause(attempt, statement.text)).await;
             } else {
                 return Err(failure(error));
@@ -158,7 +230,7 @@ impl Postgres {
 
     async fn select(
         &self,
-        client: &Object,
+        client: &Lease,
         statement: Statement,
         parameters: &[Value],
     ) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
@@ -184,31 +256,33 @@ impl Postgres {
                 Isolation::Serializable if steps.announces => Some(self.turn.lock().await),
                 Isolation::Serializable | Isolation::ReadCommitted => None,
             };
-            let last: Cause = match self.pool.get().await {
+            let last: Cause = match self.lease().await {
                 Ok(mut client) => match timeout(self.try_timeout(), self.transact(&mut client, steps)).await {
-                    Ok(Ok(())) => return Ok(()),
-                    Ok(Err(Stop::Refused(error))) => return Err(error),
+                    Ok(Ok(())) => {
+                        self.notify(client, steps).await;
+                        return Ok(());
+                    }
+                    Ok(Err(Stop::Refused(error))) => {
+                        client.give_back();
+                        return Err(error);
+                    }
                     // As often as the time allows: at the strictest level it is the answer to any crowd.
                     Ok(Err(Stop::Conflict)) => {
-                        drop((client, turn));
+                        client.give_back();
+                        drop(turn);
                         attempt += 1;
                         sleep(pause(attempt, &name)).await;
                         continue;
                     }
                     // This server is the primary no more; a new connection looks for who is.
-                    Ok(Err(Stop::ReadOnly(error))) => {
-                        discard(client);
-                        error.into()
-                    }
+                    Ok(Err(Stop::ReadOnly(error))) => error.into(),
                     // Perhaps it was applied. The next try's first statement says so, and if the server is
                     // still at that commit, it waits there until it is decided.
                     Ok(Err(Stop::Lost(error))) => {
-                        discard(client);
                         in_doubt = true;
                         error.into()
                     }
                     Err(late) => {
-                        discard(client);
                         in_doubt = true;
                         late.into()
                     }
@@ -227,7 +301,7 @@ impl Postgres {
     }
 
     /// Tries a write: one trip to begin, one for all statements, one to commit.
-    async fn transact(&self, client: &mut Object, steps: &Steps) -> Result<(), Stop> {
+    async fn transact(&self, client: &mut Lease, steps: &Steps) -> Result<(), Stop> {
         // Begun before the rest is sent: if beginning failed, the statements would be committed one by one.
         let transaction = self.begin(client).await?;
         let mut sends: Vec<Sent<'_>> = Vec::with_capacity(steps.rest.len() + 3);
@@ -263,7 +337,7 @@ impl Postgres {
     }
 
     /// Begins a transaction at the level that the settings ask for.
-    async fn begin<'c>(&self, client: &'c mut Object) -> Result<Transaction<'c>, tokio_postgres::Error> {
+    async fn begin<'c>(&self, client: &'c mut Lease) -> Result<Transaction<'c>, tokio_postgres::Error> {
         let level = match self.options.isolation {
             Isolation::ReadCommitted => IsolationLevel::ReadCommitted,
             Isolation::Serializable => IsolationLevel::Serializable,
@@ -319,6 +393,20 @@ impl Driver for Postgres {
         const ANY: Statement = Statement { table: "schema_version", text: "SELECT number FROM schema_version LIMIT 1" };
         Box::pin(async move { self.read(ANY, &[]).await.map(drop) })
     }
+
+    fn probe(&self, statement: Statement) -> Answer<'_, Vec<Row>> {
+        Box::pin(self.look(statement))
+    }
+
+    fn renew(&self) {
+        // They may lead to a server that is gone or no longer the primary, and nothing says so until they are used.
+        self.pool.retain(|_, _| false);
+    }
+
+    fn announce_to(&self, announced: watch::Sender<u64>) {
+        // There is one store over a driver.
+        self.announced.set(announced).ok();
+    }
 }
 
 /// Makes the error for a pool that has no connection to give.
@@ -344,9 +432,36 @@ fn pause(attempt: u32, name: &str) -> Duration {
     longest / 2 + longest * (hash % 64) / 128
 }
 
-/// Closes a connection that is not to be used again.
-fn discard(client: Object) {
-    drop(Object::take(client));
+/// A connection of the pool, closed when it is dropped before it is given back: whoever gives up waiting leaves an
+/// answer on its way, or a transaction open.
+struct Lease(Option<Object>);
+
+impl Lease {
+    fn give_back(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        self.0.as_ref().expect("it is given back by value")
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut Object {
+        self.0.as_mut().expect("it is given back by value")
+    }
 }
 
 /// Why a try of a write ended.

@@ -5,6 +5,7 @@ mod portable;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use super::migrate::{self, Applied, MIGRATIONS, Purpose};
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
 use super::write::{Guarded, Steps};
-use super::{Answer, Driver};
+use super::{Answer, Driver, Open};
 
 const FILE: &str = "transire.db";
 /// How many reads go on at a time; reads of what is in memory take microseconds.
@@ -32,6 +33,11 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 256;
 /// How long to wait for a free place, here or in the file.
 const WAIT: Duration = Duration::from_secs(10);
+/// How long the service waits for another process to let go of the file: commands hold it for milliseconds, so whoever
+/// holds it longer may hold it for minutes, and a group waits for the one before it, too.
+const SERVICE_WAIT: Duration = Duration::from_secs(2);
+/// How long it waits once it has waited in vain, until a write gets through again.
+const LOCKED_WAIT: Duration = Duration::from_millis(50);
 /// How often to look whether another process has let go of the file. SQLite's own waiting grows to
 /// 100 ms between looks, and then a busy writer's pauses are easily missed.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -56,7 +62,8 @@ impl Sqlite {
     fn open_now(directory: &Path, purpose: Purpose, now: Timestamp) -> Result<Self> {
         let path = make_file(directory)
             .map_err(|error| Error::misconfigured(format!("the data directory {} can't be used: {error}", directory.display())))?;
-        let mut connection = open_writer(&path).map_err(|error| {
+        let patience = Arc::<Patience>::default();
+        let mut connection = open_writer(&path, &patience).map_err(|error| {
             let failure = Failure::from(error);
             if failure.unavailable { failure.error() } else { unusable(&path, failure.cause) }
         })?;
@@ -64,9 +71,10 @@ impl Sqlite {
             return Err(unusable(&path, "its file system can't share memory between processes; use a local disk"));
         }
         bring_up_to_date(&mut connection, purpose, now)?;
+        patience.serving.store(purpose == Purpose::Open(Open::Serve), Ordering::Relaxed);
         let readers = Arc::new(Readers { path: path.clone(), idle: Mutex::default(), free: Arc::new(Semaphore::new(READERS)) });
         let (writer, tasks) = mpsc::channel(QUEUE);
-        let writing = Writer { path, connection: Some(connection) };
+        let writing = Writer { path, connection: Some(connection), patience };
         thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || writing.run(tasks)).map_err(Error::internal)?;
         Ok(Self { writer, readers })
     }
@@ -228,6 +236,26 @@ struct Writer {
     path: PathBuf,
     /// `None` when it had to be given up and could not be opened again yet.
     connection: Option<Connection>,
+    patience: Arc<Patience>,
+}
+
+/// How long the writer waits for the file.
+#[derive(Default)]
+struct Patience {
+    /// Whether requests wait behind it; behind a command, or a start, nobody does.
+    serving: AtomicBool,
+    /// Whether the last time was in vain.
+    locked: AtomicBool,
+}
+
+impl Patience {
+    fn present(&self) -> Duration {
+        match (self.serving.load(Ordering::Relaxed), self.locked.load(Ordering::Relaxed)) {
+            (false, _) => WAIT,
+            (true, false) => SERVICE_WAIT,
+            (true, true) => LOCKED_WAIT,
+        }
+    }
 }
 
 impl Writer {
@@ -238,13 +266,17 @@ impl Writer {
             let mut next = Some(task);
             while let Some(task) = next {
                 match task {
+                    // Who no longer waits was told that it failed: then it should, if it still can.
+                    Task::Write(job) if job.answer.is_closed() => {}
                     Task::Write(job) => group.push(job),
                     #[cfg(test)]
                     Task::Look(look) => look(self.connection.as_ref().unwrap()),
                 }
                 next = if group.len() < GROUP { tasks.try_recv().ok() } else { None };
             }
-            self.write(group);
+            if !group.is_empty() {
+                self.write(group);
+            }
             if !tasks.is_empty() {
                 thread::sleep(PAUSE);
             }
@@ -271,9 +303,11 @@ impl Writer {
     fn write_group(&mut self, group: &[Job]) -> Result<Vec<Result<()>>, Failure> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open_writer(&self.path)?,
+            None => open_writer(&self.path, &self.patience)?,
         };
         let outcome = commit_group(&connection, group);
+        let locked = matches!(&outcome, Err(GroupFailed::RolledBack(failure) | GroupFailed::InDoubt(failure)) if failure.locked);
+        self.patience.locked.store(locked, Ordering::Relaxed);
         // Nothing that a connection believes about the file can be trusted after a COMMIT failed half-way.
         // Closing it rolls back what is open, and the next group opens another.
         if !matches!(outcome, Err(GroupFailed::InDoubt(_))) {
@@ -312,7 +346,9 @@ fn commit_group(connection: &Connection, group: &[Job]) -> Result<Vec<Result<()>
             // be committed by itself, piece by piece.
             return Err(GroupFailed::RolledBack(match outcome {
                 Err(Stop::Failed(failure)) => failure,
-                Err(Stop::Refused(_)) | Ok(()) => Failure { unavailable: false, cause: "the transaction ended by itself".to_owned() },
+                Err(Stop::Refused(_)) | Ok(()) => {
+                    Failure { unavailable: false, locked: false, cause: "the transaction ended by itself".to_owned() }
+                }
             }));
         }
         if outcome.is_err() {
@@ -376,6 +412,8 @@ fn is_taken(error: &rusqlite::Error) -> bool {
 /// What SQLite said, to be told to several callers.
 struct Failure {
     unavailable: bool,
+    /// Another process has the file.
+    locked: bool,
     cause: String,
 }
 
@@ -393,7 +431,8 @@ impl From<rusqlite::Error> for Failure {
                     | ErrorCode::OutOfMemory
             )
         );
-        Self { unavailable, cause: error.to_string() }
+        let locked = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+        Self { unavailable, locked, cause: error.to_string() }
     }
 }
 
@@ -418,9 +457,10 @@ fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::misconfigured(format!("the database {} can't be used: {why}", path.display()))
 }
 
-fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+fn open_writer(path: &Path, patience: &Arc<Patience>) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    wait_when_busy(&mut connection)?;
+    let patience = Arc::clone(patience);
+    wait_when_busy(&mut connection, move || patience.present())?;
     // WAL, so that reading never waits for writing; FULL, so that a commit outlives a power cut.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
@@ -430,11 +470,11 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    wait_when_busy(&mut connection)?;
+    wait_when_busy(&mut connection, || WAIT)?;
     Ok(connection)
 }
 
-fn wait_when_busy(connection: &mut Connection) -> rusqlite::Result<()> {
+fn wait_when_busy(connection: &mut Connection, patience: impl Fn() -> Duration + Send + 'static) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     let mut waiting_since = Instant::now();
     connection.busy_handler(Some(move |looks| {
@@ -442,7 +482,7 @@ fn wait_when_busy(connection: &mut Connection) -> rusqlite::Result<()> {
             waiting_since = Instant::now();
         }
         thread::sleep(LOOK_AGAIN);
-        waiting_since.elapsed() < WAIT
+        waiting_since.elapsed() < patience()
     }))
 }
 

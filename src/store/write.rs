@@ -132,6 +132,11 @@ impl Write {
         self
     }
 
+    /// Returns what is announced in the change feed.
+    pub fn changed(&self) -> &[(Noun, String)] {
+        &self.part.changes
+    }
+
     /// Puts the statements into the order in which they are applied.
     pub(crate) fn into_steps(self) -> Steps {
         let operation = operation::insert(&self.operation);

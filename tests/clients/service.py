@@ -154,6 +154,14 @@ class Transire:
         assert self._daemon is not None
         self._daemon.kill()
 
+    def kill_if_running(self) -> None:
+        if self._daemon is not None and self._daemon.is_running():
+            self._daemon.kill()
+
+    def pid(self) -> int:
+        assert self._daemon is not None
+        return self._daemon.pid()
+
     # -- the command line
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:

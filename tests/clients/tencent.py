@@ -36,3 +36,12 @@ def issue(transire: Transire, key: AccessKey, registry_id: str, token_type: str 
     """A credential by CreateInstanceToken."""
     made = create_instance_token(client(transire, key, **options), registry_id, token_type)
     return Credential(made.Username, transire.remember(f"{token_type} credential", made.Token), made.ExpTime, made.TokenId)
+
+
+def disable(transire: Transire, key: AccessKey, registry_id: str, credential: Credential) -> None:
+    """Disables a long-term credential by ModifyInstanceToken."""
+    request = models.ModifyInstanceTokenRequest()
+    request.TokenId = credential.id
+    request.RegistryId = registry_id
+    request.Enable = False
+    client(transire, key).ModifyInstanceToken(request)

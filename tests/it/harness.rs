@@ -30,11 +30,18 @@ pub(crate) const ACCOUNT: &str = "100000000001";
 pub(crate) const SERVICE: &str = "registry.example.com";
 
 #[derive(Default)]
-struct StandingClock(AtomicI64);
+struct StandingClock {
+    now: AtomicI64,
+    uptime_seconds: AtomicU64,
+}
 
 impl Clock for StandingClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_unix_millis(self.0.load(Ordering::Relaxed))
+        Timestamp::from_unix_millis(self.now.load(Ordering::Relaxed))
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_secs(self.uptime_seconds.load(Ordering::Relaxed))
     }
 }
 
@@ -58,6 +65,35 @@ pub(crate) struct Options {
     pub(crate) http: transire::http::Settings,
 }
 
+impl Options {
+    fn usual() -> Self {
+        Self {
+            service: service::Settings {
+                quotas: service::Quotas::default(),
+                public_url: format!("http://{HOST}"),
+                base_domain: None,
+                audit: AuditMode::BestEffort,
+                audit_days: 90,
+                audit_queue: 1000,
+                max_staleness: Duration::from_mins(5),
+                database_patience: Duration::from_secs(5),
+                signature_methods: sign::Method::ALL.to_vec(),
+                signature_window: Duration::from_mins(15),
+                shared: None,
+                requests_per_second: 100,
+                requests_per_second_by_action: HashMap::new(),
+                refusals_per_second: 1000,
+                refusals_burst: 1000,
+                nonces_per_access_key: 1000,
+                password_threads: 2,
+                password_queue: 100,
+                outgoing: service::Outgoing::default(),
+            },
+            http: transire::http::Settings::default(),
+        }
+    }
+}
+
 /// A whole service with two accounts: one with a key and two instances, one whose instance is a stranger's.
 pub(crate) struct App {
     pub(crate) service: Arc<Service>,
@@ -69,7 +105,7 @@ pub(crate) struct App {
     clock: Arc<StandingClock>,
     nonces: AtomicU64,
     directory: PathBuf,
-    master: MasterKey,
+    master: Secret,
     settings: service::Settings,
 }
 
@@ -143,41 +179,27 @@ impl App {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        Self::at(None, change).await
+    }
+
+    /// Makes one over the database at `location`, or over SQLite.
+    pub(crate) async fn at(location: Option<Location>, change: impl FnOnce(&mut Options)) -> Self {
         static APPS: AtomicU64 = AtomicU64::new(0);
         let number = APPS.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("transire-it-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let clock = Arc::new(StandingClock(AtomicI64::new(NOW.unix_millis())));
+        let clock = Arc::new(StandingClock { now: AtomicI64::new(NOW.unix_millis()), ..StandingClock::default() });
         let random = Arc::new(SeededRandom(AtomicU64::new(1)));
-        let mut options = Options {
-            service: service::Settings {
-                quotas: service::Quotas::default(),
-                public_url: format!("http://{HOST}"),
-                base_domain: None,
-                audit: AuditMode::BestEffort,
-                audit_days: 90,
-                audit_queue: 1000,
-                signature_methods: sign::Method::ALL.to_vec(),
-                signature_window: Duration::from_mins(15),
-                shared: None,
-                requests_per_second: 100,
-                requests_per_second_by_action: HashMap::new(),
-                refusals_per_second: 1000,
-                refusals_burst: 1000,
-                nonces_per_access_key: 1000,
-                password_threads: 2,
-                password_queue: 100,
-                outgoing: service::Outgoing::default(),
-            },
-            http: transire::http::Settings::default(),
-        };
+        let mut options = Options::usual();
         change(&mut options);
-        let store = Store::open(&Location::Directory(directory.clone()), Open::Serve, &*clock, &*random).await.unwrap();
+        let location = location.unwrap_or_else(|| Location::Directory(directory.clone()));
+        let store = Store::open(&location, Open::Serve, &*clock, &*random).await.unwrap();
         let master = MasterKey::generate(&*random);
+        let master_text = master.to_text();
         let random: Arc<dyn Random> = random;
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
         let settings = options.service.clone();
-        let opened = Service::open(store, copy(&master), options.service, shared, random).await.unwrap();
+        let opened = Service::open(store, master, options.service, shared, random).await.unwrap();
         let service = Arc::new(opened);
 
         let operator = Caller::operator();
@@ -200,7 +222,34 @@ impl App {
             clock,
             nonces: AtomicU64::new(1),
             directory,
-            master,
+            master: master_text,
+            settings,
+        }
+    }
+
+    /// Makes another replica of `first`, whose database is at `location`.
+    pub(crate) async fn beside(first: &Self, location: Location) -> Self {
+        let clock = Arc::new(StandingClock { now: AtomicI64::new(first.now().unix_millis()), ..StandingClock::default() });
+        // Far from the other's.
+        let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(1 << 40)));
+        let options = Options::usual();
+        let settings = options.service.clone();
+        let store = Store::open(&location, Open::Serve, &*clock, &*random).await.unwrap();
+        let master = MasterKey::parse(first.master.expose()).unwrap();
+        let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
+        let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
+        let key = service.create_access_key(&Caller::operator(), first.instance.account, None, &context()).await.unwrap();
+        Self {
+            router: transire::http::router(Arc::clone(&service), options.http),
+            service,
+            instance: first.instance.clone(),
+            other_instance: first.other_instance.clone(),
+            foreign_instance: first.foreign_instance.clone(),
+            key: Key::permanent(key),
+            clock,
+            nonces: AtomicU64::new(1_000_000),
+            directory: first.directory.join("beside"),
+            master: first.master.clone(),
             settings,
         }
     }
@@ -211,7 +260,9 @@ impl App {
         let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed))));
         let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
         let store = Store::open(&Location::Directory(self.directory.clone()), Open::Serve, &*clock, &*random).await.unwrap();
-        let service = Arc::new(Service::open(store, copy(&self.master), self.settings.clone(), clock, random).await.unwrap());
+        let service = Arc::new(
+            Service::open(store, MasterKey::parse(self.master.expose()).unwrap(), self.settings.clone(), clock, random).await.unwrap(),
+        );
         Replica { router: transire::http::router(Arc::clone(&service), transire::http::Settings::default()), service }
     }
 
@@ -223,7 +274,12 @@ impl App {
     /// Lets time pass.
     pub(crate) fn wait(&self, time: Duration) {
         let millis = i64::try_from(time.as_millis()).unwrap();
-        self.clock.0.fetch_add(millis, Ordering::Relaxed);
+        self.clock.now.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Lets the process's own time pass, which nobody can set.
+    pub(crate) fn run_on(&self, time: Duration) {
+        self.clock.uptime_seconds.fetch_add(time.as_secs(), Ordering::Relaxed);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -325,10 +381,6 @@ impl App {
         let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
         (text("Username"), Secret::new(text("Token")))
     }
-}
-
-fn copy(master: &MasterKey) -> MasterKey {
-    MasterKey::parse(master.to_text().expose()).unwrap()
 }
 
 async fn create_instance(service: &Service, account: AccountId, name: &str, registry: &str, default: DefaultMark) -> Instance {

@@ -17,6 +17,7 @@ mod keys;
 mod layers;
 mod namespaces;
 mod oidc;
+mod outage;
 mod passwords;
 mod policies;
 mod registry;

@@ -74,7 +74,7 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
         ErrorKind::PasswordsBusy => {
             Answer { retry_after_seconds: Some(1), ..of(bad, "Throttling", "Request was denied due to request throttling.") }
         }
-        ErrorKind::Overloaded | ErrorKind::StoreUnavailable => {
+        ErrorKind::Overloaded => {
             of(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
         }
         // Divergence: neither code is documented.
@@ -147,7 +147,7 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
         ErrorKind::AddressRefused => ours(StatusCode::FORBIDDEN, "NoPrivilege"),
         // Divergence: the documented text would keep from the operator's users what only the operator can mend.
         ErrorKind::RegistryUnavailable => ours(StatusCode::INTERNAL_SERVER_ERROR, "SystemError"),
-        ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
+        ErrorKind::Misconfigured | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "SystemError", "Unknown error.")
         }
     }
@@ -194,7 +194,7 @@ fn answer_of_sts(error: &Error) -> Option<Answer<'_>> {
             // Whoever came with a token alone.
             None => of(StatusCode::UNAUTHORIZED, "AuthenticationFail.NoPermission".into(), format!("There is no permission. {own}")),
         },
-        ErrorKind::Misconfigured | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
+        ErrorKind::Misconfigured | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
             of(StatusCode::INTERNAL_SERVER_ERROR, "InternalError".into(), "STS Server Internal Error happened.".to_owned())
         }
         _ => None,

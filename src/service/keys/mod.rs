@@ -12,6 +12,7 @@ pub(super) use self::sightings::Sightings;
 use super::audit::Audit;
 use super::catalog::Imports;
 use super::directory::Directory;
+use super::freshness::Freshness;
 use super::images::{Walks, registries};
 use super::limits::{ActionLimits, AddressLimits};
 use super::oidc::Issuers;
@@ -121,6 +122,7 @@ impl Service {
         master.verify_check_value(&meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
         let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
         // Before the keys are read: a key that is made meanwhile is read again.
+        let freshness = Freshness::new(settings.max_staleness, &*clock);
         let position = change::position(&store).await?;
         let sightings = Sightings::default();
         let keyring = load_keyring(&store, &master, &sightings, clock.now()).await?;
@@ -137,6 +139,7 @@ impl Service {
             walks: Walks::default(),
             imports: Imports::default(),
             directory: Directory::new(position),
+            freshness,
             passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
             keyring: ArcSwap::from_pointee(keyring),
             keyring_read_at: AtomicU64::new(0),

@@ -2,15 +2,19 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
-use tokio::time::timeout;
-use tokio_postgres::Config;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::{AsyncMessage, Config};
 
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -51,6 +55,8 @@ pub struct PostgresOptions {
     pub statement_timeout: Duration,
     /// How long the service waits at its start for a database that does not answer.
     pub start_timeout: Duration,
+    /// Whether replicas tell each other of changes by NOTIFY, besides looking for them.
+    pub notify: bool,
 }
 
 impl Default for PostgresOptions {
@@ -62,6 +68,7 @@ impl Default for PostgresOptions {
             connect_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(5),
             start_timeout: Duration::from_secs(60),
+            notify: true,
         }
     }
 }
@@ -71,26 +78,47 @@ pub(super) const LOCK_TIMEOUT: &str = "5s";
 /// After so long a server that acknowledges nothing is gone.
 const SILENCE: Duration = Duration::from_secs(8);
 
+/// How long one host is tried alone before the next is tried beside it: a machine that vanished answers nothing, and
+/// after a failover it may be the first.
+const STAGGER: Duration = Duration::from_millis(250);
+
 /// The servers of one database, tried in their order.
 pub(super) struct Servers {
-    hosts: Vec<Server>,
-    tls: Tls,
-    /// What each session is told first.
-    session: Option<String>,
+    hosts: Vec<Arc<Server>>,
     connect_timeout: Duration,
 }
 
 struct Server {
     name: String,
     config: Config,
+    tls: Tls,
+    /// What each session is told first.
+    session: Option<String>,
+    announced: Announced,
 }
+
+/// Counted up by each notification that comes in, once there is somebody to count it for.
+pub(super) type Announced = Arc<OnceLock<watch::Sender<u64>>>;
 
 impl Servers {
     /// Reads the URL; errors quote nothing of it, for a password is in it.
-    pub(super) fn new(url: &Secret, options: &PostgresOptions) -> Result<Self> {
+    pub(super) fn new(url: &Secret, options: &PostgresOptions, announced: &Announced) -> Result<Self> {
         let parts = Parts::divide(url.expose()).ok_or_else(unreadable)?;
         let mode = parts.ssl_mode.as_deref().map_or(Ok(Mode::Prefer), Mode::parse)?;
         let tls = Tls::new(mode, parts.root.as_deref())?;
+        // A bound for whole statements would also end the wait of a COMMIT for a synchronous standby, and the
+        // server then reports success: so a write lifts it again before it commits.
+        let session = match options.statements {
+            Statements::Unnamed => None,
+            Statements::Prepared => {
+                let mut session =
+                    format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = {}", options.statement_timeout.as_millis());
+                if options.isolation == Isolation::Serializable {
+                    session.push_str("; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+                }
+                Some(session)
+            }
+        };
         let several = parts.hosts.len() > 1;
         let mut hosts = Vec::with_capacity(parts.hosts.len());
         for host in &parts.hosts {
@@ -113,35 +141,35 @@ impl Servers {
                 config.application_name("transire");
             }
             let name = if host.is_empty() { "the server".to_owned() } else { host.clone() };
-            hosts.push(Server { name, config });
+            let (tls, session, announced) = (tls.clone(), session.clone(), Arc::clone(announced));
+            hosts.push(Arc::new(Server { name, config, tls, session, announced }));
         }
-        // A bound for whole statements would also end the wait of a COMMIT for a synchronous standby, and the
-        // server then reports success: so a write lifts it again before it commits.
-        let session = match options.statements {
-            Statements::Unnamed => None,
-            Statements::Prepared => {
-                let mut session =
-                    format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = {}", options.statement_timeout.as_millis());
-                if options.isolation == Isolation::Serializable {
-                    session.push_str("; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE");
-                }
-                Some(session)
-            }
-        };
-        Ok(Self { hosts, tls, session, connect_timeout: options.connect_timeout })
+        Ok(Self { hosts, connect_timeout: options.connect_timeout })
     }
 
     /// Returns how long it may take until all servers were tried.
     pub(super) fn patience(&self) -> Duration {
         self.connect_timeout * u32::try_from(self.hosts.len()).unwrap_or(u32::MAX) + Duration::from_secs(1)
     }
+}
 
-    async fn connect(&self, server: &Server) -> Result<ClientWrapper, tokio_postgres::Error> {
-        let (client, connection) = server.config.connect(self.tls.clone()).await?;
+impl Server {
+    async fn connect(&self) -> Result<ClientWrapper, tokio_postgres::Error> {
+        let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
+        let announced = Arc::clone(&self.announced);
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                // Whoever used the connection hears of it too, and reports it where it matters.
-                tracing::debug!("a connection to the database ended: {error}");
+            loop {
+                match poll_fn(|context| connection.poll_message(context)).await {
+                    Some(Ok(AsyncMessage::Notification(_))) => {
+                        if let Some(announced) = announced.get() {
+                            announced.send_modify(|count| *count = count.wrapping_add(1));
+                        }
+                    }
+                    Some(Ok(_)) => {}
+                    // Whoever used the connection hears of it too, and reports it where it matters.
+                    Some(Err(error)) => return tracing::debug!("a connection to the database ended: {error}"),
+                    None => return,
+                }
             }
         });
         let client = ClientWrapper::new(client, task);
@@ -150,6 +178,16 @@ impl Servers {
         }
         Ok(client)
     }
+
+    /// Connects, or says why that can't be done, and whether waiting can't help.
+    async fn try_connect(&self, limit: Duration) -> Result<ClientWrapper, (String, bool)> {
+        // Around all of it: a stopped server's kernel still takes the connection.
+        match timeout(limit, self.connect()).await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(error)) => Err((describe(&error), is_lasting(&error))),
+            Err(_) => Err((format!("no answer within {} s", limit.as_secs_f32()), false)),
+        }
+    }
 }
 
 impl managed::Manager for Servers {
@@ -157,24 +195,35 @@ impl managed::Manager for Servers {
     type Error = Unreachable;
 
     async fn create(&self) -> Result<ClientWrapper, Unreachable> {
-        let mut causes = Vec::with_capacity(self.hosts.len());
-        let mut lasts = true;
-        for server in &self.hosts {
-            // Around all of it: a stopped server's kernel still takes the connection.
-            let cause = match timeout(self.connect_timeout, self.connect(server)).await {
-                Ok(Ok(client)) => return Ok(client),
-                Ok(Err(error)) => {
-                    lasts &= is_lasting(&error);
-                    describe(&error)
-                }
-                Err(_) => {
-                    lasts = false;
-                    format!("no answer within {} s", self.connect_timeout.as_secs_f32())
-                }
-            };
-            causes.push(format!("{}: {cause}", server.name));
+        let mut causes: Vec<Option<(String, bool)>> = self.hosts.iter().map(|_| None).collect();
+        let mut tries = JoinSet::new();
+        let mut next = 0;
+        loop {
+            if let Some(server) = self.hosts.get(next) {
+                let (server, limit) = (Arc::clone(server), self.connect_timeout);
+                tries.spawn(async move { (next, server.try_connect(limit).await) });
+                next += 1;
+            }
+            let more = next < self.hosts.len();
+            tokio::select! {
+                ended = tries.join_next() => match ended {
+                    // Those that are still being tried are dropped.
+                    Some(Ok((_, Ok(client)))) => return Ok(client),
+                    Some(Ok((place, Err(cause)))) => causes[place] = Some(cause),
+                    Some(Err(panic)) => tracing::error!("connecting to the database panicked: {panic}"),
+                    None => break,
+                },
+                () = sleep(STAGGER), if more => {}
+            }
         }
-        Err(Unreachable { causes: causes.join("; "), lasts })
+        let causes = self.hosts.iter().zip(causes).filter_map(|(server, cause)| cause.map(|cause| (server, cause)));
+        let mut unreachable = Unreachable { causes: String::new(), lasts: true };
+        for (server, (cause, lasts)) in causes {
+            let divider = if unreachable.causes.is_empty() { "" } else { "; " };
+            unreachable.causes += &format!("{divider}{}: {cause}", server.name);
+            unreachable.lasts &= lasts;
+        }
+        Err(unreachable)
     }
 
     async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Unreachable> {
@@ -281,7 +330,7 @@ mod tests {
     use super::*;
 
     fn servers(url: &str) -> Result<Servers> {
-        Servers::new(&Secret::new(url), &PostgresOptions::default())
+        Servers::new(&Secret::new(url), &PostgresOptions::default(), &Announced::default())
     }
 
     #[test]

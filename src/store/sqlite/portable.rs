@@ -1,6 +1,7 @@
 //! Everything that is in an SQLite file, out and in.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::mpsc;
@@ -18,7 +19,9 @@ pub(super) fn stream(path: &Path, tables: &[Table], hold: Hold, pieces: &mpsc::S
     let streamed = match hold {
         Hold::Nothing => open_reader(path).and_then(|connection| stream_from(&connection, "BEGIN", tables, pieces)),
         // As a writer it is the only one.
-        Hold::Writers => open_writer(path).and_then(|connection| stream_from(&connection, "BEGIN IMMEDIATE", tables, pieces)),
+        Hold::Writers => {
+            open_writer(path, &Arc::default()).and_then(|connection| stream_from(&connection, "BEGIN IMMEDIATE", tables, pieces))
+        }
     };
     streamed.map_err(|error| Failure::from(error).error())
 }
@@ -52,7 +55,7 @@ fn stream_from(connection: &Connection, begin: &str, tables: &[Table], pieces: &
 
 pub(super) fn insert(path: &Path, batch: &Batch) -> Result<()> {
     let failed = |error: rusqlite::Error| Failure::from(error).error();
-    let connection = open_writer(path).map_err(failed)?;
+    let connection = open_writer(path, &Arc::default()).map_err(failed)?;
     // Closing the connection rolls back what was not committed.
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     if let Some(before) = &batch.before {

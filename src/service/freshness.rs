@@ -1,0 +1,126 @@
+//! How old what this process remembers may be: other replicas revoke and disable, and the database tells of it.
+//!
+//! Every process knows when it last read the change feed. Within `max_staleness` it goes by what it remembers, though
+//! it can't hear of changes; beyond it, everything is refused that rests on memory. What it can't decide meanwhile is
+//! nobody's fault, and no reason to throw a good credential away.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::{LogIn, Service};
+use crate::domain::clock::Clock;
+use crate::domain::{Error, ErrorKind, Result};
+
+/// How soon a loss is noticed: no bound is held more exactly than this.
+const NOTICED: Duration = Duration::from_secs(1);
+/// After so long something may have changed that matters here. A new sealing key is used half a minute after it was
+/// made: whoever read the feed within these seconds knows all keys that anything can be sealed under.
+const UNHEARD: Duration = Duration::from_secs(5);
+/// How long one request waits for the feed that it finds too old.
+const CATCHING_UP: Duration = Duration::from_secs(2);
+
+/// When the change feed was last read.
+pub(super) struct Freshness {
+    bound: Duration,
+    /// Whether a loss is refused as soon as it is noticed.
+    strict: bool,
+    /// By the process's own time, in milliseconds.
+    read_at: AtomicU64,
+    /// Whether the last look failed.
+    cut_off: AtomicBool,
+    /// Held by the request that reads the feed because nobody else did.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl Freshness {
+    /// Begins now, when everything was just read.
+    pub(super) fn new(max_staleness: Duration, clock: &dyn Clock) -> Self {
+        Self {
+            bound: max_staleness.max(NOTICED),
+            strict: max_staleness.is_zero(),
+            read_at: AtomicU64::new(millis(clock.uptime())),
+            cut_off: AtomicBool::new(false),
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Notes that everything was heard of that had changed by `at`.
+    pub(super) fn note_read(&self, at: Duration) {
+        self.read_at.fetch_max(millis(at), Ordering::Release);
+        self.cut_off.store(false, Ordering::Release);
+    }
+
+    /// Notes that the feed could not be read.
+    pub(super) fn note_failure(&self) {
+        self.cut_off.store(true, Ordering::Release);
+    }
+
+    /// Tells whether the feed could not be read the last time.
+    pub(super) fn has_failed(&self) -> bool {
+        self.cut_off.load(Ordering::Acquire)
+    }
+
+    /// Returns how long ago the feed was read.
+    pub(super) fn age(&self, clock: &dyn Clock) -> Duration {
+        clock.uptime().saturating_sub(Duration::from_millis(self.read_at.load(Ordering::Acquire)))
+    }
+
+    fn is_within_bound(&self, clock: &dyn Clock) -> bool {
+        self.age(clock) <= self.bound && !(self.strict && self.has_failed())
+    }
+
+    fn is_cut_off(&self, clock: &dyn Clock) -> bool {
+        self.has_failed() || self.age(clock) > UNHEARD
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Service {
+    /// Fails when what is remembered may be too old to go by. Every door's trust begins with it.
+    pub(super) async fn check_freshness(&self) -> Result<()> {
+        if self.freshness.is_within_bound(&*self.clock) { Ok(()) } else { Box::pin(self.refresh()).await }
+    }
+
+    /// Reads the feed for a request, unless it is known that it can't be read: this process may only have been stopped
+    /// for a while, or nobody reads the feed in it at all, as in a command.
+    async fn refresh(&self) -> Result<()> {
+        let reading = async {
+            let _reading = self.freshness.reading.lock().await;
+            // Whoever waited finds it done.
+            if self.freshness.is_within_bound(&*self.clock) { Ok(()) } else { self.catch_up().await }
+        };
+        let read = if self.store.is_away() { Err(None) } else { tokio::time::timeout(CATCHING_UP, reading).await.map_err(|_| None) };
+        match read.and_then(|read| read.map_err(Some)) {
+            Err(Some(error)) if error.kind() == &ErrorKind::StoreUnavailable => Err(error),
+            // The keys may not have been read; that is no matter of age.
+            _ if self.freshness.is_within_bound(&*self.clock) => Ok(()),
+            _ => Err(Error::store_unavailable("what is remembered is older than max_staleness_seconds allows")),
+        }
+    }
+
+    /// Tells whether something may have changed that this process hasn't heard of, and that a refusal may rest on.
+    fn is_undecided(&self) -> bool {
+        let keys_read = self.keyring_read_at.load(Ordering::Acquire) == self.directory.key_changes();
+        !keys_read || self.freshness.is_cut_off(&*self.clock)
+    }
+
+    /// Turns a refusal that rests on what may have changed unheard into "can't be decided".
+    pub(super) fn unless_undecided(&self, error: Error) -> Error {
+        if self.is_undecided() { undecided(&error) } else { error }
+    }
+
+    /// As [`Self::unless_undecided`], for a refused log-in: only one that was wrong before, too, stays wrong.
+    pub(super) async fn log_in_unless_undecided(&self, error: Error, log_in: &LogIn) -> Error {
+        if error.kind() == &ErrorKind::BadCredentials && self.is_undecided() && !Box::pin(self.is_surely_wrong(log_in)).await {
+            return undecided(&error);
+        }
+        error
+    }
+}
+
+fn undecided(refusal: &Error) -> Error {
+    Error::store_unavailable(format!("it would be refused, but what others changed can't be read: {refusal}"))
+}

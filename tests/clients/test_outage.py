@@ -1,0 +1,345 @@
+"""The database is gone, stuck, locked, full or failed over, under the true program and the clouds' own SDKs."""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+
+import alibaba
+import tencent
+from credential import Credential, exchange
+from postgres import Postgres
+from processes import wait_until
+from service import Instance, Transire, fetch
+
+# What is promised, and what a busy machine gets on top.
+RESUMED_WITHIN = 2.0
+SLACK = 3.0
+# As many as ask at once while the database is away.
+ASKING = 8
+
+
+@pytest.fixture
+def server() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def standby(server: Postgres) -> Iterator[Postgres]:
+    """Follows the server, which waits for it."""
+    standby = Postgres(follows=server)
+    server.wants_standby()
+    yield standby
+    standby.remove()
+
+
+def settings(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
+    key = tmp_path / "shared.key"
+    if not key.exists():
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_hex(32))
+    # Whoever is refused asks again at once here, and that is not what is tested.
+    often = {"TRANSIRE_LIMITS__REQUESTS_PER_SECOND": "100000"}
+    return {"TRANSIRE_DATABASE": url, "TRANSIRE_MASTER_KEY_FILE": str(key), **often, **more}
+
+
+def refusal(ask: Callable[[], Any]) -> str:
+    """The code of what was refused, in either cloud's SDK; empty when it was not."""
+    try:
+        ask()
+    except TencentCloudSDKException as error:
+        return str(error.code)
+    except AlibabaCloudException as error:
+        return str(error.code)
+    return ""
+
+
+def usage(transire: Transire) -> tuple[int, float]:
+    """Threads, and megabytes of memory, of the process."""
+    status = Path(f"/proc/{transire.pid()}/status").read_text()
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return int(fields["Threads"]), int(fields["VmRSS"].split()[0]) / 1024
+
+
+class Load:
+    """Clients who go on asking: what they were answered, and how slowly."""
+
+    def __init__(self, transire: Transire, instance: Instance, temporary: Credential, known: Credential) -> None:
+        self._transire, self._instance = transire, instance
+        self._credentials = (temporary, known)
+        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self.statuses: dict[int, int] = {}
+        self.codes: dict[str, int] = {}
+        self.slowest = 0.0
+        self.broken: list[BaseException] = []
+
+    def __enter__(self) -> "Load":
+        works = [self._exchange, self._write] * (ASKING // 2)
+        self._threads = [threading.Thread(target=self._run, args=(work,)) for work in works]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+        assert self.broken == []
+
+    def _run(self, work: Callable[[], None]) -> None:
+        while not self._done.is_set():
+            begun = time.monotonic()
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001: reported by the test's own thread
+                self.broken.append(error)
+                return
+            with self._lock:
+                self.slowest = max(self.slowest, time.monotonic() - begun)
+
+    def _exchange(self) -> None:
+        for credential in self._credentials:
+            status = exchange(self._transire.realm, self._instance, credential).status
+            with self._lock:
+                self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    def _write(self) -> None:
+        code = refusal(lambda: tencent.issue(self._transire, self._instance.account.key, self._instance.tcr_id, "longterm"))
+        with self._lock:
+            self.codes[code] = self.codes.get(code, 0) + 1
+
+
+@pytest.mark.parametrize("fault", ["killed", "paused"])
+def test_the_service_outlives_its_database(
+    server: Postgres, new_transire: Callable[..., Transire], tmp_path: Path, fault: str
+) -> None:
+    transire = new_transire(settings=settings(tmp_path, server.url()))
+    transire.start()
+    account = transire.new_account("acme")
+    instance = transire.new_instance(account, "demo")
+    temporary = tencent.issue(transire, account.key, instance.tcr_id)
+    known, unknown = (tencent.issue(transire, account.key, instance.tcr_id, "longterm") for _ in range(2))
+    alibaba.issue(transire, account.key, instance.cri_id)
+    for credential in (temporary, known):
+        assert exchange(transire.realm, instance, credential).status == 200
+    unknown_key = transire.new_access_key(account.id)
+    threads_before, memory_before = usage(transire)
+
+    with Load(transire, instance, temporary, known) as load:
+        server.kill() if fault == "killed" else server.pause()
+        wait_until("the loss to be noticed", lambda: not transire.is_ready(), within=10)
+        began = time.monotonic()
+        # Long enough for whatever piles up to be seen.
+        while time.monotonic() - began < 6:
+            during = tencent.issue(transire, account.key, instance.tcr_id)
+            assert exchange(transire.realm, instance, during).status == 200
+            assert exchange(transire.realm, instance, alibaba.issue(transire, account.key, instance.cri_id)).status == 200
+            refused = exchange(transire.realm, instance, unknown)
+            assert (refused.status, refused.headers["Retry-After"] is not None) == (503, True)
+            begun = time.monotonic()
+            assert refusal(lambda: tencent.issue(transire, account.key, instance.tcr_id, "longterm")) == "InternalError.DbError"
+            assert refusal(lambda: tencent.issue(transire, unknown_key, instance.tcr_id)) == "InternalError.DbError"
+            assert refusal(lambda: alibaba.issue(transire, unknown_key, instance.cri_id)) == "SystemError"
+            assert time.monotonic() - begun < 3, "what is known to be impossible is refused at once"
+        assert fetch(f"http://{transire.endpoint}/healthz").status == 200
+        readiness = fetch(f"http://{transire.endpoint}/readyz")
+        assert (readiness.status, readiness.json()["missing"]) == (503, ["the database does not answer"])
+        threads, memory = usage(transire)
+        server.start() if fault == "killed" else server.go_on()
+        back = time.monotonic()
+        wait_until(
+            "long-term credentials to be issued again",
+            lambda: refusal(lambda: tencent.issue(transire, account.key, instance.tcr_id, "longterm")) == "",
+            within=RESUMED_WITHIN + SLACK,
+        )
+        print(f"resumed after {time.monotonic() - back:.2f} s, with {threads} threads and {memory:.0f} MB")
+        wait_until("it to be ready", transire.is_ready, within=RESUMED_WITHIN + SLACK)
+    # What was known was exchanged all along.
+    assert set(load.statuses) == {200}, load.statuses
+    assert set(load.codes) <= {"", "InternalError.DbError", "RequestLimitExceeded"}, load.codes
+    assert load.slowest < 8, "those who were waiting when it was lost"
+    # A thread that hashes or reads may have come, none for each request.
+    assert threads <= threads_before + 8, (threads_before, threads)
+    assert memory < memory_before + 100, (memory_before, memory)
+    for credential in (temporary, known, unknown, during):
+        assert exchange(transire.realm, instance, credential).status == 200
+
+
+@pytest.mark.parametrize("fault", ["killed", "paused"])
+def test_memory_is_gone_by_for_a_bounded_time(
+    server: Postgres, new_transire: Callable[..., Transire], tmp_path: Path, fault: str
+) -> None:
+    transire = new_transire(settings=settings(tmp_path, server.url(), TRANSIRE_MAX_STALENESS_SECONDS="2"))
+    transire.start()
+    account = transire.new_account("acme")
+    instance = transire.new_instance(account, "demo")
+    temporary = tencent.issue(transire, account.key, instance.tcr_id)
+    assert exchange(transire.realm, instance, temporary).status == 200
+    alibaba.issue(transire, account.key, instance.cri_id)
+    server.kill() if fault == "killed" else server.pause()
+
+    statuses = set()
+
+    def is_refused() -> bool:
+        statuses.add(exchange(transire.realm, instance, temporary).status)
+        return 503 in statuses
+
+    wait_until("what is remembered to be too old", is_refused, within=10)
+    assert statuses <= {200, 503}, "never 401: clients would throw a good credential away"
+    for _ in range(5):
+        refused = exchange(transire.realm, instance, temporary)
+        assert (refused.status, refused.headers["Retry-After"] is not None) == (503, True)
+        assert refusal(lambda: tencent.issue(transire, account.key, instance.tcr_id)) == "InternalError.DbError"
+        assert refusal(lambda: alibaba.issue(transire, account.key, instance.cri_id)) == "SystemError"
+    assert any("max_staleness_seconds" in missing for missing in fetch(f"http://{transire.endpoint}/readyz").json()["missing"])
+    server.start() if fault == "killed" else server.go_on()
+    resumed = lambda: exchange(transire.realm, instance, temporary).status == 200  # noqa: E731
+    wait_until("what is remembered to be good again", resumed, within=RESUMED_WITHIN + SLACK)
+    tencent.issue(transire, account.key, instance.tcr_id, "longterm")
+
+
+def test_nothing_acknowledged_is_lost_when_a_standby_takes_over(
+    server: Postgres, standby: Postgres, new_transire: Callable[..., Transire], tmp_path: Path
+) -> None:
+    transire = new_transire(settings=settings(tmp_path, server.url(standby)))
+    transire.start()
+    account = transire.new_account("acme")
+    instance = transire.new_instance(account, "demo")
+    to_disable = [tencent.issue(transire, account.key, instance.tcr_id, "longterm") for _ in range(20)]
+    for credential in to_disable:
+        assert exchange(transire.realm, instance, credential).status == 200
+    issued: list[Credential] = []
+    disabled: list[Credential] = []
+    over = threading.Event()
+
+    def issue() -> None:
+        while not over.is_set():
+            with contextlib.suppress(TencentCloudSDKException):
+                issued.append(tencent.issue(transire, account.key, instance.tcr_id, "longterm"))
+
+    def disable() -> None:
+        for credential in to_disable:
+            if over.is_set():
+                return
+            with contextlib.suppress(TencentCloudSDKException):
+                tencent.disable(transire, account.key, instance.tcr_id, credential)
+                disabled.append(credential)
+
+    threads = [threading.Thread(target=work) for work in (issue, issue, issue, disable)]
+    for thread in threads:
+        thread.start()
+    wait_until("some writes", lambda: len(issued) > 10 and len(disabled) > 2)
+    before = len(issued)
+    server.kill()
+    standby.promote()
+    promoted = time.monotonic()
+    wait_until("writes to go on", lambda: len(issued) > before + 10, within=RESUMED_WITHIN + SLACK + 5)
+    print(f"ten writes later: {time.monotonic() - promoted:.2f} s, {before} before, {len(disabled)} disabled")
+    over.set()
+    for thread in threads:
+        thread.join()
+    for credential in issued:
+        assert exchange(transire.realm, instance, credential).status == 200, credential.id
+    assert disabled
+    for credential in disabled:
+        assert exchange(transire.realm, instance, credential).status == 401, credential.id
+    listed = {item["id"]: item["state"] for item in transire.items("credential", "list", "--instance", instance.tcr_id)}
+    assert {credential.id for credential in issued} <= set(listed)
+    assert {listed[credential.id] for credential in disabled} == {"disabled"}
+
+
+def test_a_locked_file_stops_writes_alone(new_transire: Callable[..., Transire]) -> None:
+    transire = new_transire()
+    transire.start()
+    account = transire.new_account("acme")
+    instance = transire.new_instance(account, "demo")
+    with contextlib.closing(sqlite3.connect(transire.data_dir / "transire.db", isolation_level=None)) as other:
+        for lock in ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"):
+            other.execute(lock)
+            for attempt in range(4):
+                begun = time.monotonic()
+                assert refusal(lambda: tencent.issue(transire, account.key, instance.tcr_id, "longterm")) == "InternalError.DbError"
+                # The first waits in case it is a command; then it is known.
+                assert time.monotonic() - begun < (5 if attempt == 0 else 2)
+                temporary = tencent.issue(transire, account.key, instance.tcr_id)
+                assert exchange(transire.realm, instance, temporary).status == 200
+            other.execute("ROLLBACK")
+            credential = tencent.issue(transire, account.key, instance.tcr_id, "longterm")
+            assert exchange(transire.realm, instance, credential).status == 200
+    listed = transire.items("credential", "list", "--instance", instance.tcr_id)
+    assert len(listed) == 2, "what was refused must not be there"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root mounts a file system")
+def test_a_full_disk_stops_writes_alone(new_transire: Callable[..., Transire], tmp_path: Path) -> None:
+    transire = new_transire()
+    transire.data_dir.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(transire.data_dir)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    try:
+        transire.start()
+        account = transire.new_account("acme")
+        instance = transire.new_instance(account, "demo")
+        acknowledged = [tencent.issue(transire, account.key, instance.tcr_id, "longterm")]
+        filler = os.open(transire.data_dir / "filler", os.O_CREAT | os.O_WRONLY)
+        with contextlib.suppress(OSError):
+            while os.write(filler, bytes(4096)):
+                pass
+        os.close(filler)
+
+        def is_full() -> bool:
+            try:
+                acknowledged.append(tencent.issue(transire, account.key, instance.tcr_id, "longterm"))
+            except TencentCloudSDKException as error:
+                assert error.code in {"InternalError.DbError", "RequestLimitExceeded"}
+                return error.code == "InternalError.DbError"
+            return False
+
+        wait_until("the disk to be full", is_full)
+        for _ in range(3):
+            assert refusal(lambda: tencent.issue(transire, account.key, instance.tcr_id, "longterm")) == "InternalError.DbError"
+            temporary = tencent.issue(transire, account.key, instance.tcr_id)
+            for credential in (temporary, acknowledged[0]):
+                assert exchange(transire.realm, instance, credential).status == 200
+        subprocess.run(["mount", "-o", "remount,size=32m", str(transire.data_dir)], check=True)
+        acknowledged.append(tencent.issue(transire, account.key, instance.tcr_id, "longterm"))
+        for credential in acknowledged:
+            assert exchange(transire.realm, instance, credential).status == 200
+        listed = {item["id"] for item in transire.items("credential", "list", "--instance", instance.tcr_id)}
+        assert listed == {credential.id for credential in acknowledged}, "half of a write, or none of one that was acknowledged"
+        assert transire.stop() == 0
+        assert list(transire.leaks()) == []
+    finally:
+        transire.kill_if_running()
+        subprocess.run(["umount", "--lazy", str(transire.data_dir)], check=True)
+
+
+def test_a_change_is_announced_to_other_replicas(server: Postgres, new_transire: Callable[..., Transire], tmp_path: Path) -> None:
+    """Without NOTIFY it comes by polling alone, and nothing depends on it."""
+    for notify in ("true", "false"):
+        shared = settings(tmp_path, server.url(), TRANSIRE_POSTGRES__NOTIFY=notify)
+        first, second = (new_transire(f"{name}-{notify}", settings=shared) for name in ("first", "second"))
+        first.start()
+        second.start()
+        account = first.new_account(f"acme-{notify}")
+        instance = first.new_instance(account, f"demo-{notify}")
+        credential = tencent.issue(first, account.key, instance.tcr_id, "longterm")
+        assert exchange(second.realm, instance, credential).status == 200
+        tencent.disable(first, account.key, instance.tcr_id, credential)
+        assert exchange(first.realm, instance, credential).status == 401
+        refused = lambda: exchange(second.realm, instance, credential).status == 401  # noqa: E731, B023
+        wait_until("the other replica to obey", refused, within=2)

@@ -1,0 +1,428 @@
+//! The database is gone, or as good as gone: PostgreSQL behind a proxy that hangs up, or goes silent.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use transire::domain::secret::Secret;
+use transire::service::{AccessKeyState, Caller, KeyKind, Service};
+use transire::store::{Location, PostgresOptions};
+
+use crate::harness::{ACCOUNT, App, Key, Options, SERVICE, context};
+
+/// What the proxy does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Open,
+    /// It hangs up, on everyone who calls too.
+    Cut,
+    /// As a machine that vanished: whatever was connected never hears of anything again.
+    Silent,
+    /// It becomes [`Line::Cut`] once a commit was answered.
+    CutAfterCommit,
+}
+
+/// The message that commits.
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+
+/// A database of a test's own, reached through a proxy.
+struct Far {
+    line: Arc<watch::Sender<Line>>,
+    through: Location,
+    direct: Location,
+    server: String,
+    name: String,
+    serving: JoinHandle<()>,
+}
+
+impl Far {
+    /// Makes a database on the server that the environment names; without one, a test is skipped, but fails in CI.
+    #[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
+    async fn new() -> Option<Self> {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let Ok(server) = std::env::var("TRANSIRE_TEST_POSTGRES") else {
+            assert!(std::env::var("CI").is_err(), "TRANSIRE_TEST_POSTGRES is missing: in CI the PostgreSQL half may not be skipped");
+            return None;
+        };
+        let name = format!("transire_outage_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        at_server(&server, &format!("CREATE DATABASE {name}")).await;
+        let mut url: url::Url = server.parse().unwrap();
+        url.set_path(&name);
+        let address = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
+        let options = PostgresOptions { connections: 4, start_timeout: Duration::ZERO, ..PostgresOptions::default() };
+        let at = |url: &url::Url| Location::Postgres { url: Secret::new(url.as_str()), options: options.clone() };
+        let direct = at(&url);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        let line = Arc::new(watch::Sender::new(Line::Open));
+        let serving = tokio::spawn(relay_all(listener, address, Arc::clone(&line)));
+        Some(Self { line, through: at(&url), direct, server, name, serving })
+    }
+
+    fn set(&self, line: Line) {
+        self.line.send_replace(line);
+    }
+
+    async fn remove(self) {
+        self.serving.abort();
+        at_server(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+async fn relay_all(listener: TcpListener, address: String, line: Arc<watch::Sender<Line>>) {
+    let mut relays = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let (address, line) = (address.clone(), Arc::clone(&line));
+        relays.spawn(async move { relay(client, &address, &line).await });
+    }
+}
+
+async fn relay(mut client: TcpStream, address: &str, line: &watch::Sender<Line>) {
+    let mut changes = line.subscribe();
+    let first = *changes.borrow_and_update();
+    if first == Line::Silent {
+        // The kernel takes the call, and nobody ever answers.
+        return std::future::pending().await;
+    }
+    if first == Line::Cut {
+        return;
+    }
+    let mut server = TcpStream::connect(address).await.unwrap();
+    let (mut from_client, mut from_server) = (vec![0; 65536], vec![0; 65536]);
+    loop {
+        tokio::select! {
+            biased;
+            Ok(()) = changes.changed() => {
+                let now = *changes.borrow_and_update();
+                match now {
+                    Line::Open | Line::CutAfterCommit => {}
+                    Line::Cut => return,
+                    Line::Silent => return std::future::pending().await,
+                }
+            },
+            read = client.read(&mut from_client) => {
+                let Ok(length @ 1..) = read else { return };
+                let said = &from_client[..length];
+                server.write_all(said).await.unwrap();
+                let commits = said.windows(COMMIT.len()).any(|part| part == COMMIT);
+                if commits && *line.borrow() == Line::CutAfterCommit {
+                    let length = server.read(&mut from_server).await.unwrap();
+                    client.write_all(&from_server[..length]).await.unwrap();
+                    line.send_replace(Line::Cut);
+                    return;
+                }
+            },
+            read = server.read(&mut from_server) => {
+                let Ok(length @ 1..) = read else { return };
+                if client.write_all(&from_server[..length]).await.is_err() {
+                    return;
+                }
+            },
+        }
+    }
+}
+
+async fn at_server(server: &str, command: &str) {
+    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute(command).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+}
+
+/// Waits until it is so, and returns how long that took.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < Duration::from_secs(20), "waited 20 s for: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    begun.elapsed()
+}
+
+/// An app that follows the change feed, over a database behind a proxy.
+struct Replica {
+    app: App,
+    housekeeper: JoinHandle<()>,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.housekeeper.abort();
+    }
+}
+
+impl Replica {
+    async fn new(far: &Far, change: impl FnOnce(&mut Options)) -> Self {
+        let app = App::at(Some(far.through.clone()), change).await;
+        let housekeeper = tokio::spawn(Service::keep_house(Arc::clone(&app.service)));
+        Self { app, housekeeper }
+    }
+
+    async fn is_ready(&self) -> bool {
+        self.app.service.missing().await.is_empty()
+    }
+
+    /// Loses the database, and waits until that is noticed.
+    async fn lose(&self, far: &Far, line: Line) {
+        far.set(line);
+        let noticed = until("the loss to be noticed", async || !self.is_ready().await).await;
+        assert!(noticed < Duration::from_secs(5), "it took {noticed:?}");
+    }
+
+    /// Has the database again, and waits until that is noticed.
+    async fn regain(&self, far: &Far) {
+        far.set(Line::Open);
+        let resumed = until("service to resume", async || self.is_ready().await).await;
+        // Two seconds are promised; a busy machine gets more.
+        assert!(resumed < Duration::from_secs(4), "it took {resumed:?}");
+    }
+
+    async fn issue(&self, token_type: &str) -> Value {
+        let body = json!({ "RegistryId": self.app.instance.id.as_str(), "TokenType": token_type });
+        self.app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone()
+    }
+
+    async fn issued(&self, token_type: &str) -> String {
+        let answer = self.issue(token_type).await;
+        answer["Token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    async fn exchange(&self, secret: &str) -> StatusCode {
+        exchange(&self.app, secret).await
+    }
+
+    async fn tencent_code(&self, key: &Key) -> String {
+        let body = json!({ "RegistryId": self.app.instance.id.as_str() });
+        let answer = self.app.tencent("CreateInstanceToken", &body).by(key).send().await.json();
+        answer["Response"]["Error"]["Code"].as_str().unwrap_or("none").to_owned()
+    }
+
+    async fn alibaba_code(&self, key: &Key) -> String {
+        let query = [("InstanceId", self.app.instance.cri_id.as_str())];
+        let answer = self.app.alibaba("GetAuthorizationToken", &query).by(key).send().await.json();
+        if answer["IsSuccess"] == true { "none".to_owned() } else { answer["Code"].as_str().unwrap().to_owned() }
+    }
+}
+
+async fn exchange(app: &App, secret: &str) -> StatusCode {
+    let answer = app.registry(Some((ACCOUNT, secret)), &format!("service={SERVICE}")).await;
+    assert_eq!(answer.status == StatusCode::SERVICE_UNAVAILABLE, answer.header("retry-after").is_some(), "{}", answer.body);
+    answer.status
+}
+
+async fn new_key(app: &App) -> Key {
+    Key::permanent(app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_known_goes_on_and_what_is_not_can_not_be_decided() {
+    for line in [Line::Cut, Line::Silent] {
+        let Some(far) = Far::new().await else { return };
+        let replica = Replica::new(&far, |_| {}).await;
+        let (known, unknown) = (replica.issued("longterm").await, replica.issued("longterm").await);
+        let unknown_key = new_key(&replica.app).await;
+        let temporary = replica.issued("temp").await;
+        for secret in [&known, &temporary] {
+            assert_eq!(replica.exchange(secret).await, StatusCode::OK);
+        }
+
+        replica.lose(&far, line).await;
+        let fresh = replica.issued("temp").await;
+        for secret in [&known, &temporary, &fresh] {
+            assert_eq!(replica.exchange(secret).await, StatusCode::OK, "{line:?}");
+        }
+        // Nobody knows: it is a good one, or never was.
+        let mut made_up = fresh.clone();
+        let last = if made_up.pop() == Some('A') { 'B' } else { 'A' };
+        made_up.push(last);
+        let begun = Instant::now();
+        for secret in [&unknown, &made_up] {
+            assert_eq!(replica.exchange(secret).await, StatusCode::SERVICE_UNAVAILABLE, "{line:?}");
+        }
+        assert_eq!(replica.tencent_code(&unknown_key).await, "InternalError.DbError");
+        assert_eq!(replica.alibaba_code(&unknown_key).await, "SystemError");
+        // A write fails whole, and at once: nobody has to wait to find out.
+        assert_eq!(replica.issue("longterm").await["Error"]["Code"], "InternalError.DbError");
+        assert!(begun.elapsed() < Duration::from_secs(2), "{line:?}: it took {:?}", begun.elapsed());
+        assert_eq!(replica.app.send(http::Request::get("/healthz").body("".into()).unwrap()).await.status, StatusCode::OK);
+        let readiness = replica.app.send(http::Request::get("/readyz").body("".into()).unwrap()).await;
+        assert!(readiness.status == StatusCode::SERVICE_UNAVAILABLE && readiness.body.contains("does not answer"), "{}", readiness.body);
+
+        // Nothing rests on memory for ever. The wall clock has no part in it.
+        replica.app.wait(Duration::from_mins(30));
+        assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
+        replica.app.run_on(Duration::from_secs(301));
+        for secret in [&known, &unknown, &temporary, &fresh] {
+            assert_eq!(replica.exchange(secret).await, StatusCode::SERVICE_UNAVAILABLE, "{line:?}");
+        }
+        assert_eq!(replica.tencent_code(&replica.app.key).await, "InternalError.DbError");
+        assert_eq!(replica.alibaba_code(&replica.app.key).await, "SystemError");
+        let readiness = replica.app.send(http::Request::get("/readyz").body("".into()).unwrap()).await;
+        assert!(readiness.body.contains("max_staleness_seconds"), "{}", readiness.body);
+
+        replica.regain(&far).await;
+        for secret in [&known, &unknown, &temporary, &fresh] {
+            assert_eq!(replica.exchange(secret).await, StatusCode::OK, "{line:?}");
+        }
+        assert_eq!(replica.exchange(&made_up).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(replica.tencent_code(&unknown_key).await, "none");
+        replica.issued("longterm").await;
+        drop(replica);
+        far.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_refusal_could_not_change_stays_refused() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Replica::new(&far, |_| {}).await;
+    let known = replica.issued("longterm").await;
+    let temporary = replica.issued("temp").await;
+    assert_eq!(replica.exchange(&known).await, StatusCode::OK);
+    replica.lose(&far, Line::Cut).await;
+    // The id of a known credential with another secret: whoever has that should look for the right one.
+    let (head, tail) = known.split_at(known.len() - 12);
+    let wrong: String = head.chars().chain(tail.chars().rev()).collect();
+    assert!(matches!(replica.exchange(&wrong).await, StatusCode::UNAUTHORIZED | StatusCode::SERVICE_UNAVAILABLE));
+    replica.app.wait(Duration::from_hours(2));
+    assert_eq!(replica.exchange(&temporary).await, StatusCode::UNAUTHORIZED, "it expired, and its owner gets another");
+    let stranger = Key { id: replica.app.key.id.clone(), ..new_key_like(&replica.app.key) };
+    assert_eq!(replica.tencent_code(&stranger).await, "AuthFailure.SignatureFailure");
+    drop(replica);
+    far.remove().await;
+}
+
+/// A key of the same id with another secret.
+fn new_key_like(key: &Key) -> Key {
+    Key { id: key.id.clone(), secret: transire::sign::SigningSecret::new(Secret::new("guessedEXAMPLE")), token: None }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_no_staleness_allowed_a_loss_is_refused_as_soon_as_it_is_noticed() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Replica::new(&far, |options| options.service.max_staleness = Duration::ZERO).await;
+    let temporary = replica.issued("temp").await;
+    assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
+    replica.lose(&far, Line::Silent).await;
+    assert_eq!(replica.exchange(&temporary).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(replica.tencent_code(&replica.app.key).await, "InternalError.DbError");
+    replica.regain(&far).await;
+    assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
+    drop(replica);
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_wrong() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Replica::new(&far, |_| {}).await;
+    let disabled_before = new_key(&replica.app).await;
+    let operator = Caller::operator();
+    replica.app.service.set_access_key_state(&operator, &disabled_before.id, AccessKeyState::Disabled, &context()).await.unwrap();
+    assert_eq!(replica.tencent_code(&disabled_before).await, "AuthFailure.SecretIdNotFound");
+    let known = replica.issued("temp").await;
+    assert_eq!(replica.exchange(&known).await, StatusCode::OK);
+    replica.lose(&far, Line::Silent).await;
+
+    // Another replica goes on, with the same master key.
+    let other = App::beside(&replica.app, far.direct.clone()).await;
+    let (first, second) = (other.service.as_ref(), &replica);
+    first.set_access_key_state(&operator, &disabled_before.id, AccessKeyState::Active, &context()).await.unwrap();
+    first.rotate_key(&operator, KeyKind::Sealing, &context()).await.unwrap();
+    other.wait(Duration::from_secs(31));
+    first.catch_up().await.unwrap();
+    let sealed_anew = other.temporary().await.1.expose().to_owned();
+    assert_eq!(exchange(&other, &sealed_anew).await, StatusCode::OK);
+    let body = json!({ "RegistryId": other.instance.id.as_str() });
+    let answer = other.tencent("CreateInstanceToken", &body).by(&disabled_before).send().await.json();
+    let by_enabled = answer["Response"]["Token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+
+    assert_eq!(second.exchange(&known).await, StatusCode::OK);
+    for secret in [&sealed_anew, &by_enabled] {
+        assert_eq!(second.exchange(secret).await, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(second.tencent_code(&disabled_before).await, "InternalError.DbError");
+    second.regain(&far).await;
+    second.app.wait(Duration::from_secs(31));
+    for secret in [&known, &sealed_anew, &by_enabled] {
+        assert_eq!(second.exchange(secret).await, StatusCode::OK);
+    }
+    drop((replica, other));
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_was_acknowledged_is_obeyed_though_the_feed_can_not_be_read_after_it() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Replica::new(&far, |_| {}).await;
+    let temporary = replica.issued("temp").await;
+    assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
+    far.set(Line::CutAfterCommit);
+    let (operator, id) = (Caller::operator(), &replica.app.key.id);
+    replica.app.service.set_access_key_state(&operator, id, AccessKeyState::Disabled, &context()).await.unwrap();
+    assert_eq!(replica.exchange(&temporary).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(replica.tencent_code(&replica.app.key).await, "InternalError.DbError");
+    replica.regain(&far).await;
+    assert_eq!(replica.exchange(&temporary).await, StatusCode::UNAUTHORIZED);
+    drop(replica);
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_database_that_went_silent_is_answered_within_seconds() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Arc::new(Replica::new(&far, |options| options.service.requests_per_second = 10_000).await);
+    replica.issued("longterm").await;
+    far.set(Line::Silent);
+    // At once, before the loss is noticed: they all wait for it.
+    let mut asking = JoinSet::new();
+    let begun = Instant::now();
+    for _ in 0..200 {
+        let replica = Arc::clone(&replica);
+        asking.spawn(async move { replica.issue("longterm").await["Error"]["Code"].as_str().unwrap_or("none").to_owned() });
+    }
+    let codes: HashSet<String> = asking.join_all().await.into_iter().collect();
+    assert_eq!(codes, HashSet::from(["InternalError.DbError".to_owned()]));
+    assert!(begun.elapsed() < Duration::from_secs(12), "it took {:?}", begun.elapsed());
+    replica.regain(&far).await;
+    replica.issued("longterm").await;
+    drop(replica);
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_file_stops_writes_alone_and_fails_them_fast() {
+    let app = App::new().await;
+    let housekeeper = tokio::spawn(Service::keep_house(Arc::clone(&app.service)));
+    let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"] {
+        let other = rusqlite::Connection::open(app.database()).unwrap();
+        other.execute_batch(lock).unwrap();
+        let mut slowest = Duration::ZERO;
+        for attempt in 0..5 {
+            let begun = Instant::now();
+            let answer = app.tencent("CreateInstanceToken", &body).send().await.json();
+            assert_eq!(answer["Response"]["Error"]["Code"], "InternalError.DbError", "{lock}");
+            if attempt > 0 {
+                slowest = slowest.max(begun.elapsed());
+            }
+            assert!(begun.elapsed() < Duration::from_secs(5), "{lock}: it took {:?}", begun.elapsed());
+        }
+        assert!(slowest < Duration::from_secs(1), "{lock}: once it is known, it still took {slowest:?}");
+        let (_, secret) = app.temporary().await;
+        assert_eq!(exchange(&app, secret.expose()).await, StatusCode::OK);
+        other.execute_batch("ROLLBACK").unwrap();
+        let answer = app.tencent("CreateInstanceToken", &body).send().await.json();
+        assert!(answer["Response"]["Token"].is_string(), "{lock}: {answer}");
+    }
+    housekeeper.abort();
+}
