@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::store::audit::{self, AuditPage, AuditRow};
-use crate::store::key::{self, AuthorityRow, SealingKeyRow, SigningKeyRow};
+use crate::store::key::{self, AuthorityRow, AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::{access_key as access_keys, account as accounts, credential as credentials, instance as instances, meta};
 
 on_both_databases! {
@@ -175,7 +175,14 @@ async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
 async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place) {
     let store = place.store().await;
     let sealing = SealingKeyRow { id: "s1".to_owned(), wrapped: vec![1, 2], created_at: NOW };
-    let authority = AuthorityRow { id: "a1".to_owned(), wrapped_private: vec![], certificate_der: vec![9], created_at: NOW };
+    let authority = AuthorityRow {
+        id: "a1".to_owned(),
+        wrapped_private: vec![],
+        certificate_der: vec![9],
+        created_at: NOW,
+        state: AuthorityState::InUse,
+        changed_at: NOW,
+    };
     let signing = SigningKeyRow {
         id: "k1".to_owned(),
         algorithm: Algorithm::Rs256,
@@ -183,6 +190,8 @@ async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place
         leaf_der: vec![4],
         leaf_expires_at: NOW,
         created_at: NOW,
+        next_leaf_der: None,
+        certified_at: None,
     };
     let all = || write().then(key::insert_sealing(&sealing)).then(key::insert_signing(&signing)).then(key::insert_authority(&authority));
     store.apply(all()).await.unwrap();
@@ -192,8 +201,8 @@ async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place
     assert_eq!(key::list_authorities(&store).await.unwrap(), [authority]);
 
     let later = NOW.plus(Duration::from_secs(60));
-    apply(&store, key::replace_leaf("k1", NOW, &[5, 6], later)).await.unwrap();
-    let second = apply(&store, key::replace_leaf("k1", NOW, &[7], later)).await;
+    apply(&store, key::replace_leaf("k1", NOW, &[5, 6], later, None)).await.unwrap();
+    let second = apply(&store, key::replace_leaf("k1", NOW, &[7], later, None)).await;
     assert_eq!(kind(second), ErrorKind::AlreadyExists { noun: "leaf certificate" });
     let replaced = SigningKeyRow { leaf_der: vec![5, 6], leaf_expires_at: later, ..signing };
     assert_eq!(key::list_signing(&store).await.unwrap(), [replaced]);
