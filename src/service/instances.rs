@@ -14,6 +14,7 @@ use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
+use crate::store::change::Noun;
 use crate::store::instance_key::InstanceKeyState;
 use crate::store::namespace::Contents;
 use crate::store::quota::Usage;
@@ -365,7 +366,9 @@ impl Service {
     }
 
     fn deletion(&self, instance: &Instance, contents: Contents) -> Part {
-        store::instance::delete(instance.account, &instance.id, contents, self.now())
+        let part = store::instance::delete(instance.account, &instance.id, contents, self.now());
+        // Its own key is gone from the store, and is to be from every memory.
+        if instance.kind == RegistryKind::Zot { part.changes(Noun::SigningKey, &instance.id) } else { part }
     }
 }
 

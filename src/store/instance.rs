@@ -175,7 +175,7 @@ pub fn delete(account: AccountId, id: &InstanceId, contents: Contents, at: Times
     }
     guarded.push(instance_key::delete_of_instance(id));
     guarded.extend([fixed_password::delete_of_instance(id), allow_list::delete_of_instance(id), tag::delete_of_instance(id)]);
-    Part::of(guarded).changes(Noun::Instance, id).changes(Noun::Account, &account).changes(Noun::SigningKey, id)
+    Part::of(guarded).changes(Noun::Instance, id).changes(Noun::Account, &account)
 }
 
 /// Refuses with `InstanceNotFound` when there is no such instance, and keeps others from adding to it meanwhile.

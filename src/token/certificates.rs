@@ -114,3 +114,151 @@ fn check_common(certificate: &Certificate<'_>, now: Timestamp) -> Result<()> {
 fn refused(why: &str) -> Error {
     Error::invalid_parameter("certificate", format!("Registries would refuse this certificate, or it is the wrong one: {why}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose, KeyPair};
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::domain::instance::Algorithm;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
+
+    /// What is otherwise about a certificate.
+    type Change = fn(&mut CertificateParams);
+
+    fn days(count: i64) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(NOW.unix_seconds() + count * 86_400).unwrap()
+    }
+
+    fn own_params(name: &str) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        (params.not_before, params.not_after) = (days(-1), days(400));
+        params
+    }
+
+    fn authority(change: impl FnOnce(&mut CertificateParams)) -> CertifiedIssuer<'static, KeyPair> {
+        let mut params = own_params("own");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        change(&mut params);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    fn leaf(pair: &SigningKeyPair, authority: &CertifiedIssuer<'static, KeyPair>, change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+        let mut params = own_params("leaf");
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.not_after = days(300);
+        change(&mut params);
+        params.signed_by(pair, authority).unwrap().der().to_vec()
+    }
+
+    fn unknown_critical(params: &mut CertificateParams) {
+        let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999], vec![5, 0]);
+        extension.set_criticality(true);
+        params.custom_extensions = vec![extension];
+    }
+
+    fn refusal(outcome: Result<Timestamp>) -> String {
+        outcome.expect_err("it was taken").message().to_owned()
+    }
+
+    #[test]
+    fn a_leaf_is_taken_when_registries_would_and_else_the_reason_is_given() {
+        let own = authority(|_| {});
+        let pair = SigningKeyPair::generate(Algorithm::Es256).unwrap();
+        let check = |change: Change| check_leaf(&leaf(&pair, &own, change), own.der(), NOW);
+        let usual = check(|_| {}).unwrap();
+        assert_eq!(usual.unix_seconds(), days(300).unix_timestamp());
+        // Registries look at nothing of this.
+        check(|params| params.key_usages = Vec::new()).unwrap();
+        check(|params| params.is_ca = IsCa::NoCa).unwrap();
+        check(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]).unwrap();
+        // Nobody believes a leaf longer than its authority.
+        assert_eq!(check(|params| params.not_after = days(900)).unwrap().unix_seconds(), days(400).unix_timestamp());
+        let cases: [(Change, &str); 7] = [
+            (|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained), "CA:TRUE"),
+            (|params| params.key_usages = vec![KeyUsagePurpose::KeyEncipherment], "digitalSignature"),
+            (unknown_critical, "critical extension"),
+            (|params| params.not_before = days(1), "it begins only at 2025-01-03"),
+            (|params| params.not_after = days(0), "within a day"),
+            (|params| params.not_after = days(-1), "in the past"),
+            (|params| params.not_after = days(3000), "five years"),
+        ];
+        for (change, why) in cases {
+            let message = refusal(check(change));
+            assert!(message.contains(why), "{message}");
+        }
+        let another = authority(|_| {});
+        assert!(refusal(check_leaf(&leaf(&pair, &own, |_| {}), another.der(), NOW)).contains("didn't sign"));
+        assert!(check_leaf(b"", own.der(), NOW).is_err() && check_leaf(&leaf(&pair, &own, |_| {}), b"", NOW).is_err());
+        assert!(is_of_key(&leaf(&pair, &own, |_| {}), pair.public_der()));
+        assert!(!is_of_key(own.der(), pair.public_der()));
+    }
+
+    #[test]
+    fn an_authority_is_taken_when_registries_would_and_else_the_reason_is_given() {
+        let check = |change: Change| check_authority(authority(change).der(), NOW);
+        assert_eq!(check(|_| {}).unwrap().unix_seconds(), days(400).unix_timestamp());
+        check(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))).unwrap();
+        check(|params| params.key_usages = Vec::new()).unwrap();
+        let cases: [(Change, &str); 5] = [
+            (|params| params.is_ca = IsCa::ExplicitNoCa, "CA:TRUE"),
+            (|params| params.key_usages = vec![KeyUsagePurpose::CrlSign], "keyCertSign"),
+            (unknown_critical, "critical extension"),
+            (|params| params.not_before = days(1), "begins only"),
+            (|params| params.not_after = days(0), "within a day"),
+        ];
+        for (change, why) in cases {
+            let message = refusal(check(change));
+            assert!(message.contains(why), "{message}");
+        }
+        let mut params = own_params("ed");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let ed25519 = CertifiedIssuer::self_signed(params, key).unwrap();
+        assert!(refusal(check_authority(ed25519.der(), NOW)).contains("neither RSA nor"));
+    }
+
+    #[test]
+    fn a_leaf_by_every_sort_of_authority_is_verified() {
+        let pair = SigningKeyPair::generate(Algorithm::Rs256).unwrap();
+        for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_RSA_SHA256, &rcgen::PKCS_RSA_SHA512]
+        {
+            let mut params = own_params("own");
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let own = CertifiedIssuer::self_signed(params, KeyPair::generate_for(algorithm).unwrap()).unwrap();
+            check_authority(own.der(), NOW).unwrap();
+            let mut der = leaf(&pair, &own, |_| {});
+            check_leaf(&der, own.der(), NOW).unwrap();
+            let last = der.len() - 1;
+            der[last] ^= 1;
+            assert!(!is_issued_by(&der, own.der()));
+        }
+    }
+
+    #[test]
+    fn a_file_holds_one_certificate_in_either_form() {
+        let own = authority(|_| {});
+        let der = own.der().to_vec();
+        assert_eq!(read_certificate(&der).unwrap(), der);
+        assert_eq!(read_certificate(format!("Subject: own\n{}", own.pem()).as_bytes()).unwrap(), der);
+        assert_eq!(read_certificate(own.pem().replace('\n', "\r\n").as_bytes()).unwrap(), der);
+        for bad in ["", "-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", &own.pem().repeat(2)]
+        {
+            assert!(read_certificate(bad.as_bytes()).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_request_is_for_the_keys_own_certificate() {
+        for algorithm in Algorithm::ALL {
+            let pem = signing_request(&SigningKeyPair::generate(algorithm).unwrap()).unwrap();
+            assert!(pem.starts_with("-----BEGIN CERTIFICATE REQUEST-----"), "{pem}");
+        }
+    }
+}
