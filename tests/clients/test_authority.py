@@ -297,6 +297,22 @@ def test_an_operators_own_authority_takes_over(
     assert is_believed(registry, after) and is_believed(registry, before)
 
 
+def test_an_authority_that_got_a_longer_certificate_takes_over_with_the_leaves_that_are_there(
+    transire: Transire, operator: Operator, instance: Instance, registry: Registry, tmp_path: Path
+) -> None:
+    kept, longer = tmp_path / "ca.pem", tmp_path / "longer.pem"
+    operator.does("keys", "take-ca-offline", "--out", kept)
+    transire.remember("authority's private key", kept.read_text().splitlines()[1])
+    openssl("x509", "-in", kept, "-signkey", kept, "-days", "9000", "-out", longer)
+    made = operator.does("keys", "import-ca", longer)
+    registry.restart(transire, instance)
+    assert operator.does("keys", "rotate", "ca", "--activate", at="+40s")["key_id"] == made["key_id"]
+    operator.does("keys", "rotate", "ca", "--retire", at="+125m")
+    wait_until("the longer one alone in the bundle", lambda: [days_of(one) for one in bundle(transire)] == [9000])
+    registry.restart(transire, instance)
+    assert is_believed(registry, token_of(transire, instance, temporary(transire, instance)))
+
+
 def test_an_authority_that_registries_would_not_take_is_refused(operator: Operator, tmp_path: Path) -> None:
     for name, options, why in [
         ("ed", ["-newkey", "ed25519", "-days", "99"], "neither RSA nor"),

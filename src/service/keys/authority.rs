@@ -236,11 +236,10 @@ impl Service {
                 let leaf = signer.issue_leaf(&self.pair_of(row)?, now)?;
                 leaves.push(key::replace_leaf(&row.id, row.leaf_expires_at, &leaf.der, leaf.expires_at, None));
             } else {
-                match row
-                    .next_leaf_der
-                    .as_ref()
-                    .and_then(|der| Some((der, certificates::check_leaf(der, &next.certificate_der, now).ok()?)))
-                {
+                // The same key may have got another certificate: then the leaf that is in use is as good under that one.
+                let known = [row.next_leaf_der.as_ref(), Some(&row.leaf_der)].into_iter().flatten();
+                let good = |der| certificates::check_leaf(der, &next.certificate_der, now).ok().map(|expires_at| (der, expires_at));
+                match known.map(Vec::as_slice).find_map(good) {
                     Some((der, expires_at)) => leaves.push(key::replace_leaf(&row.id, row.leaf_expires_at, der, expires_at, None)),
                     None => missing.push(row.id.as_str()),
                 }
@@ -325,8 +324,12 @@ impl Service {
     /// the authority in use, or have none. Where that one is kept elsewhere, it can only warn.
     pub async fn renew_leaves(&self) -> Result<()> {
         let now = self.now();
-        let signing = key::list_signing(&self.store).await?;
-        let authority = InUse::load(&self.store, &self.master).await?;
+        let read = async { Ok::<_, Error>((key::list_signing(&self.store).await?, InUse::load(&self.store, &self.master).await?)) };
+        let (signing, authority) = match read.await {
+            // There is time until the database is back, as far as is known here.
+            Err(error) if error.kind() == &ErrorKind::StoreUnavailable && !self.is_any_leaf_due(now) => return Ok(()),
+            outcome => outcome?,
+        };
         let Some(signer) = &authority.signer else {
             self.warn_of_leaves(&signing, now);
             return Ok(());
@@ -349,6 +352,10 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    fn is_any_leaf_due(&self, now: Timestamp) -> bool {
+        self.keyring.load().signing_keys().iter().any(|key| key.leaf_renewal_is_due(now))
     }
 
     /// Says in the log, once an hour, which leaves the operator must renew.
