@@ -273,6 +273,7 @@ impl Service {
         caller.require_operator()?;
         let now = self.now();
         let mut rows = key::list_authorities(&self.store).await?;
+        let in_use = find(&rows, AuthorityState::InUse).cloned().ok_or_else(|| unexpected("no authority is in use"))?;
         rows.retain(|row| row.state == AuthorityState::Old);
         if rows.is_empty() {
             return Err(Error::precondition_failed("authority", "There is no old certificate authority to retire."));
@@ -289,7 +290,11 @@ impl Service {
                 );
                 return Err(Error::precondition_failed("authority", why));
             }
-            let by_it = |key: &&SigningKeyRow| certificates::is_issued_by(&key.leaf_der, &row.certificate_der);
+            // Unless the one in use has the same key, with another certificate.
+            let by_it = |key: &&SigningKeyRow| {
+                certificates::is_issued_by(&key.leaf_der, &row.certificate_der)
+                    && !certificates::is_issued_by(&key.leaf_der, &in_use.certificate_der)
+            };
             if let Some(key) = used_soon(&signing, now).into_iter().find(by_it) {
                 let why = format!(
                     "The certificate of signing key {} is still one of the old certificate authority {}; the running service makes \
