@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use transire::config::Settings;
 use transire::domain::clock::{Clock, Random, SystemClock, SystemRandom, random_bytes};
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Specification};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
 use transire::service::{Caller, NewInstance, RequestContext};
 use transire::sign::{self, Signer, SigningSecret, tc3};
 use transire::store::Open;
@@ -79,6 +79,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
         name: "bench".to_owned(),
         region: "ap-guangzhou".to_owned(),
         service: "bench.example.com".to_owned(),
+        kind: RegistryKind::Distribution,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
         token_ttl_seconds: 300,

@@ -3,18 +3,23 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
+use crate::domain::instance::RegistryKind;
 use crate::domain::{Error, Result};
 
 /// What goes into a registry's configuration.
 pub struct RegistryConfig<'a> {
+    /// Which software it is.
+    pub kind: RegistryKind,
     /// Where the registry sends its clients for a token.
     pub realm: &'a str,
     /// What it checks as a token's audience.
     pub service: &'a str,
     /// What it checks as a token's issuer.
     pub issuer: &'a str,
-    /// The certificates that it trusts.
-    pub bundle_pem: &'a str,
+    /// What it trusts, PEM: authorities' certificates, or, for zot, one public key.
+    pub trusted_pem: &'a str,
     /// The address that it listens at.
     pub listen: &'a str,
     /// Where it stores its images; without it, `storage` beside the configuration.
@@ -25,11 +30,11 @@ pub struct RegistryConfig<'a> {
 pub struct RegistryFiles {
     /// The configuration.
     pub config: PathBuf,
-    /// The certificates.
-    pub bundle: PathBuf,
+    /// What it trusts.
+    pub trusted: PathBuf,
 }
 
-/// Writes the files of a CNCF Distribution registry into a directory, which is made if it is missing.
+/// Writes the files of a registry into a directory, which is made if it is missing.
 ///
 /// The configuration starts as it is: its paths are absolute, and deletion is enabled.
 pub fn write(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFiles> {
@@ -40,17 +45,47 @@ pub fn write(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFi
         Some(path) => std::path::absolute(path).map_err(unwritable)?,
         None => directory.join("storage"),
     };
-    let files = RegistryFiles { config: directory.join("config.yml"), bundle: directory.join("bundle.pem") };
-    std::fs::write(&files.bundle, config.bundle_pem).map_err(unwritable)?;
-    std::fs::write(&files.config, distribution(config, &files.bundle, &storage)?).map_err(unwritable)?;
+    let (config_name, trusted_name) = match config.kind {
+        RegistryKind::Distribution => ("config.yml", "bundle.pem"),
+        RegistryKind::Zot => ("config.json", "key.pem"),
+    };
+    let files = RegistryFiles { config: directory.join(config_name), trusted: directory.join(trusted_name) };
+    let text = match config.kind {
+        RegistryKind::Distribution => distribution(config, &files.trusted, &storage)?,
+        RegistryKind::Zot => zot(config, &files.trusted, &storage)?,
+    };
+    std::fs::write(&files.trusted, config.trusted_pem).map_err(unwritable)?;
+    std::fs::write(&files.config, text).map_err(unwritable)?;
     Ok(files)
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| Error::misconfigured(format!("the path {} is not UTF-8", path.display())))
+}
+
+/// zot's configuration: `cert` is where the one key is that it trusts, and it checks neither issuer nor audience.
+fn zot(config: &RegistryConfig<'_>, key: &Path, storage: &Path) -> Result<String> {
+    let (address, port) = config
+        .listen
+        .rsplit_once(':')
+        .filter(|(address, port)| !address.is_empty() && port.parse::<u16>().is_ok())
+        .ok_or_else(|| Error::invalid_parameter("listen", "an address to listen at is HOST:PORT"))?;
+    let settings = json!({
+        "storage": { "rootDirectory": utf8(storage)? },
+        "http": {
+            "address": address.trim_start_matches('[').trim_end_matches(']'),
+            "port": port,
+            "auth": { "bearer": { "realm": config.realm, "service": config.service, "cert": utf8(key)? } },
+        },
+        "log": { "level": "info" },
+    });
+    Ok(format!("{settings:#}\n"))
 }
 
 fn distribution(config: &RegistryConfig<'_>, bundle: &Path, storage: &Path) -> Result<String> {
     // A JSON string is a YAML string, whatever is in it.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let path =
-        |path: &Path| path.to_str().map(quoted).ok_or_else(|| Error::misconfigured(format!("the path {} is not UTF-8", path.display())));
+    let path = |path: &Path| utf8(path).map(quoted);
     let mut yaml = String::new();
     let lines = [
         "# A CNCF Distribution registry that trusts the tokens of transire.".to_owned(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use transire::config::Settings;
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Specification};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
 use transire::domain::principal::AccountId;
 use transire::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::SigningSecret;
@@ -84,6 +84,7 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         name: "bench".to_owned(),
         region: "ap-guangzhou".to_owned(),
         service: format!("registry-{number}.example.com"),
+        kind: RegistryKind::Distribution,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
         token_ttl_seconds: 300,

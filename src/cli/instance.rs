@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::Context;
-use crate::domain::instance::{Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, Specification};
+use crate::domain::instance::{Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, RegistryKind, Specification};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
@@ -86,6 +86,10 @@ pub(super) struct Create {
     /// Let it answer for the account's calls that name no instance.
     #[arg(long)]
     default: bool,
+    /// Which software its registry is: distribution (CNCF Distribution, and what checks tokens as it does) or zot,
+    /// which gets a signing key of its own.
+    #[arg(long, default_value = "distribution")]
+    kind: RegistryKind,
     /// What signs its tokens: ES256 or RS256.
     #[arg(long, default_value = "ES256")]
     alg: Algorithm,
@@ -111,6 +115,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 name: create.name,
                 region: create.region,
                 service: create.service,
+                kind: create.kind,
                 algorithm: create.alg,
                 kid_format: create.kid,
                 token_ttl_seconds: create.token_ttl,
@@ -123,6 +128,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 ("tcr_id", instance.id.as_str().into()),
                 ("cri_id", instance.cri_id.as_str().into()),
                 ("service", instance.service.into()),
+                ("kind", instance.kind.name().into()),
                 ("realm", context.service.realm().into()),
             ])
         }
@@ -143,6 +149,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 "name",
                 "region",
                 "service",
+                "kind",
                 "alg",
                 "kid",
                 "token_ttl",
@@ -193,6 +200,7 @@ fn row(instance: Instance) -> Vec<Value> {
         instance.name.into(),
         instance.region.into(),
         instance.service.into(),
+        instance.kind.name().into(),
         instance.algorithm.name().into(),
         instance.kid_format.name().into(),
         instance.token_ttl_seconds.into(),

@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::Context;
-use crate::domain::Result;
-use crate::domain::instance::AnyInstanceId;
+use crate::domain::instance::{AnyInstanceId, RegistryKind};
+use crate::domain::{Error, Result};
 use crate::registry_config::{RegistryConfig, write};
+use crate::service::KeyState;
 
 #[derive(Args)]
 pub(super) struct Command {
     /// The instance's tcr- or cri- id.
     #[arg(long)]
     instance: AnyInstanceId,
-    /// Which registry to write for.
-    #[arg(long, value_enum)]
-    kind: Kind,
+    /// Which registry to write for, which has to be the instance's own kind: distribution or zot.
+    #[arg(long)]
+    kind: RegistryKind,
+    /// Which key of a zot instance to write.
+    #[arg(long, value_enum, default_value_t = Key::InUse)]
+    key: Key,
     /// The directory to write into.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -31,29 +35,52 @@ pub(super) struct Command {
     storage: Option<PathBuf>,
 }
 
+/// Which key of a zot instance is written.
 #[derive(Clone, Copy, ValueEnum)]
-enum Kind {
-    /// CNCF Distribution, also known as `registry:2`, `registry:3` and `docker-registry`.
-    Distribution,
+enum Key {
+    /// The one that signs.
+    InUse,
+    /// The one that will when it is activated.
+    Next,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let Kind::Distribution = command.kind;
-    let instance = context.service.instance(&context.operator, &command.instance.into()).await?;
+    let choice = command.instance.into();
+    let instance = context.service.instance(&context.operator, &choice).await?;
+    if instance.kind != command.kind {
+        let (is, asked) = (instance.kind.name(), command.kind.name());
+        return Err(Error::precondition_failed(
+            "instance",
+            format!(
+                "The instance {} is of the kind {is}: give --kind {is}. A {asked} registry needs an instance of its own kind, because \
+                 zot trusts whatever its key signed, for whomever: transire instance create --kind {asked}.",
+                instance.id
+            ),
+        ));
+    }
     let realm = command.realm.unwrap_or_else(|| context.service.realm());
+    let trusted = match (instance.kind, command.key) {
+        (RegistryKind::Distribution, _) => context.service.bundle_pem(),
+        (RegistryKind::Zot, key) => {
+            let state = if matches!(key, Key::Next) { KeyState::Next } else { KeyState::InUse };
+            context.service.instance_public_key(&context.operator, &choice, state).await?
+        }
+    };
     let config = RegistryConfig {
+        kind: instance.kind,
         realm: &realm,
         service: &instance.service,
         issuer: context.service.issuer(),
-        bundle_pem: &context.service.bundle_pem(),
+        trusted_pem: &trusted,
         listen: &command.listen,
         storage: command.storage.as_deref(),
     };
     let files = write(&config, &command.out)?;
     let path = |path: &Path| path.display().to_string();
+    let trusted = if instance.kind == RegistryKind::Zot { "key" } else { "bundle" };
     context.output.one(vec![
         ("config", path(&files.config).into()),
-        ("bundle", path(&files.bundle).into()),
+        (trusted, path(&files.trusted).into()),
         ("realm", realm.as_str().into()),
         ("service", instance.service.as_str().into()),
         ("issuer", context.service.issuer().into()),

@@ -106,6 +106,39 @@ impl FromStr for KidFormat {
     }
 }
 
+/// Which software an instance's registry is, as far as its tokens must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RegistryKind {
+    /// CNCF Distribution, or what verifies as it does: it trusts an authority, and checks issuer and audience.
+    Distribution,
+    /// zot: it trusts one key, and whatever that key signed, for whomever.
+    Zot,
+}
+
+impl RegistryKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Distribution, Self::Zot];
+
+    /// Returns the name that commands and the store use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Distribution => "distribution",
+            Self::Zot => "zot",
+        }
+    }
+}
+
+impl FromStr for RegistryKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| Error::invalid_parameter("kind", "a registry is of the kind distribution or zot"))
+    }
+}
+
 /// Whether an instance answers for calls of its account that name none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultMark {
@@ -246,6 +279,8 @@ pub struct Instance {
     pub region: String,
     /// What the registry checks as the token's audience; unique over all accounts, for ever.
     pub service: String,
+    /// Which software its registry is: one of the kind `zot` has a signing key of its own.
+    pub kind: RegistryKind,
     /// What signs its tokens.
     pub algorithm: Algorithm,
     /// How its tokens name the signing key.
@@ -297,6 +332,9 @@ mod tests {
     fn the_names_of_specifications_and_origins_parse_back_and_quotas_grow() {
         for specification in Specification::ALL {
             assert_eq!(specification.name().parse::<Specification>().unwrap(), specification);
+        }
+        for kind in RegistryKind::ALL {
+            assert_eq!(kind.name().parse::<RegistryKind>().unwrap(), kind);
         }
         for origin in [Origin::Operator, Origin::Api] {
             assert_eq!(origin.name().parse::<Origin>().unwrap(), origin);

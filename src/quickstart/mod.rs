@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use self::cloud::Cloud;
 use self::registry::Registry;
 use crate::config::Settings;
-use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance};
+use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance, RegistryKind};
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result, instance};
 use crate::open::{Open, open};
@@ -98,6 +98,7 @@ async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
                 name: NAME.to_owned(),
                 region: REGION.to_owned(),
                 service: format!("{NAME}.registry.localhost"),
+                kind: RegistryKind::Distribution,
                 algorithm: instance::Algorithm::Es256,
                 kid_format: instance::KidFormat::Thumbprint,
                 token_ttl_seconds: Instance::USUAL_TOKEN_TTL,
@@ -193,10 +194,11 @@ async fn start_registry(
     let listen = free_address(options.registry_listen).await?;
     let directory = data_dir.join("quickstart-registry");
     let config = RegistryConfig {
+        kind: RegistryKind::Distribution,
         realm,
         service: &instance.service,
         issuer: service.issuer(),
-        bundle_pem: &service.bundle_pem(),
+        trusted_pem: &service.bundle_pem(),
         listen: &listen.to_string(),
         storage: None,
     };

@@ -82,8 +82,12 @@ impl Service {
             ttl: Duration::from_secs(instance.token_ttl_seconds.into()),
             access: &access,
         };
+        if self.keyring.load().signing_key_of(instance).is_err() {
+            // Another replica made the instance, and its key with it, a moment ago.
+            Box::pin(self.catch_up()).await?;
+        }
         let keyring = self.keyring.load();
-        let token = keyring.signing_key(instance.algorithm)?.sign(instance.kid_format, &claims, &*self.random)?;
+        let token = keyring.signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.random)?;
         let refresh_token = match (offline, caller.grant()) {
             (Offline::Asked, Some(held)) => Some(self.refresh_token(caller, held)?),
             _ => None,
@@ -199,7 +203,7 @@ impl Service {
         }
     }
 
-    /// Returns the public signing keys as a JWK set, as JSON text.
+    /// Returns the public signing keys that instances share as a JWK set, as JSON text.
     pub fn jwks(&self) -> String {
         self.keyring.load().jwks().to_string()
     }

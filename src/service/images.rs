@@ -241,7 +241,7 @@ impl Service {
         let url = registry_url(instance)?;
         let claims =
             Claims { issuer: &self.issuer, subject: "transire", audience: &instance.service, now: self.now(), ttl: TOKEN_TTL, access };
-        let token = self.keyring.load().signing_key(instance.algorithm)?.sign(instance.kid_format, &claims, &*self.random)?;
+        let token = self.keyring.load().signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.random)?;
         Registry::new(&self.registries, url, &token.text).map(Arc::new).map_err(failed)
     }
 

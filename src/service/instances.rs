@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use super::keys::new_instance_key;
 use super::rights::{denied, pairs};
 use super::{Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::instance::{
-    Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+    Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, Origin, RegistryKind, Specification,
+    UnrecordedNamespaces,
 };
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
+use crate::store::change::Noun;
+use crate::store::instance_key::InstanceKeyState;
 use crate::store::namespace::Contents;
 use crate::store::quota::Usage;
 use crate::store::tag::Tagged;
@@ -28,6 +32,8 @@ pub struct NewInstance {
     pub region: String,
     /// What the registry checks as the token's audience.
     pub service: String,
+    /// Which software its registry is.
+    pub kind: RegistryKind,
     /// What signs its tokens.
     pub algorithm: Algorithm,
     /// How its tokens name the signing key.
@@ -94,7 +100,9 @@ impl Service {
             ));
         }
         new.registry_url.as_deref().map_or(Ok(()), |url| self.check_registry_url(url))?;
-        self.ensure_signing_key(new.algorithm, context).await?;
+        if new.kind == RegistryKind::Distribution {
+            self.ensure_signing_key(new.algorithm, context).await?;
+        }
         let now = self.now();
         let instance = Instance {
             id: InstanceId::random(&*self.random),
@@ -103,6 +111,7 @@ impl Service {
             name: new.name,
             region: new.region,
             service: new.service,
+            kind: new.kind,
             algorithm: new.algorithm,
             kid_format: new.kid_format,
             token_ttl_seconds: new.token_ttl_seconds,
@@ -121,7 +130,12 @@ impl Service {
             .line("instance.create", caller, context)
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        self.change(store::instance::insert(&instance), line).await?;
+        let mut write = self.write().then(store::instance::insert(&instance));
+        if instance.kind == RegistryKind::Zot {
+            let key = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::InUse, &self.master, now, &*self.random)?;
+            write = write.then(store::instance_key::insert(&key));
+        }
+        self.apply(write.audit(&line.row(&*self.random))).await?;
         Ok(instance)
     }
 
@@ -158,6 +172,7 @@ impl Service {
             name: new.name,
             region: new.region,
             service,
+            kind: RegistryKind::Distribution,
             algorithm,
             kid_format: KidFormat::Thumbprint,
             token_ttl_seconds: Instance::USUAL_TOKEN_TTL,
@@ -351,7 +366,9 @@ impl Service {
     }
 
     fn deletion(&self, instance: &Instance, contents: Contents) -> Part {
-        store::instance::delete(instance.account, &instance.id, contents, self.now())
+        let part = store::instance::delete(instance.account, &instance.id, contents, self.now());
+        // Its own key is gone from the store, and is to be from every memory.
+        if instance.kind == RegistryKind::Zot { part.changes(Noun::SigningKey, &instance.id) } else { part }
     }
 }
 

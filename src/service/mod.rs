@@ -37,7 +37,7 @@ mod tags;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -52,7 +52,9 @@ pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
 pub use self::images::{ImageFilter, TagFilter};
 pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
-pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
+pub use self::keys::{
+    AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeyState, NextStep, PrivatePart, SigningRequest, is_set_up,
+};
 pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
@@ -169,6 +171,8 @@ pub struct Service {
     keyring_read_at: AtomicU64,
     /// Since when it knows each key.
     sightings: keys::Sightings,
+    /// When the log last said that the operator must renew a certificate, in unix milliseconds.
+    certificates_warned_at: AtomicI64,
     directory: directory::Directory,
     freshness: freshness::Freshness,
     passwords: passwords::Passwords,

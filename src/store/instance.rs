@@ -11,12 +11,12 @@ use super::namespace::Contents;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::row::{Row, Statement, Value, statements};
 use super::write::{Guarded, Part, Rows};
-use super::{Store, account, allow_list, credential, fixed_password, namespace, repository, service_account, tag};
+use super::{Store, account, allow_list, credential, fixed_password, instance_key, namespace, repository, service_account, tag};
 
 macro_rules! columns {
     () => {
         "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, default_mark, \
-         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, created_at, \
+         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, kind, created_at, \
          COALESCE(modified_at, created_at) AS modified_at"
     };
 }
@@ -34,8 +34,8 @@ statements! { "instance";
     MARK = "UPDATE instance SET default_mark = 1 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL";
     INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
               registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, \
-              unrecorded_namespaces, created_at, modified_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+              unrecorded_namespaces, kind, created_at, modified_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
     // Reads and locks: whoever else is about to add to this instance, or to delete it, waits until the write is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
     UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
@@ -96,6 +96,7 @@ pub fn insert(instance: &Instance) -> Part {
         instance.allow_list.into(),
         instance.origin.name().into(),
         instance.unrecorded_namespaces.name().into(),
+        instance.kind.name().into(),
         instance.created_at.into(),
         instance.modified_at.into(),
     ];
@@ -150,7 +151,7 @@ fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<It
     Part::of([Guarded::new(statement, parameters, Rows::Exactly(1), Error::instance_not_found)]).changes(Noun::Instance, id)
 }
 
-/// Deletes an instance for ever, with its fixed passwords, allow list and tags.
+/// Deletes an instance for ever, with its own signing keys, fixed passwords, allow list and tags.
 ///
 /// `InstanceNotFound` when the account has no such instance; `PreconditionFailed` when it is protected from that, or
 /// has namespaces, long-term credentials or service accounts that are not to go too. Its name is free again, its ids
@@ -172,6 +173,7 @@ pub fn delete(account: AccountId, id: &InstanceId, contents: Contents, at: Times
             guarded.extend(service_account::delete_of_instance(id));
         }
     }
+    guarded.push(instance_key::delete_of_instance(id));
     guarded.extend([fixed_password::delete_of_instance(id), allow_list::delete_of_instance(id), tag::delete_of_instance(id)]);
     Part::of(guarded).changes(Noun::Instance, id).changes(Noun::Account, &account)
 }
@@ -248,6 +250,7 @@ fn instance(row: &Row) -> Result<Instance> {
         name: row.text("name")?,
         region: row.text("region")?,
         service: row.text("service")?,
+        kind: row.parsed("kind")?,
         algorithm: row.parsed("algorithm")?,
         kid_format: row.parsed("kid_format")?,
         token_ttl_seconds: row.number("token_ttl_seconds")?,

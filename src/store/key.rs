@@ -1,13 +1,15 @@
 //! Sealing keys, signing keys and the authority that registries trust. What is private in them is
 //! wrapped by the master key before it comes here.
 
+use std::str::FromStr;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Result};
 
 use super::Store;
 use super::change::Noun;
-use super::row::{Row, statements};
+use super::row::{Row, Value, statements};
 use super::write::{Guarded, Part, Rows};
 
 statements! {
@@ -16,16 +18,27 @@ statements! {
         LIST_SEALING = "SELECT id, wrapped, created_at FROM sealing_key ORDER BY created_at, id";
     }
     "signing_key" {
-        INSERT_SIGNING = "INSERT INTO signing_key (id, algorithm, wrapped_private, leaf_der, leaf_expires_at, created_at) \
-                          VALUES ($1, $2, $3, $4, $5, $6)";
-        LIST_SIGNING = "SELECT id, algorithm, wrapped_private, leaf_der, leaf_expires_at, created_at FROM signing_key \
-                        ORDER BY created_at, id";
+        INSERT_SIGNING = "INSERT INTO signing_key (id, algorithm, wrapped_private, leaf_der, leaf_expires_at, created_at, next_leaf_der, \
+                          certified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        LIST_SIGNING = "SELECT id, algorithm, wrapped_private, leaf_der, leaf_expires_at, created_at, next_leaf_der, certified_at \
+                        FROM signing_key ORDER BY created_at, id";
         DELETE_SIGNING = "DELETE FROM signing_key WHERE id = $1";
-        REPLACE_LEAF = "UPDATE signing_key SET leaf_der = $3, leaf_expires_at = $4 WHERE id = $1 AND leaf_expires_at = $2";
+        REPLACE_LEAF = "UPDATE signing_key SET leaf_der = $3, leaf_expires_at = $4, next_leaf_der = NULL, \
+                        certified_at = COALESCE(certified_at, $5) WHERE id = $1 AND leaf_expires_at = $2";
+        SET_NEXT_LEAF = "UPDATE signing_key SET next_leaf_der = $2 WHERE id = $1";
+        FORGET_NEXT_LEAVES = "UPDATE signing_key SET next_leaf_der = NULL WHERE next_leaf_der IS NOT NULL";
     }
     "authority" {
-        INSERT_AUTHORITY = "INSERT INTO authority (id, wrapped_private, certificate_der, created_at) VALUES ($1, $2, $3, $4)";
-        LIST_AUTHORITY = "SELECT id, wrapped_private, certificate_der, created_at FROM authority ORDER BY created_at, id";
+        INSERT_AUTHORITY = "INSERT INTO authority (id, wrapped_private, certificate_der, created_at, state, changed_at) \
+                            VALUES ($1, $2, $3, $4, $5, $6)";
+        LIST_AUTHORITY = "SELECT id, wrapped_private, certificate_der, created_at, state, changed_at FROM authority ORDER BY created_at, id";
+        // Reads and locks: what rests on this authority and what puts another in its place come one after the other.
+        HOLD_AUTHORITY = "UPDATE authority SET state = state WHERE id = $1 AND state = $2";
+        HAS_NEXT = "SELECT id FROM authority WHERE state = 'next'";
+        REPLACE_AUTHORITY = "UPDATE authority SET state = 'old', changed_at = $2 WHERE id = $1 AND state = 'in-use'";
+        ACTIVATE_AUTHORITY = "UPDATE authority SET state = 'in-use', changed_at = $2 WHERE id = $1 AND state = 'next'";
+        FORGET_PRIVATE = "UPDATE authority SET wrapped_private = $2 WHERE id = $1";
+        DELETE_AUTHORITY = "DELETE FROM authority WHERE id = $1 AND state = $2";
     }
 }
 
@@ -49,12 +62,61 @@ pub struct SigningKeyRow {
     pub algorithm: Algorithm,
     /// The private key, wrapped.
     pub wrapped_private: Vec<u8>,
-    /// The leaf certificate in DER.
+    /// The leaf certificate in DER; empty while the key waits for its first one.
     pub leaf_der: Vec<u8>,
     /// When the leaf certificate stops.
     pub leaf_expires_at: Timestamp,
     /// When the key was made.
     pub created_at: Timestamp,
+    /// The leaf certificate under the authority that is next, which takes the other's place with it.
+    pub next_leaf_der: Option<Vec<u8>>,
+    /// When the key had its first certificate; nothing when it was made with one.
+    pub certified_at: Option<Timestamp>,
+}
+
+impl SigningKeyRow {
+    /// Tells whether the key has a certificate, without which no registry believes it.
+    pub fn is_certified(&self) -> bool {
+        !self.leaf_der.is_empty()
+    }
+
+    /// Returns since when every replica can know the key and its certificate.
+    pub fn ready_at(&self) -> Timestamp {
+        self.certified_at.unwrap_or(self.created_at)
+    }
+}
+
+/// Where an authority stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorityState {
+    /// Registries are to hear of it; nothing is signed under it yet.
+    Next,
+    /// It vouches for the signing keys.
+    InUse,
+    /// Another took its place.
+    Old,
+}
+
+impl AuthorityState {
+    /// Returns the name that the store uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::InUse => "in-use",
+            Self::Old => "old",
+        }
+    }
+}
+
+impl FromStr for AuthorityState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Next, Self::InUse, Self::Old]
+            .into_iter()
+            .find(|state| state.name() == text)
+            .ok_or_else(|| Error::invalid_parameter("state", "an authority is next, in-use or old"))
+    }
 }
 
 /// The authority that signs leaf certificates.
@@ -68,6 +130,10 @@ pub struct AuthorityRow {
     pub certificate_der: Vec<u8>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Where it stands.
+    pub state: AuthorityState,
+    /// Since when it stands there.
+    pub changed_at: Timestamp,
 }
 
 fn taken(noun: &'static str, id: &str) -> impl Fn() -> Error + Send + Sync + 'static {
@@ -99,6 +165,8 @@ pub fn insert_signing(key: &SigningKeyRow) -> Part {
         key.leaf_der.as_slice().into(),
         key.leaf_expires_at.into(),
         key.created_at.into(),
+        key.next_leaf_der.as_deref().into(),
+        key.certified_at.into(),
     ];
     let insert = Guarded::new(INSERT_SIGNING, parameters, Rows::Exactly(1), taken("signing key", &key.id));
     Part::of([insert]).changes(Noun::SigningKey, &key.id)
@@ -114,15 +182,63 @@ pub fn delete_signing(id: &str) -> Part {
     Part::of([Guarded::unguarded(DELETE_SIGNING, vec![id.into()])]).changes(Noun::SigningKey, id)
 }
 
-/// Gives a signing key another leaf certificate in place of the one that stops at `old_expires_at`.
+/// Gives a signing key another leaf certificate in place of the one that stops at `old_expires_at`, or its first one.
 ///
 /// `AlreadyExists` when that one was replaced meanwhile, by another replica: read the keys again.
-pub fn replace_leaf(id: &str, old_expires_at: Timestamp, leaf_der: &[u8], expires_at: Timestamp) -> Part {
-    let parameters = vec![id.into(), old_expires_at.into(), leaf_der.into(), expires_at.into()];
+pub fn replace_leaf(id: &str, old_expires_at: Timestamp, leaf_der: &[u8], expires_at: Timestamp, certified_at: Option<Timestamp>) -> Part {
+    let parameters = vec![id.into(), old_expires_at.into(), leaf_der.into(), expires_at.into(), certified_at.into()];
     let replace = Guarded::new(REPLACE_LEAF, parameters, Rows::Exactly(1), || {
         Error::already_exists("leaf certificate", "Another leaf certificate took this one's place already.")
     });
     Part::of([replace]).changes(Noun::SigningKey, id)
+}
+
+/// Keeps a signing key's leaf certificate under the authority that is next; `NotFound`.
+pub fn set_next_leaf(id: &str, leaf_der: &[u8]) -> Part {
+    let owned = id.to_owned();
+    let set =
+        Guarded::new(SET_NEXT_LEAF, vec![id.into(), leaf_der.into()], Rows::Exactly(1), move || Error::not_found("signing key", &owned));
+    Part::of([set]).changes(Noun::SigningKey, id)
+}
+
+fn changed_meanwhile() -> Error {
+    Error::already_exists("authority", "Somebody changed the certificate authorities at the same moment; look at `transire keys list`.")
+}
+
+/// Lets what comes after it be done only while this authority stands where it is thought to; `AlreadyExists` when it
+/// doesn't any more.
+pub fn hold_authority(id: &str, state: AuthorityState) -> Part {
+    Part::of([Guarded::new(HOLD_AUTHORITY, vec![id.into(), state.name().into()], Rows::Exactly(1), changed_meanwhile)])
+}
+
+/// Adds the authority that is next after the one in use; `AlreadyExists` when that one isn't in use any more, or there
+/// is one that is next.
+pub fn insert_next_authority(authority: &AuthorityRow, in_use: &str) -> [Part; 3] {
+    let has_next = Guarded::new(HAS_NEXT, Vec::new(), Rows::Exactly(0), changed_meanwhile);
+    [hold_authority(in_use, AuthorityState::InUse), Part::of([has_next]), insert_authority(authority)]
+}
+
+/// Puts the authority that is next in the place of the one in use; `AlreadyExists` when it was done meanwhile.
+pub fn activate_authority(id: &str, in_use: &str, at: Timestamp) -> Part {
+    let replace = Guarded::new(REPLACE_AUTHORITY, vec![in_use.into(), at.into()], Rows::Exactly(1), changed_meanwhile);
+    let activate = Guarded::new(ACTIVATE_AUTHORITY, vec![id.into(), at.into()], Rows::Exactly(1), changed_meanwhile);
+    Part::of([replace, activate]).changes(Noun::Authority, id).changes(Noun::Authority, in_use)
+}
+
+/// Forgets an authority's private key, which somebody else keeps.
+pub fn forget_private(id: &str) -> Part {
+    Part::of([Guarded::new(FORGET_PRIVATE, vec![id.into(), Value::from(&[][..])], Rows::Exactly(1), changed_meanwhile)])
+        .changes(Noun::Authority, id)
+}
+
+/// Forgets an authority that stands there, and with one that is next the certificates under it; `AlreadyExists` when
+/// it doesn't stand there any more.
+pub fn delete_authority(id: &str, state: AuthorityState) -> Part {
+    let mut guarded = vec![Guarded::new(DELETE_AUTHORITY, vec![id.into(), state.name().into()], Rows::Exactly(1), changed_meanwhile)];
+    if state == AuthorityState::Next {
+        guarded.push(Guarded::unguarded(FORGET_NEXT_LEAVES, Vec::new()));
+    }
+    Part::of(guarded).changes(Noun::Authority, id)
 }
 
 /// Adds an authority; `AlreadyExists` when its id is taken.
@@ -132,6 +248,8 @@ pub fn insert_authority(authority: &AuthorityRow) -> Part {
         authority.wrapped_private.as_slice().into(),
         authority.certificate_der.as_slice().into(),
         authority.created_at.into(),
+        authority.state.name().into(),
+        authority.changed_at.into(),
     ];
     let insert = Guarded::new(INSERT_AUTHORITY, parameters, Rows::Exactly(1), taken("authority", &authority.id));
     Part::of([insert]).changes(Noun::Authority, &authority.id)
@@ -150,6 +268,8 @@ fn signing_key(row: &Row) -> Result<SigningKeyRow> {
         leaf_der: row.bytes("leaf_der")?,
         leaf_expires_at: row.time("leaf_expires_at")?,
         created_at: row.time("created_at")?,
+        next_leaf_der: row.optional_bytes("next_leaf_der")?,
+        certified_at: row.optional_integer("certified_at")?.map(Timestamp::from_unix_millis),
     })
 }
 
@@ -159,5 +279,7 @@ fn authority(row: &Row) -> Result<AuthorityRow> {
         wrapped_private: row.bytes("wrapped_private")?,
         certificate_der: row.bytes("certificate_der")?,
         created_at: row.time("created_at")?,
+        state: row.parsed("state")?,
+        changed_at: row.time("changed_at")?,
     })
 }

@@ -58,6 +58,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0006_unrecorded_namespaces.sql"),
         postgres: include_str!("../../migrations/postgres/0006_unrecorded_namespaces.sql"),
     },
+    Migration {
+        number: 7,
+        name: "authorities",
+        sqlite: include_str!("../../migrations/sqlite/0007_authorities.sql"),
+        postgres: include_str!("../../migrations/postgres/0007_authorities.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

@@ -16,6 +16,7 @@ pub mod credential;
 pub mod fixed_password;
 pub mod group;
 pub mod instance;
+pub mod instance_key;
 pub mod key;
 pub mod meta;
 pub mod namespace;
@@ -239,6 +240,7 @@ fn statements() -> impl Iterator<Item = Statement> {
         fixed_password::STATEMENTS,
         group::STATEMENTS,
         instance::STATEMENTS,
+        instance_key::STATEMENTS,
         key::STATEMENTS,
         meta::STATEMENTS,
         namespace::STATEMENTS,

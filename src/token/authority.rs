@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::jwt::SigningKeyPair;
 use super::x509::{self, Certificate};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
+use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
 /// How long a leaf lives: a leaked one signs until then, because registries check no revocation.
@@ -88,6 +89,12 @@ impl Authority {
     pub fn private_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>> {
         let document = self.pair.0.to_pkcs8v1().map_err(|_| Error::internal("the authority's key can't be written"))?;
         Ok(Zeroizing::new(document.as_ref().to_vec()))
+    }
+
+    /// Returns the private key and the certificate as PEM, to be kept elsewhere.
+    pub fn to_pem(&self) -> Result<Secret> {
+        let private = Zeroizing::new(x509::pem_of("PRIVATE KEY", &self.private_pkcs8()?));
+        Ok(Secret::new(format!("{}{}", *private, self.certificate_pem())))
     }
 
     /// Returns the certificate, DER.

@@ -15,7 +15,9 @@ use aws_lc_rs::digest;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -32,6 +34,9 @@ use crate::domain::{Error, Result};
 pub const TOKEN_BACK_DATED: Duration = Duration::from_secs(60);
 /// How long before its leaf's end a token ends at the latest: a leaf's end has no leeway at all.
 pub const LEAF_MARGIN: Duration = Duration::from_secs(60);
+
+/// What RFC 5280 (4.1.2.5) writes for a validity without an end: that of a key without a certificate.
+const NO_END: Timestamp = Timestamp::from_unix_seconds(253_402_300_799);
 
 /// A key pair that signs tokens, parsed.
 pub struct SigningKeyPair {
@@ -160,6 +165,22 @@ impl rcgen::PublicKeyData for SigningKeyPair {
     }
 }
 
+impl rcgen::SigningKey for SigningKeyPair {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let failed = |_| rcgen::Error::RingUnspecified;
+        match &self.pair {
+            // Certificates and requests have a signature in DER, and tokens one of the fixed length.
+            Pair::Es256(pair) => {
+                let private = Zeroizing::new(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec());
+                let pair =
+                    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &private).map_err(|_| rcgen::Error::RingUnspecified)?;
+                Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec())
+            }
+            Pair::Rs256(_) => SigningKeyPair::sign(self, message).map_err(|_| rcgen::Error::RingUnspecified),
+        }
+    }
+}
+
 impl fmt::Debug for SigningKeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKeyPair").field("algorithm", &self.algorithm()).finish_non_exhaustive()
@@ -194,6 +215,13 @@ impl SigningKey {
         Self::new(id.into(), SigningKeyPair::from_pkcs8(algorithm, private_pkcs8)?, leaf_der.to_vec(), leaf_expires_at)
     }
 
+    /// Takes a signing key without a certificate back, for a registry that trusts the key itself.
+    ///
+    /// Its tokens carry no `x5c`, so no registry that trusts an authority believes them.
+    pub fn without_certificate(id: impl Into<String>, algorithm: Algorithm, private_pkcs8: &[u8]) -> Result<Self> {
+        Self::made(id.into(), SigningKeyPair::from_pkcs8(algorithm, private_pkcs8)?, Vec::new(), NO_END)
+    }
+
     fn new(id: String, pair: SigningKeyPair, leaf_der: Vec<u8>, leaf_expires_at: Timestamp) -> Result<Self> {
         let leaf = Certificate::parse(&leaf_der)
             .ok_or_else(|| Error::internal(format!("the leaf certificate of signing key {id} can't be read")))?;
@@ -203,16 +231,23 @@ impl SigningKey {
         if leaf.expires_at < leaf_expires_at {
             return Err(Error::internal(format!("the leaf certificate of signing key {id} ends earlier than is stored")));
         }
+        Self::made(id, pair, leaf_der, leaf_expires_at)
+    }
+
+    fn made(id: String, pair: SigningKeyPair, leaf_der: Vec<u8>, leaf_expires_at: Timestamp) -> Result<Self> {
         let members = pair.jwk_members()?;
         let thumbprint = thumbprint(&members);
         let libtrust = libtrust_fingerprint(pair.public_der());
-        let x5c = STANDARD.encode(&leaf_der);
+        let x5c = (!leaf_der.is_empty()).then(|| STANDARD.encode(&leaf_der));
         let algorithm = pair.algorithm().name();
         // Every value is of an alphabet that JSON needn't escape.
-        let header =
-            |kid: &str| URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":"{algorithm}","kid":"{kid}","x5c":["{x5c}"]}}"#)) + ".";
+        let chain = x5c.as_ref().map_or_else(String::new, |x5c| format!(r#","x5c":["{x5c}"]"#));
+        let header = |kid: &str| URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":"{algorithm}","kid":"{kid}"{chain}}}"#)) + ".";
         let (thumbprint_header, libtrust_header) = (header(&thumbprint), header(&libtrust));
-        let mut jwk = json!({"kid": thumbprint, "alg": algorithm, "use": "sig", "x5c": [x5c]});
+        let mut jwk = json!({"kid": thumbprint, "alg": algorithm, "use": "sig"});
+        if let Some(x5c) = x5c {
+            jwk["x5c"] = json!([x5c]);
+        }
         for (name, value) in members {
             jwk[name] = Value::String(value);
         }
@@ -247,7 +282,12 @@ impl SigningKey {
         &self.jwk
     }
 
-    /// Returns the leaf certificate, DER.
+    /// Returns the public key, PEM: what a registry reads that trusts the key itself.
+    pub fn public_pem(&self) -> String {
+        x509::pem_of("PUBLIC KEY", self.pair.public_der())
+    }
+
+    /// Returns the leaf certificate, DER; empty for a key without one.
     pub fn leaf_der(&self) -> &[u8] {
         &self.leaf_der
     }
@@ -255,6 +295,19 @@ impl SigningKey {
     /// Returns the leaf certificate, PEM.
     pub fn leaf_pem(&self) -> String {
         x509::pem(&self.leaf_der)
+    }
+
+    /// Tells whether this authority signed the leaf.
+    pub fn is_certified_by(&self, authority_der: &[u8]) -> bool {
+        match (Certificate::parse(&self.leaf_der), Certificate::parse(authority_der)) {
+            (Some(leaf), Some(authority)) => leaf.is_issued_by(&authority),
+            _ => false,
+        }
+    }
+
+    /// Returns how long the leaf lives, from its beginning to its end.
+    pub fn leaf_life(&self) -> Duration {
+        Certificate::parse(&self.leaf_der).map_or(Duration::ZERO, |leaf| leaf.starts_at.until(self.leaf_expires_at))
     }
 
     /// Returns when the leaf ends, and every token under it with it.
@@ -269,16 +322,18 @@ impl SigningKey {
 
     /// Signs a token.
     ///
-    /// [`Error::internal`] when it would end later than [`LEAF_MARGIN`] before the leaf does: registries would
-    /// refuse it while the client still took it for good. The leaf is renewed long before that.
+    /// [`Error::misconfigured`] when it would end later than [`LEAF_MARGIN`] before the leaf does: registries would
+    /// refuse it while the client still took it for good. Long before that the leaf is renewed, by the running service
+    /// or, where the authority is kept elsewhere, by the operator.
     pub fn sign(&self, kid: KidFormat, claims: &Claims<'_>, random: &dyn Random) -> Result<Token> {
         let issued = claims.now.unix_seconds();
         let issued_at = Timestamp::from_unix_seconds(issued);
         let expires = issued_at.plus(claims.ttl).unix_seconds();
         let expires_at = Timestamp::from_unix_seconds(expires);
         if expires_at > self.leaf_expires_at.minus(LEAF_MARGIN) {
-            return Err(Error::internal(format!(
-                "the leaf certificate of signing key {} ends at {} and must be renewed before it signs a token that ends at {}",
+            return Err(Error::misconfigured(format!(
+                "The certificate of signing key {} ends at {} and must be renewed before the key signs a token that ends at {}. \
+                 Where the certificate authority is kept elsewhere, `transire keys csr` and `transire keys import-leaf` renew it.",
                 self.id,
                 self.leaf_expires_at.rfc3339(),
                 expires_at.rfc3339()
@@ -532,8 +587,8 @@ mod tests {
         let sign = |now| key.sign(KidFormat::Thumbprint, &Claims { now, ..claims(&[]) }, &OsRandom);
         assert_eq!(sign(last).unwrap().expires_at, key.leaf_expires_at().minus(LEAF_MARGIN));
         let error = sign(last.plus(Duration::from_secs(1))).unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::Internal);
-        assert!(error.cause().unwrap().contains("must be renewed"), "{:?}", error.cause());
+        assert_eq!(error.kind(), &ErrorKind::Misconfigured);
+        assert!(error.message().contains("must be renewed"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything that a running process signs and seals with. It never changes: when a key does, the process
 //! makes a new keyring and puts it in the old one's place.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::sealed::{Grant, Sealer, Session};
 use super::x509;
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::credential::SecretKind;
-use crate::domain::instance::Algorithm;
+use crate::domain::instance::{Algorithm, Instance, InstanceId, RegistryKind};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
@@ -19,6 +20,7 @@ pub struct Keyring {
     sealer: Sealer,
     current: Vec<SigningKey>,
     others: Vec<SigningKey>,
+    of_instances: HashMap<InstanceId, SigningKey>,
     authorities: Vec<Vec<u8>>,
     until: Option<Timestamp>,
 }
@@ -34,7 +36,15 @@ impl Keyring {
                 return Err(Error::internal(format!("two signing keys are current for {}", algorithm.name())));
             }
         }
-        Ok(Self { sealer, current, others, authorities, until: None })
+        Ok(Self { sealer, current, others, of_instances: HashMap::new(), authorities, until: None })
+    }
+
+    /// Adds the keys that sign for one instance alone. None is ever published among the others: a registry that trusts
+    /// one of them asks nothing further of a token, so whoever took the published set for it would open all to all.
+    #[must_use]
+    pub fn with_instances(mut self, of_instances: HashMap<InstanceId, SigningKey>) -> Self {
+        self.of_instances = of_instances;
+        self
     }
 
     /// Says until when these keys sign and seal: then the time of a newer one has come.
@@ -82,17 +92,25 @@ impl Keyring {
             .ok_or_else(|| Error::internal(format!("there is no signing key for {}", algorithm.name())))
     }
 
+    /// Returns the key that signs this instance's tokens: its own and no other, or the one of its algorithm that it shares.
+    ///
+    /// [`Error::internal`] when there is none.
+    pub fn signing_key_of(&self, instance: &Instance) -> Result<&SigningKey> {
+        match instance.kind {
+            RegistryKind::Distribution => self.signing_key(instance.algorithm),
+            RegistryKind::Zot => self
+                .of_instances
+                .get(&instance.id)
+                .ok_or_else(|| Error::internal(format!("there is no signing key of instance {}", instance.id))),
+        }
+    }
+
     /// Returns the keys that sign, one an algorithm.
     pub fn signing_keys(&self) -> &[SigningKey] {
         &self.current
     }
 
-    /// Returns the keys that sign and whose leaf must be renewed.
-    pub fn leaves_due(&self, now: Timestamp) -> impl Iterator<Item = &SigningKey> {
-        self.current.iter().filter(move |key| key.leaf_renewal_is_due(now))
-    }
-
-    /// Returns the public keys as a JWK set (RFC 7517), those that sign first.
+    /// Returns the public keys that instances share as a JWK set (RFC 7517), those that sign first.
     pub fn jwks(&self) -> Value {
         let keys: Vec<_> = self.current.iter().chain(&self.others).map(SigningKey::jwk).collect();
         json!({ "keys": keys })
@@ -147,8 +165,7 @@ mod tests {
         let published: Vec<_> = jwks["keys"].as_array().unwrap().iter().map(|jwk| jwk["kid"].as_str().unwrap()).collect();
         assert_eq!(published, kids);
         assert_eq!(keyring.bundle_pem(), new.certificate_pem() + &old.certificate_pem());
-        assert_eq!(keyring.leaves_due(NOW).count(), 0);
-        assert_eq!(keyring.leaves_due(NOW.plus(LEAF_TTL)).count(), 2);
+        assert!(keyring.signing_keys().iter().all(|key| !key.leaf_renewal_is_due(NOW) && key.leaf_renewal_is_due(NOW.plus(LEAF_TTL))));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! A *master key* wraps secrets at rest ([`master`]). A *sealing key* makes secrets that carry what
 //! they grant ([`sealed`]). A *signing key* signs registry tokens ([`jwt`]) under a leaf certificate
-//! of the *authority* that registries trust ([`authority`]). The *keyring* is all that a running
+//! of the *authority* that registries trust ([`authority`]; [`certificates`] where it is kept elsewhere). The *keyring* is all that a running
 //! process signs and seals with ([`keyring`]). What others signed is verified in [`web_identity`]; the passwords that
 //! people choose are hashed in [`password`].
 //!
@@ -11,6 +11,7 @@
 //! Start with [`keyring`].
 
 pub mod authority;
+pub mod certificates;
 mod cipher;
 pub mod jwt;
 pub mod keyring;

@@ -1,13 +1,16 @@
 //! Reads as much of a certificate as this service must know of its own (RFC 5280, DER).
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use crate::domain::clock::Timestamp;
 
+const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const UTF8_STRING: u8 = 0x0c;
 const UTC_TIME: u8 = 0x17;
@@ -15,7 +18,36 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
+const RSA_ENCRYPTION: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+const EC_PUBLIC_KEY: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
+const P256: &[u8] = b"\x2a\x86\x48\xce\x3d\x03\x01\x07";
+const P384: &[u8] = b"\x2b\x81\x04\x00\x22";
+const P521: &[u8] = b"\x2b\x81\x04\x00\x23";
+
+/// The signatures that are verified, by their object identifiers: none with SHA-1, which registries refuse, and none
+/// with PSS or Ed25519, which Distribution 2 doesn't know. Which curve an ECDSA key is on, the identifier doesn't say.
+const SIGNATURES: &[(&[u8], &[&dyn VerificationAlgorithm])] = &[
+    (
+        b"\x2a\x86\x48\xce\x3d\x04\x03\x02",
+        &[&signature::ECDSA_P256_SHA256_ASN1, &signature::ECDSA_P384_SHA256_ASN1, &signature::ECDSA_P521_SHA256_ASN1],
+    ),
+    (
+        b"\x2a\x86\x48\xce\x3d\x04\x03\x03",
+        &[&signature::ECDSA_P256_SHA384_ASN1, &signature::ECDSA_P384_SHA384_ASN1, &signature::ECDSA_P521_SHA384_ASN1],
+    ),
+    (
+        b"\x2a\x86\x48\xce\x3d\x04\x03\x04",
+        &[&signature::ECDSA_P256_SHA512_ASN1, &signature::ECDSA_P384_SHA512_ASN1, &signature::ECDSA_P521_SHA512_ASN1],
+    ),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", &[&signature::RSA_PKCS1_2048_8192_SHA256]),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", &[&signature::RSA_PKCS1_2048_8192_SHA384]),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", &[&signature::RSA_PKCS1_2048_8192_SHA512]),
+];
 
 /// Elements that follow one another.
 #[derive(Clone, Copy)]
@@ -63,10 +95,69 @@ pub(super) struct Certificate<'a> {
     signed: &'a [u8],
     pub(super) issuer: &'a [u8],
     pub(super) subject: &'a [u8],
+    pub(super) starts_at: Timestamp,
     pub(super) expires_at: Timestamp,
     /// The SubjectPublicKeyInfo.
     pub(super) public_key: &'a [u8],
+    pub(super) extensions: Extensions,
+    signature_algorithm: &'a [u8],
     signature: &'a [u8],
+}
+
+/// What extensions say that somebody here asks about.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Extensions {
+    /// Whether it is an authority's.
+    pub(super) is_authority: bool,
+    /// What the key may be used for, where it says so.
+    pub(super) key_usage: Option<KeyUsage>,
+    /// Whether one is critical that nobody here knows: registries refuse such a certificate.
+    pub(super) unknown_critical: bool,
+}
+
+/// What a key may be used for: the first bits of the first byte (RFC 5280, 4.2.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeyUsage(u8);
+
+impl KeyUsage {
+    pub(super) fn digital_signature(self) -> bool {
+        self.0 & 0x80 != 0
+    }
+
+    pub(super) fn key_cert_sign(self) -> bool {
+        self.0 & 0x04 != 0
+    }
+}
+
+/// What sort of key a certificate is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PublicKeyKind {
+    /// RSA, with so many bits.
+    Rsa(usize),
+    /// On one of the three curves of NIST's that registries know.
+    Ec,
+}
+
+impl Extensions {
+    fn parse(mut list: Elements<'_>) -> Option<Self> {
+        let mut read = Self::default();
+        while !list.0.is_empty() {
+            let mut extension = list.inside(SEQUENCE)?;
+            let id = extension.take(OBJECT_IDENTIFIER)?.content;
+            let critical = extension.0.first() == Some(&BOOLEAN) && extension.take(BOOLEAN)?.content != [0];
+            let mut value = Elements(extension.take(OCTET_STRING)?.content);
+            if id == BASIC_CONSTRAINTS {
+                let mut constraints = value.inside(SEQUENCE)?;
+                read.is_authority = constraints.0.first() == Some(&BOOLEAN) && constraints.take(BOOLEAN)?.content != [0];
+            } else if id == KEY_USAGE {
+                // How many bits of the last byte are unused, then the bytes.
+                read.key_usage = Some(KeyUsage(value.take(BIT_STRING)?.content.get(1).copied().unwrap_or(0)));
+            } else if critical && id != EXTENDED_KEY_USAGE {
+                read.unknown_critical = true;
+            }
+        }
+        Some(read)
+    }
 }
 
 impl<'a> Certificate<'a> {
@@ -75,20 +166,51 @@ impl<'a> Certificate<'a> {
         let mut outer = Elements(der);
         let mut parts = outer.inside(SEQUENCE)?;
         let signed = parts.take(SEQUENCE)?;
-        parts.take(SEQUENCE)?;
+        let algorithm = parts.take(SEQUENCE)?;
         let signature = parts.bits()?;
         let mut fields = Elements(signed.content);
         fields.take(VERSION)?;
         fields.take(INTEGER)?;
-        fields.take(SEQUENCE)?;
+        // Registries refuse one that was signed in another way than it says inside.
+        let same_algorithm = fields.take(SEQUENCE)?.whole == algorithm.whole;
         let issuer = fields.take(SEQUENCE)?.whole;
         let mut validity = fields.inside(SEQUENCE)?;
-        time(&mut validity)?;
+        let starts_at = time(&mut validity)?;
         let expires_at = time(&mut validity)?;
         let subject = fields.take(SEQUENCE)?.whole;
         let public_key = fields.take(SEQUENCE)?.whole;
-        let complete = outer.0.is_empty() && parts.0.is_empty();
-        complete.then_some(Self { signed: signed.whole, issuer, subject, expires_at, public_key, signature })
+        let extensions =
+            if fields.0.is_empty() { Extensions::default() } else { Extensions::parse(fields.inside(EXTENSIONS)?.inside(SEQUENCE)?)? };
+        let signature_algorithm = Elements(algorithm.content).take(OBJECT_IDENTIFIER)?.content;
+        let complete = outer.0.is_empty() && parts.0.is_empty() && same_algorithm;
+        complete.then_some(Self {
+            signed: signed.whole,
+            issuer,
+            subject,
+            starts_at,
+            expires_at,
+            public_key,
+            extensions,
+            signature_algorithm,
+            signature,
+        })
+    }
+
+    /// Returns what sort of key it is of; `None` for one that Distribution 2 doesn't know.
+    pub(super) fn public_key_kind(&self) -> Option<PublicKeyKind> {
+        let mut info = Elements(self.public_key).inside(SEQUENCE)?;
+        let mut algorithm = info.inside(SEQUENCE)?;
+        match algorithm.take(OBJECT_IDENTIFIER)?.content {
+            RSA_ENCRYPTION => {
+                let (modulus, _) = rsa_components(info.bits()?)?;
+                Some(PublicKeyKind::Rsa(modulus.len() * 8 - modulus.first()?.leading_zeros() as usize))
+            }
+            EC_PUBLIC_KEY => {
+                let curve = algorithm.take(OBJECT_IDENTIFIER)?.content;
+                [P256, P384, P521].contains(&curve).then_some(PublicKeyKind::Ec)
+            }
+            _ => None,
+        }
     }
 
     /// Returns the subject's name when it is one common name in UTF-8 and nothing else.
@@ -101,10 +223,13 @@ impl<'a> Certificate<'a> {
         std::str::from_utf8(attribute.take(UTF8_STRING)?.content).ok()
     }
 
-    /// Tells whether `issuer`, whose key is a P-256 one, signed this certificate.
+    /// Tells whether `issuer` signed this certificate, in a way that registries verify.
     pub(super) fn is_issued_by(&self, issuer: &Certificate<'_>) -> bool {
-        self.issuer == issuer.subject
-            && UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, issuer.public_key).verify(self.signed, self.signature).is_ok()
+        let verifies = |algorithm: &'static dyn VerificationAlgorithm| {
+            UnparsedPublicKey::new(algorithm, issuer.public_key).verify(self.signed, self.signature).is_ok()
+        };
+        let known = SIGNATURES.iter().find(|(id, _)| *id == self.signature_algorithm);
+        self.issuer == issuer.subject && known.is_some_and(|(_, algorithms)| algorithms.iter().any(|algorithm| verifies(*algorithm)))
     }
 }
 
@@ -135,17 +260,42 @@ pub(super) fn rsa_components(der: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Writes a certificate as PEM (RFC 7468).
 pub(super) fn pem(der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let mut pem = String::with_capacity(text.len() + text.len() / 64 + 64);
-    pem.push_str("-----BEGIN CERTIFICATE-----\n");
+    pem_of("CERTIFICATE", der)
+}
+
+/// Writes anything as PEM under a label.
+pub(super) fn pem_of(label: &str, der: &[u8]) -> String {
+    // The whole at once: growing would leave copies of what may be a private key behind.
+    let text = Zeroizing::new(STANDARD.encode(der));
+    let mut pem = String::with_capacity(text.len() + text.len() / 64 + 64 + 2 * label.len());
+    pem.push_str("-----BEGIN ");
+    pem.push_str(label);
+    pem.push_str("-----\n");
     for (place, letter) in text.chars().enumerate() {
         if place > 0 && place % 64 == 0 {
             pem.push('\n');
         }
         pem.push(letter);
     }
-    pem.push_str("\n-----END CERTIFICATE-----\n");
+    pem.push_str("\n-----END ");
+    pem.push_str(label);
+    pem.push_str("-----\n");
     pem
+}
+
+/// Reads the one certificate of a PEM file, or a bare DER one; `None` when it holds none or several.
+pub(super) fn der_of_one_certificate(file: &[u8]) -> Option<Vec<u8>> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let Some(text) = std::str::from_utf8(file).ok().filter(|text| text.contains(BEGIN)) else {
+        return Certificate::parse(file).map(|_| file.to_vec());
+    };
+    let (_, rest) = text.split_once(BEGIN)?;
+    let (body, rest) = rest.split_once(END)?;
+    if rest.contains(BEGIN) {
+        return None;
+    }
+    STANDARD.decode(body.split_ascii_whitespace().collect::<String>()).ok()
 }
 
 #[cfg(test)]
@@ -191,6 +341,8 @@ mod tests {
         fn reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Certificate::parse(&bytes);
             let _ = rsa_components(&bytes);
+            let _ = der_of_one_certificate(&bytes);
+            let _ = Extensions::parse(Elements(&bytes));
         }
     }
 }

@@ -55,6 +55,12 @@ class Registry:
     def stop(self) -> None:
         self._daemon.stop()
 
+    def restart(self, transire: Transire, instance: Instance) -> None:
+        """Starts it again, at the same address, with what `transire registry-config` says now."""
+        self._daemon.stop()
+        self._port = int(self.address.rpartition(":")[2])
+        self._start(transire, instance)
+
     def challenge(self) -> str:
         """The WWW-Authenticate header that sends clients to the token endpoint."""
         return fetch(f"http://{self.address}/v2/").headers["WWW-Authenticate"]

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import image
 import tencent
 from credential import exchange
 from processes import wait_until
-from registry import Registry, skopeo, skopeo_login
+from registry import Registry, skopeo_login
 from service import Clock, Instance, Transire
+from traffic import Traffic
 
 
 @pytest.fixture
@@ -27,34 +27,6 @@ def transire(new_transire: Callable[..., Transire], clock: Clock) -> Transire:
     transire = new_transire(clock=clock)
     transire.start()
     return transire
-
-
-class Traffic:
-    """Pushes and pulls, one after the other, until it is stopped."""
-
-    def __init__(self, registry: Registry, layout: Path) -> None:
-        self._registry = registry
-        self._layout = layout
-        self._stop = threading.Event()
-        self.rounds = 0
-        self.failures: list[str] = []
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            reference = self._registry.reference(f"team/tool:v{self.rounds}")
-            for done in (
-                skopeo("copy", "--dest-tls-verify=false", f"oci:{self._layout}:v1", reference),
-                skopeo("inspect", "--tls-verify=false", reference),
-            ):
-                if done.returncode != 0:
-                    self.failures.append(done.stderr)
-            self.rounds += 1
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -76,20 +48,16 @@ def test_pushes_and_pulls_go_on_while_keys_are_rotated(
         header = exchange(transire.realm, instance, credential).json()["token"].split(".")[0]
         return json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"]
 
-    def rounds(count: int) -> None:
-        before = traffic.rounds
-        wait_until(f"{count} rounds of push and pull", lambda: traffic.rounds >= before + count, within=60)
-
-    rounds(2)
+    traffic.go_on(2)
     first = key_id()
     for kind in ("signing", "sealing"):
         assert transire.cli("keys", "rotate", kind)["state"] == "next"
-    rounds(2)
+    traffic.go_on(2)
     assert key_id() == first
     # Half a minute, and as far ahead of the registry's clock as its own leeway allows.
     clock.move("+40s")
     wait_until("the new key to sign", lambda: key_id() != first)
-    rounds(3)
+    traffic.go_on(3)
     traffic.stop()
     assert traffic.failures == []
     listed = [key["kind"] for key in transire.items("keys", "list")]

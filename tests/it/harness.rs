@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, head
 use serde_json::Value;
 use tower::ServiceExt;
 use transire::domain::clock::{Clock, Random, Timestamp};
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Specification};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
 use transire::domain::principal::AccountId;
 use transire::domain::secret::Secret;
 use transire::service::{self, AuditMode, Caller, NewAccessKey, NewInstance, RequestContext, Service};
@@ -389,6 +389,7 @@ async fn create_instance(service: &Service, account: AccountId, name: &str, regi
         name: name.to_owned(),
         region: "ap-guangzhou".to_owned(),
         service: registry.to_owned(),
+        kind: RegistryKind::Distribution,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
         token_ttl_seconds: 300,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use http::header;
 use serde_json::{Value, json};
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind};
 use transire::domain::repository::Repository;
 use transire::service::{Caller, InstanceChoice, NewInstance};
 
@@ -43,6 +43,7 @@ impl Stock {
             name: "stock".to_owned(),
             region: "ap-guangzhou".to_owned(),
             service: "stock.example.com".to_owned(),
+            kind: RegistryKind::Distribution,
             algorithm: Algorithm::Es256,
             kid_format: KidFormat::Thumbprint,
             token_ttl_seconds: 300,

@@ -5,6 +5,7 @@
 mod alibaba;
 mod allow_lists;
 mod audit;
+mod authority;
 mod docs;
 mod errors;
 mod guarantees;

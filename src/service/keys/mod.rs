@@ -1,13 +1,20 @@
 //! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
 
+mod authority;
+mod instance;
+mod offline;
 mod sightings;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use self::authority::InUse;
+pub use self::authority::{AuthorityStep, NextStep};
+pub(super) use self::instance::new_instance_key;
+pub use self::offline::{ExportedAuthority, ImportedLeaf, SigningRequest};
 pub(super) use self::sightings::Sightings;
 use super::audit::Audit;
 use super::catalog::Imports;
@@ -21,10 +28,10 @@ use super::replay::Replays;
 use super::revocations::Revocations;
 use super::{Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
-use crate::domain::instance::Algorithm;
+use crate::domain::instance::{Algorithm, InstanceId};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::remote;
-use crate::store::key::{AuthorityRow, SealingKeyRow, SigningKeyRow};
+use crate::store::key::{AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
 use crate::token::{Authority, Keyring, MasterKey, Sealer, SealingKey, SigningKey, SigningKeyPair};
 
@@ -46,12 +53,16 @@ pub enum KeyKind {
     Signing(Algorithm),
     /// It seals credentials and session tokens.
     Sealing,
+    /// It signs the certificates of signing keys: the certificate authority.
+    Authority,
 }
 
 /// Where a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// It was made a moment ago, and waits until every replica knows it.
+    /// It waits for its certificate, which the operator's own authority has to sign.
+    WaitingForCertificate,
+    /// It waits until every replica knows it; an authority or an instance's own key, until it is activated.
     Next,
     /// It signs or seals.
     InUse,
@@ -72,6 +83,19 @@ pub struct KeyInfo {
     pub created_at: Timestamp,
     /// When its certificate stops; a running service renews it in time.
     pub certificate_expires_at: Option<Timestamp>,
+    /// The only instance that it signs for.
+    pub instance: Option<InstanceId>,
+    /// Where its private part is kept.
+    pub private: PrivatePart,
+}
+
+/// Where a key's private part is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrivatePart {
+    /// In the store, wrapped.
+    Here,
+    /// Elsewhere: what it has to sign is signed there.
+    Elsewhere,
 }
 
 /// Returns the place of the key in use among keys of one kind, by the times they were made, newest first.
@@ -82,9 +106,17 @@ fn in_use(newest_first: &[Timestamp], now: Timestamp) -> usize {
     newest_first.iter().position(old_enough).unwrap_or(newest_first.len().saturating_sub(1))
 }
 
-/// Returns the signing keys of an algorithm, of rows that come oldest first.
+/// Returns the signing keys of an algorithm that have a certificate, of rows that come oldest first.
 fn newest_first(rows: &[SigningKeyRow], algorithm: Algorithm) -> Vec<&SigningKeyRow> {
-    rows.iter().rev().filter(|row| row.algorithm == algorithm).collect()
+    let mut found: Vec<_> = rows.iter().rev().filter(|row| row.algorithm == algorithm && row.is_certified()).collect();
+    // What waited for its certificate takes its turn when it has it.
+    found.sort_by_key(|row| std::cmp::Reverse(row.ready_at()));
+    found
+}
+
+/// Returns the signing key of an algorithm that waits for its certificate.
+fn waiting(rows: &[SigningKeyRow], algorithm: Algorithm) -> Option<&SigningKeyRow> {
+    rows.iter().rev().find(|row| row.algorithm == algorithm && !row.is_certified())
 }
 
 /// Returns the earliest time at which a key counts as newer than the newest there is, which may have been made by a
@@ -144,6 +176,7 @@ impl Service {
             keyring: ArcSwap::from_pointee(keyring),
             keyring_read_at: AtomicU64::new(0),
             sightings,
+            certificates_warned_at: AtomicI64::new(0),
             store,
             clock,
             random,
@@ -164,13 +197,25 @@ impl Service {
         if self.keyring.load().signing_key(algorithm).is_ok() {
             return Ok(());
         }
-        let authority = load_authority(&self.store, &self.master).await?;
-        let row = new_signing_key(algorithm, &authority, &self.master, self.now(), &*self.random)?;
-        let line = self.line("signing-key.create", &Caller::operator(), context).detail(serde_json::json!({ "kid": row.id }));
-        self.change(key::insert_signing(&row), line).await
+        let rows = key::list_signing(&self.store).await?;
+        if waiting(&rows, algorithm).is_none() {
+            let authority = InUse::load(&self.store, &self.master).await?;
+            let row = new_signing_key(algorithm, &authority, &self.master, self.now(), &*self.random)?;
+            let line = self.line("signing-key.create", &Caller::operator(), context).detail(serde_json::json!({ "kid": row.id }));
+            let write = self.write().then(authority.hold()).then(key::insert_signing(&row)).audit(&line.row(&*self.random));
+            self.apply(write).await?;
+            if row.is_certified() {
+                return Ok(());
+            }
+        }
+        Err(Error::misconfigured(format!(
+            "The certificate authority is kept elsewhere, and the key for {} waits for its certificate: `transire keys csr` writes what \
+             is to be signed, and `transire keys import-leaf` takes the certificate. Then try again.",
+            algorithm.name()
+        )))
     }
 
-    /// Lists the keys that sign and seal, the newest of each kind first.
+    /// Lists the keys that sign and seal and the authorities, the newest of each kind first.
     pub async fn keys(&self, caller: &Caller) -> Result<Vec<KeyInfo>> {
         caller.require_operator()?;
         let now = self.now();
@@ -178,15 +223,28 @@ impl Service {
         let signing = key::list_signing(&self.store).await?;
         for algorithm in Algorithm::ALL {
             let newest_first = newest_first(&signing, algorithm);
-            let used = in_use(&newest_first.iter().map(|row| row.created_at).collect::<Vec<_>>(), now);
+            let used = in_use(&newest_first.iter().map(|row| row.ready_at()).collect::<Vec<_>>(), now);
+            let waiting = signing.iter().rev().filter(|row| row.algorithm == algorithm && !row.is_certified());
+            keys.extend(waiting.map(|row| KeyInfo {
+                id: row.id.clone(),
+                kind: KeyKind::Signing(algorithm),
+                state: KeyState::WaitingForCertificate,
+                created_at: row.created_at,
+                certificate_expires_at: None,
+                instance: None,
+                private: PrivatePart::Here,
+            }));
             keys.extend(newest_first.iter().enumerate().map(|(place, row)| KeyInfo {
                 id: row.id.clone(),
                 kind: KeyKind::Signing(algorithm),
                 state: state_at(place, used),
                 created_at: row.created_at,
                 certificate_expires_at: Some(row.leaf_expires_at),
+                instance: None,
+                private: PrivatePart::Here,
             }));
         }
+        keys.extend(self.instance_keys().await?);
         let mut sealing = key::list_sealing(&self.store).await?;
         sealing.reverse();
         let used = in_use(&sealing.iter().map(|row| row.created_at).collect::<Vec<_>>(), now);
@@ -196,7 +254,10 @@ impl Service {
             state: state_at(place, used),
             created_at: row.created_at,
             certificate_expires_at: None,
+            instance: None,
+            private: PrivatePart::Here,
         }));
+        keys.extend(self.authorities().await?);
         Ok(keys)
     }
 
@@ -206,29 +267,34 @@ impl Service {
     pub async fn rotate_key(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
         caller.require_operator()?;
         let random = &*self.random;
-        let (id, part, action) = match kind {
+        let (id, write, action) = match kind {
             KeyKind::Signing(algorithm) => {
-                if self.keyring.load().signing_key(algorithm).is_err() {
+                let rows = key::list_signing(&self.store).await?;
+                if !rows.iter().any(|row| row.algorithm == algorithm) {
                     return Err(Error::not_found("signing key", format!("for {}", algorithm.name())));
                 }
-                let authority = load_authority(&self.store, &self.master).await?;
-                let rows = key::list_signing(&self.store).await?;
-                let made_at = newest_first(&rows, algorithm).first().map(|row| row.created_at);
+                let authority = InUse::load(&self.store, &self.master).await?;
+                // One that waits is as new as any: two that wait would be two requests to sign.
+                if let Some(row) = waiting(&rows, algorithm).filter(|_| authority.signer.is_none()) {
+                    return Ok(row.id.clone());
+                }
+                let made_at = newest_first(&rows, algorithm).first().map(|row| row.ready_at());
                 let mut row = new_signing_key(algorithm, &authority, &self.master, self.now(), random)?;
                 row.created_at = row.created_at.max(behind(made_at));
-                let part = key::insert_signing(&row);
-                (row.id, part, "signing-key.create")
+                let write = self.write().then(authority.hold()).then(key::insert_signing(&row));
+                (row.id, write, "signing-key.create")
             }
             KeyKind::Sealing => {
                 let made_at = key::list_sealing(&self.store).await?.last().map(|row| row.created_at);
                 let now = self.now().max(behind(made_at));
                 let row = new_sealing_key(&SealingKey::generate(random), &self.master, now, random);
-                let part = key::insert_sealing(&row);
-                (row.id, part, "sealing-key.create")
+                let write = self.write().then(key::insert_sealing(&row));
+                (row.id, write, "sealing-key.create")
             }
+            KeyKind::Authority => return Ok(self.rotate_authority(caller, context).await?.id),
         };
         let line = self.line(action, caller, context).detail(serde_json::json!({ "key": id }));
-        self.change(part, line).await?;
+        self.apply(write.audit(&line.row(random))).await?;
         Ok(id)
     }
 
@@ -239,28 +305,11 @@ impl Service {
             let newest_first = newest_first(&rows, algorithm);
             for pair in newest_first.windows(2) {
                 let [newer, older] = pair else { continue };
-                if newer.created_at.plus(KNOWN_BEFORE_USE + PUBLISHED_AFTER_USE) <= self.now() {
+                if newer.ready_at().plus(KNOWN_BEFORE_USE + PUBLISHED_AFTER_USE) <= self.now() {
                     self.apply(self.write().then(key::delete_signing(&older.id))).await?;
                     tracing::info!(key = older.id, "forgot a signing key that was replaced long ago");
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Renews the certificates of the signing keys before they are half used up.
-    pub async fn renew_leaves(&self) -> Result<()> {
-        let keyring = self.keyring.load_full();
-        let now = self.now();
-        for signing_key in keyring.leaves_due(now) {
-            let leaf = load_authority(&self.store, &self.master).await?.issue_leaf(signing_key.pair(), now)?;
-            let replaced = key::replace_leaf(signing_key.id(), signing_key.leaf_expires_at(), &leaf.der, leaf.expires_at);
-            match self.apply(self.write().then(replaced)).await {
-                // Another replica was quicker; its leaf comes with the change feed.
-                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => self.catch_up().await?,
-                outcome => outcome?,
-            }
-            tracing::info!(kid = signing_key.id(), until = leaf.expires_at.rfc3339(), "renewed a signing certificate");
         }
         Ok(())
     }
@@ -271,19 +320,14 @@ async fn set_up(store: &Store, master: &MasterKey, settings: &Settings, now: Tim
     let issuer = &settings.public_url;
     let sealing_key = SealingKey::generate(random);
     let authority = Authority::generate(issuer, now, random)?;
-    let authority_id = hex::encode(crate::domain::clock::random_bytes::<8>(random));
+    let authority = InUse { row: authority::new_row(&authority, AuthorityState::InUse, master, now, random)?, signer: Some(authority) };
     let write = Write::new(Operation::new(random, now))
         .then(meta::put_if_absent(meta::ISSUER, issuer.as_bytes()))
         .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.id().as_bytes()))
         .then(meta::put_if_absent(meta::MASTER_KEY_CHECK, &master.check_value(random)))
         .then(key::insert_sealing(&new_sealing_key(&sealing_key, master, now, random)))
         .then(key::insert_signing(&new_signing_key(Algorithm::Es256, &authority, master, now, random)?))
-        .then(key::insert_authority(&AuthorityRow {
-            wrapped_private: master.wrap(AUTHORITY, &authority_id, &authority.private_pkcs8()?, random),
-            certificate_der: authority.certificate_der().to_vec(),
-            id: authority_id,
-            created_at: now,
-        }));
+        .then(key::insert_authority(&authority.row));
     store.apply(write).await
 }
 
@@ -294,33 +338,34 @@ fn new_sealing_key(key: &SealingKey, master: &MasterKey, now: Timestamp, random:
 
 fn new_signing_key(
     algorithm: Algorithm,
-    authority: &Authority,
+    authority: &InUse,
     master: &MasterKey,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<SigningKeyRow> {
     let pair = SigningKeyPair::generate(algorithm)?;
-    let leaf = authority.issue_leaf(&pair, now)?;
+    let leaf = authority.signer.as_ref().map(|signer| signer.issue_leaf(&pair, now)).transpose()?;
+    let (leaf_der, leaf_expires_at) = leaf.map_or((Vec::new(), now), |leaf| (leaf.der, leaf.expires_at));
     let id = hex::encode(crate::domain::clock::random_bytes::<8>(random));
     Ok(SigningKeyRow {
         wrapped_private: master.wrap(SIGNING_KEY, &id, &pair.private_pkcs8()?, random),
         id,
         algorithm,
-        leaf_der: leaf.der,
-        leaf_expires_at: leaf.expires_at,
+        leaf_der,
+        leaf_expires_at,
         created_at: now,
+        next_leaf_der: None,
+        certified_at: None,
     })
-}
-
-async fn load_authority(store: &Store, master: &MasterKey) -> Result<Authority> {
-    let row = key::list_authorities(store).await?.pop().ok_or_else(|| super::unexpected("there is no authority"))?;
-    Authority::from_parts(&master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?, &row.certificate_der)
 }
 
 /// Reads the keys: of each kind the newest is used that every replica knows, and the others still open and verify.
 async fn load_keyring(store: &Store, master: &MasterKey, sightings: &Sightings, now: Timestamp) -> Result<Keyring> {
     let (sealing, rows) = (key::list_sealing(store).await?, key::list_signing(store).await?);
-    let made = sealing.iter().map(|row| (row.id.as_str(), row.created_at)).chain(rows.iter().map(|row| (row.id.as_str(), row.created_at)));
+    let made = sealing
+        .iter()
+        .map(|row| (row.id.as_str(), row.created_at))
+        .chain(rows.iter().filter(|row| row.is_certified()).map(|row| (row.id.as_str(), row.ready_at())));
     let known = sightings.known_since(made, now);
     let (mut sealing_keys, mut known_since) = (Vec::new(), Vec::new());
     for row in sealing.into_iter().rev() {
@@ -342,7 +387,10 @@ async fn load_keyring(store: &Store, master: &MasterKey, sightings: &Sightings, 
         }
         known_since.extend(times);
     }
-    let authorities = key::list_authorities(store).await?.into_iter().map(|row| row.certificate_der).collect();
+    let mut authorities = key::list_authorities(store).await?;
+    authorities.sort_by_key(|row| row.state != AuthorityState::InUse);
+    let authorities = authorities.into_iter().map(|row| row.certificate_der).collect();
     let next_at = known_since.into_iter().map(|since| since.plus(KNOWN_BEFORE_USE)).filter(|next_at| *next_at > now).min();
-    Ok(Keyring::new(Sealer::new(sealing_key, sealing_keys)?, current, others, authorities)?.until(next_at))
+    let keyring = Keyring::new(Sealer::new(sealing_key, sealing_keys)?, current, others, authorities)?;
+    Ok(keyring.with_instances(instance::load(store, master).await?).until(next_at))
 }

@@ -22,13 +22,14 @@ const ALL: &[&str] = &[
     "instance key=id columns=id:text,cri_id:text,account_id:integer,name:text,region:text,service:text,algorithm:text,\
      kid_format:text,token_ttl_seconds:integer,registry_url:text?,default_mark:integer,created_at:integer,deleted_at:integer?,\
      specification:text,deletion_protection:integer,public_endpoint:integer,allow_list:integer,allow_list_version:integer,origin:text,\
-     modified_at:integer?,unrecorded_namespaces:text",
+     modified_at:integer?,unrecorded_namespaces:text,kind:text",
     "credential key=id columns=id:text,instance_id:text,principal:text,username:text,description:text,secret_hash:bytes,\
      state:text,generation:integer,created_at:integer,expires_at:integer",
     "sealing_key key=id columns=id:text,wrapped:bytes,created_at:integer",
     "signing_key key=id columns=id:text,algorithm:text,wrapped_private:bytes,leaf_der:bytes,leaf_expires_at:integer,\
-     created_at:integer",
-    "authority key=id columns=id:text,wrapped_private:bytes,certificate_der:bytes,created_at:integer",
+     created_at:integer,next_leaf_der:bytes?,certified_at:integer?",
+    "instance_key key=id columns=id:text,instance_id:text,algorithm:text,wrapped_private:bytes,state:text,created_at:integer",
+    "authority key=id columns=id:text,wrapped_private:bytes,certificate_der:bytes,created_at:integer,state:text,changed_at:integer",
     "audit key=id columns=id:text,happened_at:integer,request_id:text,action:text,principal:text?,account_id:integer?,\
      credential_id:text?,address:text?,service:text?,detail:text,outcome:text",
     "audit_page key=id columns=id:text,first_at:integer,last_at:integer,lines:text",

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::domain::clock::{Clock, SystemRandom, Timestamp, random_bytes};
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
 use crate::domain::instance::{
-    Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, Specification, UnrecordedNamespaces,
+    Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, RegistryKind, Specification, UnrecordedNamespaces,
 };
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::switch::Switch;
@@ -286,6 +286,7 @@ fn instance(account: &Account, name: &str) -> Instance {
         name: name.to_owned(),
         region: "ap-guangzhou".to_owned(),
         service: format!("{name}.example.com"),
+        kind: RegistryKind::Distribution,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Libtrust,
         token_ttl_seconds: 300,

@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::store::audit::{self, AuditPage, AuditRow};
-use crate::store::key::{self, AuthorityRow, SealingKeyRow, SigningKeyRow};
+use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
+use crate::store::key::{self, AuthorityRow, AuthorityState, SealingKeyRow, SigningKeyRow};
+use crate::store::namespace::Contents;
 use crate::store::{access_key as access_keys, account as accounts, credential as credentials, instance as instances, meta};
 
 on_both_databases! {
@@ -13,6 +15,9 @@ on_both_databases! {
     marking_a_default_unmarks_the_other
     a_credential_is_listed_disabled_and_deleted
     keys_read_back_and_a_leaf_is_replaced_by_one_replica_only
+    one_authority_is_next_and_one_in_use_whoever_is_quicker
+    a_signing_key_waits_for_its_first_leaf_and_keeps_the_next
+    an_instance_has_one_key_that_signs_and_one_that_is_next
     a_setting_is_first_put_once
     audit_rows_are_listed_in_the_order_of_time
     audit_pages_are_listed_by_their_beginning_and_trimmed_by_their_end
@@ -175,7 +180,14 @@ async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
 async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place) {
     let store = place.store().await;
     let sealing = SealingKeyRow { id: "s1".to_owned(), wrapped: vec![1, 2], created_at: NOW };
-    let authority = AuthorityRow { id: "a1".to_owned(), wrapped_private: vec![], certificate_der: vec![9], created_at: NOW };
+    let authority = AuthorityRow {
+        id: "a1".to_owned(),
+        wrapped_private: vec![],
+        certificate_der: vec![9],
+        created_at: NOW,
+        state: AuthorityState::InUse,
+        changed_at: NOW,
+    };
     let signing = SigningKeyRow {
         id: "k1".to_owned(),
         algorithm: Algorithm::Rs256,
@@ -183,6 +195,8 @@ async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place
         leaf_der: vec![4],
         leaf_expires_at: NOW,
         created_at: NOW,
+        next_leaf_der: None,
+        certified_at: None,
     };
     let all = || write().then(key::insert_sealing(&sealing)).then(key::insert_signing(&signing)).then(key::insert_authority(&authority));
     store.apply(all()).await.unwrap();
@@ -192,11 +206,105 @@ async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place
     assert_eq!(key::list_authorities(&store).await.unwrap(), [authority]);
 
     let later = NOW.plus(Duration::from_secs(60));
-    apply(&store, key::replace_leaf("k1", NOW, &[5, 6], later)).await.unwrap();
-    let second = apply(&store, key::replace_leaf("k1", NOW, &[7], later)).await;
+    apply(&store, key::replace_leaf("k1", NOW, &[5, 6], later, None)).await.unwrap();
+    let second = apply(&store, key::replace_leaf("k1", NOW, &[7], later, None)).await;
     assert_eq!(kind(second), ErrorKind::AlreadyExists { noun: "leaf certificate" });
     let replaced = SigningKeyRow { leaf_der: vec![5, 6], leaf_expires_at: later, ..signing };
     assert_eq!(key::list_signing(&store).await.unwrap(), [replaced]);
+}
+
+async fn one_authority_is_next_and_one_in_use_whoever_is_quicker(place: &Place) {
+    let store = place.store().await;
+    let row = |id: &str, state| AuthorityRow {
+        id: id.to_owned(),
+        wrapped_private: vec![1],
+        certificate_der: id.as_bytes().to_vec(),
+        created_at: NOW,
+        state,
+        changed_at: NOW,
+    };
+    apply(&store, key::insert_authority(&row("a1", AuthorityState::InUse))).await.unwrap();
+    let add = |id: &'static str, in_use: &str| {
+        let parts = key::insert_next_authority(&row(id, AuthorityState::Next), in_use);
+        store.apply(parts.into_iter().fold(write(), Write::then))
+    };
+    // Two operators at once: one authority.
+    let (one, other) = tokio::join!(add("a2", "a1"), add("a3", "a1"));
+    assert_eq!([&one, &other].iter().filter(|outcome| outcome.is_ok()).count(), 1, "{one:?} {other:?}");
+    let next = if one.is_ok() { "a2" } else { "a3" };
+    let later = NOW.plus(Duration::from_secs(60));
+    apply(&store, key::activate_authority(next, "a1", later)).await.unwrap();
+    // What rests on the one that was in use is refused.
+    for part in [
+        key::activate_authority(next, "a1", later),
+        key::hold_authority("a1", AuthorityState::InUse),
+        key::delete_authority(next, AuthorityState::Next),
+    ] {
+        assert_eq!(kind(apply(&store, part).await), ErrorKind::AlreadyExists { noun: "authority" });
+    }
+    assert_eq!(kind(add("a4", "a1").await), ErrorKind::AlreadyExists { noun: "authority" });
+    apply(&store, key::forget_private(next)).await.unwrap();
+    apply(&store, key::delete_authority("a1", AuthorityState::Old)).await.unwrap();
+    let left = AuthorityRow { wrapped_private: Vec::new(), changed_at: later, ..row(next, AuthorityState::InUse) };
+    assert_eq!(key::list_authorities(&store).await.unwrap(), [left]);
+}
+
+async fn a_signing_key_waits_for_its_first_leaf_and_keeps_the_next(place: &Place) {
+    let store = place.store().await;
+    let row = SigningKeyRow {
+        id: "k1".to_owned(),
+        algorithm: Algorithm::Es256,
+        wrapped_private: vec![3],
+        leaf_der: Vec::new(),
+        leaf_expires_at: NOW,
+        created_at: NOW,
+        next_leaf_der: None,
+        certified_at: None,
+    };
+    apply(&store, key::insert_signing(&row)).await.unwrap();
+    assert!(!key::list_signing(&store).await.unwrap()[0].is_certified());
+    let [later, end] = [60, 120].map(|seconds| NOW.plus(Duration::from_secs(seconds)));
+    apply(&store, key::set_next_leaf("k1", &[7])).await.unwrap();
+    assert_eq!(kind(apply(&store, key::set_next_leaf("k2", &[7])).await), ErrorKind::NotFound { noun: "signing key" });
+    assert_eq!(key::list_signing(&store).await.unwrap()[0].next_leaf_der.as_deref(), Some([7].as_slice()));
+    apply(&store, key::replace_leaf("k1", NOW, &[5], end, Some(later))).await.unwrap();
+    apply(&store, key::replace_leaf("k1", end, &[6], end, Some(end))).await.unwrap();
+    let certified = SigningKeyRow { leaf_der: vec![6], leaf_expires_at: end, certified_at: Some(later), ..row };
+    assert_eq!(certified.ready_at(), later);
+    assert_eq!(key::list_signing(&store).await.unwrap(), [certified]);
+}
+
+async fn an_instance_has_one_key_that_signs_and_one_that_is_next(place: &Place) {
+    let store = place.store().await;
+    let owner = account(1);
+    let home = instance(&owner, "one");
+    let row = |id: &str, state| InstanceKeyRow {
+        id: id.to_owned(),
+        instance: home.id.clone(),
+        algorithm: Algorithm::Es256,
+        wrapped_private: vec![3],
+        state,
+        created_at: NOW,
+    };
+    let signs = row("k1", InstanceKeyState::InUse);
+    let next = row("k2", InstanceKeyState::Next);
+    let without = store.apply(write().then(instance_key::insert(&signs))).await;
+    assert_eq!(kind(without), ErrorKind::InstanceNotFound);
+    let both = write().then(accounts::insert(&owner)).then(instances::insert(&home)).then(instance_key::insert(&signs));
+    store.apply(both).await.unwrap();
+    apply(&store, instance_key::insert(&next)).await.unwrap();
+    for taken in [row("k3", InstanceKeyState::InUse), row("k3", InstanceKeyState::Next)] {
+        assert_eq!(kind(apply(&store, instance_key::insert(&taken)).await), ErrorKind::AlreadyExists { noun: "signing key" });
+    }
+    assert_eq!(instance_key::list(&store).await.unwrap(), [signs, next.clone()]);
+    apply(&store, instance_key::activate("k2", &home.id)).await.unwrap();
+    assert_eq!(kind(apply(&store, instance_key::activate("k2", &home.id)).await), ErrorKind::AlreadyExists { noun: "signing key" });
+    assert_eq!(instance_key::list(&store).await.unwrap(), [InstanceKeyRow { state: InstanceKeyState::InUse, ..next }]);
+    apply(&store, instance_key::insert(&row("k4", InstanceKeyState::Next))).await.unwrap();
+    apply(&store, instance_key::delete_next(&home.id)).await.unwrap();
+    assert_eq!(instance_key::list(&store).await.unwrap().len(), 1);
+    apply(&store, instances::delete(owner.id, &home.id, Contents::MustBeGone, NOW)).await.unwrap();
+    assert_eq!(instance_key::list(&store).await.unwrap(), []);
 }
 
 async fn a_setting_is_first_put_once(place: &Place) {

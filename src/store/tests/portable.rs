@@ -161,6 +161,7 @@ const SAMPLE: &[&str] = &[
      expires_at) SELECT id, id, '1:root', 'numeric_id', 'x''y\n', $1, 'active', 0, 1, 2 FROM instance",
     "INSERT INTO sealing_key (id, wrapped, created_at) VALUES ('k', $1, 1)",
     "INSERT INTO signing_key (id, algorithm, wrapped_private, leaf_der, leaf_expires_at, created_at) VALUES ('k', 'ES256', $1, $1, 1, 1)",
+    "INSERT INTO instance_key (id, instance_id, algorithm, wrapped_private, state, created_at) VALUES ('k', 'tcr-b', 'ES256', $1, 'in-use', 1)",
     "INSERT INTO authority (id, wrapped_private, certificate_der, created_at) VALUES ('k', $1, $1, 1)",
     "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, address, service, detail, outcome) \
      VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'), ('2', 1, 'r', 'a', 'p', -5, 'c', 'd', 's', '{}', 'ok')",

@@ -1,0 +1,140 @@
+//! Signing keys of one instance alone, for registries that trust a key and ask nothing further of a token.
+//!
+//! Such a registry reads one key, at its start: its key changes when the operator restarts it, not before and not later.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{KeyInfo, KeyKind, KeyState, PrivatePart};
+use crate::domain::clock::{Random, Timestamp};
+use crate::domain::instance::{Algorithm, Instance, InstanceId, RegistryKind};
+use crate::domain::{Error, Result};
+use crate::service::{Caller, InstanceChoice, RequestContext, Service};
+use crate::store::Store;
+use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
+use crate::token::{MasterKey, SigningKey, SigningKeyPair};
+
+/// What the master key knows such a key as.
+const INSTANCE_KEY: &str = "instance-key";
+
+/// Makes a key for an instance.
+pub(in crate::service) fn new_instance_key(
+    instance: &InstanceId,
+    algorithm: Algorithm,
+    state: InstanceKeyState,
+    master: &MasterKey,
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<InstanceKeyRow> {
+    let pair = SigningKeyPair::generate(algorithm)?;
+    let id = super::authority::new_id(random);
+    let wrapped_private = master.wrap(INSTANCE_KEY, &id, &pair.private_pkcs8()?, random);
+    Ok(InstanceKeyRow { id, instance: instance.clone(), algorithm, wrapped_private, state, created_at: now })
+}
+
+fn read(row: &InstanceKeyRow, master: &MasterKey) -> Result<SigningKey> {
+    SigningKey::without_certificate(row.id.clone(), row.algorithm, &master.unwrap(INSTANCE_KEY, &row.id, &row.wrapped_private)?)
+}
+
+/// Reads the keys that sign.
+pub(super) async fn load(store: &Store, master: &MasterKey) -> Result<HashMap<InstanceId, SigningKey>> {
+    let rows = instance_key::list(store).await?;
+    let in_use = rows.into_iter().filter(|row| row.state == InstanceKeyState::InUse);
+    in_use.map(|row| Ok((row.instance.clone(), read(&row, master)?))).collect()
+}
+
+/// Tells that only a registry with a key of its own is meant.
+fn has_no_own_key(instance: &Instance) -> Error {
+    Error::precondition_failed(
+        "instance",
+        format!(
+            "The instance {} is of the kind {}, which shares its signing keys; `transire keys rotate signing` without --instance \
+             rotates those.",
+            instance.id,
+            instance.kind.name()
+        ),
+    )
+}
+
+fn state_of(row: &InstanceKeyRow) -> KeyState {
+    match row.state {
+        InstanceKeyState::Next => KeyState::Next,
+        InstanceKeyState::InUse => KeyState::InUse,
+    }
+}
+
+impl Service {
+    pub(super) async fn instance_keys(&self) -> Result<Vec<KeyInfo>> {
+        let rows = instance_key::list(&self.store).await?;
+        let info = |row: InstanceKeyRow| KeyInfo {
+            kind: KeyKind::Signing(row.algorithm),
+            state: state_of(&row),
+            created_at: row.created_at,
+            certificate_expires_at: None,
+            instance: Some(row.instance),
+            private: PrivatePart::Here,
+            id: row.id,
+        };
+        Ok(rows.into_iter().rev().map(info).collect())
+    }
+
+    async fn keys_of(&self, caller: &Caller, choice: &InstanceChoice) -> Result<(Arc<Instance>, Vec<InstanceKeyRow>)> {
+        caller.require_operator()?;
+        let instance = self.own_instance(caller, choice).await?;
+        if instance.kind != RegistryKind::Zot {
+            return Err(has_no_own_key(&instance));
+        }
+        let mut rows = instance_key::list(&self.store).await?;
+        rows.retain(|row| row.instance == instance.id);
+        Ok((instance, rows))
+    }
+
+    /// Makes the key that is next for an instance with keys of its own; it signs nothing until it is activated. Done
+    /// again, it names the one that is next already.
+    pub async fn rotate_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
+        let (instance, rows) = self.keys_of(caller, choice).await?;
+        if let Some(next) = rows.into_iter().find(|row| row.state == InstanceKeyState::Next) {
+            return Ok(next.id);
+        }
+        let row = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::Next, &self.master, self.now(), &*self.random)?;
+        let line = self.line("signing-key.create", caller, context).instance(&instance).detail(serde_json::json!({ "key": row.id }));
+        self.change(instance_key::insert(&row), line).await?;
+        Ok(row.id)
+    }
+
+    /// Lets the key that is next sign its instance's tokens; the one before is forgotten. Its registry must be restarted
+    /// with the new key at the same moment.
+    ///
+    /// [`ErrorKind::PreconditionFailed`](crate::domain::ErrorKind::PreconditionFailed) when none is next.
+    pub async fn activate_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
+        let (instance, rows) = self.keys_of(caller, choice).await?;
+        let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
+        let line = self.line("signing-key.activate", caller, context).instance(&instance).detail(serde_json::json!({ "key": next.id }));
+        self.change(instance_key::activate(&next.id, &instance.id), line).await?;
+        Ok(next.id)
+    }
+
+    /// Forgets the key that is next; [`ErrorKind::PreconditionFailed`](crate::domain::ErrorKind::PreconditionFailed)
+    /// when none is.
+    pub async fn cancel_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
+        let (instance, rows) = self.keys_of(caller, choice).await?;
+        let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
+        let line = self.line("signing-key.cancel", caller, context).instance(&instance).detail(serde_json::json!({ "key": next.id }));
+        self.change(instance_key::delete_next(&instance.id), line).await?;
+        Ok(next.id)
+    }
+
+    /// Returns the public key (PEM) that an instance's registry is to trust: the one that signs, or the one that is next.
+    pub async fn instance_public_key(&self, caller: &Caller, choice: &InstanceChoice, state: KeyState) -> Result<String> {
+        let (instance, rows) = self.keys_of(caller, choice).await?;
+        let row = rows.into_iter().find(|row| state_of(row) == state).ok_or_else(|| no_next(&instance))?;
+        Ok(read(&row, &self.master)?.public_pem())
+    }
+}
+
+fn no_next(instance: &Instance) -> Error {
+    Error::precondition_failed(
+        "signing key",
+        format!("No key of instance {id} is next; `transire keys rotate signing --instance {id}` makes one.", id = instance.id),
+    )
+}

@@ -1,0 +1,167 @@
+//! Authorities that are kept elsewhere: what they have to sign goes out, and certificates come in.
+
+use super::authority::{InUse, first_step, new_id, used_soon};
+use super::{AUTHORITY, AuthorityStep, KeyState};
+use crate::domain::clock::Timestamp;
+use crate::domain::instance::Algorithm;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+use crate::service::{Caller, RequestContext, Service};
+use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
+use crate::token::{Authority, certificates};
+
+/// What an authority that is kept elsewhere has to sign.
+#[derive(Clone, Debug)]
+pub struct SigningRequest {
+    /// The signing key's id.
+    pub key: String,
+    /// What it signs tokens with.
+    pub algorithm: Algorithm,
+    /// The request: PKCS #10, PEM.
+    pub pem: String,
+}
+
+/// A leaf certificate that was taken.
+#[derive(Clone, Debug)]
+pub struct ImportedLeaf {
+    /// Which signing key it is of.
+    pub key: String,
+    /// Which authority signed it.
+    pub authority: String,
+    /// Where that authority stands: under one that is next it is kept until that is activated.
+    pub authority_state: KeyState,
+    /// Until when registries believe it.
+    pub expires_at: Timestamp,
+}
+
+/// An authority with its private key, to be kept elsewhere.
+pub struct ExportedAuthority {
+    /// Its id.
+    pub id: String,
+    /// Private key and certificate, PEM.
+    pub pem: Secret,
+}
+
+impl Service {
+    /// Returns the request for the certificate of every signing key that signs, soon will, or waits for one.
+    pub async fn signing_requests(&self, caller: &Caller) -> Result<Vec<SigningRequest>> {
+        caller.require_operator()?;
+        let rows = key::list_signing(&self.store).await?;
+        let waiting = rows.iter().filter(|row| !row.is_certified());
+        used_soon(&rows, self.now())
+            .into_iter()
+            .chain(waiting)
+            .map(|row| {
+                let pem = certificates::signing_request(&self.pair_of(row)?)?;
+                Ok(SigningRequest { key: row.id.clone(), algorithm: row.algorithm, pem })
+            })
+            .collect()
+    }
+
+    /// Takes the leaf certificate that an authority signed which is known here, after all the checks that registries make.
+    ///
+    /// Under the authority in use it is used at once, or, for a key that waited for it, when every replica knows it;
+    /// under the one that is next, when that is activated.
+    pub async fn import_leaf(&self, caller: &Caller, file: &[u8], context: &RequestContext) -> Result<ImportedLeaf> {
+        caller.require_operator()?;
+        let now = self.now();
+        let der = certificates::read_certificate(file)?;
+        let row = self.key_of(&der).await?;
+        let authorities = key::list_authorities(&self.store).await?;
+        let usable = |authority: &&AuthorityRow| {
+            authority.state != AuthorityState::Old && certificates::is_issued_by(&der, &authority.certificate_der)
+        };
+        let authority = authorities.iter().find(usable).ok_or_else(|| {
+            Error::invalid_parameter(
+                "certificate",
+                "No certificate authority signed it that is in use or next here, in a way that registries verify (ECDSA or RSA with \
+                 PKCS #1, SHA-256 or longer). `transire keys list` shows them, and `transire keys import-ca` adds one.",
+            )
+        })?;
+        let expires_at = certificates::check_leaf(&der, &authority.certificate_der, now)?;
+        let (part, authority_state) = if authority.state == AuthorityState::InUse {
+            let first = (!row.is_certified()).then_some(now);
+            (key::replace_leaf(&row.id, row.leaf_expires_at, &der, expires_at, first), KeyState::InUse)
+        } else {
+            (key::set_next_leaf(&row.id, &der), KeyState::Next)
+        };
+        let line = self
+            .line("signing-key.import-certificate", caller, context)
+            .detail(serde_json::json!({ "key": row.id, "authority": authority.id, "expires_at": expires_at.rfc3339() }));
+        let write = self.write().then(key::hold_authority(&authority.id, authority.state)).then(part);
+        self.apply(write.audit(&line.row(&*self.random))).await?;
+        Ok(ImportedLeaf { key: row.id, authority: authority.id.clone(), authority_state, expires_at })
+    }
+
+    async fn key_of(&self, der: &[u8]) -> Result<SigningKeyRow> {
+        for row in key::list_signing(&self.store).await? {
+            if certificates::is_of_key(der, self.pair_of(&row)?.public_der()) {
+                return Ok(row);
+            }
+        }
+        Err(Error::invalid_parameter(
+            "certificate",
+            "It is of none of the signing keys here; `transire keys csr` writes what is to be signed.",
+        ))
+    }
+
+    /// Takes the certificate of an authority that is kept elsewhere, as the one that is next.
+    ///
+    /// Its own certificate need not be self-signed: registries trust it because it is in their bundle.
+    pub async fn import_authority(&self, caller: &Caller, file: &[u8], context: &RequestContext) -> Result<AuthorityStep> {
+        caller.require_operator()?;
+        let now = self.now();
+        let certificate_der = certificates::read_certificate(file)?;
+        let rows = key::list_authorities(&self.store).await?;
+        if let Some(known) = rows.iter().find(|row| row.certificate_der == certificate_der) {
+            // Done again.
+            if known.state == AuthorityState::Next {
+                return first_step(known);
+            }
+            return Err(Error::already_exists("authority", format!("This certificate authority is known already: {}.", known.id)));
+        }
+        if let Some(next) = rows.iter().find(|row| row.state == AuthorityState::Next) {
+            let why = format!("The certificate authority {} is next already; activate it, or give it up with --cancel, first.", next.id);
+            return Err(Error::precondition_failed("authority", why));
+        }
+        certificates::check_authority(&certificate_der, now)?;
+        let row = AuthorityRow {
+            id: new_id(&*self.random),
+            wrapped_private: Vec::new(),
+            certificate_der,
+            created_at: now,
+            state: AuthorityState::Next,
+            changed_at: now,
+        };
+        self.add_next_authority(&row, &rows, "authority.import", caller, context).await
+    }
+
+    /// Gives out the private key of the authority in use, to be kept elsewhere; [`Service::forget_authority_key`] is next.
+    pub async fn export_authority(&self, caller: &Caller, context: &RequestContext) -> Result<ExportedAuthority> {
+        caller.require_operator()?;
+        let authority = InUse::load(&self.store, &self.master).await?;
+        let Some(signer) = &authority.signer else {
+            let why = format!("The private key of the certificate authority {} is not kept here.", authority.row.id);
+            return Err(Error::precondition_failed("authority", why));
+        };
+        // What can't be written down isn't done.
+        let line = self.line("authority.export", caller, context).detail(serde_json::json!({ "authority": authority.row.id }));
+        self.store.apply(self.write().audit(&line.row(&*self.random))).await?;
+        Ok(ExportedAuthority { id: authority.row.id, pem: signer.to_pem()? })
+    }
+
+    /// Forgets the private key of an authority that was exported.
+    ///
+    /// [`Error::invalid_parameter`] unless `exported` is that key: nobody may lose it by this.
+    pub async fn forget_authority_key(&self, caller: &Caller, id: &str, exported: &[u8], context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        let rows = key::list_authorities(&self.store).await?;
+        let row = rows.iter().find(|row| row.id == id).ok_or_else(|| Error::not_found("certificate authority", id))?;
+        let private = self.master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?;
+        if Authority::from_parts(&private, &row.certificate_der)?.to_pem()?.expose().as_bytes() != exported {
+            return Err(Error::invalid_parameter("out", "The file is not what was exported; the key stays here as well."));
+        }
+        let line = self.line("authority.forget-key", caller, context).detail(serde_json::json!({ "authority": id }));
+        self.change(key::forget_private(id), line).await
+    }
+}

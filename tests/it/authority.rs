@@ -1,0 +1,232 @@
+//! Certificate authorities in steps: made, activated, retired, kept elsewhere; and keys of one instance alone.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
+use transire::domain::secret::Secret;
+use transire::domain::{ErrorKind, Result};
+use transire::service::{Caller, InstanceChoice, KeyInfo, KeyKind, KeyState, NewInstance, NextStep, PrivatePart};
+use transire::token::certificates::{is_issued_by, read_certificate};
+
+use crate::harness::{ACCOUNT, App, SERVICE, context};
+
+impl App {
+    async fn authorities(&self) -> Vec<(KeyState, PrivatePart)> {
+        let keys = self.service.keys(&Caller::operator()).await.unwrap();
+        keys.into_iter().filter(|key| key.kind == KeyKind::Authority).map(|key| (key.state, key.private)).collect()
+    }
+
+    async fn signing(&self) -> Vec<KeyInfo> {
+        let mut keys = self.service.keys(&Caller::operator()).await.unwrap();
+        keys.retain(|key| matches!(key.kind, KeyKind::Signing(_)));
+        keys
+    }
+
+    /// Lets time pass, and the service do what it does once a minute.
+    async fn later_and_renewed(&self, time: Duration) {
+        self.wait(time);
+        self.service.catch_up().await.unwrap();
+        self.service.renew_leaves().await.unwrap();
+    }
+
+    fn bundled(&self) -> Vec<Vec<u8>> {
+        let bundle = self.service.bundle_pem();
+        bundle.split_inclusive("-----END CERTIFICATE-----\n").map(|pem| read_certificate(pem.as_bytes()).unwrap()).collect()
+    }
+
+    async fn header(&self, service: &str, credential: &(String, Secret)) -> Value {
+        let answer = self.registry(Some((&credential.0, credential.1.expose())), &format!("service={service}")).await;
+        let token = answer.json()["token"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap()
+    }
+
+    async fn leaf(&self) -> Vec<u8> {
+        let credential = self.temporary().await;
+        STANDARD.decode(self.header(SERVICE, &credential).await["x5c"][0].as_str().unwrap()).unwrap()
+    }
+
+    async fn take_offline(&self) -> Secret {
+        let exported = self.service.export_authority(&Caller::operator(), &context()).await.unwrap();
+        let pem = exported.pem.expose().as_bytes();
+        self.service.forget_authority_key(&Caller::operator(), &exported.id, pem, &context()).await.unwrap();
+        exported.pem
+    }
+
+    async fn new_instance(&self, name: &str, kind: RegistryKind, algorithm: Algorithm) -> Result<Instance> {
+        let new = NewInstance {
+            account: ACCOUNT.parse().unwrap(),
+            name: name.to_owned(),
+            region: "ap-guangzhou".to_owned(),
+            service: format!("{name}.example.com"),
+            kind,
+            algorithm,
+            kid_format: KidFormat::Thumbprint,
+            token_ttl_seconds: 300,
+            registry_url: None,
+            specification: Specification::Premium,
+            default: DefaultMark::Unmarked,
+        };
+        self.service.create_instance(&Caller::operator(), new, &context()).await
+    }
+
+    async fn zot(&self, name: &str) -> Instance {
+        self.new_instance(name, RegistryKind::Zot, Algorithm::Es256).await.unwrap()
+    }
+
+    async fn temporary_of(&self, registry: &str) -> (String, Secret) {
+        self.wait(Duration::from_secs(1));
+        let answer = self.tencent("CreateInstanceToken", &json!({ "RegistryId": registry })).send().await.json();
+        let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        (text("Username"), Secret::new(text("Token")))
+    }
+}
+
+fn precondition<T: std::fmt::Debug>(outcome: Result<T>) -> String {
+    let error = outcome.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::PreconditionFailed { .. }), "{error}");
+    error.message().to_owned()
+}
+
+#[tokio::test]
+async fn an_authority_is_bundled_before_it_signs_and_after_another_does() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    let first = app.bundled().remove(0);
+    app.wait(Duration::from_secs(1));
+    let made = app.service.rotate_authority(&operator, &context()).await.unwrap();
+    assert_eq!((made.state, made.next), (Some(KeyState::Next), NextStep::RestartRegistriesThenActivate));
+    assert_eq!(app.service.rotate_authority(&operator, &context()).await.unwrap().id, made.id);
+    let both = app.bundled();
+    let second = both.iter().find(|der| **der != first).unwrap().clone();
+    assert_eq!(both.len(), 2);
+    assert!(is_issued_by(&app.leaf().await, &first));
+
+    assert!(precondition(app.service.activate_authority(&operator, &context()).await).contains("in 31 seconds"));
+    app.later_and_renewed(Duration::from_secs(30)).await;
+    let kid = app.signing().await[0].id.clone();
+    let activated = app.service.activate_authority(&operator, &context()).await.unwrap();
+    assert!(is_issued_by(&app.leaf().await, &second));
+    assert_eq!(app.signing().await[0].id, kid, "the signing key stays");
+    assert_eq!(app.bundled().len(), 2);
+    // Done again, nothing more happens.
+    assert_eq!(app.service.activate_authority(&operator, &context()).await.unwrap().id, activated.id);
+    let states: Vec<_> = app.authorities().await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, [KeyState::InUse, KeyState::Old]);
+    // Renewed leaves and new signing keys are the new one's.
+    app.service.rotate_key(&operator, KeyKind::Signing(Algorithm::Es256), &context()).await.unwrap();
+    app.later_and_renewed(Duration::from_secs(31)).await;
+    assert!(is_issued_by(&app.leaf().await, &second));
+
+    let NextStep::RetireFrom(from) = activated.next else { panic!("{:?}", activated.next) };
+    let early = precondition(app.service.retire_authority(&operator, &context()).await);
+    assert!(early.contains(&from.rfc3339()), "{early}");
+    app.later_and_renewed(app.now().until(from)).await;
+    assert_eq!(app.service.retire_authority(&operator, &context()).await.unwrap().len(), 1);
+    assert_eq!(app.bundled(), [second]);
+    precondition(app.service.retire_authority(&operator, &context()).await);
+    precondition(app.service.activate_authority(&operator, &context()).await);
+}
+
+#[tokio::test]
+async fn an_authority_that_is_given_up_leaves_nothing() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    precondition(app.service.cancel_authority(&operator, &context()).await);
+    app.service.rotate_authority(&operator, &context()).await.unwrap();
+    app.service.cancel_authority(&operator, &context()).await.unwrap();
+    assert_eq!((app.bundled().len(), app.authorities().await.len()), (1, 1));
+    app.later_and_renewed(Duration::from_hours(1)).await;
+    precondition(app.service.activate_authority(&operator, &context()).await);
+}
+
+#[tokio::test]
+async fn the_key_of_an_authority_is_forgotten_only_when_it_was_written_down() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    let exported = app.service.export_authority(&operator, &context()).await.unwrap();
+    for wrong in [b"".as_slice(), &exported.pem.expose().as_bytes()[1..]] {
+        assert!(app.service.forget_authority_key(&operator, &exported.id, wrong, &context()).await.is_err());
+    }
+    assert_eq!(app.authorities().await, [(KeyState::InUse, PrivatePart::Here)]);
+    app.take_offline().await;
+    assert_eq!(app.authorities().await, [(KeyState::InUse, PrivatePart::Elsewhere)]);
+    precondition(app.service.export_authority(&operator, &context()).await.map(|exported| exported.id));
+}
+
+#[tokio::test]
+async fn with_the_authority_elsewhere_a_new_signing_key_waits_and_the_old_one_signs_to_its_end() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    app.take_offline().await;
+    let first = app.leaf().await;
+    let id = app.service.rotate_key(&operator, KeyKind::Signing(Algorithm::Es256), &context()).await.unwrap();
+    let again = app.service.rotate_key(&operator, KeyKind::Signing(Algorithm::Es256), &context()).await.unwrap();
+    assert_eq!(id, again);
+    // Days later it waits still, and the other goes on, with the leaf that it had.
+    app.later_and_renewed(Duration::from_hours(13 * 24)).await;
+    let states: Vec<_> = app.signing().await.into_iter().map(|key| (key.state, key.certificate_expires_at.is_some())).collect();
+    assert_eq!(states, [(KeyState::WaitingForCertificate, false), (KeyState::InUse, true)]);
+    assert_eq!(app.leaf().await, first);
+    assert_eq!(app.service.signing_requests(&operator).await.unwrap().len(), 2);
+    // An instance that would need another key isn't made.
+    for _ in 0..2 {
+        let refused = app.new_instance("rsa", RegistryKind::Distribution, Algorithm::Rs256).await.unwrap_err();
+        assert!(refused.kind() == &ErrorKind::Misconfigured && refused.message().contains("transire keys csr"), "{refused}");
+    }
+    assert_eq!(app.service.signing_requests(&operator).await.unwrap().len(), 3);
+    // A token that would outlive the leaf is never made.
+    app.later_and_renewed(Duration::from_hours(24)).await;
+    let credential = app.temporary().await;
+    let answer = app.registry(Some((&credential.0, credential.1.expose())), &format!("service={SERVICE}")).await;
+    assert_eq!(answer.status.as_u16(), 500);
+
+    // An authority that is kept here again certifies all of them.
+    app.service.rotate_authority(&operator, &context()).await.unwrap();
+    app.later_and_renewed(Duration::from_secs(31)).await;
+    app.service.activate_authority(&operator, &context()).await.unwrap();
+    app.later_and_renewed(Duration::from_secs(31)).await;
+    app.later_and_renewed(Duration::from_secs(31)).await;
+    assert!(app.bundled().iter().any(|authority| *authority != first) && app.leaf().await != first);
+    assert_eq!((app.signing().await[0].id.clone(), app.signing().await[0].state), (id, KeyState::InUse));
+}
+
+#[tokio::test]
+async fn a_zot_instance_has_a_key_that_no_other_uses_and_nobody_publishes() {
+    let app = App::new().await;
+    let operator = Caller::operator();
+    let (a, b) = (app.zot("zot-a").await, app.zot("zot-b").await);
+    let shared = app.header(SERVICE, &app.temporary().await).await;
+    let of_a = app.header(&a.service, &app.temporary_of(a.id.as_str()).await).await;
+    let of_b = app.header(&b.service, &app.temporary_of(b.id.as_str()).await).await;
+    assert_ne!(of_a["kid"], of_b["kid"]);
+    assert!(of_a.get("x5c").is_none() && shared.get("x5c").is_some());
+    let published = app.service.jwks();
+    assert!(published.contains(shared["kid"].as_str().unwrap()));
+    assert!(![&of_a, &of_b].iter().any(|header| published.contains(header["kid"].as_str().unwrap())), "{published}");
+    // Neither a rotation of the shared key nor one of an authority touches them.
+    app.service.rotate_key(&operator, KeyKind::Signing(Algorithm::Es256), &context()).await.unwrap();
+    app.service.rotate_authority(&operator, &context()).await.unwrap();
+    app.later_and_renewed(Duration::from_secs(31)).await;
+    app.service.activate_authority(&operator, &context()).await.unwrap();
+    assert_eq!(app.header(&a.service, &app.temporary_of(a.id.as_str()).await).await, of_a);
+    // Its own rotation is used when it is told to, and not before.
+    let choice = InstanceChoice::Tcr(a.id.clone());
+    let next = app.service.rotate_instance_key(&operator, &choice, &context()).await.unwrap();
+    app.later_and_renewed(Duration::from_hours(1)).await;
+    assert_eq!(app.header(&a.service, &app.temporary_of(a.id.as_str()).await).await, of_a);
+    assert_eq!(app.service.activate_instance_key(&operator, &choice, &context()).await.unwrap(), next);
+    assert_ne!(app.header(&a.service, &app.temporary_of(a.id.as_str()).await).await["kid"], of_a["kid"]);
+    assert_eq!(app.header(&b.service, &app.temporary_of(b.id.as_str()).await).await["kid"], of_b["kid"]);
+    precondition(app.service.activate_instance_key(&operator, &choice, &context()).await);
+    app.service.rotate_instance_key(&operator, &choice, &context()).await.unwrap();
+    app.service.cancel_instance_key(&operator, &choice, &context()).await.unwrap();
+    precondition(app.service.rotate_instance_key(&operator, &InstanceChoice::Tcr(app.instance.id.clone()), &context()).await);
+    // The key goes with its instance.
+    let contents = transire::service::Contents::MustBeGone;
+    app.service.delete_instance(&operator, &choice, contents, &context()).await.unwrap();
+    let owners: Vec<_> = app.signing().await.into_iter().filter_map(|key| key.instance).collect();
+    assert_eq!(owners, [b.id]);
+}
