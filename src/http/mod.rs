@@ -25,6 +25,15 @@ pub use router::{Front, refusal, router};
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// How a request came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// As it is.
+    Plain,
+    /// By this service's own TLS.
+    Tls,
+}
+
 /// What the front doors are told by the operator.
 #[derive(Clone, Debug)]
 pub struct Settings {

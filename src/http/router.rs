@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +21,7 @@ use crate::sign;
 
 use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_panic};
 use super::plain::Page;
-use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
+use super::{Peer, Settings, Transport, address, alibaba, plain, registry, tencent};
 
 /// The largest form at the token exchange, in bytes: credentials and a few dozen scopes are a tenth of it,
 /// and a stranger who lets it trickle holds memory that others wait for.
@@ -39,6 +40,8 @@ pub struct Front {
     /// For bodies that nobody vouches for before they are read: forms. Strangers can use this one up, and
     /// that must not shut the others out.
     unknown: Budget,
+    /// Whether the service is about to end.
+    closing: AtomicBool,
 }
 
 /// Builds the router over all front doors; a request's [`Peer`] is among its extensions.
@@ -46,7 +49,7 @@ pub fn router(service: Arc<Service>, settings: Settings) -> Router {
     let serve = |State(front): State<Arc<Front>>, request: Request| async move {
         // Without a peer, as in a test, there is still an address to count refusals against.
         let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        front.serve(request, peer).await
+        front.serve(request, peer, Transport::Plain).await
     };
     Router::new().fallback(serve).with_state(Arc::new(Front::new(service, settings)))
 }
@@ -55,21 +58,30 @@ impl Front {
     /// Opens the doors of `service`.
     pub fn new(service: Arc<Service>, settings: Settings) -> Self {
         let half = settings.body_budget_bytes / 2;
-        Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half) }
+        Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half), closing: AtomicBool::new(false) }
+    }
+
+    /// Tells all who ask that the service is about to end: probes, and clients that would send more by the same connection.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
     }
 
     /// Serves one request that came from `peer`.
-    pub async fn serve(&self, request: Request, peer: IpAddr) -> Response {
+    pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Response {
         let (parts, body) = request.into_parts();
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let secure = address::came_by_tls(peer, &parts.headers, &self.settings.trusted_proxies);
+        let secure = address::came_by_tls(peer, transport, &parts.headers, &self.settings.trusted_proxies);
         let mut visit = Visit::new(self.service.request_id(), client, secure);
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
         // In one place, whatever was wrong: a stranger costs the same by nonsense as by guessing.
         if let (Err(error), None) = (&answer, &visit.principal) {
             self.service.count_refusal(error, &visit.context);
         }
-        visit.end(answer)
+        let mut response = visit.end(answer);
+        if self.closing.load(Ordering::Relaxed) && parts.version < Version::HTTP_2 {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
@@ -79,7 +91,7 @@ impl Front {
             return self.token(parts, body, visit).await;
         }
         match Page::of(path) {
-            Some(page) => plain::page(page, parts, &self.service).await,
+            Some(page) => plain::page(page, parts, &self.service, self.closing.load(Ordering::Relaxed)).await,
             None => self.cloud(parts, body, visit).await,
         }
     }

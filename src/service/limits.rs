@@ -129,7 +129,7 @@ impl ActionLimits {
 
 /// Returns whom an address counts as: the subscribers of IPv6 have at least 2^64 addresses each (RFC 6177),
 /// and one that changed its own with every request would never be slowed, and fill the memory.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

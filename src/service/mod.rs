@@ -51,6 +51,7 @@ pub use self::identities::Membership;
 pub use self::images::{ImageFilter, TagFilter};
 pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
 pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
+pub use self::limits::subscriber;
 pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};

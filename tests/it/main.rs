@@ -25,4 +25,5 @@ mod serve;
 mod service_accounts;
 mod sts;
 mod tencent;
+mod tls;
 mod tokens;
