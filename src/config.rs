@@ -196,6 +196,14 @@ pub struct Limits {
     pub refusals_per_second: u32,
     /// Refused requests of one address at once.
     pub refusals_burst: u32,
+    /// Failed log-ins of one address with one username at once, before chosen passwords have to wait.
+    pub failed_log_ins: u32,
+    /// Failed log-ins of one address with one username, a minute.
+    pub failed_log_ins_per_minute: u32,
+    /// Tokens for nobody that one address gets in a second.
+    pub anonymous_per_second: u32,
+    /// Tokens for nobody that one address gets at once.
+    pub anonymous_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
     /// Passwords that people chose, hashed at once: each takes a core for some 20 milliseconds, and 19 MiB.
@@ -220,6 +228,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address at once; trusted proxies have no such limit.
     pub connections_per_address: usize,
+    /// Requests in work at once; whoever comes beyond them is refused.
+    pub requests_in_work: usize,
+    /// How long requests may wait for a processor before some are refused, in milliseconds.
+    pub wait_milliseconds: u64,
     /// Audit lines that wait to be written.
     pub audit_queue: usize,
 }
@@ -231,6 +243,10 @@ impl Default for Limits {
             actions: HashMap::new(),
             refusals_per_second: 20,
             refusals_burst: 200,
+            failed_log_ins: 10,
+            failed_log_ins_per_minute: 10,
+            anonymous_per_second: 100,
+            anonymous_burst: 1000,
             nonces_per_access_key: 65_536,
             password_threads: 4,
             password_queue: 32,
@@ -243,6 +259,8 @@ impl Default for Limits {
             idle_seconds: 120,
             connections: 10_000,
             connections_per_address: 1000,
+            requests_in_work: 1000,
+            wait_milliseconds: 10,
             audit_queue: 20_000,
         }
     }
@@ -452,6 +470,12 @@ impl Settings {
             || limits.refusals_burst == 0
             || limits.audit_queue == 0
             || limits.password_threads == 0
+            || limits.failed_log_ins == 0
+            || limits.failed_log_ins_per_minute == 0
+            || limits.anonymous_per_second == 0
+            || limits.anonymous_burst == 0
+            || limits.requests_in_work == 0
+            || limits.wait_milliseconds == 0
             || limits.connections == 0
             || limits.connections_per_address == 0
             || limits.header_seconds == 0
@@ -470,6 +494,8 @@ impl Settings {
             max_tc3_body_bytes: limits.tc3_body_bytes,
             body_timeout: Duration::from_secs(limits.body_seconds),
             body_budget_bytes: limits.bodies_in_flight_bytes,
+            most_in_work: limits.requests_in_work,
+            longest_wait: Duration::from_millis(limits.wait_milliseconds),
             // Checked when the settings were read.
             trusted_proxies: self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect(),
             public_url: self.public_url.clone(),

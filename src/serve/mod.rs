@@ -153,6 +153,10 @@ async fn run_until(
         helpers.spawn(Arc::clone(tls).keep_fresh());
     }
     let front = Arc::new(Front::new(Arc::clone(&service), settings.http()));
+    helpers.spawn({
+        let front = Arc::clone(&front);
+        async move { front.keep_pace().await }
+    });
     let gate = Gate::new(&settings, Arc::clone(&front), tls);
     let accept = gate.accept_all(&tcp);
     tokio::select! {

@@ -164,6 +164,11 @@ impl AddressLimits {
         ))
     }
 
+    /// Tells whether an address's refusals are used up.
+    pub(super) fn is_slowed(&self, address: IpAddr, now: Timestamp) -> bool {
+        self.check(address, now).is_err()
+    }
+
     /// Counts a refusal.
     pub(super) fn count_refusal(&self, address: IpAddr, now: Timestamp) {
         let address = subscriber(address);

@@ -19,6 +19,7 @@ mod images;
 mod instances;
 mod keys;
 mod limits;
+mod log_ins;
 mod namespaces;
 mod notes;
 mod oidc;
@@ -114,6 +115,14 @@ pub struct Settings {
     pub refusals_per_second: u32,
     /// Refused requests of one address at once.
     pub refusals_burst: u32,
+    /// Failed log-ins of one address with one username at once.
+    pub failed_log_ins: u32,
+    /// Failed log-ins of one address with one username, a minute.
+    pub failed_log_ins_per_minute: u32,
+    /// Tokens for nobody that one address gets in a second.
+    pub anonymous_per_second: u32,
+    /// Tokens for nobody that one address gets at once.
+    pub anonymous_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
     /// Passwords that people chose, hashed at once.
@@ -157,6 +166,8 @@ pub struct Service {
     passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
+    anonymous_limits: limits::AddressLimits,
+    log_ins: log_ins::LogIns,
     replays: replay::Replays,
     revocations: revocations::Revocations,
     audit: audit::Audit,
@@ -186,7 +197,7 @@ impl Service {
         [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
     }
 
-    /// Refuses an address that was refused too often. Every door asks first.
+    /// Refuses an address that was refused too often. The doors of signed calls ask first; log-ins look at the credential.
     pub fn check_address(&self, context: &RequestContext) -> Result<()> {
         context.address.map_or(Ok(()), |address| self.address_limits.check(address, self.now()))
     }
@@ -281,6 +292,8 @@ impl Service {
             housekeeping_at = self.now();
             self.action_limits.forget(housekeeping_at);
             self.address_limits.forget(housekeeping_at);
+            self.anonymous_limits.forget(housekeeping_at);
+            self.log_ins.forget(housekeeping_at);
             self.replays.forget(housekeeping_at);
             self.walks.forget(housekeeping_at);
             self.imports.forget(housekeeping_at);
