@@ -260,7 +260,7 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_address: 1000,
             requests_in_work: 1000,
-            wait_milliseconds: 10,
+            wait_milliseconds: 5,
             audit_queue: 20_000,
         }
     }

@@ -67,7 +67,7 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(10),
             body_budget_bytes: 64 * 1024 * 1024,
             most_in_work: 1000,
-            longest_wait: Duration::from_millis(10),
+            longest_wait: Duration::from_millis(5),
             trusted_proxies: Vec::new(),
             public_url: "http://localhost:8480".to_owned(),
             documentation: "see README.md and docs/ of transire".to_owned(),

@@ -11,16 +11,19 @@ use crate::domain::{Error, ErrorKind, Result};
 
 /// How often the wait is measured.
 const PULSE: Duration = Duration::from_millis(10);
-/// How many measures in a row must all be too long: a burst that is soon worked off is no overload.
-const PATIENCE: usize = 10;
+/// For how long all measures must be too long: a burst that is soon worked off is no overload.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// The same while requests are being refused already.
-const PATIENCE_WHILE_REFUSING: usize = 3;
+const PATIENCE_WHILE_REFUSING: Duration = Duration::from_millis(30);
+/// How many measures each takes at least: a machine that has other work, too, wakes a thread late now and then.
+const MEASURES: u32 = 5;
+const MEASURES_WHILE_REFUSING: u32 = 2;
 /// Of this many requests, a share is refused.
 const WHOLE: u64 = 256;
 /// The most of them: some always pass, or nothing would show that it is over.
 const MOST: u64 = 248;
-/// How often refusals are told of, in measures.
-const PULSES_BETWEEN_LINES: u32 = 1000;
+/// How often refusals are told of.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// What the service has taken on.
 #[derive(Debug)]
@@ -81,31 +84,51 @@ impl Load {
 
     /// Measures for ever how long tasks wait.
     pub(super) async fn keep_pace(&self) {
-        let (mut shortest, mut measures, mut until_line) = (Duration::MAX, 0, 0);
+        let (mut shortest, mut measures, mut began_at) = (Duration::MAX, 0, Instant::now());
+        let mut told_at = None;
         loop {
             tokio::time::sleep(PULSE).await;
-            let asked_at = Instant::now();
-            // Goes the way of a connection that has something to read: behind all that can run.
-            tokio::task::yield_now().await;
-            shortest = shortest.min(asked_at.elapsed());
+            shortest = shortest.min(wait().await);
             measures += 1;
             let share = self.refused_share.load(Ordering::Relaxed);
-            if measures >= if share == 0 { PATIENCE } else { PATIENCE_WHILE_REFUSING } {
+            let (least, patience) = if share == 0 { (MEASURES, PATIENCE) } else { (MEASURES_WHILE_REFUSING, PATIENCE_WHILE_REFUSING) };
+            if measures >= least && began_at.elapsed() >= patience {
                 self.refused_share.store(next_share(share, shortest, self.longest_wait), Ordering::Relaxed);
-                (shortest, measures) = (Duration::MAX, 0);
+                (shortest, measures, began_at) = (Duration::MAX, 0, Instant::now());
             }
-            until_line = if until_line == 0 { self.tell() } else { until_line - 1 };
+            if told_at.is_none_or(|told_at: Instant| told_at.elapsed() >= BETWEEN_LINES) && self.tell() {
+                told_at = Some(Instant::now());
+            }
         }
     }
 
-    fn tell(&self) -> u32 {
+    fn tell(&self) -> bool {
         let refused = self.refused.swap(0, Ordering::Relaxed);
         if refused == 0 {
-            return 0;
+            return false;
         }
         tracing::error!(refused, in_work = self.in_work.load(Ordering::Relaxed), "more requests come than can be answered");
-        PULSES_BETWEEN_LINES
+        true
     }
+}
+
+/// Measures how long what could run waits until it does.
+///
+/// A worker has a queue of its own, and what doesn't fit goes into one that all share, where it may wait far longer:
+/// whoever is woken from outside goes there.
+async fn wait() -> Duration {
+    let within = async {
+        let asked_at = Instant::now();
+        tokio::task::yield_now().await;
+        asked_at.elapsed()
+    };
+    let from_outside = async {
+        let woken_at = tokio::task::spawn_blocking(Instant::now).await;
+        // It fails when the runtime ends.
+        woken_at.map_or(Duration::ZERO, |woken_at| woken_at.elapsed())
+    };
+    let (within, from_outside) = tokio::join!(within, from_outside);
+    within.max(from_outside)
 }
 
 /// Returns which share is refused next: more of what is left the longer the wait, and less once it is short.

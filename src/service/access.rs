@@ -331,6 +331,9 @@ impl Service {
         {
             // Before the credential is looked at: whoever may not come in learns nothing of it.
             if refusal.kind() == &ErrorKind::AddressRefused {
+                if effort == Effort::Memory {
+                    return Err(self.log_ins.slowed());
+                }
                 self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
             }
             return Err(refusal);
