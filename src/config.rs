@@ -18,6 +18,9 @@ const PREFIX: &str = "TRANSIRE_";
 /// Variables of the tests, which pass them on to the programs that they start.
 const TEST_PREFIX: &str = "TRANSIRE_TEST_";
 
+/// The least that a head must be allowed: a session token takes some of it.
+const SMALLEST_HEADER_BYTES: usize = 8 << 10;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -38,6 +41,13 @@ pub struct Settings {
     pub audit: AuditMode,
     /// How many days audit lines are kept; 0 keeps them for ever.
     pub audit_days: u32,
+    /// HTTPS.
+    pub tls: Tls,
+    /// Lets the service speak plain HTTP at an address that others than this machine's programs reach: a proxy in front
+    /// of it speaks TLS.
+    pub allow_plain_http: bool,
+    /// How the service ends.
+    pub shutdown: Shutdown,
     /// Which signatures are accepted.
     pub signatures: Signatures,
     /// What replicas tell each other at every call.
@@ -67,6 +77,9 @@ impl Default for Settings {
             public_url: "http://localhost:8480".to_owned(),
             audit: AuditMode::BestEffort,
             audit_days: 90,
+            tls: Tls::default(),
+            allow_plain_http: false,
+            shutdown: Shutdown::default(),
             signatures: Signatures::default(),
             shared: Shared::default(),
             limits: Limits::default(),
@@ -121,6 +134,33 @@ impl Default for Postgres {
             start_seconds: 60,
             notify: true,
         }
+    }
+}
+
+/// HTTPS; without it, the service speaks plain HTTP.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// The service's certificate and those between it and the authority, PEM; read again when it changes.
+    pub certificate_file: Option<PathBuf>,
+    /// The certificate's private key, PEM, not encrypted; read again when it changes.
+    pub key_file: Option<PathBuf>,
+}
+
+/// How the service ends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// How long `/readyz` says that the service ends while it still takes connections, in seconds: until load balancers
+    /// have heard.
+    pub delay_seconds: u64,
+    /// How long requests that are under way may then take, in seconds.
+    pub drain_seconds: u64,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { delay_seconds: 0, drain_seconds: 10 }
     }
 }
 
@@ -204,6 +244,14 @@ pub struct Limits {
     pub refusals_per_second: u32,
     /// Refused requests of one address at once.
     pub refusals_burst: u32,
+    /// Failed log-ins of one address with one username at once, before chosen passwords have to wait.
+    pub failed_log_ins: u32,
+    /// Failed log-ins of one address with one username, a minute.
+    pub failed_log_ins_per_minute: u32,
+    /// Tokens for nobody that one address gets in a second.
+    pub anonymous_per_second: u32,
+    /// Tokens for nobody that one address gets at once.
+    pub anonymous_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
     /// Passwords that people chose, hashed at once: each takes a core for some 20 milliseconds, and 19 MiB.
@@ -220,8 +268,18 @@ pub struct Limits {
     pub body_seconds: u64,
     /// How long a request's headers may take, in seconds.
     pub header_seconds: u64,
+    /// The largest head of a request, in bytes.
+    pub header_bytes: usize,
+    /// How long a connection may be without a request, in seconds.
+    pub idle_seconds: u64,
     /// Connections at once.
     pub connections: usize,
+    /// Connections of one address at once; trusted proxies have no such limit.
+    pub connections_per_address: usize,
+    /// Requests in work at once; whoever comes beyond them is refused.
+    pub requests_in_work: usize,
+    /// How long requests may wait for a processor before some are refused, in milliseconds.
+    pub wait_milliseconds: u64,
     /// Audit lines that wait to be written.
     pub audit_queue: usize,
     /// How long a request waits for the database, in seconds.
@@ -235,6 +293,10 @@ impl Default for Limits {
             actions: HashMap::new(),
             refusals_per_second: 20,
             refusals_burst: 200,
+            failed_log_ins: 10,
+            failed_log_ins_per_minute: 10,
+            anonymous_per_second: 100,
+            anonymous_burst: 1000,
             nonces_per_access_key: 65_536,
             password_threads: 4,
             password_queue: 32,
@@ -243,7 +305,12 @@ impl Default for Limits {
             bodies_in_flight_bytes: 64 << 20,
             body_seconds: 10,
             header_seconds: 10,
+            header_bytes: 64 << 10,
+            idle_seconds: 120,
             connections: 10_000,
+            connections_per_address: 1000,
+            requests_in_work: 1000,
+            wait_milliseconds: 5,
             audit_queue: 20_000,
             database_seconds: 5,
         }
@@ -444,6 +511,12 @@ impl Settings {
         if !(1..=60).contains(&self.outgoing.seconds) {
             return Err(Error::misconfigured("outgoing.seconds is 1 to 60"));
         }
+        if self.tls.certificate_file.is_some() != self.tls.key_file.is_some() {
+            return Err(Error::misconfigured("tls.certificate_file and tls.key_file are set together or not at all"));
+        }
+        if self.limits.header_bytes < SMALLEST_HEADER_BYTES {
+            return Err(Error::misconfigured(format!("limits.header_bytes is at least {SMALLEST_HEADER_BYTES}")));
+        }
         let limits = &self.limits;
         let postgres = &self.postgres;
         if postgres.connections == 0 || postgres.connect_seconds == 0 || postgres.statement_seconds == 0 {
@@ -455,6 +528,16 @@ impl Settings {
             || limits.audit_queue == 0
             || limits.password_threads == 0
             || limits.database_seconds == 0
+            || limits.failed_log_ins == 0
+            || limits.failed_log_ins_per_minute == 0
+            || limits.anonymous_per_second == 0
+            || limits.anonymous_burst == 0
+            || limits.requests_in_work == 0
+            || limits.wait_milliseconds == 0
+            || limits.connections == 0
+            || limits.connections_per_address == 0
+            || limits.header_seconds == 0
+            || limits.idle_seconds == 0
         {
             return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
         }
@@ -469,6 +552,8 @@ impl Settings {
             max_tc3_body_bytes: limits.tc3_body_bytes,
             body_timeout: Duration::from_secs(limits.body_seconds),
             body_budget_bytes: limits.bodies_in_flight_bytes,
+            most_in_work: limits.requests_in_work,
+            longest_wait: Duration::from_millis(limits.wait_milliseconds),
             // Checked when the settings were read.
             trusted_proxies: self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect(),
             public_url: self.public_url.clone(),

@@ -69,13 +69,13 @@ impl Supply {
 }
 
 /// A connection that is kept.
-struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> Result<Self> {
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
@@ -83,6 +83,29 @@ impl Connection {
 
     /// Sends a request and returns the body of its answer.
     async fn send(&mut self, request: &[u8], expected: Expected) -> Result<&[u8]> {
+        let body = self.exchange(request).await?;
+        let good = match expected {
+            Expected::Ok => true,
+            Expected::Body(text) => std::str::from_utf8(&self.buffer[body.clone()]).is_ok_and(|body| body.contains(text)),
+        };
+        if good && self.buffer.starts_with(b"HTTP/1.1 200") {
+            return Ok(&self.buffer[body]);
+        }
+        Err(format!("an answer is not the expected one:\n{}", String::from_utf8_lossy(&self.buffer)).into())
+    }
+
+    /// Sends a request and returns whether it was answered, or refused because there is too much to do.
+    pub(crate) async fn is_accepted(&mut self, request: &[u8]) -> Result<bool> {
+        self.exchange(request).await?;
+        match self.buffer.get(9..12) {
+            Some(b"200") => Ok(true),
+            Some(b"503") => Ok(false),
+            _ => Err(format!("an answer is neither 200 nor 503:\n{}", String::from_utf8_lossy(&self.buffer)).into()),
+        }
+    }
+
+    /// Sends a request, reads the whole answer, and returns where its body is.
+    async fn exchange(&mut self, request: &[u8]) -> Result<std::ops::Range<usize>> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let (head, length) = loop {
@@ -94,15 +117,7 @@ impl Connection {
         while self.buffer.len() < head + length {
             self.receive().await?;
         }
-        let body = &self.buffer[head..head + length];
-        let good = match expected {
-            Expected::Ok => true,
-            Expected::Body(text) => std::str::from_utf8(body).is_ok_and(|body| body.contains(text)),
-        };
-        if good && self.buffer.starts_with(b"HTTP/1.1 200") {
-            return Ok(body);
-        }
-        Err(format!("an answer is not the expected one:\n{}", String::from_utf8_lossy(&self.buffer)).into())
+        Ok(head..head + length)
     }
 
     async fn receive(&mut self) -> Result<()> {

@@ -13,6 +13,7 @@
 
 mod limit;
 mod load;
+mod overload;
 mod process;
 mod report;
 mod requests;
@@ -53,6 +54,9 @@ struct Options {
     /// Connections of the client, each with one request at a time.
     #[arg(long, default_value_t = 32)]
     connections: usize,
+    /// Measure an overload instead: accepted requests at ten times as many connections as keep the program busy.
+    #[arg(long)]
+    overload: bool,
     /// Measure only this operation, such as `exchange`.
     #[arg(long)]
     only: Option<Operation>,
@@ -74,6 +78,11 @@ fn main() -> Result<()> {
     let options = Options::parse();
     match options.role {
         Some(role) => limit::serve(role, options.answer_bytes),
+        None if options.overload => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(overload::measure(
+            &options.program,
+            Duration::from_secs_f64(options.seconds),
+            options.connections,
+        )),
         None => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(compare(&options)),
     }
 }

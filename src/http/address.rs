@@ -7,6 +7,8 @@ use http::HeaderMap;
 
 use crate::domain::{Error, Result};
 
+use super::Transport;
+
 /// A range of addresses, such as `10.0.0.0/8`, `fd00::/8` or `192.0.2.7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -71,11 +73,15 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     client
 }
 
-/// Returns whether the request came by TLS: only a trusted proxy can say so, for nothing here speaks TLS itself.
-pub(super) fn came_by_tls(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> bool {
+/// Returns whether the client's request came by TLS: this service's own, or what a trusted proxy says of its own.
+pub(super) fn came_by_tls(peer: IpAddr, transport: Transport, headers: &HeaderMap, trusted: &[Network]) -> bool {
     let peer = peer.to_canonical();
-    let says_so = || headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
-    trusted.iter().any(|network| network.contains(peer)) && says_so()
+    if trusted.iter().any(|network| network.contains(peer))
+        && let Some(proto) = headers.get("x-forwarded-proto")
+    {
+        return proto.as_bytes().eq_ignore_ascii_case(b"https");
+    }
+    transport == Transport::Tls
 }
 
 /// Reads `192.0.2.7`, `192.0.2.7:1234`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:1234`.
@@ -126,6 +132,23 @@ mod tests {
     fn a_stranger_can_not_choose_its_address() {
         assert_eq!(client_of("192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
         assert_eq!(client_of("::ffff:192.0.2.1", &[]), "192.0.2.1");
+    }
+
+    #[test]
+    fn tls_is_this_services_own_or_a_trusted_proxys() {
+        let trusted = [network("10.0.0.0/8")];
+        let by_tls = |peer: &str, transport, proto: Option<&'static str>| {
+            let headers = proto.map(|proto| (http::HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto)));
+            came_by_tls(peer.parse().unwrap(), transport, &HeaderMap::from_iter(headers), &trusted)
+        };
+        assert!(by_tls("192.0.2.1", Transport::Tls, None));
+        assert!(by_tls("192.0.2.1", Transport::Tls, Some("http")), "a stranger's header counts for nothing");
+        assert!(!by_tls("192.0.2.1", Transport::Plain, Some("https")));
+        assert!(by_tls("10.0.0.1", Transport::Plain, Some("HTTPS")));
+        assert!(!by_tls("10.0.0.1", Transport::Plain, None));
+        // The client came to the proxy without, whatever the proxy speaks here.
+        assert!(!by_tls("10.0.0.1", Transport::Tls, Some("http")));
+        assert!(by_tls("10.0.0.1", Transport::Tls, None));
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub(super) struct Visit {
     pub(super) action: Cow<'static, str>,
     /// Who the client proved to be.
     pub(super) principal: Option<Principal>,
+    /// Whether a refusal is counted against its address already.
+    pub(super) is_counted: bool,
     /// The region that the client names, where its dialect has one; checked.
     pub(super) region: Option<String>,
 }
@@ -78,7 +80,7 @@ impl Visit {
     /// Begins a visit at the plain door.
     pub(super) fn new(request_id: String, address: IpAddr, secure_transport: bool) -> Self {
         let context = RequestContext { request_id, address: Some(address), secure_transport };
-        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None, region: None }
+        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None, is_counted: false, region: None }
     }
 
     /// Ends the visit: logs it once, and puts an error into the client's envelope.
@@ -120,6 +122,11 @@ impl Visit {
     /// Writes the line. The kind's name alone: its fields may hold what the client signed, with its
     /// session token in it. The action is the client's text: escaped, and cut.
     fn log(&self, error: &Error) {
+        if matches!(error.kind(), ErrorKind::Overloaded) {
+            // Those are told of together: a line for each would make the load heavier.
+            tracing::debug!(dialect = self.door.name(), request_id = self.context.request_id, "refused: overloaded");
+            return;
+        }
         let kind = kind_name(error.kind());
         let door = self.door.name();
         let address = self.context.address.map(tracing::field::display);
@@ -151,7 +158,6 @@ fn is_ours(kind: &ErrorKind) -> bool {
             | ErrorKind::StoreUnavailable
             | ErrorKind::RegistryUnavailable
             | ErrorKind::AuditUnavailable
-            | ErrorKind::Overloaded
             | ErrorKind::PasswordsBusy
     )
 }

@@ -10,6 +10,7 @@ pub mod address;
 pub mod alibaba;
 mod edge;
 mod operation;
+mod overload;
 mod plain;
 pub mod registry;
 mod router;
@@ -25,6 +26,15 @@ pub use router::{Front, refusal, router};
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// How a request came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// As it is.
+    Plain,
+    /// By this service's own TLS.
+    Tls,
+}
+
 /// What the front doors are told by the operator.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -37,6 +47,10 @@ pub struct Settings {
     /// How many bytes of bodies may be in memory at once, over all requests: half of them for known keys,
     /// half for who is known only when the body is read.
     pub body_budget_bytes: usize,
+    /// How many requests may be in work at once.
+    pub most_in_work: usize,
+    /// How long a request may wait for a processor before some are refused.
+    pub longest_wait: Duration,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// Where clients reach this service, such as `http://localhost:8480`, without a slash at the end.
@@ -52,6 +66,8 @@ impl Default for Settings {
             max_tc3_body_bytes: 1024 * 1024,
             body_timeout: Duration::from_secs(10),
             body_budget_bytes: 64 * 1024 * 1024,
+            most_in_work: 1000,
+            longest_wait: Duration::from_millis(5),
             trusted_proxies: Vec::new(),
             public_url: "http://localhost:8480".to_owned(),
             documentation: "see README.md and docs/ of transire".to_owned(),

@@ -55,7 +55,7 @@ impl Page {
 }
 
 /// Serves a page.
-pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result<Response> {
+pub(super) async fn page(page: Page, parts: &Parts, service: &Service, closing: bool) -> Result<Response> {
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "This page is only read.\n");
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -65,7 +65,8 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result
     Ok(match page {
         Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
         Page::Ready => {
-            let readiness = Readiness::of(service.missing().await, service.degraded());
+            let missing = if closing { vec!["the service is shutting down".to_owned()] } else { service.missing().await };
+            let readiness = Readiness::of(missing, service.degraded());
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }

@@ -144,7 +144,11 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
         // had worked.
         return Err(Error::new(ErrorKind::BadCredentials, "Log in with a username and a password."));
     }
-    let caller = service.log_in(registry, log_in, &scopes, &visit.context).await?;
+    let caller = service.log_in(registry, log_in, &scopes, &visit.context).await;
+    // What fails here is counted there, by whom it concerns.
+    visit.is_counted =
+        caller.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::BadCredentials | ErrorKind::AddressThrottled { .. }));
+    let caller = caller?;
     visit.principal = caller.principal().cloned();
     let offline = if asked.offline { Offline::Asked } else { Offline::No };
     let exchanged = service.token(&caller, &scopes, offline, &visit.context).await?;

@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -14,13 +15,14 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::service::Service;
 use crate::sign;
 
 use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_panic};
+use super::overload::Load;
 use super::plain::Page;
-use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
+use super::{Peer, Settings, Transport, address, alibaba, plain, registry, tencent};
 
 /// The largest form at the token exchange, in bytes: credentials and a few dozen scopes are a tenth of it,
 /// and a stranger who lets it trickle holds memory that others wait for.
@@ -39,6 +41,9 @@ pub struct Front {
     /// For bodies that nobody vouches for before they are read: forms. Strangers can use this one up, and
     /// that must not shut the others out.
     unknown: Budget,
+    load: Load,
+    /// Whether the service is about to end.
+    closing: AtomicBool,
 }
 
 /// Builds the router over all front doors; a request's [`Peer`] is among its extensions.
@@ -46,7 +51,7 @@ pub fn router(service: Arc<Service>, settings: Settings) -> Router {
     let serve = |State(front): State<Arc<Front>>, request: Request| async move {
         // Without a peer, as in a test, there is still an address to count refusals against.
         let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        front.serve(request, peer).await
+        front.serve(request, peer, Transport::Plain).await
     };
     Router::new().fallback(serve).with_state(Arc::new(Front::new(service, settings)))
 }
@@ -55,21 +60,40 @@ impl Front {
     /// Opens the doors of `service`.
     pub fn new(service: Arc<Service>, settings: Settings) -> Self {
         let half = settings.body_budget_bytes / 2;
-        Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half) }
+        let load = Load::new(settings.most_in_work, settings.longest_wait);
+        Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half), load, closing: AtomicBool::new(false) }
+    }
+
+    /// Tells all who ask that the service is about to end: probes, and clients that would send more by the same connection.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Watches how much there is to do, for ever: without it, nothing is refused for waiting too long.
+    pub async fn keep_pace(&self) {
+        self.load.keep_pace().await;
     }
 
     /// Serves one request that came from `peer`.
-    pub async fn serve(&self, request: Request, peer: IpAddr) -> Response {
+    pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Response {
         let (parts, body) = request.into_parts();
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
-        let secure = address::came_by_tls(peer, &parts.headers, &self.settings.trusted_proxies);
+        let secure = address::came_by_tls(peer, transport, &parts.headers, &self.settings.trusted_proxies);
         let mut visit = Visit::new(self.service.request_id(), client, secure);
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
         // In one place, whatever was wrong: a stranger costs the same by nonsense as by guessing.
-        if let (Err(error), None) = (&answer, &visit.principal) {
-            self.service.count_refusal(error, &visit.context);
+        if let Err(error) = &answer {
+            if matches!(error.kind(), ErrorKind::Overloaded) {
+                self.load.count();
+            } else if visit.principal.is_none() && !visit.is_counted {
+                self.service.count_refusal(error, &visit.context);
+            }
         }
-        visit.end(answer)
+        let mut response = visit.end(answer);
+        if self.closing.load(Ordering::Relaxed) && parts.version < Version::HTTP_2 {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
@@ -79,18 +103,20 @@ impl Front {
             return self.token(parts, body, visit).await;
         }
         match Page::of(path) {
-            Some(page) => plain::page(page, parts, &self.service).await,
+            Some(page) => plain::page(page, parts, &self.service, self.closing.load(Ordering::Relaxed)).await,
             None => self.cloud(parts, body, visit).await,
         }
     }
 
     async fn token(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
-        self.service.check_address(&visit.context)?;
+        self.load.let_in()?;
         if parts.method == Method::GET {
+            let _in_work = self.load.begin()?;
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
             let mut buffered = Buffered::new(&self.unknown);
             self.read(body, self.settings.max_body_bytes.min(LARGEST_FORM), Announced::Refuse, &mut buffered).await?;
+            let _in_work = self.load.begin()?;
             registry::post(&self.service, parts, buffered.bytes(), visit).await
         } else {
             Ok(registry::method_not_allowed(&parts.method))
@@ -101,6 +127,10 @@ impl Front {
         let host = signed_host(parts);
         let mut marks = Marks::of_head(parts);
         visit.open(&marks, parts, &host);
+        // Who signs in a form is refused once that is read, in the shape that its client reads.
+        if !matches!(marks.dialect(), Dialect::Neither) {
+            self.load.let_in()?;
+        }
         self.service.check_address(&visit.context)?;
         if matches!(marks.dialect(), Dialect::Neither) && !marks.may_stand_in_the_body(parts) {
             return Ok(plain::wrong_door(&self.settings));
@@ -128,6 +158,7 @@ impl Front {
             visit.open(&marks, parts, &Ok(host));
         }
         read?;
+        let _in_work = self.load.begin()?;
         marks.check_single(parts)?;
         let request = signed(parts, host, buffered.bytes());
         match marks.dialect() {

@@ -66,6 +66,7 @@ struct Memory {
 /// Runs the command.
 pub async fn run(settings: &Settings, data_dir: &Path, options: &Quickstart) -> Result<()> {
     let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
+    serve::check_transport(settings, options.listen)?;
     let listener = serve::bind(options.listen).await?;
     let endpoint = endpoint(listener.local_addr().map_err(Error::internal)?);
     let (instance, key) = prepare(&service).await?;

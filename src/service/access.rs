@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
 use super::directory::AccessKey;
+use super::log_ins::{Effort, Failure};
 use super::replay::Purpose;
 use super::{RequestContext, Service};
 use crate::domain::access_key;
@@ -349,28 +350,42 @@ impl Service {
     /// the `scopes` that were asked for.
     pub async fn log_in(&self, service: &str, log_in: LogIn, scopes: &[Scope], context: &RequestContext) -> Result<Caller> {
         self.check_freshness().await?;
-        let instance = self.directory.instance_by_service(&self.store, service).await?;
+        let effort = match context.address {
+            Some(address) if self.address_limits.is_slowed(address, self.now()) => Effort::Memory,
+            _ => Effort::Full,
+        };
+        let instance = match effort {
+            Effort::Full => self.directory.instance_by_service(&self.store, service).await?,
+            Effort::Memory => Some(self.directory.known_instance_by_service(service).ok_or_else(|| self.log_ins.slowed())?),
+        };
         if let Some(instance) = &instance
             && !instance.is_open_to_all()
             && let Err(refusal) = Box::pin(self.check_reach(instance, context)).await
         {
             // Before the credential is looked at: whoever may not come in learns nothing of it.
             if refusal.kind() == &ErrorKind::AddressRefused {
+                if effort == Effort::Memory {
+                    return Err(self.log_ins.slowed());
+                }
                 self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
             }
             return Err(refusal);
         }
         let identity = match (&log_in, instance) {
             (LogIn::Anonymous, Some(instance)) => {
-                // A token costs a signature, and this one opens nothing: no stranger may ask for many.
-                self.count_stranger(context);
+                // A token costs a signature, and this one opens nothing: no stranger may ask for many. It isn't a refusal,
+                // either: whoever pulls what is public does nothing wrong.
+                self.count_anonymous(context)?;
                 Ok(Identity::Anonymous { instance })
             }
             (LogIn::Anonymous, None) => Err(Error::invalid_parameter(
                 "service",
                 format!("no instance has the service {service:?}; set the registry's auth.token.service to an instance's service"),
             )),
-            (LogIn::Password { username, secret }, instance) => self.log_in_by_password(instance, username, secret).await,
+            (LogIn::Password { username, secret }, instance) => {
+                let effort = self.effort_for(effort, username, secret, context);
+                self.log_in_by_password(instance, username, secret, effort).await
+            }
             (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token).await,
         };
         let identity = match identity {
@@ -378,6 +393,7 @@ impl Service {
             identity => identity,
         };
         if identity.as_ref().is_err_and(|error| error.kind() == &ErrorKind::BadCredentials) {
+            self.count_failed_log_in(&log_in, effort, context)?;
             self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
         }
         identity.map(Caller::from)
@@ -415,21 +431,30 @@ impl Service {
         }
     }
 
-    async fn log_in_by_password(&self, instance: Option<Arc<Instance>>, username: &str, secret: &Secret) -> Result<Identity> {
+    async fn log_in_by_password(
+        &self,
+        instance: Option<Arc<Instance>>,
+        username: &str,
+        secret: &Secret,
+        effort: Effort,
+    ) -> Result<Identity> {
         // Apart: what hashes slowly is large, and sealed credentials come far more often.
         if let Some(name) = username.strip_prefix(ServiceAccount::PREFIX) {
-            let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret)).await?;
+            let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret, effort)).await?;
             let instance = instance.ok_or_else(Error::bad_credentials)?;
             return Ok(Identity::ServiceAccount { instance, account });
         }
         if may_be_chosen(secret.expose()) {
-            let principal = Box::pin(self.principal_of(instance.as_deref(), username, secret)).await?;
+            let principal = Box::pin(self.principal_of(instance.as_deref(), username, secret, effort)).await?;
             let instance = instance.ok_or_else(Error::bad_credentials)?;
             return Ok(Identity::WithPassword { instance, principal });
         }
         let now = self.now();
         let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
-            let stored = self.directory.credential(&self.store, &id).await?;
+            let stored = match effort {
+                Effort::Full => self.directory.credential(&self.store, &id).await?,
+                Effort::Memory => Some(self.directory.known_credential(&id).ok_or_else(|| self.log_ins.slowed())?),
+            };
             // An unknown id costs the same hash and comparison as a known one.
             let hash = digest(&SHA256, secret.expose().as_bytes());
             let expected = stored.as_ref().map_or([0; 32], |stored| stored.secret_hash);
@@ -539,6 +564,42 @@ impl Service {
         if !ours {
             self.count_stranger(context);
         }
+    }
+
+    /// Returns what a log-in may cost: less where a chosen password was tried too often already.
+    fn effort_for(&self, effort: Effort, username: &str, secret: &Secret, context: &RequestContext) -> Effort {
+        match context.address {
+            Some(address) if may_be_chosen(secret.expose()) && self.log_ins.is_slowed(address, username, self.now()) => Effort::Memory,
+            _ => effort,
+        }
+    }
+
+    /// Counts a log-in that failed; the refusal is another one where there were too many before.
+    fn count_failed_log_in(&self, log_in: &LogIn, effort: Effort, context: &RequestContext) -> Result<()> {
+        let Some(address) = context.address else { return Ok(()) };
+        let (username, secret) = match log_in {
+            LogIn::Anonymous => ("", &Secret::new("")),
+            LogIn::Password { username, secret } => (username.as_str(), secret),
+            LogIn::Refresh { token } => ("", token),
+        };
+        let now = self.now();
+        let was_slowed = effort == Effort::Memory || self.log_ins.is_slowed(address, username, now);
+        if self.log_ins.count(address, username, secret, now) == Failure::New {
+            self.address_limits.count_refusal(address, now);
+        }
+        if was_slowed { Err(self.log_ins.slowed()) } else { Ok(()) }
+    }
+
+    /// Counts a token for nobody.
+    fn count_anonymous(&self, context: &RequestContext) -> Result<()> {
+        let Some(address) = context.address else { return Ok(()) };
+        let now = self.now();
+        if self.anonymous_limits.is_slowed(address, now) {
+            let kind = ErrorKind::AddressThrottled { retry_after_seconds: 1 };
+            return Err(Error::new(kind, "Too many tokens were asked for from this address without a log-in; wait a second, or log in."));
+        }
+        self.anonymous_limits.count_refusal(address, now);
+        Ok(())
     }
 
     fn count_stranger(&self, context: &RequestContext) {

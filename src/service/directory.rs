@@ -271,6 +271,31 @@ impl Directory {
         self.entry(&self.credentials, id, async || credential::find(store, id).await).await
     }
 
+    /// Returns an instance if memory has it, as the next do: for those who may not make the database work.
+    pub(super) fn known_instance_by_service(&self, service: &str) -> Option<Arc<Instance>> {
+        self.instances.by_service.get(service)
+    }
+
+    pub(super) fn known_credential(&self, id: &CredentialId) -> Option<Arc<LongTermCredential>> {
+        self.credentials.get(id)
+    }
+
+    pub(super) fn known_service_account(&self, instance: &InstanceId, name: &str) -> Option<Arc<ServiceAccount>> {
+        self.service_accounts.get(format!("{instance}/{name}").as_str())
+    }
+
+    pub(super) fn known_account(&self, id: AccountId) -> Option<Arc<Account>> {
+        self.accounts.get(&id)
+    }
+
+    pub(super) fn known_user_by_name(&self, account: AccountId, name: &str) -> Option<Arc<User>> {
+        self.users_by_name.get(format!("{account}/{name}").as_str())
+    }
+
+    pub(super) fn known_fixed_password(&self, instance: &InstanceId, principal: &Principal) -> Option<Arc<FixedPassword>> {
+        self.fixed_passwords.get(format!("{instance}/{principal}").as_str())
+    }
+
     pub(super) async fn oidc_provider(&self, store: &Store, account: AccountId, name: &str) -> Result<Option<Arc<OidcProvider>>> {
         let id = oidc_provider::thing_id(account, name);
         self.entry(&self.oidc_providers, id.as_str(), async || oidc_provider::find(store, account, name).await).await

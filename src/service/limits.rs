@@ -139,7 +139,7 @@ pub(super) fn throttled(action: &str, measured: u32, allowed: u32) -> Error {
 
 /// Returns whom an address counts as: the subscribers of IPv6 have at least 2^64 addresses each (RFC 6177),
 /// and one that changed its own with every request would never be slowed, and fill the memory.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -172,6 +172,11 @@ impl AddressLimits {
             ErrorKind::AddressThrottled { retry_after_seconds: 1 },
             "Too many requests from this address were refused; wait a second, and mend the credentials.",
         ))
+    }
+
+    /// Tells whether an address's refusals are used up.
+    pub(super) fn is_slowed(&self, address: IpAddr, now: Timestamp) -> bool {
+        self.check(address, now).is_err()
     }
 
     /// Counts a refusal.

@@ -20,6 +20,7 @@ mod images;
 mod instances;
 mod keys;
 mod limits;
+mod log_ins;
 mod namespaces;
 mod notes;
 mod oidc;
@@ -55,6 +56,7 @@ pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInsta
 pub use self::keys::{
     AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeyState, NextStep, PrivatePart, SigningRequest, is_set_up,
 };
+pub use self::limits::subscriber;
 pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
@@ -130,6 +132,14 @@ pub struct Settings {
     pub refusals_per_second: u32,
     /// Refused requests of one address at once.
     pub refusals_burst: u32,
+    /// Failed log-ins of one address with one username at once.
+    pub failed_log_ins: u32,
+    /// Failed log-ins of one address with one username, a minute.
+    pub failed_log_ins_per_minute: u32,
+    /// Tokens for nobody that one address gets in a second.
+    pub anonymous_per_second: u32,
+    /// Tokens for nobody that one address gets at once.
+    pub anonymous_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
     /// Passwords that people chose, hashed at once.
@@ -178,6 +188,8 @@ pub struct Service {
     passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
+    anonymous_limits: limits::AddressLimits,
+    log_ins: log_ins::LogIns,
     replays: replay::Replays,
     /// Set once the service serves, where the settings have it.
     shared: OnceLock<Arc<Shared>>,
@@ -209,7 +221,7 @@ impl Service {
         [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
     }
 
-    /// Refuses an address that was refused too often. Every door asks first.
+    /// Refuses an address that was refused too often. The doors of signed calls ask first; log-ins look at the credential.
     pub fn check_address(&self, context: &RequestContext) -> Result<()> {
         context.address.map_or(Ok(()), |address| self.address_limits.check(address, self.now()))
     }
@@ -383,6 +395,8 @@ impl Service {
             tidied_at = now;
             self.action_limits.forget(now);
             self.address_limits.forget(now);
+            self.anonymous_limits.forget(now);
+            self.log_ins.forget(now);
             self.replays.forget(now);
             self.walks.forget(now);
             self.imports.forget(now);

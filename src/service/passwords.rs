@@ -16,6 +16,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use super::log_ins::Effort;
 use super::{Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::PasswordHash;
@@ -27,6 +28,7 @@ use crate::domain::service_account::{AccountSecret, ServiceAccount};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::Permission;
 use crate::store;
+use crate::store::account::Account;
 use crate::token::password;
 
 /// How long a success is remembered.
@@ -72,17 +74,15 @@ impl Passwords {
         self.in_pool(move || password::hash(&chosen, salt)).await?
     }
 
+    /// Tells whether a password is the stored one and is remembered as such: that costs no slow hash.
+    fn is_remembered(&self, given: &Secret, stored: Stored<'_>, now: Timestamp) -> bool {
+        self.right.get(&self.remembered_as(given, stored.hash, stored.generation)).is_some_and(|until| now < until)
+    }
+
     /// Tells whether a password is the stored one; against none it costs the same, and is wrong.
     async fn verify(&self, given: &Secret, stored: Option<Stored<'_>>, now: Timestamp) -> Result<bool> {
         let (hash, generation) = stored.map_or((&self.nobodys, 0), |stored| (stored.hash, stored.generation));
-        let mut remembered = hmac::Context::with_key(&self.key);
-        // The hash has a salt of its own, so it says whose password it is; its length is no secret.
-        for part in [&generation.to_be_bytes()[..], &hash.as_str().len().to_be_bytes(), hash.as_str().as_bytes(), given.expose().as_bytes()]
-        {
-            remembered.update(part);
-        }
-        let mut key = [0; 32];
-        key.copy_from_slice(remembered.sign().as_ref());
+        let key = self.remembered_as(given, hash, generation);
         match self.right.get(&key) {
             Some(until) if now < until => return Ok(stored.is_some()),
             Some(_) => drop(self.right.remove(&key)),
@@ -94,6 +94,19 @@ impl Passwords {
             self.right.insert(key, now.plus(REMEMBERED));
         }
         Ok(right)
+    }
+
+    /// Returns what a success is remembered under.
+    fn remembered_as(&self, given: &Secret, hash: &PasswordHash, generation: i64) -> [u8; 32] {
+        let mut remembered = hmac::Context::with_key(&self.key);
+        // The hash has a salt of its own, so it says whose password it is; its length is no secret.
+        for part in [&generation.to_be_bytes()[..], &hash.as_str().len().to_be_bytes(), hash.as_str().as_bytes(), given.expose().as_bytes()]
+        {
+            remembered.update(part);
+        }
+        let mut key = [0; 32];
+        key.copy_from_slice(remembered.sign().as_ref());
+        key
     }
 
     /// Runs `work` on a thread of the pool, once one is free.
@@ -158,9 +171,18 @@ impl Service {
     }
 
     /// Returns the service account of this name, if this is its password and it may log in.
-    pub(super) async fn service_account_of(&self, instance: Option<&Instance>, name: &str, given: &Secret) -> Result<Arc<ServiceAccount>> {
+    pub(super) async fn service_account_of(
+        &self,
+        instance: Option<&Instance>,
+        name: &str,
+        given: &Secret,
+        effort: Effort,
+    ) -> Result<Arc<ServiceAccount>> {
         let now = self.now();
         let found = match instance {
+            Some(instance) if effort == Effort::Memory => {
+                Some(self.directory.known_service_account(&instance.id, name).ok_or_else(|| self.log_ins.slowed())?)
+            }
             Some(instance) => self.directory.service_account(&self.store, &instance.id, name).await?,
             None => None,
         };
@@ -177,11 +199,15 @@ impl Service {
                 AccountSecret::Chosen(hash) => Some(Stored { hash, generation: account.generation }),
                 AccountSecret::Made(_) => None,
             });
-            self.passwords.verify(given, stored, now).await?
+            match (effort, stored) {
+                (Effort::Full, stored) => self.passwords.verify(given, stored, now).await?,
+                (Effort::Memory, Some(stored)) if self.passwords.is_remembered(given, stored, now) => true,
+                (Effort::Memory, _) => return Err(self.log_ins.slowed()),
+            }
         } else {
             false
         };
-        if let (false, Some(instance), Some(account)) = (right, instance, &found) {
+        if let (false, Effort::Full, Some(instance), Some(account)) = (right, effort, instance, &found) {
             // To find that there is no such name, the store was asked. A refusal asks it always, so that its time
             // doesn't tell.
             store::service_account::find(&self.store, &instance.id, &account.name).await?;
@@ -193,7 +219,16 @@ impl Service {
     ///
     /// Alibaba's usernames: the account's own name, or its id, for its root; `USER@ACCOUNT` for a user, with the
     /// account's name or id.
-    pub(super) async fn principal_of(&self, instance: Option<&Instance>, username: &str, given: &Secret) -> Result<Principal> {
+    pub(super) async fn principal_of(
+        &self,
+        instance: Option<&Instance>,
+        username: &str,
+        given: &Secret,
+        effort: Effort,
+    ) -> Result<Principal> {
+        if effort == Effort::Memory {
+            return self.remembered_principal(instance, username, given).await?.ok_or_else(|| self.log_ins.slowed());
+        }
         let now = self.now();
         let named = match instance {
             Some(instance) => self.principal_by_username(instance, username).await?,
@@ -216,17 +251,44 @@ impl Service {
         }
     }
 
+    /// Does as [`Self::principal_of`], and asks memory alone; nothing when that doesn't know it for right.
+    async fn remembered_principal(&self, instance: Option<&Instance>, username: &str, given: &Secret) -> Result<Option<Principal>> {
+        let remembered = || {
+            let instance = instance?;
+            let account = self.directory.known_account(instance.account)?;
+            let principal = match username_of(&account, username)? {
+                None => Principal::Root(account.id),
+                Some(name) => Principal::User(account.id, self.directory.known_user_by_name(account.id, name)?.id),
+            };
+            let found = self.directory.known_fixed_password(&instance.id, &principal)?;
+            let stored = Stored { hash: &found.hash, generation: found.generation };
+            self.passwords.is_remembered(given, stored, self.now()).then_some(principal)
+        };
+        match remembered() {
+            Some(principal) => Ok(self.principal_ground(&principal).await?.map(|_| principal)),
+            None => Ok(None),
+        }
+    }
+
     async fn principal_by_username(&self, instance: &Instance, username: &str) -> Result<Option<Principal>> {
         let Some(account) = self.directory.account(&self.store, instance.account).await? else { return Ok(None) };
-        let is_account = |text: &str| text == account.name || text == account.id.to_string();
-        Ok(match username.rsplit_once('@') {
-            None => is_account(username).then_some(Principal::Root(account.id)),
-            Some((name, of)) if is_account(of) => {
+        Ok(match username_of(&account, username) {
+            None => None,
+            Some(None) => Some(Principal::Root(account.id)),
+            Some(Some(name)) => {
                 let user = self.directory.user_by_name(&self.store, account.id, name).await?;
                 user.map(|user| Principal::User(account.id, user.id))
             }
-            Some(_) => None,
         })
+    }
+}
+
+/// Reads a username of an account's: its root's, or the name of a user; nothing when it is of another one.
+fn username_of<'a>(account: &Account, username: &'a str) -> Option<Option<&'a str>> {
+    let is_account = |text: &str| text == account.name || text == account.id.to_string();
+    match username.rsplit_once('@') {
+        None => is_account(username).then_some(None),
+        Some((name, of)) => is_account(of).then_some(Some(name)),
     }
 }
 

@@ -27,6 +27,7 @@ pub use keyring::Keyring;
 pub use master::MasterKey;
 pub use sealed::{GROUNDS_MOST, Grant, Ground, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Sealer, SealingKey, Session};
 pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};
+pub use x509::certificate_expires_at;
 
 #[cfg(test)]
 pub(crate) mod testing {

@@ -233,6 +233,11 @@ impl<'a> Certificate<'a> {
     }
 }
 
+/// Returns when a certificate in DER ends; `None` when it can't be read.
+pub fn certificate_expires_at(der: &[u8]) -> Option<Timestamp> {
+    Certificate::parse(der).map(|certificate| certificate.expires_at)
+}
+
 /// Reads a time, which RFC 5280 (4.1.2.5) writes to the second and in UTC.
 fn time(elements: &mut Elements<'_>) -> Option<Timestamp> {
     let (century, rest) = if let Some(element) = elements.take(UTC_TIME) {

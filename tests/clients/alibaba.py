@@ -25,7 +25,8 @@ def config(transire: Transire, key: AccessKey, signing: str = ACS3) -> Config:
         access_key_secret=key.secret,
         security_token=key.token,
         endpoint=transire.endpoint,
-        protocol="http",
+        protocol=transire.scheme,
+        ca=str(transire.authority.file) if transire.authority else None,
         signature_algorithm=signing,
     )
 

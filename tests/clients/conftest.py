@@ -7,13 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from authority import Authority
 from disk import ForgetfulDisk
 from postgres import new_database
 from redis_server import Redis
 from registry import Registry
 from service import Account, Clock, Instance, Transire
 
-_NEEDED = {"TRANSIRE_TEST_PROGRAM", "TRANSIRE_TEST_REGISTRY", "TRANSIRE_TEST_DOCKER", "TRANSIRE_TEST_POSTGRES", "TRANSIRE_TEST_REDIS"}
+_NEEDED = {
+    "TRANSIRE_TEST_PROGRAM",
+    "TRANSIRE_TEST_REGISTRY",
+    "TRANSIRE_TEST_DOCKER",
+    "TRANSIRE_TEST_POSTGRES",
+    "TRANSIRE_TEST_REDIS",
+    "TRANSIRE_TEST_NGINX",
+}
 _KEPT = _NEEDED | {"PATH", "TMPDIR"}
 _logs = pytest.StashKey[list[Path]]()
 
@@ -64,10 +72,11 @@ def new_transire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
         clock: Clock | None = None,
         disk: ForgetfulDisk | None = None,
         settings: Mapping[str, str] | None = None,
+        authority: Authority | None = None,
     ) -> Transire:
         folder = tmp_path / name
         folder.mkdir()
-        transire = Transire(folder, clock, disk, settings)
+        transire = Transire(folder, clock, disk, settings, authority)
         made.append(transire)
         request.node.stash.setdefault(_logs, []).append(transire.log)
         return transire

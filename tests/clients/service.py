@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -12,10 +14,15 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from authority import Authority
 from disk import ForgetfulDisk
+from namespace import Namespace
 from processes import Daemon, wait_until
 
 REGION = "ap-guangzhou"
+
+# The program under test isn't optimised, and its machine is busy: only tests of an overload may meet one.
+_PATIENT = {"TRANSIRE_LIMITS__WAIT_MILLISECONDS": "2000"}
 
 # Everything in this suite is on loopback, and some clients would take a proxy even there.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -56,11 +63,15 @@ class Answer:
         return json.loads(self.body)
 
 
-def fetch(url: str, headers: Mapping[str, str] | None = None, data: bytes | None = None) -> Answer:
+def fetch(url: str, headers: Mapping[str, str] | None = None, data: bytes | None = None, authority: Authority | None = None) -> Answer:
     """A raw request, for what no client can be made to send."""
     request = urllib.request.Request(url, headers=dict(headers or {}), data=data)
+    opener = _direct
+    if authority:
+        secure = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority.file))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), secure)
     try:
-        with _direct.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=10) as answer:
             return Answer(answer.status, answer.headers, answer.read())
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -100,7 +111,12 @@ class Transire:
     """One transire with a data folder of its own."""
 
     def __init__(
-        self, folder: Path, clock: Clock | None = None, disk: ForgetfulDisk | None = None, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        clock: Clock | None = None,
+        disk: ForgetfulDisk | None = None,
+        settings: Mapping[str, str] | None = None,
+        authority: Authority | None = None,
     ) -> None:
         self.binary = Path(os.environ["TRANSIRE_TEST_PROGRAM"])
         self.data_dir = folder / "data"
@@ -109,7 +125,8 @@ class Transire:
         self._folder = folder
         self._clock = clock
         self._disk = disk
-        self._settings = dict(settings or {})
+        self.authority = authority
+        self._settings = {**_PATIENT, **(authority.settings() if authority else {}), **(settings or {})}
         self._daemon: Daemon | None = None
         self._secrets: dict[str, str] = {}
         self.endpoint = ""
@@ -136,8 +153,23 @@ class Transire:
         self.endpoint = json.loads(line)["listening"]
         wait_until("/readyz to be 200", self.is_ready)
 
+    def start_inside(self, namespace: Namespace, listen: str) -> None:
+        """Starts `serve` in a network of its own; what it announces is reached from there alone."""
+        command = namespace.command(self.binary, "--data-dir", self.data_dir, "serve", "--listen", listen)
+        self._daemon = Daemon(command, self._folder, self.log, {**os.environ, **self._settings}, announces=True)
+        line = self._daemon.first_line()
+        assert line, f"transire ended without listening:\n{self.log.read_text()}"
+        self.endpoint = json.loads(line)["listening"]
+
     def is_ready(self) -> bool:
-        return fetch(f"http://{self.endpoint}/readyz").status == 200
+        return self.fetch("/readyz").status == 200
+
+    def fetch(self, path: str, headers: Mapping[str, str] | None = None, data: bytes | None = None) -> Answer:
+        return fetch(f"{self.scheme}://{self.endpoint}{path}", headers, data, self.authority)
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.authority else "http"
 
     def stop(self) -> int | None:
         """Asks `serve` to end; its exit code, if it ever ran."""
@@ -158,9 +190,19 @@ class Transire:
         if self._daemon is not None and self._daemon.is_running():
             self._daemon.kill()
 
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM and waits for nothing."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        """Waits for the end."""
+        assert self._daemon is not None
+        return self._daemon.exit_code()
+
+    @property
     def pid(self) -> int:
         assert self._daemon is not None
-        return self._daemon.pid()
+        return self._daemon.pid
 
     # -- the command line
 
@@ -229,7 +271,7 @@ class Transire:
     @property
     def realm(self) -> str:
         """The token endpoint by name: some clients refuse a realm on a loopback address."""
-        return f"http://localhost:{self.endpoint.rpartition(':')[2]}/token"
+        return f"{self.scheme}://localhost:{self.endpoint.rpartition(':')[2]}/token"
 
     # -- secrets
 

@@ -15,7 +15,8 @@ TC3 = "TC3-HMAC-SHA256"
 
 
 def profile(transire: Transire, method: str = "POST", signing: str = TC3, language: str = "en-US") -> ClientProfile:
-    http = HttpProfile(protocol="http", endpoint=transire.endpoint, reqMethod=method)
+    certification = str(transire.authority.file) if transire.authority else None
+    http = HttpProfile(protocol=transire.scheme, endpoint=transire.endpoint, reqMethod=method, certification=certification)
     return ClientProfile(signMethod=signing, httpProfile=http, language=language)
 
 

@@ -68,7 +68,7 @@ def refusal(ask: Callable[[], Any]) -> str:
 
 def usage(transire: Transire) -> tuple[int, float]:
     """Threads, and megabytes of memory, of the process."""
-    status = Path(f"/proc/{transire.pid()}/status").read_text()
+    status = Path(f"/proc/{transire.pid}/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return int(fields["Threads"]), int(fields["VmRSS"].split()[0]) / 1024
 

@@ -84,6 +84,10 @@ impl Options {
                 requests_per_second_by_action: HashMap::new(),
                 refusals_per_second: 1000,
                 refusals_burst: 1000,
+                failed_log_ins: 1000,
+                failed_log_ins_per_minute: 1000,
+                anonymous_per_second: 1000,
+                anonymous_burst: 1000,
                 nonces_per_access_key: 1000,
                 password_threads: 2,
                 password_queue: 100,
@@ -364,6 +368,19 @@ impl App {
             request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
         }
         self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Asks for a token as docker does, from another address.
+    pub(crate) async fn registry_from(&self, peer: &str, credential: Option<(&str, &str)>, query: &str) -> Answer {
+        use base64::Engine;
+        let mut request = Request::get(format!("/token?{query}")).header(header::HOST, HOST);
+        if let Some((username, secret)) = credential {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
+            request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
+        }
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(transire::http::Peer(format!("{peer}:1").parse().unwrap()));
+        self.send(request).await
     }
 
     /// Asks for a token as containerd does.

@@ -28,4 +28,5 @@ mod serve;
 mod service_accounts;
 mod sts;
 mod tencent;
+mod tls;
 mod tokens;

@@ -166,6 +166,31 @@ async fn a_user_needs_a_right_to_set_one_and_a_session_can_have_none() {
 }
 
 #[tokio::test]
+async fn a_chosen_password_waits_after_failures_unless_it_is_remembered_or_comes_from_elsewhere() {
+    let app = App::with(|options| (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (2, 6)).await;
+    app.reset_login_password(PASSWORD).await;
+    let query = format!("service={SERVICE}");
+    let try_at = async |peer: &str, username: &str, secret: &str| {
+        let answer = app.registry_from(peer, Some((username, secret)), &query).await;
+        (answer.status.as_u16(), answer.header("retry-after").map(str::to_owned))
+    };
+    let (waits, right, wrong) = ((429, Some("10".to_owned())), (200, None), (401, None));
+    for guess in ["Passw0rd-wrong-1", "Passw0rd-wrong-2"] {
+        assert_eq!(try_at("192.0.2.1", "acme", guess).await, wrong);
+    }
+    assert_eq!(try_at("192.0.2.1", "acme", "Passw0rd-wrong-3").await, waits);
+    assert_eq!(try_at("192.0.2.1", "acme", PASSWORD).await, waits, "whether it is right isn't looked at");
+    assert_eq!(try_at("192.0.2.1", ACCOUNT, PASSWORD).await, right, "another username has its own count");
+    // Nobody is kept out by what others do; and what was right a moment ago costs nothing to find right again.
+    assert_eq!(try_at("192.0.2.2", "acme", PASSWORD).await, right);
+    assert_eq!(try_at("192.0.2.1", "acme", PASSWORD).await, right);
+    assert_eq!(try_at("192.0.2.1", "acme", "Passw0rd-wrong-4").await, waits);
+    app.wait(std::time::Duration::from_secs(10));
+    assert_eq!(try_at("192.0.2.1", "acme", "Passw0rd-wrong-5").await, wrong);
+    assert_eq!(try_at("192.0.2.1", "acme", "Passw0rd-wrong-6").await, waits);
+}
+
+#[tokio::test]
 async fn passwords_beyond_the_pool_are_told_to_come_again_and_nothing_else_is() {
     let app = App::with(|options| {
         (options.service.password_threads, options.service.password_queue) = (1, 0);

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use transire::service::{Caller, InstanceChoice};
+
 use transire::store::access_key::AccessKeyState;
 
 use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, SERVICE, context};
@@ -249,17 +250,78 @@ async fn a_stranger_that_guesses_is_told_to_wait_and_not_that_it_is_wrong() {
 }
 
 #[tokio::test]
-async fn an_address_with_too_many_refusals_waits_even_with_a_good_credential() {
-    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
-    let (username, secret) = app.temporary().await;
-    // A token for nobody counts like a refusal.
-    for _ in 0..2 {
-        assert_eq!(app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await.status, StatusCode::OK);
+async fn a_machines_credential_passes_whatever_failed_at_its_address() {
+    // A job with a bad password kept every other one behind the same address out.
+    let app = App::with(|options| {
+        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2);
+        (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (2, 1);
+    })
+    .await;
+    let query = format!("service={SERVICE}&offline_token=true");
+    let (username, temporary) = app.temporary().await;
+    let answer =
+        app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" })).send().await;
+    let long_term = answer.json()["Response"]["Token"].as_str().unwrap().to_owned();
+    assert_eq!(app.registry(Some((&username, &long_term)), &query).await.status, StatusCode::OK);
+    let refresh = app.registry(Some((&username, temporary.expose())), &query).await.json()["refresh_token"].as_str().unwrap().to_owned();
+    let (account, password) = ("tcr$robot".to_owned(), app.create_robot(&json!({})).await);
+    assert_eq!(app.registry(Some((&account, &password)), &query).await.status, StatusCode::OK);
+
+    // With the username of each, and more often than the address may.
+    for guess in 0..4 {
+        for username in [username.as_str(), account.as_str()] {
+            let guess = format!("trst_guess{guess}");
+            assert_ne!(app.registry(Some((username, &guess)), &query).await.status, StatusCode::OK);
+        }
     }
-    let good = async || app.registry(Some((username.as_str(), secret.expose())), &format!("service={SERVICE}")).await;
-    assert_eq!(refused(&good().await), (429, "TOOMANYREQUESTS".to_owned()));
+    assert_eq!(refused(&app.registry(Some((&username, "trst_guess")), &query).await), (429, "TOOMANYREQUESTS".to_owned()));
+    for (username, secret) in [(&username, temporary.expose()), (&username, long_term.as_str()), (&account, password.as_str())] {
+        let answer = app.registry(Some((username, secret)), &query).await;
+        assert_eq!(answer.status, StatusCode::OK, "{username}: {}", answer.body);
+    }
+    let form = encoded(&[("grant_type", "refresh_token"), ("service", SERVICE), ("refresh_token", &refresh)]);
+    assert_eq!(app.registry_form(&form).await.status, StatusCode::OK);
+    // A guess of what isn't known makes nobody look it up.
+    let unknown = long_term.replace(&long_term[8..12], "0000");
+    assert_eq!(refused(&app.registry(Some((&username, &unknown)), &query).await), (429, "TOOMANYREQUESTS".to_owned()));
+    // And the others never heard of it.
+    assert_eq!(refused(&app.registry_from("192.0.2.9", Some((&username, "trst_guess")), &query).await), unauthorized());
+}
+
+#[tokio::test]
+async fn a_bad_password_that_comes_by_post_and_then_by_get_counts_once() {
+    // docker and containerd try both: half the guesses that people are allowed were gone.
+    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 3)).await;
+    let query = format!("service={SERVICE}");
+    let both = async |secret: &str| {
+        let form = encoded(&[("grant_type", "password"), ("service", SERVICE), ("username", "a"), ("password", secret)]);
+        [refused(&app.registry_form(&form).await).0, refused(&app.registry(Some(("a", secret)), &query).await).0]
+    };
+    assert_eq!(both("one").await, [401, 401]);
+    assert_eq!(both("two").await, [401, 401]);
+    assert_eq!(both("three").await, [401, 429], "the third used the last one up");
+    assert_eq!(both("four").await, [429, 429]);
+}
+
+#[tokio::test]
+async fn tokens_for_nobody_have_a_limit_of_their_own() {
+    // They counted as refusals: whoever pulled what is public was told to mend its credentials.
+    let app = App::with(|options| {
+        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 1);
+        (options.service.anonymous_per_second, options.service.anonymous_burst) = (1, 3);
+    })
+    .await;
+    let (username, secret) = app.temporary().await;
+    let ask = async || app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await;
+    for _ in 0..3 {
+        assert_eq!(ask().await.status, StatusCode::OK);
+    }
+    let last = ask().await;
+    assert_eq!(refused(&last), (429, "TOOMANYREQUESTS".to_owned()));
+    assert_eq!(last.header("retry-after"), Some("1"));
+    assert_eq!(app.registry(Some((&username, secret.expose())), &format!("service={SERVICE}")).await.status, StatusCode::OK);
     app.wait(Duration::from_secs(1));
-    assert_eq!(good().await.status, StatusCode::OK);
+    assert_eq!(ask().await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -10,7 +10,221 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use transire::config::Settings;
 
-use crate::harness::App;
+use crate::harness::{ACCOUNT, App, SERVICE};
+
+/// A service at a socket of its own.
+struct Running {
+    app: App,
+    address: std::net::SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn new(change: impl FnOnce(&mut Settings)) -> Self {
+        let app = App::new().await;
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(transire::serve::run(Arc::clone(&app.service), settings, listener, stopped));
+        Self { app, address, stop, task }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn end(self) {
+        self.stop.send(()).unwrap();
+        timeout(Duration::from_secs(30), self.task).await.expect("it still runs").unwrap();
+    }
+}
+
+async fn ask(stream: &mut TcpStream, path: &str) -> String {
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+    head_and_body(stream).await
+}
+
+/// Reads one answer of HTTP/1.1.
+async fn head_and_body(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    loop {
+        let text = String::from_utf8(answer.clone()).unwrap();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.to_ascii_lowercase().lines().find_map(|line| Some(line.strip_prefix("content-length: ")?.parse().unwrap()));
+            if body.len() >= length.unwrap_or(0) {
+                return text;
+            }
+        }
+        let mut piece = [0; 4096];
+        let count = timeout(Duration::from_secs(10), stream.read(&mut piece)).await.expect("no answer").unwrap();
+        assert_ne!(count, 0, "the connection ended within {text:?}");
+        answer.extend_from_slice(&piece[..count]);
+    }
+}
+
+/// Waits until the other side closes the connection without another byte.
+async fn is_closed(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.expect("the connection is still open").ok();
+    assert!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_is_closed_after_a_while_and_one_that_is_used_is_not() {
+    let running = Running::new(|settings| {
+        settings.limits.idle_seconds = 2;
+        settings.limits.header_seconds = 1;
+    })
+    .await;
+    let mut used = running.connect().await;
+    let mut idle = running.connect().await;
+    assert!(ask(&mut idle, "/healthz").await.starts_with("HTTP/1.1 200"));
+    // Longer than an idle one lasts, and each pause longer than a head may take.
+    for _ in 0..4 {
+        assert!(ask(&mut used, "/healthz").await.starts_with("HTTP/1.1 200"));
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+    is_closed(&mut idle).await;
+    assert!(ask(&mut used, "/healthz").await.starts_with("HTTP/1.1 200"));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn half_a_head_after_a_whole_request_is_cut_off() {
+    // Times were kept for the first request of a connection alone.
+    let running = Running::new(|settings| settings.limits.header_seconds = 1).await;
+    let mut stream = running.connect().await;
+    ask(&mut stream, "/healthz").await;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost:").await.unwrap();
+    let begun = std::time::Instant::now();
+    is_closed(&mut stream).await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "only as an idle one");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_head_has_a_largest_size_and_a_largest_number_of_lines() {
+    let running = Running::new(|settings| settings.limits.header_bytes = 16 << 10).await;
+    let with = async |headers: String| {
+        let mut stream = running.connect().await;
+        let request = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        // The answer may come before all is sent.
+        stream.write_all(request.as_bytes()).await.ok();
+        head_and_body(&mut stream).await[..12].to_owned()
+    };
+    assert_eq!(with(format!("x: {}\r\n", "y".repeat(15 << 10))).await, "HTTP/1.1 200");
+    assert_eq!(with(format!("x: {}\r\n", "y".repeat(17 << 10))).await, "HTTP/1.1 431");
+    assert_eq!(with("x: y\r\n".repeat(90)).await, "HTTP/1.1 200");
+    assert_eq!(with("x: y\r\n".repeat(101)).await, "HTTP/1.1 431");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn an_address_has_a_share_of_the_connections() {
+    let running = Running::new(|settings| settings.limits.connections_per_address = 2).await;
+    let mut first = running.connect().await;
+    let mut second = running.connect().await;
+    for stream in [&mut first, &mut second] {
+        assert!(ask(stream, "/healthz").await.starts_with("HTTP/1.1 200"));
+    }
+    let mut third = running.connect().await;
+    is_closed(&mut third).await;
+    assert!(ask(&mut first, "/healthz").await.starts_with("HTTP/1.1 200"));
+    drop(second);
+    // Its place is free once its end is seen.
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let mut next = running.connect().await;
+        let mut answer = [0; 12];
+        next.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.ok();
+        if next.read_exact(&mut answer).await.is_ok() {
+            assert_eq!(&answer, b"HTTP/1.1 200");
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "its place is never free");
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_is_under_way_at_the_end_finishes_and_the_rest_is_closed() {
+    let running = Running::new(|_| {}).await;
+    let (username, secret) = running.app.temporary().await;
+    let form = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("grant_type", "password"), ("service", SERVICE), ("username", &username), ("password", secret.expose())])
+        .finish();
+    assert_eq!(username, ACCOUNT);
+    let mut idle = running.connect().await;
+    ask(&mut idle, "/healthz").await;
+    let mut silent = running.connect().await;
+    // Its head is there, and its body isn't.
+    let mut working = running.connect().await;
+    ask(&mut working, "/healthz").await;
+    let head = format!(
+        "POST /token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
+        form.len()
+    );
+    working.write_all(head.as_bytes()).await.unwrap();
+    working.write_all(&form.as_bytes()[..10]).await.unwrap();
+    // Connected, and its request is on its way: nobody has looked at it yet.
+    let mut waiting = running.connect().await;
+    waiting.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    running.stop.send(()).unwrap();
+    let answer = head_and_body(&mut waiting).await;
+    assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("\r\n"), "{answer}");
+    is_closed(&mut idle).await;
+    is_closed(&mut silent).await;
+    assert!(TcpStream::connect(running.address).await.is_err(), "it still listens");
+    assert!(!running.task.is_finished());
+    working.write_all(&form.as_bytes()[10..]).await.unwrap();
+    let answer = head_and_body(&mut working).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    is_closed(&mut working).await;
+    timeout(Duration::from_secs(5), running.task).await.expect("it still runs").unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_finish_in_time_is_cut_off() {
+    let running = Running::new(|settings| settings.shutdown.drain_seconds = 1).await;
+    let mut stuck = running.connect().await;
+    stuck
+        .write_all(
+            b"POST /token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 9\r\n\r\na",
+        )
+        .await
+        .unwrap();
+    // Its head has been read once another one, that came later, is answered.
+    ask(&mut running.connect().await, "/healthz").await;
+    let begun = std::time::Instant::now();
+    running.stop.send(()).unwrap();
+    timeout(Duration::from_secs(8), running.task).await.expect("it still runs").unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1), "it did not wait");
+    is_closed(&mut stuck).await;
+}
+
+#[tokio::test]
+async fn before_the_end_probes_are_told_while_requests_are_still_served() {
+    let running = Running::new(|settings| settings.shutdown.delay_seconds = 2).await;
+    let mut kept = running.connect().await;
+    assert!(ask(&mut kept, "/readyz").await.starts_with("HTTP/1.1 200"));
+    running.stop.send(()).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let refused = loop {
+        // A connection of its own each time: this is the time in which new ones are still taken.
+        let answer = ask(&mut TcpStream::connect(running.address).await.unwrap(), "/readyz").await;
+        if answer.starts_with("HTTP/1.1 503") {
+            break answer;
+        }
+        assert!(std::time::Instant::now() < deadline, "{answer}");
+    };
+    assert!(refused.contains("shutting down") && refused.contains("\r\nconnection: close\r\n"), "{refused}");
+    assert!(ask(&mut kept, "/healthz").await.starts_with("HTTP/1.1 200"));
+    is_closed(&mut kept).await;
+    timeout(Duration::from_secs(10), running.task).await.expect("it still runs").unwrap();
+}
 
 #[tokio::test]
 async fn a_connection_that_brings_no_request_is_cut_off() {

@@ -31,7 +31,7 @@ impl App {
     }
 
     /// Makes the service account `robot`, which may pull from `team`; returns its password.
-    async fn create_robot(&self, more: &Value) -> String {
+    pub(crate) async fn create_robot(&self, more: &Value) -> String {
         let created = done(self, "CreateServiceAccount", &with(&self.robot(&json!({ "Permissions": puller() })), more)).await;
         created["Password"].as_str().unwrap().to_owned()
     }

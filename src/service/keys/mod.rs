@@ -22,6 +22,7 @@ use super::directory::Directory;
 use super::freshness::Freshness;
 use super::images::{Walks, registries};
 use super::limits::{ActionLimits, AddressLimits};
+use super::log_ins::LogIns;
 use super::oidc::Issuers;
 use super::passwords::Passwords;
 use super::replay::Replays;
@@ -162,6 +163,8 @@ impl Service {
             audit: Audit::start(settings.audit, settings.audit_queue, store.clone(), Arc::clone(&random)),
             action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
+            anonymous_limits: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
+            log_ins: LogIns::new(settings.failed_log_ins, settings.failed_log_ins_per_minute, &*random),
             replays: Replays::new(settings.nonces_per_access_key),
             shared: OnceLock::new(),
             revocations: Revocations::load(&store).await?,

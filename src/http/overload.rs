@@ -1,0 +1,232 @@
+//! More requests than the service can answer: some are refused at once, so that the others are answered in time.
+//!
+//! Two things are watched. How many requests are in work, for these hold memory while they wait for a database or a
+//! password's hash. And how long a task waits for a processor, measured by one that does nothing else: answering takes
+//! so little that requests hardly meet in work, and wait before, where nobody counts them.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::domain::{Error, ErrorKind, Result};
+
+/// How often the wait is measured.
+const PULSE: Duration = Duration::from_millis(10);
+/// For how long all measures must be too long: a burst that is soon worked off is no overload.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The same while requests are being refused already.
+const PATIENCE_WHILE_REFUSING: Duration = Duration::from_millis(30);
+/// How many measures each takes at least: a machine that has other work, too, wakes a thread late now and then.
+const MEASURES: u32 = 5;
+const MEASURES_WHILE_REFUSING: u32 = 2;
+/// Of this many requests, a share is refused.
+const WHOLE: u64 = 256;
+/// The most of them: some always pass, or nothing would show that it is over.
+const MOST: u64 = 248;
+/// How often refusals are told of.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// What the service has taken on.
+#[derive(Debug)]
+pub(super) struct Load {
+    most_in_work: usize,
+    longest_wait: Duration,
+    in_work: AtomicUsize,
+    /// Of [`WHOLE`], the requests that are refused; 0 but for an overload.
+    refused_share: AtomicU64,
+    /// Counts requests while some are refused, to spread the refusals evenly.
+    turn: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// A request in work.
+#[derive(Debug)]
+pub(super) struct InWork<'a>(&'a Load);
+
+impl Drop for InWork<'_> {
+    fn drop(&mut self) {
+        self.0.in_work.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Load {
+    /// Takes on `most_in_work` requests at once, and refuses some while they wait longer than `longest_wait`.
+    pub(super) fn new(most_in_work: usize, longest_wait: Duration) -> Self {
+        Self {
+            most_in_work,
+            longest_wait,
+            in_work: AtomicUsize::new(0),
+            refused_share: AtomicU64::new(0),
+            turn: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Refuses a request while there are too many, before anything is done for it.
+    pub(super) fn let_in(&self) -> Result<()> {
+        let share = self.refused_share.load(Ordering::Relaxed);
+        // Multiplied by an odd number, turns of 256 come in another order: the refused don't come in rows.
+        if share > 0 && self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(167) % WHOLE < share {
+            return Err(overloaded());
+        }
+        Ok(())
+    }
+
+    /// Takes a request on whose body is there.
+    pub(super) fn begin(&self) -> Result<InWork<'_>> {
+        let in_work = InWork(self);
+        if self.in_work.fetch_add(1, Ordering::Relaxed) < self.most_in_work { Ok(in_work) } else { Err(overloaded()) }
+    }
+
+    /// Counts a refusal. There is no line for each: that would cost more than the refusal.
+    pub(super) fn count(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Measures for ever how long tasks wait.
+    pub(super) async fn keep_pace(&self) {
+        let (mut shortest, mut measures, mut began_at) = (Duration::MAX, 0, Instant::now());
+        let mut told_at = None;
+        loop {
+            tokio::time::sleep(PULSE).await;
+            shortest = shortest.min(wait().await);
+            measures += 1;
+            let share = self.refused_share.load(Ordering::Relaxed);
+            let (least, patience) = if share == 0 { (MEASURES, PATIENCE) } else { (MEASURES_WHILE_REFUSING, PATIENCE_WHILE_REFUSING) };
+            if measures >= least && began_at.elapsed() >= patience {
+                self.refused_share.store(next_share(share, shortest, self.longest_wait), Ordering::Relaxed);
+                (shortest, measures, began_at) = (Duration::MAX, 0, Instant::now());
+            }
+            if told_at.is_none_or(|told_at: Instant| told_at.elapsed() >= BETWEEN_LINES) && self.tell() {
+                told_at = Some(Instant::now());
+            }
+        }
+    }
+
+    fn tell(&self) -> bool {
+        let refused = self.refused.swap(0, Ordering::Relaxed);
+        if refused == 0 {
+            return false;
+        }
+        tracing::error!(refused, in_work = self.in_work.load(Ordering::Relaxed), "more requests come than can be answered");
+        true
+    }
+}
+
+/// Measures how long what could run waits until it does.
+///
+/// A worker has a queue of its own, and what doesn't fit goes into one that all share, where it may wait far longer:
+/// whoever is woken from outside goes there.
+async fn wait() -> Duration {
+    let within = async {
+        let asked_at = Instant::now();
+        tokio::task::yield_now().await;
+        asked_at.elapsed()
+    };
+    let from_outside = async {
+        let woken_at = tokio::task::spawn_blocking(Instant::now).await;
+        // It fails when the runtime ends.
+        woken_at.map_or(Duration::ZERO, |woken_at| woken_at.elapsed())
+    };
+    let (within, from_outside) = tokio::join!(within, from_outside);
+    within.max(from_outside)
+}
+
+/// Returns which share is refused next: more of what is left the longer the wait, and less once it is short.
+fn next_share(share: u64, wait: Duration, longest: Duration) -> u64 {
+    if wait > longest {
+        let excess = 1.0 - longest.as_secs_f64() / wait.as_secs_f64();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 256")]
+        let more = ((WHOLE - share) as f64 * excess / 2.0) as u64;
+        (share + more.max(1)).min(MOST)
+    } else if wait < longest / 2 {
+        share - share.div_ceil(8)
+    } else {
+        share
+    }
+}
+
+fn overloaded() -> Error {
+    Error::new(ErrorKind::Overloaded, "Too many requests are in work; try again in a moment.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_limit_is_refused_until_something_is_done() {
+        let load = Load::new(2, Duration::from_secs(1));
+        let (first, second) = (load.begin().unwrap(), load.begin().unwrap());
+        assert_eq!(load.begin().unwrap_err().kind(), &ErrorKind::Overloaded);
+        drop(first);
+        let third = load.begin().unwrap();
+        assert!(load.begin().is_err());
+        drop((second, third));
+        assert_eq!(load.in_work.load(Ordering::Relaxed), 0, "refusals hold nothing");
+    }
+
+    #[test]
+    fn a_share_is_refused_evenly() {
+        let load = Load::new(1, Duration::from_secs(1));
+        assert!((0..1000).all(|_| load.let_in().is_ok()));
+        load.refused_share.store(64, Ordering::Relaxed);
+        for _ in 0..10 {
+            let refused = (0..256).filter(|_| load.let_in().is_err()).count();
+            assert_eq!(refused, 64);
+            let in_a_row = (0..32).filter(|_| load.let_in().is_err()).count();
+            assert!((4..=12).contains(&in_a_row), "{in_a_row} of 32");
+        }
+    }
+
+    #[test]
+    fn the_share_grows_while_the_wait_is_long_and_ends_with_it() {
+        let longest = Duration::from_millis(10);
+        let mut share = 0;
+        for _ in 0..100 {
+            let before = share;
+            share = next_share(share, Duration::from_millis(100), longest);
+            assert!(share > before || share == MOST, "{share}");
+        }
+        assert_eq!(share, MOST);
+        assert_eq!(next_share(share, Duration::from_millis(7), longest), share, "neither too long nor short");
+        for _ in 0..100 {
+            share = next_share(share, Duration::from_millis(1), longest);
+        }
+        assert_eq!(share, 0);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_has_time_refuses_nothing() {
+        let load = Load::new(1, Duration::from_millis(5));
+        tokio::time::timeout(Duration::from_millis(300), load.keep_pace()).await.unwrap_err();
+        assert_eq!(load.refused_share.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_never_idle_refuses_some() {
+        let load = Load::new(1, Duration::from_millis(1));
+        let work = async {
+            loop {
+                // Something that can always run, and takes its time.
+                let until = Instant::now() + Duration::from_millis(4);
+                while Instant::now() < until {
+                    std::hint::spin_loop();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let refuses = async {
+            while load.refused_share.load(Ordering::Relaxed) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let both = async {
+            tokio::select! {
+                () = load.keep_pace() => {}
+                () = work => {}
+                () = refuses => {}
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), both).await.expect("nothing is refused");
+    }
+}

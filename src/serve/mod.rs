@@ -1,0 +1,269 @@
+//! The running service: it opens the data, listens, and shuts down in order.
+//!
+//! [`serve`] is the command, [`run`] serves at a listener until it is told to stop. What happens within one connection
+//! is in [`connection`], how many an address may have in [`shares`], and certificates are in [`tls`].
+
+mod connection;
+mod shares;
+mod tls;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use self::connection::{Connections, Phase};
+use self::shares::Shares;
+pub use self::tls::Tls;
+use crate::config::Settings;
+use crate::domain::{Error, Result};
+use crate::http::Front;
+use crate::open::{Open, open};
+use crate::service::Service;
+
+/// How long the audit's last lines may wait for the database.
+const AUDIT_DEADLINE: Duration = Duration::from_secs(5);
+/// The same where the operator wants the end at once.
+const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
+/// How long a listener waits that can't accept: the process is out of files.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// Concurrent requests of one HTTP/2 connection.
+const STREAMS: u32 = 100;
+/// How often a client of HTTP/2 is asked whether it still lives.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Where clients come in: a socket, with TLS or without.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Listener {
+    /// Speaks TLS at a socket, if there is a certificate to speak it with.
+    pub fn new(tcp: TcpListener, tls: Option<Arc<Tls>>) -> Self {
+        Self { tcp, tls }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    /// Listens without TLS.
+    fn from(tcp: TcpListener) -> Self {
+        Self::new(tcp, None)
+    }
+}
+
+/// Serves until SIGTERM or SIGINT; a second one cuts off what is still under way.
+///
+/// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`.
+pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> Result<()> {
+    check_transport(settings, listen)?;
+    let tls = Tls::load(&settings.tls)?;
+    if tls.is_some() && settings.public_url.starts_with("http://") {
+        tracing::warn!(
+            public_url = settings.public_url,
+            "this service speaks HTTPS, and public_url, where registries send their clients, is http://"
+        );
+    }
+    let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
+    service.connect_shared().await?;
+    let listener = bind(listen).await?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{}", serde_json::json!({ "listening": address.to_string() }))
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))?;
+    tracing::info!(%address, tls = tls.is_some(), public_url = settings.public_url, "listening");
+    let (mut terminate, mut interrupt) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
+    let (stop, stopped) = oneshot::channel();
+    let (hurry, hurried) = oneshot::channel();
+    let listener = Listener::new(listener, tls);
+    let mut running = tokio::spawn(run_until(Arc::clone(&service), settings.clone(), listener, stopped, hurried));
+    either(&mut terminate, &mut interrupt).await;
+    tracing::info!("shutting down");
+    // The receivers live as long as the task that is awaited next.
+    stop.send(()).ok();
+    tokio::select! {
+        ended = &mut running => return ended.map_err(Error::internal),
+        () = either(&mut terminate, &mut interrupt) => {}
+    }
+    tracing::warn!("told to stop twice: what is under way is cut off");
+    hurry.send(()).ok();
+    running.await.map_err(Error::internal)
+}
+
+/// Refuses to speak plain HTTP where others than this machine's programs can listen, unless it is allowed.
+pub fn check_transport(settings: &Settings, listen: SocketAddr) -> Result<()> {
+    if settings.tls.certificate_file.is_some() || settings.allow_plain_http || listen.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let proxied = if settings.trusted_proxies.is_empty() { "" } else { ", as trusted_proxies suggests" };
+    Err(Error::misconfigured(format!(
+        "{listen} can be reached from other machines, and without TLS whoever is on the way reads every secret: \
+         set tls.certificate_file and tls.key_file, or listen on a loopback address. \
+         If a proxy in front speaks TLS{proxied}, set allow_plain_http = true"
+    )))
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+fn on_signal(kind: SignalKind) -> Result<Signal> {
+    signal(kind).map_err(|error| Error::misconfigured(format!("signals can't be received: {error}")))
+}
+
+/// Listens at an address.
+pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(listen)
+        .await
+        .map_err(|error| Error::misconfigured(format!("can't listen at {listen}: {error}; choose another --listen address")))
+}
+
+/// Serves on `listener` until `stop` comes, then lets what is under way finish, and stores what waits in the audit.
+pub async fn run(service: Arc<Service>, settings: Settings, listener: impl Into<Listener>, stop: oneshot::Receiver<()>) {
+    let (_never, hurry) = oneshot::channel();
+    run_until(service, settings, listener.into(), stop, hurry).await;
+}
+
+/// As [`run`]; what is under way is cut off when `hurry` comes.
+async fn run_until(
+    service: Arc<Service>,
+    settings: Settings,
+    listener: Listener,
+    stop: oneshot::Receiver<()>,
+    mut hurry: oneshot::Receiver<()>,
+) {
+    // A leaf may have ended while nothing ran.
+    if let Err(error) = service.renew_leaves().await {
+        tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+    }
+    let mut helpers = tokio::task::JoinSet::new();
+    helpers.spawn(Arc::clone(&service).keep_house());
+    let Listener { tcp, tls } = listener;
+    if let Some(tls) = &tls {
+        helpers.spawn(Arc::clone(tls).keep_fresh());
+    }
+    let front = Arc::new(Front::new(Arc::clone(&service), settings.http()));
+    helpers.spawn({
+        let front = Arc::clone(&front);
+        async move { front.keep_pace().await }
+    });
+    let gate = Gate::new(&settings, Arc::clone(&front), tls);
+    let accept = gate.accept_all(&tcp);
+    tokio::select! {
+        () = accept => {}
+        // An error says that whoever could stop us is gone: that is a reason to stop.
+        _ = stop => {}
+    }
+    let hurried = tokio::select! {
+        () = gate.drain(&front, &settings, tcp) => false,
+        // Without anybody who could say so, there is no hurry.
+        Ok(()) = &mut hurry => true,
+    };
+    gate.phase.send_replace(Phase::Over);
+    helpers.shutdown().await;
+    let deadline = if hurried { AUDIT_DEADLINE_IN_A_HURRY } else { AUDIT_DEADLINE };
+    if tokio::time::timeout(deadline, service.close()).await.is_err() {
+        tracing::error!("the last audit lines are lost: the database does not answer");
+    }
+}
+
+/// Lets connections in.
+struct Gate {
+    connections: Arc<Connections>,
+    places: Arc<Semaphore>,
+    shares: Arc<Shares>,
+    /// Every connection holds a receiver while it lasts.
+    phase: watch::Sender<Phase>,
+}
+
+impl Gate {
+    fn new(settings: &Settings, front: Arc<Front>, tls: Option<Arc<Tls>>) -> Self {
+        let limits = &settings.limits;
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        // Times are kept by `connection`: hyper's timer costs an allocation and two locks for every request.
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(limits.header_bytes);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING_INTERVAL);
+        let connections = Connections {
+            front,
+            tls,
+            builder,
+            header_time: Duration::from_secs(limits.header_seconds),
+            idle_time: Duration::from_secs(limits.idle_seconds),
+        };
+        Self {
+            connections: Arc::new(connections),
+            places: Arc::new(Semaphore::new(limits.connections)),
+            shares: Arc::new(Shares::new(limits.connections_per_address, settings.http().trusted_proxies)),
+            phase: watch::Sender::new(Phase::Serving),
+        }
+    }
+
+    async fn accept_all(&self, listener: &TcpListener) {
+        loop {
+            // The permit is taken first, so that what can't be served waits in the kernel's queue.
+            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, peer)) => self.let_in(stream, peer, place),
+                Err(error) => {
+                    tracing::warn!("a connection can't be accepted: {error}");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn let_in(&self, stream: TcpStream, peer: SocketAddr, place: tokio::sync::OwnedSemaphorePermit) {
+        // Whoever has its share is closed unheard: an answer would cost what the share protects.
+        let Some(share) = Shares::take(&self.shares, peer.ip()) else { return };
+        let (connections, phase) = (Arc::clone(&self.connections), self.phase.subscribe());
+        tokio::spawn(async move {
+            connections.serve(stream, peer, phase).await;
+            drop((place, share));
+        });
+    }
+
+    /// Ends in order: first probes are told, then nothing new is let in, and what is under way finishes.
+    async fn drain(&self, front: &Front, settings: &Settings, listener: TcpListener) {
+        front.close();
+        let delay = Duration::from_secs(settings.shutdown.delay_seconds);
+        // Whoever asks `/readyz` learns it, and stops sending; until then requests are served as ever.
+        if !delay.is_zero() && tokio::time::timeout(delay, self.accept_all(&listener)).await.is_ok() {
+            tracing::warn!("the listener ended early");
+        }
+        self.accept_the_rest(listener);
+        self.phase.send_replace(Phase::Draining);
+        if tokio::time::timeout(Duration::from_secs(settings.shutdown.drain_seconds), self.phase.closed()).await.is_err() {
+            tracing::warn!(connections = self.phase.receiver_count(), "some requests did not finish in time, and are cut off");
+        }
+    }
+
+    /// Takes what the kernel has accepted already: closing the listener would reset it.
+    fn accept_the_rest(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            // Not blocking: an error is that there is nothing more.
+            let Ok((stream, peer)) = listener.accept() else { return };
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.let_in(stream, peer, place);
+            }
+        }
+    }
+}
