@@ -70,6 +70,8 @@ pub(super) struct Postgres {
     announced: Announced,
     /// Whether the database knows LISTEN and NOTIFY, as far as was found out, and the settings want them.
     notifies: AtomicBool,
+    /// How often the database came back: what was asked before may never be answered.
+    renewals: watch::Sender<u64>,
     /// Whose turn it is to write, where only one at a time gets through anyway.
     turn: Mutex<()>,
 }
@@ -117,7 +119,8 @@ impl Postgres {
         // A pooler that gives each transaction another session gives the notifications to whoever comes next.
         let notifies = AtomicBool::new(options.notify && options.statements == Statements::Prepared);
         let (options, lookout) = (options.clone(), std::sync::Mutex::default());
-        let postgres = Self { pool, options, lookout, announced, notifies, turn: Mutex::default() };
+        let renewals = watch::Sender::new(0);
+        let postgres = Self { pool, options, lookout, announced, notifies, renewals, turn: Mutex::default() };
         let begun = Instant::now();
         let mut reported = None::<Instant>;
         loop {
@@ -196,15 +199,22 @@ impl Postgres {
         Ok(client)
     }
 
-    fn try_timeout(&self) -> Duration {
-        self.options.statement_timeout + TRIP
+    /// Waits for one try, unless it takes too long, or the database was away meanwhile: a connection from before may be
+    /// silent for ever, and would keep its place in the pool.
+    async fn in_time<T>(&self, attempt: impl Future<Output = T>) -> Result<T, Cause> {
+        let mut renewals = self.renewals.subscribe();
+        tokio::select! {
+            biased;
+            done = timeout(self.options.statement_timeout + TRIP, attempt) => done.map_err(Cause::from),
+            Ok(()) = renewals.changed() => Err("the database was away meanwhile".into()),
+        }
     }
 
     async fn read(&self, statement: Statement, parameters: &[Value]) -> Result<Vec<Row>> {
         let mut attempt = 0;
         loop {
             let client = self.lease().await.map_err(no_connection)?;
-            let error = match timeout(self.try_timeout(), self.select(&client, statement, parameters)).await {
+            let error = match self.in_time(self.select(&client, statement, parameters)).await {
                 Ok(Ok(rows)) => {
                     client.give_back();
                     return converted(statement, &rows);
@@ -257,7 +267,7 @@ impl Postgres {
                 Isolation::Serializable | Isolation::ReadCommitted => None,
             };
             let last: Cause = match self.lease().await {
-                Ok(mut client) => match timeout(self.try_timeout(), self.transact(&mut client, steps)).await {
+                Ok(mut client) => match self.in_time(self.transact(&mut client, steps)).await {
                     Ok(Ok(())) => {
                         self.notify(client, steps).await;
                         return Ok(());
@@ -284,7 +294,7 @@ impl Postgres {
                     }
                     Err(late) => {
                         in_doubt = true;
-                        late.into()
+                        late
                     }
                 },
                 Err(error) if in_doubt => error.into(),
@@ -401,6 +411,7 @@ impl Driver for Postgres {
     fn renew(&self) {
         // They may lead to a server that is gone or no longer the primary, and nothing says so until they are used.
         self.pool.retain(|_, _| false);
+        self.renewals.send_modify(|count| *count += 1);
     }
 
     fn announce_to(&self, announced: watch::Sender<u64>) {

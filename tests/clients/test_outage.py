@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -209,6 +210,38 @@ def test_memory_is_gone_by_for_a_bounded_time(
     resumed = lambda: exchange(transire.realm, instance, temporary).status == 200  # noqa: E731
     wait_until("what is remembered to be good again", resumed, within=RESUMED_WITHIN + SLACK)
     tencent.issue(transire, account.key, instance.tcr_id, "longterm")
+
+
+def test_a_replica_that_stood_still_looks_before_it_goes_by_what_it_knew(
+    server: Postgres, new_transire: Callable[..., Transire], tmp_path: Path
+) -> None:
+    shared = settings(tmp_path, server.url(), TRANSIRE_MAX_STALENESS_SECONDS="1")
+    moving, standing = (new_transire(name, settings=shared) for name in ("moving", "standing"))
+    moving.start()
+    standing.start()
+    account = moving.new_account("acme")
+    instance = moving.new_instance(account, "demo")
+    kept, stopped = (tencent.issue(moving, account.key, instance.tcr_id, "longterm") for _ in range(2))
+    for credential in (kept, stopped):
+        assert exchange(standing.realm, instance, credential).status == 200
+    os.kill(standing.pid(), signal.SIGSTOP)
+    try:
+        tencent.disable(moving, account.key, instance.tcr_id, stopped)
+        # What it knows grows too old.
+        time.sleep(1.5)
+        answers: list[int] = []
+        asking = [
+            threading.Thread(target=lambda credential=credential: answers.append(exchange(standing.realm, instance, credential).status))
+            for credential in [stopped] * 8
+        ]
+        for thread in asking:
+            thread.start()
+    finally:
+        os.kill(standing.pid(), signal.SIGCONT)
+    for thread in asking:
+        thread.join()
+    assert set(answers) == {401}, "the first of them came before anything was read again"
+    assert exchange(standing.realm, instance, kept).status == 200
 
 
 def test_nothing_acknowledged_is_lost_when_a_standby_takes_over(
