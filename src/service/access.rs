@@ -294,10 +294,13 @@ impl Service {
             let replay = request.verify(&key.signing_secret)?;
             (Identity::Signed(key), replay)
         };
-        self.replays.check(id, request.signed_at(), &replay, purpose, now)?;
+        let checked = self.replays.check(id, request.signed_at(), &replay, purpose, now);
         let mut caller = Caller::from(identity);
-        if let Some(shared) = self.shared.get() {
-            caller.overrun = Box::pin(self.ask_others(shared, request, &replay, purpose, &caller, action)).await?;
+        match self.shared.get() {
+            None => checked?,
+            Some(shared) => {
+                caller.overrun = Box::pin(self.ask_others(shared, request, (&replay, checked), purpose, &caller, action)).await?
+            }
         }
         Ok(caller)
     }

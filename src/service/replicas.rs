@@ -51,16 +51,21 @@ impl Service {
     }
 
     /// Asks whether a verified request came to another replica before, and how often its account called; the latter
-    /// is returned when it is too often.
+    /// is returned when it is too often. `checked` is what this replica's own memory says.
     pub(super) async fn ask_others(
         &self,
         shared: &Shared,
         request: &sign::Unverified,
-        replay: &Replay,
+        (replay, checked): (&Replay, Result<()>),
         purpose: Purpose,
         caller: &Caller,
         action: &'static str,
     ) -> Result<Option<u32>> {
+        // What a signature was bound to first, another replica may have seen: this one's memory has what it saw itself.
+        let checked = match checked {
+            Err(error) if *error.kind() != ErrorKind::Replayed || !matches!(replay, Replay::Bound { .. }) => return Err(error),
+            other => other,
+        };
         let id = request.access_key_id().as_bytes();
         let window = request.window().min(self.settings.signature_window);
         let kept = self.now().until(request.signed_at().plus(window)) + CLOCKS_APART;
@@ -82,7 +87,8 @@ impl Service {
         match shared.ask(Call { bucket: &[&account, action.as_bytes()], allowed: self.action_limits.allowed(action), mark }).await {
             Some(Verdict::Repeated) => Err(Error::replayed()),
             Some(Verdict::TooOften { measured }) => Ok(Some(measured)),
-            Some(Verdict::Fine) | None => Ok(None),
+            Some(Verdict::Fine) => Ok(None),
+            None => checked.map(|()| None),
         }
     }
 

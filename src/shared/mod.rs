@@ -207,7 +207,11 @@ async fn keep(shared: Weak<Shared>) {
 fn client(settings: &Settings) -> Result<Client> {
     let url = settings.url.expose();
     // What a parser says of an address may repeat its password.
-    let misread = |_: RedisError| Error::misconfigured("shared.url is written like redis://cache.example.com:6379 or rediss://…");
+    let misread = |_: RedisError| {
+        Error::misconfigured(
+            "shared.url is written like redis://cache.example.com:6379, or rediss://… with TLS (always with shared.ca_file)",
+        )
+    };
     let Some(path) = &settings.ca_file else {
         provide_cryptography();
         return Client::open(url).map_err(misread);

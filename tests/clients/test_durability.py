@@ -205,7 +205,7 @@ def test_what_was_acknowledged_survives(request: pytest.FixtureRequest, tmp_path
     loads: list[Load] = []
     acknowledged = 0
     for round_ in range(ROUNDS[how]):
-        since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        since = datetime.now(UTC).isoformat(timespec="milliseconds")
         # Of its own in each round, so that what is listed and recorded is this round's.
         account = transire.new_account(f"acme{round_}")
         load = Load(transire, transire.new_instance(account, f"demo{round_}"))

@@ -1,6 +1,6 @@
 //! Two services over one store, with a Redis between them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde_json::json;
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 use transire::domain::secret::Secret;
 use transire::service::SharedSettings;
 use transire::shared::{Call, Mark, Shared, Verdict};
@@ -37,17 +37,55 @@ impl Redis {
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("transire-redis-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let process = Self::process(&program, &folder);
+        let process = Self::process(&program, &folder, &[]);
         let redis = Self { folder, process };
         redis.answers().await;
         Some(redis)
     }
 
-    fn process(program: &str, folder: &std::path::Path) -> Child {
+    fn process(program: &str, folder: &Path, more: &[&str]) -> Child {
         let mut command = Command::new(program);
-        command.args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"]).arg(folder);
+        command.args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"]).arg(folder).args(more);
         command.arg("--unixsocket").arg(folder.join("socket")).stdin(Stdio::null()).stdout(Stdio::null());
         command.spawn().unwrap()
+    }
+
+    /// Starts it again with TLS and a password, at the port of loopback that is returned.
+    #[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
+    async fn secure(&mut self, password: &str) -> u16 {
+        let authority = rcgen::CertifiedIssuer::self_signed(
+            {
+                let mut parameters = rcgen::CertificateParams::default();
+                parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+                parameters
+            },
+            rcgen::KeyPair::generate().unwrap(),
+        )
+        .unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        for (name, text) in [("ca.pem", authority.pem()), ("leaf.pem", leaf.pem()), ("key.pem", key.serialize_pem())] {
+            std::fs::write(self.folder.join(name), text).unwrap();
+        }
+        for _ in 0..5 {
+            self.kill();
+            // Somebody may take the port before the server does: then it ends.
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let (tls_port, program) = (port.to_string(), std::env::var("TRANSIRE_TEST_REDIS").unwrap());
+            let more = ["--bind", "127.0.0.1", "--tls-port", &tls_port, "--tls-auth-clients", "no", "--requirepass", password];
+            let files = ["--tls-cert-file", "leaf.pem", "--tls-key-file", "key.pem", "--tls-ca-cert-file", "ca.pem"];
+            self.process = Self::process(&program, &self.folder, &[&more[..], &files[..]].concat());
+            let mut listens = false;
+            until("Redis listens or ends", async || {
+                listens = TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+                listens || self.process.try_wait().unwrap().is_some()
+            })
+            .await;
+            if listens {
+                return port;
+            }
+        }
+        panic!("Redis does not start with TLS");
     }
 
     async fn answers(&self) {
@@ -66,7 +104,7 @@ impl Redis {
 
     #[expect(clippy::disallowed_methods, reason = "the tests' own server is no setting of the service")]
     async fn start_again(&mut self) {
-        self.process = Self::process(&std::env::var("TRANSIRE_TEST_REDIS").unwrap(), &self.folder);
+        self.process = Self::process(&std::env::var("TRANSIRE_TEST_REDIS").unwrap(), &self.folder, &[]);
         self.answers().await;
     }
 }
@@ -127,6 +165,22 @@ async fn a_signature_comes_again_at_another_replica_only_with_what_it_was_made_f
     assert_eq!(reading["Response"]["Tokens"], json!([]), "what only reads may share it: {reading}");
     let changing = replica.send(call().header("x-tc-action", Some("DeleteInstanceToken")).request()).await.json();
     assert_eq!(changing["Response"]["Error"]["Code"], "AuthFailure.SignatureFailure", "{changing}");
+    // What the replica saw of the signature itself is not what it was made for; the others know better.
+    let again = replica.send(call().request()).await.json();
+    assert!(again["Response"]["Token"].is_string(), "a client's repetition: {again}");
+}
+
+#[tokio::test]
+async fn a_signature_that_was_tried_with_something_else_is_still_good_for_its_own_request() {
+    // The replica that had refused it remembered what it came with, and then refused its owner.
+    let Some(redis) = Redis::start().await else { return };
+    let (app, replica) = two(&redis).await;
+    let call = || app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() }));
+    app.send(call().request()).await;
+    let stolen = replica.send(call().header("x-tc-action", Some("DeleteInstanceToken")).request()).await.json();
+    assert_eq!(stolen["Response"]["Error"]["Code"], "AuthFailure.SignatureFailure", "{stolen}");
+    let own = replica.send(call().request()).await.json();
+    assert!(own["Response"]["Token"].is_string(), "{own}");
 }
 
 #[tokio::test]
@@ -193,6 +247,23 @@ async fn two_deployments_share_a_redis_and_nothing_in_it() {
         answers.push(first.ask(signature(bound, may_differ)).await.unwrap());
     }
     assert_eq!(answers, [Verdict::Fine, Verdict::Fine, Verdict::Repeated, Verdict::Fine]);
+}
+
+#[tokio::test]
+async fn a_server_is_reached_by_tls_and_password_only_when_its_authority_is_trusted() {
+    let Some(mut redis) = Redis::start().await else { return };
+    let port = redis.secure("s3cretEXAMPLE").await;
+    let connected = async |scheme: &str, password: &str, ca_file: Option<PathBuf>| {
+        let url = Secret::new(format!("{scheme}://:{password}@localhost:{port}"));
+        let shared = Arc::new(Shared::new(&SharedSettings { url, ca_file, timeout: TIMEOUT }, b"one").unwrap());
+        shared.connect().await;
+        shared.is_connected()
+    };
+    let ca_file = redis.folder.join("ca.pem");
+    assert!(connected("rediss", "s3cretEXAMPLE", Some(ca_file.clone())).await);
+    assert!(!connected("rediss", "wrong", Some(ca_file)).await);
+    assert!(!connected("rediss", "s3cretEXAMPLE", None).await);
+    assert!(!connected("redis", "s3cretEXAMPLE", None).await);
 }
 
 #[tokio::test]
