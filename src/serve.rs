@@ -1,5 +1,7 @@
 //! The running service: it opens the data, listens, and shuts down in order.
 
+mod monitor;
+
 use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -34,19 +36,28 @@ const STREAMS: u32 = 100;
 
 /// Serves until SIGTERM or SIGINT.
 ///
-/// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`.
+/// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`, with `"metrics"` where it is monitored.
 pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> Result<()> {
     let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
     let listener = bind(listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}", serde_json::json!({ "listening": address.to_string() }))
+    let mut announcement = serde_json::json!({ "listening": address.to_string() });
+    let monitoring = match settings.metrics_listen {
+        Some(place) => {
+            let monitoring = bind(place.address()).await?;
+            announcement["metrics"] = monitoring.local_addr().map_err(Error::internal)?.to_string().into();
+            Some(monitoring)
+        }
+        None => None,
+    };
+    writeln!(stdout, "{announcement}")
         .and_then(|()| stdout.flush())
         .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))?;
     tracing::info!(%address, public_url = settings.public_url, "listening");
     let (mut terminate, mut interrupt) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
     let (stop, stopped) = oneshot::channel();
-    let running = tokio::spawn(run(Arc::clone(&service), settings.clone(), listener, stopped));
+    let running = tokio::spawn(run_monitored(Arc::clone(&service), settings.clone(), listener, monitoring, stopped));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -70,13 +81,31 @@ pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
 
 /// Serves on `listener` until `stop` comes, then lets what is under way finish, and stores what waits in the audit.
 pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListener, stop: oneshot::Receiver<()>) {
+    run_monitored(service, settings, listener, None, stop).await;
+}
+
+/// The same, with a listener for monitoring.
+pub async fn run_monitored(
+    service: Arc<Service>,
+    settings: Settings,
+    listener: TcpListener,
+    monitoring: Option<TcpListener>,
+    stop: oneshot::Receiver<()>,
+) {
     // A leaf may have ended while nothing ran.
     if let Err(error) = service.renew_leaves().await {
         tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
     }
+    if let Err(error) = service.look_for_alarms().await {
+        tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
+    }
     let housekeeper = tokio::spawn(Arc::clone(&service).keep_house());
     let front = Arc::new(Front::new(Arc::clone(&service), settings.http()));
     let connections = Arc::new(Semaphore::new(settings.limits.connections));
+    let monitor = monitoring.map(|listener| {
+        let (all, connections) = (settings.limits.connections, Arc::clone(&connections));
+        tokio::spawn(monitor::serve(listener, Arc::clone(&front), move || all - connections.available_permits()))
+    });
     let graceful = GracefulShutdown::new();
     let header_timeout = Duration::from_secs(settings.limits.header_seconds);
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -128,6 +157,9 @@ pub async fn run(service: Arc<Service>, settings: Settings, listener: TcpListene
         tracing::warn!("some requests did not finish in time");
     }
     housekeeper.abort();
+    if let Some(monitor) = monitor {
+        monitor.abort();
+    }
     if tokio::time::timeout(AUDIT_DEADLINE, service.close()).await.is_err() {
         tracing::error!("the last audit lines are lost: the database does not answer");
     }

@@ -65,7 +65,8 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result
     Ok(match page {
         Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
         Page::Ready => {
-            let readiness = Readiness::of(service.missing().await);
+            let warnings = service.alarms().iter().map(|alarm| alarm.text.clone()).collect();
+            let readiness = Readiness::of(service.missing().await, warnings);
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
@@ -78,11 +79,13 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service) -> Result
 struct Readiness {
     ready: bool,
     missing: Vec<String>,
+    /// What the operator should look at, though it serves.
+    warnings: Vec<String>,
 }
 
 impl Readiness {
-    fn of(missing: Vec<String>) -> Self {
-        Self { ready: missing.is_empty(), missing }
+    fn of(missing: Vec<String>, warnings: Vec<String>) -> Self {
+        Self { ready: missing.is_empty(), missing, warnings }
     }
 }
 

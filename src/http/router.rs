@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,6 +20,7 @@ use crate::service::Service;
 use crate::sign;
 
 use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_panic};
+use super::metrics::{self, Outcome, Requests};
 use super::plain::Page;
 use super::{Peer, Settings, address, alibaba, plain, registry, tencent};
 
@@ -39,6 +41,7 @@ pub struct Front {
     /// For bodies that nobody vouches for before they are read: forms. Strangers can use this one up, and
     /// that must not shut the others out.
     unknown: Budget,
+    requests: Requests,
 }
 
 /// Builds the router over all front doors; a request's [`Peer`] is among its extensions.
@@ -55,11 +58,12 @@ impl Front {
     /// Opens the doors of `service`.
     pub fn new(service: Arc<Service>, settings: Settings) -> Self {
         let half = settings.body_budget_bytes / 2;
-        Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half) }
+        Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half), requests: Requests::new() }
     }
 
     /// Serves one request that came from `peer`.
     pub async fn serve(&self, request: Request, peer: IpAddr) -> Response {
+        let began = Instant::now();
         let (parts, body) = request.into_parts();
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
         let secure = address::came_by_tls(peer, &parts.headers, &self.settings.trusted_proxies);
@@ -69,7 +73,14 @@ impl Front {
         if let (Err(error), None) = (&answer, &visit.principal) {
             self.service.count_refusal(error, &visit.context);
         }
+        self.requests.count(&visit.door, &visit.action, Outcome::of(&answer), began.elapsed());
         visit.end(answer)
+    }
+
+    /// Answers a monitoring system, at a listener that is for such ones alone; the doors have `connections` open.
+    pub async fn monitor(&self, parts: &Parts, connections: usize) -> Response {
+        let answer = unless_panic(metrics::answer(parts, &self.service, &self.requests, connections)).await;
+        answer.unwrap_or_else(|error| plain::refuse(&error, &self.service.request_id()))
     }
 
     async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {

@@ -19,6 +19,7 @@ mod images;
 mod instances;
 mod keys;
 mod limits;
+mod measures;
 mod namespaces;
 mod notes;
 mod oidc;
@@ -36,7 +37,7 @@ mod tags;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -50,7 +51,11 @@ pub use self::exchange::{Exchanged, Offline};
 pub use self::identities::Membership;
 pub use self::images::{ImageFilter, TagFilter};
 pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
-pub use self::keys::{KeyInfo, KeyKind, KeyState, is_set_up};
+pub use self::keys::{
+    Alarm, AlarmKind, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo, MasterKeySource, MasterKeyState, MasterKeyStep, MasterKeys,
+    Retired, is_set_up,
+};
+pub use self::measures::Measures;
 pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
@@ -74,8 +79,8 @@ pub use crate::store::policy::PolicyKind;
 pub use crate::store::quota::Usage;
 pub use crate::store::repository::{RepositoryFilter, RepositoryOrder};
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
+use crate::token::Keyring;
 pub use crate::token::WebIdentity;
-use crate::token::{Keyring, MasterKey};
 use crate::{remote, sign};
 
 /// How often this process asks the database what others changed.
@@ -121,6 +126,8 @@ pub struct Settings {
     pub password_queue: usize,
     /// Whom the service may ask for an OpenID Connect issuer's keys.
     pub outgoing: Outgoing,
+    /// How old the keys become that sign and seal.
+    pub keys: KeySchedule,
 }
 
 /// What is known of a request before anybody is trusted.
@@ -148,10 +155,13 @@ pub struct Service {
     random: Arc<dyn Random>,
     settings: Settings,
     issuer: String,
-    master: MasterKey,
+    master: MasterKeys,
     keyring: ArcSwap<Keyring>,
+    alarms: keys::Alarms,
     /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
     keyring_read_at: AtomicU64,
+    /// When what others changed was last known here, in unix milliseconds.
+    caught_up_at: AtomicI64,
     directory: directory::Directory,
     passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
@@ -249,14 +259,17 @@ impl Service {
 
     /// Obeys what was changed since, here or elsewhere.
     pub async fn catch_up(&self) -> Result<()> {
+        let began = self.now();
         self.directory.catch_up(&self.store).await?;
         self.revocations.catch_up(&self.store, self.directory.revocations()).await?;
         let changes = self.directory.key_changes();
         if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
-            self.reload_keyring().await?;
-            self.keyring_read_at.store(changes, Ordering::Release);
+            if self.reload_keyring().await? {
+                self.keyring_read_at.store(changes, Ordering::Release);
+            }
         }
+        self.caught_up_at.store(began.unix_millis(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -283,14 +296,21 @@ impl Service {
             self.replays.forget(housekeeping_at);
             self.walks.forget(housekeeping_at);
             self.imports.forget(housekeeping_at);
+            self.mind_the_master_key();
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+            }
+            if let Err(error) = self.rotate_on_schedule().await {
+                tracing::warn!(cause = error.cause(), "keys can't be rotated on schedule: {error}");
             }
             if let Err(error) = self.retire_signing_keys().await {
                 tracing::warn!(cause = error.cause(), "old signing keys can't be forgotten: {error}");
             }
             if let Err(error) = self.trim().await {
                 tracing::warn!(cause = error.cause(), "old records can't be trimmed: {error}");
+            }
+            if let Err(error) = self.look_for_alarms().await {
+                tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
             }
         }
     }

@@ -30,6 +30,7 @@ pub mod role;
 pub mod service_account;
 pub mod tag;
 pub mod user;
+pub mod wrapped;
 
 mod migrate;
 pub mod portable;
@@ -206,6 +207,7 @@ fn statements() -> impl Iterator<Item = Statement> {
         service_account::STATEMENTS,
         tag::STATEMENTS,
         user::STATEMENTS,
+        wrapped::STATEMENTS,
     ]
     .into_iter()
     .flatten()

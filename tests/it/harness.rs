@@ -56,6 +56,8 @@ impl Random for SeededRandom {
 pub(crate) struct Options {
     pub(crate) service: service::Settings,
     pub(crate) http: transire::http::Settings,
+    /// The master keys, where one alone doesn't do.
+    pub(crate) master: Option<service::MasterKeys>,
 }
 
 /// A whole service with two accounts: one with a key and two instances, one whose instance is a stranger's.
@@ -69,6 +71,7 @@ pub(crate) struct App {
     clock: Arc<StandingClock>,
     nonces: AtomicU64,
     directory: PathBuf,
+    settings: service::Settings,
 }
 
 /// An access key with its secret, and the token that goes with a session's.
@@ -144,12 +147,15 @@ impl App {
                 password_threads: 2,
                 password_queue: 100,
                 outgoing: service::Outgoing::default(),
+                keys: service::KeySchedule::NEVER,
             },
             http: transire::http::Settings::default(),
+            master: None,
         };
         change(&mut options);
         let store = Store::open(&Location::Directory(directory.clone()), Open::Serve, &*clock, &*random).await.unwrap();
-        let master = MasterKey::generate(&*random);
+        let master = options.master.unwrap_or_else(|| MasterKey::generate(&*random).into());
+        let settings = options.service.clone();
         let random: Arc<dyn Random> = random;
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
         let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
@@ -174,7 +180,24 @@ impl App {
             clock,
             nonces: AtomicU64::new(1),
             directory,
+            settings,
         }
+    }
+
+    /// Opens another service over the same data, by the same clock: another replica, or a command.
+    pub(crate) async fn another(&self, master: impl Into<service::MasterKeys>) -> transire::domain::Result<Arc<Service>> {
+        static SEEDS: AtomicU64 = AtomicU64::new(0x1000_0000);
+        // Its own chance: two processes make no id twice.
+        let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(SEEDS.fetch_add(1, Ordering::Relaxed))));
+        let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
+        let store = Store::open(&Location::Directory(self.directory.clone()), Open::Command, &*clock, &*random).await?;
+        Ok(Arc::new(Service::open(store, master, self.settings.clone(), clock, random).await?))
+    }
+
+    /// Goes on with another service in the place of the one that was: it was restarted.
+    pub(crate) fn go_on_with(&mut self, service: Arc<Service>) {
+        self.router = transire::http::router(Arc::clone(&service), transire::http::Settings::default());
+        self.service = service;
     }
 
     /// Returns where the database is.

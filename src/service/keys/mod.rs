@@ -1,11 +1,22 @@
 //! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
 
+mod alarms;
+mod held;
+mod master;
+mod schedule;
+
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub(super) use self::alarms::Alarms;
+pub use self::alarms::{Alarm, AlarmKind};
+pub use self::held::{MasterKeySource, MasterKeys};
+pub(super) use self::master::unless_overtaken;
+pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
+pub use self::schedule::KeySchedule;
 use super::audit::Audit;
 use super::catalog::Imports;
 use super::directory::Directory;
@@ -22,7 +33,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::remote;
 use crate::store::key::{AuthorityRow, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
-use crate::token::{Authority, Keyring, MasterKey, Sealer, SealingKey, SigningKey, SigningKeyPair};
+use crate::token::{Authority, Keyring, Sealer, SealingKey, SigningKey, SigningKeyPair};
 
 /// What the master key knows each kind of key as.
 const SEALING_KEY: &str = "sealing-key";
@@ -99,8 +110,15 @@ pub async fn is_set_up(store: &Store) -> Result<bool> {
 impl Service {
     /// Opens the service over a store, which is set up if it is new.
     ///
-    /// [`ErrorKind::Misconfigured`] when `master` is not the master key of this store.
-    pub async fn open(store: Store, master: MasterKey, settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self> {
+    /// [`ErrorKind::Misconfigured`] when the master key of this store is not among `master`.
+    pub async fn open(
+        store: Store,
+        master: impl Into<MasterKeys>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self> {
+        let master = master.into();
         if !is_set_up(&store).await? {
             match set_up(&store, &master, &settings, clock.now(), &*random).await {
                 // Another process was as quick; its setup is as good.
@@ -109,7 +127,8 @@ impl Service {
             }
         }
         let unexpected = || super::unexpected("the store's setup is incomplete");
-        master.verify_check_value(&meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
+        let master_key_id = meta::find_text(&store, meta::MASTER_KEY_ID).await?.ok_or_else(unexpected)?;
+        master.verify(&master_key_id, &meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
         let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
         // Before the keys are read: a key that is made meanwhile is read again.
         let position = change::position(&store).await?;
@@ -128,6 +147,8 @@ impl Service {
             directory: Directory::new(position),
             passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
             keyring: ArcSwap::from_pointee(keyring),
+            alarms: Alarms::new(),
+            caught_up_at: AtomicI64::new(clock.now().unix_millis()),
             keyring_read_at: AtomicU64::new(0),
             store,
             clock,
@@ -139,9 +160,16 @@ impl Service {
     }
 
     /// Reads the keys again: another process changed them, or the time of a new one has come.
-    pub(super) async fn reload_keyring(&self) -> Result<()> {
-        self.keyring.store(Arc::new(load_keyring(&self.store, &self.master, self.now()).await?));
-        Ok(())
+    ///
+    /// Returns whether that was possible: without a new master key, what was read before is gone on with.
+    pub(super) async fn reload_keyring(&self) -> Result<bool> {
+        self.follow_master_key().await?;
+        match load_keyring(&self.store, &self.master, self.now()).await {
+            Ok(keyring) => self.keyring.store(Arc::new(keyring)),
+            Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(self.master.lacking().is_none())
     }
 
     /// Makes a signing key of this algorithm if there is none yet.
@@ -149,10 +177,8 @@ impl Service {
         if self.keyring.load().signing_key(algorithm).is_ok() {
             return Ok(());
         }
-        let authority = load_authority(&self.store, &self.master).await?;
-        let row = new_signing_key(algorithm, &authority, &self.master, self.now(), &*self.random)?;
-        let line = self.line("signing-key.create", &Caller::operator(), context).detail(serde_json::json!({ "kid": row.id }));
-        self.change(key::insert_signing(&row), line).await
+        let caller = Caller::operator();
+        self.make_key_now(&caller, KeyKind::Signing(algorithm), context).await.map(drop)
     }
 
     /// Lists the keys that sign and seal, the newest of each kind first.
@@ -190,25 +216,47 @@ impl Service {
     /// A signing key must be of an algorithm that some instance has.
     pub async fn rotate_key(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
         caller.require_operator()?;
+        if let KeyKind::Signing(algorithm) = kind
+            && self.keyring.load().signing_key(algorithm).is_err()
+        {
+            return Err(Error::not_found("signing key", format!("for {}", algorithm.name())));
+        }
+        self.make_key_now(caller, kind, context).await
+    }
+
+    async fn make_key_now(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
+        let because = serde_json::json!({});
+        let outcome = self.make_key(caller, kind, context, self.write(), &because).await;
+        if self.was_overtaken(&outcome).await? { self.make_key(caller, kind, context, self.write(), &because).await } else { outcome }
+    }
+
+    /// Makes a key of a kind in a write, and returns its id.
+    async fn make_key(
+        &self,
+        caller: &Caller,
+        kind: KeyKind,
+        context: &RequestContext,
+        write: Write,
+        because: &serde_json::Value,
+    ) -> Result<String> {
         let (now, random) = (self.now(), &*self.random);
         let (id, part, action) = match kind {
             KeyKind::Signing(algorithm) => {
-                if self.keyring.load().signing_key(algorithm).is_err() {
-                    return Err(Error::not_found("signing key", format!("for {}", algorithm.name())));
-                }
                 let authority = load_authority(&self.store, &self.master).await?;
                 let row = new_signing_key(algorithm, &authority, &self.master, now, random)?;
-                let part = key::insert_signing(&row);
+                let part = unless_overtaken(&row.wrapped_private).and(key::insert_signing(&row));
                 (row.id, part, "signing-key.create")
             }
             KeyKind::Sealing => {
                 let row = new_sealing_key(&SealingKey::generate(random), &self.master, now, random);
-                let part = key::insert_sealing(&row);
+                let part = unless_overtaken(&row.wrapped).and(key::insert_sealing(&row));
                 (row.id, part, "sealing-key.create")
             }
         };
-        let line = self.line(action, caller, context).detail(serde_json::json!({ "key": id }));
-        self.change(part, line).await?;
+        let mut detail = because.clone();
+        detail["key"] = id.as_str().into();
+        let line = self.line(action, caller, context).detail(detail).row(random);
+        self.apply(write.then(part).audit(&line)).await?;
         Ok(id)
     }
 
@@ -247,15 +295,15 @@ impl Service {
 }
 
 /// Writes what a store needs before its first use, in one write: all of it or nothing.
-async fn set_up(store: &Store, master: &MasterKey, settings: &Settings, now: Timestamp, random: &dyn Random) -> Result<()> {
+async fn set_up(store: &Store, master: &MasterKeys, settings: &Settings, now: Timestamp, random: &dyn Random) -> Result<()> {
     let issuer = &settings.public_url;
     let sealing_key = SealingKey::generate(random);
     let authority = Authority::generate(issuer, now, random)?;
     let authority_id = hex::encode(crate::domain::clock::random_bytes::<8>(random));
     let write = Write::new(Operation::new(random, now))
         .then(meta::put_if_absent(meta::ISSUER, issuer.as_bytes()))
-        .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.id().as_bytes()))
-        .then(meta::put_if_absent(meta::MASTER_KEY_CHECK, &master.check_value(random)))
+        .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.current().id().as_bytes()))
+        .then(meta::put_if_absent(meta::MASTER_KEY_CHECK, &master.current().check_value(random)))
         .then(key::insert_sealing(&new_sealing_key(&sealing_key, master, now, random)))
         .then(key::insert_signing(&new_signing_key(Algorithm::Es256, &authority, master, now, random)?))
         .then(key::insert_authority(&AuthorityRow {
@@ -267,7 +315,7 @@ async fn set_up(store: &Store, master: &MasterKey, settings: &Settings, now: Tim
     store.apply(write).await
 }
 
-fn new_sealing_key(key: &SealingKey, master: &MasterKey, now: Timestamp, random: &dyn Random) -> SealingKeyRow {
+fn new_sealing_key(key: &SealingKey, master: &MasterKeys, now: Timestamp, random: &dyn Random) -> SealingKeyRow {
     let wrapped = master.wrap(SEALING_KEY, key.id(), &*key.to_bytes(), random);
     SealingKeyRow { id: key.id().to_owned(), wrapped, created_at: now }
 }
@@ -275,7 +323,7 @@ fn new_sealing_key(key: &SealingKey, master: &MasterKey, now: Timestamp, random:
 fn new_signing_key(
     algorithm: Algorithm,
     authority: &Authority,
-    master: &MasterKey,
+    master: &MasterKeys,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<SigningKeyRow> {
@@ -292,13 +340,13 @@ fn new_signing_key(
     })
 }
 
-async fn load_authority(store: &Store, master: &MasterKey) -> Result<Authority> {
+async fn load_authority(store: &Store, master: &MasterKeys) -> Result<Authority> {
     let row = key::list_authorities(store).await?.pop().ok_or_else(|| super::unexpected("there is no authority"))?;
     Authority::from_parts(&master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?, &row.certificate_der)
 }
 
 /// Reads the keys: of each kind the newest is used that every replica knows, and the others still open and verify.
-async fn load_keyring(store: &Store, master: &MasterKey, now: Timestamp) -> Result<Keyring> {
+async fn load_keyring(store: &Store, master: &MasterKeys, now: Timestamp) -> Result<Keyring> {
     let (mut sealing_keys, mut made_at) = (Vec::new(), Vec::new());
     for row in key::list_sealing(store).await?.into_iter().rev() {
         sealing_keys.push(SealingKey::from_bytes(&master.unwrap(SEALING_KEY, &row.id, &row.wrapped)?)?);
