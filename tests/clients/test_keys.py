@@ -215,8 +215,8 @@ def test_a_running_service_ends_what_a_command_began(transire: Transire, clock: 
     wait_until("everything to be under the new key", lambda: len(wrapping_ids(transire)) == 1)
 
 
-def test_a_backup_from_the_middle_of_a_rotation_needs_both_keys(
-    transire: Transire, instance: Instance, new_transire: Callable[..., Transire], tmp_path: Path
+def test_what_is_copied_in_the_middle_of_a_rotation_needs_both_keys(
+    database: str, transire: Transire, instance: Instance, new_transire: Callable[..., Transire], tmp_path: Path
 ) -> None:
     key = instance.account.key
     longterm = tencent.issue(transire, key, instance.tcr_id, "longterm")
@@ -231,6 +231,7 @@ def test_a_backup_from_the_middle_of_a_rotation_needs_both_keys(
     command.wait(10)
     during, of_during = tmp_path / "during", master_keys.read_text()
     transire.cli("backup", during)
+    transire.cli("migrate-data", "--to", database)
     transire.cli("keys", "rotate", "master")
     transire.cli("keys", "rotate", "master", "--finish")
     after, of_after = tmp_path / "after", master_keys.read_text()
@@ -248,6 +249,17 @@ def test_a_backup_from_the_middle_of_a_rotation_needs_both_keys(
             restored.cli("keys", "rotate", "master")
             assert len(wrapping_ids(restored)) == 1
         restored.stop()
+    both = tmp_path / "both.key"
+    both.touch(mode=0o600)
+    both.write_text(of_during)
+    settings = {"TRANSIRE_DATABASE": database, "TRANSIRE_MASTER_KEY_FILE": str(both), "PGPASSFILE": os.environ["PGPASSFILE"]}
+    moved = new_transire("moved", settings=settings)
+    moved.start()
+    assert moved.cli("keys", "rotate", "master")["state"] == "in use"
+    assert [key["to_be_rewrapped"] for key in moved.items("keys", "list") if key["state"] == "old"] == [0]
+    for credential in (longterm, tencent.issue(moved, key, instance.tcr_id)):
+        assert exchange(moved.realm, instance, credential).status == 200
+    moved.stop()
     wrong = new_transire("wrong")
     wrong.cli("restore", after)
     (wrong.data_dir / "master.key").touch(mode=0o600)
@@ -297,6 +309,7 @@ def test_replicas_rotate_the_master_key_that_the_operator_gives(
         assert first.cli("keys", "rotate", "master", "--new-key-file", given)["state"] == "in use"
         wait_until("the other one to say so", lambda: "isn't in" in second.log.read_text())
         assert fetch(f"http://{second.endpoint}/readyz").status == 200
+        # It keeps house once a minute, and at its start: until then the log alone says it.
         assert "wrong master key" in second.cli_refused("keys", "list")
         # It has it now, and needs no restart.
         files[1].write_text(f"{first_key}\n{second_key}\n")

@@ -372,7 +372,7 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     assert_eq!(answer["Response"]["Error"]["Code"], "InternalError", "{answer}");
     // It wraps nothing by the old key.
     let made = app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await;
-    assert!(made.is_err());
+    assert!(made.unwrap_err().message().contains("put it there"));
     assert_eq!(app.wrapping_ids(), there.ids()[1..]);
     // A restart is refused, by name.
     let refused = app.another(place.read_keys()).await.err().unwrap();
@@ -385,6 +385,21 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     let restarted = app.another(place.read_keys()).await.unwrap();
     app.go_on_with(restarted);
     app.credential_logs_in(&credential).await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_from_its_place_is_reported_before_a_restart_needs_it() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let key = place.read().unwrap().remove(0);
+    place.remove(key.id()).unwrap();
+    app.service.look_for_alarms().await.unwrap();
+    let alarms = app.service.alarms();
+    assert!(alarms.len() == 1 && alarms[0].text.contains("in memory alone"), "{alarms:?}");
+    app.more_keys(1).await;
+    place.put(&key);
+    app.service.look_for_alarms().await.unwrap();
+    assert!(app.service.alarms().is_empty());
 }
 
 #[tokio::test]

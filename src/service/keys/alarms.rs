@@ -85,8 +85,8 @@ impl Alarms {
         *self.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
-    /// Puts the alarms into the place of those that were, and says in the log what wasn't said lately.
-    fn raise(&self, alarms: Vec<Alarm>, now: Timestamp) {
+    /// Puts the alarms into the place of those that were, and says in the log what wasn't said lately; returns how much that was.
+    fn raise(&self, alarms: Vec<Alarm>, now: Timestamp) -> usize {
         let mut said_at = self.said_at.lock().unwrap_or_else(PoisonError::into_inner);
         // What is over is news when it comes back.
         said_at.retain(|(kind, urgency), _| alarms.iter().any(|alarm| (alarm.kind, alarm.urgency) == (*kind, *urgency)));
@@ -94,7 +94,7 @@ impl Alarms {
             .iter()
             .filter(|alarm| said_at.get(&(alarm.kind, alarm.urgency)).is_none_or(|said_at| said_at.until(now) >= SAID_AGAIN))
             .collect();
-        for alarm in due {
+        for alarm in &due {
             said_at.insert((alarm.kind, alarm.urgency), now);
             match alarm.urgency {
                 Urgency::Warning => tracing::warn!(alarm = alarm.kind.name(), "{}", alarm.text),
@@ -102,7 +102,9 @@ impl Alarms {
             }
         }
         drop(said_at);
+        let said = due.len();
         self.present.store(Arc::new(alarms));
+        said
     }
 }
 
@@ -148,5 +150,28 @@ impl Service {
         // What is known is said, though the database be away.
         self.alarms.raise(alarms, now);
         master.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_is_said_once_a_day_and_at_once_when_it_becomes_urgent_or_comes_back() {
+        let alarms = Alarms::new();
+        let now = Timestamp::from_unix_seconds(1_735_787_045);
+        let alarm = |urgency| vec![Alarm { kind: AlarmKind::AuthorityEnds, text: "it ends".to_owned(), urgency }];
+        let minute = Duration::from_secs(60);
+        assert_eq!(alarms.raise(alarm(Urgency::Warning), now), 1);
+        for minutes in 1..1440 {
+            assert_eq!(alarms.raise(alarm(Urgency::Warning), now.plus(minute * minutes)), 0);
+        }
+        assert_eq!(alarms.raise(alarm(Urgency::Warning), now.plus(DAY)), 1);
+        assert_eq!(alarms.raise(alarm(Urgency::Error), now.plus(DAY + minute)), 1);
+        assert_eq!(alarms.raise(alarm(Urgency::Error), now.plus(DAY + minute * 2)), 0);
+        assert_eq!(alarms.raise(Vec::new(), now.plus(DAY + minute * 3)), 0);
+        assert!(alarms.present.load().is_empty());
+        assert_eq!(alarms.raise(alarm(Urgency::Error), now.plus(DAY + minute * 4)), 1);
     }
 }

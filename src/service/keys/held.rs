@@ -139,7 +139,8 @@ impl MasterKeys {
     pub(super) fn reread(&self) {
         match self.source.read() {
             Ok(read) => read.into_iter().for_each(|key| self.hold(&Arc::new(key))),
-            Err(error) => tracing::warn!("the master keys can't be read again: {error}"),
+            // The alarms say it, once.
+            Err(error) => tracing::debug!("the master keys can't be read again: {error}"),
         }
     }
 

@@ -128,6 +128,7 @@ impl Service {
         let overtaken = outcome.as_ref().is_err_and(was_overtaken);
         if overtaken {
             self.follow_master_key().await?;
+            self.require_master_key()?;
         }
         Ok(overtaken)
     }
@@ -401,16 +402,22 @@ impl Service {
     /// Says what the operator should know of the master key.
     pub(super) async fn master_key_warnings(&self) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        let place = self.master.source.place();
+        // Where it should be isn't said: whoever asks whether this service is ready reads it.
         if let Some(id) = self.master.lacking() {
-            warnings.push(format!("the master key {id} isn't in {place}"));
+            warnings.push(format!("the store's master key {id} isn't here: put it there before the next restart"));
+        } else {
+            let current = self.master.current();
+            match self.master.source.read() {
+                Ok(keys) if keys.iter().any(|key| key.id() == current.id()) => {}
+                _ => warnings.push(format!("the master key {} is in memory alone: put it back before the next restart", current.id())),
+            }
         }
         let Some((rotation, _)) = Rotation::find(&self.store).await? else { return Ok(warnings) };
         if rotation.finished_at.is_some() {
             return Ok(warnings);
         }
         if rotation.rewrapped_at.is_none() && self.master.find(&rotation.from).is_none() {
-            warnings.push(format!("secrets are still under the master key {}, and it isn't in {place}", rotation.from));
+            warnings.push(format!("secrets are still under the master key {}, and it isn't here", rotation.from));
         }
         let since = rotation.switched_at.until(self.now());
         match rotation.rewrapped_at {
