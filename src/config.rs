@@ -4,6 +4,7 @@
 //! two underscores: `TRANSIRE_LIMITS__REQUESTS_PER_SECOND=50`. Unknown settings are refused.
 
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub master_key_file: Option<PathBuf>,
     /// Where clients reach this service; a registry's realm is this and `/token`.
     pub public_url: String,
+    /// Where `/metrics` is served, with `/healthz` and `/readyz`: an address, or a port on loopback; nowhere without it.
+    pub metrics_listen: Option<Listen>,
     /// What happens when audit lines come faster than the database takes them.
     pub audit: AuditMode,
     /// How many days audit lines are kept; 0 keeps them for ever.
@@ -48,6 +51,8 @@ pub struct Settings {
     pub allow_plain_http: bool,
     /// How the service ends.
     pub shutdown: Shutdown,
+    /// How old the keys become that sign and seal.
+    pub keys: Keys,
     /// Which signatures are accepted.
     pub signatures: Signatures,
     /// What replicas tell each other at every call.
@@ -75,11 +80,13 @@ impl Default for Settings {
             master_key: None,
             master_key_file: None,
             public_url: "http://localhost:8480".to_owned(),
+            metrics_listen: None,
             audit: AuditMode::BestEffort,
             audit_days: 90,
             tls: Tls::default(),
             allow_plain_http: false,
             shutdown: Shutdown::default(),
+            keys: Keys::default(),
             signatures: Signatures::default(),
             shared: Shared::default(),
             limits: Limits::default(),
@@ -134,6 +141,44 @@ impl Default for Postgres {
             start_seconds: 60,
             notify: true,
         }
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Listen {
+    /// At this port on loopback.
+    Port(u16),
+    /// At this address.
+    Address(SocketAddr),
+}
+
+impl Listen {
+    /// Returns the address.
+    pub fn address(self) -> SocketAddr {
+        match self {
+            Self::Port(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            Self::Address(address) => address,
+        }
+    }
+}
+
+/// How old the keys become that sign and seal, before the service makes the next.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// Signing keys, in days; 0 leaves it to the operator.
+    pub signing_days: u32,
+    /// Sealing keys, in days; 0 leaves it to the operator.
+    pub sealing_days: u32,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        // Whoever stole a key without a trace can use it for a quarter of a year at most, and a store that is ten years
+        // old, as long as anything lives that was sealed, has forty sealing keys.
+        Self { signing_days: 90, sealing_days: 90 }
     }
 }
 
@@ -629,6 +674,24 @@ mod tests {
         for bad in ["base_domain = 'https://example.com'", "base_domain = ''", "[quotas]\nwings = 2"] {
             assert!(parse(bad, &[]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_port_alone_is_one_on_loopback() {
+        assert_eq!(parse("", &[]).unwrap().metrics_listen, None);
+        for (text, expected) in [("9480", "127.0.0.1:9480"), ("'0.0.0.0:9480'", "0.0.0.0:9480"), ("'[::1]:9480'", "[::1]:9480")] {
+            let listen = parse(&format!("metrics_listen = {text}"), &[]).unwrap().metrics_listen.unwrap();
+            assert_eq!(listen.address().to_string(), expected);
+        }
+        assert_eq!(parse("", &[("TRANSIRE_METRICS_LISTEN", "0")]).unwrap().metrics_listen, Some(Listen::Port(0)));
+        assert!(parse("metrics_listen = 'everywhere'", &[]).is_err());
+    }
+
+    #[test]
+    fn the_ages_of_keys_are_days() {
+        let keys = parse("[keys]\nsigning_days = 7", &[("TRANSIRE_KEYS__SEALING_DAYS", "0")]).unwrap().keys;
+        assert_eq!((keys.signing_days, keys.sealing_days), (7, 0));
+        assert!(parse("[keys]\nmaster_days = 1", &[]).is_err());
     }
 
     #[test]

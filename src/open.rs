@@ -1,17 +1,17 @@
 //! Opening the data: the store, its master key, and the service over both.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+mod key_file;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::key_file::{GivenKeys, Keeper, KeyFile};
 use crate::config::{DatabaseUrl, Isolation, Settings};
-use crate::domain::clock::{Random, SystemClock, SystemRandom, random_bytes};
+use crate::domain::Result;
+use crate::domain::clock::{SystemClock, SystemRandom};
 use crate::domain::secret::Secret;
-use crate::domain::{Error, Result};
-use crate::service::{self, Service};
+use crate::service::{self, MasterKeys, Service};
 use crate::sign;
 pub use crate::store::Open;
 use crate::store::{self, Location, PostgresOptions, Statements, Store};
@@ -26,11 +26,15 @@ pub async fn open(settings: &Settings, data_dir: &Path, how: Open) -> Result<Ser
     let location = location(settings, data_dir);
     let store = Store::open(&location, how, &*clock, &*random).await?;
     let master = match &settings.master_key {
-        Some(text) => MasterKey::parse(text.0.expose())?,
+        Some(text) => MasterKeys::read(Box::new(GivenKeys(text.0.clone())))?,
         None => {
             let path = settings.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"));
-            let may_create = settings.database.is_none() && !service::is_set_up(&store).await?;
-            master_key_in(&path, may_create, &*random)?
+            let file = KeyFile::new(&path, if settings.database.is_none() { Keeper::Service } else { Keeper::Operator });
+            if settings.database.is_none() && !path.exists() && !service::is_set_up(&store).await? {
+                file.create(&*random)?;
+            }
+            file.check_permissions();
+            MasterKeys::read(Box::new(file))?
         }
     };
     Service::open(store, master, service_settings(settings), clock, random).await
@@ -99,55 +103,11 @@ fn service_settings(settings: &Settings) -> service::Settings {
             ca_file: settings.outgoing.ca_file.clone(),
             timeout: Duration::from_secs(settings.outgoing.seconds),
         },
+        keys: service::KeySchedule::of_days(settings.keys.signing_days, settings.keys.sealing_days),
     }
 }
 
-/// Reads the master key, or makes it when there is none and nothing was wrapped by one yet.
-fn master_key_in(path: &Path, may_create: bool, random: &dyn Random) -> Result<MasterKey> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let text = Secret::new(text);
-            let open_to_others = path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
-            if open_to_others {
-                tracing::warn!("the master key file {} can be read by others: chmod 600 it", path.display());
-            }
-            MasterKey::parse(text.expose())
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound && may_create => {
-            let key = MasterKey::generate(random);
-            match write_once(path, key.to_text().expose(), random) {
-                // Another process was as quick; its key is as good.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => master_key_in(path, false, random),
-                Err(error) => Err(unwritable(path, &error)),
-                Ok(()) => Ok(key),
-            }
-        }
-        Err(error) => Err(Error::misconfigured(format!(
-            "the master key file {} can't be read: {error}. \
-             Put the key back (it is in no backup of the data), or name its file with master_key_file or TRANSIRE_MASTER_KEY_FILE. \
-             A database server always wants it given; make one with: head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'",
-            path.display()
-        ))),
-    }
-}
-
-/// Writes a file that must not be there yet, readable by its owner alone, whole or not at all.
-fn write_once(path: &Path, text: &str, random: &dyn Random) -> std::io::Result<()> {
-    let draft = PathBuf::from(format!("{}.{}", path.display(), hex::encode(random_bytes::<8>(random))));
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        // A link, unlike a rename, never replaces what is there.
-        std::fs::hard_link(&draft, path)?;
-        path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-    })();
-    // The draft has done its work or failed at it; either way it must not stay.
-    std::fs::remove_file(&draft).ok();
-    written
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Error {
-    Error::misconfigured(format!("the master key file {} can't be written: {error}", path.display()))
+/// Reads a master key that the operator made, alone in its file.
+pub fn master_key(path: &Path) -> Result<MasterKey> {
+    key_file::one_key(path)
 }

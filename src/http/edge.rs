@@ -150,7 +150,7 @@ fn kind_name(kind: &ErrorKind) -> String {
 }
 
 /// Returns whether the operator should look at it, and not the client.
-fn is_ours(kind: &ErrorKind) -> bool {
+pub(super) fn is_ours(kind: &ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Internal

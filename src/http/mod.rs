@@ -9,6 +9,7 @@
 pub mod address;
 pub mod alibaba;
 mod edge;
+mod metrics;
 mod operation;
 mod overload;
 mod plain;

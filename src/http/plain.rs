@@ -66,7 +66,9 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service, closing: 
         Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
         Page::Ready => {
             let missing = if closing { vec!["the service is shutting down".to_owned()] } else { service.missing().await };
-            let readiness = Readiness::of(missing, service.degraded());
+            let mut warnings: Vec<_> = service.alarms().iter().map(|alarm| alarm.text.clone()).collect();
+            warnings.extend(service.degraded().into_iter().map(ToOwned::to_owned));
+            let readiness = Readiness::of(missing, warnings);
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
@@ -79,13 +81,13 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service, closing: 
 struct Readiness {
     ready: bool,
     missing: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    degraded: Vec<&'static str>,
+    /// What the operator should look at, though it serves.
+    warnings: Vec<String>,
 }
 
 impl Readiness {
-    fn of(missing: Vec<String>, degraded: Vec<&'static str>) -> Self {
-        Self { ready: missing.is_empty(), missing, degraded }
+    fn of(missing: Vec<String>, warnings: Vec<String>) -> Self {
+        Self { ready: missing.is_empty(), missing, warnings }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -20,6 +21,7 @@ use crate::service::Service;
 use crate::sign;
 
 use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_panic};
+use super::metrics::{self, Outcome, Requests};
 use super::overload::Load;
 use super::plain::Page;
 use super::{Peer, Settings, Transport, address, alibaba, plain, registry, tencent};
@@ -41,6 +43,7 @@ pub struct Front {
     /// For bodies that nobody vouches for before they are read: forms. Strangers can use this one up, and
     /// that must not shut the others out.
     unknown: Budget,
+    requests: Requests,
     load: Load,
     /// Whether the service is about to end.
     closing: AtomicBool,
@@ -61,7 +64,15 @@ impl Front {
     pub fn new(service: Arc<Service>, settings: Settings) -> Self {
         let half = settings.body_budget_bytes / 2;
         let load = Load::new(settings.most_in_work, settings.longest_wait);
-        Self { service, settings, admitted: Budget::new(half), unknown: Budget::new(half), load, closing: AtomicBool::new(false) }
+        Self {
+            service,
+            settings,
+            admitted: Budget::new(half),
+            unknown: Budget::new(half),
+            requests: Requests::new(),
+            load,
+            closing: AtomicBool::new(false),
+        }
     }
 
     /// Tells all who ask that the service is about to end: probes, and clients that would send more by the same connection.
@@ -76,6 +87,7 @@ impl Front {
 
     /// Serves one request that came from `peer`.
     pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Response {
+        let began = Instant::now();
         let (parts, body) = request.into_parts();
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
         let secure = address::came_by_tls(peer, transport, &parts.headers, &self.settings.trusted_proxies);
@@ -89,11 +101,19 @@ impl Front {
                 self.service.count_refusal(error, &visit.context);
             }
         }
+        self.requests.count(&visit.door, &visit.action, Outcome::of(&answer), began.elapsed());
         let mut response = visit.end(answer);
         if self.closing.load(Ordering::Relaxed) && parts.version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// Answers a monitoring system, at a listener that is for such ones alone; the doors have `connections` open.
+    pub async fn monitor(&self, parts: &Parts, connections: usize) -> Response {
+        let answer =
+            unless_panic(metrics::answer(parts, &self.service, &self.requests, connections, self.closing.load(Ordering::Relaxed))).await;
+        answer.unwrap_or_else(|error| plain::refuse(&error, &self.service.request_id()))
     }
 
     async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {

@@ -4,6 +4,7 @@
 //! is in [`connection`], how many an address may have in [`shares`], and certificates are in [`tls`].
 
 mod connection;
+mod monitor;
 mod shares;
 mod tls;
 
@@ -43,12 +44,21 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<Arc<Tls>>,
+    /// Where monitoring systems come in, if they may.
+    monitoring: Option<TcpListener>,
 }
 
 impl Listener {
     /// Speaks TLS at a socket, if there is a certificate to speak it with.
     pub fn new(tcp: TcpListener, tls: Option<Arc<Tls>>) -> Self {
-        Self { tcp, tls }
+        Self { tcp, tls, monitoring: None }
+    }
+
+    /// Serves `/metrics` too, at a socket of its own.
+    #[must_use]
+    pub fn monitored_at(mut self, monitoring: Option<TcpListener>) -> Self {
+        self.monitoring = monitoring;
+        self
     }
 }
 
@@ -61,7 +71,7 @@ impl From<TcpListener> for Listener {
 
 /// Serves until SIGTERM or SIGINT; a second one cuts off what is still under way.
 ///
-/// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`.
+/// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`, with `"metrics"` where it is monitored.
 pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> Result<()> {
     check_transport(settings, listen)?;
     let tls = Tls::load(&settings.tls)?;
@@ -76,14 +86,23 @@ pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> 
     let listener = bind(listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}", serde_json::json!({ "listening": address.to_string() }))
+    let mut announcement = serde_json::json!({ "listening": address.to_string() });
+    let monitoring = match settings.metrics_listen {
+        Some(place) => {
+            let monitoring = bind(place.address()).await?;
+            announcement["metrics"] = monitoring.local_addr().map_err(Error::internal)?.to_string().into();
+            Some(monitoring)
+        }
+        None => None,
+    };
+    writeln!(stdout, "{announcement}")
         .and_then(|()| stdout.flush())
         .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))?;
     tracing::info!(%address, tls = tls.is_some(), public_url = settings.public_url, "listening");
     let (mut terminate, mut interrupt) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
     let (stop, stopped) = oneshot::channel();
     let (hurry, hurried) = oneshot::channel();
-    let listener = Listener::new(listener, tls);
+    let listener = Listener::new(listener, tls).monitored_at(monitoring);
     let mut running = tokio::spawn(run_until(Arc::clone(&service), settings.clone(), listener, stopped, hurried));
     either(&mut terminate, &mut interrupt).await;
     tracing::info!("shutting down");
@@ -147,9 +166,12 @@ async fn run_until(
     if let Err(error) = service.renew_leaves().await {
         tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
     }
+    if let Err(error) = service.look_for_alarms().await {
+        tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
+    }
     let mut helpers = tokio::task::JoinSet::new();
     helpers.spawn(Arc::clone(&service).keep_house());
-    let Listener { tcp, tls } = listener;
+    let Listener { tcp, tls, monitoring } = listener;
     if let Some(tls) = &tls {
         helpers.spawn(Arc::clone(tls).keep_fresh());
     }
@@ -159,6 +181,10 @@ async fn run_until(
         async move { front.keep_pace().await }
     });
     let gate = Gate::new(&settings, Arc::clone(&front), tls);
+    if let Some(monitoring) = monitoring {
+        let (all, places) = (settings.limits.connections, Arc::clone(&gate.places));
+        helpers.spawn(monitor::serve(monitoring, Arc::clone(&front), move || all - places.available_permits()));
+    }
     let accept = gate.accept_all(&tcp);
     tokio::select! {
         () = accept => {}

@@ -1,5 +1,6 @@
 //! Accounts and their access keys, as the operator manages them.
 
+use super::keys::unless_overtaken;
 use super::{Caller, RequestContext, Service};
 use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Random, random_text};
@@ -47,17 +48,21 @@ impl Service {
             None => Principal::Root(account),
         };
         let made = NewAccessKey::permanent(&*self.random);
+        self.wrapping(|| self.store_access_key(&made, &principal, caller, context)).await?;
+        Ok(made)
+    }
+
+    async fn store_access_key(&self, made: &NewAccessKey, principal: &Principal, caller: &Caller, context: &RequestContext) -> Result<()> {
         let row = AccessKey {
             id: made.id.clone(),
-            principal,
+            principal: principal.clone(),
             sealed_secret: self.master.wrap(WRAPPED_AS, &made.id, made.secret.expose().as_bytes(), &*self.random),
             state: AccessKeyState::Active,
             generation: 0,
             created_at: self.now(),
         };
         let line = self.line("access-key.create", caller, context).detail(serde_json::json!({ "access_key_id": made.id }));
-        self.change(store::access_key::insert(&row), line).await?;
-        Ok(made)
+        self.change(unless_overtaken(&row.sealed_secret).and(store::access_key::insert(&row)), line).await
     }
 
     /// Lists the access keys of one account or of all, without their secrets.

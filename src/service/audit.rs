@@ -238,6 +238,11 @@ impl Audit {
         }
     }
 
+    /// Returns how many lines wait, and how many were dropped.
+    pub(super) fn waiting_and_dropped(&self) -> (usize, u64) {
+        (self.queue.max_capacity() - self.queue.capacity(), self.dropped.load(Ordering::Relaxed))
+    }
+
     /// Stores what waits, and ends the writer.
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();

@@ -25,8 +25,8 @@ use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
 use crate::store::{Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, tag, user};
-use crate::token::MasterKey;
 
+use super::keys::MasterKeys;
 use super::namespaces::{self, Namespaces};
 use super::rights::{self, Rights};
 
@@ -146,7 +146,7 @@ impl Directory {
         self.entry(&self.accounts, &id, async || account::find(store, id).await).await
     }
 
-    pub(super) async fn access_key(&self, store: &Store, master: &MasterKey, id: &str) -> Result<Option<Arc<AccessKey>>> {
+    pub(super) async fn access_key(&self, store: &Store, master: &MasterKeys, id: &str) -> Result<Option<Arc<AccessKey>>> {
         let fill = async || {
             let Some(row) = access_key::find(store, id).await? else { return Ok(None) };
             // Whoever it signs for is gone: the key went with it, or is about to.
@@ -432,7 +432,7 @@ impl Directory {
             Noun::OidcProvider => {
                 self.oidc_providers.remove(id);
             }
-            Noun::SealingKey | Noun::SigningKey | Noun::Authority => self.keys_changed(),
+            Noun::SealingKey | Noun::SigningKey | Noun::Authority | Noun::MasterKey => self.keys_changed(),
             Noun::Unknown => {
                 self.accounts.clear();
                 self.access_keys.clear();

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::keys::new_instance_key;
+use super::keys::{new_instance_key, unless_overtaken};
 use super::rights::{denied, pairs};
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{AuditRow, Caller, InstanceChoice, RequestContext, Service};
+use crate::domain::clock::Timestamp;
 use crate::domain::instance::{
     Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, Origin, RegistryKind, Specification,
     UnrecordedNamespaces,
@@ -130,13 +131,19 @@ impl Service {
             .line("instance.create", caller, context)
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        let mut write = self.write().then(store::instance::insert(&instance));
+        let line = line.row(&*self.random);
+        self.wrapping(|| self.insert_instance(&instance, &line, now)).await?;
+        Ok(instance)
+    }
+
+    /// Stores an instance, and its own key if its registry wants one.
+    async fn insert_instance(&self, instance: &Instance, line: &AuditRow, now: Timestamp) -> Result<()> {
+        let mut write = self.write().then(store::instance::insert(instance));
         if instance.kind == RegistryKind::Zot {
             let key = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::InUse, &self.master, now, &*self.random)?;
-            write = write.then(store::instance_key::insert(&key));
+            write = write.then(unless_overtaken(&key.wrapped_private)).then(store::instance_key::insert(&key));
         }
-        self.apply(write.audit(&line.row(&*self.random))).await?;
-        Ok(instance)
+        self.apply(write.audit(line)).await
     }
 
     /// Lists the instances.

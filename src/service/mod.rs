@@ -21,6 +21,7 @@ mod instances;
 mod keys;
 mod limits;
 mod log_ins;
+mod measures;
 mod namespaces;
 mod notes;
 mod oidc;
@@ -54,9 +55,11 @@ pub use self::identities::Membership;
 pub use self::images::{ImageFilter, TagFilter};
 pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
 pub use self::keys::{
-    AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeyState, NextStep, PrivatePart, SigningRequest, is_set_up,
+    Alarm, AlarmKind, AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
+    MasterKeySource, MasterKeyState, MasterKeyStep, MasterKeys, NextStep, PrivatePart, Retired, SigningRequest, is_set_up,
 };
 pub use self::limits::subscriber;
+pub use self::measures::Measures;
 pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
@@ -83,8 +86,8 @@ pub use crate::store::policy::PolicyKind;
 pub use crate::store::quota::Usage;
 pub use crate::store::repository::{RepositoryFilter, RepositoryOrder};
 use crate::store::{self, Operation, Part, Store, Write, change, operation};
+use crate::token::Keyring;
 pub use crate::token::WebIdentity;
-use crate::token::{Keyring, MasterKey};
 use crate::{remote, sign};
 
 /// How often this process asks the database what others changed.
@@ -148,6 +151,8 @@ pub struct Settings {
     pub password_queue: usize,
     /// Whom the service may ask for an OpenID Connect issuer's keys.
     pub outgoing: Outgoing,
+    /// How old the keys become that sign and seal.
+    pub keys: KeySchedule,
 }
 
 /// What is known of a request before anybody is trusted.
@@ -175,8 +180,9 @@ pub struct Service {
     random: Arc<dyn Random>,
     settings: Settings,
     issuer: String,
-    master: MasterKey,
+    master: MasterKeys,
     keyring: ArcSwap<Keyring>,
+    alarms: keys::Alarms,
     /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
     keyring_read_at: AtomicU64,
     /// Since when it knows each key.
@@ -345,8 +351,9 @@ impl Service {
         let changes = self.directory.key_changes();
         if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
-            self.reload_keyring().await?;
-            self.keyring_read_at.store(changes, Ordering::Release);
+            if self.reload_keyring().await? {
+                self.keyring_read_at.store(changes, Ordering::Release);
+            }
         }
         Ok(())
     }
@@ -400,14 +407,23 @@ impl Service {
             self.replays.forget(now);
             self.walks.forget(now);
             self.imports.forget(now);
+            if let Err(error) = self.go_on_with_master_key().await {
+                tracing::error!(cause = error.cause(), "the rotation of the master key can't be gone on with: {error}");
+            }
             if let Err(error) = self.renew_leaves().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+            }
+            if let Err(error) = self.rotate_on_schedule().await {
+                tracing::warn!(cause = error.cause(), "keys can't be rotated on schedule: {error}");
             }
             if let Err(error) = self.retire_signing_keys().await {
                 tracing::warn!(cause = error.cause(), "old signing keys can't be forgotten: {error}");
             }
             if let Err(error) = self.trim().await {
                 tracing::warn!(cause = error.cause(), "old records can't be trimmed: {error}");
+            }
+            if let Err(error) = self.look_for_alarms().await {
+                tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
             }
         }
     }

@@ -40,6 +40,8 @@ pub enum Noun {
     SigningKey,
     /// The authority that registries trust.
     Authority,
+    /// Which master key wraps.
+    MasterKey,
     /// A user, by its id: drop all that is cached of it or decided for it, and its access keys and credentials,
     /// which go with it without entries of their own.
     User,
@@ -66,7 +68,7 @@ pub enum Noun {
 }
 
 impl Noun {
-    const KNOWN: [Self; 17] = [
+    const KNOWN: [Self; 18] = [
         Self::Account,
         Self::AccessKey,
         Self::Instance,
@@ -74,6 +76,7 @@ impl Noun {
         Self::SealingKey,
         Self::SigningKey,
         Self::Authority,
+        Self::MasterKey,
         Self::User,
         Self::Role,
         Self::Policies,
@@ -95,6 +98,7 @@ impl Noun {
             Self::SealingKey => "sealing_key",
             Self::SigningKey => "signing_key",
             Self::Authority => "authority",
+            Self::MasterKey => "master_key",
             Self::User => "user",
             Self::Role => "role",
             Self::Policies => "policies",

@@ -1,4 +1,4 @@
-//! What is set once, at the first start.
+//! What there is one of: what the first start sets, and how far a rotation of the master key has come.
 
 use crate::domain::{Error, Result};
 
@@ -9,6 +9,8 @@ use super::write::{Guarded, Part, Rows};
 statements! { "meta";
     FIND = "SELECT name, value FROM meta WHERE name = $1";
     PUT_IF_ABSENT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    REPLACE = "UPDATE meta SET value = $3 WHERE name = $1 AND value = $2";
+    HOLD = "UPDATE meta SET value = value WHERE name = $1 AND value = $2";
     PUT = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 }
 
@@ -20,6 +22,9 @@ pub const DEPLOYMENT: &str = "deployment";
 pub const MASTER_KEY_CHECK: &str = "master_key_check";
 /// The id of the master key that wraps.
 pub const MASTER_KEY_ID: &str = "master_key_id";
+
+/// How far the rotation of the master key has come, and what came before: JSON.
+pub const MASTER_KEY_ROTATION: &str = "master_key_rotation";
 
 /// Finds a value.
 pub async fn find(store: &Store, name: &str) -> Result<Option<Vec<u8>>> {
@@ -37,6 +42,20 @@ pub fn put_if_absent(name: &'static str, value: &[u8]) -> Part {
     Part::of([Guarded::new(PUT_IF_ABSENT, vec![name.into(), value.into()], Rows::Exactly(1), move || {
         Error::already_exists("setting", format!("The setting {name} was set already."))
     })])
+}
+
+/// Puts a value into the place of another; `PreconditionFailed` when that isn't there any more.
+pub fn replace(name: &'static str, old: &[u8], new: &[u8]) -> Part {
+    Part::of([Guarded::new(REPLACE, vec![name.into(), old.into(), new.into()], Rows::Exactly(1), move || changed(name))])
+}
+
+/// Refuses with `PreconditionFailed` unless the value is this, and keeps others from changing it meanwhile.
+pub fn hold(name: &'static str, value: &[u8]) -> Part {
+    Part::of([Guarded::new(HOLD, vec![name.into(), value.into()], Rows::Exactly(1), move || changed(name))])
+}
+
+fn changed(name: &'static str) -> Error {
+    Error::precondition_failed(name, format!("The setting {name} was changed meanwhile; try again."))
 }
 
 /// Sets a value, whatever it was.

@@ -31,6 +31,7 @@ pub mod role;
 pub mod service_account;
 pub mod tag;
 pub mod user;
+pub mod wrapped;
 
 mod breaker;
 mod migrate;
@@ -256,6 +257,7 @@ fn statements() -> impl Iterator<Item = Statement> {
         service_account::STATEMENTS,
         tag::STATEMENTS,
         user::STATEMENTS,
+        wrapped::STATEMENTS,
     ]
     .into_iter()
     .flatten()

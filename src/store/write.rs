@@ -77,6 +77,13 @@ impl Part {
         Self { guarded: guarded.into_iter().collect(), changes: Vec::new() }
     }
 
+    /// Adds what another noun's function made.
+    pub fn and(mut self, other: Self) -> Self {
+        self.guarded.extend(other.guarded);
+        self.changes.extend(other.changes);
+        self
+    }
+
     pub(crate) fn changes(mut self, noun: Noun, id: &(impl ToString + ?Sized)) -> Self {
         self.changes.push((noun, id.to_string()));
         self
@@ -94,6 +101,11 @@ impl Operation {
     /// Names a new write, made at `now`.
     pub fn new(random: &dyn Random, now: Timestamp) -> Self {
         Self { id: format!("{:032x}", u128::from_be_bytes(random_bytes(random))), at: now }
+    }
+
+    /// Names a write that whoever comes to it names the same: the first is applied, and to the others it seems so.
+    pub fn named(name: String, now: Timestamp) -> Self {
+        Self { id: name, at: now }
     }
 }
 
@@ -115,8 +127,7 @@ impl Write {
 
     /// Adds what a noun's function made; its guards see what earlier parts did.
     pub fn then(mut self, part: Part) -> Self {
-        self.part.guarded.extend(part.guarded);
-        self.part.changes.extend(part.changes);
+        self.part = self.part.and(part);
         self
     }
 

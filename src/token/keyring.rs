@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::jwt::SigningKey;
 use super::sealed::{Grant, Sealer, Session};
-use super::x509;
+use super::x509::{self, Certificate};
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::credential::SecretKind;
 use crate::domain::instance::{Algorithm, Instance, InstanceId, RegistryKind};
@@ -110,6 +110,14 @@ impl Keyring {
         &self.current
     }
 
+    /// Returns when the first of the authorities ends that vouch for the keys that sign.
+    pub fn authority_expires_at(&self) -> Option<Timestamp> {
+        let authorities: Vec<_> = self.authorities.iter().filter_map(|der| Certificate::parse(der)).collect();
+        let leaves = self.current.iter().filter_map(|key| Certificate::parse(key.leaf_der()));
+        let vouching = leaves.filter_map(|leaf| authorities.iter().find(|authority| leaf.is_issued_by(authority)));
+        vouching.map(|authority| authority.expires_at).min()
+    }
+
     /// Returns the public keys that instances share as a JWK set (RFC 7517), those that sign first.
     pub fn jwks(&self) -> Value {
         let keys: Vec<_> = self.current.iter().chain(&self.others).map(SigningKey::jwk).collect();
@@ -151,7 +159,8 @@ mod tests {
 
     #[test]
     fn the_current_keys_sign_and_all_are_published() {
-        let (old, new) = ["old", "new"].map(|name| Authority::generate(name, NOW, &SystemRandom).unwrap()).into();
+        let old = Authority::generate("old", NOW.minus(LEAF_TTL), &SystemRandom).unwrap();
+        let new = Authority::generate("new", NOW, &SystemRandom).unwrap();
         let current: Vec<_> = Algorithm::ALL.iter().map(|algorithm| signing_key(&new, *algorithm)).collect();
         let retired = signing_key(&old, Algorithm::Es256);
         let kids: Vec<_> = current.iter().chain([&retired]).map(|key| key.kid(KidFormat::Thumbprint).to_owned()).collect();
@@ -165,6 +174,7 @@ mod tests {
         let published: Vec<_> = jwks["keys"].as_array().unwrap().iter().map(|jwk| jwk["kid"].as_str().unwrap()).collect();
         assert_eq!(published, kids);
         assert_eq!(keyring.bundle_pem(), new.certificate_pem() + &old.certificate_pem());
+        assert_eq!(keyring.authority_expires_at(), Some(new.expires_at()), "the old one vouches for no key that signs");
         assert!(keyring.signing_keys().iter().all(|key| !key.leaf_renewal_is_due(NOW) && key.leaf_renewal_is_due(NOW.plus(LEAF_TTL))));
     }
 

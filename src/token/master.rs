@@ -46,6 +46,18 @@ impl MasterKey {
         Ok(Self::new(secret))
     }
 
+    /// Parses several keys, divided by white space; none is an error, and one that stands there twice is one.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>> {
+        let mut keys: Vec<Self> = Vec::new();
+        for word in text.split_whitespace() {
+            let key = Self::parse(word)?;
+            if keys.iter().all(|known| known.id != key.id) {
+                keys.push(key);
+            }
+        }
+        if keys.is_empty() { Self::parse("").map(|key| vec![key]) } else { Ok(keys) }
+    }
+
     fn new(secret: Zeroizing<[u8; 32]>) -> Self {
         let mut id_bytes = [0; Self::ID_LENGTH];
         id_bytes.copy_from_slice(&derive(&secret, "transire master key: id")[..Self::ID_LENGTH]);
@@ -61,6 +73,18 @@ impl MasterKey {
     /// Returns 16 hexadecimal characters that name the key and tell nothing of it; kept beside what it wrapped.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Returns what everything begins with that this key wrapped, and nothing that another did.
+    pub fn head(&self) -> [u8; 1 + Self::ID_LENGTH] {
+        let mut head = [Self::VERSION; 1 + Self::ID_LENGTH];
+        head[1..].copy_from_slice(&self.id_bytes);
+        head
+    }
+
+    /// Returns the id of the key that wrapped something, as far as it can be read.
+    pub fn id_of(wrapped: &[u8]) -> Option<String> {
+        wrapped.get(1..=Self::ID_LENGTH).map(hex::encode)
     }
 
     /// Wraps the secret of the thing `id` of the kind `noun`; it unwraps under the same two alone, so that
@@ -111,7 +135,7 @@ impl MasterKey {
 
     /// Checks that this is the key which `stored` was made by; [`Error::misconfigured`] otherwise.
     pub fn verify_check_value(&self, stored: &[u8]) -> Result<()> {
-        let found = stored.get(1..=Self::ID_LENGTH).map_or_else(|| "unreadable".to_owned(), hex::encode);
+        let found = Self::id_of(stored).unwrap_or_else(|| "unreadable".to_owned());
         match self.unwrap(Self::CHECK_NOUN, Self::CHECK_ID, stored) {
             Ok(text) if text.as_slice() == Self::CHECK_TEXT => Ok(()),
             Ok(_) => Err(Error::internal("the master key's check value holds another text")),
@@ -172,6 +196,26 @@ mod tests {
             assert_eq!(error.kind(), &ErrorKind::Misconfigured, "{bad:?}");
             assert!(bad.is_empty() || !error.message().contains(bad));
         }
+    }
+
+    #[test]
+    fn a_file_may_hold_several_keys() {
+        let other = MasterKey::generate(&SystemRandom).to_text();
+        let ids = |text: &str| MasterKey::parse_all(text).map(|keys| keys.into_iter().map(|key| key.id).collect::<Vec<_>>());
+        let expected = [TEXT, other.expose()].map(|text| MasterKey::parse(text).unwrap().id);
+        assert_eq!(ids(&format!("{TEXT}\r\n\n{}\n{TEXT}\n", other.expose())).unwrap(), expected);
+        for bad in ["", " \n", &format!("{TEXT}\n{}", &TEXT[1..])] {
+            assert_eq!(ids(bad).unwrap_err().kind(), &ErrorKind::Misconfigured, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_key_wrapped_begins_with_its_head() {
+        let key = MasterKey::generate(&SystemRandom);
+        let wrapped = key.wrap("n", "i", b"secret", &SystemRandom);
+        assert!(wrapped.starts_with(&key.head()));
+        assert_eq!(MasterKey::id_of(&wrapped).as_deref(), Some(key.id()));
+        assert_eq!(MasterKey::id_of(&wrapped[..8]), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ import tencent
 from credential import Credential
 from processes import wait_until
 from registry import docker_login, assert_logs_in
-from service import Account, Instance, Transire
+from service import Instance, Transire
 
 PASSWORD = "Passw0rd-EXAMPLE"
 

@@ -72,7 +72,7 @@ impl App {
         self.service.create_instance(&Caller::operator(), new, &context()).await
     }
 
-    async fn zot(&self, name: &str) -> Instance {
+    pub(crate) async fn zot(&self, name: &str) -> Instance {
         self.new_instance(name, RegistryKind::Zot, Algorithm::Es256).await.unwrap()
     }
 

@@ -63,6 +63,8 @@ impl Random for SeededRandom {
 pub(crate) struct Options {
     pub(crate) service: service::Settings,
     pub(crate) http: transire::http::Settings,
+    /// The master keys, where one alone doesn't do.
+    pub(crate) master: Option<service::MasterKeys>,
 }
 
 impl Options {
@@ -92,8 +94,10 @@ impl Options {
                 password_threads: 2,
                 password_queue: 100,
                 outgoing: service::Outgoing::default(),
+                keys: service::KeySchedule::NEVER,
             },
             http: transire::http::Settings::default(),
+            master: None,
         }
     }
 }
@@ -109,7 +113,8 @@ pub(crate) struct App {
     clock: Arc<StandingClock>,
     nonces: AtomicU64,
     directory: PathBuf,
-    master: Secret,
+    /// The master key, unless the test brought its own.
+    master: Option<Secret>,
     settings: service::Settings,
 }
 
@@ -198,8 +203,14 @@ impl App {
         change(&mut options);
         let location = location.unwrap_or_else(|| Location::Directory(directory.clone()));
         let store = Store::open(&location, Open::Serve, &*clock, &*random).await.unwrap();
-        let master = MasterKey::generate(&*random);
-        let master_text = master.to_text();
+        let (master, master_text) = match options.master.take() {
+            Some(given) => (given, None),
+            None => {
+                let key = MasterKey::generate(&*random);
+                let text = key.to_text();
+                (key.into(), Some(text))
+            }
+        };
         let random: Arc<dyn Random> = random;
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
         let settings = options.service.clone();
@@ -239,7 +250,7 @@ impl App {
         let options = Options::usual();
         let settings = options.service.clone();
         let store = Store::open(&location, Open::Serve, &*clock, &*random).await.unwrap();
-        let master = MasterKey::parse(first.master.expose()).unwrap();
+        let master = first.master_key();
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
         let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
         let key = service.create_access_key(&Caller::operator(), first.instance.account, None, &context()).await.unwrap();
@@ -258,16 +269,30 @@ impl App {
         }
     }
 
-    /// Opens another service over the same store, by the same clock.
+    /// Opens another service over the same store, by the same clock, with doors of its own.
     pub(crate) async fn replica(&self) -> Replica {
-        static SEEDS: AtomicU64 = AtomicU64::new(1 << 40);
-        let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed))));
-        let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
-        let store = Store::open(&Location::Directory(self.directory.clone()), Open::Serve, &*clock, &*random).await.unwrap();
-        let service = Arc::new(
-            Service::open(store, MasterKey::parse(self.master.expose()).unwrap(), self.settings.clone(), clock, random).await.unwrap(),
-        );
+        let service = self.another(self.master_key()).await.unwrap();
         Replica { router: transire::http::router(Arc::clone(&service), transire::http::Settings::default()), service }
+    }
+
+    fn master_key(&self) -> MasterKey {
+        MasterKey::parse(self.master.as_ref().unwrap().expose()).unwrap()
+    }
+
+    /// Opens another service over the same data, by the same clock: another replica, or a command.
+    pub(crate) async fn another(&self, master: impl Into<service::MasterKeys>) -> transire::domain::Result<Arc<Service>> {
+        static SEEDS: AtomicU64 = AtomicU64::new(0x1000_0000);
+        // Its own chance: two processes make no id twice.
+        let random: Arc<dyn Random> = Arc::new(SeededRandom(AtomicU64::new(SEEDS.fetch_add(1, Ordering::Relaxed))));
+        let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
+        let store = Store::open(&Location::Directory(self.directory.clone()), Open::Command, &*clock, &*random).await?;
+        Ok(Arc::new(Service::open(store, master, self.settings.clone(), clock, random).await?))
+    }
+
+    /// Goes on with another service in the place of the one that was: it was restarted.
+    pub(crate) fn go_on_with(&mut self, service: Arc<Service>) {
+        self.router = transire::http::router(Arc::clone(&service), transire::http::Settings::default());
+        self.service = service;
     }
 
     /// Returns where the database is.

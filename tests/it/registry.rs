@@ -373,7 +373,7 @@ async fn probes_and_keys_are_served() {
     let app = App::new().await;
     let page = async |path: &str| app.send(Request::get(path).body(Body::empty()).unwrap()).await;
     assert_eq!(page("/healthz").await.body, "ok\n");
-    assert_eq!(page("/readyz").await.json(), json!({ "ready": true, "missing": [] }));
+    assert_eq!(page("/readyz").await.json(), json!({ "ready": true, "missing": [], "warnings": [] }));
     let keys = page("/.well-known/jwks.json").await;
     assert_eq!(keys.header("content-type"), Some("application/json"));
     assert_eq!(keys.json()["keys"][0]["kty"], "EC");

@@ -7,7 +7,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{AUTHORITY, KNOWN_BEFORE_USE, KeyInfo, KeyKind, KeyState, PrivatePart, SIGNING_KEY, in_use, newest_first};
+use super::{
+    AUTHORITY, KNOWN_BEFORE_USE, KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, SIGNING_KEY, in_use, newest_first, unless_overtaken,
+};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, ErrorKind, Result};
@@ -15,7 +17,7 @@ use crate::service::{Caller, RequestContext, Service, unexpected};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
 use crate::token::authority::LEAF_RENEWAL_LEFT;
-use crate::token::{Authority, MasterKey, SigningKeyPair, certificates};
+use crate::token::{Authority, SigningKeyPair, certificates};
 
 /// How long an authority stays in the bundle after another took its place: the longest life of a token, and as much
 /// again for the leeway of registries, clocks that differ, and replicas that heard of it late.
@@ -60,11 +62,11 @@ pub(super) struct InUse {
 }
 
 impl InUse {
-    pub(super) async fn load(store: &Store, master: &MasterKey) -> Result<Self> {
+    pub(super) async fn load(store: &Store, master: &MasterKeys) -> Result<Self> {
         Self::of(key::list_authorities(store).await?, master)
     }
 
-    fn of(rows: Vec<AuthorityRow>, master: &MasterKey) -> Result<Self> {
+    fn of(rows: Vec<AuthorityRow>, master: &MasterKeys) -> Result<Self> {
         let row = rows.into_iter().find(|row| row.state == AuthorityState::InUse).ok_or_else(|| unexpected("no authority is in use"))?;
         let signer = signer(&row, master)?;
         Ok(Self { row, signer })
@@ -77,7 +79,7 @@ impl InUse {
 }
 
 /// Returns what signs for an authority, unless its key is kept elsewhere.
-fn signer(row: &AuthorityRow, master: &MasterKey) -> Result<Option<Authority>> {
+fn signer(row: &AuthorityRow, master: &MasterKeys) -> Result<Option<Authority>> {
     if row.wrapped_private.is_empty() {
         return Ok(None);
     }
@@ -88,7 +90,7 @@ fn signer(row: &AuthorityRow, master: &MasterKey) -> Result<Option<Authority>> {
 pub(super) fn new_row(
     authority: &Authority,
     state: AuthorityState,
-    master: &MasterKey,
+    master: &MasterKeys,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<AuthorityRow> {
@@ -165,6 +167,10 @@ impl Service {
     /// the one that is next already.
     pub async fn rotate_authority(&self, caller: &Caller, context: &RequestContext) -> Result<AuthorityStep> {
         caller.require_operator()?;
+        self.wrapping(|| self.make_authority(caller, context)).await
+    }
+
+    async fn make_authority(&self, caller: &Caller, context: &RequestContext) -> Result<AuthorityStep> {
         let rows = key::list_authorities(&self.store).await?;
         if let Some(next) = find(&rows, AuthorityState::Next) {
             return first_step(next);
@@ -187,7 +193,8 @@ impl Service {
         let in_use = find(rows, AuthorityState::InUse).ok_or_else(|| unexpected("no authority is in use"))?;
         let line = self.line(action, caller, context).detail(serde_json::json!({ "authority": row.id }));
         let parts = key::insert_next_authority(row, &in_use.id);
-        let write = parts.into_iter().fold(self.write(), crate::store::Write::then);
+        let write = self.write().then(unless_overtaken(&row.wrapped_private));
+        let write = parts.into_iter().fold(write, crate::store::Write::then);
         self.apply(write.audit(&line.row(&*self.random))).await?;
         first_step(row)
     }

@@ -5,24 +5,24 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{KeyInfo, KeyKind, KeyState, PrivatePart};
+use super::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, unless_overtaken};
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::instance::{Algorithm, Instance, InstanceId, RegistryKind};
 use crate::domain::{Error, Result};
 use crate::service::{Caller, InstanceChoice, RequestContext, Service};
 use crate::store::Store;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
-use crate::token::{MasterKey, SigningKey, SigningKeyPair};
+use crate::token::{SigningKey, SigningKeyPair};
 
 /// What the master key knows such a key as.
-const INSTANCE_KEY: &str = "instance-key";
+pub(super) const INSTANCE_KEY: &str = "instance-key";
 
 /// Makes a key for an instance.
 pub(in crate::service) fn new_instance_key(
     instance: &InstanceId,
     algorithm: Algorithm,
     state: InstanceKeyState,
-    master: &MasterKey,
+    master: &MasterKeys,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<InstanceKeyRow> {
@@ -32,12 +32,12 @@ pub(in crate::service) fn new_instance_key(
     Ok(InstanceKeyRow { id, instance: instance.clone(), algorithm, wrapped_private, state, created_at: now })
 }
 
-fn read(row: &InstanceKeyRow, master: &MasterKey) -> Result<SigningKey> {
+fn read(row: &InstanceKeyRow, master: &MasterKeys) -> Result<SigningKey> {
     SigningKey::without_certificate(row.id.clone(), row.algorithm, &master.unwrap(INSTANCE_KEY, &row.id, &row.wrapped_private)?)
 }
 
 /// Reads the keys that sign.
-pub(super) async fn load(store: &Store, master: &MasterKey) -> Result<HashMap<InstanceId, SigningKey>> {
+pub(super) async fn load(store: &Store, master: &MasterKeys) -> Result<HashMap<InstanceId, SigningKey>> {
     let rows = instance_key::list(store).await?;
     let in_use = rows.into_iter().filter(|row| row.state == InstanceKeyState::InUse);
     in_use.map(|row| Ok((row.instance.clone(), read(&row, master)?))).collect()
@@ -92,13 +92,17 @@ impl Service {
     /// Makes the key that is next for an instance with keys of its own; it signs nothing until it is activated. Done
     /// again, it names the one that is next already.
     pub async fn rotate_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
+        self.wrapping(|| self.make_instance_key(caller, choice, context)).await
+    }
+
+    async fn make_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
         let (instance, rows) = self.keys_of(caller, choice).await?;
         if let Some(next) = rows.into_iter().find(|row| row.state == InstanceKeyState::Next) {
             return Ok(next.id);
         }
         let row = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::Next, &self.master, self.now(), &*self.random)?;
         let line = self.line("signing-key.create", caller, context).instance(&instance).detail(serde_json::json!({ "key": row.id }));
-        self.change(instance_key::insert(&row), line).await?;
+        self.change(unless_overtaken(&row.wrapped_private).and(instance_key::insert(&row)), line).await?;
         Ok(row.id)
     }
 

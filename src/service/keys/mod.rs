@@ -1,8 +1,12 @@
 //! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
 
+mod alarms;
 mod authority;
+mod held;
 mod instance;
+mod master;
 mod offline;
+mod schedule;
 mod sightings;
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -11,10 +15,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub(super) use self::alarms::Alarms;
+pub use self::alarms::{Alarm, AlarmKind};
 use self::authority::InUse;
 pub use self::authority::{AuthorityStep, NextStep};
+pub use self::held::{MasterKeySource, MasterKeys};
 pub(super) use self::instance::new_instance_key;
+pub(super) use self::master::unless_overtaken;
+pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
 pub use self::offline::{ExportedAuthority, ImportedLeaf, SigningRequest};
+pub use self::schedule::KeySchedule;
 pub(super) use self::sightings::Sightings;
 use super::audit::Audit;
 use super::catalog::Imports;
@@ -34,7 +44,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::remote;
 use crate::store::key::{AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
-use crate::token::{Authority, Keyring, MasterKey, Sealer, SealingKey, SigningKey, SigningKeyPair};
+use crate::token::{Authority, Keyring, Sealer, SealingKey, SigningKey, SigningKeyPair};
 
 /// What the master key knows each kind of key as.
 const SEALING_KEY: &str = "sealing-key";
@@ -142,8 +152,15 @@ pub async fn is_set_up(store: &Store) -> Result<bool> {
 impl Service {
     /// Opens the service over a store, which is set up if it is new.
     ///
-    /// [`ErrorKind::Misconfigured`] when `master` is not the master key of this store.
-    pub async fn open(store: Store, master: MasterKey, settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self> {
+    /// [`ErrorKind::Misconfigured`] when the master key of this store is not among `master`.
+    pub async fn open(
+        store: Store,
+        master: impl Into<MasterKeys>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self> {
+        let master = master.into();
         if !is_set_up(&store).await? {
             match set_up(&store, &master, &settings, clock.now(), &*random).await {
                 // Another process was as quick; its setup is as good.
@@ -152,7 +169,8 @@ impl Service {
             }
         }
         let unexpected = || super::unexpected("the store's setup is incomplete");
-        master.verify_check_value(&meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
+        let master_key_id = meta::find_text(&store, meta::MASTER_KEY_ID).await?.ok_or_else(unexpected)?;
+        master.verify(&master_key_id, &meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
         let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
         // Before the keys are read: a key that is made meanwhile is read again.
         let freshness = Freshness::new(settings.max_staleness, &*clock);
@@ -177,6 +195,7 @@ impl Service {
             freshness,
             passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
             keyring: ArcSwap::from_pointee(keyring),
+            alarms: Alarms::new(),
             keyring_read_at: AtomicU64::new(0),
             sightings,
             certificates_warned_at: AtomicI64::new(0),
@@ -190,9 +209,16 @@ impl Service {
     }
 
     /// Reads the keys again: another process changed them, or the time of a new one has come.
-    pub(super) async fn reload_keyring(&self) -> Result<()> {
-        self.keyring.store(Arc::new(load_keyring(&self.store, &self.master, &self.sightings, self.now()).await?));
-        Ok(())
+    ///
+    /// Returns whether that was possible: without a new master key, what was read before is gone on with.
+    pub(super) async fn reload_keyring(&self) -> Result<bool> {
+        self.follow_master_key().await?;
+        match load_keyring(&self.store, &self.master, &self.sightings, self.now()).await {
+            Ok(keyring) => self.keyring.store(Arc::new(keyring)),
+            Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(self.master.lacking().is_none())
     }
 
     /// Makes a signing key of this algorithm if there is none yet.
@@ -202,12 +228,8 @@ impl Service {
         }
         let rows = key::list_signing(&self.store).await?;
         if waiting(&rows, algorithm).is_none() {
-            let authority = InUse::load(&self.store, &self.master).await?;
-            let row = new_signing_key(algorithm, &authority, &self.master, self.now(), &*self.random)?;
-            let line = self.line("signing-key.create", &Caller::operator(), context).detail(serde_json::json!({ "kid": row.id }));
-            let write = self.write().then(authority.hold()).then(key::insert_signing(&row)).audit(&line.row(&*self.random));
-            self.apply(write).await?;
-            if row.is_certified() {
+            let id = self.make_key_now(&Caller::operator(), KeyKind::Signing(algorithm), context).await?;
+            if key::list_signing(&self.store).await?.iter().any(|row| row.id == id && row.is_certified()) {
                 return Ok(());
             }
         }
@@ -269,13 +291,32 @@ impl Service {
     /// A signing key must be of an algorithm that some instance has.
     pub async fn rotate_key(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
         caller.require_operator()?;
+        if let KeyKind::Signing(algorithm) = kind
+            && !key::list_signing(&self.store).await?.iter().any(|row| row.algorithm == algorithm)
+        {
+            return Err(Error::not_found("signing key", format!("for {}", algorithm.name())));
+        }
+        self.make_key_now(caller, kind, context).await
+    }
+
+    async fn make_key_now(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
+        let because = serde_json::json!({});
+        self.wrapping(|| self.make_key(caller, kind, context, self.write(), &because)).await
+    }
+
+    /// Makes a key of a kind in a write, and returns its id.
+    async fn make_key(
+        &self,
+        caller: &Caller,
+        kind: KeyKind,
+        context: &RequestContext,
+        write: Write,
+        because: &serde_json::Value,
+    ) -> Result<String> {
         let random = &*self.random;
         let (id, write, action) = match kind {
             KeyKind::Signing(algorithm) => {
                 let rows = key::list_signing(&self.store).await?;
-                if !rows.iter().any(|row| row.algorithm == algorithm) {
-                    return Err(Error::not_found("signing key", format!("for {}", algorithm.name())));
-                }
                 let authority = InUse::load(&self.store, &self.master).await?;
                 // One that waits is as new as any: two that wait would be two requests to sign.
                 if let Some(row) = waiting(&rows, algorithm).filter(|_| authority.signer.is_none()) {
@@ -284,19 +325,21 @@ impl Service {
                 let made_at = newest_first(&rows, algorithm).first().map(|row| row.ready_at());
                 let mut row = new_signing_key(algorithm, &authority, &self.master, self.now(), random)?;
                 row.created_at = row.created_at.max(behind(made_at));
-                let write = self.write().then(authority.hold()).then(key::insert_signing(&row));
+                let write = write.then(authority.hold()).then(unless_overtaken(&row.wrapped_private)).then(key::insert_signing(&row));
                 (row.id, write, "signing-key.create")
             }
             KeyKind::Sealing => {
                 let made_at = key::list_sealing(&self.store).await?.last().map(|row| row.created_at);
                 let now = self.now().max(behind(made_at));
                 let row = new_sealing_key(&SealingKey::generate(random), &self.master, now, random);
-                let write = self.write().then(key::insert_sealing(&row));
+                let write = write.then(unless_overtaken(&row.wrapped)).then(key::insert_sealing(&row));
                 (row.id, write, "sealing-key.create")
             }
             KeyKind::Authority => return Ok(self.rotate_authority(caller, context).await?.id),
         };
-        let line = self.line(action, caller, context).detail(serde_json::json!({ "key": id }));
+        let mut detail = because.clone();
+        detail["key"] = id.as_str().into();
+        let line = self.line(action, caller, context).detail(detail);
         self.apply(write.audit(&line.row(random))).await?;
         Ok(id)
     }
@@ -319,22 +362,22 @@ impl Service {
 }
 
 /// Writes what a store needs before its first use, in one write: all of it or nothing.
-async fn set_up(store: &Store, master: &MasterKey, settings: &Settings, now: Timestamp, random: &dyn Random) -> Result<()> {
+async fn set_up(store: &Store, master: &MasterKeys, settings: &Settings, now: Timestamp, random: &dyn Random) -> Result<()> {
     let issuer = &settings.public_url;
     let sealing_key = SealingKey::generate(random);
     let authority = Authority::generate(issuer, now, random)?;
     let authority = InUse { row: authority::new_row(&authority, AuthorityState::InUse, master, now, random)?, signer: Some(authority) };
     let write = Write::new(Operation::new(random, now))
         .then(meta::put_if_absent(meta::ISSUER, issuer.as_bytes()))
-        .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.id().as_bytes()))
-        .then(meta::put_if_absent(meta::MASTER_KEY_CHECK, &master.check_value(random)))
+        .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.current().id().as_bytes()))
+        .then(meta::put_if_absent(meta::MASTER_KEY_CHECK, &master.current().check_value(random)))
         .then(key::insert_sealing(&new_sealing_key(&sealing_key, master, now, random)))
         .then(key::insert_signing(&new_signing_key(Algorithm::Es256, &authority, master, now, random)?))
         .then(key::insert_authority(&authority.row));
     store.apply(write).await
 }
 
-fn new_sealing_key(key: &SealingKey, master: &MasterKey, now: Timestamp, random: &dyn Random) -> SealingKeyRow {
+fn new_sealing_key(key: &SealingKey, master: &MasterKeys, now: Timestamp, random: &dyn Random) -> SealingKeyRow {
     let wrapped = master.wrap(SEALING_KEY, key.id(), &*key.to_bytes(), random);
     SealingKeyRow { id: key.id().to_owned(), wrapped, created_at: now }
 }
@@ -342,7 +385,7 @@ fn new_sealing_key(key: &SealingKey, master: &MasterKey, now: Timestamp, random:
 fn new_signing_key(
     algorithm: Algorithm,
     authority: &InUse,
-    master: &MasterKey,
+    master: &MasterKeys,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<SigningKeyRow> {
@@ -363,7 +406,7 @@ fn new_signing_key(
 }
 
 /// Reads the keys: of each kind the newest is used that every replica knows, and the others still open and verify.
-async fn load_keyring(store: &Store, master: &MasterKey, sightings: &Sightings, now: Timestamp) -> Result<Keyring> {
+async fn load_keyring(store: &Store, master: &MasterKeys, sightings: &Sightings, now: Timestamp) -> Result<Keyring> {
     let (sealing, rows) = (key::list_sealing(store).await?, key::list_signing(store).await?);
     let made = sealing
         .iter()

@@ -10,6 +10,7 @@ mod portable;
 mod registry;
 mod servers;
 mod upgrades;
+mod wrapped;
 mod writes;
 
 use std::path::PathBuf;

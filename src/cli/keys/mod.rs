@@ -1,24 +1,28 @@
 //! `transire keys`.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+mod authority;
+mod master;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Context;
 use crate::domain::instance::{Algorithm, AnyInstanceId};
 use crate::domain::{Error, Result};
-use crate::service::{AuthorityStep, InstanceChoice, KeyInfo, KeyKind, KeyState, NextStep, PrivatePart};
+use crate::service::{InstanceChoice, KeyInfo, KeyKind, KeyState, MasterKeyInfo, PrivatePart};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List the keys that sign tokens and seal credentials, and the certificate authorities.
+    /// List the keys that sign tokens and seal credentials, the certificate authorities, and the master keys.
     List,
     /// Make a new key; it is used half a minute later, when every replica knows it. What older keys signed or sealed stays good.
     ///
     /// A certificate authority (ca), and the key of a zot instance (signing --instance ID), come in steps instead, because
     /// registries read what they trust once, at their start: without more it is made, with --activate it is used.
+    ///
+    /// When the master key is rotated, everything that the old one wrapped is wrapped by the new one before the command
+    /// ends. Interrupted, it is gone on with by the same command, or by the running service.
     Rotate(Rotate),
     /// Write what a certificate authority that is kept elsewhere has to sign: a request (PKCS #10) for each signing key.
     Csr {
@@ -63,6 +67,13 @@ pub(super) struct Rotate {
     /// Give up the one that is next.
     #[arg(long, conflicts_with_all = ["activate", "retire"])]
     cancel: bool,
+    /// The new master key, alone in a file; without it, the one that was added where the keys are kept, or on one
+    /// machine one that is made.
+    #[arg(long, value_name = "FILE")]
+    new_key_file: Option<PathBuf>,
+    /// Retire the old master key, which nothing in the data needs any more.
+    #[arg(long, conflicts_with = "new_key_file")]
+    finish: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,6 +84,8 @@ pub(super) enum Kind {
     Sealing,
     /// It signs the certificates of signing keys, and registries trust it.
     Ca,
+    /// It wraps all the secrets in the data.
+    Master,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
@@ -95,52 +108,44 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                     expires_at.into(),
                     instance.map(|id| id.to_string()).into(),
                     private_name(private).into(),
+                    None::<u64>.into(),
                 ]
             });
-            let columns = ["key_id", "kind", "algorithm", "state", "created_at", "certificate_expires_at", "instance", "private_key"];
-            context.output.list(&columns, rows.collect())
+            let mut rows: Vec<_> = rows.collect();
+            rows.extend(context.service.master_keys(&context.operator).await?.into_iter().map(|key| {
+                let MasterKeyInfo { id, state, since, rows } = key;
+                let none = || None::<&str>.into();
+                let since = since.map(|at| at.rfc3339()).into();
+                vec![id.into(), "master".into(), none(), master::state_name(state).into(), since, none(), none(), none(), rows.into()]
+            }));
+            let columns = [
+                "key_id",
+                "kind",
+                "algorithm",
+                "state",
+                "created_at",
+                "certificate_expires_at",
+                "instance",
+                "private_key",
+                "to_be_rewrapped",
+            ];
+            context.output.list(&columns, rows)
         }
         Command::Rotate(rotate) => run_rotate(context, rotate).await,
-        Command::Csr { out } => write_requests(context, &out).await,
-        Command::ImportLeaf { file } => {
-            let leaf = context.service.import_leaf(&context.operator, &read(&file)?, &context.request).await?;
-            let next = match leaf.authority_state {
-                KeyState::Next => "it is used when its certificate authority is activated: transire keys rotate ca --activate",
-                _ => "nothing: it is in use, or, if the key waited for it, will be in half a minute",
-            };
-            context.output.one(vec![
-                ("key_id", leaf.key.into()),
-                ("ca_id", leaf.authority.into()),
-                ("ca_state", state_name(leaf.authority_state).into()),
-                ("certificate_expires_at", leaf.expires_at.rfc3339().into()),
-                ("next", next.into()),
-            ])
-        }
-        Command::ImportCa { file } => {
-            let step = context.service.import_authority(&context.operator, &read(&file)?, &context.request).await?;
-            print_step(context, step)
-        }
-        Command::TakeCaOffline { out } => take_offline(context, &out).await,
+        Command::Csr { out } => authority::write_requests(context, &out).await,
+        Command::ImportLeaf { file } => authority::import_leaf(context, &file).await,
+        Command::ImportCa { file } => authority::import(context, &file).await,
+        Command::TakeCaOffline { out } => authority::take_offline(context, &out).await,
     }
 }
 
 async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
     let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    if rotate.kind != Kind::Master && (rotate.finish || rotate.new_key_file.is_some()) {
+        return Err(Error::invalid_parameter("rotate", "--finish and --new-key-file are for the master key"));
+    }
     if rotate.kind == Kind::Ca && rotate.instance.is_none() {
-        if rotate.retire {
-            let retired = service.retire_authority(operator, request).await?;
-            let ids: Vec<_> = retired.into_iter().map(|step| step.id).collect();
-            let next = next_text(NextStep::Nothing);
-            return context.output.one(vec![("key_id", ids.join(",").into()), ("state", "gone".into()), ("next", next.into())]);
-        }
-        let step = if rotate.activate {
-            service.activate_authority(operator, request).await?
-        } else if rotate.cancel {
-            service.cancel_authority(operator, request).await?
-        } else {
-            service.rotate_authority(operator, request).await?
-        };
-        return print_step(context, step);
+        return authority::rotate(context, &rotate).await;
     }
     if rotate.retire || rotate.kind != Kind::Signing && rotate.instance.is_some() {
         return Err(Error::invalid_parameter(
@@ -160,7 +165,9 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
     let kind = match rotate.kind {
         Kind::Signing => KeyKind::Signing(rotate.algorithm),
         Kind::Sealing => KeyKind::Sealing,
-        Kind::Ca => KeyKind::Authority,
+        Kind::Ca => return authority::rotate(context, &rotate).await,
+        Kind::Master if rotate.finish => return master::finish(context).await,
+        Kind::Master => return master::rotate(context, rotate.new_key_file.as_deref()).await,
     };
     let id = service.rotate_key(operator, kind, request).await?;
     let waits = service.keys(operator).await?.iter().any(|key| key.id == id && key.state == KeyState::WaitingForCertificate);
@@ -181,75 +188,6 @@ async fn rotate_of_instance(context: &Context, choice: &InstanceChoice, activate
         (service.rotate_instance_key(operator, choice, request).await?, "next", next)
     };
     context.output.one(vec![("key_id", id.into()), ("state", state.into()), ("next", next.into())])
-}
-
-fn print_step(context: &Context, step: AuthorityStep) -> Result<()> {
-    context.output.one(vec![
-        ("key_id", step.id.into()),
-        ("state", step.state.map_or("gone", state_name).into()),
-        ("certificate_expires_at", step.expires_at.rfc3339().into()),
-        ("next", next_text(step.next).into()),
-    ])
-}
-
-fn next_text(next: NextStep) -> String {
-    match next {
-        NextStep::RestartRegistriesThenActivate => {
-            "give every registry the new bundle (/bundle.pem or transire registry-config, half a minute \
-                                                    from now) and restart it; then: transire keys rotate ca --activate"
-                .to_owned()
-        }
-        NextStep::CertifyThenActivate => {
-            "have what transire keys csr writes signed, and give each certificate to transire keys import-leaf; \
-                                          give every registry the new bundle and restart it; then: transire keys rotate ca --activate"
-                .to_owned()
-        }
-        NextStep::RetireFrom(at) => format!("from {} on: transire keys rotate ca --retire", at.rfc3339()),
-        NextStep::Nothing => "nothing: registries get the present bundle when they are next restarted".to_owned(),
-    }
-}
-
-async fn write_requests(context: &Context, directory: &Path) -> Result<()> {
-    let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", directory.display()));
-    std::fs::create_dir_all(directory).map_err(unwritable)?;
-    let mut rows = Vec::new();
-    for request in context.service.signing_requests(&context.operator).await? {
-        let file = directory.join(format!("{}.csr", request.key));
-        std::fs::write(&file, request.pem).map_err(unwritable)?;
-        rows.push(vec![request.key.into(), request.algorithm.name().into(), file.display().to_string().into()]);
-    }
-    context.output.list(&["key_id", "algorithm", "file"], rows)
-}
-
-async fn take_offline(context: &Context, file: &Path) -> Result<()> {
-    let (service, operator, request) = (&context.service, &context.operator, &context.request);
-    let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", file.display()));
-    // Before anything is given out: a file that is there is somebody's.
-    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(unwritable)?;
-    let exported = match service.export_authority(operator, request).await {
-        Ok(exported) => exported,
-        Err(error) => {
-            // Empty, and made a moment ago.
-            std::fs::remove_file(file).ok();
-            return Err(error);
-        }
-    };
-    out.write_all(exported.pem.expose().as_bytes()).and_then(|()| out.sync_all()).map_err(unwritable)?;
-    if let Some(parent) = std::path::absolute(file).map_err(unwritable)?.parent() {
-        std::fs::File::open(parent).and_then(|directory| directory.sync_all()).map_err(unwritable)?;
-    }
-    // What is on the disk, and not what was to be there.
-    let written = read(file)?;
-    service.forget_authority_key(operator, &exported.id, &written, request).await?;
-    context.output.one(vec![
-        ("key_id", exported.id.into()),
-        ("file", file.display().to_string().into()),
-        ("next", "keep the file where no network reaches it; renew certificates with transire keys csr and import-leaf".into()),
-    ])
-}
-
-fn read(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).map_err(|error| Error::invalid_parameter("file", format!("{} can't be read: {error}", file.display())))
 }
 
 fn state_name(state: KeyState) -> &'static str {

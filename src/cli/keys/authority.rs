@@ -1,0 +1,122 @@
+//! The certificate authority: its steps, and what is carried to one that is kept elsewhere and back.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::super::Context;
+use super::{Rotate, state_name};
+use crate::domain::{Error, Result};
+use crate::service::{AuthorityStep, KeyState, NextStep};
+
+/// Takes a step of the rotation of the authority.
+pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    if rotate.retire {
+        let retired = service.retire_authority(operator, request).await?;
+        let ids: Vec<_> = retired.into_iter().map(|step| step.id).collect();
+        let next = next_text(NextStep::Nothing);
+        return context.output.one(vec![("key_id", ids.join(",").into()), ("state", "gone".into()), ("next", next.into())]);
+    }
+    let step = if rotate.activate {
+        service.activate_authority(operator, request).await?
+    } else if rotate.cancel {
+        service.cancel_authority(operator, request).await?
+    } else {
+        service.rotate_authority(operator, request).await?
+    };
+    print_step(context, step)
+}
+
+/// Takes the certificate of an authority that is kept elsewhere.
+pub(super) async fn import(context: &Context, file: &Path) -> Result<()> {
+    let step = context.service.import_authority(&context.operator, &read(file)?, &context.request).await?;
+    print_step(context, step)
+}
+
+/// Takes the certificate of a signing key.
+pub(super) async fn import_leaf(context: &Context, file: &Path) -> Result<()> {
+    let leaf = context.service.import_leaf(&context.operator, &read(file)?, &context.request).await?;
+    let next = match leaf.authority_state {
+        KeyState::Next => "it is used when its certificate authority is activated: transire keys rotate ca --activate",
+        _ => "nothing: it is in use, or, if the key waited for it, will be in half a minute",
+    };
+    context.output.one(vec![
+        ("key_id", leaf.key.into()),
+        ("ca_id", leaf.authority.into()),
+        ("ca_state", state_name(leaf.authority_state).into()),
+        ("certificate_expires_at", leaf.expires_at.rfc3339().into()),
+        ("next", next.into()),
+    ])
+}
+
+fn print_step(context: &Context, step: AuthorityStep) -> Result<()> {
+    context.output.one(vec![
+        ("key_id", step.id.into()),
+        ("state", step.state.map_or("gone", state_name).into()),
+        ("certificate_expires_at", step.expires_at.rfc3339().into()),
+        ("next", next_text(step.next).into()),
+    ])
+}
+
+fn next_text(next: NextStep) -> String {
+    match next {
+        NextStep::RestartRegistriesThenActivate => {
+            "give every registry the new bundle (/bundle.pem or transire registry-config, half a minute \
+                                                    from now) and restart it; then: transire keys rotate ca --activate"
+                .to_owned()
+        }
+        NextStep::CertifyThenActivate => {
+            "have what transire keys csr writes signed, and give each certificate to transire keys import-leaf; \
+                                          give every registry the new bundle and restart it; then: transire keys rotate ca --activate"
+                .to_owned()
+        }
+        NextStep::RetireFrom(at) => format!("from {} on: transire keys rotate ca --retire", at.rfc3339()),
+        NextStep::Nothing => "nothing: registries get the present bundle when they are next restarted".to_owned(),
+    }
+}
+
+/// Writes what an authority that is kept elsewhere has to sign.
+pub(super) async fn write_requests(context: &Context, directory: &Path) -> Result<()> {
+    let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", directory.display()));
+    std::fs::create_dir_all(directory).map_err(unwritable)?;
+    let mut rows = Vec::new();
+    for request in context.service.signing_requests(&context.operator).await? {
+        let file = directory.join(format!("{}.csr", request.key));
+        std::fs::write(&file, request.pem).map_err(unwritable)?;
+        rows.push(vec![request.key.into(), request.algorithm.name().into(), file.display().to_string().into()]);
+    }
+    context.output.list(&["key_id", "algorithm", "file"], rows)
+}
+
+/// Writes the authority's private key into a file, and forgets it here.
+pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", file.display()));
+    // Before anything is given out: a file that is there is somebody's.
+    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(unwritable)?;
+    let exported = match service.export_authority(operator, request).await {
+        Ok(exported) => exported,
+        Err(error) => {
+            // Empty, and made a moment ago.
+            std::fs::remove_file(file).ok();
+            return Err(error);
+        }
+    };
+    out.write_all(exported.pem.expose().as_bytes()).and_then(|()| out.sync_all()).map_err(unwritable)?;
+    if let Some(parent) = std::path::absolute(file).map_err(unwritable)?.parent() {
+        std::fs::File::open(parent).and_then(|directory| directory.sync_all()).map_err(unwritable)?;
+    }
+    // What is on the disk, and not what was to be there.
+    let written = read(file)?;
+    service.forget_authority_key(operator, &exported.id, &written, request).await?;
+    context.output.one(vec![
+        ("key_id", exported.id.into()),
+        ("file", file.display().to_string().into()),
+        ("next", "keep the file where no network reaches it; renew certificates with transire keys csr and import-leaf".into()),
+    ])
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).map_err(|error| Error::invalid_parameter("file", format!("{} can't be read: {error}", file.display())))
+}

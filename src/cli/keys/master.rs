@@ -1,0 +1,59 @@
+//! The master key: its rotation, and the end of the old one.
+
+use std::path::Path;
+
+use super::super::Context;
+use crate::domain::Result;
+use crate::open;
+use crate::service::{MasterKeyState, MasterKeyStep, Retired};
+
+/// Wraps everything anew, by the key of a file or by the one that the service finds or makes.
+pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Result<()> {
+    let given = new_key_file.map(open::master_key).transpose()?;
+    let mut rewrapped = 0;
+    loop {
+        match context.service.rotate_master_key(&context.operator, given.as_ref(), &context.request).await? {
+            MasterKeyStep::Switched { .. } => {}
+            MasterKeyStep::Rewrapped { count } => rewrapped += count,
+            MasterKeyStep::Done { from, to } => {
+                context.output.one(vec![
+                    ("key_id", to.into()),
+                    ("state", state_name(MasterKeyState::InUse).into()),
+                    ("old_key_id", from.clone().into()),
+                    ("rewrapped", rewrapped.into()),
+                ])?;
+                eprintln!(
+                    "Nothing in the data needs the master key {from} any more. Take a backup, keep the old key with the backups that \
+                     were taken before, and give `transire keys rotate master --finish`."
+                );
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Retires the old key.
+pub(super) async fn finish(context: &Context) -> Result<()> {
+    let Retired { ids, removed, place } = context.service.finish_master_key(&context.operator, &context.request).await?;
+    let last = ids.last().cloned().unwrap_or_default();
+    context.output.one(vec![
+        ("key_id", last.into()),
+        ("state", state_name(MasterKeyState::Retired).into()),
+        ("removed", removed.into()),
+    ])?;
+    if !removed {
+        eprintln!("Now take its line away from {place}, on every replica.");
+    }
+    Ok(())
+}
+
+/// Names a state.
+pub(super) fn state_name(state: MasterKeyState) -> &'static str {
+    match state {
+        MasterKeyState::Next => "next",
+        MasterKeyState::InUse => "in use",
+        MasterKeyState::Old => "old",
+        MasterKeyState::Retired => "retired",
+        MasterKeyState::Missing => "missing",
+    }
+}

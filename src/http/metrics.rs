@@ -1,0 +1,303 @@
+//! What the doors count, and the page that a monitoring system reads (Prometheus' text form, 0.0.4).
+//!
+//! A request costs three additions to plain atomics, and no lock, allocation or hash of labels: what is written on
+//! a counter is put together when the page is asked for. Nothing that a client sends freely becomes a label.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
+
+use crate::domain::{Error, Result};
+use crate::service::{AlarmKind, Measures, Service};
+
+use super::edge::{Door, is_ours};
+use super::plain::{self, Page};
+
+/// More than all doors have actions.
+const ACTIONS: usize = 512;
+/// The upper ends of the buckets of durations, in microseconds.
+const BUCKETS: [u64; 14] =
+    [500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
+const DOORS: [&str; 4] = ["tencent", "alibaba", "registry", "plain"];
+/// How long the page waits for the database's answer.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// As it was asked.
+    Ok,
+    /// By something that the client has to change.
+    Refused,
+    /// By something that is the operator's to mend.
+    Failed,
+}
+
+impl Outcome {
+    const NAMES: [&str; 3] = ["ok", "refused", "failed"];
+
+    pub(super) fn of(answer: &Result<Response>) -> Self {
+        match answer {
+            Ok(response) if response.status().is_server_error() => Self::Failed,
+            Ok(response) if response.status().is_client_error() => Self::Refused,
+            Ok(_) => Self::Ok,
+            Err(error) if is_ours(error.kind()) => Self::Failed,
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counts([AtomicU64; Outcome::NAMES.len()]);
+
+/// An action of a door, once it was asked for, and how often.
+#[derive(Default)]
+struct Slot {
+    action: OnceLock<(u8, &'static str)>,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Durations {
+    /// The last is for all that took longer.
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    micros: AtomicU64,
+}
+
+/// What is counted of requests.
+pub(super) struct Requests {
+    slots: Box<[Slot]>,
+    durations: [Durations; DOORS.len()],
+}
+
+impl Requests {
+    pub(super) fn new() -> Self {
+        Self { slots: (0..ACTIONS).map(|_| Slot::default()).collect(), durations: Default::default() }
+    }
+
+    /// Counts a request.
+    #[expect(clippy::ptr_arg, reason = "whether the name is borrowed says whether it is this program's own")]
+    pub(super) fn count(&self, door: &Door, action: &Cow<'static, str>, outcome: Outcome, took: Duration) {
+        let (door, action) = match (door, action) {
+            // Only what this program itself names has a name here: there are so many of them, and no more.
+            (Door::Tencent(_), Cow::Borrowed(name)) => (0, *name),
+            (Door::Alibaba(_), Cow::Borrowed(name)) => (1, *name),
+            (Door::Tencent(_), Cow::Owned(_)) => (0, ""),
+            (Door::Alibaba(_), Cow::Owned(_)) => (1, ""),
+            (Door::Registry, _) => (2, "token"),
+            (Door::Plain, _) => (3, "page"),
+        };
+        if let Some(slot) = self.slot(door, action) {
+            slot.counts.0[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let durations = &self.durations[usize::from(door)];
+        durations.buckets[BUCKETS.partition_point(|end| *end < micros)].fetch_add(1, Ordering::Relaxed);
+        durations.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Finds the place of an action, or takes a free one: each is at the first free place behind the one that it should have.
+    fn slot(&self, door: u8, action: &'static str) -> Option<&Slot> {
+        let bytes = action.as_bytes();
+        // Lengths, first and last letters tell the actions of a cloud apart well enough.
+        let edge = |bytes: &[u8]| bytes.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+        let end = bytes.len().min(6);
+        let start = edge(&bytes[..end]).wrapping_mul(7).wrapping_add(edge(&bytes[bytes.len() - end..]));
+        let start = start.wrapping_add(bytes.len() * 64 + usize::from(door));
+        (0..ACTIONS)
+            .map(|step| &self.slots[(start + step) % ACTIONS])
+            .find(|slot| *slot.action.get_or_init(|| (door, action)) == (door, action))
+    }
+
+    fn write(&self, page: &mut Text<'_>) {
+        page.head("transire_requests_total", "counter", "Requests, by door, action and outcome. An action that isn't served has no name.");
+        let mut slots: Vec<_> = self.slots.iter().filter_map(|slot| slot.action.get().map(|action| (action, &slot.counts))).collect();
+        slots.sort_unstable_by_key(|(action, _)| **action);
+        for ((door, action), counts) in slots {
+            for (outcome, count) in Outcome::NAMES.iter().zip(&counts.0) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let door = DOORS[usize::from(*door)];
+                    page.line(
+                        "transire_requests_total",
+                        format_args!("{{door=\"{door}\",action=\"{action}\",outcome=\"{outcome}\"}}"),
+                        count,
+                    );
+                }
+            }
+        }
+        page.head("transire_request_duration_seconds", "histogram", "How long requests took, from their headers to their answer.");
+        for (door, durations) in DOORS.iter().zip(&self.durations) {
+            let mut all = 0;
+            for (place, bucket) in durations.buckets.iter().enumerate() {
+                all += bucket.load(Ordering::Relaxed);
+                let end = BUCKETS.get(place).map_or_else(|| "+Inf".to_owned(), |end| seconds(*end));
+                page.line("transire_request_duration_seconds_bucket", format_args!("{{door=\"{door}\",le=\"{end}\"}}"), all);
+            }
+            let sum = seconds(durations.micros.load(Ordering::Relaxed));
+            page.line("transire_request_duration_seconds_sum", format_args!("{{door=\"{door}\"}}"), sum);
+            page.line("transire_request_duration_seconds_count", format_args!("{{door=\"{door}\"}}"), all);
+        }
+    }
+}
+
+/// Writes microseconds as seconds, without a rounding.
+fn seconds(micros: u64) -> String {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The page while it is written.
+struct Text<'a>(&'a mut String);
+
+impl Text<'_> {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string never fails.
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").unwrap_or_default();
+    }
+
+    fn line(&mut self, name: &str, labels: std::fmt::Arguments<'_>, value: impl std::fmt::Display) {
+        writeln!(self.0, "{name}{labels} {value}").unwrap_or_default();
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.head(name, kind, help);
+        self.line(name, format_args!(""), value);
+    }
+}
+
+/// Answers at the listener for monitoring: `/metrics`, `/healthz`, `/readyz`, and nothing else.
+pub(super) async fn answer(parts: &Parts, service: &Service, requests: &Requests, connections: usize, closing: bool) -> Result<Response> {
+    match Page::of(parts.uri.path()) {
+        Some(page @ (Page::Health | Page::Ready)) => return plain::page(page, parts, service, closing).await,
+        Some(Page::Keys | Page::Bundle) => return Ok(not_here()),
+        None => {}
+    }
+    if parts.uri.path() != "/metrics" {
+        return Ok(not_here());
+    }
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        return Err(Error::malformed_request("This page is only read."));
+    }
+    let reachable = tokio::time::timeout(DATABASE_TIMEOUT, service.missing()).await.is_ok_and(|missing| missing.is_empty());
+    let text = text(requests, &service.measures(), reachable, connections);
+    Ok(plain::response(StatusCode::OK, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"), text))
+}
+
+fn not_here() -> Response {
+    plain::response(
+        StatusCode::NOT_FOUND,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+        "Here are /metrics, /healthz and /readyz.\n",
+    )
+}
+
+fn text(requests: &Requests, measures: &Measures, reachable: bool, connections: usize) -> String {
+    let mut text = String::with_capacity(8192);
+    let mut page = Text(&mut text);
+    requests.write(&mut page);
+    page.one("transire_connections_open", "gauge", "Connections that are open at the doors.", connections);
+    page.one("transire_database_reachable", "gauge", "Whether the database answers.", u8::from(reachable));
+    page.one(
+        "transire_change_feed_age_seconds",
+        "gauge",
+        "Since when changes of other processes are not known here.",
+        millis(measures.change_feed_age),
+    );
+    page.one("transire_audit_lines_waiting", "gauge", "Audit lines that wait to be stored.", measures.audit_waiting);
+    page.one(
+        "transire_audit_lines_dropped_total",
+        "counter",
+        "Audit lines that found the queue full and are lost.",
+        measures.audit_dropped,
+    );
+    if let Some(left) = measures.authority_ends_in_seconds {
+        page.one("transire_authority_ends_in_seconds", "gauge", "How long the authority lasts that registries trust.", left);
+    }
+    page.head("transire_leaf_ends_in_seconds", "gauge", "How long the certificate of a signing key lasts.");
+    for (algorithm, key, left) in &measures.leaves_end_in_seconds {
+        page.line("transire_leaf_ends_in_seconds", format_args!("{{algorithm=\"{algorithm}\",key=\"{key}\"}}"), left);
+    }
+    page.head("transire_alarm", "gauge", "What the operator should look at; the log and /readyz say more.");
+    for kind in AlarmKind::ALL {
+        page.line("transire_alarm", format_args!("{{kind=\"{}\"}}", kind.name()), u8::from(measures.alarms.contains(&kind)));
+    }
+    text
+}
+
+fn millis(duration: Duration) -> String {
+    seconds(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX) / 1000 * 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_fall_into_their_buckets_and_are_counted_by_action_and_outcome() {
+        let requests = Requests::new();
+        for (action, outcome, micros) in [
+            (Cow::Borrowed("x"), Outcome::Ok, 1000),
+            (Cow::Borrowed("y"), Outcome::Ok, 1001),
+            (Cow::Owned("what\"ever".to_owned()), Outcome::Refused, 0),
+            (Cow::Borrowed("y"), Outcome::Failed, 20_000_000),
+        ] {
+            requests.count(&Door::Registry, &action, outcome, Duration::from_micros(micros));
+            requests.count(&Door::Plain, &action, outcome, Duration::from_micros(micros));
+        }
+        let mut text = String::new();
+        requests.write(&mut Text(&mut text));
+        for line in [
+            "transire_requests_total{door=\"registry\",action=\"token\",outcome=\"ok\"} 2",
+            "transire_requests_total{door=\"registry\",action=\"token\",outcome=\"refused\"} 1",
+            "transire_requests_total{door=\"plain\",action=\"page\",outcome=\"failed\"} 1",
+            "transire_request_duration_seconds_bucket{door=\"registry\",le=\"0.0005\"} 1",
+            "transire_request_duration_seconds_bucket{door=\"registry\",le=\"0.001\"} 2",
+            "transire_request_duration_seconds_bucket{door=\"registry\",le=\"0.0025\"} 3",
+            "transire_request_duration_seconds_bucket{door=\"registry\",le=\"10\"} 3",
+            "transire_request_duration_seconds_bucket{door=\"registry\",le=\"+Inf\"} 4",
+            "transire_request_duration_seconds_sum{door=\"registry\"} 20.002001",
+            "transire_request_duration_seconds_count{door=\"registry\"} 4",
+            "transire_request_duration_seconds_count{door=\"tencent\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("what"), "a client's own words became a label");
+    }
+
+    #[test]
+    fn every_action_has_a_place_of_its_own_and_a_full_table_stops_nothing() {
+        let requests = Requests::new();
+        let names: Vec<&'static str> = (0..ACTIONS + 5).map(|number| &*Box::leak(format!("Action{number}").into_boxed_str())).collect();
+        for name in names.iter().chain(&names) {
+            if let Some(slot) = requests.slot(1, name) {
+                slot.counts.0[0].fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let counted = requests.slots.iter().filter(|slot| slot.counts.0[0].load(Ordering::Relaxed) == 2).count();
+        assert_eq!(counted, ACTIONS);
+    }
+
+    #[test]
+    fn many_threads_lose_no_count() {
+        let requests = Requests::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        requests.count(&Door::Registry, &Cow::Borrowed(""), Outcome::Ok, Duration::ZERO);
+                    }
+                });
+            }
+        });
+        let mut text = String::new();
+        requests.write(&mut Text(&mut text));
+        assert!(text.contains("action=\"token\",outcome=\"ok\"} 4000\n"), "{text}");
+    }
+}

@@ -1,0 +1,47 @@
+//! The listener for monitoring, apart from the doors: what it says is for the operator alone.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::http::Front;
+
+/// Connections at once: a few systems that look now and then.
+const CONNECTIONS: usize = 16;
+/// How long a connection may last that asks for nothing.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `open` tells how many connections the doors have.
+pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, open: impl Fn() -> usize + Clone + Send + Sync + 'static) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("a connection for monitoring can't be accepted: {error}");
+                tokio::time::sleep(super::ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let (front, open) = (Arc::clone(&front), open.clone());
+        let answerer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let (front, open) = (Arc::clone(&front), open());
+            async move { Ok::<_, Infallible>(front.monitor(&request.into_parts().0, open).await) }
+        });
+        tokio::spawn(async move {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
+            if let Err(error) = builder.serve_connection(TokioIo::new(stream), answerer).await {
+                tracing::debug!("a connection for monitoring broke: {error}");
+            }
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,177 @@
+//! What the operator should do something about long before it hurts: in the log at most once a day, in `/readyz`, and
+//! counted in the metrics.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::super::Service;
+use crate::domain::Result;
+use crate::domain::clock::Timestamp;
+
+const DAY: Duration = Duration::from_hours(24);
+/// When the end of the authority is first spoken of: every registry has to be touched to replace it.
+const AUTHORITY_NOTICE: u32 = 365;
+/// When it becomes an error.
+const AUTHORITY_URGENT: u32 = 90;
+/// A leaf is renewed with seven days left; with fewer than this, that doesn't succeed.
+const LEAF_URGENT: u32 = 5;
+/// How often the same is said again in the log.
+const SAID_AGAIN: Duration = DAY;
+
+/// What an alarm is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AlarmKind {
+    /// The authority that registries trust ends.
+    AuthorityEnds,
+    /// The certificate of a signing key ends and isn't renewed.
+    LeafEnds,
+    /// A key could not be rotated as the schedule has it.
+    RotationFailed,
+    /// The master key is not as it should be.
+    MasterKey,
+}
+
+impl AlarmKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::AuthorityEnds, Self::LeafEnds, Self::RotationFailed, Self::MasterKey];
+
+    /// Returns the name for logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AuthorityEnds => "authority-ends",
+            Self::LeafEnds => "leaf-ends",
+            Self::RotationFailed => "rotation-failed",
+            Self::MasterKey => "master-key",
+        }
+    }
+}
+
+/// How soon something must be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Urgency {
+    Warning,
+    Error,
+}
+
+/// Something that the operator should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// What it is about.
+    pub kind: AlarmKind,
+    /// What is wrong, and what to do.
+    pub text: String,
+    urgency: Urgency,
+}
+
+/// The alarms of a process.
+pub(in super::super) struct Alarms {
+    present: ArcSwap<Vec<Alarm>>,
+    said_at: Mutex<HashMap<(AlarmKind, Urgency), Timestamp>>,
+    /// Why the last rotation on schedule failed, if it did.
+    rotation_failed: Mutex<Option<String>>,
+}
+
+impl Alarms {
+    pub(super) fn new() -> Self {
+        Self { present: ArcSwap::from_pointee(Vec::new()), said_at: Mutex::default(), rotation_failed: Mutex::default() }
+    }
+
+    /// Notes how the last rotation on schedule ended.
+    pub(super) fn note_rotation(&self, outcome: &Result<()>) {
+        let failure = outcome.as_ref().err().map(ToString::to_string);
+        *self.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// Puts the alarms into the place of those that were, and says in the log what wasn't said lately; returns how much that was.
+    fn raise(&self, alarms: Vec<Alarm>, now: Timestamp) -> usize {
+        let mut said_at = self.said_at.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is over is news when it comes back.
+        said_at.retain(|(kind, urgency), _| alarms.iter().any(|alarm| (alarm.kind, alarm.urgency) == (*kind, *urgency)));
+        let due: Vec<&Alarm> = alarms
+            .iter()
+            .filter(|alarm| said_at.get(&(alarm.kind, alarm.urgency)).is_none_or(|said_at| said_at.until(now) >= SAID_AGAIN))
+            .collect();
+        for alarm in &due {
+            said_at.insert((alarm.kind, alarm.urgency), now);
+            match alarm.urgency {
+                Urgency::Warning => tracing::warn!(alarm = alarm.kind.name(), "{}", alarm.text),
+                Urgency::Error => tracing::error!(alarm = alarm.kind.name(), "{}", alarm.text),
+            }
+        }
+        drop(said_at);
+        let said = due.len();
+        self.present.store(Arc::new(alarms));
+        said
+    }
+}
+
+impl Service {
+    /// Returns what the operator should look at, as of the last look.
+    pub fn alarms(&self) -> Arc<Vec<Alarm>> {
+        self.alarms.present.load_full()
+    }
+
+    /// Looks whether there is anything that the operator should know.
+    pub async fn look_for_alarms(&self) -> Result<()> {
+        let now = self.now();
+        let mut alarms = Vec::new();
+        let keyring = self.keyring.load_full();
+        if let Some(ends_at) = keyring.authority_expires_at()
+            && now.until(ends_at) < DAY * AUTHORITY_NOTICE
+        {
+            let urgency = if now.until(ends_at) < DAY * AUTHORITY_URGENT { Urgency::Error } else { Urgency::Warning };
+            let text = format!(
+                "the certificate authority ends at {}, and no token is accepted after that: replace it, and give the new one to every registry",
+                ends_at.rfc3339()
+            );
+            alarms.push(Alarm { kind: AlarmKind::AuthorityEnds, text, urgency });
+        }
+        for key in keyring.signing_keys() {
+            if now.until(key.leaf_expires_at()) < DAY * LEAF_URGENT {
+                let text = format!(
+                    "the certificate of the signing key {} ends at {} and isn't renewed",
+                    key.id(),
+                    key.leaf_expires_at().rfc3339()
+                );
+                alarms.push(Alarm { kind: AlarmKind::LeafEnds, text, urgency: Urgency::Error });
+            }
+        }
+        if let Some(why) = self.alarms.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            let text = format!("a key that is due can't be rotated: {why}");
+            alarms.push(Alarm { kind: AlarmKind::RotationFailed, text, urgency: Urgency::Error });
+        }
+        let master = self.master_key_warnings().await;
+        for text in master.as_ref().map_or(&[][..], Vec::as_slice) {
+            alarms.push(Alarm { kind: AlarmKind::MasterKey, text: text.clone(), urgency: Urgency::Warning });
+        }
+        // What is known is said, though the database be away.
+        self.alarms.raise(alarms, now);
+        master.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_is_said_once_a_day_and_at_once_when_it_becomes_urgent_or_comes_back() {
+        let alarms = Alarms::new();
+        let now = Timestamp::from_unix_seconds(1_735_787_045);
+        let alarm = |urgency| vec![Alarm { kind: AlarmKind::AuthorityEnds, text: "it ends".to_owned(), urgency }];
+        let minute = Duration::from_secs(60);
+        assert_eq!(alarms.raise(alarm(Urgency::Warning), now), 1);
+        for minutes in 1..1440 {
+            assert_eq!(alarms.raise(alarm(Urgency::Warning), now.plus(minute * minutes)), 0);
+        }
+        assert_eq!(alarms.raise(alarm(Urgency::Warning), now.plus(DAY)), 1);
+        assert_eq!(alarms.raise(alarm(Urgency::Error), now.plus(DAY + minute)), 1);
+        assert_eq!(alarms.raise(alarm(Urgency::Error), now.plus(DAY + minute * 2)), 0);
+        assert_eq!(alarms.raise(Vec::new(), now.plus(DAY + minute * 3)), 0);
+        assert!(alarms.present.load().is_empty());
+        assert_eq!(alarms.raise(alarm(Urgency::Error), now.plus(DAY + minute * 4)), 1);
+    }
+}

@@ -1,0 +1,192 @@
+//! The master keys that a process holds, and where they are kept.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use zeroize::Zeroizing;
+
+use crate::domain::clock::Random;
+use crate::domain::{Error, Result};
+use crate::token::MasterKey;
+
+/// Where the master keys are kept, apart from the data.
+pub trait MasterKeySource: Send + Sync {
+    /// Reads the keys that are there, at least one.
+    fn read(&self) -> Result<Vec<MasterKey>>;
+    /// Says where that is, for messages: `the file /var/lib/transire/master.key`.
+    fn place(&self) -> String;
+    /// Whether this service may add and remove keys there; otherwise the operator does.
+    fn is_ours(&self) -> bool;
+    /// Keeps what `make` makes of the keys that are there, durably, before it returns; nothing when it makes nothing.
+    ///
+    /// Nobody else changes the keys between.
+    fn add(&self, make: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()>;
+    /// Takes a key away for good; tells whether it was there.
+    fn remove(&self, id: &str) -> Result<bool>;
+}
+
+/// A master key that was given once and for all.
+struct Given(MasterKey);
+
+impl MasterKeySource for Given {
+    fn read(&self) -> Result<Vec<MasterKey>> {
+        MasterKey::parse_all(self.0.to_text().expose())
+    }
+
+    fn place(&self) -> String {
+        "what this process was started with".to_owned()
+    }
+
+    fn is_ours(&self) -> bool {
+        false
+    }
+
+    fn add(&self, _: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
+        Ok(())
+    }
+
+    fn remove(&self, _: &str) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+/// The master keys that a process holds: one wraps, each unwraps what it wrapped.
+pub struct MasterKeys {
+    pub(super) source: Box<dyn MasterKeySource>,
+    held: ArcSwap<Held>,
+    /// The id of the key that the store names and that isn't here.
+    lacking: Mutex<Option<String>>,
+    /// Held while a rotation is gone on with.
+    pub(super) going_on: tokio::sync::Mutex<()>,
+}
+
+/// Keys; never none.
+struct Held {
+    keys: Vec<Arc<MasterKey>>,
+    current: usize,
+}
+
+impl Held {
+    fn place_of(&self, id: &str) -> Option<usize> {
+        self.keys.iter().position(|key| key.id() == id)
+    }
+}
+
+impl From<MasterKey> for MasterKeys {
+    fn from(key: MasterKey) -> Self {
+        let keys = vec![Arc::new(key)];
+        let given = MasterKey::parse(keys[0].to_text().expose());
+        // A key's own text is always one.
+        let source = given.map_or_else(|_| unreachable!("a key doesn't read back"), Given);
+        Self {
+            source: Box::new(source),
+            held: ArcSwap::from_pointee(Held { keys, current: 0 }),
+            lacking: Mutex::default(),
+            going_on: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl MasterKeys {
+    /// Reads the keys at their place.
+    pub fn read(source: Box<dyn MasterKeySource>) -> Result<Self> {
+        let keys: Vec<_> = source.read()?.into_iter().map(Arc::new).collect();
+        if keys.is_empty() {
+            return Err(Error::misconfigured(format!("there is no master key in {}", source.place())));
+        }
+        Ok(Self {
+            source,
+            held: ArcSwap::from_pointee(Held { keys, current: 0 }),
+            lacking: Mutex::default(),
+            going_on: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Returns the key that wraps.
+    pub(super) fn current(&self) -> Arc<MasterKey> {
+        let held = self.held.load();
+        Arc::clone(&held.keys[held.current])
+    }
+
+    /// Wraps a secret; see [`MasterKey::wrap`].
+    ///
+    /// What is stored of it comes with [`unless_overtaken`].
+    pub(in super::super) fn wrap(&self, noun: &str, id: &str, plain: &[u8], random: &dyn Random) -> Vec<u8> {
+        self.current().wrap(noun, id, plain, random)
+    }
+
+    /// Unwraps by whichever key wrapped it; see [`MasterKey::unwrap`]. A key that isn't known is looked for at its place.
+    pub(in super::super) fn unwrap(&self, noun: &str, id: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let wrapped_by = MasterKey::id_of(wrapped).unwrap_or_default();
+        let key = self.find(&wrapped_by).or_else(|| {
+            self.reread();
+            self.find(&wrapped_by)
+        });
+        // Without it, the error names both keys.
+        key.unwrap_or_else(|| self.current()).unwrap(noun, id, wrapped)
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<Arc<MasterKey>> {
+        let held = self.held.load();
+        held.place_of(id).map(|place| Arc::clone(&held.keys[place]))
+    }
+
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.held.load().keys.iter().map(|key| key.id().to_owned()).collect()
+    }
+
+    /// Looks what is at the keys' place now. What is held stays held: the place may be half written, or away.
+    pub(super) fn reread(&self) {
+        match self.source.read() {
+            Ok(read) => read.into_iter().for_each(|key| self.hold(&Arc::new(key))),
+            // The alarms say it, once.
+            Err(error) => tracing::debug!("the master keys can't be read again: {error}"),
+        }
+    }
+
+    pub(super) fn hold(&self, key: &Arc<MasterKey>) {
+        self.held.rcu(|held| {
+            let mut keys = held.keys.clone();
+            if held.place_of(key.id()).is_none() {
+                keys.push(Arc::clone(key));
+            }
+            Held { keys, current: held.current }
+        });
+    }
+
+    /// Wraps with the key of this id from now on; tells whether it is here.
+    fn choose(&self, id: &str) -> bool {
+        if self.find(id).is_none() {
+            self.reread();
+        }
+        self.held.rcu(|held| Held { keys: held.keys.clone(), current: held.place_of(id).unwrap_or(held.current) });
+        self.find(id).is_some()
+    }
+
+    /// Wraps with the key of this id from now on, or says in the log, once, that it isn't here.
+    pub(super) fn select(&self, id: &str) {
+        let found = self.choose(id);
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        if !found && lacking.as_deref() != Some(id) {
+            tracing::error!(
+                needed = id,
+                held = self.ids().join(", "),
+                "the store's master key was rotated and the new one isn't in {}: put it there. \
+                 Until then this process goes on with what it has in memory, and a restart is refused",
+                self.source.place()
+            );
+        }
+        *lacking = (!found).then(|| id.to_owned());
+    }
+
+    /// Returns the id of the key that the store names and that isn't here.
+    pub(super) fn lacking(&self) -> Option<String> {
+        self.lacking.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Wraps with the key that the store names; [`Error::misconfigured`] when that isn't here, or is another one of that id.
+    pub(super) fn verify(&self, id: &str, check_value: &[u8]) -> Result<()> {
+        self.choose(id);
+        self.current().verify_check_value(check_value)
+    }
+}

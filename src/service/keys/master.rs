@@ -1,0 +1,436 @@
+//! The rotation of the master key.
+//!
+//! What is wrapped names its master key, so several can be held at once. A rotation takes steps, each of them whole or
+//! not taken, and each followed by the next whoever takes it, the same command again or the running service: the new
+//! key is kept where the old one is; the store names it as the one that wraps; everything under the old one is wrapped
+//! anew; the old one is retired. What is stored wrapped is guarded by the id of the key that wrapped it, so nothing
+//! comes under the old key once the store names the new one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Caller, RequestContext, Service};
+use super::instance::INSTANCE_KEY;
+use super::{AUTHORITY, SEALING_KEY, SIGNING_KEY};
+use crate::domain::clock::Timestamp;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::service::accounts::WRAPPED_AS as ACCESS_KEY;
+use crate::store::change::Noun;
+use crate::store::wrapped::{self, Holder, Wrapped};
+use crate::store::{Part, Store, meta};
+use crate::token::MasterKey;
+
+/// How much is wrapped anew in one write: a few milliseconds of the database's writer.
+const BATCH: u32 = 200;
+
+/// Refuses what was wrapped by a master key that isn't the store's any more; goes into the write that stores it.
+pub(in super::super) fn unless_overtaken(wrapped: &[u8]) -> Part {
+    // Of a private key that is kept elsewhere there is nothing to wrap.
+    if wrapped.is_empty() {
+        return Part::default();
+    }
+    meta::hold(meta::MASTER_KEY_ID, MasterKey::id_of(wrapped).unwrap_or_default().as_bytes())
+}
+
+fn was_overtaken(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::PreconditionFailed { noun: meta::MASTER_KEY_ID })
+}
+
+/// How far a rotation has come, as the store keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Rotation {
+    from: String,
+    to: String,
+    switched_at: Timestamp,
+    /// When the last of what the old key had wrapped was under the new one.
+    rewrapped_at: Option<Timestamp>,
+    /// When the old key was retired.
+    finished_at: Option<Timestamp>,
+    /// The keys that were ever retired: none of them is taken again.
+    retired: Vec<String>,
+}
+
+impl Rotation {
+    async fn find(store: &Store) -> Result<Option<(Self, Vec<u8>)>> {
+        let Some(bytes) = meta::find(store, meta::MASTER_KEY_ROTATION).await? else { return Ok(None) };
+        let rotation = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::internal(format!("table meta, column value, id {}: {error}", meta::MASTER_KEY_ROTATION)))?;
+        Ok(Some((rotation, bytes)))
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(Error::internal)
+    }
+}
+
+/// What a step of a rotation did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MasterKeyStep {
+    /// The new key wraps from now on.
+    Switched {
+        /// The id of the new key.
+        to: String,
+    },
+    /// So much more is under the new key.
+    Rewrapped {
+        /// How many things.
+        count: usize,
+    },
+    /// Everything is under the new key: the old one can be retired.
+    Done {
+        /// The id of the old key.
+        from: String,
+        /// The id of the new key.
+        to: String,
+    },
+}
+
+/// Where a master key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MasterKeyState {
+    /// It is held, and a rotation would take it.
+    Next,
+    /// It wraps.
+    InUse,
+    /// Another took its place; it is needed while something is under it, or to restore a backup.
+    Old,
+    /// It was retired.
+    Retired,
+    /// It wraps something, and isn't here.
+    Missing,
+}
+
+/// A master key, without what is secret about it.
+#[derive(Clone, Debug)]
+pub struct MasterKeyInfo {
+    /// Its id.
+    pub id: String,
+    /// Where it stands.
+    pub state: MasterKeyState,
+    /// Since when it wraps, as far as that is known.
+    pub since: Option<Timestamp>,
+    /// How much is under it that is to be wrapped anew; of the key in use that isn't counted.
+    pub rows: Option<u64>,
+}
+
+/// What `transire keys rotate master --finish` did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retired {
+    /// The ids of the keys that are needed no more.
+    pub ids: Vec<String>,
+    /// Whether they were taken away from the keys' place; otherwise the operator does that.
+    pub removed: bool,
+    /// Where the keys are kept.
+    pub place: String,
+}
+
+impl Service {
+    /// Does what wraps something and stores it, and once again where the master key was changed in between.
+    pub(in super::super) async fn wrapping<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn() -> F) -> Result<T> {
+        let outcome = attempt().await;
+        if self.was_overtaken(&outcome).await? { attempt().await } else { outcome }
+    }
+
+    async fn was_overtaken<T>(&self, outcome: &Result<T>) -> Result<bool> {
+        let overtaken = outcome.as_ref().is_err_and(was_overtaken);
+        if overtaken {
+            self.follow_master_key().await?;
+            self.require_master_key()?;
+        }
+        Ok(overtaken)
+    }
+
+    /// Wraps with the key that the store names, if it is here.
+    pub(super) async fn follow_master_key(&self) -> Result<()> {
+        let id = meta::find_text(&self.store, meta::MASTER_KEY_ID).await?;
+        let id = id.ok_or_else(|| super::super::unexpected("the store names no master key"))?;
+        self.master.select(&id);
+        Ok(())
+    }
+
+    /// Takes the next step of a rotation of the master key, or the first of a new one, to `given` or to the key that is
+    /// there and was never used, or to one that is made. Call it until it is [`MasterKeyStep::Done`].
+    ///
+    /// [`Error::misconfigured`] says what the operator has to do first.
+    pub async fn rotate_master_key(&self, caller: &Caller, given: Option<&MasterKey>, context: &RequestContext) -> Result<MasterKeyStep> {
+        caller.require_operator()?;
+        self.follow_master_key().await?;
+        self.require_master_key()?;
+        match Rotation::find(&self.store).await? {
+            Some((rotation, bytes)) if rotation.finished_at.is_none() => {
+                if given.is_some_and(|given| given.id() != rotation.to) {
+                    return Err(Error::precondition_failed(
+                        "master key",
+                        format!("A rotation to the master key {} has begun; finish that one first, without a new key.", rotation.to),
+                    ));
+                }
+                self.rewrap_some(rotation, &bytes).await
+            }
+            last => {
+                let retired = last.as_ref().map(|(last, _)| last.retired.clone()).unwrap_or_default();
+                let next = self.next_master_key(given, &retired)?;
+                self.switch_master_key(caller, &next, last, context).await
+            }
+        }
+    }
+
+    fn require_master_key(&self) -> Result<()> {
+        match self.master.lacking() {
+            None => Ok(()),
+            Some(id) => Err(Error::misconfigured(format!(
+                "The store's master key has the id {id}, and it isn't in {}: put it there.",
+                self.master.source.place()
+            ))),
+        }
+    }
+
+    fn next_master_key(&self, given: Option<&MasterKey>, retired: &[String]) -> Result<Arc<MasterKey>> {
+        let current = self.master.current();
+        let was_used = |id: &str| id == current.id() || retired.iter().any(|retired| retired == id);
+        if given.is_some_and(|given| was_used(given.id())) {
+            return Err(Error::misconfigured("The new master key was used before: make another."));
+        }
+        let fits = |key: &MasterKey| given.map_or(!was_used(key.id()), |given| given.id() == key.id());
+        if self.master.source.is_ours() {
+            self.master.source.add(&mut |there| {
+                if there.iter().any(fits) {
+                    return None;
+                }
+                // A key's own text is always one.
+                given.map_or_else(|| Some(MasterKey::generate(&*self.random)), |given| MasterKey::parse(given.to_text().expose()).ok())
+            })?;
+        }
+        // What is held but at its place no more would be lost with this process.
+        let mut there = self.master.source.read()?;
+        self.master.reread();
+        let place = there.iter().position(fits);
+        place.map(|place| Arc::new(there.swap_remove(place))).ok_or_else(|| {
+            let what = given.map_or_else(
+                || "There is no new master key".to_owned(),
+                |given| format!("The new master key (id {}) isn't there yet", given.id()),
+            );
+            Error::misconfigured(format!(
+                "{what}: add it as a line of its own, below the one that is there, to {} of every replica and of this command, \
+                 see in each replica's log or in `transire keys list` that it is known, and give the command again. \
+                 Make one with: head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'",
+                self.master.source.place()
+            ))
+        })
+    }
+
+    async fn switch_master_key(
+        &self,
+        caller: &Caller,
+        next: &Arc<MasterKey>,
+        last: Option<(Rotation, Vec<u8>)>,
+        context: &RequestContext,
+    ) -> Result<MasterKeyStep> {
+        let current = self.master.current();
+        let rotation = Rotation {
+            from: current.id().to_owned(),
+            to: next.id().to_owned(),
+            switched_at: self.now(),
+            rewrapped_at: None,
+            finished_at: None,
+            retired: last.map(|(last, _)| last.retired).unwrap_or_default(),
+        };
+        self.master.hold(next);
+        let line = self.line("master-key.rotate", caller, context).detail(serde_json::json!({ "from": rotation.from, "to": rotation.to }));
+        let write = self
+            .write()
+            .then(meta::replace(meta::MASTER_KEY_ID, current.id().as_bytes(), next.id().as_bytes()))
+            .then(meta::put(meta::MASTER_KEY_CHECK, &next.check_value(&*self.random)))
+            .then(meta::put(meta::MASTER_KEY_ROTATION, &rotation.bytes()?))
+            .changes(Noun::MasterKey, next.id())
+            .audit(&line.row(&*self.random));
+        match self.apply(write).await {
+            // Another command was as quick; its rotation is gone on with.
+            Err(error) if was_overtaken(&error) => self.follow_master_key().await?,
+            outcome => outcome?,
+        }
+        Ok(MasterKeyStep::Switched { to: self.master.current().id().to_owned() })
+    }
+
+    async fn rewrap_some(&self, rotation: Rotation, bytes: &[u8]) -> Result<MasterKeyStep> {
+        let done = |rotation: Rotation| MasterKeyStep::Done { from: rotation.from, to: rotation.to };
+        if rotation.rewrapped_at.is_some() {
+            return Ok(done(rotation));
+        }
+        let count = self.rewrap_batch().await?;
+        if count > 0 {
+            return Ok(MasterKeyStep::Rewrapped { count });
+        }
+        let rewrapped = Rotation { rewrapped_at: Some(self.now()), ..rotation };
+        match self.store.apply(self.write().then(meta::replace(meta::MASTER_KEY_ROTATION, bytes, &rewrapped.bytes()?))).await {
+            // Another process was as quick.
+            Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed { .. }) => {}
+            outcome => outcome?,
+        }
+        tracing::info!(from = rewrapped.from, to = rewrapped.to, "everything is wrapped by the new master key");
+        Ok(done(rewrapped))
+    }
+
+    /// Wraps anew some of what isn't under the key in use; returns how much, and 0 when there is nothing left.
+    ///
+    /// What can't be unwrapped is left out while there is anything else, and is the error then.
+    async fn rewrap_batch(&self) -> Result<usize> {
+        let current = self.master.current();
+        let mut failed = None;
+        for holder in Holder::ALL {
+            let mut after = String::new();
+            loop {
+                let rows = wrapped::list_others(&self.store, holder, &current.head(), &after, BATCH).await?;
+                let Some(last) = rows.last() else { break };
+                after.clone_from(&last.id);
+                let (mut write, mut count) = (self.write(), 0);
+                for row in &rows {
+                    match self.rewrap(&current, holder, row) {
+                        Ok(part) => (write, count) = (write.then(part), count + 1),
+                        Err(error) => failed = failed.or(Some(error)),
+                    }
+                }
+                if count > 0 {
+                    self.store.apply(write).await?;
+                    return Ok(count);
+                }
+            }
+        }
+        failed.map_or(Ok(0), Err)
+    }
+
+    fn rewrap(&self, current: &MasterKey, holder: Holder, row: &Wrapped) -> Result<Part> {
+        let noun = match holder {
+            Holder::SealingKey => SEALING_KEY,
+            Holder::SigningKey => SIGNING_KEY,
+            Holder::Authority => AUTHORITY,
+            Holder::InstanceKey => INSTANCE_KEY,
+            Holder::AccessKey => ACCESS_KEY,
+        };
+        let plain = self.master.unwrap(noun, &row.id, &row.bytes)?;
+        Ok(wrapped::rewrap(holder, row, &current.wrap(noun, &row.id, &plain, &*self.random)))
+    }
+
+    /// Goes on with a rotation that a command began and didn't come to the end of.
+    pub async fn go_on_with_master_key(&self) -> Result<()> {
+        let Ok(_going_on) = self.master.going_on.try_lock() else { return Ok(()) };
+        loop {
+            match Rotation::find(&self.store).await? {
+                Some((rotation, bytes)) if rotation.rewrapped_at.is_none() => {
+                    self.follow_master_key().await?;
+                    self.require_master_key()?;
+                    if let MasterKeyStep::Done { .. } = self.rewrap_some(rotation, &bytes).await? {
+                        return Ok(());
+                    }
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Retires the master key that was rotated away, and takes it away from where it is kept, if that is ours.
+    ///
+    /// [`ErrorKind::PreconditionFailed`] while there is anything under it, or when there is no rotation to finish.
+    pub async fn finish_master_key(&self, caller: &Caller, context: &RequestContext) -> Result<Retired> {
+        caller.require_operator()?;
+        self.follow_master_key().await?;
+        self.require_master_key()?;
+        let Some((rotation, bytes)) = Rotation::find(&self.store).await? else {
+            return Err(Error::precondition_failed("master key", "The master key was never rotated."));
+        };
+        let retired = if rotation.finished_at.is_some() {
+            rotation
+        } else {
+            let left = wrapped::count_others(&self.store, &self.master.current().head()).await?;
+            if rotation.rewrapped_at.is_none() || left > 0 {
+                return Err(Error::precondition_failed(
+                    "master key",
+                    format!("{left} secrets are still under an old master key: give `transire keys rotate master` again first."),
+                ));
+            }
+            let mut retired = Rotation { finished_at: Some(self.now()), ..rotation };
+            retired.retired.push(retired.from.clone());
+            let line = self.line("master-key.retire", caller, context).detail(serde_json::json!({ "key": retired.from }));
+            self.change(meta::replace(meta::MASTER_KEY_ROTATION, &bytes, &retired.bytes()?), line).await?;
+            retired
+        };
+        let source = &self.master.source;
+        if source.is_ours() {
+            // All of them: an earlier command may have been interrupted between the store and the file.
+            for id in &retired.retired {
+                source.remove(id)?;
+            }
+        }
+        Ok(Retired { ids: retired.retired, removed: source.is_ours(), place: source.place() })
+    }
+
+    /// Lists the master keys: the one in use first, then the others that are here or under which something is.
+    pub async fn master_keys(&self, caller: &Caller) -> Result<Vec<MasterKeyInfo>> {
+        caller.require_operator()?;
+        self.follow_master_key().await?;
+        let rotation = Rotation::find(&self.store).await?.map(|(rotation, _)| rotation);
+        let current = meta::find_text(&self.store, meta::MASTER_KEY_ID).await?.unwrap_or_default();
+        let mut ids = vec![current.clone()];
+        self.master.reread();
+        ids.extend(self.master.ids().into_iter().filter(|id| *id != current));
+        if let Some(rotation) = rotation.as_ref().filter(|rotation| rotation.finished_at.is_none() && !ids.contains(&rotation.from)) {
+            ids.push(rotation.from.clone());
+        }
+        let mut infos = Vec::new();
+        for id in ids {
+            let here = self.master.find(&id).is_some();
+            let retired = rotation.as_ref().is_some_and(|rotation| rotation.retired.contains(&id));
+            let old = rotation.as_ref().filter(|rotation| rotation.finished_at.is_none() && rotation.from == id);
+            let rows = match (old, self.master.find(&current)) {
+                (Some(_), Some(current)) => Some(wrapped::count_others(&self.store, &current.head()).await?),
+                _ => None,
+            };
+            let state = match (here, old.is_some()) {
+                (true, _) if id == current => MasterKeyState::InUse,
+                (false, _) if id == current || rows.is_some_and(|rows| rows > 0) => MasterKeyState::Missing,
+                (_, true) => MasterKeyState::Old,
+                _ if retired => MasterKeyState::Retired,
+                _ => MasterKeyState::Next,
+            };
+            let since = rotation.as_ref().filter(|rotation| rotation.to == id).map(|rotation| rotation.switched_at);
+            infos.push(MasterKeyInfo { id, state, since, rows });
+        }
+        Ok(infos)
+    }
+
+    /// Says what the operator should know of the master key.
+    pub(super) async fn master_key_warnings(&self) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        // Where it should be isn't said: whoever asks whether this service is ready reads it.
+        if let Some(id) = self.master.lacking() {
+            warnings.push(format!("the store's master key {id} isn't here: put it there before the next restart"));
+        } else {
+            let current = self.master.current();
+            match self.master.source.read() {
+                Ok(keys) if keys.iter().any(|key| key.id() == current.id()) => {}
+                _ => warnings.push(format!("the master key {} is in memory alone: put it back before the next restart", current.id())),
+            }
+        }
+        let Some((rotation, _)) = Rotation::find(&self.store).await? else { return Ok(warnings) };
+        if rotation.finished_at.is_some() {
+            return Ok(warnings);
+        }
+        if rotation.rewrapped_at.is_none() && self.master.find(&rotation.from).is_none() {
+            warnings.push(format!("secrets are still under the master key {}, and it isn't here", rotation.from));
+        }
+        let since = rotation.switched_at.until(self.now());
+        match rotation.rewrapped_at {
+            None if since >= HALF_ROTATED => warnings.push("the master key is half rotated: see `transire keys list`".to_owned()),
+            Some(_) if since >= UNFINISHED => warnings
+                .push(format!("the old master key {} is still in use: `transire keys rotate master --finish` retires it", rotation.from)),
+            _ => {}
+        }
+        Ok(warnings)
+    }
+}
+
+/// How long wrapping everything anew may take before it is reported: the running service does it in minutes.
+const HALF_ROTATED: Duration = Duration::from_hours(1);
+/// How long an old master key may stay before it is reported.
+const UNFINISHED: Duration = Duration::from_hours(7 * 24);

@@ -1,0 +1,80 @@
+//! Rotation on a schedule, by whichever replica comes first, and by one alone.
+
+use std::time::Duration;
+
+use super::super::{Caller, RequestContext, Service};
+use super::{KeyKind, newest_first};
+use crate::domain::Result;
+use crate::domain::clock::Timestamp;
+use crate::domain::instance::Algorithm;
+use crate::store::{Operation, Write, key};
+
+/// How old keys become before another takes their place; `None` is never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySchedule {
+    /// Signing keys.
+    pub signing: Option<Duration>,
+    /// Sealing keys.
+    pub sealing: Option<Duration>,
+}
+
+impl KeySchedule {
+    /// Keys that are rotated by the operator alone.
+    pub const NEVER: Self = Self { signing: None, sealing: None };
+
+    /// Takes days; 0 is never.
+    pub fn of_days(signing: u32, sealing: u32) -> Self {
+        let days = |days: u32| (days > 0).then(|| Duration::from_hours(24) * days);
+        Self { signing: days(signing), sealing: days(sealing) }
+    }
+}
+
+impl Service {
+    /// Rotates the keys that have become too old.
+    ///
+    /// The write is named after the key that is replaced, and a write happens once: of many replicas that find the same
+    /// key too old, one makes the next.
+    pub async fn rotate_on_schedule(&self) -> Result<()> {
+        let outcome = self.rotate_what_is_due().await;
+        self.alarms.note_rotation(&outcome);
+        outcome
+    }
+
+    async fn rotate_what_is_due(&self) -> Result<()> {
+        let KeySchedule { signing, sealing } = self.settings.keys;
+        let is_due = |made_at: Timestamp, age: Duration| made_at.plus(age) <= self.now();
+        if let Some(age) = signing {
+            let rows = key::list_signing(&self.store).await?;
+            for algorithm in Algorithm::ALL {
+                if let Some(newest) = newest_first(&rows, algorithm).first().filter(|newest| is_due(newest.ready_at(), age)) {
+                    self.replace_on_schedule(KeyKind::Signing(algorithm), &newest.id).await?;
+                }
+            }
+        }
+        if let Some(age) = sealing {
+            let rows = key::list_sealing(&self.store).await?;
+            if let Some(newest) = rows.last().filter(|newest| is_due(newest.created_at, age)) {
+                self.replace_on_schedule(KeyKind::Sealing, &newest.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn replace_on_schedule(&self, kind: KeyKind, old: &str) -> Result<()> {
+        let context = RequestContext::operator(self.request_id());
+        let because = serde_json::json!({ "because": "schedule", "replaces": old });
+        let operator = Caller::operator();
+        let write = || Write::new(Operation::named(format!("key after {old}"), self.now()));
+        let id = self.wrapping(|| self.make_key(&operator, kind, &context, write(), &because)).await?;
+        let is_ours = match kind {
+            KeyKind::Signing(_) => key::list_signing(&self.store).await?.iter().any(|row| row.id == id),
+            KeyKind::Sealing => key::list_sealing(&self.store).await?.iter().any(|row| row.id == id),
+            // Registries have to hear of an authority first: no schedule can do that.
+            KeyKind::Authority => false,
+        };
+        if is_ours {
+            tracing::info!(key = id, replaces = old, ?kind, "made a new key on schedule");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Everything that the master key wrapped, whatever it is, for who wraps it anew under another one.
+
+use crate::domain::{Error, Result};
+
+use super::Store;
+use super::row::{Statement, statements};
+use super::write::{Guarded, Part};
+
+// The first nine bytes of what is wrapped say which master key did it. Nothing is in the place of a deleted key, or
+// of a private key that is kept elsewhere.
+statements! {
+    "sealing_key" {
+        COUNT_SEALING = "SELECT COUNT(*) AS wrapped_rows FROM sealing_key WHERE length(wrapped) > 0 AND substr(wrapped, 1, 9) <> $1";
+        LIST_SEALING = "SELECT id, wrapped FROM sealing_key \
+                        WHERE length(wrapped) > 0 AND substr(wrapped, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_SEALING = "UPDATE sealing_key SET wrapped = $3 WHERE id = $1 AND wrapped = $2";
+    }
+    "signing_key" {
+        COUNT_SIGNING = "SELECT COUNT(*) AS wrapped_rows FROM signing_key \
+                         WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1";
+        LIST_SIGNING = "SELECT id, wrapped_private AS wrapped FROM signing_key \
+                        WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_SIGNING = "UPDATE signing_key SET wrapped_private = $3 WHERE id = $1 AND wrapped_private = $2";
+    }
+    "authority" {
+        COUNT_AUTHORITY = "SELECT COUNT(*) AS wrapped_rows FROM authority \
+                           WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1";
+        LIST_AUTHORITY = "SELECT id, wrapped_private AS wrapped FROM authority \
+                          WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_AUTHORITY = "UPDATE authority SET wrapped_private = $3 WHERE id = $1 AND wrapped_private = $2";
+    }
+    "instance_key" {
+        COUNT_INSTANCE_KEYS = "SELECT COUNT(*) AS wrapped_rows FROM instance_key \
+                               WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1";
+        LIST_INSTANCE_KEYS = "SELECT id, wrapped_private AS wrapped FROM instance_key \
+                              WHERE length(wrapped_private) > 0 AND substr(wrapped_private, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_INSTANCE_KEY = "UPDATE instance_key SET wrapped_private = $3 WHERE id = $1 AND wrapped_private = $2";
+    }
+    "access_key" {
+        COUNT_ACCESS_KEYS = "SELECT COUNT(*) AS wrapped_rows FROM access_key \
+                             WHERE length(sealed_secret) > 0 AND substr(sealed_secret, 1, 9) <> $1";
+        LIST_ACCESS_KEYS = "SELECT id, sealed_secret AS wrapped FROM access_key \
+                            WHERE length(sealed_secret) > 0 AND substr(sealed_secret, 1, 9) <> $1 AND id > $2 ORDER BY id LIMIT $3";
+        REWRAP_ACCESS_KEY = "UPDATE access_key SET sealed_secret = $3 WHERE id = $1 AND sealed_secret = $2";
+    }
+}
+
+/// What holds something wrapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A key that seals credentials.
+    SealingKey,
+    /// A key that signs tokens.
+    SigningKey,
+    /// An authority.
+    Authority,
+    /// A key that signs the tokens of one instance alone.
+    InstanceKey,
+    /// An access key.
+    AccessKey,
+}
+
+/// Something wrapped, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapped {
+    /// The id of its holder.
+    pub id: String,
+    /// What is stored of it.
+    pub bytes: Vec<u8>,
+}
+
+impl Holder {
+    /// All of them, in the order in which they are wrapped anew.
+    pub const ALL: [Self; 5] = [Self::SealingKey, Self::SigningKey, Self::Authority, Self::InstanceKey, Self::AccessKey];
+
+    fn statements(self) -> (Statement, Statement, Statement) {
+        match self {
+            Self::SealingKey => (COUNT_SEALING, LIST_SEALING, REWRAP_SEALING),
+            Self::SigningKey => (COUNT_SIGNING, LIST_SIGNING, REWRAP_SIGNING),
+            Self::Authority => (COUNT_AUTHORITY, LIST_AUTHORITY, REWRAP_AUTHORITY),
+            Self::InstanceKey => (COUNT_INSTANCE_KEYS, LIST_INSTANCE_KEYS, REWRAP_INSTANCE_KEY),
+            Self::AccessKey => (COUNT_ACCESS_KEYS, LIST_ACCESS_KEYS, REWRAP_ACCESS_KEY),
+        }
+    }
+}
+
+/// Counts what begins otherwise than with `head`: another master key wrapped it.
+pub async fn count_others(store: &Store, head: &[u8]) -> Result<u64> {
+    let mut all = 0;
+    for holder in Holder::ALL {
+        let (count, ..) = holder.statements();
+        let found = store.one(count, vec![head.into()]).await?.integer("wrapped_rows")?;
+        all += u64::try_from(found).map_err(Error::internal)?;
+    }
+    Ok(all)
+}
+
+/// Lists at most `limit` of what begins otherwise than with `head`, after the holder's id `after`, in the order of ids.
+pub async fn list_others(store: &Store, holder: Holder, head: &[u8], after: &str, limit: u32) -> Result<Vec<Wrapped>> {
+    let (_, list, _) = holder.statements();
+    let rows = store.query(list, vec![head.into(), after.into(), i64::from(limit).into()]).await?;
+    rows.iter().map(|row| Ok(Wrapped { id: row.text("id")?, bytes: row.bytes("wrapped")? })).collect()
+}
+
+/// Puts what is wrapped anew into the place of `old`; nothing happens when that isn't there any more.
+///
+/// Nothing is announced: what is inside stays the same.
+pub fn rewrap(holder: Holder, old: &Wrapped, new: &[u8]) -> Part {
+    let (.., rewrap) = holder.statements();
+    Part::of([Guarded::unguarded(rewrap, vec![old.id.as_str().into(), old.bytes.as_slice().into(), new.into()])])
+}

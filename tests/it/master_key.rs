@@ -1,0 +1,449 @@
+//! The master key is rotated: interrupted anywhere, by many at once, and while requests go on.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use transire::domain::clock::SystemRandom;
+use transire::domain::secret::Secret;
+use transire::domain::{ErrorKind, Result};
+use transire::service::{
+    AccessKeyState, Caller, InstanceChoice, KeyKind, KeyState, MasterKeyInfo, MasterKeySource, MasterKeyState, MasterKeyStep, MasterKeys,
+    Service,
+};
+use transire::token::MasterKey;
+
+use crate::harness::{ACCOUNT, App, Key, SERVICE, context};
+
+/// Where master keys are kept: what a file is on a disk.
+#[derive(Clone, Default)]
+pub(crate) struct Place {
+    keys: Arc<Mutex<Vec<Secret>>>,
+    /// Whether the operator alone changes it, as on several replicas.
+    by_hand: bool,
+}
+
+impl Place {
+    /// Holds these keys.
+    pub(crate) fn of(keys: [&str; 2]) -> Self {
+        Self { keys: Arc::new(Mutex::new(keys.map(Secret::new).into())), by_hand: false }
+    }
+
+    fn with_one() -> Self {
+        let place = Self::default();
+        place.put(&MasterKey::generate(&SystemRandom));
+        place
+    }
+
+    fn by_hand(self) -> Self {
+        Self { by_hand: true, ..self }
+    }
+
+    /// A file of the same keys on another machine.
+    fn copy(&self) -> Self {
+        Self { keys: Arc::new(Mutex::new(self.keys.lock().unwrap().clone())), by_hand: self.by_hand }
+    }
+
+    fn put(&self, key: &MasterKey) {
+        self.keys.lock().unwrap().push(key.to_text());
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.read().unwrap().iter().map(|key| key.id().to_owned()).collect()
+    }
+
+    fn read_keys(&self) -> MasterKeys {
+        MasterKeys::read(Box::new(self.clone())).unwrap()
+    }
+}
+
+impl MasterKeySource for Place {
+    fn read(&self) -> Result<Vec<MasterKey>> {
+        self.keys.lock().unwrap().iter().map(|text| MasterKey::parse(text.expose())).collect()
+    }
+
+    fn place(&self) -> String {
+        "the test".to_owned()
+    }
+
+    fn is_ours(&self) -> bool {
+        !self.by_hand
+    }
+
+    fn add(&self, make: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
+        let mut keys = self.keys.lock().unwrap();
+        let there: Vec<_> = keys.iter().map(|text| MasterKey::parse(text.expose()).unwrap()).collect();
+        keys.extend(make(&there).map(|key| key.to_text()));
+        Ok(())
+    }
+
+    fn remove(&self, id: &str) -> Result<bool> {
+        let mut keys = self.keys.lock().unwrap();
+        let before = keys.len();
+        keys.retain(|text| MasterKey::parse(text.expose()).unwrap().id() != id);
+        Ok(keys.len() < before)
+    }
+}
+
+async fn app_with(place: &Place) -> App {
+    let master = place.read_keys();
+    App::with(|options| {
+        options.master = Some(master);
+        options.service.requests_per_second = 100_000;
+    })
+    .await
+}
+
+async fn step(service: &Service) -> MasterKeyStep {
+    service.rotate_master_key(&Caller::operator(), None, &context()).await.unwrap()
+}
+
+/// Gives the command, to its end.
+async fn rotate(service: &Service) {
+    while !matches!(step(service).await, MasterKeyStep::Done { .. }) {}
+}
+
+async fn states(service: &Service) -> Vec<(String, MasterKeyState, Option<u64>)> {
+    let keys = service.master_keys(&Caller::operator()).await.unwrap();
+    keys.into_iter().map(|MasterKeyInfo { id, state, rows, .. }| (id, state, rows)).collect()
+}
+
+impl App {
+    /// Makes access keys of the account.
+    async fn more_keys(&self, count: usize) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for _ in 0..count {
+            let made = self.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
+            keys.push(Key::permanent(made));
+        }
+        keys
+    }
+
+    /// Signs a call with each key, gets a credential and exchanges it: nothing may fail.
+    async fn all_log_in(&self, keys: &[Key]) {
+        for key in keys.iter().chain([&self.key]) {
+            let answer = self
+                .tencent("CreateInstanceToken", &serde_json::json!({ "RegistryId": self.instance.id.as_str() }))
+                .by(key)
+                .send()
+                .await
+                .json();
+            let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+            self.credential_logs_in(&(text("Username"), Secret::new(text("Token")))).await;
+        }
+    }
+
+    async fn credential_logs_in(&self, credential: &(String, Secret)) {
+        let answer = self.registry(Some((&credential.0, credential.1.expose())), &format!("service={SERVICE}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Returns the ids of the master keys that wrap anything in the data.
+    fn wrapping_ids(&self) -> Vec<String> {
+        let database = Connection::open(self.database()).unwrap();
+        let mut rows = database
+            .prepare(
+                "SELECT DISTINCT lower(hex(substr(wrapped, 2, 8))) FROM (SELECT wrapped FROM sealing_key UNION ALL
+                 SELECT wrapped_private FROM signing_key UNION ALL SELECT wrapped_private FROM authority UNION ALL
+                 SELECT wrapped_private FROM instance_key UNION ALL
+                 SELECT value FROM meta WHERE name = 'master_key_check' UNION ALL
+                 SELECT sealed_secret FROM access_key WHERE state <> 'deleted') ORDER BY 1",
+            )
+            .unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    /// Lists what the audit has of master keys.
+    async fn audited(&self) -> Vec<String> {
+        let (since, until) = (self.now().minus(Duration::from_hours(1)), self.now().plus(Duration::from_hours(1)));
+        let lines = self.service.audit_lines(&Caller::operator(), since, until, None).await.unwrap();
+        lines.into_iter().map(|line| line.action).filter(|action| action.starts_with("master-key.")).collect()
+    }
+}
+
+#[tokio::test]
+async fn everything_comes_under_the_new_key_and_the_old_one_goes() {
+    let place = Place::with_one();
+    let mut app = app_with(&place).await;
+    let keys = app.more_keys(3).await;
+    let zot = app.zot("edge").await;
+    let gone = app.more_keys(1).await.remove(0);
+    app.service.set_access_key_state(&Caller::operator(), &gone.id, AccessKeyState::Deleted, &context()).await.unwrap();
+    let credential = app.temporary().await;
+    let old = place.ids();
+    assert_eq!(states(&app.service).await, [(old[0].clone(), MasterKeyState::InUse, None)]);
+    rotate(&app.service).await;
+    let both = place.ids();
+    assert_eq!((both.len(), &both[0]), (2, &old[0]), "the new key is below the old one");
+    assert_eq!(app.wrapping_ids(), both[1..]);
+    let expected = [(both[1].clone(), MasterKeyState::InUse, None), (both[0].clone(), MasterKeyState::Old, Some(0))];
+    assert_eq!(states(&app.service).await, expected);
+    app.all_log_in(&keys).await;
+    assert_eq!(
+        step(&app.service).await,
+        MasterKeyStep::Done { from: both[0].clone(), to: both[1].clone() },
+        "a second one began by itself"
+    );
+    app.wait(Duration::from_secs(1));
+    let retired = app.service.finish_master_key(&Caller::operator(), &context()).await.unwrap();
+    assert_eq!((retired.ids, retired.removed), (vec![both[0].clone()], true));
+    assert_eq!(place.ids(), both[1..]);
+    assert_eq!(app.audited().await, ["master-key.rotate", "master-key.retire"]);
+    let restarted = app.another(place.read_keys()).await.unwrap();
+    app.go_on_with(restarted);
+    app.credential_logs_in(&credential).await;
+    app.all_log_in(&keys).await;
+    // Its key is read by the new master key, or nothing would be in its place.
+    app.service.instance_public_key(&Caller::operator(), &InstanceChoice::Tcr(zot.id), KeyState::InUse).await.unwrap();
+}
+
+#[tokio::test]
+async fn stopped_after_any_step_it_is_gone_on_with_by_the_same_command_after_a_restart() {
+    // Enough for two batches of access keys: the keys that sign and seal are wrapped anew before them.
+    const KEYS: usize = 250;
+    let mut stops = 0;
+    loop {
+        let place = Place::with_one();
+        let mut app = app_with(&place).await;
+        let mut keys = app.more_keys(KEYS).await;
+        let keys = [keys.remove(0), keys.pop().unwrap()];
+        let credential = app.temporary().await;
+        let mut done = false;
+        for _ in 0..stops {
+            done = matches!(step(&app.service).await, MasterKeyStep::Done { .. });
+        }
+        let restarted = app.another(place.read_keys()).await.unwrap();
+        app.go_on_with(restarted);
+        app.credential_logs_in(&credential).await;
+        app.all_log_in(&keys).await;
+        rotate(&app.service).await;
+        assert_eq!(place.ids().len(), 2, "after {stops} steps another key was made");
+        assert_eq!(app.wrapping_ids(), place.ids()[1..], "after {stops} steps");
+        app.credential_logs_in(&credential).await;
+        app.all_log_in(&keys).await;
+        assert_eq!(app.audited().await, ["master-key.rotate"]);
+        if done {
+            break;
+        }
+        stops += 1;
+    }
+    assert!(stops >= 6, "only {stops} steps");
+}
+
+#[tokio::test]
+async fn a_key_that_was_kept_before_the_command_was_interrupted_is_taken() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let kept = MasterKey::generate(&SystemRandom);
+    place.put(&kept);
+    assert_eq!(states(&app.service).await[1], (kept.id().to_owned(), MasterKeyState::Next, None));
+    rotate(&app.service).await;
+    assert_eq!((place.ids().len(), app.wrapping_ids()), (2, vec![kept.id().to_owned()]));
+}
+
+#[tokio::test]
+async fn a_retiring_that_was_interrupted_is_gone_on_with() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    rotate(&app.service).await;
+    let old = place.read().unwrap().remove(0);
+    app.wait(Duration::from_secs(1));
+    app.service.finish_master_key(&Caller::operator(), &context()).await.unwrap();
+    // As if the process had died between the store and the file.
+    place.put(&old);
+    assert_eq!(states(&app.service).await[1].1, MasterKeyState::Retired);
+    app.service.finish_master_key(&Caller::operator(), &context()).await.unwrap();
+    assert_eq!((place.ids().len(), app.wrapping_ids()), (1, place.ids()));
+    // Nor does it come back into use.
+    place.put(&old);
+    app.wait(Duration::from_secs(1));
+    rotate(&app.service).await;
+    assert!(!app.wrapping_ids().contains(&old.id().to_owned()));
+    assert_eq!(app.audited().await, ["master-key.rotate", "master-key.retire", "master-key.rotate"]);
+}
+
+#[tokio::test]
+async fn the_running_service_goes_on_with_what_a_command_left() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let keys = app.more_keys(2).await;
+    let command = app.another(place.read_keys()).await.unwrap();
+    step(&command).await;
+    drop(command);
+    assert_eq!(app.wrapping_ids().len(), 2);
+    app.service.go_on_with_master_key().await.unwrap();
+    assert_eq!(app.wrapping_ids(), place.ids()[1..]);
+    app.all_log_in(&keys).await;
+}
+
+#[tokio::test]
+async fn two_commands_at_once_make_one_rotation() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let keys = app.more_keys(250).await;
+    let (one, other) = (app.another(place.read_keys()).await.unwrap(), app.another(place.read_keys()).await.unwrap());
+    tokio::join!(rotate(&one), rotate(&other));
+    assert_eq!((place.ids().len(), app.wrapping_ids()), (2, place.ids()[1..].to_vec()));
+    assert_eq!(app.audited().await, ["master-key.rotate"]);
+    app.service.catch_up().await.unwrap();
+    app.all_log_in(&keys[..3]).await;
+}
+
+#[tokio::test]
+async fn what_another_process_wraps_meanwhile_is_never_under_the_old_key() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let command = app.another(place.read_keys()).await.unwrap();
+    assert!(matches!(step(&command).await, MasterKeyStep::Switched { .. }));
+    // The service hasn't heard of it: what it wraps with the old key is refused, and it wraps again.
+    let keys = app.more_keys(2).await;
+    for kind in [KeyKind::Sealing, KeyKind::Signing(transire::domain::instance::Algorithm::Es256)] {
+        app.service.rotate_key(&Caller::operator(), kind, &context()).await.unwrap();
+    }
+    rotate(&command).await;
+    assert_eq!(app.wrapping_ids(), place.ids()[1..]);
+    app.all_log_in(&keys).await;
+}
+
+#[tokio::test]
+async fn a_secret_that_is_deleted_meanwhile_stays_deleted() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let gone = app.more_keys(1).await.remove(0);
+    step(&app.service).await;
+    app.service.set_access_key_state(&Caller::operator(), &gone.id, AccessKeyState::Deleted, &context()).await.unwrap();
+    rotate(&app.service).await;
+    let database = Connection::open(app.database()).unwrap();
+    let left: i64 = database.query_row("SELECT length(sealed_secret) FROM access_key WHERE id = $1", [&gone.id], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn no_request_fails_while_everything_is_wrapped_anew() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let keys = app.more_keys(300).await;
+    let command = app.another(place.read_keys()).await.unwrap();
+    let requests = async {
+        for batch in keys.chunks(20) {
+            app.service.catch_up().await.unwrap();
+            app.all_log_in(batch).await;
+            app.more_keys(1).await;
+        }
+    };
+    tokio::join!(rotate(&command), requests);
+    rotate(&command).await;
+    assert_eq!(app.wrapping_ids(), place.ids()[1..]);
+}
+
+#[tokio::test]
+async fn with_several_replicas_the_operator_gives_the_new_key_first() {
+    let place = Place::with_one().by_hand();
+    let app = app_with(&place).await;
+    let refused = app.service.rotate_master_key(&Caller::operator(), None, &context()).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::Misconfigured);
+    assert!(refused.message().contains("of every replica"), "{refused}");
+    let new = MasterKey::generate(&SystemRandom);
+    let refused = app.service.rotate_master_key(&Caller::operator(), Some(&new), &context()).await.unwrap_err();
+    assert!(refused.message().contains(new.id()) && refused.message().contains("isn't there yet"), "{refused}");
+    let current = place.read().unwrap().remove(0);
+    let refused = app.service.rotate_master_key(&Caller::operator(), Some(&current), &context()).await.unwrap_err();
+    assert!(refused.message().contains("was used before"), "{refused}");
+    place.put(&new);
+    while !matches!(app.service.rotate_master_key(&Caller::operator(), Some(&new), &context()).await.unwrap(), MasterKeyStep::Done { .. }) {
+    }
+    assert_eq!(app.wrapping_ids(), [new.id()]);
+    let retired = app.service.finish_master_key(&Caller::operator(), &context()).await.unwrap();
+    assert!(!retired.removed);
+    assert_eq!(place.ids().len(), 2, "it isn't the service's to change");
+}
+
+#[tokio::test]
+async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
+    let place = Place::with_one().by_hand();
+    let mut app = app_with(&place).await;
+    let keys = app.more_keys(2).await;
+    let there = place.copy();
+    let other = app.another(there.read_keys()).await.unwrap();
+    there.put(&MasterKey::generate(&SystemRandom));
+    let credential = app.temporary().await;
+    rotate(&other).await;
+    app.service.catch_up().await.unwrap();
+    // What it has in memory still does.
+    app.credential_logs_in(&credential).await;
+    app.all_log_in(&[]).await;
+    // What it would have to unwrap fails as an error of ours, and is not taken for a bad signature.
+    let answer = app.tencent("CreateInstanceToken", &serde_json::json!({})).by(&keys[0]).send().await.json();
+    assert_eq!(answer["Response"]["Error"]["Code"], "InternalError", "{answer}");
+    // It wraps nothing by the old key.
+    let made = app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await;
+    assert!(made.unwrap_err().message().contains("put it there"));
+    assert_eq!(app.wrapping_ids(), there.ids()[1..]);
+    // A restart is refused, by name.
+    let refused = app.another(place.read_keys()).await.err().unwrap();
+    assert!(refused.message().contains("wrong master key") && refused.message().contains(&there.ids()[1]), "{refused}");
+    // Given the key, it needs no restart.
+    place.put(&there.read().unwrap().remove(1));
+    app.service.catch_up().await.unwrap();
+    app.all_log_in(&keys).await;
+    app.more_keys(1).await;
+    let restarted = app.another(place.read_keys()).await.unwrap();
+    app.go_on_with(restarted);
+    app.credential_logs_in(&credential).await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_from_its_place_is_reported_before_a_restart_needs_it() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let key = place.read().unwrap().remove(0);
+    place.remove(key.id()).unwrap();
+    app.service.look_for_alarms().await.unwrap();
+    let alarms = app.service.alarms();
+    assert!(alarms.len() == 1 && alarms[0].text.contains("in memory alone"), "{alarms:?}");
+    app.more_keys(1).await;
+    place.put(&key);
+    app.service.look_for_alarms().await.unwrap();
+    assert!(app.service.alarms().is_empty());
+}
+
+#[tokio::test]
+async fn an_old_key_is_not_retired_while_anything_is_under_it() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let finish = async || app.service.finish_master_key(&Caller::operator(), &context()).await;
+    assert!(finish().await.unwrap_err().message().contains("never rotated"));
+    step(&app.service).await;
+    let refused = finish().await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::PreconditionFailed { noun: "master key" });
+    assert!(refused.message().contains("under an old master key"), "{refused}");
+    assert_eq!(place.ids().len(), 2);
+    let new = MasterKey::generate(&SystemRandom);
+    let refused = app.service.rotate_master_key(&Caller::operator(), Some(&new), &context()).await.unwrap_err();
+    assert!(refused.message().contains("finish that one first"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_damaged_secret_is_named_and_keeps_no_other_from_being_wrapped_anew() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    let keys = app.more_keys(3).await;
+    let database = Connection::open(app.database()).unwrap();
+    database.execute("UPDATE access_key SET sealed_secret = CAST(sealed_secret || x'00' AS BLOB) WHERE id = $1", [&keys[1].id]).unwrap();
+    let error = loop {
+        if let Err(error) = app.service.rotate_master_key(&Caller::operator(), None, &context()).await {
+            break error;
+        }
+    };
+    assert!(error.cause().unwrap().contains(&keys[1].id), "{error:?}");
+    app.all_log_in(&[keys.into_iter().next().unwrap()]).await;
+    assert_eq!(states(&app.service).await[1].2, Some(1));
+    assert!(app.service.finish_master_key(&Caller::operator(), &context()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_key_that_was_given_once_and_for_all_is_not_rotated_by_the_service() {
+    let app = App::new().await;
+    let refused = app.service.rotate_master_key(&Caller::operator(), None, &context()).await.unwrap_err();
+    assert!(refused.message().contains("what this process was started with"), "{refused}");
+}
