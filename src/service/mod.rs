@@ -39,7 +39,7 @@ mod tags;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -187,8 +187,6 @@ pub struct Service {
     keyring_read_at: AtomicU64,
     /// Since when it knows each key.
     sightings: keys::Sightings,
-    /// When the log last said that the operator must renew a certificate, in unix milliseconds.
-    certificates_warned_at: AtomicI64,
     directory: directory::Directory,
     freshness: freshness::Freshness,
     passwords: passwords::Passwords,

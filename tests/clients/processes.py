@@ -67,9 +67,6 @@ class Daemon:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def pid(self) -> int:
-        return self._process.pid
-
     def exit_code(self, within: float = PATIENCE) -> int:
         return self._process.wait(within)
 

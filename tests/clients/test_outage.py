@@ -224,7 +224,7 @@ def test_a_replica_that_stood_still_looks_before_it_goes_by_what_it_knew(
     kept, stopped = (tencent.issue(moving, account.key, instance.tcr_id, "longterm") for _ in range(2))
     for credential in (kept, stopped):
         assert exchange(standing.realm, instance, credential).status == 200
-    os.kill(standing.pid(), signal.SIGSTOP)
+    os.kill(standing.pid, signal.SIGSTOP)
     try:
         tencent.disable(moving, account.key, instance.tcr_id, stopped)
         # What it knows grows too old.
@@ -237,7 +237,7 @@ def test_a_replica_that_stood_still_looks_before_it_goes_by_what_it_knew(
         for thread in asking:
             thread.start()
     finally:
-        os.kill(standing.pid(), signal.SIGCONT)
+        os.kill(standing.pid, signal.SIGCONT)
     for thread in asking:
         thread.join()
     assert set(answers) == {401}, "the first of them came before anything was read again"

@@ -140,7 +140,7 @@ def test_two_replicas_that_start_on_an_empty_database_both_serve(replicas: Pair,
             assert logs_in(replica, instance, credential)
     assert published(replicas[0]) == published(replicas[1])
     kinds = [key["kind"] for key in replicas[0].items("keys", "list")]
-    assert sorted(kinds) == ["sealing", "signing"], "one setup counted"
+    assert sorted(kinds) == ["ca", "master", "sealing", "signing"], "one setup counted"
 
 
 def test_of_two_that_make_the_same_name_one_does(replicas: Pair, instance: Instance) -> None:

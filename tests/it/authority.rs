@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
 use transire::domain::secret::Secret;
 use transire::domain::{ErrorKind, Result};
-use transire::service::{Caller, InstanceChoice, KeyInfo, KeyKind, KeyState, NewInstance, NextStep, PrivatePart};
+use transire::service::{AlarmKind, Caller, InstanceChoice, KeyInfo, KeyKind, KeyState, NewInstance, NextStep, PrivatePart};
 use transire::token::certificates::{is_issued_by, read_certificate};
 
 use crate::harness::{ACCOUNT, App, SERVICE, context};
@@ -46,6 +46,11 @@ impl App {
     async fn leaf(&self) -> Vec<u8> {
         let credential = self.temporary().await;
         STANDARD.decode(self.header(SERVICE, &credential).await["x5c"][0].as_str().unwrap()).unwrap()
+    }
+
+    async fn alarmed(&self) -> Vec<AlarmKind> {
+        self.service.look_for_alarms().await.unwrap();
+        self.service.alarms().iter().map(|alarm| alarm.kind).collect()
     }
 
     async fn take_offline(&self) -> Secret {
@@ -165,11 +170,13 @@ async fn with_the_authority_elsewhere_a_new_signing_key_waits_and_the_old_one_si
     let id = app.service.rotate_key(&operator, KeyKind::Signing(Algorithm::Es256), &context()).await.unwrap();
     let again = app.service.rotate_key(&operator, KeyKind::Signing(Algorithm::Es256), &context()).await.unwrap();
     assert_eq!(id, again);
+    assert_eq!(app.alarmed().await, [AlarmKind::KeyWaits]);
     // Days later it waits still, and the other goes on, with the leaf that it had.
     app.later_and_renewed(Duration::from_hours(13 * 24)).await;
     let states: Vec<_> = app.signing().await.into_iter().map(|key| (key.state, key.certificate_expires_at.is_some())).collect();
     assert_eq!(states, [(KeyState::WaitingForCertificate, false), (KeyState::InUse, true)]);
     assert_eq!(app.leaf().await, first);
+    assert_eq!(app.alarmed().await, [AlarmKind::LeafEnds, AlarmKind::KeyWaits]);
     assert_eq!(app.service.signing_requests(&operator).await.unwrap().len(), 2);
     // An instance that would need another key isn't made.
     for _ in 0..2 {

@@ -18,8 +18,12 @@ const AUTHORITY_NOTICE: u32 = 365;
 const AUTHORITY_URGENT: u32 = 90;
 /// A leaf is renewed with seven days left; with fewer than this, that doesn't succeed.
 const LEAF_URGENT: u32 = 5;
+/// When the end of a leaf is first spoken of that only the operator can renew, unless half of its life is less.
+const LEAF_NOTICE: u32 = 30;
 /// How often the same is said again in the log.
 const SAID_AGAIN: Duration = DAY;
+/// What the operator does about a certificate that this service can't renew.
+const RENEW_BY_HAND: &str = "and its authority is kept elsewhere: renew it with `transire keys csr` and `transire keys import-leaf`, or no registry will believe a token";
 
 /// What an alarm is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +32,8 @@ pub enum AlarmKind {
     AuthorityEnds,
     /// The certificate of a signing key ends and isn't renewed.
     LeafEnds,
+    /// A signing key waits for its certificate, which the operator's own authority has to sign.
+    KeyWaits,
     /// A key could not be rotated as the schedule has it.
     RotationFailed,
     /// The master key is not as it should be.
@@ -36,13 +42,14 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::AuthorityEnds, Self::LeafEnds, Self::RotationFailed, Self::MasterKey];
+    pub const ALL: [Self; 5] = [Self::AuthorityEnds, Self::LeafEnds, Self::KeyWaits, Self::RotationFailed, Self::MasterKey];
 
     /// Returns the name for logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::AuthorityEnds => "authority-ends",
             Self::LeafEnds => "leaf-ends",
+            Self::KeyWaits => "key-waits",
             Self::RotationFailed => "rotation-failed",
             Self::MasterKey => "master-key",
         }
@@ -129,15 +136,21 @@ impl Service {
             );
             alarms.push(Alarm { kind: AlarmKind::AuthorityEnds, text, urgency });
         }
+        let by_operator = self.authority_is_elsewhere().await;
         for key in keyring.signing_keys() {
-            if now.until(key.leaf_expires_at()) < DAY * LEAF_URGENT {
-                let text = format!(
-                    "the certificate of the signing key {} ends at {} and isn't renewed",
-                    key.id(),
-                    key.leaf_expires_at().rfc3339()
-                );
-                alarms.push(Alarm { kind: AlarmKind::LeafEnds, text, urgency: Urgency::Error });
+            let left = now.until(key.leaf_expires_at());
+            let noticed = if matches!(by_operator, Ok(true)) { (DAY * LEAF_NOTICE).min(key.leaf_life() / 2) } else { DAY * LEAF_URGENT };
+            if left < noticed {
+                let urgency = if left < DAY * LEAF_URGENT { Urgency::Error } else { Urgency::Warning };
+                let what = if matches!(by_operator, Ok(true)) { RENEW_BY_HAND } else { "and isn't renewed" };
+                let text = format!("the certificate of the signing key {} ends at {} {what}", key.id(), key.leaf_expires_at().rfc3339());
+                alarms.push(Alarm { kind: AlarmKind::LeafEnds, text, urgency });
             }
+        }
+        let waiting = self.waiting_keys().await;
+        for id in waiting.as_ref().map_or(&[][..], Vec::as_slice) {
+            let text = format!("the signing key {id} waits for its certificate: `transire keys csr` and `transire keys import-leaf`");
+            alarms.push(Alarm { kind: AlarmKind::KeyWaits, text, urgency: Urgency::Warning });
         }
         if let Some(why) = self.alarms.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             let text = format!("a key that is due can't be rotated: {why}");
@@ -149,7 +162,7 @@ impl Service {
         }
         // What is known is said, though the database be away.
         self.alarms.raise(alarms, now);
-        master.map(drop)
+        by_operator.map(drop).and(waiting.map(drop)).and(master.map(drop))
     }
 }
 

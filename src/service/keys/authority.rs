@@ -4,7 +4,6 @@
 //! under it: it is made, the registries are restarted, and only then it is activated, each by the operator's word. Signing
 //! keys stay as they are and get other leaves, so no verifier but the registries' bundles has to learn of anything.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{
@@ -24,10 +23,6 @@ use crate::token::{Authority, SigningKeyPair, certificates};
 const BUNDLED_AFTER_USE: Duration = Duration::from_secs(2 * Instance::LONGEST_TOKEN_TTL as u64);
 /// How often a change is tried again when another replica renewed a leaf at the same moment.
 const ATTEMPTS: usize = 5;
-/// How long before its end a leaf is warned of that only the operator can renew, unless its whole life is short.
-const WARNED_BEFORE: Duration = Duration::from_hours(30 * 24);
-/// How often it is warned of.
-const WARNED_EVERY: Duration = Duration::from_hours(1);
 
 /// An authority after a step of its rotation.
 #[derive(Clone, Debug)]
@@ -342,10 +337,8 @@ impl Service {
             Err(error) if error.kind() == &ErrorKind::StoreUnavailable && !self.is_any_leaf_due(now) => return Ok(()),
             outcome => outcome?,
         };
-        let Some(signer) = &authority.signer else {
-            self.warn_of_leaves(&signing, now);
-            return Ok(());
-        };
+        // Kept elsewhere: the operator renews them, and the alarms say when.
+        let Some(signer) = &authority.signer else { return Ok(()) };
         let is_due = |row: &&SigningKeyRow| {
             now.until(row.leaf_expires_at) < LEAF_RENEWAL_LEFT || !certificates::is_issued_by(&row.leaf_der, signer.certificate_der())
         };
@@ -370,28 +363,15 @@ impl Service {
         self.keyring.load().signing_keys().iter().any(|key| key.leaf_renewal_is_due(now))
     }
 
-    /// Says in the log, once an hour, which leaves the operator must renew.
-    fn warn_of_leaves(&self, signing: &[SigningKeyRow], now: Timestamp) {
-        let warned_at = Timestamp::from_unix_millis(self.certificates_warned_at.load(Ordering::Relaxed));
-        if warned_at.plus(WARNED_EVERY) > now {
-            return;
-        }
-        for key in self.keyring.load().signing_keys() {
-            let left = now.until(key.leaf_expires_at());
-            if left < WARNED_BEFORE.min(key.leaf_life() / 2) {
-                self.certificates_warned_at.store(now.unix_millis(), Ordering::Relaxed);
-                tracing::warn!(
-                    key = key.id(),
-                    until = key.leaf_expires_at().rfc3339(),
-                    "the certificate of a signing key ends in {} hours, and its authority is kept elsewhere: renew it with \
-                     `transire keys csr` and `transire keys import-leaf`, or no registry will believe a token",
-                    left.as_secs() / 3600
-                );
-            }
-        }
-        for row in signing.iter().filter(|row| !row.is_certified()) {
-            self.certificates_warned_at.store(now.unix_millis(), Ordering::Relaxed);
-            tracing::warn!(key = row.id, "a signing key waits for its certificate: `transire keys csr` and `transire keys import-leaf`");
-        }
+    /// Tells whether the key of the authority in use is kept elsewhere.
+    pub(super) async fn authority_is_elsewhere(&self) -> Result<bool> {
+        let rows = key::list_authorities(&self.store).await?;
+        Ok(find(&rows, AuthorityState::InUse).is_some_and(|row| row.wrapped_private.is_empty()))
+    }
+
+    /// Lists the signing keys that wait for their certificate.
+    pub(super) async fn waiting_keys(&self) -> Result<Vec<String>> {
+        let rows = key::list_signing(&self.store).await?;
+        Ok(rows.into_iter().filter(|row| !row.is_certified()).map(|row| row.id).collect())
     }
 }

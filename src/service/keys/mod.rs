@@ -9,7 +9,7 @@ mod offline;
 mod schedule;
 mod sightings;
 
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -198,7 +198,6 @@ impl Service {
             alarms: Alarms::new(),
             keyring_read_at: AtomicU64::new(0),
             sightings,
-            certificates_warned_at: AtomicI64::new(0),
             store,
             clock,
             random,
