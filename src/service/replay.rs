@@ -96,6 +96,15 @@ impl Replays {
         Ok(())
     }
 
+    /// Forgets what a signature was bound to; a nonce stays used.
+    pub(super) fn unbind(&self, access_key_id: &str, replay: &Replay) {
+        let Replay::Bound { signature, .. } = replay else { return };
+        let seen = self.hasher.hash_one(signature);
+        if let Some(buckets) = self.by_access_key.lock(access_key_id).get_mut(access_key_id) {
+            buckets.values_mut().for_each(|bucket| drop(bucket.remove(&seen)));
+        }
+    }
+
     /// Forgets the access keys that nothing is remembered of.
     pub(super) fn forget(&self, now: Timestamp) {
         self.by_access_key.retain(|_, buckets| {

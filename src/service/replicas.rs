@@ -61,11 +61,8 @@ impl Service {
         caller: &Caller,
         action: &'static str,
     ) -> Result<Option<u32>> {
-        // What a signature was bound to first, another replica may have seen: this one's memory has what it saw itself.
-        let checked = match checked {
-            Err(error) if *error.kind() != ErrorKind::Replayed || !matches!(replay, Replay::Bound { .. }) => return Err(error),
-            other => other,
-        };
+        // What this replica saw itself stands, though that server be empty again.
+        checked?;
         let id = request.access_key_id().as_bytes();
         let window = request.window().min(self.settings.signature_window);
         let kept = self.now().until(request.signed_at().plus(window)) + CLOCKS_APART;
@@ -85,10 +82,13 @@ impl Service {
         let account = caller.principal().map(Principal::account).ok_or_else(|| super::unexpected("a signed call is nobody's"))?;
         let account = account.number().to_be_bytes();
         match shared.ask(Call { bucket: &[&account, action.as_bytes()], allowed: self.action_limits.allowed(action), mark }).await {
-            Some(Verdict::Repeated) => Err(Error::replayed()),
+            Some(Verdict::Repeated) => {
+                // What it was bound to first, another replica saw: this one must not hold its owner to a forgery.
+                self.replays.unbind(request.access_key_id(), replay);
+                Err(Error::replayed())
+            }
             Some(Verdict::TooOften { measured }) => Ok(Some(measured)),
-            Some(Verdict::Fine) => Ok(None),
-            None => checked.map(|()| None),
+            Some(Verdict::Fine) | None => Ok(None),
         }
     }
 

@@ -184,6 +184,20 @@ async fn a_signature_that_was_tried_with_something_else_is_still_good_for_its_ow
 }
 
 #[tokio::test]
+async fn what_a_replica_saw_itself_stands_though_redis_forgot_it() {
+    // An empty Redis found the stolen signature fine, and that was believed.
+    let Some(mut redis) = Redis::start().await else { return };
+    let (app, _replica) = two(&redis).await;
+    let call = || app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() }));
+    app.send(call().request()).await;
+    redis.kill();
+    redis.start_again().await;
+    until("it is connected again", async || app.service.degraded().is_empty()).await;
+    let stolen = app.send(call().header("x-tc-action", Some("DeleteInstanceToken")).request()).await.json();
+    assert_eq!(stolen["Response"]["Error"]["Code"], "AuthFailure.SignatureFailure", "{stolen}");
+}
+
+#[tokio::test]
 async fn replicas_count_the_calls_of_an_account_together() {
     let Some(redis) = Redis::start().await else { return };
     let (app, replica) = two(&redis).await;
