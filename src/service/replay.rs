@@ -101,7 +101,9 @@ impl Replays {
         let Replay::Bound { signature, .. } = replay else { return };
         let seen = self.hasher.hash_one(signature);
         if let Some(buckets) = self.by_access_key.lock(access_key_id).get_mut(access_key_id) {
-            buckets.values_mut().for_each(|bucket| drop(bucket.remove(&seen)));
+            for bucket in buckets.values_mut() {
+                bucket.remove(&seen);
+            }
         }
     }
 
