@@ -34,7 +34,7 @@ use super::row::{Row, Statement, Value};
 use super::write::{Guarded, Steps};
 use super::{Answer, Driver, Open, mpsc};
 
-use connect::{Announced, LOCK_TIMEOUT, Servers, Unreachable};
+use connect::{Announced, IDLE_TIMEOUT, LOCK_TIMEOUT, Servers, Unreachable};
 pub use connect::{Isolation, PostgresOptions, Statements};
 
 type Pool = managed::Pool<Servers>;
@@ -79,6 +79,8 @@ pub(super) struct Postgres {
 /// Lifts the bound for statements: a COMMIT that waits for a synchronous standby must not be cut short, or the
 /// server reports success for what only it has.
 const WITHOUT_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
+/// Lifts all bounds: for what copies everything, and may wait in between for whoever takes it.
+const WITHOUT_BOUNDS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// A statement that is sent when it is first polled; its answer is how many rows it touched or found.
 type Sent<'s> = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 's>>;
@@ -358,8 +360,9 @@ impl Postgres {
     /// Returns what bounds a transaction whose session was told nothing.
     fn limits(&self) -> Option<String> {
         let timeout = self.options.statement_timeout.as_millis();
-        (self.options.statements == Statements::Unnamed)
-            .then(|| format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = {timeout}"))
+        (self.options.statements == Statements::Unnamed).then(|| {
+            format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL {IDLE_TIMEOUT}; SET LOCAL statement_timeout = {timeout}")
+        })
     }
 
     /// Makes a statement ready to be sent; the answer is how many rows it touched or found.
@@ -524,8 +527,9 @@ fn is_conflict(error: &tokio_postgres::Error) -> bool {
 /// Says whether the connection is gone or going.
 fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
-        // 08: connection exceptions. 57P: the server is stopping, starting or was told to hang up.
-        Some(state) => state.code().starts_with("08") || state.code().starts_with("57P"),
+        // 08: connection exceptions. 57P: the server is stopping, starting or was told to hang up. 25P03: it hung up on
+        // a transaction in which nothing was sent for too long.
+        Some(state) => state.code().starts_with("08") || state.code().starts_with("57P") || state.code() == "25P03",
         None => error.is_closed() || error.source().is_some_and(|source| source.is::<io::Error>()),
     }
 }

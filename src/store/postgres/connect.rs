@@ -75,6 +75,9 @@ impl Default for PostgresOptions {
 
 /// Bounds each wait for another transaction.
 pub(super) const LOCK_TIMEOUT: &str = "5s";
+/// Bounds how long a transaction may stand open with nothing sent: it is of a process that stopped, or is cut off, and its
+/// locks keep all others from writing. Without it the server waits until TCP gives the connection up, which takes hours.
+pub(super) const IDLE_TIMEOUT: &str = "idle_in_transaction_session_timeout = '2s'";
 /// After so long a server that acknowledges nothing is gone.
 const SILENCE: Duration = Duration::from_secs(8);
 
@@ -111,8 +114,10 @@ impl Servers {
         let session = match options.statements {
             Statements::Unnamed => None,
             Statements::Prepared => {
-                let mut session =
-                    format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = {}", options.statement_timeout.as_millis());
+                let mut session = format!(
+                    "SET lock_timeout = '{LOCK_TIMEOUT}'; SET {IDLE_TIMEOUT}; SET statement_timeout = {}",
+                    options.statement_timeout.as_millis()
+                );
                 if options.isolation == Isolation::Serializable {
                     session.push_str("; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE");
                 }

@@ -8,7 +8,7 @@ use crate::domain::{Error, Result};
 
 use super::super::portable::{Batch, Hold, Kind, Piece, Table};
 use super::super::row::Value;
-use super::{Object, Postgres, Sent, Statements, WITHOUT_TIMEOUT, failure, in_order, typed, unreachable, value};
+use super::{Object, Postgres, Sent, Statements, WITHOUT_BOUNDS, failure, in_order, typed, unreachable, value};
 
 /// How many rows are fetched at a time, and how many are sent before their answers are waited for.
 const ROWS: usize = 500;
@@ -32,7 +32,7 @@ impl Postgres {
     pub(super) async fn insert(&self, batch: Batch) -> Result<()> {
         let mut client = self.pool.get().await.map_err(unreachable)?;
         let transaction = client.transaction().await.map_err(failure)?;
-        transaction.batch_execute(WITHOUT_TIMEOUT).await.map_err(failure)?;
+        transaction.batch_execute(WITHOUT_BOUNDS).await.map_err(failure)?;
         if let Some(before) = &batch.before {
             transaction.batch_execute(before).await.map_err(failure)?;
         }
@@ -69,7 +69,7 @@ async fn stream_from(
     // One moment for all tables: that of the first statement after this.
     let builder = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(hold.is_none());
     let transaction = builder.start().await?;
-    transaction.batch_execute(WITHOUT_TIMEOUT).await?;
+    transaction.batch_execute(WITHOUT_BOUNDS).await?;
     if let Some(hold) = hold {
         transaction.batch_execute(hold).await?;
     }
