@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from namespace import Machine, Network
 from processes import free_port, wait_until
 
 
@@ -51,9 +52,13 @@ def _programs() -> Path:
 
 
 class Postgres:
-    """One server: a primary, or a standby that follows one synchronously."""
+    """One server: a primary, or a standby that follows one synchronously; on a machine of its own where one is given.
 
-    def __init__(self, follows: "Postgres | None" = None) -> None:
+    On machines of their own a standby follows by the network, and on this one by a socket.
+    """
+
+    def __init__(self, follows: "Postgres | None" = None, machine: Machine | None = None) -> None:
+        self.machine = machine
         # Not under the test's folder, which another user can't enter.
         self._folder = Path(tempfile.mkdtemp(prefix="transire-outage-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,11 +73,18 @@ class Postgres:
             self._run("initdb", "--pgdata=data", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", *local)
             # A standby copies over the socket, which only this machine reaches.
             self._append("pg_hba.conf", "local replication all trust\n")
+            if machine:
+                self._append("pg_hba.conf", f"host all transire {Network.RANGE} scram-sha-256\n")
         else:
             self.password = follows.password
             source = ["-h", str(follows._folder), "-p", str(follows.port), "-U", "postgres"]
             self._run("pg_basebackup", *source, "-D", "data", "-R", "--no-sync", "-c", "fast")
-            self._append("postgresql.auto.conf", f"primary_conninfo = 'host={follows._folder} port={follows.port} user=postgres application_name=standby'\n")
+            if machine and follows.machine:
+                # No other machine has that address.
+                follows._append("pg_hba.conf", f"host replication postgres {machine.address}/32 trust\n")
+                follows.psql("SELECT pg_reload_conf()")
+            host = follows.machine.address if machine and follows.machine else follows._folder
+            self._append("postgresql.auto.conf", f"primary_conninfo = 'host={host} port={follows.port} user=postgres application_name=standby'\n")
         self.start()
         if follows is None:
             self.psql(f"CREATE ROLE transire LOGIN PASSWORD '{self.password}'", "CREATE DATABASE transire OWNER transire")
@@ -82,15 +94,21 @@ class Postgres:
     def start(self) -> None:
         """Starts it at its port and waits until it answers."""
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self._address,
             "port": self.port,
             "unix_socket_directories": self._folder,
             "max_connections": 100,
             "autovacuum": "off",
+            # How soon primary and standby notice that they were parted, and find each other again.
+            "wal_sender_timeout": "3s",
+            "wal_receiver_timeout": "3s",
+            "wal_retrieve_retry_interval": "500ms",
         }
-        command = ["postgres", "-D", "data", *(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))]
+        command = self._command("postgres", "-D", "data", *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")))
+        if self.machine:
+            command = [str(part) for part in self.machine.namespace.command(*command, folder=self._folder)]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self._command(*command), cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until("PostgreSQL to answer", self._answers)
 
     def _answers(self) -> bool:
@@ -139,14 +157,18 @@ class Postgres:
 
     # -- what is in it
 
+    @property
+    def _address(self) -> str:
+        return self.machine.address if self.machine else "127.0.0.1"
+
     def url(self, *others: "Postgres") -> str:
         """How a service reaches it, or whichever of several takes writes."""
-        hosts = ",".join(f"127.0.0.1:{server.port}" for server in (self, *others))
+        hosts = ",".join(f"{server._address}:{server.port}" for server in (self, *others))
         return f"postgres://transire:{self.password}@{hosts}/transire"
 
-    def psql(self, *commands: str) -> str:
-        """What the server says to its superuser."""
-        asked = ["-qtA", "-v", "ON_ERROR_STOP=1", "-h", str(self._folder), "-p", str(self.port), "-U", "postgres", "postgres"]
+    def psql(self, *commands: str, database: str = "postgres") -> str:
+        """What the server says to its superuser, over the socket."""
+        asked = ["-qtA", "-v", "ON_ERROR_STOP=1", "-h", str(self._folder), "-p", str(self.port), "-U", "postgres", database]
         return self._run("psql", *(part for command in commands for part in ("-c", command)), *asked).strip()
 
     def wants_standby(self) -> None:

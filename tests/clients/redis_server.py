@@ -3,14 +3,17 @@
 import os
 from pathlib import Path
 
+from namespace import Machine
 from processes import Daemon, free_port, wait_until
 
 
 class Redis:
-    """One on loopback; it keeps its port when it is started again."""
+    """One on loopback, or on a machine of its own; it keeps its port when it is started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, machine: Machine | None = None) -> None:
         folder.mkdir()
+        self.machine = machine
+        self._address = machine.address if machine else "127.0.0.1"
         self.log = folder / "redis.log"
         self._folder = folder
         for _ in range(5):
@@ -23,13 +26,17 @@ class Redis:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._port}"
+        return f"redis://{self._address}:{self._port}"
 
     def start(self) -> bool:
         """Whether it came up; it remembers nothing of before."""
-        command = [os.environ["TRANSIRE_TEST_REDIS"], "--bind", "127.0.0.1", "--port", str(self._port), "--dir", self._folder]
+        command: list[str | os.PathLike[str]] = [os.environ["TRANSIRE_TEST_REDIS"], "--bind", self._address, "--port", str(self._port), "--dir", self._folder]
         before = self.log.read_text().count("Ready to accept connections")
-        self._daemon = Daemon([*command, "--save", "", "--appendonly", "no"], self._folder, self.log)
+        # Nothing secret is in it, and beyond loopback it would want a password.
+        command += ["--save", "", "--appendonly", "no", "--protected-mode", "no"]
+        if self.machine:
+            command = self.machine.namespace.command(*command)
+        self._daemon = Daemon(command, self._folder, self.log)
         answers = lambda: self.log.read_text().count("Ready to accept connections") > before  # noqa: E731
         wait_until("Redis to answer or end", lambda: not self._daemon.is_running() or answers())
         return self._daemon.is_running()

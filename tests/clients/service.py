@@ -270,8 +270,9 @@ class Transire:
 
     @property
     def realm(self) -> str:
-        """The token endpoint by name: some clients refuse a realm on a loopback address."""
-        return f"{self.scheme}://localhost:{self.endpoint.rpartition(':')[2]}/token"
+        """The token endpoint, by name where it is on loopback: some clients refuse such an address."""
+        host, _, port = self.endpoint.rpartition(":")
+        return f"{self.scheme}://{'localhost' if host.startswith('127.') else host}:{port}/token"
 
     # -- secrets
 
