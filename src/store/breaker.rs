@@ -26,6 +26,8 @@ const NOTICED: Duration = Duration::from_millis(750);
 /// The same while it is away: then the next probe, with a connection of its own, is worth more than waiting. A
 /// connection that was made while packets were lost may hear nothing for seconds after they are no longer.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
+/// A wait that ends so much later than it should says that this process stood still, and nothing of the database.
+const STOOD_STILL: Duration = Duration::from_millis(250);
 /// How many probes may be under way, for those that hang; each ends by its own limit.
 const PROBES: usize = 8;
 /// How long one probe may take, from connecting on. With [`ASK_AGAIN`] and the pause between probes all of those under
@@ -106,8 +108,9 @@ impl Breaker {
             let asked = ask();
             probes.spawn(async { timeout(PROBE, asked).await.map_err(Error::store_unavailable)? });
         }
-        let deadline = Instant::now() + if self.is_away() { ASK_AGAIN } else { NOTICED };
-        let mut refused = None;
+        let patience = if self.is_away() { ASK_AGAIN } else { NOTICED };
+        let mut deadline = Instant::now() + patience;
+        let (mut refused, mut stood_still) = (None, false);
         let outcome = loop {
             match timeout_at(deadline, probes.join_next()).await {
                 Ok(Some(Ok(Ok(probed)))) => break Ok(probed),
@@ -115,6 +118,11 @@ impl Breaker {
                 Ok(Some(Ok(Err(error)))) => refused = Some(error),
                 Ok(Some(Err(error))) => refused = Some(Error::internal(error)),
                 Ok(None) => break Err(refused.unwrap_or_else(away)),
+                // The answer may have come meanwhile, and nobody has read it yet.
+                Err(_) if !stood_still && deadline.elapsed() > STOOD_STILL => {
+                    stood_still = true;
+                    deadline = Instant::now() + patience;
+                }
                 Err(late) => break Err(refused.unwrap_or_else(|| Error::store_unavailable(late))),
             }
         };
