@@ -8,8 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::super::Service;
-use crate::domain::Result;
 use crate::domain::clock::Timestamp;
+use crate::domain::{ErrorKind, Result};
 
 const DAY: Duration = Duration::from_hours(24);
 /// When the end of the authority is first spoken of: every registry has to be touched to replace it.
@@ -86,8 +86,11 @@ impl Alarms {
         Self { present: ArcSwap::from_pointee(Vec::new()), said_at: Mutex::default(), rotation_failed: Mutex::default() }
     }
 
-    /// Notes how the last rotation on schedule ended.
+    /// Notes how the last rotation on schedule ended. Where the database is away, nobody knows whether anything is due.
     pub(super) fn note_rotation(&self, outcome: &Result<()>) {
+        if outcome.as_ref().is_err_and(|error| error.kind() == &ErrorKind::StoreUnavailable) {
+            return;
+        }
         let failure = outcome.as_ref().err().map(ToString::to_string);
         *self.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
@@ -169,6 +172,22 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Error;
+
+    #[test]
+    fn a_database_that_is_away_is_no_failed_rotation_and_the_end_of_none() {
+        let alarms = Alarms::new();
+        let is_failed = || alarms.rotation_failed.lock().unwrap().is_some();
+        let away = Err(Error::store_unavailable("gone"));
+        alarms.note_rotation(&away);
+        assert!(!is_failed());
+        alarms.note_rotation(&Err(Error::internal("no entropy")));
+        assert!(is_failed());
+        alarms.note_rotation(&away);
+        assert!(is_failed());
+        alarms.note_rotation(&Ok(()));
+        assert!(!is_failed());
+    }
 
     #[test]
     fn the_same_is_said_once_a_day_and_at_once_when_it_becomes_urgent_or_comes_back() {
