@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
 use transire::domain::secret::Secret;
 use transire::domain::{ErrorKind, Result};
-use transire::service::{AlarmKind, Caller, InstanceChoice, KeyInfo, KeyKind, KeyState, NewInstance, NextStep, PrivatePart};
+use transire::service::{AlarmKind, Caller, InstanceChoice, KeyInfo, KeyKind, KeySchedule, KeyState, NewInstance, NextStep, PrivatePart};
 use transire::token::certificates::{is_issued_by, read_certificate};
 
 use crate::harness::{ACCOUNT, App, SERVICE, context};
@@ -236,4 +236,18 @@ async fn a_zot_instance_has_a_key_that_no_other_uses_and_nobody_publishes() {
     app.service.delete_instance(&operator, &choice, contents, &context()).await.unwrap();
     let owners: Vec<_> = app.signing().await.into_iter().filter_map(|key| key.instance).collect();
     assert_eq!(owners, [b.id]);
+}
+
+#[tokio::test]
+async fn on_schedule_one_key_waits_for_its_certificate_and_none_is_made_beside_it() {
+    let app = App::with(|options| options.service.keys = KeySchedule::of_days(3, 0)).await;
+    app.take_offline().await;
+    app.wait(Duration::from_hours(3 * 24));
+    assert_eq!(app.service.rotate_on_schedule().await.unwrap(), 1);
+    for _ in 0..3 {
+        app.wait(Duration::from_mins(1));
+        assert_eq!(app.service.rotate_on_schedule().await.unwrap(), 0);
+    }
+    let states: Vec<_> = app.signing().await.into_iter().map(|key| key.state).collect();
+    assert_eq!(states, [KeyState::WaitingForCertificate, KeyState::InUse]);
 }

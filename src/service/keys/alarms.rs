@@ -95,7 +95,7 @@ impl Alarms {
     }
 
     /// Notes how the last rotation on schedule ended. Where the database is away, nobody knows whether anything is due.
-    pub(super) fn note_rotation(&self, outcome: &Result<()>) {
+    pub(super) fn note_rotation(&self, outcome: &Result<usize>) {
         if outcome.as_ref().is_err_and(|error| error.kind() == &ErrorKind::StoreUnavailable) {
             return;
         }
@@ -195,7 +195,7 @@ mod tests {
         assert!(is_failed());
         alarms.note_rotation(&away);
         assert!(is_failed());
-        alarms.note_rotation(&Ok(()));
+        alarms.note_rotation(&Ok(0));
         assert!(!is_failed());
     }
 
