@@ -384,6 +384,7 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     assert!(refused.message().contains("wrong master key") && refused.message().contains(&there.ids()[1]), "{refused}");
     // Given the key, it needs no restart.
     place.put(&there.read().unwrap().remove(1));
+    app.run_on(Duration::from_secs(1));
     app.service.catch_up().await.unwrap();
     app.all_log_in(&keys).await;
     app.more_keys(1).await;

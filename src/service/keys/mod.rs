@@ -160,7 +160,7 @@ impl Service {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self> {
-        let master = master.into();
+        let master = master.into().timed_by(Arc::clone(&clock));
         if !is_set_up(&store).await? {
             match set_up(&store, &master, &settings, clock.now(), &*random).await {
                 // Another process was as quick; its setup is as good.
