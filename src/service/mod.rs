@@ -347,7 +347,8 @@ impl Service {
         }
         read?;
         let changes = self.directory.key_changes();
-        if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
+        let is_stale = self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now());
+        if is_stale || self.master.is_to_be_looked_for() {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
             if self.reload_keyring().await? {
                 self.keyring_read_at.store(changes, Ordering::Release);

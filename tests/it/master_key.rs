@@ -394,6 +394,39 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_replica_without_the_new_key_still_knows_a_wrong_log_in() {
+    let place = Place::with_one().by_hand();
+    let app = app_with(&place).await;
+    let there = place.copy();
+    let other = app.another(there.read_keys()).await.unwrap();
+    there.put(&MasterKey::generate(&SystemRandom));
+    let query = format!("service={SERVICE}");
+    let wrong = async || app.registry(Some(("nobody", "wrong")), &query).await.status.as_u16();
+    assert_eq!(wrong().await, 401);
+    // The store names a key that isn't here, and nothing is under it yet; then everything is.
+    step(&other).await;
+    app.service.catch_up().await.unwrap();
+    assert_eq!(wrong().await, 401);
+    rotate(&other).await;
+    app.run_on(Duration::from_secs(1));
+    app.service.catch_up().await.unwrap();
+    assert_eq!(wrong().await, 401);
+    // What is sealed by a key that can't be read here may be good.
+    let credential = app.temporary().await;
+    app.wait(Duration::from_secs(1));
+    other.rotate_key(&Caller::operator(), KeyKind::Sealing, &context()).await.unwrap();
+    app.service.catch_up().await.unwrap();
+    assert_eq!(wrong().await, 503);
+    app.credential_logs_in(&credential).await;
+    // Given the key, it knows all again.
+    place.put(&there.read().unwrap().remove(1));
+    app.run_on(Duration::from_secs(1));
+    app.service.catch_up().await.unwrap();
+    assert_eq!(wrong().await, 401);
+    app.more_keys(1).await;
+}
+
+#[tokio::test]
 async fn a_key_that_was_taken_from_its_place_is_reported_before_a_restart_needs_it() {
     let place = Place::with_one();
     let app = app_with(&place).await;
