@@ -54,6 +54,17 @@ impl AlarmKind {
             Self::MasterKey => "master-key",
         }
     }
+
+    /// Says what it is about to whoever asks: no id, no path, no cause.
+    pub fn notice(self) -> &'static str {
+        match self {
+            Self::AuthorityEnds => "the certificate authority ends: see the log or the metrics listener",
+            Self::LeafEnds => "a signing certificate ends: see the log or the metrics listener",
+            Self::KeyWaits => "a signing key waits for its certificate: see the log or the metrics listener",
+            Self::RotationFailed => "a key can't be rotated: see the log or the metrics listener",
+            Self::MasterKey => "the master key needs a look: see the log or the metrics listener",
+        }
+    }
 }
 
 /// How soon something must be done.

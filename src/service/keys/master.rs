@@ -402,7 +402,6 @@ impl Service {
     /// Says what the operator should know of the master key.
     pub(super) async fn master_key_warnings(&self) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        // Where it should be isn't said: whoever asks whether this service is ready reads it.
         if let Some(id) = self.master.lacking() {
             warnings.push(format!("the store's master key {id} isn't here: put it there before the next restart"));
         } else {
