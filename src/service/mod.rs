@@ -406,6 +406,7 @@ impl Service {
             self.replays.forget(now);
             self.walks.forget(now);
             self.imports.forget(now);
+            self.look_for_master_keys();
             if let Err(error) = self.go_on_with_master_key().await {
                 tracing::error!(cause = error.cause(), "the rotation of the master key can't be gone on with: {error}");
             }

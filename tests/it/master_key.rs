@@ -394,6 +394,22 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_replica_that_saw_the_new_key_once_needs_its_place_no_more() {
+    let place = Place::with_one().by_hand();
+    let app = app_with(&place).await;
+    let there = place.copy();
+    let new = MasterKey::generate(&SystemRandom);
+    there.put(&new);
+    place.put(&new);
+    app.service.look_for_master_keys();
+    place.remove(new.id()).unwrap();
+    rotate(&app.another(there.read_keys()).await.unwrap()).await;
+    app.service.catch_up().await.unwrap();
+    app.more_keys(1).await;
+    assert_eq!(app.wrapping_ids(), [new.id()]);
+}
+
+#[tokio::test]
 async fn a_replica_without_the_new_key_still_knows_a_wrong_log_in() {
     let place = Place::with_one().by_hand();
     let app = app_with(&place).await;

@@ -63,6 +63,8 @@ pub struct MasterKeys {
     clock: Arc<dyn Clock>,
     /// When a key was last looked for, by the process's own time; held while one is.
     looked_at: Mutex<Option<Duration>>,
+    /// The ids of the keys that the log names already.
+    named: Mutex<Vec<String>>,
     /// Held while a rotation is gone on with.
     pub(super) going_on: tokio::sync::Mutex<()>,
 }
@@ -91,6 +93,7 @@ impl From<MasterKey> for MasterKeys {
             lacking: Mutex::default(),
             clock: Arc::new(SystemClock),
             looked_at: Mutex::default(),
+            named: Mutex::default(),
             going_on: tokio::sync::Mutex::default(),
         }
     }
@@ -109,6 +112,7 @@ impl MasterKeys {
             lacking: Mutex::default(),
             clock: Arc::new(SystemClock),
             looked_at: Mutex::default(),
+            named: Mutex::default(),
             going_on: tokio::sync::Mutex::default(),
         })
     }
@@ -176,6 +180,23 @@ impl MasterKeys {
             // The alarms say it, once.
             Err(error) => tracing::debug!("the master keys can't be read again: {error}"),
         }
+    }
+
+    /// Says in the log, once, which keys are known; returns those that it named.
+    fn name(&self) -> Vec<String> {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<_> = self.ids().into_iter().filter(|id| !named.contains(id)).collect();
+        for id in &new {
+            tracing::info!("knows the master key {id}");
+        }
+        named.extend_from_slice(&new);
+        new
+    }
+
+    /// Looks at the keys' place before anything needs a key that is new there, and says in the log what is known.
+    pub(super) fn look_ahead(&self) -> Vec<String> {
+        self.reread();
+        self.name()
     }
 
     pub(super) fn hold(&self, key: &Arc<MasterKey>) {
@@ -308,6 +329,16 @@ mod tests {
         assert!(keys.unwrap("noun", "id", &wrapped).is_ok() && keys.current().id() == new.id());
         clock.0.fetch_add(1, Ordering::Relaxed);
         assert!(!keys.is_to_be_looked_for());
+    }
+
+    #[test]
+    fn a_new_key_is_held_before_it_is_needed_and_named_once() {
+        let (place, _, keys) = held();
+        assert_eq!(keys.look_ahead(), keys.ids());
+        let new = MasterKey::generate(&SystemRandom);
+        place.put(&new);
+        assert_eq!(keys.look_ahead(), [new.id()]);
+        assert!(keys.look_ahead().is_empty() && keys.find(new.id()).is_some());
     }
 
     #[test]

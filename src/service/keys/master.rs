@@ -213,7 +213,8 @@ impl Service {
             );
             Error::misconfigured(format!(
                 "{what}: add it as a line of its own, below the one that is there, to {} of every replica and of this command, \
-                 see in each replica's log or in `transire keys list` that it is known, and give the command again. \
+                 see in each replica's log within a minute that it \"knows the master key\", or in `transire keys list`, and give the \
+                 command again. \
                  Make one with: head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'",
                 self.master.source.place()
             ))
@@ -310,6 +311,11 @@ impl Service {
         };
         let plain = self.master.unwrap(noun, &row.id, &row.bytes)?;
         Ok(wrapped::rewrap(holder, row, &current.wrap(noun, &row.id, &plain, &*self.random)))
+    }
+
+    /// Takes up the master keys that were put where they are kept, ahead of a rotation, and says so in the log.
+    pub fn look_for_master_keys(&self) {
+        self.master.look_ahead();
     }
 
     /// Goes on with a rotation that a command began and didn't come to the end of.
