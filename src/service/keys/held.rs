@@ -10,6 +10,8 @@ use crate::domain::clock::{Clock, Random, SystemClock};
 use crate::domain::{Error, Result};
 use crate::token::MasterKey;
 
+use super::master::Progress;
+
 /// How often at most a key that is lacking is looked for at its place.
 const LOOKED_FOR: Duration = Duration::from_secs(1);
 
@@ -65,6 +67,8 @@ pub struct MasterKeys {
     looked_at: Mutex<Option<Duration>>,
     /// The ids of the keys that the log names already.
     named: Mutex<Vec<String>>,
+    /// Where wrapping everything anew goes on, and under which key.
+    pub(super) rewrapped: Mutex<Option<(String, Progress)>>,
     /// Held while a rotation is gone on with.
     pub(super) going_on: tokio::sync::Mutex<()>,
 }
@@ -94,6 +98,7 @@ impl From<MasterKey> for MasterKeys {
             clock: Arc::new(SystemClock),
             looked_at: Mutex::default(),
             named: Mutex::default(),
+            rewrapped: Mutex::default(),
             going_on: tokio::sync::Mutex::default(),
         }
     }
@@ -113,6 +118,7 @@ impl MasterKeys {
             clock: Arc::new(SystemClock),
             looked_at: Mutex::default(),
             named: Mutex::default(),
+            rewrapped: Mutex::default(),
             going_on: tokio::sync::Mutex::default(),
         })
     }
