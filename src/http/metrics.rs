@@ -17,7 +17,7 @@ use crate::domain::{Error, Result};
 use crate::service::{AlarmKind, Measures, Service};
 
 use super::edge::{Door, is_ours};
-use super::plain::{self, Page};
+use super::plain::{self, Page, Reader};
 
 /// More than all doors have actions.
 const ACTIONS: usize = 512;
@@ -175,7 +175,7 @@ impl Text<'_> {
 /// Answers at the listener for monitoring: `/metrics`, `/healthz`, `/readyz`, and nothing else.
 pub(super) async fn answer(parts: &Parts, service: &Service, requests: &Requests, connections: usize, closing: bool) -> Result<Response> {
     match Page::of(parts.uri.path()) {
-        Some(page @ (Page::Health | Page::Ready)) => return plain::page(page, parts, service, closing).await,
+        Some(page @ (Page::Health | Page::Ready)) => return plain::page(page, parts, service, closing, Reader::Monitor).await,
         Some(Page::Keys | Page::Bundle) => return Ok(not_here()),
         None => {}
     }
@@ -224,7 +224,7 @@ fn text(requests: &Requests, measures: &Measures, reachable: bool, connections: 
     for (algorithm, key, left) in &measures.leaves_end_in_seconds {
         page.line("transire_leaf_ends_in_seconds", format_args!("{{algorithm=\"{algorithm}\",key=\"{key}\"}}"), left);
     }
-    page.head("transire_alarm", "gauge", "What the operator should look at; the log and /readyz say more.");
+    page.head("transire_alarm", "gauge", "What the operator should look at; the log and /readyz of this listener say more.");
     for kind in AlarmKind::ALL {
         page.line("transire_alarm", format_args!("{{kind=\"{}\"}}", kind.name()), u8::from(measures.alarms.contains(&kind)));
     }

@@ -54,8 +54,17 @@ impl Page {
     }
 }
 
+/// Who reads a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Whoever reaches the doors.
+    Anybody,
+    /// Who monitors, at a listener of the operator's own.
+    Monitor,
+}
+
 /// Serves a page.
-pub(super) async fn page(page: Page, parts: &Parts, service: &Service, closing: bool) -> Result<Response> {
+pub(super) async fn page(page: Page, parts: &Parts, service: &Service, closing: bool, reader: Reader) -> Result<Response> {
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "This page is only read.\n");
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -66,7 +75,13 @@ pub(super) async fn page(page: Page, parts: &Parts, service: &Service, closing: 
         Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
         Page::Ready => {
             let missing = if closing { vec!["the service is shutting down".to_owned()] } else { service.missing().await };
-            let mut warnings: Vec<_> = service.alarms().iter().map(|alarm| alarm.text.clone()).collect();
+            let mut warnings: Vec<_> = service
+                .alarms()
+                .iter()
+                .map(|alarm| if reader == Reader::Monitor { alarm.text.clone() } else { alarm.kind.notice().to_owned() })
+                .collect();
+            // What is alike is together.
+            warnings.dedup();
             warnings.extend(service.degraded().into_iter().map(ToOwned::to_owned));
             let readiness = Readiness::of(missing, warnings);
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -23,7 +23,7 @@ use crate::sign;
 use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_panic};
 use super::metrics::{self, Outcome, Requests};
 use super::overload::Load;
-use super::plain::Page;
+use super::plain::{Page, Reader};
 use super::{Peer, Settings, Transport, address, alibaba, plain, registry, tencent};
 
 /// The largest form at the token exchange, in bytes: credentials and a few dozen scopes are a tenth of it,
@@ -123,7 +123,7 @@ impl Front {
             return self.token(parts, body, visit).await;
         }
         match Page::of(path) {
-            Some(page) => plain::page(page, parts, &self.service, self.closing.load(Ordering::Relaxed)).await,
+            Some(page) => plain::page(page, parts, &self.service, self.closing.load(Ordering::Relaxed), Reader::Anybody).await,
             None => self.cloud(parts, body, visit).await,
         }
     }

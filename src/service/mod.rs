@@ -347,7 +347,8 @@ impl Service {
         }
         read?;
         let changes = self.directory.key_changes();
-        if self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now()) {
+        let is_stale = self.keyring_read_at.load(Ordering::Acquire) != changes || self.keyring.load().is_out_of_date(self.now());
+        if is_stale || self.master.is_to_be_looked_for() {
             // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
             if self.reload_keyring().await? {
                 self.keyring_read_at.store(changes, Ordering::Release);
@@ -405,6 +406,7 @@ impl Service {
             self.replays.forget(now);
             self.walks.forget(now);
             self.imports.forget(now);
+            self.look_for_master_keys();
             if let Err(error) = self.go_on_with_master_key().await {
                 tracing::error!(cause = error.cause(), "the rotation of the master key can't be gone on with: {error}");
             }

@@ -208,6 +208,11 @@ impl Sealer {
         self.current.id()
     }
 
+    /// Tells whether it opens what the key of this id sealed.
+    pub fn holds(&self, id: &str) -> bool {
+        self.keys().any(|key| key.id() == id)
+    }
+
     fn keys(&self) -> impl Iterator<Item = &SealingKey> {
         std::iter::once(&self.current).chain(&self.older)
     }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use transire::domain::clock::SystemRandom;
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
 use transire::domain::secret::Secret;
 use transire::domain::{ErrorKind, Result};
-use transire::service::{AlarmKind, Caller, InstanceChoice, KeyInfo, KeyKind, KeyState, NewInstance, NextStep, PrivatePart};
+use transire::service::{AlarmKind, Caller, InstanceChoice, KeyInfo, KeyKind, KeySchedule, KeyState, NewInstance, NextStep, PrivatePart};
 use transire::token::certificates::{is_issued_by, read_certificate};
+use transire::token::{Authority, MasterKey, SigningKeyPair};
 
 use crate::harness::{ACCOUNT, App, SERVICE, context};
 
@@ -236,4 +238,49 @@ async fn a_zot_instance_has_a_key_that_no_other_uses_and_nobody_publishes() {
     app.service.delete_instance(&operator, &choice, contents, &context()).await.unwrap();
     let owners: Vec<_> = app.signing().await.into_iter().filter_map(|key| key.instance).collect();
     assert_eq!(owners, [b.id]);
+}
+
+#[tokio::test]
+async fn on_schedule_one_key_waits_for_its_certificate_and_none_is_made_beside_it() {
+    let app = App::with(|options| options.service.keys = KeySchedule::of_days(3, 0)).await;
+    app.take_offline().await;
+    app.wait(Duration::from_hours(3 * 24));
+    assert_eq!(app.service.rotate_on_schedule().await.unwrap(), 1);
+    for _ in 0..3 {
+        app.wait(Duration::from_mins(1));
+        assert_eq!(app.service.rotate_on_schedule().await.unwrap(), 0);
+    }
+    let states: Vec<_> = app.signing().await.into_iter().map(|key| key.state).collect();
+    assert_eq!(states, [KeyState::WaitingForCertificate, KeyState::InUse]);
+}
+
+#[tokio::test]
+async fn a_waiting_key_takes_its_turn_with_the_certificate_of_the_next_authority() {
+    let master = MasterKey::generate(&SystemRandom);
+    let text = master.to_text();
+    let app = App::with(|options| options.master = Some(master.into())).await;
+    let operator = Caller::operator();
+    app.take_offline().await;
+    let waiting = app.service.rotate_key(&operator, KeyKind::Signing(Algorithm::Es256), &context()).await.unwrap();
+    let own = Authority::generate("own", app.now(), &SystemRandom).unwrap();
+    app.service.import_authority(&operator, own.certificate_pem().as_bytes(), &context()).await.unwrap();
+    for request in app.service.signing_requests(&operator).await.unwrap() {
+        let database = rusqlite::Connection::open(app.database()).unwrap();
+        let query = "SELECT wrapped_private FROM signing_key WHERE id = $1";
+        let wrapped: Vec<u8> = database.query_row(query, [&request.key], |row| row.get(0)).unwrap();
+        let private = MasterKey::parse(text.expose()).unwrap().unwrap("signing-key", &request.key, &wrapped).unwrap();
+        let leaf = own.issue_leaf(&SigningKeyPair::from_pkcs8(request.algorithm, &private).unwrap(), app.now()).unwrap();
+        let imported = app.service.import_leaf(&operator, &leaf.der, &context()).await.unwrap();
+        assert_eq!(imported.authority_state, KeyState::Next);
+    }
+    let state_of_it = async || app.signing().await.into_iter().find(|key| key.id == waiting).unwrap().state;
+    assert_eq!(state_of_it().await, KeyState::WaitingForCertificate);
+    app.later_and_renewed(Duration::from_secs(31)).await;
+    app.service.activate_authority(&operator, &context()).await.unwrap();
+    assert_eq!(state_of_it().await, KeyState::Next, "every replica has to know it first");
+    app.later_and_renewed(Duration::from_secs(31)).await;
+    assert_eq!(state_of_it().await, KeyState::InUse);
+    let header = app.header(SERVICE, &app.temporary().await).await;
+    assert!(is_issued_by(&STANDARD.decode(header["x5c"][0].as_str().unwrap()).unwrap(), own.certificate_der()));
+    assert_eq!(app.alarmed().await, []);
 }

@@ -134,3 +134,17 @@ fn the_reader_knows_a_test_from_what_is_none() {
         assert!(!exists(unknown), "{unknown}");
     }
 }
+
+#[test]
+fn every_setting_has_one_row() {
+    let text = read("docs/settings.md").unwrap();
+    let mut seen = std::collections::HashSet::new();
+    // A table is of one section: the same name in another is another thing.
+    for line in text.lines().filter(|line| line.starts_with("| `") || line.starts_with('#')) {
+        if line.starts_with('#') {
+            seen.clear();
+        } else {
+            assert!(seen.insert(line.split('|').nth(1)), "a second row: {line}");
+        }
+    }
+}

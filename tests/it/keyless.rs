@@ -28,7 +28,7 @@ struct Keyless {
 
 impl Keyless {
     async fn new() -> Self {
-        let app = App::with(|options| options.service.outgoing = outgoing_to_loopback()).await;
+        let app = Box::pin(App::with(|options| options.service.outgoing = outgoing_to_loopback())).await;
         let key = TestKey::generate("ES256", "one");
         let issuer = Issuer::start(&[&key]).await;
         let operator = Caller::operator();

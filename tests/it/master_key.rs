@@ -231,6 +231,26 @@ async fn stopped_after_any_step_it_is_gone_on_with_by_the_same_command_after_a_r
 }
 
 #[tokio::test]
+async fn a_batch_goes_on_where_the_one_before_ended_and_what_came_behind_it_is_found_in_the_end() {
+    let place = Place::with_one();
+    let app = app_with(&place).await;
+    app.more_keys(500).await;
+    let database = Connection::open(app.database()).unwrap();
+    let secret_of =
+        |id: &str| -> Vec<u8> { database.query_row("SELECT sealed_secret FROM access_key WHERE id = $1", [id], |row| row.get(0)).unwrap() };
+    let first: String = database.query_row("SELECT min(id) FROM access_key", [], |row| row.get(0)).unwrap();
+    let under_the_old = secret_of(&first);
+    while secret_of(&first) == under_the_old {
+        step(&app.service).await;
+    }
+    database.execute("UPDATE access_key SET sealed_secret = ?2 WHERE id = ?1", (&first, &under_the_old)).unwrap();
+    assert_eq!(step(&app.service).await, MasterKeyStep::Rewrapped { count: 200 });
+    assert_eq!(secret_of(&first), under_the_old, "it began again from the beginning");
+    rotate(&app.service).await;
+    assert_eq!(app.wrapping_ids(), place.ids()[1..]);
+}
+
+#[tokio::test]
 async fn a_key_that_was_kept_before_the_command_was_interrupted_is_taken() {
     let place = Place::with_one();
     let app = app_with(&place).await;
@@ -384,12 +404,62 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     assert!(refused.message().contains("wrong master key") && refused.message().contains(&there.ids()[1]), "{refused}");
     // Given the key, it needs no restart.
     place.put(&there.read().unwrap().remove(1));
+    app.run_on(Duration::from_secs(1));
     app.service.catch_up().await.unwrap();
     app.all_log_in(&keys).await;
     app.more_keys(1).await;
     let restarted = app.another(place.read_keys()).await.unwrap();
     app.go_on_with(restarted);
     app.credential_logs_in(&credential).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_saw_the_new_key_once_needs_its_place_no_more() {
+    let place = Place::with_one().by_hand();
+    let app = app_with(&place).await;
+    let there = place.copy();
+    let new = MasterKey::generate(&SystemRandom);
+    there.put(&new);
+    place.put(&new);
+    app.service.look_for_master_keys();
+    place.remove(new.id()).unwrap();
+    rotate(&app.another(there.read_keys()).await.unwrap()).await;
+    app.service.catch_up().await.unwrap();
+    app.more_keys(1).await;
+    assert_eq!(app.wrapping_ids(), [new.id()]);
+}
+
+#[tokio::test]
+async fn a_replica_without_the_new_key_still_knows_a_wrong_log_in() {
+    let place = Place::with_one().by_hand();
+    let app = app_with(&place).await;
+    let there = place.copy();
+    let other = app.another(there.read_keys()).await.unwrap();
+    there.put(&MasterKey::generate(&SystemRandom));
+    let query = format!("service={SERVICE}");
+    let credential = app.temporary().await;
+    let wrong = async || app.registry(Some(("nobody", "wrong")), &query).await.status.as_u16();
+    assert_eq!(wrong().await, 401);
+    // The store names a key that isn't here, and nothing is under it yet; then everything is.
+    step(&other).await;
+    app.service.catch_up().await.unwrap();
+    assert_eq!(wrong().await, 401);
+    rotate(&other).await;
+    app.run_on(Duration::from_secs(1));
+    app.service.catch_up().await.unwrap();
+    assert_eq!(wrong().await, 401);
+    // What is sealed by a key that can't be read here may be good.
+    app.wait(Duration::from_secs(1));
+    other.rotate_key(&Caller::operator(), KeyKind::Sealing, &context()).await.unwrap();
+    app.service.catch_up().await.unwrap();
+    assert_eq!(wrong().await, 503);
+    app.credential_logs_in(&credential).await;
+    // Given the key, it knows all again.
+    place.put(&there.read().unwrap().remove(1));
+    app.run_on(Duration::from_secs(1));
+    app.service.catch_up().await.unwrap();
+    assert_eq!(wrong().await, 401);
+    app.more_keys(1).await;
 }
 
 #[tokio::test]

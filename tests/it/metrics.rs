@@ -71,6 +71,10 @@ async fn the_page_says_what_was_asked_how_long_keys_last_and_what_is_wrong() {
     app.service.look_for_alarms().await.unwrap();
     let page = ask(monitor, "/metrics").await;
     assert!(page.contains("\ntransire_alarm{kind=\"leaf-ends\"} 1\n"), "{page}");
+    // Strangers learn what it is about, who monitors learns which key.
+    let (known, told) = (ask(monitor, "/readyz").await, ask(doors, "/readyz").await);
+    assert!(known.contains("[\"the certificate of the signing key "), "{known}");
+    assert!(told.contains("[\"a signing certificate ends: see the log or the metrics listener\"]"), "{told}");
     stop.send(()).unwrap();
     running.await.unwrap();
 }

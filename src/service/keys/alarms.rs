@@ -8,8 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::super::Service;
-use crate::domain::Result;
 use crate::domain::clock::Timestamp;
+use crate::domain::{ErrorKind, Result};
 
 const DAY: Duration = Duration::from_hours(24);
 /// When the end of the authority is first spoken of: every registry has to be touched to replace it.
@@ -54,6 +54,17 @@ impl AlarmKind {
             Self::MasterKey => "master-key",
         }
     }
+
+    /// Says what it is about to whoever asks: no id, no path, no cause.
+    pub fn notice(self) -> &'static str {
+        match self {
+            Self::AuthorityEnds => "the certificate authority ends: see the log or the metrics listener",
+            Self::LeafEnds => "a signing certificate ends: see the log or the metrics listener",
+            Self::KeyWaits => "a signing key waits for its certificate: see the log or the metrics listener",
+            Self::RotationFailed => "a key can't be rotated: see the log or the metrics listener",
+            Self::MasterKey => "the master key needs a look: see the log or the metrics listener",
+        }
+    }
 }
 
 /// How soon something must be done.
@@ -70,13 +81,21 @@ pub struct Alarm {
     pub kind: AlarmKind,
     /// What is wrong, and what to do.
     pub text: String,
+    /// Which of a kind, where there may be several: what its text has apart from times.
+    subject: String,
     urgency: Urgency,
+}
+
+impl Alarm {
+    fn is_of(&self, (kind, subject, urgency): &(AlarmKind, String, Urgency)) -> bool {
+        (self.kind, &self.subject, self.urgency) == (*kind, subject, *urgency)
+    }
 }
 
 /// The alarms of a process.
 pub(in super::super) struct Alarms {
     present: ArcSwap<Vec<Alarm>>,
-    said_at: Mutex<HashMap<(AlarmKind, Urgency), Timestamp>>,
+    said_at: Mutex<HashMap<(AlarmKind, String, Urgency), Timestamp>>,
     /// Why the last rotation on schedule failed, if it did.
     rotation_failed: Mutex<Option<String>>,
 }
@@ -86,8 +105,11 @@ impl Alarms {
         Self { present: ArcSwap::from_pointee(Vec::new()), said_at: Mutex::default(), rotation_failed: Mutex::default() }
     }
 
-    /// Notes how the last rotation on schedule ended.
-    pub(super) fn note_rotation(&self, outcome: &Result<()>) {
+    /// Notes how the last rotation on schedule ended. Where the database is away, nobody knows whether anything is due.
+    pub(super) fn note_rotation(&self, outcome: &Result<usize>) {
+        if outcome.as_ref().is_err_and(|error| error.kind() == &ErrorKind::StoreUnavailable) {
+            return;
+        }
         let failure = outcome.as_ref().err().map(ToString::to_string);
         *self.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
@@ -96,20 +118,21 @@ impl Alarms {
     fn raise(&self, alarms: Vec<Alarm>, now: Timestamp) -> usize {
         let mut said_at = self.said_at.lock().unwrap_or_else(PoisonError::into_inner);
         // What is over is news when it comes back.
-        said_at.retain(|(kind, urgency), _| alarms.iter().any(|alarm| (alarm.kind, alarm.urgency) == (*kind, *urgency)));
-        let due: Vec<&Alarm> = alarms
-            .iter()
-            .filter(|alarm| said_at.get(&(alarm.kind, alarm.urgency)).is_none_or(|said_at| said_at.until(now) >= SAID_AGAIN))
-            .collect();
-        for alarm in &due {
-            said_at.insert((alarm.kind, alarm.urgency), now);
+        said_at.retain(|said, _| alarms.iter().any(|alarm| alarm.is_of(said)));
+        let mut said = 0;
+        for alarm in &alarms {
+            let key = (alarm.kind, alarm.subject.clone(), alarm.urgency);
+            if said_at.get(&key).is_some_and(|said_at| said_at.until(now) < SAID_AGAIN) {
+                continue;
+            }
+            said_at.insert(key, now);
+            said += 1;
             match alarm.urgency {
                 Urgency::Warning => tracing::warn!(alarm = alarm.kind.name(), "{}", alarm.text),
                 Urgency::Error => tracing::error!(alarm = alarm.kind.name(), "{}", alarm.text),
             }
         }
         drop(said_at);
-        let said = due.len();
         self.present.store(Arc::new(alarms));
         said
     }
@@ -134,7 +157,7 @@ impl Service {
                 "the certificate authority ends at {}, and no token is accepted after that: replace it, and give the new one to every registry",
                 ends_at.rfc3339()
             );
-            alarms.push(Alarm { kind: AlarmKind::AuthorityEnds, text, urgency });
+            alarms.push(Alarm { kind: AlarmKind::AuthorityEnds, text, subject: String::new(), urgency });
         }
         let by_operator = self.authority_is_elsewhere().await;
         for key in keyring.signing_keys() {
@@ -144,21 +167,22 @@ impl Service {
                 let urgency = if left < DAY * LEAF_URGENT { Urgency::Error } else { Urgency::Warning };
                 let what = if matches!(by_operator, Ok(true)) { RENEW_BY_HAND } else { "and isn't renewed" };
                 let text = format!("the certificate of the signing key {} ends at {} {what}", key.id(), key.leaf_expires_at().rfc3339());
-                alarms.push(Alarm { kind: AlarmKind::LeafEnds, text, urgency });
+                alarms.push(Alarm { kind: AlarmKind::LeafEnds, text, subject: key.id().to_owned(), urgency });
             }
         }
         let waiting = self.waiting_keys().await;
         for id in waiting.as_ref().map_or(&[][..], Vec::as_slice) {
             let text = format!("the signing key {id} waits for its certificate: `transire keys csr` and `transire keys import-leaf`");
-            alarms.push(Alarm { kind: AlarmKind::KeyWaits, text, urgency: Urgency::Warning });
+            alarms.push(Alarm { kind: AlarmKind::KeyWaits, text, subject: id.clone(), urgency: Urgency::Warning });
         }
         if let Some(why) = self.alarms.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             let text = format!("a key that is due can't be rotated: {why}");
-            alarms.push(Alarm { kind: AlarmKind::RotationFailed, text, urgency: Urgency::Error });
+            alarms.push(Alarm { kind: AlarmKind::RotationFailed, text, subject: String::new(), urgency: Urgency::Error });
         }
         let master = self.master_key_warnings().await;
         for text in master.as_ref().map_or(&[][..], Vec::as_slice) {
-            alarms.push(Alarm { kind: AlarmKind::MasterKey, text: text.clone(), urgency: Urgency::Warning });
+            let (text, subject) = (text.clone(), text.clone());
+            alarms.push(Alarm { kind: AlarmKind::MasterKey, text, subject, urgency: Urgency::Warning });
         }
         // What is known is said, though the database be away.
         self.alarms.raise(alarms, now);
@@ -169,12 +193,28 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Error;
+
+    #[test]
+    fn a_database_that_is_away_is_no_failed_rotation_and_the_end_of_none() {
+        let alarms = Alarms::new();
+        let is_failed = || alarms.rotation_failed.lock().unwrap().is_some();
+        let away = Err(Error::store_unavailable("gone"));
+        alarms.note_rotation(&away);
+        assert!(!is_failed());
+        alarms.note_rotation(&Err(Error::internal("no entropy")));
+        assert!(is_failed());
+        alarms.note_rotation(&away);
+        assert!(is_failed());
+        alarms.note_rotation(&Ok(0));
+        assert!(!is_failed());
+    }
 
     #[test]
     fn the_same_is_said_once_a_day_and_at_once_when_it_becomes_urgent_or_comes_back() {
         let alarms = Alarms::new();
         let now = Timestamp::from_unix_seconds(1_735_787_045);
-        let alarm = |urgency| vec![Alarm { kind: AlarmKind::AuthorityEnds, text: "it ends".to_owned(), urgency }];
+        let alarm = |urgency| vec![Alarm { kind: AlarmKind::AuthorityEnds, text: "it ends".to_owned(), subject: String::new(), urgency }];
         let minute = Duration::from_secs(60);
         assert_eq!(alarms.raise(alarm(Urgency::Warning), now), 1);
         for minutes in 1..1440 {
@@ -186,5 +226,25 @@ mod tests {
         assert_eq!(alarms.raise(Vec::new(), now.plus(DAY + minute * 3)), 0);
         assert!(alarms.present.load().is_empty());
         assert_eq!(alarms.raise(alarm(Urgency::Error), now.plus(DAY + minute * 4)), 1);
+    }
+
+    #[test]
+    fn another_of_the_same_kind_is_said_though_the_first_was_a_moment_ago() {
+        let alarms = Alarms::new();
+        let now = Timestamp::from_unix_seconds(1_735_787_045);
+        let of = |ids: &[&str], time: &str| {
+            let alarm = |id: &&str| Alarm {
+                kind: AlarmKind::LeafEnds,
+                text: format!("{id} ends at {time}"),
+                subject: (*id).to_owned(),
+                urgency: Urgency::Warning,
+            };
+            ids.iter().map(alarm).collect::<Vec<_>>()
+        };
+        assert_eq!(alarms.raise(of(&["a"], "noon"), now), 1);
+        assert_eq!(alarms.raise(of(&["a", "b"], "noon"), now), 1);
+        assert_eq!(alarms.raise(of(&["b", "a"], "one"), now), 0, "only a time is another");
+        assert_eq!(alarms.raise(of(&["b"], "one"), now), 0);
+        assert_eq!(alarms.raise(of(&["a", "b"], "one"), now), 1, "it was over, and came back");
     }
 }

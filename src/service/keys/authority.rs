@@ -231,6 +231,7 @@ impl Service {
         let signing = key::list_signing(&self.store).await?;
         let used = used_soon(&signing, now);
         let signer = signer(&next, &self.master)?;
+        let good = |der| certificates::check_leaf(der, &next.certificate_der, now).ok().map(|expires_at| (der, expires_at));
         let mut leaves = Vec::new();
         let mut missing = Vec::new();
         for row in &used {
@@ -240,7 +241,6 @@ impl Service {
             } else {
                 // The same key may have got another certificate: then the leaf that is in use is as good under that one.
                 let known = [row.next_leaf_der.as_ref(), Some(&row.leaf_der)].into_iter().flatten();
-                let good = |der| certificates::check_leaf(der, &next.certificate_der, now).ok().map(|expires_at| (der, expires_at));
                 match known.map(Vec::as_slice).find_map(good) {
                     Some((der, expires_at)) => leaves.push(key::replace_leaf(&row.id, row.leaf_expires_at, der, expires_at, None)),
                     None => missing.push(row.id.as_str()),
@@ -254,6 +254,12 @@ impl Service {
                 missing.join(", ")
             );
             return Err(Error::precondition_failed("authority", why));
+        }
+        // A key that waits is certified by the one that was imported for it; without one, it waits on.
+        for row in signing.iter().filter(|row| !row.is_certified()) {
+            if let Some((der, expires_at)) = row.next_leaf_der.as_deref().and_then(good) {
+                leaves.push(key::replace_leaf(&row.id, row.leaf_expires_at, der, expires_at, Some(now)));
+            }
         }
         rows.retain(|row| row.state == AuthorityState::InUse);
         let current = rows.pop().ok_or_else(|| unexpected("no authority is in use"))?;

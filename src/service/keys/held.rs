@@ -1,13 +1,19 @@
 //! The master keys that a process holds, and where they are kept.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
-use crate::domain::clock::Random;
+use crate::domain::clock::{Clock, Random, SystemClock};
 use crate::domain::{Error, Result};
 use crate::token::MasterKey;
+
+use super::master::Progress;
+
+/// How often at most a key that is lacking is looked for at its place.
+const LOOKED_FOR: Duration = Duration::from_secs(1);
 
 /// Where the master keys are kept, apart from the data.
 pub trait MasterKeySource: Send + Sync {
@@ -56,6 +62,13 @@ pub struct MasterKeys {
     held: ArcSwap<Held>,
     /// The id of the key that the store names and that isn't here.
     lacking: Mutex<Option<String>>,
+    clock: Arc<dyn Clock>,
+    /// When a key was last looked for, by the process's own time; held while one is.
+    looked_at: Mutex<Option<Duration>>,
+    /// The ids of the keys that the log names already.
+    named: Mutex<Vec<String>>,
+    /// Where wrapping everything anew goes on, and under which key.
+    pub(super) rewrapped: Mutex<Option<(String, Progress)>>,
     /// Held while a rotation is gone on with.
     pub(super) going_on: tokio::sync::Mutex<()>,
 }
@@ -82,6 +95,10 @@ impl From<MasterKey> for MasterKeys {
             source: Box::new(source),
             held: ArcSwap::from_pointee(Held { keys, current: 0 }),
             lacking: Mutex::default(),
+            clock: Arc::new(SystemClock),
+            looked_at: Mutex::default(),
+            named: Mutex::default(),
+            rewrapped: Mutex::default(),
             going_on: tokio::sync::Mutex::default(),
         }
     }
@@ -98,8 +115,17 @@ impl MasterKeys {
             source,
             held: ArcSwap::from_pointee(Held { keys, current: 0 }),
             lacking: Mutex::default(),
+            clock: Arc::new(SystemClock),
+            looked_at: Mutex::default(),
+            named: Mutex::default(),
+            rewrapped: Mutex::default(),
             going_on: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Goes by this clock.
+    pub(super) fn timed_by(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
     }
 
     /// Returns the key that wraps.
@@ -119,7 +145,7 @@ impl MasterKeys {
     pub(in super::super) fn unwrap(&self, noun: &str, id: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let wrapped_by = MasterKey::id_of(wrapped).unwrap_or_default();
         let key = self.find(&wrapped_by).or_else(|| {
-            self.reread();
+            self.look_again();
             self.find(&wrapped_by)
         });
         // Without it, the error names both keys.
@@ -135,6 +161,24 @@ impl MasterKeys {
         self.held.load().keys.iter().map(|key| key.id().to_owned()).collect()
     }
 
+    /// Looks for a key that is lacking, unless somebody did a moment ago; who comes meanwhile waits for what is found.
+    fn look_again(&self) {
+        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_over(*looked_at) {
+            self.reread();
+            *looked_at = Some(self.clock.uptime());
+        }
+    }
+
+    fn is_over(&self, looked_at: Option<Duration>) -> bool {
+        looked_at.is_none_or(|looked_at| self.clock.uptime().saturating_sub(looked_at) >= LOOKED_FOR)
+    }
+
+    /// Tells whether the key that the store names isn't here, and it is time to look for it again.
+    pub(in super::super) fn is_to_be_looked_for(&self) -> bool {
+        self.lacking().is_some() && self.is_over(*self.looked_at.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Looks what is at the keys' place now. What is held stays held: the place may be half written, or away.
     pub(super) fn reread(&self) {
         match self.source.read() {
@@ -142,6 +186,23 @@ impl MasterKeys {
             // The alarms say it, once.
             Err(error) => tracing::debug!("the master keys can't be read again: {error}"),
         }
+    }
+
+    /// Says in the log, once, which keys are known; returns those that it named.
+    fn name(&self) -> Vec<String> {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<_> = self.ids().into_iter().filter(|id| !named.contains(id)).collect();
+        for id in &new {
+            tracing::info!("knows the master key {id}");
+        }
+        named.extend_from_slice(&new);
+        new
+    }
+
+    /// Looks at the keys' place before anything needs a key that is new there, and says in the log what is known.
+    pub(super) fn look_ahead(&self) -> Vec<String> {
+        self.reread();
+        self.name()
     }
 
     pub(super) fn hold(&self, key: &Arc<MasterKey>) {
@@ -157,7 +218,7 @@ impl MasterKeys {
     /// Wraps with the key of this id from now on; tells whether it is here.
     fn choose(&self, id: &str) -> bool {
         if self.find(id).is_none() {
-            self.reread();
+            self.look_again();
         }
         self.held.rcu(|held| Held { keys: held.keys.clone(), current: held.place_of(id).unwrap_or(held.current) });
         self.find(id).is_some()
@@ -188,5 +249,115 @@ impl MasterKeys {
     pub(super) fn verify(&self, id: &str, check_value: &[u8]) -> Result<()> {
         self.choose(id);
         self.current().verify_check_value(check_value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::domain::clock::{SystemRandom, Timestamp};
+
+    #[derive(Default)]
+    struct Seconds(AtomicU64);
+
+    impl Clock for Seconds {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+
+        fn uptime(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    /// What was read at the last look, and how often one looked.
+    #[derive(Default)]
+    struct Place {
+        texts: Mutex<Vec<String>>,
+        looks: AtomicU64,
+    }
+
+    impl Place {
+        fn put(&self, key: &MasterKey) {
+            self.texts.lock().unwrap().push(key.to_text().expose().to_owned());
+        }
+    }
+
+    impl MasterKeySource for Arc<Place> {
+        fn read(&self) -> Result<Vec<MasterKey>> {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            MasterKey::parse_all(&self.texts.lock().unwrap().join("\n"))
+        }
+
+        fn place(&self) -> String {
+            "the test".to_owned()
+        }
+
+        fn is_ours(&self) -> bool {
+            false
+        }
+
+        fn add(&self, _: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
+            Ok(())
+        }
+
+        fn remove(&self, _: &str) -> Result<bool> {
+            Ok(false)
+        }
+    }
+
+    fn held() -> (Arc<Place>, Arc<Seconds>, MasterKeys) {
+        let (place, clock) = (Arc::new(Place::default()), Arc::new(Seconds::default()));
+        place.put(&MasterKey::generate(&SystemRandom));
+        let keys = MasterKeys::read(Box::new(Arc::clone(&place))).unwrap().timed_by(Arc::clone(&clock) as Arc<dyn Clock>);
+        (place, clock, keys)
+    }
+
+    #[test]
+    fn a_key_that_is_lacking_is_looked_for_once_a_second() {
+        let (place, clock, keys) = held();
+        let new = MasterKey::generate(&SystemRandom);
+        let wrapped = new.wrap("noun", "id", b"secret", &SystemRandom);
+        for seconds in 1..4 {
+            for _ in 0..10 {
+                keys.select(new.id());
+                assert!(keys.unwrap("noun", "id", &wrapped).is_err());
+            }
+            assert_eq!(place.looks.load(Ordering::Relaxed), 1 + seconds);
+            assert!(!keys.is_to_be_looked_for());
+            clock.0.fetch_add(1, Ordering::Relaxed);
+            assert!(keys.is_to_be_looked_for());
+        }
+        place.put(&new);
+        keys.select(new.id());
+        assert!(keys.unwrap("noun", "id", &wrapped).is_ok() && keys.current().id() == new.id());
+        clock.0.fetch_add(1, Ordering::Relaxed);
+        assert!(!keys.is_to_be_looked_for());
+    }
+
+    #[test]
+    fn a_new_key_is_held_before_it_is_needed_and_named_once() {
+        let (place, _, keys) = held();
+        assert_eq!(keys.look_ahead(), keys.ids());
+        let new = MasterKey::generate(&SystemRandom);
+        place.put(&new);
+        assert_eq!(keys.look_ahead(), [new.id()]);
+        assert!(keys.look_ahead().is_empty() && keys.find(new.id()).is_some());
+    }
+
+    #[test]
+    fn of_many_that_need_a_new_key_at_once_none_goes_without() {
+        let (place, _, keys) = held();
+        let new = MasterKey::generate(&SystemRandom);
+        let wrapped = new.wrap("noun", "id", b"secret", &SystemRandom);
+        place.put(&new);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert!(keys.unwrap("noun", "id", &wrapped).is_ok()));
+            }
+        });
+        assert_eq!(place.looks.load(Ordering::Relaxed), 2);
     }
 }

@@ -6,7 +6,7 @@
 //! anew; the old one is retired. What is stored wrapped is guarded by the id of the key that wrapped it, so nothing
 //! comes under the old key once the store names the new one.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,15 @@ pub(in super::super) fn unless_overtaken(wrapped: &[u8]) -> Part {
         return Part::default();
     }
     meta::hold(meta::MASTER_KEY_ID, MasterKey::id_of(wrapped).unwrap_or_default().as_bytes())
+}
+
+/// How far wrapping everything anew has come: whose holder is among those before, or is up to `after`, was gone by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// The place in [`Holder::ALL`].
+    place: usize,
+    /// The id of the last holder that was gone by.
+    after: String,
 }
 
 fn was_overtaken(error: &Error) -> bool {
@@ -213,7 +222,8 @@ impl Service {
             );
             Error::misconfigured(format!(
                 "{what}: add it as a line of its own, below the one that is there, to {} of every replica and of this command, \
-                 see in each replica's log or in `transire keys list` that it is known, and give the command again. \
+                 see in each replica's log within a minute that it \"knows the master key\", or in `transire keys list`, and give the \
+                 command again. \
                  Make one with: head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'",
                 self.master.source.place()
             ))
@@ -274,28 +284,43 @@ impl Service {
 
     /// Wraps anew some of what isn't under the key in use; returns how much, and 0 when there is nothing left.
     ///
-    /// What can't be unwrapped is left out while there is anything else, and is the error then.
+    /// It goes on where the batch before it ended, and says that nothing is left only when it looked from the beginning:
+    /// something may have come behind it. What can't be unwrapped is left out while there is anything else, and is the
+    /// error then.
     async fn rewrap_batch(&self) -> Result<usize> {
         let current = self.master.current();
+        let kept = self.master.rewrapped.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((_, progress)) = kept.filter(|(by, _)| by == current.id())
+            && let Ok(count @ 1..) = self.rewrap_from(&current, progress).await
+        {
+            return Ok(count);
+        }
+        self.rewrap_from(&current, Progress::default()).await
+    }
+
+    async fn rewrap_from(&self, current: &MasterKey, begin: Progress) -> Result<usize> {
         let mut failed = None;
-        for holder in Holder::ALL {
-            let mut after = String::new();
+        let mut after = begin.after;
+        for (place, holder) in Holder::ALL.into_iter().enumerate().skip(begin.place) {
             loop {
                 let rows = wrapped::list_others(&self.store, holder, &current.head(), &after, BATCH).await?;
                 let Some(last) = rows.last() else { break };
                 after.clone_from(&last.id);
                 let (mut write, mut count) = (self.write(), 0);
                 for row in &rows {
-                    match self.rewrap(&current, holder, row) {
+                    match self.rewrap(current, holder, row) {
                         Ok(part) => (write, count) = (write.then(part), count + 1),
                         Err(error) => failed = failed.or(Some(error)),
                     }
                 }
                 if count > 0 {
                     self.store.apply(write).await?;
+                    let progress = (current.id().to_owned(), Progress { place, after });
+                    *self.master.rewrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
                     return Ok(count);
                 }
             }
+            after.clear();
         }
         failed.map_or(Ok(0), Err)
     }
@@ -310,6 +335,11 @@ impl Service {
         };
         let plain = self.master.unwrap(noun, &row.id, &row.bytes)?;
         Ok(wrapped::rewrap(holder, row, &current.wrap(noun, &row.id, &plain, &*self.random)))
+    }
+
+    /// Takes up the master keys that were put where they are kept, ahead of a rotation, and says so in the log.
+    pub fn look_for_master_keys(&self) {
+        self.master.look_ahead();
     }
 
     /// Goes on with a rotation that a command began and didn't come to the end of.
@@ -402,7 +432,6 @@ impl Service {
     /// Says what the operator should know of the master key.
     pub(super) async fn master_key_warnings(&self) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        // Where it should be isn't said: whoever asks whether this service is ready reads it.
         if let Some(id) = self.master.lacking() {
             warnings.push(format!("the store's master key {id} isn't here: put it there before the next restart"));
         } else {

@@ -160,7 +160,7 @@ impl Service {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self> {
-        let master = master.into();
+        let master = master.into().timed_by(Arc::clone(&clock));
         if !is_set_up(&store).await? {
             match set_up(&store, &master, &settings, clock.now(), &*random).await {
                 // Another process was as quick; its setup is as good.
@@ -209,15 +209,22 @@ impl Service {
 
     /// Reads the keys again: another process changed them, or the time of a new one has come.
     ///
-    /// Returns whether that was possible: without a new master key, what was read before is gone on with.
+    /// Returns whether all of them are here that anything may be sealed under: without a new master key, what was read
+    /// before is gone on with, and most often nothing but its wrapping has changed.
     pub(super) async fn reload_keyring(&self) -> Result<bool> {
         self.follow_master_key().await?;
         match load_keyring(&self.store, &self.master, &self.sightings, self.now()).await {
             Ok(keyring) => self.keyring.store(Arc::new(keyring)),
+            // The rest is read once the key is found, which is looked for all the time.
+            Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) && self.master.lacking().is_some() => {
+                let sealing = key::list_sealing(&self.store).await?;
+                let keyring = self.keyring.load();
+                return Ok(sealing.iter().all(|row| keyring.sealer().holds(&row.id)));
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) => return Ok(false),
             Err(error) => return Err(error),
         }
-        Ok(self.master.lacking().is_none())
+        Ok(true)
     }
 
     /// Makes a signing key of this algorithm if there is none yet.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{Caller, RequestContext, Service};
-use super::{KeyKind, newest_first};
+use super::{KeyKind, newest_first, waiting};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
@@ -30,37 +30,40 @@ impl KeySchedule {
 }
 
 impl Service {
-    /// Rotates the keys that have become too old.
+    /// Rotates the keys that have become too old, and returns how many it made.
     ///
     /// The write is named after the key that is replaced, and a write happens once: of many replicas that find the same
     /// key too old, one makes the next.
-    pub async fn rotate_on_schedule(&self) -> Result<()> {
+    pub async fn rotate_on_schedule(&self) -> Result<usize> {
         let outcome = self.rotate_what_is_due().await;
         self.alarms.note_rotation(&outcome);
         outcome
     }
 
-    async fn rotate_what_is_due(&self) -> Result<()> {
+    async fn rotate_what_is_due(&self) -> Result<usize> {
         let KeySchedule { signing, sealing } = self.settings.keys;
+        let mut made = 0;
         let is_due = |made_at: Timestamp, age: Duration| made_at.plus(age) <= self.now();
         if let Some(age) = signing {
             let rows = key::list_signing(&self.store).await?;
-            for algorithm in Algorithm::ALL {
+            // What waits for its certificate is the next one already.
+            for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| waiting(&rows, *algorithm).is_none()) {
                 if let Some(newest) = newest_first(&rows, algorithm).first().filter(|newest| is_due(newest.ready_at(), age)) {
-                    self.replace_on_schedule(KeyKind::Signing(algorithm), &newest.id).await?;
+                    made += usize::from(self.replace_on_schedule(KeyKind::Signing(algorithm), &newest.id).await?);
                 }
             }
         }
         if let Some(age) = sealing {
             let rows = key::list_sealing(&self.store).await?;
             if let Some(newest) = rows.last().filter(|newest| is_due(newest.created_at, age)) {
-                self.replace_on_schedule(KeyKind::Sealing, &newest.id).await?;
+                made += usize::from(self.replace_on_schedule(KeyKind::Sealing, &newest.id).await?);
             }
         }
-        Ok(())
+        Ok(made)
     }
 
-    async fn replace_on_schedule(&self, kind: KeyKind, old: &str) -> Result<()> {
+    /// Makes the key after `old`, and tells whether it was this replica's that was taken.
+    async fn replace_on_schedule(&self, kind: KeyKind, old: &str) -> Result<bool> {
         let context = RequestContext::operator(self.request_id());
         let because = serde_json::json!({ "because": "schedule", "replaces": old });
         let operator = Caller::operator();
@@ -75,6 +78,6 @@ impl Service {
         if is_ours {
             tracing::info!(key = id, replaces = old, ?kind, "made a new key on schedule");
         }
-        Ok(())
+        Ok(is_ours)
     }
 }
