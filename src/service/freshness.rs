@@ -79,9 +79,14 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl Service {
+    /// Tells whether what is remembered may be gone by, as it is.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.freshness.is_within_bound(&*self.clock)
+    }
+
     /// Fails when what is remembered may be too old to go by. Every door's trust begins with it.
     pub(super) async fn check_freshness(&self) -> Result<()> {
-        if self.freshness.is_within_bound(&*self.clock) { Ok(()) } else { Box::pin(self.refresh()).await }
+        if self.is_fresh() { Ok(()) } else { Box::pin(self.refresh()).await }
     }
 
     /// Reads the feed for a request, unless it is known that it can't be read: this process may only have been stopped

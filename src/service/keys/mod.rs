@@ -192,6 +192,7 @@ impl Service {
             walks: Walks::default(),
             imports: Imports::default(),
             directory: Directory::new(position),
+            obeying: tokio::sync::Mutex::default(),
             freshness,
             passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
             keyring: ArcSwap::from_pointee(keyring),
@@ -212,7 +213,7 @@ impl Service {
     /// Returns whether that was possible: without a new master key, what was read before is gone on with.
     pub(super) async fn reload_keyring(&self) -> Result<bool> {
         self.follow_master_key().await?;
-        match load_keyring(&self.store, &self.master, &self.sightings, self.now()).await {
+        match load_keyring(&self.store.past_the_crowd(), &self.master, &self.sightings, self.now()).await {
             Ok(keyring) => self.keyring.store(Arc::new(keyring)),
             Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) => return Ok(false),
             Err(error) => return Err(error),
