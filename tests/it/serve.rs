@@ -9,9 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use transire::config::Settings;
-use transire::service::Caller;
 
-use crate::harness::{ACCOUNT, App, SERVICE, context};
+use crate::harness::{ACCOUNT, App, SERVICE};
 
 /// A service at a socket of its own.
 struct Running {
@@ -261,33 +260,6 @@ async fn a_database_that_is_away_does_not_hold_up_the_end() {
     stop.send(()).unwrap();
     timeout(Duration::from_secs(30), running).await.expect("it still runs").unwrap();
     lock.execute_batch("ROLLBACK").unwrap();
-}
-
-#[tokio::test]
-async fn house_is_kept_on_when_the_clock_was_set_back_and_when_it_jumps_ahead() {
-    // After a step back nothing was forgotten or renewed for as long as the step was.
-    let app = App::new().await;
-    let housekeeper = tokio::spawn(Arc::clone(&app.service).keep_house());
-    // It has begun by then: its times count from there.
-    app.service.catch_up().await.unwrap();
-    let database = Connection::open(app.database()).unwrap();
-    let is_trimmed = async |what: &str| {
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while database.query_row("SELECT COUNT(*) FROM change WHERE changed_at = 0", (), |row| row.get::<_, i64>(0)).unwrap() > 0 {
-            assert!(std::time::Instant::now() < deadline, "nothing is tidied up {what}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let age = || assert!(database.execute("UPDATE change SET changed_at = 0", ()).unwrap() > 0);
-    age();
-    app.set_back(Duration::from_secs(30));
-    app.run_on(Duration::from_secs(61));
-    is_trimmed("once the clock was set back a little").await;
-    app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
-    age();
-    app.wait(Duration::from_secs(90));
-    is_trimmed("once the clock jumped ahead").await;
-    housekeeper.abort();
 }
 
 #[tokio::test]
