@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -102,13 +102,19 @@ pub trait Clock: Send + Sync {
     /// Returns the present time.
     fn now(&self) -> Timestamp;
 
-    /// Returns for how long this process has measured time, by a clock that nobody can set: only differences mean
-    /// anything.
+    /// Returns the time by a clock that nobody can set, and that goes on while the machine is suspended: only
+    /// differences mean anything.
     fn uptime(&self) -> Duration {
-        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-        BEGAN.elapsed()
+        let time = clock_gettime(UPTIME);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
     }
 }
+
+/// What Linux calls monotonic stands still while the machine is suspended.
+#[cfg(target_os = "linux")]
+const UPTIME: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const UPTIME: ClockId = ClockId::Monotonic;
 
 /// The machine's clock.
 #[derive(Debug, Default)]

@@ -29,9 +29,7 @@ use crate::http::Front;
 use crate::open::{Open, open};
 use crate::service::Service;
 
-/// How long the audit's last lines may wait for the database.
-const AUDIT_DEADLINE: Duration = Duration::from_secs(5);
-/// The same where the operator wants the end at once.
+/// How long the audit's last lines may wait for the database where the operator wants the end at once.
 const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
 /// How long a listener waits that can't accept: the process is out of files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -182,8 +180,8 @@ async fn run_until(
     });
     let gate = Gate::new(&settings, Arc::clone(&front), tls);
     if let Some(monitoring) = monitoring {
-        let (all, places) = (settings.limits.connections, Arc::clone(&gate.places));
-        helpers.spawn(monitor::serve(monitoring, Arc::clone(&front), move || all - places.available_permits()));
+        let phase = gate.phase.clone();
+        helpers.spawn(monitor::serve(monitoring, Arc::clone(&front), move || phase.receiver_count()));
     }
     let accept = gate.accept_all(&tcp);
     tokio::select! {
@@ -197,11 +195,13 @@ async fn run_until(
         Ok(()) = &mut hurry => true,
     };
     gate.phase.send_replace(Phase::Over);
-    helpers.shutdown().await;
-    let deadline = if hurried { AUDIT_DEADLINE_IN_A_HURRY } else { AUDIT_DEADLINE };
-    if tokio::time::timeout(deadline, service.close()).await.is_err() {
-        tracing::error!("the last audit lines are lost: the database does not answer");
+    // While house is kept: nobody else sees that the database is back.
+    if hurried {
+        service.close_within(AUDIT_DEADLINE_IN_A_HURRY).await;
+    } else {
+        service.close().await;
     }
+    helpers.shutdown().await;
 }
 
 /// Lets connections in.

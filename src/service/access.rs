@@ -27,7 +27,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Document, Limits};
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
-use crate::token::{Grant, Ground, Session, WebIdentity};
+use crate::token::{Grant, Ground, Keyring, Session, WebIdentity};
 
 /// Who calls, after proof.
 pub struct Caller {
@@ -316,7 +316,7 @@ impl Service {
     /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.
     async fn session(&self, access_key_id: &str, token: Option<&str>, cloud: Cloud, now: Timestamp) -> Result<Session> {
         let token = token.ok_or_else(Error::session_token_missing)?;
-        let session = self.keyring.load().open_session(token);
+        let session = self.opened(SecretKind::Session, token, |keyring| keyring.open_session(token)).await;
         // It may be sealed under a key that this replica hasn't heard of.
         let session = session.ok_or_else(|| self.unless_undecided(Error::session_token_malformed()))?;
         if session.access_key_id != access_key_id || session.cloud != cloud {
@@ -465,7 +465,7 @@ impl Service {
             let stored = stored.filter(|_| same).ok_or_else(Error::bad_credentials)?;
             self.long_term_grant(&stored, now).await?
         } else {
-            let grant = self.keyring.load().open(SecretKind::Temporary, secret.expose()).ok_or_else(Error::bad_credentials)?;
+            let grant = self.granted(SecretKind::Temporary, secret).await?;
             self.check_standing(&grant, now).await?;
             grant
         };
@@ -477,10 +477,24 @@ impl Service {
     }
 
     async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret) -> Result<Identity> {
-        let grant = self.keyring.load().open(SecretKind::Refresh, token.expose()).ok_or_else(Error::bad_credentials)?;
+        let grant = self.granted(SecretKind::Refresh, token).await?;
         self.check_standing(&grant, self.now()).await?;
         let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
         logged_in(instance, grant, Some(token.clone()))
+    }
+
+    async fn granted(&self, kind: SecretKind, secret: &Secret) -> Result<Grant> {
+        let opened = self.opened(kind, secret.expose(), |keyring| keyring.open(kind, secret.expose())).await;
+        opened.ok_or_else(Error::bad_credentials)
+    }
+
+    /// Opens something sealed; where the key is one that this replica hasn't heard of, it listens once more.
+    async fn opened<T>(&self, kind: SecretKind, secret: &str, open: impl Fn(&Keyring) -> Option<T>) -> Option<T> {
+        let opened = open(&self.keyring.load());
+        if opened.is_some() || !self.keyring.load().sealer().lacks_key_of(kind, secret) {
+            return opened;
+        }
+        if Box::pin(self.hear_news()).await { open(&self.keyring.load()) } else { None }
     }
 
     /// Returns what a stored credential would say if it were sealed.
@@ -516,16 +530,28 @@ impl Service {
     }
 
     async fn ground_stands(&self, ground: &Ground, generation: i64, now: Timestamp) -> Result<bool> {
+        let known = self.generation_of(ground, now).await?;
+        // Another replica knows a newer one than this: it was raised a moment ago.
+        if known.is_some_and(|known| known < generation) && Box::pin(self.hear_news()).await {
+            return Ok(self.generation_of(ground, now).await? == Some(generation));
+        }
+        Ok(known == Some(generation))
+    }
+
+    /// Returns the generation of something that stands.
+    async fn generation_of(&self, ground: &Ground, now: Timestamp) -> Result<Option<i64>> {
         Ok(match ground {
-            Ground::Root(id) => self.directory.account(&self.store, *id).await?.is_some_and(|account| account.generation == generation),
-            Ground::User(id) => self.active_user(*id).await?.is_some_and(|user| user.generation == generation),
-            Ground::Role(id) => self.directory.role(&self.store, *id).await?.is_some_and(|role| role.generation == generation),
-            Ground::AccessKey(id) => {
-                let key = self.directory.access_key(&self.store, &self.master, id).await?;
-                key.is_some_and(|key| key.generation == generation)
+            Ground::Root(id) => self.directory.account(&self.store, *id).await?.map(|account| account.generation),
+            Ground::User(id) => self.active_user(*id).await?.map(|user| user.generation),
+            Ground::Role(id) => self.directory.role(&self.store, *id).await?.map(|role| role.generation),
+            Ground::AccessKey(id) => self.directory.access_key(&self.store, &self.master, id).await?.map(|key| key.generation),
+            Ground::LongTerm(id) => {
+                let stored = self.directory.credential(&self.store, id).await?;
+                let stands = |stored: &Arc<LongTermCredential>| stored.state == CredentialState::Active && now < stored.expires_at;
+                stored.filter(stands).map(|stored| stored.generation)
             }
-            Ground::LongTerm(id) => self.long_term_stands(id, generation, now).await?,
-            Ground::Session(id) => !self.revocations.contains(id),
+            // It has none, and is sealed with 0.
+            Ground::Session(id) => (!self.revocations.contains(id)).then_some(0),
         })
     }
 
@@ -541,14 +567,6 @@ impl Service {
             // What a session got ends with it: nothing of it is stored.
             Principal::RoleSession(..) | Principal::FederatedSession(..) => None,
         })
-    }
-
-    async fn long_term_stands(&self, id: &CredentialId, generation: i64, now: Timestamp) -> Result<bool> {
-        let stored = self.directory.credential(&self.store, id).await?;
-        let stands = |stored: &LongTermCredential| {
-            stored.state == CredentialState::Active && stored.generation == generation && now < stored.expires_at
-        };
-        Ok(stored.is_some_and(|stored| stands(&stored)))
     }
 
     /// Counts a refused request against its address; a fault of ours, or of an issuer, is nobody's refusal.

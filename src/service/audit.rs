@@ -36,6 +36,8 @@ const LISTED: usize = 100_000;
 const PAGES: u32 = 8;
 /// How long the writer waits before it tries a database again that didn't answer.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// The same at the end, where there are few tries left.
+const LAST_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What happens when the audit queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -286,7 +288,7 @@ async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: A
                 messages.push(message);
             }
         }
-        let mut closing = None;
+        let mut closing = None::<oneshot::Sender<()>>;
         let mut lines = Vec::with_capacity(messages.len());
         for message in messages.drain(..) {
             match message {
@@ -295,7 +297,14 @@ async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: A
             }
         }
         match page(&lines, &*random) {
-            Ok(Some(page)) => write_page(&page, &store, &*random, if closing.is_some() { Last::Yes } else { Last::No }).await,
+            Ok(Some(page)) => match &mut closing {
+                // Whoever closes says how long is worth it.
+                Some(done) => tokio::select! {
+                    () = write_page(&page, &store, &*random, LAST_RETRY_INTERVAL) => {}
+                    () = done.closed() => return,
+                },
+                None => write_page(&page, &store, &*random, RETRY_INTERVAL).await,
+            },
             Ok(None) => {}
             Err(error) => tracing::error!(cause = error.cause(), lost = lines.len(), "audit lines can't be written: {error}"),
         }
@@ -307,15 +316,8 @@ async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: A
     }
 }
 
-/// Whether the writer ends after this page.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Yes,
-    No,
-}
-
-/// Writes a page, however long the database is away, unless this is the end.
-async fn write_page(page: &AuditPage, store: &Store, random: &dyn Random, last: Last) {
+/// Writes a page, however long the database is away.
+async fn write_page(page: &AuditPage, store: &Store, random: &dyn Random, pause: Duration) {
     // One name for all tries: a page whose outcome was unknown is stored once.
     let operation = Operation::new(random, page.first_at);
     let mut said = false;
@@ -325,10 +327,7 @@ async fn write_page(page: &AuditPage, store: &Store, random: &dyn Random, last: 
             tracing::warn!(cause = error.cause(), bytes = page.lines.len(), "audit lines can't be stored yet: {error}");
         }
         said = true;
-        if last == Last::Yes {
-            break;
-        }
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

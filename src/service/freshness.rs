@@ -16,6 +16,10 @@ const NOTICED: Duration = Duration::from_secs(1);
 /// After so long something may have changed that matters here. A new sealing key is used half a minute after it was
 /// made: whoever read the feed within these seconds knows all keys that anything can be sealed under.
 const UNHEARD: Duration = Duration::from_secs(5);
+/// How often in a second the feed is read for those who name something newer than what is known: a stranger can.
+const LOOKS: u32 = 10;
+/// How many of those may wait for it at once.
+const WAITING: usize = 64;
 /// How long one request waits for the feed that it finds too old.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
@@ -30,6 +34,9 @@ pub(super) struct Freshness {
     cut_off: AtomicBool,
     /// Held by the request that reads the feed because nobody else did.
     reading: tokio::sync::Mutex<()>,
+    /// Since when, and how often, the feed was read for what is newer.
+    looks: std::sync::Mutex<(Duration, u32)>,
+    waiting: tokio::sync::Semaphore,
 }
 
 impl Freshness {
@@ -41,6 +48,8 @@ impl Freshness {
             read_at: AtomicU64::new(millis(clock.uptime())),
             cut_off: AtomicBool::new(false),
             reading: tokio::sync::Mutex::default(),
+            looks: std::sync::Mutex::default(),
+            waiting: tokio::sync::Semaphore::new(WAITING),
         }
     }
 
@@ -69,6 +78,16 @@ impl Freshness {
         self.age(clock) <= self.bound && !(self.strict && self.has_failed())
     }
 
+    /// Tells whether the feed may be read once more for what is newer, and counts that.
+    fn may_look(&self, now: Duration) -> bool {
+        let mut looks = self.looks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if now.saturating_sub(looks.0) >= Duration::from_secs(1) {
+            *looks = (now, 0);
+        }
+        looks.1 += 1;
+        looks.1 <= LOOKS
+    }
+
     fn is_cut_off(&self, clock: &dyn Clock) -> bool {
         self.has_failed() || self.age(clock) > UNHEARD
     }
@@ -79,9 +98,14 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl Service {
+    /// Tells whether what is remembered may be gone by, as it is.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.freshness.is_within_bound(&*self.clock)
+    }
+
     /// Fails when what is remembered may be too old to go by. Every door's trust begins with it.
     pub(super) async fn check_freshness(&self) -> Result<()> {
-        if self.freshness.is_within_bound(&*self.clock) { Ok(()) } else { Box::pin(self.refresh()).await }
+        if self.is_fresh() { Ok(()) } else { Box::pin(self.refresh()).await }
     }
 
     /// Reads the feed for a request, unless it is known that it can't be read: this process may only have been stopped
@@ -99,6 +123,23 @@ impl Service {
             _ if self.freshness.is_within_bound(&*self.clock) => Ok(()),
             _ => Err(Error::store_unavailable("what is remembered is older than max_staleness_seconds allows")),
         }
+    }
+
+    /// Reads the feed for a request that names something newer than what is known: somebody changed it elsewhere a
+    /// moment ago, or a stranger made it up. Returns whether what is known is newer than the request.
+    pub(super) async fn hear_news(&self) -> bool {
+        let Ok(_waiting) = self.freshness.waiting.try_acquire() else { return false };
+        if self.store.is_away() {
+            return false;
+        }
+        let came_at = millis(self.clock.uptime());
+        let reading = async {
+            let _reading = self.freshness.reading.lock().await;
+            // Whoever waited may find it done.
+            self.freshness.read_at.load(Ordering::Acquire) > came_at
+                || self.freshness.may_look(self.clock.uptime()) && self.catch_up().await.is_ok()
+        };
+        tokio::time::timeout(CATCHING_UP, reading).await.unwrap_or(false)
     }
 
     /// Tells whether something may have changed that this process hasn't heard of, and that a refusal may rest on.
@@ -123,4 +164,17 @@ impl Service {
 
 fn undecided(refusal: &Error) -> Error {
     Error::store_unavailable(format!("it would be refused, but what others changed can't be read: {refusal}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::SystemClock;
+
+    #[test]
+    fn the_feed_is_read_ten_times_a_second_for_those_who_name_what_is_newer() {
+        let freshness = Freshness::new(Duration::from_mins(5), &SystemClock);
+        let looks = |millis| (0..100).filter(|_| freshness.may_look(Duration::from_millis(millis))).count();
+        assert_eq!([looks(5000), looks(5999), looks(6000)], [10, 0, 10]);
+    }
 }

@@ -97,6 +97,9 @@ const BREATH: Duration = Duration::from_millis(20);
 /// How often it drops what it need not remember, and looks whether a leaf is due.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How long the audit's last lines may wait for the database.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// How long changes and the names of writes are kept.
 const RECORDS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most changes that are kept.
@@ -188,6 +191,8 @@ pub struct Service {
     /// Since when it knows each key.
     sightings: keys::Sightings,
     directory: directory::Directory,
+    /// Held while what the directory doesn't hold is read again.
+    obeying: tokio::sync::Mutex<()>,
     freshness: freshness::Freshness,
     passwords: passwords::Passwords,
     action_limits: limits::ActionLimits,
@@ -250,12 +255,15 @@ impl Service {
     /// Returns what is missing before the service can serve; nothing when it is ready.
     pub async fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        if self.store.is_away() || !self.store.is_healthy().await {
+        // While somebody probes, the database is not asked for each who wants to know: anybody may.
+        let guarded = self.store.is_guarded();
+        if self.store.is_away() || !guarded && !self.store.is_healthy().await {
             missing.push("the database does not answer".to_owned());
         } else if self.freshness.has_failed() {
             missing.push("what others changed can't be read".to_owned());
         }
-        if self.check_freshness().await.is_err() {
+        let fresh = if guarded { self.is_fresh() } else { self.check_freshness().await.is_ok() };
+        if !fresh {
             let seconds = self.freshness.age(&*self.clock).as_secs();
             missing.push(format!("changes were last heard of {seconds} s ago, longer than max_staleness_seconds allows"));
         }
@@ -319,26 +327,25 @@ impl Service {
     /// Obeys what was changed since, here or elsewhere.
     pub async fn catch_up(&self) -> Result<()> {
         let begun = self.clock.uptime();
-        let read = self.directory.catch_up(&self.store).await;
+        let read = self.directory.catch_up(&self.store.past_the_crowd()).await;
         self.obey_rest(read, begun).await
     }
 
     /// As [`Self::catch_up`], when a probe may have said already that nothing is new.
     async fn follow(&self) -> Result<()> {
-        let asked = self.clock.uptime();
-        let probed = self.store.probe().await.inspect_err(|_| self.freshness.note_failure())?;
+        let probed = self.store.probe(self.clock.uptime()).await.inspect_err(|_| self.freshness.note_failure())?;
         if probed.position != self.directory.position() {
             return self.catch_up().await;
         }
-        // It may be an older probe that was answered now.
-        let begun = asked.min(self.clock.uptime().saturating_sub(probed.asked_at.elapsed()));
-        self.obey_rest(Ok(()), begun).await
+        self.obey_rest(Ok(()), probed.asked_at).await
     }
 
     /// Reads again what the feed says has changed and is held outside of the directory.
     async fn obey_rest(&self, read: Result<()>, begun: Duration) -> Result<()> {
+        // One after the other, or what was read before a change takes the place of what was read after it.
+        let _obeying = self.obeying.lock().await;
         let read = match read {
-            Ok(()) => self.revocations.catch_up(&self.store, self.directory.revocations()).await,
+            Ok(()) => self.revocations.catch_up(&self.store.past_the_crowd(), self.directory.revocations()).await,
             failed => failed,
         };
         match &read {
@@ -390,15 +397,16 @@ impl Service {
 
     /// Forgets what need not be remembered, and renews what ends.
     async fn tidy_up(&self) {
-        let mut tidied_at = self.now();
+        let (mut tidied_at, mut tidied_after) = (self.now(), self.clock.uptime());
         loop {
-            // Looked at often: what ends does so by the wall clock, and that may jump.
+            // Looked at often: what ends does so by the wall clock, and that may jump. One that was set back is no reason
+            // to wait until it is where it was.
             tokio::time::sleep(CATCH_UP_INTERVAL).await;
-            let now = self.now();
-            if tidied_at.until(now) < HOUSEKEEPING_INTERVAL {
+            let (now, uptime) = (self.now(), self.clock.uptime());
+            if tidied_at.distance(now).max(uptime.saturating_sub(tidied_after)) < HOUSEKEEPING_INTERVAL {
                 continue;
             }
-            tidied_at = now;
+            (tidied_at, tidied_after) = (now, uptime);
             self.action_limits.forget(now);
             self.address_limits.forget(now);
             self.anonymous_limits.forget(now);
@@ -430,7 +438,15 @@ impl Service {
 
     /// Writes what waits in the audit queue, and takes nothing more.
     pub async fn close(&self) {
-        self.audit.close().await;
+        self.close_within(CLOSING).await;
+    }
+
+    /// As [`Self::close`], when the database may have only so long to answer. Only while somebody keeps house is it seen
+    /// that it is back.
+    pub async fn close_within(&self, deadline: Duration) {
+        if tokio::time::timeout(deadline, self.audit.close()).await.is_err() {
+            tracing::error!("the last audit lines are lost: the database does not answer");
+        }
     }
 }
 

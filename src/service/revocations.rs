@@ -1,8 +1,8 @@
 //! The kill switch: what was given out stops, though nothing of it is stored.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,13 +20,15 @@ pub(super) const KEPT: Duration = Duration::from_hours(48);
 /// The sealed credentials and sessions that were revoked one by one; few, because it is done by hand.
 pub(super) struct Revocations {
     ids: ArcSwap<HashSet<CredentialId>>,
+    /// What was added here since the list was last begun to be read: it may not be in what is read.
+    added: Mutex<HashSet<CredentialId>>,
     /// The count of [`super::directory::Directory::revocations`] that they were read at.
     read_at: AtomicU64,
 }
 
 impl Revocations {
     pub(super) async fn load(store: &Store) -> Result<Self> {
-        Ok(Self { ids: ArcSwap::from_pointee(read(store).await?), read_at: AtomicU64::new(0) })
+        Ok(Self { ids: ArcSwap::from_pointee(read(store).await?), added: Mutex::default(), read_at: AtomicU64::new(0) })
     }
 
     pub(super) fn contains(&self, id: &CredentialId) -> bool {
@@ -36,21 +38,39 @@ impl Revocations {
 
     /// Adds what was revoked here, before the list is read again.
     pub(super) fn add(&self, id: &CredentialId) {
-        self.ids.rcu(|ids| {
-            let mut ids = HashSet::clone(ids);
-            ids.insert(id.clone());
-            ids
-        });
+        let mut added = self.lock_added();
+        added.insert(id.clone());
+        let mut ids = HashSet::clone(&self.ids.load());
+        ids.insert(id.clone());
+        self.ids.store(Arc::new(ids));
     }
 
-    /// Reads the list again, unless it was read at this count of changes.
+    /// Reads the list again, unless it was read at this count of changes. It is for the caller that nobody else does so
+    /// at the same time.
     pub(super) async fn catch_up(&self, store: &Store, count: u64) -> Result<()> {
         if self.read_at.load(Ordering::Acquire) != count {
-            self.ids.store(Arc::new(read(store).await?));
+            self.begin_read();
+            self.take_read(read(store).await?);
             // Noted only once it is done: the feed tells of a change once, and reading may fail.
             self.read_at.store(count, Ordering::Release);
         }
         Ok(())
+    }
+
+    fn begin_read(&self) {
+        // What was added by now is in the database, and so in what is read.
+        self.lock_added().clear();
+    }
+
+    fn take_read(&self, mut read: HashSet<CredentialId>) {
+        let added = self.lock_added();
+        read.extend(added.iter().cloned());
+        self.ids.store(Arc::new(read));
+    }
+
+    fn lock_added(&self) -> MutexGuard<'_, HashSet<CredentialId>> {
+        // What it holds is right after any panic.
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,4 +122,24 @@ fn nothing_temporary(name: &str) -> Error {
         "A service account holds nothing temporary that could be revoked. To stop tcr${name}, disable it (ModifyServiceAccount with Disable), \
          give it another password (ModifyServiceAccountPassword), or delete it (DeleteServiceAccount)."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::SystemRandom;
+
+    #[test]
+    fn what_is_revoked_while_the_list_is_read_stays_revoked() {
+        let revocations = Revocations { ids: ArcSwap::default(), added: Mutex::default(), read_at: AtomicU64::new(0) };
+        let [before, during, trimmed] = std::array::from_fn(|_| CredentialId::random(&SystemRandom));
+        revocations.add(&trimmed);
+        revocations.add(&before);
+        revocations.begin_read();
+        // The database answered before this one was stored.
+        let read = HashSet::from([before.clone()]);
+        revocations.add(&during);
+        revocations.take_read(read);
+        assert!(revocations.contains(&before) && revocations.contains(&during) && !revocations.contains(&trimmed));
+    }
 }

@@ -49,6 +49,8 @@ pub(super) struct Breaker {
 pub(super) enum Call {
     /// It reads: once the database is known to be away, waiting on brings nothing.
     Read,
+    /// It reads what all others go by: a crowd of those doesn't keep it out.
+    Vital,
     /// It writes: begun, it goes on to its limit, for its outcome would be unknown.
     Write,
 }
@@ -70,6 +72,11 @@ impl Breaker {
         self.patience.set(patience).ok();
     }
 
+    /// Tells whether somebody probes.
+    pub(super) fn is_armed(&self) -> bool {
+        self.patience.get().is_some()
+    }
+
     pub(super) fn is_away(&self) -> bool {
         *self.away.borrow()
     }
@@ -80,8 +87,13 @@ impl Breaker {
         if self.is_away() {
             return Err(away());
         }
-        let places = if call == Call::Read { &self.reads } else { &self.writes };
-        let _place = places.try_acquire().map_err(|_| Error::store_unavailable("more wait for the database than may"))?;
+        let places = match call {
+            Call::Read => Some(&self.reads),
+            Call::Vital => None,
+            Call::Write => Some(&self.writes),
+        };
+        let place = places.map(Semaphore::try_acquire).transpose();
+        let _place = place.map_err(|_| Error::store_unavailable("more wait for the database than may"))?;
         let mut away_now = self.away.subscribe();
         let lost = async {
             if call == Call::Write || away_now.wait_for(|away| *away).await.is_err() {
@@ -157,7 +169,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_millis(100);
 
     async fn answered(position: i64) -> Result<Probed> {
-        Ok(Probed { position, asked_at: Instant::now() })
+        Ok(Probed { position, asked_at: Duration::ZERO })
     }
 
     async fn refused() -> Result<Probed> {
@@ -190,6 +202,12 @@ mod tests {
             let breaker = Arc::clone(&breaker);
             waiting.spawn(async move { unavailable(breaker.call(Call::Read, pending::<Result<()>>()).await) });
         }
+        while breaker.reads.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        // What all go by is read past the crowd.
+        breaker.call(Call::Vital, ready(Ok(()))).await.unwrap();
+        unavailable(breaker.call(Call::Read, ready(Ok(()))).await);
         let causes = waiting.join_all().await;
         assert_eq!(causes.iter().filter(|cause| cause.contains("more wait")).count(), 100);
         // They gave their places back, and those of writes were never theirs.

@@ -52,7 +52,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 use crate::domain::clock::{Clock, Random};
 use crate::domain::secret::Secret;
@@ -117,7 +116,14 @@ trait Driver: Send + Sync {
 
 /// The open store; clones share it.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<Inner>, Crowd);
+
+/// Whether reads keep to the number that may wait at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crowd {
+    Within,
+    Past,
+}
 
 struct Inner {
     driver: Box<dyn Driver>,
@@ -130,8 +136,8 @@ struct Inner {
 pub struct Probed {
     /// The position of the newest change.
     pub position: i64,
-    /// When the probe began.
-    pub asked_at: Instant,
+    /// When the probe began, as the one who began it said.
+    pub asked_at: Duration,
 }
 
 impl Store {
@@ -155,7 +161,7 @@ impl Store {
     fn over(driver: impl Driver + 'static) -> Self {
         let announced = watch::Sender::new(0);
         driver.announce_to(announced.clone());
-        Self(Arc::new(Inner { driver: Box::new(driver), announced, breaker: Breaker::new() }))
+        Self(Arc::new(Inner { driver: Box::new(driver), announced, breaker: Breaker::new() }), Crowd::Within)
     }
 
     /// Bounds every call from now on: in time by `patience`, and in number. Whoever calls this must go on to
@@ -164,16 +170,26 @@ impl Store {
         self.0.breaker.arm(patience);
     }
 
-    /// Asks for the position of the change feed, and so whether the database is there; answers within a second.
-    pub async fn probe(&self) -> Result<Probed> {
+    /// Returns the same store, whose reads don't count among those that may wait at once: for what is read in a few
+    /// places, one after the other, and all others go by.
+    #[must_use]
+    pub fn past_the_crowd(&self) -> Self {
+        Self(Arc::clone(&self.0), Crowd::Past)
+    }
+
+    /// Asks for the position of the change feed, and so whether the database is there; answers within a second. The
+    /// answer may be an older probe's, with the time that it was given.
+    pub async fn probe(&self, asked_at: Duration) -> Result<Probed> {
         let ask = || {
             let store = self.clone();
-            async move {
-                let asked_at = Instant::now();
-                Ok(Probed { position: change::probe(&*store.0.driver).await?, asked_at })
-            }
+            async move { Ok(Probed { position: change::probe(&*store.0.driver).await?, asked_at }) }
         };
         self.0.breaker.probe(ask, || self.0.driver.renew()).await
+    }
+
+    /// Tells whether somebody probes, so that [`Self::is_away`] says how it is.
+    pub fn is_guarded(&self) -> bool {
+        self.0.breaker.is_armed()
     }
 
     /// Tells whether the last probe found the database away.
@@ -208,7 +224,8 @@ impl Store {
 
     /// Reads rows.
     pub(crate) async fn query(&self, statement: Statement, parameters: Vec<Value>) -> Result<Vec<Row>> {
-        self.0.breaker.call(Call::Read, self.0.driver.query(statement, parameters)).await
+        let call = if self.1 == Crowd::Past { Call::Vital } else { Call::Read };
+        self.0.breaker.call(call, self.0.driver.query(statement, parameters)).await
     }
 
     /// Reads the first row, if there is one.

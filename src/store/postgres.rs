@@ -66,7 +66,7 @@ pub(super) struct Postgres {
     pool: Pool,
     options: PostgresOptions,
     /// The connection that probes and listens, while nobody uses it.
-    lookout: std::sync::Mutex<Option<ClientWrapper>>,
+    lookout: std::sync::Mutex<Option<Lookout>>,
     announced: Announced,
     /// Whether the database knows LISTEN and NOTIFY, as far as was found out, and the settings want them.
     notifies: AtomicBool,
@@ -172,7 +172,7 @@ impl Postgres {
 
     /// Gives LISTEN and NOTIFY up where the database says that it doesn't know them.
     fn note_refusal(&self, error: &tokio_postgres::Error) {
-        if error.code().is_some() && !is_lost(error) && !is_conflict(error) && self.notifies.swap(false, Ordering::Relaxed) {
+        if error.code().is_some_and(is_unknown) && self.notifies.swap(false, Ordering::Relaxed) {
             tracing::info!("the database has no LISTEN and NOTIFY: changes are looked for, and not announced ({error})");
         }
     }
@@ -180,25 +180,22 @@ impl Postgres {
     /// Reads on the connection that is kept for it, or on another when that one hangs or is gone.
     async fn look(&self, statement: Statement) -> Result<Vec<Row>> {
         let kept = self.lookout.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let client = match kept.filter(|client| !client.is_closed()) {
-            Some(client) => client,
-            None => self.new_lookout().await?,
+        let mut lookout = match kept.filter(|lookout| !lookout.client.is_closed()) {
+            Some(lookout) => lookout,
+            // Not one of the pool's: all of those may be busy, or hang.
+            None => Lookout { client: self.pool.manager().create().await.map_err(Error::store_unavailable)?, listens: false },
         };
-        let rows = client.query_typed(statement.text, &[]).await.map_err(failure)?;
-        // Had the caller given up, or the read failed, the connection would be gone with it.
-        *self.lookout.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
-        converted(statement, &rows)
-    }
-
-    async fn new_lookout(&self) -> Result<ClientWrapper> {
-        // Not one of the pool's: all of those may be busy, or hang.
-        let client = self.pool.manager().create().await.map_err(Error::store_unavailable)?;
-        if self.notifies.load(Ordering::Relaxed)
-            && let Err(error) = client.batch_execute(LISTEN).await
-        {
-            self.note_refusal(&error);
+        // Again each time, until it is heard or known not to be.
+        if !lookout.listens && self.notifies.load(Ordering::Relaxed) {
+            match lookout.client.batch_execute(LISTEN).await {
+                Ok(()) => lookout.listens = true,
+                Err(error) => self.note_refusal(&error),
+            }
         }
-        Ok(client)
+        let rows = lookout.client.query_typed(statement.text, &[]).await.map_err(failure)?;
+        // Had the caller given up, or the read failed, the connection would be gone with it.
+        *self.lookout.lock().unwrap_or_else(PoisonError::into_inner) = Some(lookout);
+        converted(statement, &rows)
     }
 
     /// Waits for one try, unless it takes too long, or the database was away meanwhile: a connection from before may be
@@ -271,6 +268,8 @@ impl Postgres {
             let last: Cause = match self.lease().await {
                 Ok(mut client) => match self.in_time(self.transact(&mut client, steps)).await {
                     Ok(Ok(())) => {
+                        // It is done: whoever is next need not wait for the telling.
+                        drop(turn);
                         self.notify(client, steps).await;
                         return Ok(());
                     }
@@ -446,6 +445,12 @@ fn pause(attempt: u32, name: &str) -> Duration {
     longest / 2 + longest * (hash % 64) / 128
 }
 
+/// The connection that probes and listens.
+struct Lookout {
+    client: ClientWrapper,
+    listens: bool,
+}
+
 /// A connection of the pool, closed when it is dropped before it is given back: whoever gives up waiting leaves an
 /// answer on its way, or a transaction open.
 struct Lease(Option<Object>);
@@ -524,6 +529,12 @@ fn is_conflict(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE))
 }
 
+/// Says whether the database doesn't know a command; any other refusal may be over soon, as a standby's of LISTEN is
+/// once it is the primary.
+fn is_unknown(state: &SqlState) -> bool {
+    matches!(*state, SqlState::FEATURE_NOT_SUPPORTED | SqlState::SYNTAX_ERROR | SqlState::UNDEFINED_OBJECT)
+}
+
 /// Says whether the connection is gone or going.
 fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
@@ -596,4 +607,16 @@ impl ToSql for Value {
     }
 
     to_sql_checked!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_given_up_only_where_the_database_does_not_know_it() {
+        for (state, unknown) in [("0A000", true), ("42601", true), ("42704", true), ("25006", false), ("53300", false), ("57P03", false)] {
+            assert_eq!(is_unknown(&SqlState::from_code(state)), unknown, "{state}");
+        }
+    }
 }

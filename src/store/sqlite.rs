@@ -141,11 +141,15 @@ impl Driver for Sqlite {
 
     fn check(&self) -> Answer<'_, ()> {
         const ANY: Statement = Statement { table: "schema_version", text: "SELECT number FROM schema_version LIMIT 1" };
+        Box::pin(async move { self.probe(ANY).await.map(drop) })
+    }
+
+    fn probe(&self, statement: Statement) -> Answer<'_, Vec<Row>> {
         Box::pin(async move {
             if self.writer.is_closed() {
                 return Err(Error::store_unavailable("the SQLite writer has stopped"));
             }
-            self.query(ANY, Vec::new()).await.map(drop)
+            self.query(statement, Vec::new()).await
         })
     }
 }

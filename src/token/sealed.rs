@@ -280,6 +280,19 @@ impl Sealer {
         self.open_payload(SecretKind::Session, token, read_session)
     }
 
+    /// Tells whether a secret of this kind, as far as that shows, is sealed with a key that isn't known here. Anybody can
+    /// make one up.
+    pub fn lacks_key_of(&self, kind: SecretKind, secret: &str) -> bool {
+        const ENCODED: usize = (1 + KEY_ID_LENGTH).div_ceil(3) * 4;
+        if secret.len() > SECRET_LONGEST {
+            return false;
+        }
+        let mut head = [0; ENCODED / 4 * 3];
+        let text = kind.read(secret).and_then(|body| body.get(..ENCODED));
+        let is_read = text.is_some_and(|text| URL_SAFE_NO_PAD.decode_slice(text, &mut head).is_ok());
+        is_read && head[0] == VERSION && self.keys().all(|key| key.id_bytes != head[1..=KEY_ID_LENGTH])
+    }
+
     fn open_payload<T>(&self, kind: SecretKind, secret: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         // Before the checksum: strangers send what they like.
         if secret.len() > SECRET_LONGEST {

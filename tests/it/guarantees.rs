@@ -1,10 +1,15 @@
 //! What docs/guarantees.md promises across the doors.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
+use transire::domain::ErrorKind;
 use transire::domain::clock::Timestamp;
 use transire::domain::credential::{CredentialId, CredentialState};
-use transire::service::{AccessKeyState, AuditMode, Caller, InstanceChoice};
+use transire::domain::principal::PrincipalName;
+use transire::domain::secret::Secret;
+use transire::service::{AccessKeyState, AuditMode, Caller, InstanceChoice, KeyKind, LogIn};
 
 use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
 
@@ -100,6 +105,31 @@ async fn a_full_audit_queue_refuses_only_where_the_settings_say_so() {
         }
         assert_eq!(refused > 0, refuses, "{audit:?}: {refused} were refused");
     }
+}
+
+#[tokio::test]
+async fn what_is_newer_than_a_replica_knows_is_not_refused_before_it_has_listened() {
+    // Until it heard of a change, a fifth of a second later, a replica refused what another had made by it.
+    let app = App::new().await;
+    let replica = app.replica().await.service;
+    let logs_in = async |(username, secret): &(String, Secret)| {
+        let log_in = LogIn::Password { username: username.clone(), secret: secret.clone() };
+        let outcome = replica.log_in(SERVICE, log_in, &[], &context()).await;
+        assert!(outcome.as_ref().err().is_none_or(|error| error.kind() == &ErrorKind::BadCredentials));
+        outcome.is_ok()
+    };
+    let first = app.temporary().await;
+    assert!(logs_in(&first).await);
+    app.service.revoke(&Caller::operator(), &PrincipalName::Root(app.instance.account), &context()).await.unwrap();
+    let second = app.temporary().await;
+    assert!(logs_in(&second).await, "its generation is newer");
+    assert!(!logs_in(&first).await);
+    app.service.rotate_key(&Caller::operator(), KeyKind::Sealing, &context()).await.unwrap();
+    app.wait(Duration::from_secs(31));
+    app.service.catch_up().await.unwrap();
+    let third = app.temporary().await;
+    assert!(logs_in(&third).await, "it is sealed with a newer key");
+    assert!(logs_in(&second).await);
 }
 
 #[tokio::test]

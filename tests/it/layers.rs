@@ -27,7 +27,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "domain",
         ours: &[],
-        others: &["crc32fast", "getrandom", "serde", "subtle", "thiserror", "time", "zeroize"],
+        others: &["crc32fast", "getrandom", "rustix", "serde", "subtle", "thiserror", "time", "zeroize"],
         purity: Purity::Pure,
     },
     Room { name: "policy", ours: &["domain"], others: &["serde", "serde_json"], purity: Purity::Pure },

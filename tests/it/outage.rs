@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use transire::config::Settings;
 use transire::domain::clock::SystemRandom;
 use transire::domain::credential::{CredentialId, long_term_secret};
 use transire::domain::secret::Secret;
@@ -18,7 +19,7 @@ use transire::service::{AccessKeyState, Caller, KeyKind, Service};
 use transire::sign::SigningSecret;
 use transire::store::{Location, PostgresOptions};
 
-use crate::harness::{ACCOUNT, App, Key, Options, SERVICE, context};
+use crate::harness::{ACCOUNT, App, Key, NOW, Options, SERVICE, context};
 
 /// What the proxy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -396,6 +397,46 @@ async fn who_waits_for_a_database_that_went_silent_is_answered_within_seconds() 
     replica.regain(&far).await;
     replica.issued("longterm").await;
     drop(replica);
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_for_readiness_has_nobody_ask_the_database() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Replica::new(&far, |_| {}).await;
+    replica.lose(&far, Line::Cut).await;
+    replica.regain(&far).await;
+    // Nobody probes any more, so nobody may know.
+    replica.housekeeper.abort();
+    until("the probes to end", async || replica.housekeeper.is_finished()).await;
+    far.set(Line::Cut);
+    assert!(replica.is_ready().await, "it asked");
+    drop(replica);
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
+    let Some(far) = Far::new().await else { return };
+    let app = App::at(Some(far.through.clone()), |_| {}).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let mut running = tokio::spawn(transire::serve::run(Arc::clone(&app.service), Settings::default(), listener, stopped));
+    // What is remembered is enough for another.
+    app.temporary().await;
+    until("readiness", async || app.service.missing().await.is_empty()).await;
+    far.set(Line::Cut);
+    until("the loss to be noticed", async || !app.service.missing().await.is_empty()).await;
+    app.temporary().await;
+    stop.send(()).unwrap();
+    // Nothing is under way that it could wait for otherwise.
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut running).await.is_err(), "it did not wait for the database");
+    far.set(Line::Open);
+    running.await.unwrap();
+    let direct = App::beside(&app, far.direct.clone()).await;
+    let lines = direct.service.audit_lines(&Caller::operator(), NOW, NOW.plus(Duration::from_hours(1)), None).await.unwrap();
+    assert_eq!(lines.iter().filter(|line| line.action == "credential.issue-temporary").count(), 2, "{lines:?}");
+    drop((app, direct));
     far.remove().await;
 }
 

@@ -153,7 +153,7 @@ impl Service {
 
     /// Wraps with the key that the store names, if it is here.
     pub(super) async fn follow_master_key(&self) -> Result<()> {
-        let id = meta::find_text(&self.store, meta::MASTER_KEY_ID).await?;
+        let id = meta::find_text(&self.store.past_the_crowd(), meta::MASTER_KEY_ID).await?;
         let id = id.ok_or_else(|| super::super::unexpected("the store names no master key"))?;
         self.master.select(&id);
         Ok(())

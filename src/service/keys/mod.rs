@@ -192,6 +192,7 @@ impl Service {
             walks: Walks::default(),
             imports: Imports::default(),
             directory: Directory::new(position),
+            obeying: tokio::sync::Mutex::default(),
             freshness,
             passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
             keyring: ArcSwap::from_pointee(keyring),
@@ -213,7 +214,7 @@ impl Service {
     /// before is gone on with, and most often nothing but its wrapping has changed.
     pub(super) async fn reload_keyring(&self) -> Result<bool> {
         self.follow_master_key().await?;
-        match load_keyring(&self.store, &self.master, &self.sightings, self.now()).await {
+        match load_keyring(&self.store.past_the_crowd(), &self.master, &self.sightings, self.now()).await {
             Ok(keyring) => self.keyring.store(Arc::new(keyring)),
             // The rest is read once the key is found, which is looked for all the time.
             Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) && self.master.lacking().is_some() => {

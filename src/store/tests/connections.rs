@@ -367,21 +367,21 @@ async fn replicas_hear_of_changes_where_the_settings_and_the_sessions_let_them()
         let url = address(&place, &host(&place), "");
         let options = PostgresOptions { notify, statements, ..options() };
         let (one, other) = (open(&url, &options).await.unwrap(), open(&url, &options).await.unwrap());
-        let before = one.probe().await.unwrap().position;
+        let before = one.probe(Duration::ZERO).await.unwrap().position;
         let mut announced = one.announcements();
         apply(&other, accounts::insert(&account(1))).await.unwrap();
         if heard {
             tokio::time::timeout(Duration::from_secs(10), announced.changed()).await.expect("nobody said so").unwrap();
         }
         // On the connection that listens, whatever was said comes before this answer.
-        assert_eq!(one.probe().await.unwrap().position, before + 1);
+        assert_eq!(one.probe(Duration::ZERO).await.unwrap().position, before + 1);
         if !heard {
             assert!(!announced.has_changed().unwrap(), "{notify} {statements:?}");
         }
         // What announces nothing in the feed is announced to nobody.
         announced.mark_unchanged();
         other.apply(write()).await.unwrap();
-        one.probe().await.unwrap();
+        one.probe(Duration::ZERO).await.unwrap();
         assert!(!announced.has_changed().unwrap());
         drop((one, other));
         place.remove().await;
