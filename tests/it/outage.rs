@@ -322,6 +322,30 @@ async fn with_no_staleness_allowed_a_loss_is_refused_as_soon_as_it_is_noticed() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chosen_passwords_are_guessed_no_faster_while_they_can_not_be_decided() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Replica::new(&far, |options| (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (2, 1)).await;
+    replica.app.reset_login_password("Passw0rd-EXAMPLE").await;
+    let try_at = async |peer: &str, secret: &str| {
+        let query = format!("service={SERVICE}");
+        replica.app.registry_from(peer, Some((ACCOUNT, secret)), &query).await.status.as_u16()
+    };
+    assert_eq!(try_at("192.0.2.1", "Passw0rd-EXAMPLE").await, 200);
+    replica.lose(&far, Line::Cut).await;
+    for guess in ["Passw0rd-wrong-1", "Passw0rd-wrong-2"] {
+        assert_eq!(try_at("192.0.2.2", guess).await, 503, "another replica may have heard of it");
+    }
+    assert_eq!(try_at("192.0.2.2", "Passw0rd-wrong-3").await, 429);
+    assert_eq!(try_at("192.0.2.1", "Passw0rd-EXAMPLE").await, 200);
+    // What machines have isn't guessed, and may be good.
+    for number in 0..5 {
+        assert_eq!(try_at("192.0.2.3", &format!("trst_EXAMPLE{number}")).await, 503);
+    }
+    drop(replica);
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_wrong() {
     let Some(far) = Far::new().await else { return };
     let replica = Replica::new(&far, |_| {}).await;
