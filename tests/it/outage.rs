@@ -324,7 +324,8 @@ async fn with_no_staleness_allowed_a_loss_is_refused_as_soon_as_it_is_noticed() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chosen_passwords_are_guessed_no_faster_while_they_can_not_be_decided() {
     let Some(far) = Far::new().await else { return };
-    let replica = Replica::new(&far, |_| {}).await;
+    // The wait for the loss fails log-ins itself, from elsewhere.
+    let replica = Replica::new(&far, |options| (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (20, 1)).await;
     replica.app.reset_login_password("Passw0rd-EXAMPLE").await;
     let try_at = async |peer: &str, secret: &str| {
         let query = format!("service={SERVICE}");
