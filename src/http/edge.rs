@@ -8,8 +8,9 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -21,6 +22,7 @@ use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::RequestContext;
 
+use super::overload::BETWEEN_LINES;
 use super::{alibaba, plain, registry, tencent};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -84,10 +86,10 @@ impl Visit {
     }
 
     /// Ends the visit: logs it once, and puts an error into the client's envelope.
-    pub(super) fn end(self, answer: Result<Response>) -> Response {
+    pub(super) fn end(self, answer: Result<Response>, outage: &Outage) -> Response {
         let at_registry_door = matches!(self.door, Door::Registry);
         let request_id = at_registry_door.then(|| HeaderValue::from_str(&self.context.request_id).ok()).flatten();
-        let mut response = self.answer(answer);
+        let mut response = self.answer(answer, outage);
         if let Some(request_id) = request_id {
             // The clouds' envelopes have a place for it; here it is what leads from a client to the log.
             response.headers_mut().insert(X_REQUEST_ID.clone(), request_id);
@@ -95,7 +97,7 @@ impl Visit {
         response
     }
 
-    fn answer(self, answer: Result<Response>) -> Response {
+    fn answer(self, answer: Result<Response>, outage: &Outage) -> Response {
         match answer {
             Ok(response) => {
                 tracing::debug!(
@@ -108,7 +110,7 @@ impl Visit {
                 response
             }
             Err(error) => {
-                self.log(&error);
+                self.log(&error, outage);
                 self.refuse(&error)
             }
         }
@@ -121,10 +123,14 @@ impl Visit {
 
     /// Writes the line. The kind's name alone: its fields may hold what the client signed, with its
     /// session token in it. The action is the client's text: escaped, and cut.
-    fn log(&self, error: &Error) {
+    fn log(&self, error: &Error, outage: &Outage) {
         if matches!(error.kind(), ErrorKind::Overloaded) {
             // Those are told of together: a line for each would make the load heavier.
             tracing::debug!(dialect = self.door.name(), request_id = self.context.request_id, "refused: overloaded");
+            return;
+        }
+        if matches!(error.kind(), ErrorKind::StoreUnavailable) && !outage.is_due(Instant::now()) {
+            tracing::debug!(dialect = self.door.name(), request_id = self.context.request_id, cause = error.cause(), "failed: {error}");
             return;
         }
         let kind = kind_name(error.kind());
@@ -138,6 +144,57 @@ impl Visit {
             tracing::error!(kind, dialect = door, action, principal, request_id, address, cause, "failed: {error}");
         } else {
             tracing::info!(kind, dialect = door, action, principal, request_id, address, cause, "refused");
+        }
+    }
+}
+
+/// Gathers the lines of requests that fail because the database is away: strangers send as many as they like.
+///
+/// The first has a line of its own, with its cause; the others are told of together.
+#[derive(Debug, Default)]
+pub(super) struct Outage(Mutex<Untold>);
+
+#[derive(Debug, Default)]
+struct Untold {
+    told_at: Option<Instant>,
+    requests: u64,
+}
+
+impl Untold {
+    fn was_told_lately(&self, now: Instant) -> bool {
+        self.told_at.is_some_and(|told_at| now.saturating_duration_since(told_at) < BETWEEN_LINES)
+    }
+}
+
+impl Outage {
+    /// Tells whether a request that failed has a line of its own; without one, it is counted.
+    fn is_due(&self, now: Instant) -> bool {
+        let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if untold.was_told_lately(now) {
+            untold.requests += 1;
+            return false;
+        }
+        untold.told_at = Some(now);
+        true
+    }
+
+    /// Returns how many requests failed without a line, once that is to be told.
+    fn due(&self, now: Instant) -> Option<u64> {
+        let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if untold.requests == 0 || untold.was_told_lately(now) {
+            return None;
+        }
+        untold.told_at = Some(now);
+        Some(std::mem::take(&mut untold.requests))
+    }
+
+    /// Tells for ever of those that were gathered.
+    pub(super) async fn keep_telling(&self) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if let Some(requests) = self.due(Instant::now()) {
+                tracing::error!(requests, "more requests failed because the database is not available");
+            }
         }
     }
 }
@@ -396,6 +453,23 @@ mod tests {
         let error = unless_panic(work).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Internal);
         assert!(!error.message().contains("table"));
+    }
+
+    #[test]
+    fn an_outage_is_told_of_at_once_and_then_every_ten_seconds_with_all_that_failed() {
+        let (outage, start) = (Outage::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(outage.is_due(at(0)));
+        assert_eq!(outage.due(at(11)), None, "the first was told of");
+        assert!(outage.is_due(at(12)));
+        for _ in 0..1000 {
+            assert!(!outage.is_due(at(13)));
+        }
+        assert_eq!(outage.due(at(21)), None);
+        assert_eq!(outage.due(at(22)), Some(1000));
+        assert!(!outage.is_due(at(23)), "that was a line, too");
+        assert_eq!([outage.due(at(31)), outage.due(at(32)), outage.due(at(50))], [None, Some(1), None]);
+        assert!(outage.is_due(at(51)));
     }
 
     #[test]

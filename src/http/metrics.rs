@@ -13,7 +13,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{AlarmKind, Measures, Service};
 
 use super::edge::{Door, is_ours};
@@ -47,7 +47,8 @@ impl Outcome {
             Ok(response) if response.status().is_server_error() => Self::Failed,
             Ok(response) if response.status().is_client_error() => Self::Refused,
             Ok(_) => Self::Ok,
-            Err(error) if is_ours(error.kind()) => Self::Failed,
+            // The client did nothing wrong; it has no line of its own, and so isn't among those.
+            Err(error) if is_ours(error.kind()) || matches!(error.kind(), ErrorKind::Overloaded) => Self::Failed,
             Err(_) => Self::Refused,
         }
     }
@@ -269,6 +270,13 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert!(!text.contains("what"), "a client's own words became a label");
+    }
+
+    #[test]
+    fn what_is_not_the_clients_fault_failed() {
+        let of = |kind| Outcome::of(&Err(Error::new(kind, "")));
+        assert_eq!([ErrorKind::Overloaded, ErrorKind::StoreUnavailable].map(of), [Outcome::Failed; 2]);
+        assert_eq!(of(ErrorKind::BadCredentials), Outcome::Refused);
     }
 
     #[test]

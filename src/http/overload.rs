@@ -23,7 +23,7 @@ const WHOLE: u64 = 256;
 /// The most of them: some always pass, or nothing would show that it is over.
 const MOST: u64 = 248;
 /// How often refusals are told of.
-const BETWEEN_LINES: Duration = Duration::from_secs(10);
+pub(super) const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// What the service has taken on.
 #[derive(Debug)]

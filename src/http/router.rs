@@ -20,7 +20,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::Service;
 use crate::sign;
 
-use super::edge::{Announced, Budget, Buffered, Door, Visit, read_body, unless_panic};
+use super::edge::{Announced, Budget, Buffered, Door, Outage, Visit, read_body, unless_panic};
 use super::metrics::{self, Outcome, Requests};
 use super::overload::Load;
 use super::plain::{Page, Reader};
@@ -45,6 +45,7 @@ pub struct Front {
     unknown: Budget,
     requests: Requests,
     load: Load,
+    outage: Outage,
     /// Whether the service is about to end.
     closing: AtomicBool,
 }
@@ -71,6 +72,7 @@ impl Front {
             unknown: Budget::new(half),
             requests: Requests::new(),
             load,
+            outage: Outage::default(),
             closing: AtomicBool::new(false),
         }
     }
@@ -80,9 +82,10 @@ impl Front {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Watches how much there is to do, for ever: without it, nothing is refused for waiting too long.
+    /// Watches how much there is to do, for ever: without it, nothing is refused for waiting too long, and what an outage
+    /// fails is not told of but once.
     pub async fn keep_pace(&self) {
-        self.load.keep_pace().await;
+        tokio::join!(self.load.keep_pace(), self.outage.keep_telling());
     }
 
     /// Serves one request that came from `peer`.
@@ -102,7 +105,7 @@ impl Front {
             }
         }
         self.requests.count(&visit.door, &visit.action, Outcome::of(&answer), began.elapsed());
-        let mut response = visit.end(answer);
+        let mut response = visit.end(answer, &self.outage);
         if self.closing.load(Ordering::Relaxed) && parts.version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -9,7 +9,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
 use super::directory::AccessKey;
-use super::log_ins::{Effort, Failure};
+use super::log_ins::{Effort, Failure, Slowed};
+use super::passwords::Failed;
 use super::replay::Purpose;
 use super::{RequestContext, Service};
 use crate::domain::access_key;
@@ -22,7 +23,7 @@ use crate::domain::password::may_be_chosen;
 use crate::domain::principal::{AccountId, Principal, UserId};
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
-use crate::domain::service_account::ServiceAccount;
+use crate::domain::service_account::{self, ServiceAccount};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Document, Limits};
 use crate::sign::{self, SigningSecret};
@@ -255,6 +256,25 @@ pub enum LogIn {
     },
 }
 
+impl LogIn {
+    /// Tells whether it reads as something that this service made. Anybody can write such a text.
+    fn reads_as_made(&self) -> bool {
+        match self {
+            Self::Anonymous => false,
+            Self::Password { secret, .. } => {
+                [SecretKind::Temporary, SecretKind::LongTerm].iter().any(|kind| kind.read(secret.expose()).is_some())
+                    || service_account::is_made(secret.expose())
+            }
+            Self::Refresh { token } => SecretKind::Refresh.read(token.expose()).is_some(),
+        }
+    }
+
+    /// Tells whether there is a password to guess.
+    fn can_be_guessed(&self) -> bool {
+        matches!(self, Self::Password { secret, .. } if may_be_chosen(secret.expose()))
+    }
+}
+
 impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
@@ -354,12 +374,17 @@ impl Service {
     pub async fn log_in(&self, service: &str, log_in: LogIn, scopes: &[Scope], context: &RequestContext) -> Result<Caller> {
         self.check_freshness().await?;
         let effort = match context.address {
-            Some(address) if self.address_limits.is_slowed(address, self.now()) => Effort::Memory,
+            Some(address) if self.address_limits.is_slowed(address, self.now()) => Effort::Memory(Slowed::Address),
             _ => Effort::Full,
         };
-        let instance = match effort {
-            Effort::Full => self.directory.instance_by_service(&self.store, service).await?,
-            Effort::Memory => Some(self.directory.known_instance_by_service(service).ok_or_else(|| self.log_ins.slowed())?),
+        let instance = match (effort, self.directory.known_instance_by_service(service)) {
+            (_, Some(known)) => Some(known),
+            (Effort::Full, None) => self.directory.instance_by_service(&self.store, service).await?,
+            (Effort::Memory(slowed), None) if log_in.reads_as_made() => {
+                let _look = self.log_ins.look(slowed)?;
+                self.directory.instance_by_service(&self.store, service).await?
+            }
+            (Effort::Memory(slowed), None) => return Err(self.log_ins.slowed(slowed)),
         };
         if let Some(instance) = &instance
             && !instance.is_open_to_all()
@@ -367,14 +392,14 @@ impl Service {
         {
             // Before the credential is looked at: whoever may not come in learns nothing of it.
             if refusal.kind() == &ErrorKind::AddressRefused {
-                if effort == Effort::Memory {
-                    return Err(self.log_ins.slowed());
+                if let Effort::Memory(slowed) = effort {
+                    return Err(self.log_ins.slowed(slowed));
                 }
                 self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
             }
             return Err(refusal);
         }
-        let identity = match (&log_in, instance) {
+        let identity: Result<Identity, Failed> = match (&log_in, instance) {
             (LogIn::Anonymous, Some(instance)) => {
                 // A token costs a signature, and this one opens nothing: no stranger may ask for many. It isn't a refusal,
                 // either: whoever pulls what is public does nothing wrong.
@@ -384,22 +409,30 @@ impl Service {
             (LogIn::Anonymous, None) => Err(Error::invalid_parameter(
                 "service",
                 format!("no instance has the service {service:?}; set the registry's auth.token.service to an instance's service"),
-            )),
+            )
+            .into()),
             (LogIn::Password { username, secret }, instance) => {
                 let effort = self.effort_for(effort, username, secret, context);
                 self.log_in_by_password(instance, username, secret, effort).await
             }
-            (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token).await,
+            (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token).await.map_err(Failed::from),
         };
-        let identity = match identity {
-            Err(error) => Err(self.log_in_unless_undecided(error, &log_in).await),
-            identity => identity,
+        let failed = match identity {
+            Ok(identity) => return Ok(identity.into()),
+            Err(failed) => failed,
         };
-        if identity.as_ref().is_err_and(|error| error.kind() == &ErrorKind::BadCredentials) {
+        let was_wrong = failed.was_wrong();
+        let error = self.log_in_unless_undecided(failed.into(), &log_in).await;
+        let is_decided = error.kind() == &ErrorKind::BadCredentials;
+        // Whether it is right where nobody hears of it yet can't be said, but one that is right here would have passed:
+        // what can be guessed is counted all the same.
+        if is_decided || was_wrong && log_in.can_be_guessed() {
             self.count_failed_log_in(&log_in, effort, context)?;
+        }
+        if is_decided {
             self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
         }
-        identity.map(Caller::from)
+        Err(error)
     }
 
     /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or it has the id of a
@@ -440,7 +473,7 @@ impl Service {
         username: &str,
         secret: &Secret,
         effort: Effort,
-    ) -> Result<Identity> {
+    ) -> Result<Identity, Failed> {
         // Apart: what hashes slowly is large, and sealed credentials come far more often.
         if let Some(name) = username.strip_prefix(ServiceAccount::PREFIX) {
             let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret, effort)).await?;
@@ -454,9 +487,13 @@ impl Service {
         }
         let now = self.now();
         let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
-            let stored = match effort {
-                Effort::Full => self.directory.credential(&self.store, &id).await?,
-                Effort::Memory => Some(self.directory.known_credential(&id).ok_or_else(|| self.log_ins.slowed())?),
+            let stored = match (effort, self.directory.known_credential(&id)) {
+                (_, Some(known)) => Some(known),
+                (Effort::Full, None) => self.directory.credential(&self.store, &id).await?,
+                (Effort::Memory(slowed), None) => {
+                    let _look = self.log_ins.look(slowed)?;
+                    self.directory.credential(&self.store, &id).await?
+                }
             };
             // An unknown id costs the same hash and comparison as a known one.
             let hash = digest(&SHA256, secret.expose().as_bytes());
@@ -471,9 +508,9 @@ impl Service {
         };
         let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
         if grant.username.of(&grant.principal) != username {
-            return Err(Error::bad_credentials());
+            return Err(Error::bad_credentials().into());
         }
-        logged_in(instance, grant, None)
+        Ok(logged_in(instance, grant, None)?)
     }
 
     async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret) -> Result<Identity> {
@@ -590,7 +627,9 @@ impl Service {
     /// Returns what a log-in may cost: less where a chosen password was tried too often already.
     fn effort_for(&self, effort: Effort, username: &str, secret: &Secret, context: &RequestContext) -> Effort {
         match context.address {
-            Some(address) if may_be_chosen(secret.expose()) && self.log_ins.is_slowed(address, username, self.now()) => Effort::Memory,
+            Some(address) if may_be_chosen(secret.expose()) && self.log_ins.is_slowed(address, username, self.now()) => {
+                Effort::Memory(Slowed::Username)
+            }
             _ => effort,
         }
     }
@@ -604,11 +643,14 @@ impl Service {
             LogIn::Refresh { token } => ("", token),
         };
         let now = self.now();
-        let was_slowed = effort == Effort::Memory || self.log_ins.is_slowed(address, username, now);
-        if self.log_ins.count(address, username, secret, now) == Failure::New {
+        let effort_before = if self.log_ins.is_slowed(address, username, now) { Effort::Memory(Slowed::Username) } else { effort };
+        if self.log_ins.count(address, username, secret, effort, now) == Failure::New {
             self.address_limits.count_refusal(address, now);
         }
-        if was_slowed { Err(self.log_ins.slowed()) } else { Ok(()) }
+        match effort_before {
+            Effort::Full => Ok(()),
+            Effort::Memory(slowed) => Err(self.log_ins.slowed(slowed)),
+        }
     }
 
     /// Counts a token for nobody.

@@ -4,12 +4,17 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
 
 const SHARDS: usize = 64;
+/// The most entries of a shard that strangers can fill: as many as a table of 2048 places holds, 100,000 in all.
+pub(super) const STRANGERS_MOST: usize = 1792;
+/// How late a thread may come with the time that it looked at; a clock that is further behind was set back.
+const LATE: Duration = Duration::from_secs(1);
 
 /// A map in shards, so that busy accounts wait for each other seldom.
 pub(super) struct Sharded<K, V> {
@@ -28,12 +33,43 @@ impl<K: Hash + Eq, V> Sharded<K, V> {
         self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops what `keep` doesn't want any more.
+    /// Drops what `keep` doesn't want any more, and gives the memory of a flood that is over back.
     pub(super) fn retain(&self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         for shard in &self.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).retain(&mut keep);
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(&mut keep);
+            if shard.capacity() / 4 > shard.len() {
+                let usual = 2 * shard.len();
+                shard.shrink_to(usual);
+            }
         }
     }
+}
+
+/// Makes room for `key` in a shard that strangers fill, when it has `most` entries: the one with the most `left` goes.
+///
+/// That is who is nearest to being forgotten anyway. Whoever wants its own count dropped has to fill the whole shard,
+/// which it can't choose, with others that failed more often than it did itself.
+pub(super) fn make_room<K: Hash + Eq + Copy, V>(shard: &mut HashMap<K, V>, key: &K, most: usize, mut left: impl FnMut(&mut V) -> f64) {
+    if shard.len() < most || shard.contains_key(key) {
+        return;
+    }
+    let best = shard.iter_mut().map(|(key, entry)| (*key, left(entry))).max_by(|(_, one), (_, other)| one.total_cmp(other));
+    if let Some((best, _)) = best {
+        shard.remove(&best);
+    }
+}
+
+/// Returns how long ago a bucket was filled, and notes that it is filled now.
+///
+/// A clock that was set back adds nothing, and from there on time counts again.
+pub(super) fn pass(filled_at: &mut Timestamp, now: Timestamp) -> Duration {
+    let elapsed = filled_at.until(now);
+    // Who only came late goes back by nothing: the next one would be given the same time once more.
+    if *filled_at < now || now.until(*filled_at) > LATE {
+        *filled_at = now;
+    }
+    elapsed
 }
 
 /// A token bucket that also counts what came in the present second.
@@ -51,10 +87,8 @@ impl Bucket {
     }
 
     fn refill(&mut self, rate: u32, capacity: u32, now: Timestamp) {
-        // A clock that was set back refills nothing until it catches up.
-        let elapsed = self.filled_at.until(now).as_secs_f64();
+        let elapsed = pass(&mut self.filled_at, now).as_secs_f64();
         self.tokens = (self.tokens + elapsed * f64::from(rate)).min(f64::from(capacity));
-        self.filled_at = self.filled_at.max(now);
     }
 
     fn count(&mut self, now: Timestamp) -> u32 {
@@ -125,7 +159,11 @@ impl ActionLimits {
 
     /// Forgets the buckets that are full again.
     pub(super) fn forget(&self, now: Timestamp) {
-        self.buckets.retain(|_, bucket| bucket.filled_at.until(now).as_secs() < 2);
+        self.buckets.retain(|(_, action), bucket| {
+            let allowed = self.allowed(action);
+            bucket.refill(allowed, allowed, now);
+            bucket.tokens < f64::from(allowed)
+        });
     }
 }
 
@@ -150,13 +188,14 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
 pub(super) struct AddressLimits {
     rate: u32,
     burst: u32,
+    most_in_shard: usize,
     buckets: Sharded<IpAddr, Bucket>,
 }
 
 impl AddressLimits {
     /// Lets an address be refused `rate` times a second for ever, and `burst` times at once.
     pub(super) fn new(rate: u32, burst: u32) -> Self {
-        Self { rate, burst, buckets: Sharded::new() }
+        Self { rate, burst, most_in_shard: STRANGERS_MOST, buckets: Sharded::new() }
     }
 
     /// Refuses an address whose refusals are used up.
@@ -183,6 +222,10 @@ impl AddressLimits {
     pub(super) fn count_refusal(&self, address: IpAddr, now: Timestamp) {
         let address = subscriber(address);
         let mut buckets = self.buckets.lock(&address);
+        make_room(&mut buckets, &address, self.most_in_shard, |bucket| {
+            bucket.refill(self.rate, self.burst, now);
+            bucket.tokens
+        });
         let bucket = buckets.entry(address).or_insert_with(|| Bucket::full(self.burst, now));
         bucket.refill(self.rate, self.burst, now);
         bucket.take();
@@ -190,8 +233,10 @@ impl AddressLimits {
 
     /// Forgets the addresses that behaved long enough to be unknown again.
     pub(super) fn forget(&self, now: Timestamp) {
-        let full_again = u64::from(self.burst / self.rate.max(1)) + 1;
-        self.buckets.retain(|_, bucket| bucket.filled_at.until(now).as_secs() <= full_again);
+        self.buckets.retain(|_, bucket| {
+            bucket.refill(self.rate, self.burst, now);
+            bucket.tokens < f64::from(self.burst)
+        });
     }
 }
 
@@ -243,7 +288,46 @@ mod tests {
     fn a_clock_that_is_set_back_neither_refills_nor_panics() {
         let limits = ActionLimits::new(1, HashMap::new());
         assert!(limits.check(account(), "x", START).is_ok());
-        assert!(limits.check(account(), "x", START.minus(Duration::from_secs(3600))).is_err());
+        let back = START.minus(Duration::from_secs(3600));
+        assert!(limits.check(account(), "x", back).is_err());
+        // And the account doesn't wait for an hour until the clock is where it was.
+        assert!(limits.check(account(), "x", back.plus(Duration::from_secs(1))).is_ok());
+        assert!(limits.check(account(), "x", back.plus(Duration::from_secs(1))).is_err());
+
+        let (limits, address) = (AddressLimits::new(1, 1), "192.0.2.1".parse().unwrap());
+        limits.count_refusal(address, START);
+        assert!(limits.is_slowed(address, back));
+        limits.forget(back);
+        assert!(limits.is_slowed(address, back), "it isn't forgotten before it waited");
+        assert!(!limits.is_slowed(address, back.plus(Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn threads_that_come_in_another_order_than_they_looked_at_the_clock_are_given_no_time_twice() {
+        let limits = ActionLimits::new(10, HashMap::from([("x".to_owned(), 10)]));
+        let passed = (0..1000).filter(|turn| limits.check(account(), "x", START.plus(Duration::from_millis(99 * (turn % 2)))).is_ok());
+        assert_eq!(passed.count(), 10);
+    }
+
+    #[test]
+    fn a_full_shard_drops_who_failed_least_and_a_flood_that_is_over_holds_no_memory() {
+        let limits = AddressLimits { most_in_shard: 7, ..AddressLimits::new(1, 3) };
+        let guesser = "192.0.2.1".parse().unwrap();
+        for _ in 0..3 {
+            limits.count_refusal(guesser, START);
+        }
+        // Many times as many as there is room for, each refused twice.
+        for number in 0..10_000 {
+            let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into();
+            limits.count_refusal(address, START);
+            limits.count_refusal(address, START);
+        }
+        let shards = || limits.buckets.shards.iter().map(|shard| shard.lock().unwrap());
+        assert!(shards().all(|shard| shard.len() == 7));
+        assert!(limits.is_slowed(guesser, START), "others' refusals clear nobody's own");
+        limits.forget(START.plus(Duration::from_secs(2)));
+        assert_eq!(shards().map(|shard| shard.len()).sum::<usize>(), 1, "who was refused three times waits for a third second");
+        assert!(shards().all(|shard| shard.is_empty() == (shard.capacity() == 0)));
     }
 
     #[test]
@@ -260,6 +344,7 @@ mod tests {
         limits.check("192.0.2.2".parse().unwrap(), START).expect("another address is not slowed");
         limits.check(address, START.plus(Duration::from_secs(1))).expect("a second later one more is allowed");
     }
+
     #[test]
     fn a_subscriber_of_ipv6_counts_once_whatever_address_it_takes() {
         // Each of a network's 2^64 addresses had a bucket of its own: its owner was never slowed.

@@ -24,7 +24,7 @@ use crate::domain::instance::Instance;
 use crate::domain::password::{check_fixed, has_own_prefix, may_be_chosen};
 use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::secret::Secret;
-use crate::domain::service_account::{AccountSecret, ServiceAccount};
+use crate::domain::service_account::{AccountSecret, ServiceAccount, is_made};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::Permission;
 use crate::store;
@@ -47,6 +47,39 @@ pub(super) struct Passwords {
     /// This process's own, so that what it remembers says nothing to who reads its memory later.
     key: hmac::Key,
     nobodys: PasswordHash,
+}
+
+/// Why a log-in failed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// For this.
+    For(Error),
+    /// It isn't what memory has, and that it is so still can't be read.
+    Unconfirmed(Error),
+}
+
+impl Failed {
+    /// Tells whether a secret was looked at and is wrong, as far as can be known.
+    pub(super) fn was_wrong(&self) -> bool {
+        match self {
+            Self::For(error) => error.kind() == &ErrorKind::BadCredentials,
+            Self::Unconfirmed(_) => true,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::For(error)
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::For(error) | Failed::Unconfirmed(error) => error,
+        }
+    }
 }
 
 /// A chosen password as it is stored.
@@ -177,14 +210,19 @@ impl Service {
         name: &str,
         given: &Secret,
         effort: Effort,
-    ) -> Result<Arc<ServiceAccount>> {
+    ) -> Result<Arc<ServiceAccount>, Failed> {
         let now = self.now();
-        let found = match instance {
-            Some(instance) if effort == Effort::Memory => {
-                Some(self.directory.known_service_account(&instance.id, name).ok_or_else(|| self.log_ins.slowed())?)
-            }
-            Some(instance) => self.directory.service_account(&self.store, &instance.id, name).await?,
-            None => None,
+        let found = match (instance, effort) {
+            (Some(instance), Effort::Full) => self.directory.service_account(&self.store, &instance.id, name).await?,
+            (Some(instance), Effort::Memory(slowed)) => match self.directory.known_service_account(&instance.id, name) {
+                Some(known) => Some(known),
+                None if is_made(given.expose()) => {
+                    let _look = self.log_ins.look(slowed)?;
+                    self.directory.service_account(&self.store, &instance.id, name).await?
+                }
+                None => return Err(self.log_ins.slowed(slowed).into()),
+            },
+            (None, _) => None,
         };
         let secret = found.as_ref().map(|account| &account.secret);
         let right = if has_own_prefix(given.expose()) {
@@ -201,18 +239,23 @@ impl Service {
             });
             match (effort, stored) {
                 (Effort::Full, stored) => self.passwords.verify(given, stored, now).await?,
-                (Effort::Memory, Some(stored)) if self.passwords.is_remembered(given, stored, now) => true,
-                (Effort::Memory, _) => return Err(self.log_ins.slowed()),
+                (Effort::Memory(_), Some(stored)) if self.passwords.is_remembered(given, stored, now) => true,
+                (Effort::Memory(slowed), _) => return Err(self.log_ins.slowed(slowed).into()),
             }
         } else {
             false
         };
-        if let (false, Effort::Full, Some(instance), Some(account)) = (right, effort, instance, &found) {
+        let asks = effort == Effort::Full || is_made(given.expose());
+        if let (false, true, Some(instance), Some(account)) = (right, asks, instance, &found) {
             // To find that there is no such name, the store was asked. A refusal asks it always, so that its time
             // doesn't tell.
-            store::service_account::find(&self.store, &instance.id, &account.name).await?;
+            let _look = match effort {
+                Effort::Full => None,
+                Effort::Memory(slowed) => Some(self.log_ins.look(slowed)?),
+            };
+            store::service_account::find(&self.store, &instance.id, &account.name).await.map_err(Failed::Unconfirmed)?;
         }
-        found.filter(|account| right && account.is_active(now)).ok_or_else(Error::bad_credentials)
+        Ok(found.filter(|account| right && account.is_active(now)).ok_or_else(Error::bad_credentials)?)
     }
 
     /// Returns the principal that a username means, if this is its fixed password at the instance and it may act.
@@ -225,9 +268,10 @@ impl Service {
         username: &str,
         given: &Secret,
         effort: Effort,
-    ) -> Result<Principal> {
-        if effort == Effort::Memory {
-            return self.remembered_principal(instance, username, given).await?.ok_or_else(|| self.log_ins.slowed());
+    ) -> Result<Principal, Failed> {
+        if let Effort::Memory(slowed) = effort {
+            let remembered = self.remembered_principal(instance, username, given).await?;
+            return remembered.ok_or_else(|| self.log_ins.slowed(slowed).into());
         }
         let now = self.now();
         let named = match instance {
@@ -242,12 +286,12 @@ impl Service {
         let right = self.passwords.verify(given, stored, now).await?;
         if let (false, Some(instance), Some(found)) = (right, instance, &found) {
             // As above: a refusal always asks the store.
-            store::fixed_password::find(&self.store, &instance.id, &found.principal).await?;
+            store::fixed_password::find(&self.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
         }
         let principal = named.filter(|_| right).ok_or_else(Error::bad_credentials)?;
         match self.principal_ground(&principal).await? {
             Some(_) => Ok(principal),
-            None => Err(Error::bad_credentials()),
+            None => Err(Error::bad_credentials().into()),
         }
     }
 

@@ -323,6 +323,35 @@ async fn with_no_staleness_allowed_a_loss_is_refused_as_soon_as_it_is_noticed() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chosen_passwords_are_guessed_no_faster_while_they_can_not_be_decided() {
+    let Some(far) = Far::new().await else { return };
+    // The wait for the loss fails log-ins itself, from elsewhere.
+    let replica = Replica::new(&far, |options| (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (20, 1)).await;
+    replica.app.reset_login_password("Passw0rd-EXAMPLE").await;
+    let try_at = async |peer: &str, secret: &str| {
+        let query = format!("service={SERVICE}");
+        replica.app.registry_from(peer, Some((ACCOUNT, secret)), &query).await.status.as_u16()
+    };
+    assert_eq!(try_at("192.0.2.1", "Passw0rd-EXAMPLE").await, 200);
+    replica.lose(&far, Line::Cut).await;
+    let mut answers = Vec::new();
+    while answers.last() != Some(&429) {
+        answers.push(try_at("192.0.2.2", &format!("Passw0rd-wrong-{}", answers.len())).await);
+        assert!(answers.len() < 50, "{answers:?}");
+    }
+    // Another replica may have heard of it: it is never said to be wrong.
+    let last = answers.len() - 1;
+    assert!(last > 1 && answers[..last].iter().all(|answer| *answer == 503), "{answers:?}");
+    assert_eq!(try_at("192.0.2.1", "Passw0rd-EXAMPLE").await, 200);
+    // What machines have isn't guessed, and may be good.
+    for number in 0..5 {
+        assert_eq!(try_at("192.0.2.3", &format!("trst_EXAMPLE{number}")).await, 503);
+    }
+    drop(replica);
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_wrong() {
     let Some(far) = Far::new().await else { return };
     let replica = Replica::new(&far, |_| {}).await;

@@ -252,7 +252,7 @@ async fn a_stranger_that_guesses_is_told_to_wait_and_not_that_it_is_wrong() {
 #[tokio::test]
 async fn a_machines_credential_passes_whatever_failed_at_its_address() {
     // A job with a bad password kept every other one behind the same address out.
-    let app = App::with(|options| {
+    let mut app = App::with(|options| {
         (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2);
         (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (2, 1);
     })
@@ -275,7 +275,29 @@ async fn a_machines_credential_passes_whatever_failed_at_its_address() {
         }
     }
     assert_eq!(refused(&app.registry(Some((&username, "trst_guess")), &query).await), (429, "TOOMANYREQUESTS".to_owned()));
-    for (username, secret) in [(&username, temporary.expose()), (&username, long_term.as_str()), (&account, password.as_str())] {
+    let each = [(&username, temporary.expose()), (&username, long_term.as_str()), (&account, password.as_str())];
+    for (username, secret) in each {
+        let answer = app.registry(Some((username, secret)), &query).await;
+        assert_eq!(answer.status, StatusCode::OK, "{username}: {}", answer.body);
+    }
+    // Changes of others empty the memory that these were in.
+    let operator = Caller::operator();
+    app.service.create_user(&operator, ACCOUNT.parse().unwrap(), "ci", &context()).await.unwrap();
+    app.service.set_registry_url(&operator, &InstanceChoice::Tcr(app.instance.id.clone()), None, &context()).await.unwrap();
+    for (username, secret) in each {
+        let answer = app.registry(Some((username, secret)), &query).await;
+        assert_eq!(answer.status, StatusCode::OK, "{username}: {}", answer.body);
+    }
+    // Another process never knew them.
+    let restarted = app.replica().await.service;
+    app.go_on_with(restarted);
+    for guess in 0..4 {
+        app.registry(Some((&username, &format!("trst_guess{guess}"))), &query).await;
+    }
+    let waits = async |username: &str| app.registry(Some((username, "trst_guess")), &query).await.header("retry-after").map(str::to_owned);
+    assert_eq!(waits(&username).await.as_deref(), Some("60"), "that username waits for its own bucket");
+    assert_eq!(waits("another").await.as_deref(), Some("1"), "and all others for the address'");
+    for (username, secret) in each {
         let answer = app.registry(Some((username, secret)), &query).await;
         assert_eq!(answer.status, StatusCode::OK, "{username}: {}", answer.body);
     }
