@@ -306,6 +306,11 @@ impl App {
         self.clock.now.fetch_add(millis, Ordering::Relaxed);
     }
 
+    /// Sets the wall clock back.
+    pub(crate) fn set_back(&self, time: Duration) {
+        self.clock.now.fetch_sub(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
     /// Lets the process's own time pass, which nobody can set.
     pub(crate) fn run_on(&self, time: Duration) {
         self.clock.uptime_seconds.fetch_add(time.as_secs(), Ordering::Relaxed);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -494,5 +495,32 @@ async fn a_locked_file_stops_writes_alone_and_fails_them_fast() {
         let answer = app.tencent("CreateInstanceToken", &body).send().await.json();
         assert!(answer["Response"]["Token"].is_string(), "{lock}: {answer}");
     }
+    housekeeper.abort();
+}
+
+#[tokio::test]
+async fn house_is_kept_on_when_the_clock_was_set_back_and_when_it_jumps_ahead() {
+    // After a step back nothing was forgotten or renewed for as long as the step was.
+    let app = App::new().await;
+    let housekeeper = tokio::spawn(Arc::clone(&app.service).keep_house());
+    // It has begun by then: its times count from there.
+    app.service.catch_up().await.unwrap();
+    let database = Connection::open(app.database()).unwrap();
+    let is_trimmed = async |what: &str| {
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while database.query_row("SELECT COUNT(*) FROM change WHERE changed_at = 0", (), |row| row.get::<_, i64>(0)).unwrap() > 0 {
+            assert!(std::time::Instant::now() < deadline, "nothing is tidied up {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let age = || assert!(database.execute("UPDATE change SET changed_at = 0", ()).unwrap() > 0);
+    age();
+    app.set_back(Duration::from_secs(30));
+    app.run_on(Duration::from_secs(61));
+    is_trimmed("once the clock was set back a little").await;
+    app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
+    age();
+    app.wait(Duration::from_secs(90));
+    is_trimmed("once the clock jumped ahead").await;
     housekeeper.abort();
 }
