@@ -149,18 +149,6 @@ impl MasterKeySource for GivenKeys {
     fn place(&self) -> String {
         "the setting master_key".to_owned()
     }
-
-    fn is_ours(&self) -> bool {
-        false
-    }
-
-    fn add(&self, _: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
-        Ok(())
-    }
-
-    fn remove(&self, _: &str) -> Result<bool> {
-        Ok(false)
-    }
 }
 
 /// Reads the one key in a file that the operator names.

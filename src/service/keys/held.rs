@@ -22,13 +22,20 @@ pub trait MasterKeySource: Send + Sync {
     /// Says where that is, for messages: `the file /var/lib/transire/master.key`.
     fn place(&self) -> String;
     /// Whether this service may add and remove keys there; otherwise the operator does.
-    fn is_ours(&self) -> bool;
-    /// Keeps what `make` makes of the keys that are there, durably, before it returns; nothing when it makes nothing.
+    fn is_ours(&self) -> bool {
+        false
+    }
+    /// Keeps what `make` makes of the keys that are there, durably, before it returns; nothing when it makes nothing, or
+    /// where the keys aren't ours.
     ///
     /// Nobody else changes the keys between.
-    fn add(&self, make: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()>;
-    /// Takes a key away for good; tells whether it was there.
-    fn remove(&self, id: &str) -> Result<bool>;
+    fn add(&self, _make: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
+        Ok(())
+    }
+    /// Takes a key away for good; tells whether it was there, and ours.
+    fn remove(&self, _id: &str) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 /// A master key that was given once and for all.
@@ -41,18 +48,6 @@ impl MasterKeySource for Given {
 
     fn place(&self) -> String {
         "what this process was started with".to_owned()
-    }
-
-    fn is_ours(&self) -> bool {
-        false
-    }
-
-    fn add(&self, _: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
-        Ok(())
-    }
-
-    fn remove(&self, _: &str) -> Result<bool> {
-        Ok(false)
     }
 }
 
@@ -293,18 +288,6 @@ mod tests {
 
         fn place(&self) -> String {
             "the test".to_owned()
-        }
-
-        fn is_ours(&self) -> bool {
-            false
-        }
-
-        fn add(&self, _: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
-            Ok(())
-        }
-
-        fn remove(&self, _: &str) -> Result<bool> {
-            Ok(false)
         }
     }
 

@@ -1,0 +1,372 @@
+//! Who calls: the one place where trust is made.
+//!
+//! A [`Caller`] comes from a verified signature, a registry log-in, or the operator at the command line,
+//! and from nowhere else: its fields are private to this folder.
+//!
+//! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`].
+
+mod log_in;
+mod standing;
+
+use std::sync::Arc;
+
+pub use self::log_in::LogIn;
+use super::directory::AccessKey;
+use super::replay::Purpose;
+use super::{RequestContext, Service};
+use crate::domain::access_key;
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{Cloud, SecretKind};
+use crate::domain::error::WebIdentityFault;
+use crate::domain::instance::Instance;
+use crate::domain::principal::{AccountId, Principal};
+use crate::domain::secret::Secret;
+use crate::domain::service_account::ServiceAccount;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::{Document, Limits};
+use crate::sign::{self, SigningSecret};
+use crate::store::access_key::AccessKeyState;
+use crate::token::{Grant, Ground, Keyring, Session, WebIdentity};
+
+/// Who calls, after proof.
+pub struct Caller {
+    identity: Identity,
+    /// How many calls all replicas counted in this second, when this one is one too many.
+    overrun: Option<u32>,
+}
+
+enum Identity {
+    /// A cloud API call, signed with this key.
+    Signed(Arc<AccessKey>),
+    /// A cloud API call, signed with the key of this session.
+    InSession(Box<OpenSession>),
+    /// A registry log-in with a credential that says this.
+    LoggedIn { instance: Arc<Instance>, grant: Grant, session_policy: Option<Box<Document>>, refresh_token: Option<Secret> },
+    /// A registry log-in with the principal's own fixed password.
+    WithPassword { instance: Arc<Instance>, principal: Principal },
+    /// A registry log-in of a service account, which acts for nobody else.
+    ServiceAccount { instance: Arc<Instance>, account: Arc<ServiceAccount> },
+    /// The bearer of an OpenID Connect token.
+    Bearer(Box<Bearer>),
+    /// A registry client without a credential.
+    Anonymous { instance: Arc<Instance> },
+    /// Whoever runs the command line on the data.
+    Operator,
+}
+
+/// A session as its token says it.
+struct OpenSession {
+    session: Session,
+    /// What narrows it, compiled.
+    policy: Option<Document>,
+    signing_secret: SigningSecret,
+}
+
+/// Whom an OpenID Connect token proved.
+pub(super) struct Bearer {
+    pub(super) account: AccountId,
+    pub(super) provider: String,
+    pub(super) identity: WebIdentity,
+}
+
+/// The access key that signed a call.
+pub(super) struct Signer<'a> {
+    pub(super) access_key_id: &'a str,
+    pub(super) principal: &'a Principal,
+    /// What all that the call gets stands on.
+    pub(super) grounds: Vec<(Ground, i64)>,
+    /// The session that the key belongs to.
+    pub(super) session: Option<&'a Session>,
+}
+
+impl From<Identity> for Caller {
+    fn from(identity: Identity) -> Self {
+        Self { identity, overrun: None }
+    }
+}
+
+impl Caller {
+    /// The operator at the command line: who can read the master key may do everything.
+    pub fn operator() -> Self {
+        Identity::Operator.into()
+    }
+
+    /// Returns how many calls all replicas counted in this second, when this one is one too many.
+    pub(super) fn overrun(&self) -> Option<u32> {
+        self.overrun
+    }
+
+    /// Returns who the call acts for; nobody when it is anonymous or the operator's.
+    pub fn principal(&self) -> Option<&Principal> {
+        match &self.identity {
+            Identity::Signed(key) => Some(&key.principal),
+            Identity::InSession(open) => Some(&open.session.principal),
+            Identity::LoggedIn { grant, .. } => Some(&grant.principal),
+            Identity::WithPassword { principal, .. } => Some(principal),
+            Identity::ServiceAccount { .. } | Identity::Bearer(_) | Identity::Anonymous { .. } | Identity::Operator => None,
+        }
+    }
+
+    /// Returns the access key that signed the call, and what comes with it.
+    pub(super) fn signer(&self) -> Result<Signer<'_>> {
+        match &self.identity {
+            Identity::Signed(key) => Ok(Signer {
+                access_key_id: &key.id,
+                principal: &key.principal,
+                grounds: vec![(Ground::of(&key.principal), key.principal_generation), (Ground::AccessKey(key.id.clone()), key.generation)],
+                session: None,
+            }),
+            Identity::InSession(open) => {
+                let session = &open.session;
+                let mut grounds = session.grounds.clone();
+                grounds.push((Ground::Session(session.id.clone()), 0));
+                Ok(Signer { access_key_id: &session.access_key_id, principal: &session.principal, grounds, session: Some(session) })
+            }
+            _ => Err(Error::unsupported("Only a signed call can do this.")),
+        }
+    }
+
+    /// Returns what the OpenID Connect token says that proved the caller.
+    pub fn web_identity(&self) -> Option<&WebIdentity> {
+        self.bearer().map(|bearer| &bearer.identity)
+    }
+
+    /// Returns whom an OpenID Connect token proved.
+    pub(super) fn bearer(&self) -> Option<&Bearer> {
+        match &self.identity {
+            Identity::Bearer(bearer) => Some(bearer),
+            _ => None,
+        }
+    }
+
+    /// Returns the account that the call is of, or is made to.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        match &self.identity {
+            Identity::Bearer(bearer) => Some(bearer.account),
+            Identity::ServiceAccount { instance, .. } => Some(instance.account),
+            _ => self.principal().map(Principal::account),
+        }
+    }
+
+    /// Returns the service account that logged in: what it may do, its own permissions say, and no policy.
+    pub(super) fn service_account(&self) -> Option<&ServiceAccount> {
+        match &self.identity {
+            Identity::ServiceAccount { account, .. } => Some(account),
+            _ => None,
+        }
+    }
+
+    /// Returns whom a token is for: the principal's numeric id, or the service account's username; empty for nobody.
+    pub(super) fn subject(&self) -> String {
+        match self.service_account() {
+            Some(account) => account.username(),
+            None => self.principal().map(Principal::numeric_id).unwrap_or_default(),
+        }
+    }
+
+    /// Returns what narrows the rights of the session that the call, or its credential, came from.
+    pub(super) fn session_policy(&self) -> Option<&Document> {
+        match &self.identity {
+            Identity::InSession(open) => open.policy.as_ref(),
+            Identity::LoggedIn { session_policy, .. } => session_policy.as_deref(),
+            Identity::Signed(_)
+            | Identity::WithPassword { .. }
+            | Identity::ServiceAccount { .. }
+            | Identity::Bearer(_)
+            | Identity::Anonymous { .. }
+            | Identity::Operator => None,
+        }
+    }
+
+    /// Returns the instance that a registry client logged in to.
+    pub(super) fn registry_instance(&self) -> Result<&Arc<Instance>> {
+        match &self.identity {
+            Identity::LoggedIn { instance, .. }
+            | Identity::WithPassword { instance, .. }
+            | Identity::ServiceAccount { instance, .. }
+            | Identity::Anonymous { instance } => Ok(instance),
+            _ => Err(Error::unsupported("Only a registry client can do this.")),
+        }
+    }
+
+    /// Returns what the credential that logged in says.
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        match &self.identity {
+            Identity::LoggedIn { grant, .. } => Some(grant),
+            _ => None,
+        }
+    }
+
+    /// Returns the refresh token that logged in.
+    pub(super) fn refresh_token(&self) -> Option<&Secret> {
+        match &self.identity {
+            Identity::LoggedIn { refresh_token, .. } => refresh_token.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Fails unless the caller is the operator.
+    pub(super) fn require_operator(&self) -> Result<()> {
+        match self.identity {
+            Identity::Operator => Ok(()),
+            _ => Err(Error::unsupported("Only the operator can do this.")),
+        }
+    }
+
+    /// Tells whether the caller is of `account`, and so may know what it owns; what it may do is for policies to say.
+    pub(super) fn is_of(&self, account: AccountId) -> bool {
+        match self.principal() {
+            Some(principal) => principal.account() == account,
+            None => matches!(self.identity, Identity::Operator),
+        }
+    }
+
+    /// Returns how the audit names the caller.
+    pub(super) fn audit_name(&self) -> Option<String> {
+        match (&self.identity, self.principal()) {
+            (Identity::Operator, _) => Some("operator".to_owned()),
+            (Identity::Bearer(bearer), _) => {
+                Some(format!("{}:oidc-provider/{}/{}", bearer.account, bearer.provider, bearer.identity.subject))
+            }
+            (Identity::ServiceAccount { instance, account }, _) => {
+                Some(format!("{}:service-account/{}/{}", instance.account, instance.id, account.name))
+            }
+            (_, principal) => principal.map(|principal| principal.to_string()),
+        }
+    }
+}
+
+impl Service {
+    /// Checks what can be known before a body is read: the method is accepted, the access key exists and
+    /// is active, and the time is fresh.
+    pub async fn admit(&self, preview: &sign::Preview<'_>) -> Result<()> {
+        self.check_freshness().await?;
+        let now = self.now();
+        self.check_method(preview.method)?;
+        if access_key::is_of_session(preview.access_key_id) {
+            self.check_time(preview.method, preview.signed_at, now)?;
+            return Box::pin(self.session(preview.access_key_id, preview.session_token, preview.method.cloud(), now)).await.map(drop);
+        }
+        self.active_access_key(preview.access_key_id).await?;
+        self.check_time(preview.method, preview.signed_at, now)
+    }
+
+    /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
+    /// whether it came before. `action` is what [`Service::throttle`] is told next: replicas count it in the same trip.
+    pub async fn authenticate(&self, request: &sign::Unverified, purpose: Purpose, action: &'static str) -> Result<Caller> {
+        self.check_freshness().await?;
+        let now = self.now();
+        self.check_method(request.method())?;
+        let id = request.access_key_id();
+        let (identity, replay) = if access_key::is_of_session(id) {
+            self.check_time(request.method(), request.signed_at(), now)?;
+            let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), now)).await?;
+            let policy = session.session_policy.as_deref().map(read_session_policy).transpose()?;
+            let signing_secret = SigningSecret::new(session.secret.clone());
+            let open = OpenSession { session, policy, signing_secret };
+            let replay = request.verify(&open.signing_secret)?;
+            (Identity::InSession(Box::new(open)), replay)
+        } else {
+            let key = self.active_access_key(id).await?;
+            self.check_time(request.method(), request.signed_at(), now)?;
+            if request.session_token().is_some() {
+                return Err(Error::session_token_mismatch());
+            }
+            let replay = request.verify(&key.signing_secret)?;
+            (Identity::Signed(key), replay)
+        };
+        let checked = self.replays.check(id, request.signed_at(), &replay, purpose, now);
+        let mut caller = Caller::from(identity);
+        match self.shared.get() {
+            None => checked?,
+            Some(shared) => {
+                caller.overrun = Box::pin(self.ask_others(shared, request, (&replay, checked), purpose, &caller, action)).await?
+            }
+        }
+        Ok(caller)
+    }
+
+    /// Proves who calls by a token of an OpenID Connect provider of the account. Such a caller may assume roles that
+    /// trust it, and nothing else.
+    pub async fn prove_web_identity(&self, account: AccountId, provider: &str, token: &Secret) -> Result<Caller> {
+        self.check_freshness().await?;
+        let identity = self.verify_web_identity(account, provider, token).await?;
+        Ok(Identity::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })).into())
+    }
+
+    /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.
+    async fn session(&self, access_key_id: &str, token: Option<&str>, cloud: Cloud, now: Timestamp) -> Result<Session> {
+        let token = token.ok_or_else(Error::session_token_missing)?;
+        let session = self.opened(SecretKind::Session, token, |keyring| keyring.open_session(token)).await;
+        // It may be sealed under a key that this replica hasn't heard of.
+        let session = session.ok_or_else(|| self.unless_undecided(Error::session_token_malformed()))?;
+        if session.access_key_id != access_key_id || session.cloud != cloud {
+            return Err(Error::session_token_mismatch());
+        }
+        if session.expires_at <= now {
+            return Err(Error::session_token_expired());
+        }
+        let stands = self.stands(&session.id, &session.grounds, session.expires_at, now).await?;
+        if stands { Ok(session) } else { Err(self.unless_undecided(Error::session_token_expired())) }
+    }
+
+    fn check_method(&self, method: sign::Method) -> Result<()> {
+        if self.settings.signature_methods.contains(&method) { Ok(()) } else { Err(Error::signature_method_refused(method.name())) }
+    }
+
+    /// Checks a request's time by the vendor's window, or the settings' where that is narrower.
+    fn check_time(&self, method: sign::Method, signed_at: Timestamp, now: Timestamp) -> Result<()> {
+        method.check_time(signed_at, now)?;
+        if now.distance(signed_at) <= self.settings.signature_window { Ok(()) } else { Err(Error::request_expired()) }
+    }
+
+    async fn active_access_key(&self, id: &str) -> Result<Arc<AccessKey>> {
+        let key = self.directory.access_key(&self.store, &self.master, id).await?.ok_or_else(Error::access_key_not_found)?;
+        match key.state {
+            AccessKeyState::Active => Ok(key),
+            AccessKeyState::Disabled => Err(self.unless_undecided(Error::access_key_disabled())),
+            // Nothing brings it back, so that needs no news.
+            AccessKeyState::Deleted => Err(Error::access_key_not_found()),
+        }
+    }
+
+    /// Opens something sealed; where the key is one that this replica hasn't heard of, it listens once more.
+    async fn opened<T>(&self, kind: SecretKind, secret: &str, open: impl Fn(&Keyring) -> Option<T>) -> Option<T> {
+        let opened = open(&self.keyring.load());
+        if opened.is_some() || !self.keyring.load().sealer().lacks_key_of(kind, secret) {
+            return opened;
+        }
+        if Box::pin(self.hear_news()).await { open(&self.keyring.load()) } else { None }
+    }
+
+    /// Counts a refused request against its address; a fault of ours, or of an issuer, is nobody's refusal.
+    pub fn count_refusal(&self, error: &Error, context: &RequestContext) {
+        let ours = matches!(
+            error.kind(),
+            ErrorKind::StoreUnavailable
+                | ErrorKind::AuditUnavailable
+                | ErrorKind::Misconfigured
+                | ErrorKind::Internal
+                | ErrorKind::NonceMemoryFull
+                | ErrorKind::Overloaded
+                | ErrorKind::PasswordsBusy
+                | ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable }
+        );
+        if !ours {
+            self.count_stranger(context);
+        }
+    }
+
+    fn count_stranger(&self, context: &RequestContext) {
+        if let Some(address) = context.address {
+            self.address_limits.count_refusal(address, self.now());
+        }
+    }
+}
+
+/// Compiles a session policy that was sealed here, and so was read before.
+fn read_session_policy(text: &str) -> Result<Document> {
+    Document::parse(text, Limits::SESSION)
+        .map(|checked| checked.document)
+        .map_err(|error| super::unexpected("a sealed session policy can't be read").caused_by(error))
+}
