@@ -114,13 +114,13 @@ impl Service {
         let reading = async {
             let _reading = self.freshness.reading.lock().await;
             // Whoever waited finds it done.
-            if self.freshness.is_within_bound(&*self.clock) { Ok(()) } else { self.catch_up().await }
+            if self.is_fresh() { Ok(()) } else { self.catch_up().await }
         };
         let read = if self.store.is_away() { Err(None) } else { tokio::time::timeout(CATCHING_UP, reading).await.map_err(|_| None) };
         match read.and_then(|read| read.map_err(Some)) {
             Err(Some(error)) if error.kind() == &ErrorKind::StoreUnavailable => Err(error),
             // The keys may not have been read; that is no matter of age.
-            _ if self.freshness.is_within_bound(&*self.clock) => Ok(()),
+            _ if self.is_fresh() => Ok(()),
             _ => Err(Error::store_unavailable("what is remembered is older than max_staleness_seconds allows")),
         }
     }

@@ -159,13 +159,14 @@ impl Service {
             );
             alarms.push(Alarm { kind: AlarmKind::AuthorityEnds, text, subject: String::new(), urgency });
         }
-        let by_operator = self.authority_is_elsewhere().await;
+        let elsewhere = self.authority_is_elsewhere().await;
+        let by_operator = matches!(elsewhere, Ok(true));
         for key in keyring.signing_keys() {
             let left = now.until(key.leaf_expires_at());
-            let noticed = if matches!(by_operator, Ok(true)) { (DAY * LEAF_NOTICE).min(key.leaf_life() / 2) } else { DAY * LEAF_URGENT };
+            let noticed = if by_operator { (DAY * LEAF_NOTICE).min(key.leaf_life() / 2) } else { DAY * LEAF_URGENT };
             if left < noticed {
                 let urgency = if left < DAY * LEAF_URGENT { Urgency::Error } else { Urgency::Warning };
-                let what = if matches!(by_operator, Ok(true)) { RENEW_BY_HAND } else { "and isn't renewed" };
+                let what = if by_operator { RENEW_BY_HAND } else { "and isn't renewed" };
                 let text = format!("the certificate of the signing key {} ends at {} {what}", key.id(), key.leaf_expires_at().rfc3339());
                 alarms.push(Alarm { kind: AlarmKind::LeafEnds, text, subject: key.id().to_owned(), urgency });
             }
@@ -186,7 +187,7 @@ impl Service {
         }
         // What is known is said, though the database be away.
         self.alarms.raise(alarms, now);
-        by_operator.map(drop).and(waiting.map(drop)).and(master.map(drop))
+        elsewhere.map(drop).and(waiting.map(drop)).and(master.map(drop))
     }
 }
 

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
 use crate::domain::clock::{Clock, Random, SystemClock};
+use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::token::MasterKey;
 
@@ -39,11 +40,11 @@ pub trait MasterKeySource: Send + Sync {
 }
 
 /// A master key that was given once and for all.
-struct Given(MasterKey);
+struct Given(Secret);
 
 impl MasterKeySource for Given {
     fn read(&self) -> Result<Vec<MasterKey>> {
-        MasterKey::parse_all(self.0.to_text().expose())
+        MasterKey::parse_all(self.0.expose())
     }
 
     fn place(&self) -> String {
@@ -82,20 +83,7 @@ impl Held {
 
 impl From<MasterKey> for MasterKeys {
     fn from(key: MasterKey) -> Self {
-        let keys = vec![Arc::new(key)];
-        let given = MasterKey::parse(keys[0].to_text().expose());
-        // A key's own text is always one.
-        let source = given.map_or_else(|_| unreachable!("a key doesn't read back"), Given);
-        Self {
-            source: Box::new(source),
-            held: ArcSwap::from_pointee(Held { keys, current: 0 }),
-            lacking: Mutex::default(),
-            clock: Arc::new(SystemClock),
-            looked_at: Mutex::default(),
-            named: Mutex::default(),
-            rewrapped: Mutex::default(),
-            going_on: tokio::sync::Mutex::default(),
-        }
+        Self::holding(Box::new(Given(key.to_text())), vec![Arc::new(key)])
     }
 }
 
@@ -106,7 +94,12 @@ impl MasterKeys {
         if keys.is_empty() {
             return Err(Error::misconfigured(format!("there is no master key in {}", source.place())));
         }
-        Ok(Self {
+        Ok(Self::holding(source, keys))
+    }
+
+    /// Holds keys, of which the first wraps.
+    fn holding(source: Box<dyn MasterKeySource>, keys: Vec<Arc<MasterKey>>) -> Self {
+        Self {
             source,
             held: ArcSwap::from_pointee(Held { keys, current: 0 }),
             lacking: Mutex::default(),
@@ -115,7 +108,7 @@ impl MasterKeys {
             named: Mutex::default(),
             rewrapped: Mutex::default(),
             going_on: tokio::sync::Mutex::default(),
-        })
+        }
     }
 
     /// Goes by this clock.
