@@ -117,9 +117,15 @@ def redis(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def transire(new_transire: Callable[..., Transire]) -> Transire:
-    """A running transire."""
-    transire = new_transire()
+def clock(tmp_path: Path) -> Clock:
+    return Clock(tmp_path / "clock")
+
+
+@pytest.fixture
+def transire(request: pytest.FixtureRequest, new_transire: Callable[..., Transire]) -> Transire:
+    """A running transire, whose clock can be moved where the test asks for one."""
+    clock = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
+    transire = new_transire(clock=clock)
     transire.start()
     return transire
 

@@ -20,19 +20,6 @@ from traffic import Traffic
 from zot import Zot, header_of
 
 
-@pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    return Clock(tmp_path / "clock")
-
-
-@pytest.fixture
-def transire(new_transire: Callable[..., Transire], clock: Clock) -> Transire:
-    """A running transire whose clock can be moved."""
-    transire = new_transire(clock=clock)
-    transire.start()
-    return transire
-
-
 class Operator:
     """The command line, at a time of its own."""
 
@@ -251,6 +238,9 @@ def test_the_authority_is_taken_offline_and_certificates_come_from_openssl(
     request = requests(operator, tmp_path / "csr")[waiting["key_id"]]
     assert operator.does("keys", "import-leaf", sign(request, kept, kept, 90))["key_id"] == waiting["key_id"]
     first = header_of(token_of(transire, instance, credential))["kid"]
+    # The half minute counts from when the service read it: a clock that is moved before would begin it anew.
+    published = f"http://{transire.endpoint}/.well-known/jwks.json"
+    wait_until("the service to know the new key", lambda: len(fetch(published).json()["keys"]) == 2)
     clock.move("+40s")
     rotated = token_when("the new key to sign", lambda token: header_of(token)["kid"] != first, transire, instance, credential)
     assert is_believed(registry, rotated)

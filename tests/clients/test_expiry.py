@@ -5,7 +5,6 @@ valid, so what still works is asked of the token endpoint, and what must not, of
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
@@ -17,19 +16,6 @@ import tencent
 from credential import Credential, exchange
 from registry import Registry, assert_logs_in, assert_refused
 from service import Account, Clock, Instance, Transire
-
-
-@pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    return Clock(tmp_path / "clock")
-
-
-@pytest.fixture
-def transire(new_transire: Callable[..., Transire], clock: Clock) -> Transire:
-    """A running transire whose clock can be moved."""
-    transire = new_transire(clock=clock)
-    transire.start()
-    return transire
 
 
 def status(transire: Transire, instance: Instance, credential: Credential) -> int:

@@ -28,19 +28,6 @@ from traffic import Traffic
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    return Clock(tmp_path / "clock")
-
-
-@pytest.fixture
-def transire(new_transire: Callable[..., Transire], clock: Clock) -> Transire:
-    """A running transire whose clock can be moved."""
-    transire = new_transire(clock=clock)
-    transire.start()
-    return transire
-
-
-@pytest.fixture
 def traffic(transire: Transire, instance: Instance, registry: Registry, tmp_path: Path) -> Iterator[Traffic]:
     image.write_oci_layout(tmp_path / "in", "v1")
     assert skopeo_login(registry, tencent.issue(transire, instance.account.key, instance.tcr_id)).returncode == 0
