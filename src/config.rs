@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::secret::Secret;
+use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::http;
 pub use crate::service::{AuditMode, Quotas};
@@ -529,10 +530,8 @@ impl Settings {
     }
 
     fn check(&self) -> Result<()> {
-        let url = url::Url::parse(&self.public_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
-        if url.is_none() || self.public_url.ends_with('/') {
-            return Err(Error::misconfigured("public_url is written like https://credentials.example.com, without a '/' at its end"));
-        }
+        HttpUrl::parse_base(&self.public_url)
+            .map_err(|fault| Error::misconfigured(fault.explain("public_url", "https://credentials.example.com")))?;
         if let Some(allow) = &self.signatures.allow {
             for method in allow {
                 if !crate::sign::Method::ALL.iter().any(|known| known.name() == method) {
@@ -637,6 +636,7 @@ fn set(table: &mut toml::Table, path: &[&str], text: &str) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ErrorKind;
 
     fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Settings> {
         Settings::parse(text, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
@@ -700,10 +700,27 @@ mod tests {
             assert!(error.message().contains("publicurl"), "{error}");
         }
         assert!(parse("", &[("TRANSIRE_SIGNATURES__ALLOW", "['MD5']")]).unwrap_err().message().contains("MD5"));
-        assert!(parse("public_url = 'http://a.example.com/'", &[]).is_err());
         // The documents named `acs` for ROA, and the settings refused it.
         let documented = ["TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1", "ACS3-HMAC-SHA256", "HMAC-SHA1"];
         assert_eq!(parse(&format!("[signatures]\nallow = {documented:?}"), &[]).unwrap().signatures.allow.unwrap(), documented);
+    }
+
+    #[test]
+    fn a_public_url_that_can_not_work_is_refused_by_its_wrong_part() {
+        for (url, part) in [
+            ("https://", "host is missing"),
+            ("token", "scheme is missing"),
+            ("http://host:%!s(<nil>)", "port \"%!s(<nil>)\""),
+            ("https://me:hunter2EXAMPLE@a.example.com", "username"),
+            ("https://a.example.com?x", "query"),
+            ("https://a.example.com//x", "'//'"),
+            ("https://a.example.com/", "ends with '/'"),
+        ] {
+            let error = parse("", &[("TRANSIRE_PUBLIC_URL", url)]).unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::Misconfigured, "{url}");
+            assert!(error.message().contains("public_url: it") && error.message().contains(part), "{url}: {error}");
+            assert!(!error.message().contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Context;
 use crate::domain::instance::{AnyInstanceId, RegistryKind};
+use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::registry_config::{RegistryConfig, write};
 use crate::service::KeyState;
@@ -25,7 +26,7 @@ pub(super) struct Command {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Where the registry sends its clients for a token; without it, public_url and /token.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = realm)]
     realm: Option<String>,
     /// The address that the registry is to listen at.
     #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDR")]
@@ -42,6 +43,13 @@ enum Key {
     InUse,
     /// The one that will when it is activated.
     Next,
+}
+
+/// Reads the URL of a token endpoint.
+fn realm(text: &str) -> Result<String> {
+    HttpUrl::parse_place(text)
+        .map_err(|fault| Error::invalid_parameter("realm", fault.explain("the realm", "https://credentials.example.com/token")))?;
+    Ok(text.to_owned())
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {

@@ -28,5 +28,6 @@ pub mod secret;
 pub mod service_account;
 pub mod switch;
 pub mod tag;
+pub mod url;
 
 pub use error::{Error, ErrorKind, Result};

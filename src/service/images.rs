@@ -19,6 +19,7 @@ use super::{Caller, InstanceChoice, Outgoing, RepositoryChoice, RequestContext, 
 use crate::domain::image::{Image, ImageDocuments, is_tag};
 use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
+use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::policy::{Permission, Resource};
 use crate::remote::Failure;
@@ -247,7 +248,9 @@ impl Service {
 
     /// Checks what an operator says where a registry is.
     pub(super) fn check_registry_url(&self, url: &str) -> Result<()> {
-        check_base(&self.registries, url).map(drop).map_err(|failure| Error::invalid_parameter("registry-url", failure.to_string()))
+        let refuse = |why: String| Error::invalid_parameter("registry-url", why);
+        HttpUrl::parse_place(url).map_err(|fault| refuse(fault.explain("the registry's URL", "https://registry.example.com:5000")))?;
+        check_base(&self.registries, url).map(drop).map_err(|failure| refuse(failure.to_string()))
     }
 
     /// Tells whether the registry has tags in a repository.

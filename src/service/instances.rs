@@ -333,6 +333,7 @@ impl Service {
         context: &RequestContext,
     ) -> Result<()> {
         caller.require_operator()?;
+        url.map_or(Ok(()), |url| self.check_registry_url(url))?;
         let instance = self.own_instance(caller, choice).await?;
         let line = self.line("instance.set-registry-url", caller, context).instance(&instance);
         self.change(store::instance::set_registry_url(&instance.id, url, self.now()), line).await

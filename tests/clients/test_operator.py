@@ -12,6 +12,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 import alibaba
 import tencent
+from namespace import Namespace
 from processes import free_port, wait_until
 from service import REGION, Account, Instance, Transire, fetch
 
@@ -112,6 +113,69 @@ def test_a_password_is_no_argument(transire: Transire) -> None:
     assert done.stdout == ""
     assert "password" in done.stderr
     assert "open-sesame" not in done.stderr
+
+
+# --- URLs that can't work ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("realm", "part"),
+    [
+        ("https:///token", "host is missing"),
+        ("token", "scheme is missing"),
+        ("http://host:%!s(<nil>)/token", "port"),
+        ("https://example.com/token?service=x", "query"),
+        ("https://me@example.com/token", "username"),
+        ("https://example.com//token", "'//'"),
+    ],
+)
+def test_a_realm_that_cannot_work_is_refused_by_the_part_that_is_wrong(
+    transire: Transire, instance: Instance, tmp_path: Path, realm: str, part: str
+) -> None:
+    """It was written into the registry's configuration, and each client failed in its own way."""
+    options = ("--instance", instance.tcr_id, "--kind", "distribution", "--out", tmp_path / "out", "--realm", realm)
+    refused = transire.cli_refused("registry-config", *options, exit_code=2)
+    assert "--realm" in refused
+    assert part in refused
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_public_url_that_cannot_work_is_refused(new_transire: Callable[..., Transire]) -> None:
+    transire = new_transire(settings={"TRANSIRE_PUBLIC_URL": "https:///"})
+    daemon = transire.launch()
+    assert daemon.first_line() == "", "it must not listen"
+    assert daemon.exit_code() == 1
+    assert "public_url: its host is missing" in daemon.read_log()
+
+
+def test_a_registry_url_that_cannot_work_is_refused_at_a_change_too(transire: Transire, instance: Instance) -> None:
+    """`instance update` took what `instance create` refuses."""
+    refused = transire.cli_refused("instance", "update", "--instance", instance.tcr_id, "--registry-url", "https:///v2")
+    assert "host is missing" in refused
+    assert transire.items("instance", "list")[0]["registry_url"] is None
+
+
+@pytest.mark.parametrize(
+    ("listen", "settings", "warning"),
+    [
+        ("127.0.0.1:0", {}, None),
+        ("127.0.0.1:9000", {"TRANSIRE_PUBLIC_URL": "http://credentials.example.com"}, "sends clients to port 80"),
+        ("127.0.0.1:9000", {"TRANSIRE_PUBLIC_URL": "https://credentials.example.com"}, None),
+        ("0.0.0.0:9000", {"TRANSIRE_ALLOW_PLAIN_HTTP": "true"}, "takes for its own machine"),
+    ],
+    ids=["port 0", "another port", "behind a proxy", "loopback for others"],
+)
+def test_a_public_url_that_leads_elsewhere_is_a_warning(
+    new_transire: Callable[..., Transire], tmp_path: Path, listen: str, settings: dict[str, str], warning: str | None
+) -> None:
+    namespace = Namespace(tmp_path / "namespace", [])
+    transire = new_transire(settings=settings)
+    transire.start_inside(namespace, listen)
+    lines = [line for line in transire.log.read_text().splitlines() if "WARN" in line and "public_url" in line]
+    assert len(lines) == (1 if warning else 0), lines
+    assert not warning or warning in lines[0]
+    transire.stop()
+    namespace.end()
 
 
 # --- beside the running service --------------------------------------------------------------------------------------
