@@ -34,7 +34,9 @@ pub enum UrlFault {
     #[error("its host is missing")]
     NoHost,
     /// The host is neither a name nor an address.
-    #[error("its host {0:?} is neither a name nor an address; a name has letters, digits, '-' and '.'")]
+    #[error(
+        "its host {0:?} is neither a name nor an address; a name has letters, digits, '-' and '.', and an IPv6 address stands in brackets"
+    )]
     Host(String),
     /// The port is no number from 1 to 65535.
     #[error("its port {0:?} is no number from 1 to 65535")]
@@ -142,7 +144,8 @@ fn divide_authority(authority: &str) -> Result<(&str, Option<u16>), UrlFault> {
     let (host, port) = match authority.rfind(']') {
         // The colons within an IPv6 address divide nothing.
         Some(end) => authority.split_at(end + 1),
-        None if authority.starts_with('[') => (authority, ""),
+        // A bracket that nothing closes, or an IPv6 address without any.
+        None if authority.starts_with('[') || authority.matches(':').count() > 1 => (authority, ""),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
     if host.is_empty() {
@@ -239,7 +242,7 @@ mod tests {
             ("https://bücher.example", host("bücher.example")),
             ("https://a..example.com", host("a..example.com")),
             ("https://127.0.0.1.5", host("127.0.0.1.5")),
-            ("https://2001:db8::1", port("db8::1")),
+            ("https://2001:db8::1", host("2001:db8::1")),
             ("https://[::1", host("[::1")),
             ("https://example.com\\token", host("example.com\\token")),
             ("https://example.com /", host("example.com ")),
