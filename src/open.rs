@@ -2,7 +2,7 @@
 
 mod key_file;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,25 +19,60 @@ use crate::token::MasterKey;
 
 /// Opens the service over the data that the settings name.
 ///
-/// The first time, it makes the master key and the store's first records. A wrong or missing master key is
-/// refused before anything is served.
+/// [`Open::Serve`] and [`Open::SetUp`] make what is missing the first time: the master key and the store's first
+/// records. A wrong or missing master key is refused before anything is served.
 pub async fn open(settings: &Settings, data_dir: &Path, how: Open) -> Result<Service> {
+    Ok(open_or_set_up(settings, data_dir, how).await?.service)
+}
+
+/// A store that is set up.
+pub struct SetUp {
+    /// The service over it.
+    pub service: Service,
+    /// Whether it was empty before.
+    pub is_new: bool,
+    /// Where it is, without a password.
+    pub location: Location,
+    /// The file that holds its master keys; `None` when the settings hold them.
+    pub master_key_file: Option<PathBuf>,
+}
+
+/// Sets up the store that the settings name, or finds that it was.
+pub async fn set_up(settings: &Settings, data_dir: &Path) -> Result<SetUp> {
+    open_or_set_up(settings, data_dir, Open::SetUp).await
+}
+
+async fn open_or_set_up(settings: &Settings, data_dir: &Path, how: Open) -> Result<SetUp> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let location = location(settings, data_dir);
-    let store = Store::open(&location, how, &*clock, &*random).await?;
-    let master = match &settings.master_key {
-        Some(text) => MasterKeys::read(Box::new(GivenKeys(text.0.clone())))?,
-        None => {
-            let path = settings.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"));
-            let file = KeyFile::new(&path, if settings.database.is_none() { Keeper::Service } else { Keeper::Operator });
-            if settings.database.is_none() && !path.exists() && !service::is_set_up(&store).await? {
-                file.create(&*random)?;
-            }
-            file.check_permissions();
-            MasterKeys::read(Box::new(file))?
-        }
+    let path = settings.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"));
+    let keeper = if settings.database.is_none() { Keeper::Service } else { Keeper::Operator };
+    let read_keys = || match &settings.master_key {
+        Some(text) => MasterKeys::read(Box::new(GivenKeys(text.0.clone()))),
+        None => MasterKeys::read(Box::new(KeyFile::new(&path, keeper))),
     };
-    Service::open(store, master, service_settings(settings), clock, random).await
+    // Keys that have to be given are asked for first: without them nothing is made in the database.
+    if how != Open::Command && (settings.master_key.is_some() || keeper == Keeper::Operator) {
+        read_keys()?;
+    }
+    let store = Store::open(&location, how, &*clock, &*random).await?;
+    let is_new = !service::is_set_up(&store).await?;
+    if is_new && how == Open::Command {
+        return Err(store::no_data(&location));
+    }
+    if settings.master_key.is_none() {
+        let file = KeyFile::new(&path, keeper);
+        if is_new && keeper == Keeper::Service && !path.exists() {
+            file.create(&*random)?;
+        }
+        file.check_permissions();
+    }
+    let service = Service::open(store, read_keys()?, service_settings(settings), clock, random).await?;
+    if is_new {
+        tracing::info!(data = %location, issuer = service.issuer(), "set up a new store");
+    }
+    let master_key_file = settings.master_key.is_none().then_some(path);
+    Ok(SetUp { service, is_new, location, master_key_file })
 }
 
 /// Returns where the data is that the settings name.

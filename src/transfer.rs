@@ -13,9 +13,6 @@ use crate::store::{Location, Open, Operation, Store, Write, portable};
 
 pub use crate::store::portable::TableSum;
 
-/// The database file of a data directory.
-const SQLITE_FILE: &str = "transire.db";
-
 /// A place that data is moved from or to: `sqlite:DIRECTORY`, or `postgres://…` without a password.
 #[derive(Clone, Debug)]
 pub enum Place {
@@ -45,13 +42,8 @@ impl Place {
     }
 }
 
-/// Opens what is to be read from; a directory that has no data is not made into one.
+/// Opens what is to be read from.
 async fn open_source(location: &Location) -> Result<Store> {
-    if let Location::Directory(directory) = location
-        && !directory.join(SQLITE_FILE).is_file()
-    {
-        return Err(Error::misconfigured(format!("there is no data in {}", directory.display())));
-    }
     Store::open(location, Open::Command, &SystemClock, &SystemRandom).await
 }
 

@@ -1,4 +1,4 @@
-//! `transire backup`, `restore` and `migrate-data`.
+//! `transire init`, `backup`, `restore` and `migrate-data`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,8 @@ use clap::{Args, Subcommand};
 use super::Failure;
 use super::output::Output;
 use crate::config::Settings;
+use crate::domain::Result as Done;
+use crate::open::{self, SetUp};
 use crate::transfer::{self, Place};
 
 #[derive(Subcommand)]
@@ -35,6 +37,26 @@ pub(super) struct Migrate {
     /// Where it goes, an empty database; without it, where the settings say.
     #[arg(long, value_name = "PLACE")]
     to: Option<String>,
+}
+
+/// Sets up a store, and says what it made or found.
+pub(super) async fn init(settings: &Settings, data_dir: &Path, output: &Output) -> Done<()> {
+    let SetUp { service, is_new, location, master_key_file } = open::set_up(settings, data_dir).await?;
+    service.warn_of_issuer();
+    output.one(vec![
+        ("state", if is_new { "made" } else { "was there" }.into()),
+        ("data", location.to_string().into()),
+        ("issuer", service.issuer().into()),
+        ("master_key_file", master_key_file.map(|path| path.display().to_string()).into()),
+    ])?;
+    if is_new {
+        eprintln!(
+            "Keep the master key, and apart from backups of the data: without it no secret in the data can be read. \
+             Next: `transire account create --name NAME`, and `transire serve`."
+        );
+    }
+    service.close().await;
+    Ok(())
 }
 
 /// Runs the command, and says last what has to be known of the master key.

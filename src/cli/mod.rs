@@ -72,6 +72,8 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDR")]
         listen: SocketAddr,
     },
+    /// Set up a new store: its master key, authority and issuer. What is set up already stays as it is.
+    Init,
     /// Show in a minute how it works: an account, a registry, a credential of each kind that logs in.
     Quickstart(Quickstart),
     /// Accounts, which own everything else.
@@ -200,6 +202,7 @@ impl Cli {
             .ok();
         match command {
             Command::Serve { listen } => return Ok(serve::serve(&settings, &global.data_dir, listen).await?),
+            Command::Init => return Ok(data::init(&settings, &global.data_dir, &Output::new(global.output)).await?),
             Command::Quickstart(options) => return Ok(quickstart::run(&settings, &global.data_dir, &options).await?),
             Command::Data(command) => return data::run(&settings, &global.data_dir, command, &Output::new(global.output)).await,
             _ => {}
@@ -224,7 +227,7 @@ impl Cli {
             Command::Keys(command) => keys::run(&context, command).await,
             Command::Audit(command) => audit::run(&context, command).await,
             Command::RegistryConfig(command) => registry_config::run(&context, command).await,
-            Command::Serve { .. } | Command::Quickstart(_) | Command::Data(_) => Ok(()),
+            Command::Serve { .. } | Command::Init | Command::Quickstart(_) | Command::Data(_) => Ok(()),
         };
         context.service.close().await;
         Ok(done?)

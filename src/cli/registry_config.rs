@@ -66,6 +66,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ),
         ));
     }
+    context.service.warn_of_issuer();
     let realm = command.realm.unwrap_or_else(|| context.service.realm());
     let trusted = match (instance.kind, command.key) {
         (RegistryKind::Distribution, _) => context.service.bundle_pem(),

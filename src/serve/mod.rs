@@ -75,6 +75,7 @@ pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> 
     check_transport(settings, listen)?;
     let tls = Tls::load(&settings.tls)?;
     let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
+    service.warn_of_issuer();
     service.connect_shared().await?;
     let listener = bind(listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
@@ -94,7 +95,7 @@ pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> 
     writeln!(stdout, "{announcement}")
         .and_then(|()| stdout.flush())
         .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))?;
-    tracing::info!(%address, tls = tls.is_some(), public_url = settings.public_url, "listening");
+    tracing::info!(%address, tls = tls.is_some(), public_url = settings.public_url, issuer = service.issuer(), "listening");
     let (mut terminate, mut interrupt) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
     let (stop, stopped) = oneshot::channel();
     let (hurry, hurried) = oneshot::channel();

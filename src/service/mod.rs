@@ -275,6 +275,18 @@ impl Service {
         &self.issuer
     }
 
+    /// Warns where tokens name another issuer than `public_url`, as when that was set after the store was.
+    pub fn warn_of_issuer(&self) {
+        if self.issuer != self.settings.public_url {
+            tracing::warn!(
+                issuer = self.issuer,
+                public_url = self.settings.public_url,
+                "tokens name the issuer that public_url was when this store was set up: registries must be configured with it, as \
+                 `transire registry-config` writes it"
+            );
+        }
+    }
+
     /// Returns what registries send their clients to for a token.
     pub fn realm(&self) -> String {
         format!("{}/token", self.settings.public_url)

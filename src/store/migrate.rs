@@ -5,7 +5,7 @@
 
 use crate::domain::{Error, Result};
 
-use super::Open;
+use super::{Open, no_data};
 
 /// One step of the schema.
 #[derive(Debug)]
@@ -95,12 +95,13 @@ pub(super) enum Purpose {
 /// takes it for a newer schema, and keeps off as well.
 pub(super) const FILLING: i64 = 1_000_000;
 
-/// Returns the steps that are still to be taken, or why the store can't be opened.
+/// Returns the steps that are still to be taken, or why the store at `place` can't be opened.
 pub(super) fn pending(
     known: &'static [Migration],
     script: fn(&Migration) -> &'static str,
     applied: &[Applied],
     purpose: Purpose,
+    place: &str,
 ) -> Result<&'static [Migration]> {
     let (applied, filling) = match applied.split_last() {
         Some((last, steps)) if last.number == FILLING => (steps, true),
@@ -128,7 +129,8 @@ pub(super) fn pending(
         }
     }
     match purpose {
-        Purpose::Open(Open::Command) if number > 0 && number < newest => Err(Error::misconfigured(format!(
+        Purpose::Open(Open::Command) if number == 0 => Err(no_data(place)),
+        Purpose::Open(Open::Command | Open::SetUp) if number > 0 && number < newest => Err(Error::misconfigured(format!(
             "the database has schema {number} and this transire needs {newest}; start `transire serve` once to upgrade"
         ))),
         Purpose::Open(_) => Ok(&known[number..]),
@@ -161,7 +163,9 @@ mod tests {
     }
 
     fn plan(applied: &[Applied], open: Open) -> Result<usize, String> {
-        pending(KNOWN, |step| step.sqlite, applied, Purpose::Open(open)).map(<[_]>::len).map_err(|error| error.message().to_owned())
+        pending(KNOWN, |step| step.sqlite, applied, Purpose::Open(open), "./here")
+            .map(<[_]>::len)
+            .map_err(|error| error.message().to_owned())
     }
 
     #[test]
@@ -179,13 +183,18 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_store_is_set_up_by_anyone_and_upgraded_by_the_service_alone() {
+    fn a_store_is_made_by_no_command_and_upgraded_by_the_service_alone() {
         let one = [applied(1, "one", "a")];
-        assert_eq!(plan(&[], Open::Command), Ok(2));
-        assert_eq!(plan(&[], Open::Serve), Ok(2));
+        for open in [Open::Serve, Open::SetUp] {
+            assert_eq!(plan(&[], open), Ok(2));
+        }
+        let refusal = plan(&[], Open::Command).unwrap_err();
+        assert!(refusal.contains("there is no data in ./here") && refusal.contains("transire init"), "{refusal}");
         assert_eq!(plan(&one, Open::Serve), Ok(1));
-        let refusal = plan(&one, Open::Command).unwrap_err();
-        assert!(refusal.contains("start `transire serve` once to upgrade"), "{refusal}");
+        for open in [Open::SetUp, Open::Command] {
+            let refusal = plan(&one, open).unwrap_err();
+            assert!(refusal.contains("start `transire serve` once to upgrade"), "{refusal}");
+        }
     }
 
     #[test]

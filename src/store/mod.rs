@@ -80,12 +80,32 @@ pub enum Location {
     },
 }
 
+impl fmt::Display for Location {
+    /// Writes the directory, or the database's URL without user, password and parameters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(directory) => write!(f, "{}", directory.display()),
+            Self::Postgres { url, .. } => f.write_str(&postgres::place(url)),
+        }
+    }
+}
+
+/// Makes the error for a place where a store was expected and none is.
+pub fn no_data(place: impl fmt::Display) -> Error {
+    Error::misconfigured(format!(
+        "there is no data in {place}: name the right directory with --data-dir, or the database with --database. \
+         `transire init` sets up a new store, and so does the first `transire serve`"
+    ))
+}
+
 /// Who opens the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
-    /// The service, which brings an older schema up to date.
+    /// The service, which sets up an empty store and brings an older schema up to date.
     Serve,
-    /// A command, which sets up an empty store but leaves upgrades to the service.
+    /// Setting up an empty store, which leaves upgrades to the service.
+    SetUp,
+    /// A command, which wants a store that is there and makes nothing.
     Command,
 }
 
@@ -143,8 +163,9 @@ pub struct Probed {
 impl Store {
     /// Opens the store and makes sure that its schema is this binary's.
     ///
-    /// `Misconfigured` when the schema is newer, or older and `open` is [`Open::Command`], or when the
-    /// location can't be used; `StoreUnavailable` when the database doesn't answer.
+    /// `Misconfigured` when the schema is newer, or older and `open` is not [`Open::Serve`], when there is none and
+    /// `open` is [`Open::Command`], or when the location can't be used; `StoreUnavailable` when the database doesn't
+    /// answer.
     pub async fn open(location: &Location, open: Open, clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
         Self::open_for(location, Purpose::Open(open), clock, random).await
     }

@@ -34,6 +34,7 @@ use super::row::{Row, Statement, Value};
 use super::write::{Guarded, Steps};
 use super::{Answer, Driver, Open, mpsc};
 
+pub(super) use connect::place;
 use connect::{Announced, IDLE_TIMEOUT, LOCK_TIMEOUT, Servers, Unreachable};
 pub use connect::{Isolation, PostgresOptions, Statements};
 
@@ -123,10 +124,11 @@ impl Postgres {
         let (options, lookout) = (options.clone(), std::sync::Mutex::default());
         let renewals = watch::Sender::new(0);
         let postgres = Self { pool, options, lookout, announced, notifies, renewals, turn: Mutex::default() };
+        let place = place(url);
         let begun = Instant::now();
         let mut reported = None::<Instant>;
         loop {
-            let error = match postgres.set_up(known, purpose, clock, random).await {
+            let error = match postgres.set_up(known, purpose, &place, clock, random).await {
                 Ok(()) => return Ok(postgres),
                 Err(error) => error,
             };
@@ -148,9 +150,16 @@ impl Postgres {
         }
     }
 
-    async fn set_up(&self, known: &'static [Migration], purpose: Purpose, clock: &dyn Clock, random: &dyn Random) -> Result<()> {
+    async fn set_up(
+        &self,
+        known: &'static [Migration],
+        purpose: Purpose,
+        place: &str,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Result<()> {
         let mut client = self.pool.get().await.map_err(unreachable)?;
-        schema::bring_up_to_date(&mut client, known, purpose, clock, random).await
+        schema::bring_up_to_date(&mut client, known, purpose, place, clock, random).await
     }
 
     async fn lease(&self) -> Result<Lease, PoolError<Unreachable>> {

@@ -3,6 +3,7 @@
 mod portable;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,7 @@ use super::migrate::{self, Applied, MIGRATIONS, Purpose};
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
 use super::write::{Guarded, Steps};
-use super::{Answer, Driver, Open};
+use super::{Answer, Driver, Open, no_data};
 
 const FILE: &str = "transire.db";
 /// How many reads go on at a time; reads of what is in memory take microseconds.
@@ -53,24 +54,37 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens `directory/transire.db`, making both when they are missing.
+    /// Opens `directory/transire.db`, making both when they are missing, unless it is for a command.
     pub(super) async fn open(directory: PathBuf, purpose: Purpose, now: Timestamp) -> Result<Self> {
         let opening = tokio::task::spawn_blocking(move || Self::open_now(&directory, purpose, now));
         opening.await.map_err(Error::internal)?
     }
 
     fn open_now(directory: &Path, purpose: Purpose, now: Timestamp) -> Result<Self> {
-        let path = make_file(directory)
-            .map_err(|error| Error::misconfigured(format!("the data directory {} can't be used: {error}", directory.display())))?;
-        let patience = Arc::<Patience>::default();
-        let mut connection = open_writer(&path, &patience).map_err(|error| {
+        let path = directory.join(FILE);
+        let unopened = |error: rusqlite::Error| {
             let failure = Failure::from(error);
             if failure.unavailable { failure.error() } else { unusable(&path, failure.cause) }
-        })?;
+        };
+        let found = match purpose {
+            // A writer would change an empty file, and another program's: WAL is a mode of the file.
+            Purpose::Open(Open::Command) => match fs::metadata(&path) {
+                Ok(_) if has_schema(&path).map_err(unopened)? => Ok(()),
+                Ok(_) => return Err(no_data(directory.display())),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    return Err(no_data(directory.display()));
+                }
+                Err(error) => Err(error),
+            },
+            Purpose::Open(Open::Serve | Open::SetUp) | Purpose::Fill(_) => make_file(directory, &path),
+        };
+        found.map_err(|error| Error::misconfigured(format!("the data directory {} can't be used: {error}", directory.display())))?;
+        let patience = Arc::<Patience>::default();
+        let mut connection = open_writer(&path, &patience).map_err(unopened)?;
         if connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)).ok().as_deref() != Some("wal") {
             return Err(unusable(&path, "its file system can't share memory between processes; use a local disk"));
         }
-        bring_up_to_date(&mut connection, purpose, now)?;
+        bring_up_to_date(&mut connection, purpose, now, &directory.display().to_string())?;
         patience.serving.store(purpose == Purpose::Open(Open::Serve), Ordering::Relaxed);
         let readers = Arc::new(Readers { path: path.clone(), idle: Mutex::default(), free: Arc::new(Semaphore::new(READERS)) });
         let (writer, tasks) = mpsc::channel(QUEUE);
@@ -448,13 +462,16 @@ impl Failure {
 }
 
 /// Makes the directory and an empty file that nobody else can read; SQLite's own files beside it take on its mode.
-fn make_file(directory: &Path) -> std::io::Result<PathBuf> {
+fn make_file(directory: &Path, path: &Path) -> std::io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let path = directory.join(FILE);
-    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     // Or a crash could forget the file's name after what is in it was promised to last.
-    fs::File::open(directory)?.sync_all()?;
-    Ok(path)
+    fs::File::open(directory)?.sync_all()
+}
+
+/// Tells whether a file is a database with a schema of ours.
+fn has_schema(path: &Path) -> rusqlite::Result<bool> {
+    open_reader(path)?.table_exists(None, "schema_version")
 }
 
 fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
@@ -491,18 +508,18 @@ fn wait_when_busy(connection: &mut Connection, patience: impl Fn() -> Duration +
 }
 
 /// Takes the steps of the schema that are missing, in one transaction.
-fn bring_up_to_date(connection: &mut Connection, purpose: Purpose, now: Timestamp) -> Result<()> {
+fn bring_up_to_date(connection: &mut Connection, purpose: Purpose, now: Timestamp, place: &str) -> Result<()> {
     let failed = |error: rusqlite::Error| Failure::from(error).error();
     let script = |step: &migrate::Migration| step.sqlite;
     // Mostly there is nothing to do, and then nobody has to wait for the file.
     if connection.table_exists(None, "schema_version").map_err(failed)?
-        && migrate::pending(MIGRATIONS, script, &applied(connection).map_err(failed)?, purpose)?.is_empty()
+        && migrate::pending(MIGRATIONS, script, &applied(connection).map_err(failed)?, purpose, place)?.is_empty()
     {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.execute_batch(migrate::CREATE_VERSION).map_err(failed)?;
-    for step in migrate::pending(MIGRATIONS, script, &applied(&transaction).map_err(failed)?, purpose)? {
+    for step in migrate::pending(MIGRATIONS, script, &applied(&transaction).map_err(failed)?, purpose, place)? {
         transaction.execute_batch(step.sqlite).map_err(failed)?;
         let parameters = (step.number, step.name, migrate::checksum(step.sqlite), now.unix_millis());
         transaction.execute(migrate::ADD_VERSION, parameters).map_err(failed)?;

@@ -64,6 +64,7 @@ def test_data_moves_to_postgres_and_back(database: str, new_transire: Callable[.
 
 def test_a_move_that_was_killed_is_gone_on_with(database: str, new_transire: Callable[..., Transire]) -> None:
     old = new_transire("old")
+    old.cli("init")
     old.new_account("acme")
     with contextlib.closing(sqlite3.connect(old.data_dir / "transire.db")) as data:
         row = "'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'"

@@ -156,6 +156,7 @@ def test_given_keys_need_no_issuer(
 
 def test_an_issuer_inside_the_network_is_refused_unless_it_is_set(new_transire: Callable[..., Transire], issuer: Issuer) -> None:
     strict = new_transire("strict")
+    strict.cli("init")
     account = strict.new_account("acme")
     command = ["oidc-provider", "create", "--account", account.id, "--name", "ci", "--audience", AUDIENCE, "--issuer"]
     assert "allow_http" in strict.cli_refused(*command, issuer.url)

@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> dict[str, str]:
 
 def test_replicas_share_everything(new_transire: Callable[..., Transire], settings: dict[str, str]) -> None:
     unkeyed = new_transire("unkeyed", settings={"TRANSIRE_DATABASE": settings["TRANSIRE_DATABASE"]})
-    assert "master key" in unkeyed.cli_refused("account", "list")
+    assert "master key" in unkeyed.cli_refused("init")
     first, second = (new_transire(name, settings=settings) for name in ("first", "second"))
     first.start()
     second.start()

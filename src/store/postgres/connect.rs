@@ -284,6 +284,13 @@ fn is_lasting(error: &tokio_postgres::Error) -> bool {
     }
 }
 
+/// Names a database for messages: its URL without user, password and parameters.
+pub(in super::super) fn place(url: &Secret) -> String {
+    let Some(parts) = Parts::divide(url.expose()) else { return "the database".to_owned() };
+    let name = parts.after.split('?').next().unwrap_or_default();
+    format!("the database postgres://{}{name}", parts.hosts.join(","))
+}
+
 fn unreadable() -> Error {
     Error::misconfigured(
         "the PostgreSQL URL can't be read; it is written postgres://USER:PASSWORD@HOST:PORT/DATABASE, or with several HOST:PORT, divided by commas",
@@ -352,6 +359,16 @@ mod tests {
         }
         let standby = "postgres://bob@one.example.com,two.example.com/db?target_session_attrs=any";
         assert_eq!(super::tests::servers(standby).unwrap().hosts[0].config.get_target_session_attrs(), TargetSessionAttrs::Any);
+    }
+
+    #[test]
+    fn a_database_is_named_without_what_is_secret_about_it() {
+        let named = |url: &str| place(&Secret::new(url));
+        assert_eq!(
+            named("postgres://bob:p@ss@one.example.com:5433,two.example.com/db?password=x"),
+            "the database postgres://one.example.com:5433,two.example.com/db"
+        );
+        assert_eq!(named("host=one.example.com password=x"), "the database");
     }
 
     #[test]

@@ -29,15 +29,17 @@ const LEASE_TTL: Duration = Duration::from_secs(60);
 const LEASE_POLL: Duration = Duration::from_millis(200);
 const LEASE_POLLS: u32 = 450;
 
-/// Takes the steps of the schema that are missing, each in its transaction.
+/// Takes the steps of the schema that are missing, each in its transaction; `place` names the database in errors.
 pub(super) async fn bring_up_to_date(
     client: &mut ClientWrapper,
     known: &'static [Migration],
     purpose: Purpose,
+    place: &str,
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<()> {
-    if migrate::pending(known, |step| step.postgres, &applied(client).await?, purpose)?.is_empty() {
+    let pending = |applied: &[Applied]| migrate::pending(known, |step| step.postgres, applied, purpose, place);
+    if pending(&applied(client).await?)?.is_empty() {
         return Ok(());
     }
     create_lease(client).await?;
@@ -47,7 +49,7 @@ pub(super) async fn bring_up_to_date(
         match client.execute_typed(TAKE_LEASE, &typed(&[holder.as_str().into(), now.plus(LEASE_TTL).into(), now.into()])).await {
             Ok(0) => {}
             Ok(_) => {
-                let taken = take_steps(client, known, purpose, &holder, clock).await;
+                let taken = take_steps(client, pending, &holder, clock).await;
                 let released = client.execute_typed(KEEP_LEASE, &typed(&[holder.as_str().into(), 0.into()])).await.map_err(setup_failure);
                 return taken.and(released.map(drop));
             }
@@ -82,13 +84,12 @@ async fn create_lease(client: &ClientWrapper) -> Result<()> {
 /// Takes the missing steps, as the lease's holder.
 async fn take_steps(
     client: &mut ClientWrapper,
-    known: &'static [Migration],
-    purpose: Purpose,
+    pending: impl Fn(&[Applied]) -> Result<&'static [Migration]>,
     holder: &str,
     clock: &dyn Clock,
 ) -> Result<()> {
     // Read again: whoever had the lease before may have taken them.
-    for step in migrate::pending(known, |step| step.postgres, &applied(client).await?, purpose)? {
+    for step in pending(&applied(client).await?)? {
         let now = clock.now();
         take_step(client, step, holder, now.plus(LEASE_TTL).unix_millis(), now.unix_millis()).await?;
     }

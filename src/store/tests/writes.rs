@@ -16,6 +16,7 @@ on_both_databases! {
     two_stores_on_one_database_both_write
     a_race_for_one_name_has_one_winner
     a_row_that_will_not_convert_names_table_column_and_id
+    a_command_wants_a_store_that_is_there
     a_store_opens_again_with_what_it_had
     a_newer_schema_is_refused
     a_changed_migration_is_refused
@@ -262,11 +263,22 @@ async fn a_row_that_will_not_convert_names_table_column_and_id(place: &Place) {
     assert!(cause.starts_with("table account, column id, id 0: "), "{cause}");
 }
 
+async fn a_command_wants_a_store_that_is_there(place: &Place) {
+    let refusal = place.try_open(Open::Command).await.unwrap_err();
+    assert_eq!(refusal.kind(), &ErrorKind::Misconfigured);
+    assert!(refusal.message().contains(&format!("there is no data in {}", place.location())), "{refusal}");
+    if let Place::Sqlite(directory) = place {
+        assert!(!directory.exists());
+    }
+    place.store().await;
+    place.try_open(Open::Command).await.unwrap();
+}
+
 async fn a_store_opens_again_with_what_it_had(place: &Place) {
-    let store = place.try_open(Open::Command).await.unwrap();
+    let store = place.try_open(Open::SetUp).await.unwrap();
     apply(&store, accounts::insert(&account(1))).await.unwrap();
     drop(store);
-    for open in [Open::Serve, Open::Command] {
+    for open in [Open::Serve, Open::SetUp, Open::Command] {
         let store = place.try_open(open).await.unwrap();
         assert_eq!(accounts::list(&store).await.unwrap(), [account(1)]);
     }
