@@ -176,7 +176,13 @@ def keyless(transire: Transire, account: Account, issuer: Issuer, tmp_path: Path
                 "Principal": {"Federated": [f"acs:ram::{account.id}:oidc-provider/ci"]},
                 "Condition": {
                     "StringEquals": {"oidc:aud": AUDIENCE},
-                    "StringLike": {"oidc:sub": ["repo:example-org/app:*", "system:serviceaccount:ci:builder"]},
+                    "StringLike": {
+                        "oidc:sub": [
+                            "repo:example-org/app:*",
+                            "repo:example-org@123456/app@456789:*",
+                            "system:serviceaccount:ci:builder",
+                        ]
+                    },
                 },
             }
         ],
@@ -189,6 +195,7 @@ def keyless(transire: Transire, account: Account, issuer: Issuer, tmp_path: Path
     return role
 
 
+@pytest.mark.parametrize("repository", ["example-org/app", "example-org@123456/app@456789"], ids=["named", "numbered"])
 def test_a_job_pushes_without_an_access_key(
     transire: Transire,
     account: Account,
@@ -197,10 +204,11 @@ def test_a_job_pushes_without_an_access_key(
     issuer: Issuer,
     keyless: dict[str, Any],
     tmp_path: Path,
+    repository: str,
 ) -> None:
-    """A token as GitHub Actions gives it, through Alibaba Cloud's own credential library."""
+    """A token as GitHub Actions gives it, of older and newer repositories, through Alibaba Cloud's own credential library."""
     file = tmp_path / "token"
-    file.write_text(transire.remember("OIDC token", issuer.token("repo:example-org/app:ref:refs/heads/main")))
+    file.write_text(transire.remember("OIDC token", issuer.token(f"repo:{repository}:ref:refs/heads/main")))
     config = CredentialsConfig(
         type="oidc_role_arn",
         role_arn=keyless["alibaba_arn"],

@@ -15,6 +15,8 @@ use crate::tencent::{code, served};
 const AUDIENCE: &str = "sts.example.com";
 /// What GitHub Actions calls a job on the main branch.
 const GITHUB: &str = "repo:example-org/app:ref:refs/heads/main";
+/// The same in a newer repository, with the numbers of its owner and itself.
+const GITHUB_NUMBERED: &str = "repo:example-org@123456/app@456789:ref:refs/heads/main";
 /// What Kubernetes calls a service account.
 const KUBERNETES: &str = "system:serviceaccount:ci:builder";
 
@@ -47,7 +49,7 @@ impl Keyless {
         let ram = json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "cr:GetAuthorizationToken", "Resource": "*" }] });
         app.service.save_policy(&operator, account(), "issue", &ram.to_string(), Save::Create, &context()).await.unwrap();
         let keyless = Self { app, issuer, key };
-        keyless.role("builder", &["repo:example-org/app:*", KUBERNETES]).await;
+        keyless.role("builder", &["repo:example-org/app:*", "repo:example-org@123456/app@456789:*", KUBERNETES]).await;
         keyless.role("nobody", &["repo:example-org/other:*"]).await;
         keyless
     }
@@ -111,14 +113,19 @@ impl Keyless {
 async fn a_job_of_github_actions_logs_in_through_alibabas_door() {
     let keyless = Keyless::new().await;
     let app = &keyless.app;
-    let answer = keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-    let info = &answer.json()["OIDCTokenInfo"];
-    assert_eq!((&info["Subject"], &info["Issuer"], &info["ClientIds"]), (&json!(GITHUB), &json!(keyless.issuer.url), &json!(AUDIENCE)));
-    let session = Session::of_alibaba(&answer).key();
-    let issued = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).by(&session).send().await.json();
-    let secret = Secret::new(issued["AuthorizationToken"].as_str().unwrap_or_else(|| panic!("{issued}")));
-    assert_eq!(granted(app, "cr_temp_user", &secret, "repository:team/app:pull,push").await, "repository:team/app:pull,push");
+    for subject in [GITHUB, GITHUB_NUMBERED] {
+        let answer = keyless.at_alibaba(&keyless.token(subject), "builder").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        let info = &answer.json()["OIDCTokenInfo"];
+        assert_eq!(
+            (&info["Subject"], &info["Issuer"], &info["ClientIds"]),
+            (&json!(subject), &json!(keyless.issuer.url), &json!(AUDIENCE))
+        );
+        let session = Session::of_alibaba(&answer).key();
+        let issued = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).by(&session).send().await.json();
+        let secret = Secret::new(issued["AuthorizationToken"].as_str().unwrap_or_else(|| panic!("{issued}")));
+        assert_eq!(granted(app, "cr_temp_user", &secret, "repository:team/app:pull,push").await, "repository:team/app:pull,push");
+    }
 }
 
 #[tokio::test]
@@ -143,7 +150,9 @@ async fn a_service_account_of_kubernetes_logs_in_through_tencents_door() {
 async fn a_token_opens_no_role_that_does_not_trust_its_subject_nor_says_which_roles_there_are() {
     let keyless = Keyless::new().await;
     let strange = keyless.token("repo:example-org/application:ref:refs/heads/main");
-    for (token, role) in [(&keyless.token(GITHUB), "nobody"), (&keyless.token(GITHUB), "missing"), (&strange, "builder")] {
+    let next_owner = keyless.token("repo:example-org@999999/app@456789:ref:refs/heads/main");
+    let job = keyless.token(GITHUB);
+    for (token, role) in [(&job, "nobody"), (&job, "missing"), (&strange, "builder"), (&next_owner, "builder")] {
         assert_eq!(alibaba_code(&keyless.at_alibaba(token, role).await), (401, "AuthenticationFail.NoPermission".to_owned()), "{role}");
         assert_eq!(code(&keyless.at_tencent(token, role).await), "AuthFailure.UnauthorizedOperation", "{role}");
     }

@@ -285,6 +285,67 @@ fn roles_trust_whom_their_cases_say() {
     }
 }
 
+/// Returns the JSON examples of a page.
+fn examples(page: &str) -> Vec<&str> {
+    page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// Tells whether a trust policy lets a job of GitHub Actions in.
+fn trusts_job(policy: &str, subject: &str) -> bool {
+    let policy = TrustPolicy::parse(policy, Limits::POLICY).unwrap_or_else(|error| panic!("{policy}: {error}")).policy;
+    let claims = OidcClaims { issuer: "https://token.actions.githubusercontent.com", subject, audiences: &["sts.example.com"] };
+    let assumer = Assumer::Federated { account: AccountId::new(100_000_000_001).unwrap(), provider: "actions", claims };
+    decide_trust("trust", &policy, &assumer, &Context::default()).outcome == Outcome::Allowed
+}
+
+#[test]
+fn the_documented_trust_policies_take_both_of_githubs_subjects() {
+    // Subjects with the numbers of owner and repository were refused (as in aws-actions/configure-aws-credentials#1888).
+    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/openid-connect.md")).unwrap();
+    let policies = examples(&page);
+    assert_eq!(policies.len(), 2);
+    for policy in policies {
+        for subject in [
+            "repo:example-org/app:ref:refs/heads/main",
+            "repo:example-org@123456/app@456789:ref:refs/heads/main",
+            "repo:example-org@123456/app@456789:environment:production",
+        ] {
+            assert!(trusts_job(policy, subject), "{subject}");
+        }
+        for subject in [
+            "repo:example-org@123456/app:ref:refs/heads/main",
+            "repo:example-org/app@456789:ref:refs/heads/main",
+            "repo:example-org@123456/app@4567890:ref:refs/heads/main",
+            "repo:example-org@123456/app@456789",
+            "repo:Example-Org@123456/app@456789:ref:refs/heads/main",
+        ] {
+            assert!(!trusts_job(policy, subject), "{subject}");
+        }
+    }
+}
+
+#[test]
+fn what_the_page_warns_of_gets_past_loose_patterns_and_not_past_the_documented_policies() {
+    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/openid-connect.md")).unwrap();
+    let (_, table) = page.split_once("| lets in as well |").unwrap();
+    let rows: Vec<[&str; 2]> = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with("| `"))
+        .map(|line| line.split('`').skip(1).step_by(2).collect::<Vec<_>>().try_into().unwrap())
+        .collect();
+    assert_eq!(rows.len(), 5);
+    for [pattern, subject] in rows {
+        let loose = serde_json::json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": { "Federated": "acs:ram::100000000001:oidc-provider/actions" },
+            "Condition": { "StringEquals": { "oidc:aud": "sts.example.com" }, "StringLike": { "oidc:sub": pattern } } }] });
+        assert!(trusts_job(&loose.to_string(), subject), "{pattern} does not let {subject} in");
+        for policy in examples(&page) {
+            assert!(!trusts_job(policy, subject), "{subject}");
+        }
+    }
+}
+
 #[test]
 fn the_page_on_policies_lists_the_vocabulary_and_nothing_else() {
     let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).unwrap();
@@ -307,7 +368,7 @@ fn the_page_on_policies_lists_the_vocabulary_and_nothing_else() {
 #[test]
 fn the_examples_on_the_page_save_without_a_warning() {
     let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).unwrap();
-    let examples: Vec<&str> = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let examples = examples(&page);
     assert_eq!(examples.len(), 4);
     for example in examples {
         let warnings = if example.to_lowercase().contains("\"principal\"") {
