@@ -5,17 +5,20 @@ import json
 import os
 import re
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 import alibaba
 import tencent
 from authority import Authority
 from credential import Credential
+from namespace import Namespace
 from processes import Daemon, free_port, wait_until
-from service import AccessKey, Account, Instance, Transire, fetch
+from service import REGION, AccessKey, Account, Instance, Transire, fetch
 
 _OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -28,6 +31,21 @@ def documented_lines() -> str:
     return found[1]
 
 
+def start_nginx(folder: Path, changes: dict[str, str], authority: Authority, namespace: Namespace | None = None) -> Daemon:
+    """Starts nginx by the documented lines, with these changes and this certificate; in a network of its own if one is given."""
+    lines = documented_lines()
+    certificate = {"/etc/nginx/tls.crt": str(authority.certificate_file), "/etc/nginx/tls.key": str(authority.key_file)}
+    for documented, here in {**changes, **certificate}.items():
+        assert documented in lines, f"the documented lines have no {documented!r} any more"
+        lines = lines.replace(documented, here)
+    folders = "".join(f"{name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\nmaster_process off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{folders}{lines}}}\n"
+    )
+    command: list[str | os.PathLike[str]] = [os.environ["TRANSIRE_TEST_NGINX"], "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"]
+    return Daemon(namespace.command(*command) if namespace else command, folder, folder / "nginx.log")
+
+
 class Nginx:
     """A proxy that speaks TLS, in front of one transire."""
 
@@ -35,27 +53,12 @@ class Nginx:
         folder.mkdir()
         for _ in range(5):
             self.address = f"127.0.0.1:{free_port()}"
-            lines = documented_lines()
-            for documented, here in {
-                "127.0.0.1:8480": transire.endpoint,
-                "listen 443 ": f"listen {self.address} ",
-                "/etc/nginx/tls.crt": str(authority.certificate_file),
-                "/etc/nginx/tls.key": str(authority.key_file),
-                "credentials.example.com": "localhost",
-            }.items():
-                assert documented in lines, f"the documented lines have no {documented!r} any more"
-                lines = lines.replace(documented, here)
-            folders = "".join(f"{name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-            (folder / "nginx.conf").write_text(
-                f"daemon off;\nmaster_process off;\npid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{folders}{lines}}}\n"
-            )
-            log = folder / "nginx.log"
-            program = os.environ["TRANSIRE_TEST_NGINX"]
-            self._daemon = Daemon([program, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"], folder, log)
+            changes = {"127.0.0.1:8480": transire.endpoint, "listen 443 ": f"listen {self.address} ", "credentials.example.com": "localhost"}
+            self._daemon = start_nginx(folder, changes, authority)
             wait_until("nginx to answer or end", lambda: not self._daemon.is_running() or self._answers(authority))
             if self._daemon.is_running():
                 return
-            assert "Address already in use" in log.read_text(), log.read_text()
+            assert "Address already in use" in self._daemon.read_log(), self._daemon.read_log()
 
     def _answers(self, authority: Authority) -> bool:
         try:
@@ -136,3 +139,54 @@ def test_what_comes_to_the_proxy_by_tls_is_secure_transport(
     made = proxied.cli("access-key", "create", "--account", account.id, "--user", "ci")
     key = AccessKey(made["access_key_id"], proxied.remember("access key secret", made["access_key_secret"]))
     assert alibaba.issue(proxied, key, instance.cri_id).secret
+
+
+# --- by the documented name and port, in a network where both are free -------------------------------------------------
+
+NAME = "credentials.example.com"
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Namespace]:
+    namespace = Namespace(tmp_path / "network", [NAME])
+    yield namespace
+    namespace.end()
+
+
+def test_tccli_goes_through_it_by_the_bare_name_and_by_no_url(
+    new_transire: Callable[..., Transire], network: Namespace, authority: Authority, tmp_path: Path
+) -> None:
+    """The page said to give tccli an HTTPS endpoint: it copies a scheme into Host, and nginx refuses that."""
+    authority.issue(NAME)
+    transire = new_transire(settings={"TRANSIRE_TRUSTED_PROXIES": "['127.0.0.1']"})
+    transire.start_inside(network, "127.0.0.1:8480")
+    account = transire.new_account("acme")
+    instance = transire.new_instance(account, "demo")
+    # tccli trusts certifi's bundle and no other: it is replaced, inside the namespace alone.
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(Path(certifi.where()).read_text() + authority.file.read_text())
+    assert network.run("mount", "--bind", bundle, certifi.where()).returncode == 0
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    nginx = start_nginx(folder, {}, authority, network)
+    try:
+        ready = ("curl", "--silent", "--fail", "--cacert", authority.file, f"https://{NAME}/readyz")
+        wait_until("nginx to answer or end", lambda: not nginx.is_running() or network.run(*ready).returncode == 0)
+        assert nginx.is_running(), nginx.read_log()
+
+        def tccli(endpoint: str) -> tuple[int, str]:
+            done = network.run(
+                *(Path(sys.executable).with_name("tccli"), "tcr", "CreateInstanceToken", "--RegistryId", instance.tcr_id),
+                *("--endpoint", endpoint, "--region", REGION, "--secretId", account.key.id, "--secretKey", account.key.secret),
+            )
+            return done.returncode, done.stdout + done.stderr
+
+        code, printed = tccli(NAME)
+        assert code == 0, printed
+        made = json.loads(printed)
+        transire.remember("credential", made["Token"])
+        assert made["Username"] == account.id
+        code, printed = tccli(f"https://{NAME}")
+        assert code != 0 and "400 Bad Request" in printed, printed
+    finally:
+        nginx.stop()
