@@ -16,6 +16,7 @@ NAMES = [
     "tcr.tencentcloudapi.com",
     "sts.tencentcloudapi.com",
     "cr.cn-hangzhou.aliyuncs.com",
+    "cr.aliyuncs.com",
     "sts.aliyuncs.com",
     "sts.cn-hangzhou.aliyuncs.com",
 ]
@@ -75,6 +76,23 @@ print(json.dumps({"username": made["TempUsername"], "secret": made["Authorizatio
 """
 
 
+# A request without the product's list of regions, as the aliyun CLI in a region that it doesn't know.
+ALIBABA_WITHOUT_A_REGION = """
+import json, os
+from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.request import CommonRequest
+
+request = CommonRequest(product="cr", version="2018-12-01", action_name="GetAuthorizationToken")
+request.set_protocol_type("https")
+request.set_method("POST")
+request.add_query_param("InstanceId", os.environ["INSTANCE"])
+client = AcsClient(os.environ["KEY_ID"], os.environ["KEY_SECRET"], "cn-hangzhou")
+assert client._resolve_endpoint(request) == "cr.aliyuncs.com"
+made = json.loads(client.do_action_with_exception(request))
+print(json.dumps({"username": made["TempUsername"], "secret": made["AuthorizationToken"]}))
+"""
+
+
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     authority = Authority(tmp_path / "authority")
@@ -107,7 +125,11 @@ def environment(account: Account, instance_id: str, authority: Authority) -> dic
     }
 
 
-@pytest.mark.parametrize("script", [TENCENT, ALIBABA, ALIBABA_OLD], ids=["tencent", "alibaba", "alibaba-old"])
+@pytest.mark.parametrize(
+    "script",
+    [TENCENT, ALIBABA, ALIBABA_OLD, ALIBABA_WITHOUT_A_REGION],
+    ids=["tencent", "alibaba", "alibaba-old", "alibaba-without-a-region"],
+)
 def test_the_python_sdks_reach_it_with_no_endpoint_changed(
     transire: Transire, instance: Instance, namespace: Namespace, authority: Authority, script: str
 ) -> None:
