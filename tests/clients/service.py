@@ -206,12 +206,12 @@ class Transire:
 
     # -- the command line
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts a command, for whoever wants to end it."""
+    def begin(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Starts a command, for a test that ends it."""
         return subprocess.Popen(
             [str(self.binary), "--data-dir", str(self.data_dir), "--output", "json", *arguments],
             cwd=self._folder,
-            env={**os.environ, **self._settings, **self._on_disk()},
+            env={**os.environ, **self._settings, **self._on_disk(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

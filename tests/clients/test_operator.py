@@ -1,8 +1,10 @@
 """The operator's command line, while the service runs beside it."""
 
+import json
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -281,6 +283,55 @@ def test_the_quickstart_proves_itself_and_can_be_run_again(new_transire: Callabl
     # A secret is shown once, so there is a new key; the last one is gone.
     [key] = transire.items("access-key", "list")
     assert key["access_key_id"] != keys[0]["access_key_id"]
+
+
+def test_what_the_quickstart_prints_works_as_it_is_printed(new_transire: Callable[..., Transire], tmp_path: Path) -> None:
+    """Its commands were indented, which Python refuses when they are pasted, and its `pip install` fails on Debian 12."""
+    transire = new_transire()
+    process = transire.begin(
+        *("quickstart", "--listen", f"127.0.0.1:{free_port()}", "--registry-listen", f"127.0.0.1:{free_port()}"),
+        environment={"TRANSIRE_QUICKSTART_REGISTRY": os.environ["TRANSIRE_TEST_REGISTRY"]},
+    )
+    try:
+        assert process.stdout is not None
+        printed = "".join(iter(process.stdout.readline, "Serving until Ctrl-C.\n"))
+        commands = printed.partition("shown this once:\n")[2]
+        assert "\npython3 -m venv venv\nvenv/bin/pip install " in commands
+        # The environment of these tests is what those two would make.
+        (tmp_path / "venv").symlink_to(sys.prefix)
+        (tmp_path / "docker").symlink_to(os.environ["TRANSIRE_TEST_DOCKER"])
+        exports, sdks, log_in, command_line = (
+            "".join(re.findall(form, commands, re.MULTILINE | re.DOTALL))
+            for form in (r"^export .*?\n", r"^venv/bin/python .*?\nEND\n", r"^docker login .*?\n", r"^venv/bin/tccli .*?\n")
+        )
+        secret = re.search(r"SECRET_KEY=(\S+)", exports)
+        assert secret
+        transire.remember("access key secret", secret[1])
+
+        def shell(script: str, stdin: str = "") -> str:
+            done = subprocess.run(
+                ["bash", "-euc", exports + script],
+                cwd=tmp_path,
+                env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert done.returncode == 0, f"{script}{done.stdout}{done.stderr}"
+            return done.stdout
+
+        tencents, alibabas = shell(sdks).splitlines()
+        token = transire.remember("credential", json.loads(tencents)["Token"])
+        found = re.search(r"trst_\w+", alibabas)
+        assert found, alibabas
+        transire.remember("authorization token", found[0])
+        assert "Login Succeeded" in shell(log_in, stdin=token)
+        transire.remember("credential", json.loads(shell(command_line))["Token"])
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 def test_the_quickstart_goes_on_without_a_registry(new_transire: Callable[..., Transire]) -> None:
