@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use transire::config::Settings;
 use transire::domain::clock::{Clock, Random, SystemClock, SystemRandom, random_bytes};
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
+use transire::domain::switch::Switch;
 use transire::service::{Caller, NewInstance, RequestContext};
 use transire::sign::{self, Signer, SigningSecret, tc3};
 use transire::store::Open;
@@ -86,6 +87,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
         registry_url: None,
         specification: Specification::Premium,
         default: DefaultMark::Marked,
+        refresh_tokens: Switch::Off,
     };
     let instance = service.create_instance(&operator, new, &context).await?;
     service.close().await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use transire::config::Settings;
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
 use transire::domain::principal::AccountId;
+use transire::domain::switch::Switch;
 use transire::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::SigningSecret;
 use transire::store::Open;
@@ -91,6 +92,7 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         registry_url: None,
         specification: Specification::Premium,
         default: DefaultMark::Unmarked,
+        refresh_tokens: Switch::Off,
     };
     let instance = service.create_instance(&operator, new, &context).await?;
     Ok(Tenant { access_key_id: id, secret: SigningSecret::new(secret), instance })

@@ -4,7 +4,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::Context;
-use crate::domain::instance::{Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, RegistryKind, Specification};
+use crate::domain::instance::{
+    Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, RegistryKind, Specification,
+};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
@@ -38,6 +40,15 @@ pub(super) enum OnOff {
     Off,
 }
 
+impl From<OnOff> for Switch {
+    fn from(given: OnOff) -> Self {
+        match given {
+            OnOff::On => Self::On,
+            OnOff::Off => Self::Off,
+        }
+    }
+}
+
 /// Whether anyone may come in.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum OpenClosed {
@@ -67,6 +78,12 @@ pub(super) struct Update {
     /// Whether anyone can log in from outside.
     #[arg(long, value_enum)]
     public_endpoint: Option<OpenClosed>,
+    /// Whether `docker login` is given a refresh token to store in place of the password; those given out stay good.
+    #[arg(long, value_enum)]
+    refresh_tokens: Option<OnOff>,
+    /// Refuse the refresh tokens that were given out before, for ever: their holders log in again.
+    #[arg(long, requires = "refresh_tokens")]
+    refuse_old: bool,
 }
 
 #[derive(Args)]
@@ -105,6 +122,10 @@ pub(super) struct Create {
     /// How large it is, which decides its quotas: basic, standard or premium.
     #[arg(long, default_value = "premium")]
     specification: Specification,
+    /// Whether `docker login` is given a refresh token to store in place of the password. Podman, buildah, skopeo,
+    /// oras-py and Kubernetes' pull secrets can't use what it then stores.
+    #[arg(long, value_enum, default_value = "off")]
+    refresh_tokens: OnOff,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
@@ -122,6 +143,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 registry_url: create.registry_url,
                 specification: create.specification,
                 default: if create.default { DefaultMark::Marked } else { DefaultMark::Unmarked },
+                refresh_tokens: create.refresh_tokens.into(),
             };
             let instance = context.service.create_instance(&context.operator, new, &context.request).await?;
             context.output.one(vec![
@@ -159,6 +181,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 "deletion_protection",
                 "public_endpoint",
                 "allow_list",
+                "refresh_tokens",
                 "created_at",
             ];
             context.output.list(&columns, instances.into_iter().map(row).collect())
@@ -176,7 +199,7 @@ async fn change(context: &Context, update: Update) -> Result<()> {
         changed = true;
     }
     if update.specification.is_some() || update.deletion_protection.is_some() {
-        let deletion_protection = update.deletion_protection.map(|wanted| Switch::from(matches!(wanted, OnOff::On)));
+        let deletion_protection = update.deletion_protection.map(Switch::from);
         let change = InstanceChange { specification: update.specification, deletion_protection };
         service.modify_instance(operator, &choice, change, request).await?;
         changed = true;
@@ -184,6 +207,11 @@ async fn change(context: &Context, update: Update) -> Result<()> {
     if let Some(wanted) = update.public_endpoint {
         let switch = Switch::from(matches!(wanted, OpenClosed::Open));
         service.set_public_endpoint(operator, &choice, switch, None, request).await?;
+        changed = true;
+    }
+    if let Some(wanted) = update.refresh_tokens {
+        let old = if update.refuse_old { OldRefreshTokens::Refuse } else { OldRefreshTokens::Keep };
+        service.set_refresh_tokens(operator, &choice, wanted.into(), old, request).await?;
         changed = true;
     }
     if !changed {
@@ -210,6 +238,7 @@ fn row(instance: Instance) -> Vec<Value> {
         instance.deletion_protection.is_on().into(),
         if instance.public_endpoint.is_on() { "open" } else { "closed" }.into(),
         if instance.allow_list.is_on() { "enabled" } else { "disabled" }.into(),
+        if instance.refresh_tokens.is_on() { "on" } else { "off" }.into(),
         instance.created_at.rfc3339().into(),
     ]
 }

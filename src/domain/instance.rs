@@ -255,6 +255,15 @@ impl FromStr for UnrecordedNamespaces {
     }
 }
 
+/// Decides about the refresh tokens that were given out before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldRefreshTokens {
+    /// They stay good until their credentials end.
+    Keep,
+    /// They are refused from now on, for ever.
+    Refuse,
+}
+
 /// What a call may change of an instance at once; `None` leaves it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InstanceChange {
@@ -303,6 +312,10 @@ pub struct Instance {
     pub origin: Origin,
     /// Whether anyone may push to a namespace that isn't recorded.
     pub unrecorded_namespaces: UnrecordedNamespaces,
+    /// Whether clients that ask for a refresh token get one.
+    pub refresh_tokens: Switch,
+    /// The generation of its refresh tokens; raising it refuses those that were given out.
+    pub refresh_generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was made or last changed.

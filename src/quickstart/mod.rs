@@ -27,6 +27,7 @@ use self::registry::Registry;
 use crate::config::Settings;
 use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance, RegistryKind};
 use crate::domain::principal::AccountId;
+use crate::domain::switch::Switch;
 use crate::domain::{Error, Result, instance};
 use crate::open::{Open, open};
 use crate::registry_config::{self, RegistryConfig};
@@ -106,6 +107,7 @@ async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
                 registry_url: None,
                 specification: instance::Specification::Premium,
                 default: DefaultMark::Marked,
+                refresh_tokens: Switch::Off,
             };
             let instance = service.create_instance(&operator, new, &context).await?;
             say(&format!("transire instance create --name {NAME} --default: instance {} (also {})", instance.id, instance.cri_id));

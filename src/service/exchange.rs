@@ -16,7 +16,7 @@ use crate::domain::scope::{Action, ResourceType, Scope};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::policy::{Outcome, Permission, Request, Resource};
-use crate::token::{Access, Claims, Grant};
+use crate::token::{Access, Claims, Grant, Ground};
 
 /// Whether a refresh token is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Exchanged {
     pub expires_in_seconds: u32,
     /// When it was made.
     pub issued_at: Timestamp,
-    /// The refresh token, when it was asked for and there is somebody to refresh for.
+    /// The refresh token, when it was asked for, the instance gives them out, and a credential logged in.
     pub refresh_token: Option<Secret>,
     /// What the token may do: of what was asked, what is held.
     pub granted: Vec<Scope>,
@@ -89,7 +89,7 @@ impl Service {
         let keyring = self.keyring.load();
         let token = keyring.signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.random)?;
         let refresh_token = match (offline, caller.grant()) {
-            (Offline::Asked, Some(held)) => Some(self.refresh_token(caller, held)?),
+            (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(caller, instance, held)?),
             _ => None,
         };
         let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -196,11 +196,13 @@ impl Service {
     ///
     /// It is never another one: docker's engine throws away what a refresh returns, so a token that
     /// changed with its use would lock its user out.
-    fn refresh_token(&self, caller: &Caller, held: &Grant) -> Result<Secret> {
-        match caller.refresh_token() {
-            Some(presented) => Ok(presented.clone()),
-            None => self.keyring.load().seal(SecretKind::Refresh, held, &*self.random),
+    fn refresh_token(&self, caller: &Caller, instance: &Instance, held: &Grant) -> Result<Secret> {
+        if let Some(presented) = caller.refresh_token() {
+            return Ok(presented.clone());
         }
+        let mut grant = held.clone();
+        grant.grounds.push((Ground::RefreshTokens(instance.id.clone()), instance.refresh_generation));
+        self.keyring.load().seal(SecretKind::Refresh, &grant, &*self.random)
     }
 
     /// Returns the public signing keys that instances share as a JWK set, as JSON text.

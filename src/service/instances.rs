@@ -7,7 +7,7 @@ use super::rights::{denied, pairs};
 use super::{AuditRow, Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::{
-    Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, Origin, RegistryKind, Specification,
+    Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, OldRefreshTokens, Origin, RegistryKind, Specification,
     UnrecordedNamespaces,
 };
 use crate::domain::principal::AccountId;
@@ -47,6 +47,8 @@ pub struct NewInstance {
     pub specification: Specification,
     /// Whether it is to be the account's default.
     pub default: DefaultMark,
+    /// Whether clients that ask for a refresh token get one.
+    pub refresh_tokens: Switch,
 }
 
 /// What an API says of the instance that it makes.
@@ -124,6 +126,8 @@ impl Service {
             allow_list: Switch::Off,
             origin: Origin::Operator,
             unrecorded_namespaces: UnrecordedNamespaces::Open,
+            refresh_tokens: new.refresh_tokens,
+            refresh_generation: 0,
             created_at: now,
             modified_at: now,
         };
@@ -192,6 +196,8 @@ impl Service {
             origin: Origin::Api,
             // As at the clouds: a push makes repositories, but no namespaces.
             unrecorded_namespaces: UnrecordedNamespaces::Closed,
+            refresh_tokens: Switch::Off,
+            refresh_generation: 0,
             created_at: now,
             modified_at: now,
         };
@@ -337,6 +343,26 @@ impl Service {
         let instance = self.own_instance(caller, choice).await?;
         let line = self.line("instance.set-registry-url", caller, context).instance(&instance);
         self.change(store::instance::set_registry_url(&instance.id, url, self.now()), line).await
+    }
+
+    /// Says whether an instance's clients get refresh tokens, and what becomes of those that were given out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InstanceNotFound`].
+    pub async fn set_refresh_tokens(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        switch: Switch,
+        old: OldRefreshTokens,
+        context: &RequestContext,
+    ) -> Result<()> {
+        caller.require_operator()?;
+        let instance = self.own_instance(caller, choice).await?;
+        let detail = serde_json::json!({ "on": switch.is_on(), "refuse_old": old == OldRefreshTokens::Refuse });
+        let line = self.line("instance.set-refresh-tokens", caller, context).instance(&instance).detail(detail);
+        self.change(store::instance::set_refresh_tokens(&instance.id, switch, old, self.now()), line).await
     }
 
     /// Deletes an instance for ever; with `contents` going too, whatever is in it.

@@ -20,7 +20,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy, trust};
 use crate::store;
-use crate::token::{GROUNDS_MOST, Ground, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session, WebIdentity};
+use crate::token::{Ground, MAX_SESSION_GROUNDS, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session, WebIdentity};
 
 /// How long a federation token lives when nothing is said, in seconds.
 const FEDERATION_DEFAULT: u32 = 1800;
@@ -234,7 +234,7 @@ impl Service {
         let key_owner = signer.grounds.iter().find_map(|(ground, _)| match ground {
             Ground::Root(account) => Some(account.to_string()),
             Ground::User(user) => Some(user.to_string()),
-            Ground::Role(_) | Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) => None,
+            Ground::Role(_) | Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => None,
         });
         let name = match self.principal_name(&principal).await? {
             Some(PrincipalName::User(_, name) | PrincipalName::Role(_, name)) => Some(name),
@@ -245,7 +245,7 @@ impl Service {
     }
 
     fn open_session(&self, caller: &Caller, plan: Plan<'_>, context: &RequestContext) -> Result<NewSession> {
-        if plan.grounds.len() >= GROUNDS_MOST {
+        if plan.grounds.len() > MAX_SESSION_GROUNDS {
             return Err(Error::unsupported("Roles were assumed by sessions of roles too often; begin with a permanent access key."));
         }
         let room = self.audit.reserve()?;

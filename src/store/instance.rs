@@ -1,7 +1,7 @@
 //! Instances.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceChange, InstanceId, UnrecordedNamespaces};
+use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceChange, InstanceId, OldRefreshTokens, UnrecordedNamespaces};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
@@ -16,7 +16,7 @@ use super::{Store, account, allow_list, credential, fixed_password, instance_key
 macro_rules! columns {
     () => {
         "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, default_mark, \
-         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, kind, created_at, \
+         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, kind, refresh_tokens, refresh_generation, created_at, \
          COALESCE(modified_at, created_at) AS modified_at"
     };
 }
@@ -34,8 +34,8 @@ statements! { "instance";
     MARK = "UPDATE instance SET default_mark = 1 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL";
     INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
               registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, \
-              unrecorded_namespaces, kind, created_at, modified_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+              unrecorded_namespaces, kind, refresh_tokens, refresh_generation, created_at, modified_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
     // Reads and locks: whoever else is about to add to this instance, or to delete it, waits until the write is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
     UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
@@ -45,6 +45,8 @@ statements! { "instance";
     SET_REGISTRY_URL = "UPDATE instance SET registry_url = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
     SET_UNRECORDED_NAMESPACES = "UPDATE instance SET unrecorded_namespaces = $2, modified_at = $3 \
                                  WHERE id = $1 AND deleted_at IS NULL";
+    SET_REFRESH_TOKENS = "UPDATE instance SET refresh_tokens = $2, refresh_generation = refresh_generation + $3, modified_at = $4 \
+                          WHERE id = $1 AND deleted_at IS NULL";
     IS_UNPROTECTED = "SELECT id FROM instance WHERE id = $1 AND deletion_protection = 0";
     DELETE = "UPDATE instance SET deleted_at = $3, default_mark = 0 WHERE id = $1 AND account_id = $2 AND deleted_at IS NULL";
     FIND = select!("AND id = $1");
@@ -97,6 +99,8 @@ pub fn insert(instance: &Instance) -> Part {
         instance.origin.name().into(),
         instance.unrecorded_namespaces.name().into(),
         instance.kind.name().into(),
+        instance.refresh_tokens.into(),
+        instance.refresh_generation.into(),
         instance.created_at.into(),
         instance.modified_at.into(),
     ];
@@ -144,6 +148,12 @@ pub fn set_registry_url(id: &InstanceId, url: Option<&str>, at: Timestamp) -> Pa
 /// Says what becomes of a push to a namespace that isn't recorded; `InstanceNotFound`.
 pub fn set_unrecorded_namespaces(id: &InstanceId, unrecorded: UnrecordedNamespaces, at: Timestamp) -> Part {
     touch(id, SET_UNRECORDED_NAMESPACES, [unrecorded.name().into(), at.into()])
+}
+
+/// Says whether an instance's clients get refresh tokens, and what becomes of those that were given out; `InstanceNotFound`.
+pub fn set_refresh_tokens(id: &InstanceId, switch: Switch, old: OldRefreshTokens, at: Timestamp) -> Part {
+    let raise = i64::from(old == OldRefreshTokens::Refuse);
+    touch(id, SET_REFRESH_TOKENS, [switch.into(), raise.into(), at.into()])
 }
 
 fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<Item = Value>) -> Part {
@@ -266,6 +276,8 @@ fn instance(row: &Row) -> Result<Instance> {
         allow_list: row.switch("allow_list")?,
         origin: row.parsed("origin")?,
         unrecorded_namespaces: row.parsed("unrecorded_namespaces")?,
+        refresh_tokens: row.switch("refresh_tokens")?,
+        refresh_generation: row.integer("refresh_generation")?,
         created_at: row.time("created_at")?,
         modified_at: row.time("modified_at")?,
     })

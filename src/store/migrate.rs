@@ -64,6 +64,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0007_authorities.sql"),
         postgres: include_str!("../../migrations/postgres/0007_authorities.sql"),
     },
+    Migration {
+        number: 8,
+        name: "instance_issuer",
+        sqlite: include_str!("../../migrations/sqlite/0008_instance_issuer.sql"),
+        postgres: include_str!("../../migrations/postgres/0008_instance_issuer.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

@@ -25,7 +25,7 @@ pub use authority::{Authority, Leaf};
 pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
-pub use sealed::{GROUNDS_MOST, Grant, Ground, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Sealer, SealingKey, Session};
+pub use sealed::{Grant, Ground, MAX_SESSION_GROUNDS, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Sealer, SealingKey, Session};
 pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};
 pub use x509::certificate_expires_at;
 

@@ -39,8 +39,11 @@ pub const SESSION_NAME_LONGEST: usize = 128;
 pub const ACCESS_KEY_ID_LONGEST: usize = 128;
 /// The most bytes of a session's signing secret; the clouds' own have 32.
 pub const ACCESS_KEY_SECRET_LONGEST: usize = 128;
-/// The most grounds that a secret stands on.
-pub const GROUNDS_MOST: usize = 8;
+/// The most grounds that a session stands on.
+pub const MAX_SESSION_GROUNDS: usize = 7;
+/// The most grounds that a secret stands on: a session's credential has the session besides, and its refresh token
+/// those of its instance.
+pub const GROUNDS_MOST: usize = MAX_SESSION_GROUNDS + 2;
 /// The most bytes of a session token, as Tencent's contract has it; see [`Sealer::seal_session`].
 pub const SESSION_TOKEN_LONGEST: usize = 4096;
 
@@ -70,6 +73,8 @@ pub enum Ground {
     LongTerm(CredentialId),
     /// A session, by its token's own id: its access key signed the call. It has no generation: 0.
     Session(CredentialId),
+    /// The refresh tokens of an instance, together; a refresh token without this ground is of their generation 0.
+    RefreshTokens(InstanceId),
 }
 
 impl Ground {
@@ -90,7 +95,7 @@ pub struct Grant {
     pub id: CredentialId,
     /// Who it acts for.
     pub principal: Principal,
-    /// What it stands on, each with its generation when the secret was made: 1 to 8.
+    /// What it stands on, each with its generation when the secret was made: 1 to 9.
     pub grounds: Vec<(Ground, i64)>,
     /// The one instance that it logs in to.
     pub instance: InstanceId,
@@ -117,7 +122,7 @@ pub struct Session {
     pub secret: Secret,
     /// Who it acts for.
     pub principal: Principal,
-    /// What it stands on, each with its generation when the token was made: 1 to 8.
+    /// What it stands on, each with its generation when the token was made: 1 to 9.
     pub grounds: Vec<(Ground, i64)>,
     /// What narrows the principal's rights, as written: at most 2048 characters and 4096 bytes.
     pub session_policy: Option<String>,

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from credential import Credential
@@ -69,8 +70,17 @@ class Registry:
         return f"docker://{self.address}/{name}"
 
 
-def run(*command: str | os.PathLike[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=60)
+def run(
+    *command: str | os.PathLike[str], stdin: str = "", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        input=stdin,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def docker_login(registry: Registry, credential: Credential) -> subprocess.CompletedProcess[str]:
@@ -80,10 +90,38 @@ def docker_login(registry: Registry, credential: Credential) -> subprocess.Compl
 
 
 def skopeo_login(registry: Registry, credential: Credential) -> subprocess.CompletedProcess[str]:
-    return run(
-        *("skopeo", "login", "--tls-verify=false", "--username", credential.username, "--password-stdin", registry.address),
-        stdin=credential.secret,
+    return _log_in_by("skopeo", registry, credential)
+
+
+def podman_login(registry: Registry, credential: Credential, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`podman login`, which looks for what would run containers and for a place for images before it does anything."""
+    engine = folder / "containers.conf"
+    engine.write_text(
+        "[engine]\n"
+        f'conmon_path = ["{os.environ["TRANSIRE_TEST_CONMON"]}"]\n'
+        'runtime = "none"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n'
+        f'static_dir = "{folder}/static"\ntmp_dir = "{folder}/tmp"\nvolume_path = "{folder}/volumes"\n'
+        '[engine.runtimes]\nnone = ["/bin/true"]\n'
     )
+    storage = folder / "storage.conf"
+    storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/images"\nrunroot = "{folder}/run"\n')
+    environment = {
+        "CONTAINERS_CONF": str(engine),
+        "CONTAINERS_STORAGE_CONF": str(storage),
+        "LD_LIBRARY_PATH": os.environ["TRANSIRE_TEST_PODMAN_LIBRARIES"],
+    }
+    return _log_in_by(os.environ["TRANSIRE_TEST_PODMAN"], registry, credential, environment)
+
+
+def buildah_login(registry: Registry, credential: Credential, folder: Path) -> subprocess.CompletedProcess[str]:
+    return _log_in_by(os.environ["TRANSIRE_TEST_BUILDAH"], registry, credential)
+
+
+def _log_in_by(
+    program: str, registry: Registry, credential: Credential, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [program, "login", "--tls-verify=false", "--username", credential.username, "--password-stdin", registry.address]
+    return run(*command, stdin=credential.secret, environment=environment)
 
 
 def skopeo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 use http::{Request, header};
 use serde_json::{Value, json};
 use transire::domain::clock::Timestamp;
+use transire::domain::instance::OldRefreshTokens;
 use transire::domain::switch::Switch;
 use transire::service::{Caller, InstanceChoice};
 
@@ -308,6 +309,7 @@ async fn whoever_may_not_come_in_learns_nothing_of_credentials_and_is_written_do
         "grant_type=password&service={service}&client_id=test&access_type=offline&username={}&password={}",
         made.username, made.secret
     );
+    app.set_refresh_tokens(&made.id.parse().unwrap(), Switch::On, OldRefreshTokens::Keep).await;
     let refresh = app.registry_form(&form).await.json()["refresh_token"].as_str().unwrap().to_owned();
     app.tcr("DeleteSecurityPolicy", json!({ "RegistryId": made.id, "PolicyIndex": 0 })).await;
     let form = format!("grant_type=refresh_token&service={service}&client_id=test&refresh_token={refresh}");

@@ -75,6 +75,7 @@ impl App {
             registry_url: None,
             specification: Specification::Premium,
             default: DefaultMark::Unmarked,
+            refresh_tokens: transire::domain::switch::Switch::Off,
         };
         self.service.create_instance(&Caller::operator(), new, &context()).await
     }

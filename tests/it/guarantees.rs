@@ -39,6 +39,7 @@ impl App {
 #[tokio::test]
 async fn what_a_disabled_key_got_stays_stopped_when_the_key_is_enabled() {
     let app = App::new().await;
+    app.give_refresh_tokens().await;
     let operator = Caller::operator();
     let (username, secret) = app.temporary().await;
     let refresh = app.refresh_token(&username, secret.expose()).await;
@@ -54,6 +55,7 @@ async fn what_a_disabled_key_got_stays_stopped_when_the_key_is_enabled() {
 #[tokio::test]
 async fn a_long_term_credential_rests_while_it_is_disabled_and_its_refresh_tokens_end() {
     let app = App::new().await;
+    app.give_refresh_tokens().await;
     let operator = Caller::operator();
     let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
     let issued = app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone();
@@ -135,6 +137,7 @@ async fn what_is_newer_than_a_replica_knows_is_not_refused_before_it_has_listene
 #[tokio::test]
 async fn no_secret_stands_in_the_data_as_it_is() {
     let app = App::new().await;
+    app.give_refresh_tokens().await;
     let key = app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
     let (username, temporary) = app.temporary().await;
     let refresh = app.refresh_token(&username, temporary.expose()).await;
@@ -153,6 +156,7 @@ async fn no_secret_stands_in_the_data_as_it_is() {
 #[tokio::test]
 async fn what_a_deleted_key_got_is_stopped() {
     let app = App::new().await;
+    app.give_refresh_tokens().await;
     let (username, secret) = app.temporary().await;
     let refresh = app.refresh_token(&username, secret.expose()).await;
     app.service.set_access_key_state(&Caller::operator(), &app.key.id, AccessKeyState::Deleted, &context()).await.unwrap();

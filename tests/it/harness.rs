@@ -11,14 +11,15 @@ use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
 use tower::ServiceExt;
-use transire::domain::clock::{Clock, Random, Timestamp};
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
+use transire::domain::clock::{Clock, Random, SystemRandom, Timestamp};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, InstanceId, KidFormat, OldRefreshTokens, RegistryKind, Specification};
 use transire::domain::principal::AccountId;
 use transire::domain::secret::Secret;
-use transire::service::{self, AuditMode, Caller, NewAccessKey, NewInstance, RequestContext, Service};
+use transire::domain::switch::Switch;
+use transire::service::{self, AuditMode, Caller, InstanceChoice, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::{self, Parameters, Signer, SigningSecret};
-use transire::store::{Location, Open, Store};
-use transire::token::MasterKey;
+use transire::store::{Location, Open, Store, key};
+use transire::token::{MasterKey, Sealer, SealingKey};
 
 /// When every test begins.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
@@ -279,6 +280,14 @@ impl App {
         MasterKey::parse(self.master.as_ref().unwrap().expose()).unwrap()
     }
 
+    /// Returns what seals and opens credentials here.
+    pub(crate) async fn sealer(&self) -> Sealer {
+        let store = Store::open(&Location::Directory(self.directory.clone()), Open::Command, &*self.clock, &SystemRandom).await.unwrap();
+        let row = key::list_sealing(&store).await.unwrap().remove(0);
+        let plain = self.master_key().unwrap("sealing-key", &row.id, &row.wrapped).unwrap();
+        Sealer::new(SealingKey::from_bytes(&plain).unwrap(), Vec::new()).unwrap()
+    }
+
     /// Opens another service over the same data, by the same clock: another replica, or a command.
     pub(crate) async fn another(&self, master: impl Into<service::MasterKeys>) -> transire::domain::Result<Arc<Service>> {
         static SEEDS: AtomicU64 = AtomicU64::new(0x1000_0000);
@@ -298,6 +307,17 @@ impl App {
     /// Returns where the database is.
     pub(crate) fn database(&self) -> PathBuf {
         self.directory.join("transire.db")
+    }
+
+    /// Says whether an instance gives out refresh tokens, and keeps or refuses those that it gave out.
+    pub(crate) async fn set_refresh_tokens(&self, id: &InstanceId, switch: Switch, old: OldRefreshTokens) {
+        let choice = InstanceChoice::Tcr(id.clone());
+        self.service.set_refresh_tokens(&Caller::operator(), &choice, switch, old, &context()).await.unwrap();
+    }
+
+    /// Lets the first instance give out refresh tokens.
+    pub(crate) async fn give_refresh_tokens(&self) {
+        self.set_refresh_tokens(&self.instance.id, Switch::On, OldRefreshTokens::Keep).await;
     }
 
     /// Lets time pass.
@@ -443,6 +463,7 @@ async fn create_instance(service: &Service, account: AccountId, name: &str, regi
         registry_url: None,
         specification: Specification::Premium,
         default,
+        refresh_tokens: Switch::Off,
     };
     service.create_instance(&Caller::operator(), new, &context()).await.unwrap()
 }

@@ -49,6 +49,7 @@ impl Stock {
             token_ttl_seconds: 300,
             registry_url: Some(registry.url.clone()),
             default: DefaultMark::Unmarked,
+            refresh_tokens: transire::domain::switch::Switch::Off,
         };
         let instance = app.service.create_instance(&Caller::operator(), new, &context()).await.unwrap();
         registry.reply(CATALOG, Reply::json(&json!({ "repositories": ["team/app"] })));

@@ -291,6 +291,7 @@ async fn instances_are_filtered_and_paged_by_items() {
             registry_url: None,
             specification: transire::domain::instance::Specification::Basic,
             default: transire::domain::instance::DefaultMark::Unmarked,
+            refresh_tokens: transire::domain::switch::Switch::Off,
         };
         app.wait(Duration::from_millis(1));
         app.service.create_instance(&Caller::operator(), new, &context()).await.unwrap();

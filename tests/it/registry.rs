@@ -7,8 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
+use transire::domain::clock::SystemRandom;
+use transire::domain::credential::SecretKind;
+use transire::domain::instance::OldRefreshTokens;
+use transire::domain::switch::Switch;
 use transire::service::{Caller, InstanceChoice};
-
 use transire::store::access_key::AccessKeyState;
 
 use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, SERVICE, context};
@@ -148,6 +151,7 @@ async fn every_credential_logs_in_with_its_own_username_at_its_own_instance() {
 #[tokio::test]
 async fn a_refresh_token_comes_only_when_asked_and_is_a_kind_of_its_own() {
     let app = App::new().await;
+    app.give_refresh_tokens().await;
     let (username, secret) = app.temporary().await;
     let login = encoded(&[("service", SERVICE), ("offline_token", "true"), ("client_id", "docker"), ("account", &username)]);
     let refresh = app.registry(Some((&username, secret.expose())), &login).await.json()["refresh_token"].as_str().unwrap().to_owned();
@@ -182,6 +186,85 @@ async fn a_refresh_token_comes_only_when_asked_and_is_a_kind_of_its_own() {
     app.wait(Duration::from_secs(3601));
     assert_eq!(refused(&app.registry_form(&by_refresh(&refresh, SERVICE)).await), unauthorized());
     assert_eq!(refused(&app.registry(Some((&username, secret.expose())), &login).await), unauthorized());
+}
+
+/// Asks for a refresh token, in both ways that clients have.
+async fn refresh_tokens(app: &App, username: &str, secret: &str) -> [Option<String>; 2] {
+    let query = encoded(&[("service", SERVICE), ("offline_token", "true")]);
+    let form = encoded(&[
+        ("grant_type", "password"),
+        ("service", SERVICE),
+        ("access_type", "offline"),
+        ("username", username),
+        ("password", secret),
+    ]);
+    [app.registry(Some((username, secret)), &query).await, app.registry_form(&form).await].map(|answer| {
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        answer.json()["refresh_token"].as_str().map(str::to_owned)
+    })
+}
+
+async fn refreshed(app: &App, token: &str) -> Answer {
+    let form = [("grant_type", "refresh_token"), ("service", SERVICE), ("access_type", "offline"), ("refresh_token", token)];
+    app.registry_form(&encoded(&form)).await
+}
+
+#[tokio::test]
+async fn nobody_gets_a_refresh_token_where_the_instance_does_not_say_so() {
+    // `docker login` stored the refresh token in place of the password, and podman, buildah, skopeo, oras-py and
+    // Kubernetes' pull secrets could no longer use its file.
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    assert_eq!(refresh_tokens(&app, &username, secret.expose()).await, [None, None]);
+    app.give_refresh_tokens().await;
+    let [Some(first), Some(second)] = refresh_tokens(&app, &username, secret.expose()).await else { panic!("none was given out") };
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_was_given_out_stays_good_when_no_others_are() {
+    let app = App::new().await;
+    app.give_refresh_tokens().await;
+    let (username, secret) = app.temporary().await;
+    let [Some(refresh), _] = refresh_tokens(&app, &username, secret.expose()).await else { panic!("none was given out") };
+    app.set_refresh_tokens(&app.instance.id, Switch::Off, OldRefreshTokens::Keep).await;
+    assert_eq!(refresh_tokens(&app, &username, secret.expose()).await, [None, None]);
+    let answer = refreshed(&app, &refresh).await;
+    assert_eq!((answer.status, answer.json().get("refresh_token")), (StatusCode::OK, None));
+    app.wait(Duration::from_secs(3601));
+    assert_eq!(refused(&refreshed(&app, &refresh).await), unauthorized());
+}
+
+#[tokio::test]
+async fn refresh_tokens_that_an_instance_refuses_never_come_back() {
+    let app = App::new().await;
+    app.give_refresh_tokens().await;
+    let (username, secret) = app.temporary().await;
+    let [Some(old), _] = refresh_tokens(&app, &username, secret.expose()).await else { panic!("none was given out") };
+    for switch in [Switch::Off, Switch::On] {
+        let old_ones = if switch.is_on() { OldRefreshTokens::Keep } else { OldRefreshTokens::Refuse };
+        app.set_refresh_tokens(&app.instance.id, switch, old_ones).await;
+        assert_eq!(refused(&refreshed(&app, &old).await), unauthorized(), "{switch:?}");
+    }
+    let [Some(new), _] = refresh_tokens(&app, &username, secret.expose()).await else { panic!("none was given out") };
+    assert_eq!(refreshed(&app, &new).await.status, StatusCode::OK);
+    // The credential itself was never in question.
+    assert_eq!(app.registry(Some((&username, secret.expose())), &format!("service={SERVICE}")).await.status, StatusCode::OK);
+    // Those of another instance have a generation of their own.
+    app.set_refresh_tokens(&app.other_instance.id, Switch::Off, OldRefreshTokens::Refuse).await;
+    assert_eq!(refreshed(&app, &new).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn refresh_tokens_from_before_instances_could_refuse_them_are_refused_with_the_others() {
+    let app = App::new().await;
+    let (_, secret) = app.temporary().await;
+    let sealer = app.sealer().await;
+    let grant = sealer.open(SecretKind::Temporary, secret.expose()).unwrap();
+    let old = sealer.seal(SecretKind::Refresh, &grant, &SystemRandom).unwrap();
+    assert_eq!(refreshed(&app, old.expose()).await.status, StatusCode::OK);
+    app.set_refresh_tokens(&app.instance.id, Switch::Off, OldRefreshTokens::Refuse).await;
+    assert_eq!(refused(&refreshed(&app, old.expose()).await), unauthorized());
 }
 
 #[tokio::test]
@@ -257,6 +340,7 @@ async fn a_machines_credential_passes_whatever_failed_at_its_address() {
         (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (2, 1);
     })
     .await;
+    app.give_refresh_tokens().await;
     let query = format!("service={SERVICE}&offline_token=true");
     let (username, temporary) = app.temporary().await;
     let answer =

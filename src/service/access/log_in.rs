@@ -202,7 +202,11 @@ impl Service {
     }
 
     async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret) -> Result<Identity> {
-        let grant = self.granted(SecretKind::Refresh, token).await?;
+        let mut grant = self.granted(SecretKind::Refresh, token).await?;
+        if !grant.grounds.iter().any(|(ground, _)| matches!(ground, Ground::RefreshTokens(_))) {
+            // Sealed before instances could refuse their refresh tokens: of the first generation.
+            grant.grounds.push((Ground::RefreshTokens(grant.instance.clone()), 0));
+        }
         self.check_standing(&grant, self.now()).await?;
         let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
         logged_in(instance, grant, Some(token.clone()))

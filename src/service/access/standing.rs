@@ -42,6 +42,9 @@ impl Service {
                 let stands = |stored: &Arc<LongTermCredential>| stored.state == CredentialState::Active && now < stored.expires_at;
                 stored.filter(stands).map(|stored| stored.generation)
             }
+            Ground::RefreshTokens(instance) => {
+                self.directory.instance(&self.store, instance).await?.map(|instance| instance.refresh_generation)
+            }
             // It has none, and is sealed with 0.
             Ground::Session(id) => (!self.revocations.contains(id)).then_some(0),
         })

@@ -22,7 +22,8 @@ const ALL: &[&str] = &[
     "instance key=id columns=id:text,cri_id:text,account_id:integer,name:text,region:text,service:text,algorithm:text,\
      kid_format:text,token_ttl_seconds:integer,registry_url:text?,default_mark:integer,created_at:integer,deleted_at:integer?,\
      specification:text,deletion_protection:integer,public_endpoint:integer,allow_list:integer,allow_list_version:integer,origin:text,\
-     modified_at:integer?,unrecorded_namespaces:text,kind:text",
+     modified_at:integer?,unrecorded_namespaces:text,kind:text,issuer:text?,next_issuer:text?,refresh_tokens:integer,\
+     refresh_generation:integer",
     "credential key=id columns=id:text,instance_id:text,principal:text,username:text,description:text,secret_hash:bytes,\
      state:text,generation:integer,created_at:integer,expires_at:integer",
     "sealing_key key=id columns=id:text,wrapped:bytes,created_at:integer",

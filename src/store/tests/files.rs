@@ -64,7 +64,7 @@ async fn every_statement_prepares_on_sqlite() {
 
 /// Counts the different `$1` of a statement.
 pub(super) fn parameters(text: &str) -> usize {
-    (1..=20).take_while(|number| text.contains(&format!("${number}"))).count()
+    (1..=30).take_while(|number| text.contains(&format!("${number}"))).count()
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::log_ins::service_account;
 use super::registry::{allowed, forbidden, home_and_other, later, namespace, no_instance, repository, tag};
 use super::*;
 use crate::domain::credential::PasswordHash;
-use crate::domain::instance::{InstanceChange, UnrecordedNamespaces};
+use crate::domain::instance::{InstanceChange, OldRefreshTokens, UnrecordedNamespaces};
 use crate::domain::service_account::ServiceAccountChange;
 use crate::store::instance::InstanceFilter;
 use crate::store::namespace::Contents;
@@ -31,7 +31,7 @@ on_both_databases! {
 async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let mut expected = home.clone();
-    let changes: [Step<Part, Instance>; 6] = [
+    let changes: [Step<Part, Instance>; 8] = [
         (
             instances::update(
                 &home.id,
@@ -51,6 +51,10 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         (instances::set_unrecorded_namespaces(&home.id, UnrecordedNamespaces::Closed, later(6)), |home| {
             home.unrecorded_namespaces = UnrecordedNamespaces::Closed;
         }),
+        (instances::set_refresh_tokens(&home.id, Switch::On, OldRefreshTokens::Keep, later(7)), |home| home.refresh_tokens = Switch::On),
+        (instances::set_refresh_tokens(&home.id, Switch::Off, OldRefreshTokens::Refuse, later(8)), |home| {
+            (home.refresh_tokens, home.refresh_generation) = (Switch::Off, 1);
+        }),
     ];
     for (at, (part, change)) in (1..).zip(changes) {
         assert_eq!(announced(&store, part).await, [entry(Noun::Instance, home.id.as_str())]);
@@ -58,7 +62,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         expected.modified_at = later(at);
         assert_eq!(format!("{:?}", instances::find(&store, &home.id).await.unwrap().unwrap()), format!("{expected:?}"));
     }
-    apply(&store, instances::set_registry_url(&home.id, None, later(7))).await.unwrap();
+    apply(&store, instances::set_registry_url(&home.id, None, later(9))).await.unwrap();
     assert_eq!(instances::find(&store, &home.id).await.unwrap().unwrap().registry_url, None);
     assert_eq!(format!("{:?}", instances::find(&store, &other.id).await.unwrap().unwrap()), format!("{other:?}"));
 
@@ -69,6 +73,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         instances::set_allow_list(&nowhere, Switch::On, NOW),
         instances::set_registry_url(&nowhere, None, NOW),
         instances::set_unrecorded_namespaces(&nowhere, UnrecordedNamespaces::Closed, NOW),
+        instances::set_refresh_tokens(&nowhere, Switch::On, OldRefreshTokens::Keep, NOW),
     ] {
         assert_eq!(refusal(&store, part).await, no_instance());
     }

@@ -299,6 +299,8 @@ fn instance(account: &Account, name: &str) -> Instance {
         allow_list: Switch::Off,
         origin: Origin::Operator,
         unrecorded_namespaces: UnrecordedNamespaces::Open,
+        refresh_tokens: Switch::Off,
+        refresh_generation: 0,
         created_at: NOW,
         modified_at: NOW,
     }

@@ -16,6 +16,7 @@
 //!   4 access key                length (1), id
 //!   5 long-term credential      its id (20)
 //!   6 session                   its token's id (20)
+//!   7 refresh tokens            instance id (12)
 //! session policy              tag (1), then by tag
 //!   0 none
 //!   1 one                       length (2), text
@@ -47,6 +48,7 @@ use super::{
 };
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, Username};
+use crate::domain::instance::InstanceId;
 use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
@@ -89,6 +91,7 @@ mod tag {
         pub(in super::super) const ACCESS_KEY: u8 = 4;
         pub(in super::super) const LONG_TERM: u8 = 5;
         pub(in super::super) const SESSION: u8 = 6;
+        pub(in super::super) const REFRESH_TOKENS: u8 = 7;
     }
     pub(super) mod policy {
         pub(in super::super) const NONE: u8 = 0;
@@ -155,7 +158,7 @@ pub(super) fn read_grant(payload: &[u8]) -> Option<Grant> {
         session_policy: reader.session_policy()?,
         issued_at: reader.time()?,
         expires_at: reader.time()?,
-        instance: reader.text_of(INSTANCE_ID_LENGTH)?.parse().ok()?,
+        instance: reader.instance_id()?,
         username: match reader.byte()? {
             tag::username::NUMERIC_ID => Username::NumericId,
             tag::username::CR_TEMP_USER => Username::CrTempUser,
@@ -276,6 +279,10 @@ impl Writer<'_> {
                     self.byte(tag::ground::SESSION);
                     self.credential_id(id);
                 }
+                Ground::RefreshTokens(instance) => {
+                    self.byte(tag::ground::REFRESH_TOKENS);
+                    self.0.extend_from_slice(instance.as_str().as_bytes());
+                }
             }
             self.integer(*generation);
         }
@@ -337,6 +344,10 @@ impl<'a> Reader<'a> {
         self.text_of(CredentialId::LENGTH)?.parse().ok()
     }
 
+    fn instance_id(&mut self) -> Option<InstanceId> {
+        self.text_of(INSTANCE_ID_LENGTH)?.parse().ok()
+    }
+
     fn account(&mut self) -> Option<AccountId> {
         AccountId::new(self.integer()?).ok()
     }
@@ -382,6 +393,7 @@ impl<'a> Reader<'a> {
             tag::ground::ACCESS_KEY => Ground::AccessKey(self.text(ACCESS_KEY_ID_LONGEST)?.to_owned()),
             tag::ground::LONG_TERM => Ground::LongTerm(self.credential_id()?),
             tag::ground::SESSION => Ground::Session(self.credential_id()?),
+            tag::ground::REFRESH_TOKENS => Ground::RefreshTokens(self.instance_id()?),
             _ => return None,
         })
     }

@@ -127,7 +127,7 @@ fn principals() -> impl Strategy<Value = Principal> {
     ]
 }
 
-fn grounds() -> impl Strategy<Value = Vec<(Ground, i64)>> {
+fn grounds(most: usize) -> impl Strategy<Value = Vec<(Ground, i64)>> {
     let ground = prop_oneof![
         numbers().prop_map(|number| Ground::Root(AccountId::new(number).unwrap())),
         numbers().prop_map(|number| Ground::User(UserId::new(number).unwrap())),
@@ -135,8 +135,10 @@ fn grounds() -> impl Strategy<Value = Vec<(Ground, i64)>> {
         // Eight ids of the longest would make a session token too long; a test below has them.
         "[!-~]{0,64}".prop_map(Ground::AccessKey),
         ids().prop_map(Ground::LongTerm),
+        ids().prop_map(Ground::Session),
+        "tcr-[a-z0-9]{8}".prop_map(|id| Ground::RefreshTokens(id.parse().unwrap())),
     ];
-    proptest::collection::vec((ground, any::<i64>()), 1..=GROUNDS_MOST)
+    proptest::collection::vec((ground, any::<i64>()), 1..=most)
 }
 
 fn policies(longest: usize) -> impl Strategy<Value = Option<String>> {
@@ -150,7 +152,7 @@ fn times() -> impl Strategy<Value = Timestamp> {
 fn grants() -> impl Strategy<Value = Grant> {
     let instances = "tcr-[a-z0-9]{8}".prop_map(|text| text.parse::<InstanceId>().unwrap());
     let usernames = prop_oneof![Just(Username::NumericId), Just(Username::CrTempUser)];
-    (ids(), principals(), grounds(), instances, usernames, policies(SESSION_POLICY_LONGEST), times(), times()).prop_map(
+    (ids(), principals(), grounds(GROUNDS_MOST), instances, usernames, policies(SESSION_POLICY_LONGEST), times(), times()).prop_map(
         |(id, principal, grounds, instance, username, session_policy, issued_at, expires_at)| Grant {
             id,
             principal,
@@ -167,7 +169,7 @@ fn grants() -> impl Strategy<Value = Grant> {
 fn sessions() -> impl Strategy<Value = Session> {
     let clouds = prop_oneof![Just(Cloud::Tencent), Just(Cloud::Alibaba)];
     let keys = ("[!-~]{0,64}", "[!-~]{0,64}");
-    (ids(), clouds, keys, principals(), grounds(), policies(SESSION_POLICY_CHARACTERS), times(), times()).prop_map(
+    (ids(), clouds, keys, principals(), grounds(MAX_SESSION_GROUNDS), policies(SESSION_POLICY_CHARACTERS), times(), times()).prop_map(
         |(id, cloud, (access_key_id, secret), principal, grounds, session_policy, issued_at, expires_at)| Session {
             id,
             cloud,
@@ -256,6 +258,8 @@ fn every_principal_ground_and_policy_opens_again() {
         Ground::Role(role()),
         access_key(),
         Ground::LongTerm("vvvvvvvvvv0000000000".parse().unwrap()),
+        Ground::Session("vvvvvvvvvv0000000000".parse().unwrap()),
+        Ground::RefreshTokens("tcr-demo0001".parse().unwrap()),
     ];
     for principal in principals {
         for ground in &grounds {
@@ -472,7 +476,7 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     let keyed = |length| vec![(Ground::AccessKey("a".repeat(length)), 1)];
     let policy = |length| Some("a".repeat(length));
     for (fits, over) in [
-        (Grant { grounds: roots(8), ..grant() }, Grant { grounds: roots(9), ..grant() }),
+        (Grant { grounds: roots(9), ..grant() }, Grant { grounds: roots(10), ..grant() }),
         (Grant { grounds: roots(1), ..grant() }, Grant { grounds: roots(0), ..grant() }),
         (Grant { principal: named(128), ..grant() }, Grant { principal: named(129), ..grant() }),
         (Grant { principal: federated(128), ..grant() }, Grant { principal: federated(129), ..grant() }),
@@ -491,7 +495,7 @@ fn what_is_beyond_the_limits_is_not_sealed() {
     let secret = |length| Secret::new("a".repeat(length));
     let letters = |letter: &str, count| Some(letter.repeat(count));
     for (fits, over) in [
-        (Session { grounds: roots(8), ..session() }, Session { grounds: roots(9), ..session() }),
+        (Session { grounds: roots(9), ..session() }, Session { grounds: roots(10), ..session() }),
         (Session { grounds: roots(1), ..session() }, Session { grounds: roots(0), ..session() }),
         (Session { principal: named(128), ..session() }, Session { principal: named(129), ..session() }),
         (Session { access_key_id: "a".repeat(128), ..session() }, Session { access_key_id: "a".repeat(129), ..session() }),
