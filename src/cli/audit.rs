@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Context;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
-use crate::service::AuditRow;
+use crate::service::{AuditFilter, AuditRow};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -27,11 +27,17 @@ pub(super) enum Command {
         /// 100000000001:service-account/INSTANCE/NAME.
         #[arg(long)]
         principal: Option<String>,
+        /// Only what was asked so, such as tcr:CreateInstanceToken or registry.log-in; with * at the end, all that begin so.
+        #[arg(long)]
+        action: Option<String>,
+        /// Only what ended so: ok, refused, denied or failed.
+        #[arg(long, value_parser = ["ok", "refused", "denied", "failed"])]
+        outcome: Option<String>,
     },
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let Command::List { since, until, principal } = command;
+    let Command::List { since, until, principal, action, outcome } = command;
     let now = context.service.now();
     let since = parse_time("since", &since, now)?;
     // A line may be written while this runs, and by a clock that is a little ahead.
@@ -40,22 +46,30 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Some(text) => Some(context.service.audited_principal(&context.operator, &text).await?),
         None => None,
     };
-    let rows = context.service.audit_lines(&context.operator, since, until, principal.as_deref()).await?;
-    let columns = ["at", "action", "outcome", "principal", "service", "credential_id", "address", "request_id", "detail"];
+    let filter = AuditFilter { since, until, principal, action, outcome };
+    let rows = context.service.audit_lines(&context.operator, &filter).await?;
+    let columns =
+        ["at", "action", "outcome", "cause", "principal", "claimed", "service", "credential_id", "address", "request_id", "detail"];
     context.output.list(&columns, rows.into_iter().map(row).collect())
 }
 
 fn row(row: AuditRow) -> Vec<Value> {
+    let mut detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
+    // In columns of their own: what was claimed isn't who was proved.
+    let [cause, claimed] =
+        ["cause", "claimed"].map(|name| detail.as_object_mut().and_then(|detail| detail.remove(name)).unwrap_or_default());
     vec![
         row.at.rfc3339().into(),
         row.action.into(),
         row.outcome.into(),
+        cause,
         row.principal.into(),
+        claimed,
         row.service.into(),
         row.credential_id.into(),
         row.address.into(),
         row.request_id.into(),
-        serde_json::from_str(&row.detail).unwrap_or_default(),
+        detail,
     ]
 }
 

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::principal::Principal;
+use super::refusal::RefusalCause;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -154,6 +155,70 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Returns the kind's word in log and audit: without what it holds, which clients may have signed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MalformedAuthorization => "malformed-authorization",
+            Self::SignatureMethodRefused { .. } => "signature-method-refused",
+            Self::AccessKeyNotFound => "access-key-not-found",
+            Self::AccessKeyDisabled => "access-key-disabled",
+            Self::RequestExpired => "request-expired",
+            Self::MalformedTime => "malformed-time",
+            Self::SessionTokenMissing => "session-token-missing",
+            Self::SessionTokenMalformed => "session-token-malformed",
+            Self::SessionTokenMismatch => "session-token-mismatch",
+            Self::SessionTokenExpired => "session-token-expired",
+            Self::SignatureMismatch { .. } => "signature-mismatch",
+            Self::Replayed => "replayed",
+            Self::Throttled { .. } => "throttled",
+            Self::NonceMemoryFull => "nonce-memory-full",
+            Self::AddressThrottled { .. } => "address-throttled",
+            Self::Overloaded => "overloaded",
+            Self::PasswordsBusy => "passwords-busy",
+            Self::RequestTooLarge { .. } => "request-too-large",
+            Self::RequestTimeout => "request-timeout",
+            Self::UnknownAction { .. } => "unknown-action",
+            Self::UnknownVersion { .. } => "unknown-version",
+            Self::MissingParameter { .. } => "missing-parameter",
+            Self::UnknownParameter { .. } => "unknown-parameter",
+            Self::WrongType { .. } => "wrong-type",
+            Self::InvalidParameter { .. } => "invalid-parameter",
+            Self::SessionPolicyTooLong => "session-policy-too-long",
+            Self::MalformedRequest => "malformed-request",
+            Self::AccessDenied(_) => "access-denied",
+            Self::InstanceNotFound => "instance-not-found",
+            Self::NoDefaultInstance => "no-default-instance",
+            Self::NotFound { .. } => "not-found",
+            Self::AlreadyExists { .. } => "already-exists",
+            Self::QuotaExceeded { .. } => "quota-exceeded",
+            Self::PreconditionFailed { .. } => "precondition-failed",
+            Self::Unsupported => "unsupported",
+            Self::AddressRefused => "address-refused",
+            Self::BadCredentials => "bad-credentials",
+            Self::WebIdentity { fault } => fault.name(),
+            Self::Misconfigured => "misconfigured",
+            Self::StoreUnavailable => "store-unavailable",
+            Self::RegistryUnavailable => "registry-unavailable",
+            Self::AuditUnavailable => "audit-unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Tells whether the operator should look at it, and not the client.
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Internal
+                | Self::Misconfigured
+                | Self::StoreUnavailable
+                | Self::RegistryUnavailable
+                | Self::AuditUnavailable
+                | Self::PasswordsBusy
+        )
+    }
+}
+
 /// Why an OpenID Connect token isn't believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebIdentityFault {
@@ -171,6 +236,21 @@ pub enum WebIdentityFault {
     BadSignature,
     /// The issuer's keys can't be fetched.
     KeysUnavailable,
+}
+
+impl WebIdentityFault {
+    /// Returns the fault's word in log and audit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchProvider => "web-identity-no-such-provider",
+            Self::Malformed => "web-identity-malformed",
+            Self::Expired => "web-identity-expired",
+            Self::NotYetValid => "web-identity-not-yet-valid",
+            Self::AudienceNotMatched => "web-identity-audience-not-matched",
+            Self::BadSignature => "web-identity-bad-signature",
+            Self::KeysUnavailable => "web-identity-keys-unavailable",
+        }
+    }
 }
 
 /// What was denied, in the words of both policy languages: each front door shows its own.
@@ -215,6 +295,12 @@ impl Error {
     /// Returns the message, which is always safe to show.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Returns the word for why a request was refused, for log and audit: a cause that its client doesn't hear, or the kind.
+    pub fn refusal_word(&self) -> &'static str {
+        let cause = self.source.as_deref().and_then(|source| source.downcast_ref::<RefusalCause>());
+        cause.map_or_else(|| self.kind.name(), |cause| cause.name())
     }
 
     /// Returns the chain of causes as one line for the log.
@@ -365,9 +451,10 @@ impl Error {
         Self::new(ErrorKind::AddressRefused, why)
     }
 
-    /// A registry log-in failed.
-    pub fn bad_credentials() -> Self {
+    /// A registry log-in failed. Clients hear the same whatever the cause.
+    pub fn bad_credentials(cause: RefusalCause) -> Self {
         Self::new(ErrorKind::BadCredentials, "The username or the password is wrong, or the credential expired or was disabled.")
+            .caused_by(cause)
     }
 
     /// An OpenID Connect token isn't believed, for the reason that the fault names.

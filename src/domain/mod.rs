@@ -22,6 +22,7 @@ pub mod name;
 pub mod namespace;
 pub mod password;
 pub mod principal;
+pub mod refusal;
 pub mod repository;
 pub mod scope;
 pub mod secret;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 
-use crate::domain::principal::Principal;
+use crate::domain::principal::{AccountId, Principal};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::RequestContext;
+use crate::service::{Caller, Claim, Refusal, RequestContext, Service};
 
 use super::overload::BETWEEN_LINES;
 use super::{alibaba, plain, registry, tencent};
@@ -70,8 +70,14 @@ pub(super) struct Visit {
     pub(super) door: Door,
     /// What the client wants to do, in its own words.
     pub(super) action: Cow<'static, str>,
+    /// The same as the audit calls it, once it is known.
+    pub(super) called: Option<&'static str>,
     /// Who the client proved to be.
     pub(super) principal: Option<Principal>,
+    /// Who it proved to be without being a principal: the bearer of an OpenID Connect token, a service account.
+    proved: OnceLock<(String, Option<AccountId>)>,
+    /// What it claimed, where it proved nothing.
+    pub(super) claim: Option<Box<Claim>>,
     /// Whether a refusal is counted against its address already.
     pub(super) is_counted: bool,
     /// The region that the client names, where its dialect has one; checked.
@@ -82,14 +88,37 @@ impl Visit {
     /// Begins a visit at the plain door.
     pub(super) fn new(request_id: String, address: IpAddr, secure_transport: bool) -> Self {
         let context = RequestContext { request_id, address: Some(address), secure_transport };
-        Self { context, door: Door::Plain, action: Cow::Borrowed(""), principal: None, is_counted: false, region: None }
+        Self {
+            context,
+            door: Door::Plain,
+            action: Cow::Borrowed(""),
+            called: None,
+            principal: None,
+            proved: OnceLock::new(),
+            claim: None,
+            is_counted: false,
+            region: None,
+        }
     }
 
-    /// Ends the visit: logs it once, and puts an error into the client's envelope.
-    pub(super) fn end(self, answer: Result<Response>, outage: &Outage) -> Response {
+    /// Notes what a call that proved nothing claims.
+    pub(super) fn claim_access_key(&mut self, id: &str) {
+        self.claim = Some(Box::new(Claim::of_access_key(id)));
+    }
+
+    /// Notes who was proved, where that is no principal.
+    pub(super) fn note_caller(&self, caller: &Caller) {
+        if let (None, Some(name)) = (caller.principal(), caller.audit_name()) {
+            // Nobody is proved twice.
+            self.proved.set((name, caller.account())).unwrap_or_default();
+        }
+    }
+
+    /// Ends the visit: logs it once, writes a refusal into the audit, and puts an error into the client's envelope.
+    pub(super) fn end(self, answer: Result<Response>, service: &Service, outage: &Outage) -> Response {
         let at_registry_door = matches!(self.door, Door::Registry);
         let request_id = at_registry_door.then(|| HeaderValue::from_str(&self.context.request_id).ok()).flatten();
-        let mut response = self.answer(answer, outage);
+        let mut response = self.answer(answer, service, outage);
         if let Some(request_id) = request_id {
             // The clouds' envelopes have a place for it; here it is what leads from a client to the log.
             response.headers_mut().insert(X_REQUEST_ID.clone(), request_id);
@@ -97,7 +126,7 @@ impl Visit {
         response
     }
 
-    fn answer(self, answer: Result<Response>, outage: &Outage) -> Response {
+    fn answer(self, answer: Result<Response>, service: &Service, outage: &Outage) -> Response {
         match answer {
             Ok(response) => {
                 tracing::debug!(
@@ -110,7 +139,7 @@ impl Visit {
                 response
             }
             Err(error) => {
-                self.log(&error, outage);
+                self.record(&error, service, outage);
                 self.refuse(&error)
             }
         }
@@ -121,29 +150,53 @@ impl Visit {
         self.door.refuse(error, &self.context.request_id)
     }
 
-    /// Writes the line. The kind's name alone: its fields may hold what the client signed, with its
+    /// Writes the lines of log and audit. The kind's name alone: its fields may hold what the client signed, with its
     /// session token in it. The action is the client's text: escaped, and cut.
-    fn log(&self, error: &Error, outage: &Outage) {
+    fn record(&self, error: &Error, service: &Service, outage: &Outage) {
+        let (door, request_id) = (self.door.name(), self.context.request_id.as_str());
         if matches!(error.kind(), ErrorKind::Overloaded) {
             // Those are told of together: a line for each would make the load heavier.
-            tracing::debug!(dialect = self.door.name(), request_id = self.context.request_id, "refused: overloaded");
+            tracing::debug!(dialect = door, request_id, "refused: overloaded");
             return;
         }
-        if matches!(error.kind(), ErrorKind::StoreUnavailable) && !outage.is_due(Instant::now()) {
-            tracing::debug!(dialect = self.door.name(), request_id = self.context.request_id, cause = error.cause(), "failed: {error}");
+        let (principal, account) = match (&self.principal, self.proved.get()) {
+            (Some(principal), _) => (Some(principal.to_string()), Some(principal.account())),
+            (None, Some((name, account))) => (Some(name.clone()), *account),
+            (None, None) => (None, None),
+        };
+        let claim = self.claim.as_deref();
+        let refusal = Refusal { action: self.audited_action(account), principal: principal.clone(), account, claim };
+        let has_line = service.record_refusal(&refusal, error, &self.context);
+        let has_line = match error.kind() {
+            ErrorKind::StoreUnavailable => outage.is_due(Instant::now()),
+            // Strangers bring it about.
+            ErrorKind::PasswordsBusy => has_line,
+            kind => has_line || kind.is_ours(),
+        };
+        let (kind, cause) = (error.kind().name(), error.cause());
+        if !has_line {
+            tracing::debug!(kind, dialect = door, request_id, cause, "refused or failed: {error}");
             return;
         }
-        let kind = kind_name(error.kind());
-        let door = self.door.name();
         let address = self.context.address.map(tracing::field::display);
         let action: String = self.action.chars().take(64).flat_map(char::escape_debug).collect();
-        let principal = self.principal.as_ref().map(tracing::field::display);
-        let request_id = self.context.request_id.as_str();
-        let cause = error.cause();
-        if is_ours(error.kind()) {
-            tracing::error!(kind, dialect = door, action, principal, request_id, address, cause, "failed: {error}");
+        let claimed = claim.and_then(|claim| claim.name.as_ref()).map(tracing::field::display);
+        if error.kind().is_ours() {
+            tracing::error!(kind, dialect = door, action, principal, claimed, request_id, address, cause, "failed: {error}");
         } else {
-            tracing::info!(kind, dialect = door, action, principal, request_id, address, cause, "refused");
+            tracing::info!(kind, dialect = door, action, principal, claimed, request_id, address, cause, "refused");
+        }
+    }
+
+    /// Returns what the audit calls a request that was refused; people and probes aren't audited.
+    fn audited_action(&self, proved: Option<AccountId>) -> Option<&'static str> {
+        match (&self.door, self.called) {
+            (Door::Plain, _) => None,
+            (_, Some(called)) => Some(called),
+            (Door::Tencent(_), None) => Some("tencent:unknown"),
+            (Door::Alibaba(_), None) => Some("alibaba:unknown"),
+            (Door::Registry, None) if proved.is_some() => Some("token.exchange"),
+            (Door::Registry, None) => Some("registry.log-in"),
         }
     }
 }
@@ -197,26 +250,6 @@ impl Outage {
             }
         }
     }
-}
-
-/// Returns the variant's name, without what it holds.
-fn kind_name(kind: &ErrorKind) -> String {
-    let mut name = format!("{kind:?}");
-    name.truncate(name.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(name.len()));
-    name
-}
-
-/// Returns whether the operator should look at it, and not the client.
-pub(super) fn is_ours(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Internal
-            | ErrorKind::Misconfigured
-            | ErrorKind::StoreUnavailable
-            | ErrorKind::RegistryUnavailable
-            | ErrorKind::AuditUnavailable
-            | ErrorKind::PasswordsBusy
-    )
 }
 
 /// Runs `work`; a panic inside becomes an internal error, so that the client still gets its envelope.
@@ -470,11 +503,5 @@ mod tests {
         assert!(!outage.is_due(at(23)), "that was a line, too");
         assert_eq!([outage.due(at(31)), outage.due(at(32)), outage.due(at(50))], [None, Some(1), None]);
         assert!(outage.is_due(at(51)));
-    }
-
-    #[test]
-    fn the_log_names_the_kind_and_nothing_that_it_holds() {
-        assert_eq!(kind_name(&ErrorKind::SignatureMismatch { string_to_sign: "secret".to_owned() }), "SignatureMismatch");
-        assert_eq!(kind_name(&ErrorKind::Internal), "Internal");
     }
 }

@@ -16,7 +16,7 @@ use http::{HeaderValue, Method, StatusCode};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{AlarmKind, Measures, Service};
 
-use super::edge::{Door, is_ours};
+use super::edge::Door;
 use super::plain::{self, Page, Reader};
 
 /// More than all doors have actions.
@@ -48,7 +48,7 @@ impl Outcome {
             Ok(response) if response.status().is_client_error() => Self::Refused,
             Ok(_) => Self::Ok,
             // The client did nothing wrong; it has no line of its own, and so isn't among those.
-            Err(error) if is_ours(error.kind()) || matches!(error.kind(), ErrorKind::Overloaded) => Self::Failed,
+            Err(error) if error.kind().is_ours() || matches!(error.kind(), ErrorKind::Overloaded) => Self::Failed,
             Err(_) => Self::Refused,
         }
     }

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::domain::refusal::RefusalCause;
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
@@ -142,16 +143,24 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
     if matches!(log_in, LogIn::Anonymous) && scopes.is_empty() {
         // A log-in with nothing to log in with. A token here would make `docker login` believe that it
         // had worked.
-        return Err(Error::new(ErrorKind::BadCredentials, "Log in with a username and a password."));
+        let error = Error::new(ErrorKind::BadCredentials, "Log in with a username and a password.");
+        return Err(error.caused_by(RefusalCause::NoCredential));
     }
-    let caller = service.log_in(registry, log_in, &scopes, &visit.context).await;
+    let caller = service.log_in(registry, &log_in, &visit.context).await;
     // What fails here is counted there, by whom it concerns.
     visit.is_counted =
         caller.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::BadCredentials | ErrorKind::AddressThrottled { .. }));
+    if caller.is_err() {
+        visit.claim = Some(Box::new(service.claim(registry, &log_in, &scopes)));
+    }
     let caller = caller?;
     visit.principal = caller.principal().cloned();
     let offline = if asked.offline { Offline::Asked } else { Offline::No };
-    let exchanged = service.token(&caller, &scopes, offline, &visit.context).await?;
+    let exchanged = service.token(&caller, &scopes, offline, &visit.context).await;
+    if exchanged.is_err() {
+        visit.note_caller(&caller);
+    }
+    let exchanged = exchanged?;
     let granted = (scope_reply == ScopeReply::Yes).then(|| {
         let granted: Vec<String> = exchanged.granted.iter().map(ToString::to_string).collect();
         granted.join(" ")

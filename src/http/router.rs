@@ -96,6 +96,9 @@ impl Front {
         let secure = address::came_by_tls(peer, transport, &parts.headers, &self.settings.trusted_proxies);
         let mut visit = Visit::new(self.service.request_id(), client, secure);
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
+        if answer.is_err() {
+            visit.name_action(&parts);
+        }
         // In one place, whatever was wrong: a stranger costs the same by nonsense as by guessing.
         if let Err(error) = &answer {
             if matches!(error.kind(), ErrorKind::Overloaded) {
@@ -105,7 +108,7 @@ impl Front {
             }
         }
         self.requests.count(&visit.door, &visit.action, Outcome::of(&answer), began.elapsed());
-        let mut response = visit.end(answer, &self.outage);
+        let mut response = visit.end(answer, &self.service, &self.outage);
         if self.closing.load(Ordering::Relaxed) && parts.version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -168,7 +171,7 @@ impl Front {
         };
         let (mut body, mut preview) = (body, None);
         if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
-            preview = Some(self.admit(parts, host, &marks).await?);
+            preview = Some(self.admit(parts, host, &marks, visit).await?);
         } else if marks.is_refused(parts) && !marks.may_stand_in_the_body(parts) {
             body = Body::empty();
         }
@@ -192,10 +195,13 @@ impl Front {
     }
 
     /// Checks what can be known before a body takes memory: a stranger gets none.
-    async fn admit<'a>(&self, parts: &'a Parts, host: &str, marks: &Marks<'_>) -> Result<sign::Preview<'a>> {
+    async fn admit<'a>(&self, parts: &'a Parts, host: &str, marks: &Marks<'_>, visit: &mut Visit) -> Result<sign::Preview<'a>> {
         if let Some(preview) = sign::preview(&parts.headers) {
-            self.service.admit(&preview).await?;
-            return Ok(preview);
+            let admitted = self.service.admit(&preview).await;
+            if admitted.is_err() {
+                visit.claim_access_key(preview.access_key_id);
+            }
+            return admitted.map(|()| preview);
         }
         // It can't be read; its reader says what is wrong with it, without the body.
         let request = signed(parts, host, b"");
@@ -225,6 +231,15 @@ pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
 }
 
 impl Visit {
+    /// Notes what a refused call's head names, where nobody has read the call as a whole.
+    fn name_action(&mut self, parts: &Parts) {
+        self.called = self.called.or_else(|| match self.door {
+            Door::Tencent(_) => tencent::audited_action(&parts.headers),
+            Door::Alibaba(_) => alibaba::audited_action(parts),
+            Door::Registry | Door::Plain => None,
+        });
+    }
+
     /// Chooses the envelope, by what is known so far.
     fn open(&mut self, marks: &Marks<'_>, parts: &Parts, host: &Result<&str>) {
         match marks.dialect() {

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
 use crate::domain::instance::Instance;
+use crate::domain::refusal::RefusalCause;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 use crate::policy::Permission;
@@ -176,7 +177,8 @@ impl Service {
                 "The public endpoint of {} is closed: nobody can log in. Whoever manages the instance opens it with \
                  ManageExternalEndpoint, UpdateInstanceEndpointStatus or `transire instance update --public-endpoint open`.",
                 instance.service
-            )));
+            ))
+            .caused_by(RefusalCause::EndpointClosed));
         }
         if !instance.allow_list.is_on() {
             return Ok(());
@@ -196,4 +198,5 @@ fn not_listed(instance: &Instance, address: Option<IpAddr>) -> Error {
          CreateInstanceEndpointAclPolicy or `transire allow-list add`.",
         instance.service
     ))
+    .caused_by(RefusalCause::NotInAllowList)
 }

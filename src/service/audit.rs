@@ -4,7 +4,7 @@
 //! exchanging, a refused log-in) puts its line in a bounded queue, and a writer stores the queue in
 //! pages, of which each is one row: rows of their own cost more processor time than all else about the
 //! requests together. When the queue is full, the setting says whether the line is dropped and counted,
-//! or the request refused.
+//! or the request refused. Lines of strangers and of refusals have shares of it ([`Share`]).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,16 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::credential::CredentialId;
 use crate::domain::instance::Instance;
 use crate::domain::principal::AccountId;
-use crate::domain::scope::Scope;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store::audit::{self, AuditPage, AuditRow};
 use crate::store::{Operation, Store, Write};
@@ -47,6 +45,24 @@ pub enum AuditMode {
     BestEffort,
     /// The request is refused.
     Required,
+}
+
+/// Whose a line is, and so how much of the queue it may take: others' lines must find room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// A proved caller's, about what was done: the whole queue.
+    Done,
+    /// A proved caller's, about what was refused: a quarter.
+    Refused,
+    /// A stranger's: a quarter.
+    Strangers,
+}
+
+impl Share {
+    /// Returns the share of a line about what `caller` did.
+    pub(super) fn of(caller: &Caller) -> Self {
+        if caller.is_anonymous() { Self::Strangers } else { Self::Done }
+    }
 }
 
 /// One line: what was done, by whom, to what. In a page it stands as JSON with these names.
@@ -127,8 +143,22 @@ impl<'a> Line<'a> {
         self
     }
 
-    pub(super) fn refused(mut self) -> Self {
-        self.outcome = "refused";
+    /// Names who was proved, and of which account.
+    pub(super) fn proved(mut self, principal: Option<String>, account: Option<AccountId>) -> Self {
+        self.principal = principal;
+        self.account = account.map(AccountId::number);
+        self
+    }
+
+    /// Says how it ended; without it, as it was asked.
+    pub(super) fn outcome(mut self, outcome: &'static str) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    /// Names another address than the request's.
+    pub(super) fn address(mut self, address: Option<IpAddr>) -> Self {
+        self.address = address;
         self
     }
 
@@ -203,7 +233,8 @@ fn rows(page: &AuditPage) -> Result<Vec<AuditRow>> {
 }
 
 enum Message {
-    Line(Written),
+    /// With its place in a share of the queue, which is free again once the writer has taken it.
+    Line(Written, Option<OwnedSemaphorePermit>),
     /// Everything before this is to be stored, and then this answered.
     Close(oneshot::Sender<()>),
 }
@@ -212,6 +243,8 @@ enum Message {
 pub(super) struct Audit {
     mode: AuditMode,
     queue: mpsc::Sender<Message>,
+    of_refused: Arc<Semaphore>,
+    of_strangers: Arc<Semaphore>,
     dropped: AtomicU64,
 }
 
@@ -219,6 +252,8 @@ pub(super) struct Audit {
 pub(super) struct Room<'a> {
     audit: &'a Audit,
     permit: Option<mpsc::Permit<'a, Message>>,
+    /// The place in a share of the queue.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Audit {
@@ -226,18 +261,32 @@ impl Audit {
     pub(super) fn start(mode: AuditMode, capacity: usize, store: Store, random: Arc<dyn Random>) -> Self {
         let (queue, lines) = mpsc::channel(capacity);
         tokio::spawn(write_lines(lines, store, random));
-        Self { mode, queue, dropped: AtomicU64::new(0) }
+        let quarter = || Arc::new(Semaphore::new(capacity.div_ceil(4)));
+        Self { mode, queue, of_refused: quarter(), of_strangers: quarter(), dropped: AtomicU64::new(0) }
     }
 
-    /// Takes a place; [`ErrorKind::AuditUnavailable`] when there is none and the settings require one.
-    pub(super) fn reserve(&self) -> Result<Room<'_>> {
-        match (self.queue.try_reserve(), self.mode) {
-            (Ok(permit), _) => Ok(Room { audit: self, permit: Some(permit) }),
-            (Err(_), AuditMode::BestEffort) => Ok(Room { audit: self, permit: None }),
-            (Err(_), AuditMode::Required) => {
+    /// Takes a place for a line about what is done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AuditUnavailable`] when there is none and the settings require one.
+    pub(super) fn reserve(&self, share: Share) -> Result<Room<'_>> {
+        match (self.offer(share), self.mode) {
+            (Some(room), _) => Ok(room),
+            (None, AuditMode::BestEffort) => Ok(Room { audit: self, permit: None, place: None }),
+            (None, AuditMode::Required) => {
                 Err(Error::new(ErrorKind::AuditUnavailable, "The audit can't keep up, and the settings require it; try again later."))
             }
         }
+    }
+
+    /// Takes a place, if there is one in the share and in the queue.
+    pub(super) fn offer(&self, share: Share) -> Option<Room<'_>> {
+        let place = match share {
+            Share::Done => None,
+            Share::Refused => Some(Arc::clone(&self.of_refused).try_acquire_owned().ok()?),
+            Share::Strangers => Some(Arc::clone(&self.of_strangers).try_acquire_owned().ok()?),
+        };
+        Some(Room { audit: self, permit: Some(self.queue.try_reserve().ok()?), place })
     }
 
     /// Returns how many lines wait, and how many were dropped.
@@ -260,7 +309,7 @@ impl Room<'_> {
     pub(super) fn record(self, line: &Line<'_>) {
         match self.permit {
             Some(permit) => match line.written() {
-                Ok(written) => permit.send(Message::Line(written)),
+                Ok(written) => permit.send(Message::Line(written, self.place)),
                 Err(error) => tracing::error!(cause = error.cause(), "an audit line can't be written: {error}"),
             },
             None => {
@@ -292,7 +341,10 @@ async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: A
         let mut lines = Vec::with_capacity(messages.len());
         for message in messages.drain(..) {
             match message {
-                Message::Line(line) => lines.push(line),
+                Message::Line(line, place) => {
+                    drop(place);
+                    lines.push(line);
+                }
                 Message::Close(done) => closing = Some(done),
             }
         }
@@ -335,37 +387,53 @@ fn random_id(random: &dyn Random) -> String {
     random_text(random, b"0123456789abcdefghijklmnopqrstuv", 20)
 }
 
+/// Which lines of the audit are listed: all from one time to another, or some of them.
+#[derive(Clone, Debug)]
+pub struct AuditFilter {
+    /// From this time on.
+    pub since: Timestamp,
+    /// Before this time.
+    pub until: Timestamp,
+    /// Only those of this principal, as the audit names it.
+    pub principal: Option<String>,
+    /// Only those of this action, or of all that begin so: `tcr:*`.
+    pub action: Option<String>,
+    /// Only those that ended so.
+    pub outcome: Option<String>,
+}
+
+impl AuditFilter {
+    /// All lines from one time to another.
+    pub fn between(since: Timestamp, until: Timestamp) -> Self {
+        Self { since, until, principal: None, action: None, outcome: None }
+    }
+
+    fn has(&self, row: &AuditRow) -> bool {
+        let is_action = |wanted: &str| match wanted.strip_suffix('*') {
+            Some(beginning) => row.action.starts_with(beginning),
+            None => row.action == wanted,
+        };
+        (self.since..self.until).contains(&row.at)
+            && self.principal.as_ref().is_none_or(|principal| row.principal.as_ref() == Some(principal))
+            && self.action.as_deref().is_none_or(is_action)
+            && self.outcome.as_ref().is_none_or(|outcome| row.outcome == *outcome)
+    }
+}
+
 impl Service {
     /// Begins a line about what `caller` does now.
     pub(super) fn line<'a>(&self, action: &'static str, caller: &Caller, context: &'a RequestContext) -> Line<'a> {
         Line::new(action, self.now(), context).caller(caller)
     }
 
-    /// Records that somebody tried to log in to `service` and was refused.
-    pub(super) fn audit_refused_log_in(
-        &self,
-        service: &str,
-        claimed: Option<&CredentialId>,
-        scopes: &[Scope],
-        context: &RequestContext,
-    ) -> Result<()> {
-        let asked: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-        let mut line = Line::new("registry.log-in", self.now(), context).service(service).refused().detail(json!({ "asked": asked }));
-        if let Some(id) = claimed {
-            line = line.credential(id);
-        }
-        self.audit.reserve()?.record(&line);
-        Ok(())
-    }
-
-    /// Lists what was done between two times, by one principal as the audit names it or by all, the oldest first.
+    /// Lists what was done and refused, the oldest first.
     ///
+    /// # Errors
     /// [`ErrorKind::Unsupported`] when that is more than can be listed at once: nothing is left out in silence.
-    pub async fn audit_lines(&self, caller: &Caller, since: Timestamp, until: Timestamp, principal: Option<&str>) -> Result<Vec<AuditRow>> {
+    pub async fn audit_lines(&self, caller: &Caller, filter: &AuditFilter) -> Result<Vec<AuditRow>> {
         caller.require_operator()?;
-        let wanted = |row: &AuditRow| {
-            (since..until).contains(&row.at) && principal.is_none_or(|principal| row.principal.as_deref() == Some(principal))
-        };
+        let (since, until, principal) = (filter.since, filter.until, filter.principal.as_deref());
+        let wanted = |row: &AuditRow| filter.has(row);
         let mut listed = audit::list(&self.store, since, principal, LISTED as u32 + 1).await?;
         listed.retain(wanted);
         let mut after = None;
@@ -376,7 +444,7 @@ impl Service {
             }
             if listed.len() > LISTED {
                 return Err(Error::unsupported(format!(
-                    "There are more than {LISTED} lines; narrow them by --since, --until or --principal."
+                    "There are more than {LISTED} lines; narrow them by --since, --until, --principal, --action or --outcome."
                 )));
             }
             match pages.into_iter().next_back() {
@@ -412,7 +480,7 @@ mod tests {
             let mut known = line(&contexts[0], 2).detail(serde_json::json!({ "asked": ["a\n\"b\""] }));
             known.principal = Some(Principal::Root(AccountId::new(1).unwrap()).to_string());
             known.credential_id = Some("c");
-            [known, line(&contexts[1], 1).service("somewhere").refused()]
+            [known, line(&contexts[1], 1).service("somewhere").outcome("refused")]
         };
         let page = page(&lines().map(|line| line.written().unwrap()), &SystemRandom).unwrap().unwrap();
         assert_eq!((page.first_at, page.last_at), (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(2))));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
-use super::audit::Line;
+use super::audit::{Line, Share};
 use super::{Caller, Listed, Page, RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
@@ -95,7 +95,7 @@ impl Service {
     ) -> Result<Issued> {
         let instance = self.permitted_instance(caller, choice, Permission::IssueTemporary, context).await?;
         let signer = caller.signer()?;
-        let room = self.audit.reserve()?;
+        let room = self.audit.reserve(Share::Done)?;
         let now = self.now();
         let grant = Grant {
             id: CredentialId::random(&*self.random),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::audit::Line;
+use super::audit::{Line, Share};
 use super::rights::{account_action, explain_account};
 use super::{Caller, RequestContext, Service};
 use crate::domain::Result;
@@ -63,7 +63,7 @@ impl Service {
         if !scopes.iter().all(is_granted) {
             Box::pin(self.log_denials(caller, scopes, &granted, context)).await?;
         }
-        let room = self.audit.reserve()?;
+        let room = self.audit.reserve(Share::of(caller))?;
         let now = self.now();
         let access: Vec<Access> = granted
             .iter()

@@ -163,7 +163,8 @@ impl Service {
 }
 
 fn undecided(refusal: &Error) -> Error {
-    Error::store_unavailable(format!("it would be refused, but what others changed can't be read: {refusal}"))
+    let word = refusal.refusal_word();
+    Error::store_unavailable(format!("it would be refused ({word}), but what others changed can't be read: {refusal}"))
 }
 
 #[cfg(test)]

@@ -192,7 +192,7 @@ impl Service {
         self.store.apply(self.write().audit(&line.clone().row(&*self.random))).await?;
         let done = delete(registry, path, digests).await;
         if done.is_err() {
-            self.store.apply(self.write().audit(&line.refused().row(&*self.random))).await?;
+            self.store.apply(self.write().audit(&line.outcome("refused").row(&*self.random))).await?;
         }
         done
     }

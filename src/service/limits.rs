@@ -74,7 +74,7 @@ pub(super) fn pass(filled_at: &mut Timestamp, now: Timestamp) -> Duration {
 
 /// A token bucket that also counts what came in the present second.
 #[derive(Clone, Copy)]
-struct Bucket {
+pub(super) struct Bucket {
     tokens: f64,
     filled_at: Timestamp,
     second: i64,
@@ -82,11 +82,11 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn full(capacity: u32, now: Timestamp) -> Self {
+    pub(super) fn full(capacity: u32, now: Timestamp) -> Self {
         Self { tokens: f64::from(capacity), filled_at: now, second: now.unix_seconds(), count: 0 }
     }
 
-    fn refill(&mut self, rate: u32, capacity: u32, now: Timestamp) {
+    pub(super) fn refill(&mut self, rate: u32, capacity: u32, now: Timestamp) {
         let elapsed = pass(&mut self.filled_at, now).as_secs_f64();
         self.tokens = (self.tokens + elapsed * f64::from(rate)).min(f64::from(capacity));
     }
@@ -99,7 +99,7 @@ impl Bucket {
         self.count
     }
 
-    fn take(&mut self) -> bool {
+    pub(super) fn take(&mut self) -> bool {
         let enough = self.tokens >= 1.0;
         if enough {
             self.tokens -= 1.0;

@@ -28,6 +28,7 @@ mod oidc;
 mod passwords;
 mod policies;
 mod quotas;
+mod refusals;
 mod replay;
 mod replicas;
 mod repositories;
@@ -47,7 +48,7 @@ use arc_swap::ArcSwap;
 
 pub use self::access::{Caller, LogIn};
 pub use self::allow_lists::AllowListPlace;
-pub use self::audit::AuditMode;
+pub use self::audit::{AuditFilter, AuditMode};
 pub use self::catalog::Imported;
 pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
@@ -64,6 +65,7 @@ pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, Tagge
 pub use self::oidc::NewOidcProvider;
 pub use self::policies::{Attached, Save};
 pub use self::quotas::{BySpecification, Quotas};
+pub use self::refusals::{Claim, Refusal};
 pub use self::replay::Purpose;
 pub use self::repositories::{Images, NewRepository, RepositoryChoice};
 pub use self::rights::Explained;
@@ -199,6 +201,7 @@ pub struct Service {
     address_limits: limits::AddressLimits,
     anonymous_limits: limits::AddressLimits,
     log_ins: log_ins::LogIns,
+    refusals: refusals::Refusals,
     replays: replay::Replays,
     /// Set once the service serves, where the settings have it.
     shared: OnceLock<Arc<Shared>>,
@@ -380,7 +383,7 @@ impl Service {
     pub async fn keep_house(self: Arc<Self>) {
         self.store.guard(self.settings.database_patience);
         // Side by side: what is tidied up may have to wait for the database, and that it is back must be seen at once.
-        tokio::join!(self.keep_up(), self.tidy_up());
+        tokio::join!(self.keep_up(), self.tidy_up(), self.keep_telling_refusals());
     }
 
     /// Follows the change feed.
@@ -423,6 +426,7 @@ impl Service {
             self.address_limits.forget(now);
             self.anonymous_limits.forget(now);
             self.log_ins.forget(now);
+            self.refusals.forget(now);
             self.replays.forget(now);
             self.walks.forget(now);
             self.imports.forget(now);
@@ -456,6 +460,7 @@ impl Service {
     /// As [`Self::close`], when the database may have only so long to answer. Only while somebody keeps house is it seen
     /// that it is back.
     pub async fn close_within(&self, deadline: Duration) {
+        self.tell_refusals();
         if tokio::time::timeout(deadline, self.audit.close()).await.is_err() {
             tracing::error!("the last audit lines are lost: the database does not answer");
         }

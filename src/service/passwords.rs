@@ -23,8 +23,9 @@ use crate::domain::credential::PasswordHash;
 use crate::domain::instance::Instance;
 use crate::domain::password::{check_fixed, has_own_prefix, may_be_chosen};
 use crate::domain::principal::{Principal, PrincipalName};
+use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
-use crate::domain::service_account::{AccountSecret, ServiceAccount, is_made};
+use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::Permission;
 use crate::store;
@@ -255,7 +256,15 @@ impl Service {
             };
             store::service_account::find(&self.store, &instance.id, &account.name).await.map_err(Failed::Unconfirmed)?;
         }
-        Ok(found.filter(|account| right && account.is_active(now)).ok_or_else(Error::bad_credentials)?)
+        let cause = match found {
+            _ if instance.is_none() => RefusalCause::UnknownService,
+            None => RefusalCause::UnknownUsername,
+            Some(_) if !right => RefusalCause::WrongSecret,
+            Some(account) if account.state == ServiceAccountState::Disabled => RefusalCause::ServiceAccountDisabled,
+            Some(account) if !account.is_active(now) => RefusalCause::Expired,
+            Some(account) => return Ok(account),
+        };
+        Err(Error::bad_credentials(cause).into())
     }
 
     /// Returns the principal that a username means, if this is its fixed password at the instance and it may act.
@@ -288,11 +297,17 @@ impl Service {
             // As above: a refusal always asks the store.
             store::fixed_password::find(&self.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
         }
-        let principal = named.filter(|_| right).ok_or_else(Error::bad_credentials)?;
-        match self.principal_ground(&principal).await? {
-            Some(_) => Ok(principal),
-            None => Err(Error::bad_credentials().into()),
-        }
+        let cause = match (named, found) {
+            _ if instance.is_none() => RefusalCause::UnknownService,
+            (None, _) => RefusalCause::UnknownUsername,
+            (Some(_), None) => RefusalCause::NoPassword,
+            (Some(_), Some(_)) if !right => RefusalCause::WrongSecret,
+            (Some(principal), Some(_)) => match self.principal_ground(&principal).await? {
+                Ok(_) => return Ok(principal),
+                Err(cause) => cause,
+            },
+        };
+        Err(Error::bad_credentials(cause).into())
     }
 
     /// Does as [`Self::principal_of`], and asks memory alone; nothing when that doesn't know it for right.
@@ -309,7 +324,7 @@ impl Service {
             self.passwords.is_remembered(given, stored, self.now()).then_some(principal)
         };
         match remembered() {
-            Some(principal) => Ok(self.principal_ground(&principal).await?.map(|_| principal)),
+            Some(principal) => Ok(self.principal_ground(&principal).await?.ok().map(|_| principal)),
             None => Ok(None),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::access::Bearer;
-use super::audit::Line;
+use super::audit::{Line, Share};
 use super::rights::{denial, denied};
 use super::{Caller, RequestContext, Service};
 use crate::domain::access_key::NewAccessKey;
@@ -248,7 +248,7 @@ impl Service {
         if plan.grounds.len() > MAX_SESSION_GROUNDS {
             return Err(Error::unsupported("Roles were assumed by sessions of roles too often; begin with a permanent access key."));
         }
-        let room = self.audit.reserve()?;
+        let room = self.audit.reserve(Share::Done)?;
         let now = self.now();
         let access_key = NewAccessKey::of_session(plan.cloud, &*self.random);
         let session = Session {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use transire::domain::clock::Timestamp;
-use transire::service::{AuditRow, Caller};
+use transire::service::{AuditFilter, AuditRow, Caller};
 
 use crate::harness::{ACCOUNT, App, SERVICE};
 
@@ -14,7 +14,7 @@ pub(crate) async fn lines(app: &App, expected: usize) -> Vec<AuditRow> {
     for _ in 0..1000 {
         lines = app
             .service
-            .audit_lines(&Caller::operator(), Timestamp::from_unix_millis(0), Timestamp::from_unix_millis(i64::MAX), None)
+            .audit_lines(&Caller::operator(), &AuditFilter::between(Timestamp::from_unix_millis(0), Timestamp::from_unix_millis(i64::MAX)))
             .await
             .unwrap();
         if lines.len() >= expected {
@@ -47,7 +47,8 @@ async fn issuing_exchanging_and_refusing_leave_a_line_each_without_a_secret() {
         json!({ "asked": ["repository:team/app:pull,push"], "granted": ["repository:team/app:pull,push"] }).to_string()
     );
     assert_eq!((refused.outcome.as_str(), refused.principal.as_deref()), ("refused", None));
-    assert_eq!(refused.detail, json!({ "asked": ["repository:team/app:pull,push"] }).to_string());
+    let expected = json!({ "asked": ["repository:team/app:pull,push"], "cause": "no-password", "claimed": username });
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&refused.detail).unwrap(), expected);
     assert!(issued.detail.contains(&app.key.id), "which key issued it: {}", issued.detail);
     let all = format!("{lines:?}");
     assert!(!all.contains(secret.expose()) && !all.contains("wrong-EXAMPLE"), "{all}");

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use axum::body::to_bytes;
 use http::{Method, Request, header};
 use transire::domain::error::{Denial, WebIdentityFault};
+use transire::domain::refusal::RefusalCause;
 use transire::domain::{Error, ErrorKind};
 use transire::http::refusal;
 
@@ -82,7 +83,7 @@ every_kind! {
     ErrorKind::PreconditionFailed { .. } => Error::precondition_failed("namespace", "The namespace team has repositories."),
     ErrorKind::Unsupported => Error::unsupported("The grant_type is password or refresh_token; no other is served."),
     ErrorKind::AddressRefused => Error::address_refused("192.0.2.7 is not in the allow list of the instance."),
-    ErrorKind::BadCredentials => Error::bad_credentials(),
+    ErrorKind::BadCredentials => Error::bad_credentials(RefusalCause::WrongSecret),
     ErrorKind::WebIdentity { fault: WebIdentityFault::NoSuchProvider } => Error::web_identity(WebIdentityFault::NoSuchProvider),
     ErrorKind::WebIdentity { fault: WebIdentityFault::Malformed } =>
         Error::malformed_web_identity("The OIDC token's sub is not a text of 1 to 255 bytes."),

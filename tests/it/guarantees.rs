@@ -9,7 +9,7 @@ use transire::domain::clock::Timestamp;
 use transire::domain::credential::{CredentialId, CredentialState};
 use transire::domain::principal::PrincipalName;
 use transire::domain::secret::Secret;
-use transire::service::{AccessKeyState, AuditMode, Caller, InstanceChoice, KeyKind, LogIn};
+use transire::service::{AccessKeyState, AuditFilter, AuditMode, Caller, InstanceChoice, KeyKind, LogIn};
 
 use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
 
@@ -24,7 +24,7 @@ impl App {
         answer.status == StatusCode::OK
     }
 
-    async fn refresh_token(&self, username: &str, secret: &str) -> String {
+    pub(crate) async fn refresh_token(&self, username: &str, secret: &str) -> String {
         let answer = self.registry(Some((username, secret)), &format!("service={SERVICE}&offline_token=true")).await;
         answer.json()["refresh_token"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned()
     }
@@ -116,7 +116,7 @@ async fn what_is_newer_than_a_replica_knows_is_not_refused_before_it_has_listene
     let replica = app.replica().await.service;
     let logs_in = async |(username, secret): &(String, Secret)| {
         let log_in = LogIn::Password { username: username.clone(), secret: secret.clone() };
-        let outcome = replica.log_in(SERVICE, log_in, &[], &context()).await;
+        let outcome = replica.log_in(SERVICE, &log_in, &context()).await;
         assert!(outcome.as_ref().err().is_none_or(|error| error.kind() == &ErrorKind::BadCredentials));
         outcome.is_ok()
     };
@@ -172,7 +172,8 @@ async fn what_waits_for_the_audit_is_written_at_the_end() {
     assert!(app.logs_in(&username, secret.expose()).await);
     assert!(!app.logs_in(&username, "wrong").await);
     app.service.close().await;
-    let lines = app.service.audit_lines(&Caller::operator(), NOW, Timestamp::from_unix_millis(i64::MAX), None).await.unwrap();
+    let lines =
+        app.service.audit_lines(&Caller::operator(), &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await.unwrap();
     for (action, outcome) in [("credential.issue-temporary", "ok"), ("token.exchange", "ok"), ("registry.log-in", "refused")] {
         let count = lines.iter().filter(|line| line.action == action && line.outcome == outcome).count();
         assert_eq!(count, 1, "{action}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use transire::domain::instance::Algorithm;
-use transire::service::{AlarmKind, Caller, KeyKind, KeySchedule, KeyState, MasterKeyStep};
+use transire::service::{AlarmKind, AuditFilter, Caller, KeyKind, KeySchedule, KeyState, MasterKeyStep};
 use transire::token::MasterKey;
 
 use crate::harness::{App, context};
@@ -54,7 +54,8 @@ async fn keys_are_replaced_when_they_are_old_and_not_a_moment_earlier() {
     }
     assert_eq!(app.key_states(ES256).await, [KeyState::Next, KeyState::InUse, KeyState::Old]);
     assert_eq!(app.key_states(KeyKind::Sealing).await, [KeyState::Next, KeyState::InUse]);
-    let lines = app.service.audit_lines(&Caller::operator(), app.now().minus(DAY), app.now().plus(DAY), None).await.unwrap();
+    let lines =
+        app.service.audit_lines(&Caller::operator(), &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await.unwrap();
     let mut made: Vec<_> = lines.iter().filter(|line| line.detail.contains("schedule")).map(|line| line.action.as_str()).collect();
     // They are of one moment.
     made.sort_unstable();
@@ -82,7 +83,8 @@ async fn of_many_replicas_one_makes_the_next_key() {
         assert_eq!(app.key_states(ES256).await.len(), round);
         assert_eq!(app.key_states(KeyKind::Sealing).await.len(), round);
     }
-    let lines = app.service.audit_lines(&Caller::operator(), app.now().minus(DAY), app.now().plus(DAY), None).await.unwrap();
+    let lines =
+        app.service.audit_lines(&Caller::operator(), &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await.unwrap();
     assert_eq!(lines.iter().filter(|line| line.detail.contains("schedule")).count(), 2);
 }
 

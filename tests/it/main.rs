@@ -24,6 +24,7 @@ mod oidc;
 mod outage;
 mod passwords;
 mod policies;
+mod refusals;
 mod registry;
 mod replicas;
 mod rights;

@@ -8,8 +8,8 @@ use transire::domain::clock::SystemRandom;
 use transire::domain::secret::Secret;
 use transire::domain::{ErrorKind, Result};
 use transire::service::{
-    AccessKeyState, Caller, InstanceChoice, KeyKind, KeyState, MasterKeyInfo, MasterKeySource, MasterKeyState, MasterKeyStep, MasterKeys,
-    Service,
+    AccessKeyState, AuditFilter, Caller, InstanceChoice, KeyKind, KeyState, MasterKeyInfo, MasterKeySource, MasterKeyState, MasterKeyStep,
+    MasterKeys, Service,
 };
 use transire::token::MasterKey;
 
@@ -156,7 +156,7 @@ impl App {
     /// Lists what the audit has of master keys.
     async fn audited(&self) -> Vec<String> {
         let (since, until) = (self.now().minus(Duration::from_hours(1)), self.now().plus(Duration::from_hours(1)));
-        let lines = self.service.audit_lines(&Caller::operator(), since, until, None).await.unwrap();
+        let lines = self.service.audit_lines(&Caller::operator(), &AuditFilter::between(since, until)).await.unwrap();
         lines.into_iter().map(|line| line.action).filter(|action| action.starts_with("master-key.")).collect()
     }
 }

@@ -440,7 +440,7 @@ async fn an_issuer_that_fails_is_not_its_clients_refusal() {
 #[tokio::test]
 async fn providers_are_the_operators_affair() {
     let (app, account) = (app().await, ACCOUNT.parse().unwrap());
-    let stranger = app.service.log_in(SERVICE, LogIn::Anonymous, &[], &context()).await.unwrap();
+    let stranger = app.service.log_in(SERVICE, &LogIn::Anonymous, &context()).await.unwrap();
     let refusals = [
         app.service.create_oidc_provider(&stranger, new_provider("https://issuer.example.com"), &context()).await.unwrap_err(),
         app.service.oidc_providers(&stranger, account).await.unwrap_err(),

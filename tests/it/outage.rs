@@ -16,7 +16,7 @@ use transire::config::Settings;
 use transire::domain::clock::SystemRandom;
 use transire::domain::credential::{CredentialId, long_term_secret};
 use transire::domain::secret::Secret;
-use transire::service::{AccessKeyState, Caller, KeyKind, Service};
+use transire::service::{AccessKeyState, AuditFilter, Caller, KeyKind, Service};
 use transire::sign::SigningSecret;
 use transire::store::{Location, PostgresOptions};
 
@@ -464,7 +464,8 @@ async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
     far.set(Line::Open);
     running.await.unwrap();
     let direct = App::beside(&app, far.direct.clone()).await;
-    let lines = direct.service.audit_lines(&Caller::operator(), NOW, NOW.plus(Duration::from_hours(1)), None).await.unwrap();
+    let lines =
+        direct.service.audit_lines(&Caller::operator(), &AuditFilter::between(NOW, NOW.plus(Duration::from_hours(1)))).await.unwrap();
     assert_eq!(lines.iter().filter(|line| line.action == "credential.issue-temporary").count(), 2, "{lines:?}");
     drop((app, direct));
     far.remove().await;

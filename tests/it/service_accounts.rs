@@ -9,7 +9,7 @@ use transire::domain::clock::{SystemClock, SystemRandom};
 use transire::domain::namespace::{Namespace, NamespaceId, Severity, Visibility};
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
-use transire::service::{Caller, InstanceChoice};
+use transire::service::{AuditFilter, Caller, InstanceChoice};
 use transire::store::namespace::Contents;
 use transire::store::{self, Location, Open, Operation, Part, Store, Write};
 
@@ -126,7 +126,8 @@ async fn its_token_is_its_own_and_it_gets_no_refresh_token() {
     assert_eq!(claims["access"], json!([{ "type": "repository", "name": "team/app", "actions": ["pull"] }]));
     app.service.close().await;
     let principal = format!("{ACCOUNT}:service-account/{}/robot", app.instance.id);
-    let lines = app.service.audit_lines(&Caller::operator(), NOW, app.now().plus(Duration::from_secs(1)), Some(&principal)).await.unwrap();
+    let filter = AuditFilter { principal: Some(principal), ..AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1))) };
+    let lines = app.service.audit_lines(&Caller::operator(), &filter).await.unwrap();
     assert_eq!(lines.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["token.exchange"]);
     assert!(lines[0].account == Some(account().number()) && !lines[0].detail.contains(&password));
 }

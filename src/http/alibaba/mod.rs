@@ -15,6 +15,7 @@ use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -306,6 +307,14 @@ impl Call<'_> {
     }
 }
 
+/// Returns how the audit calls what the head of a call names, which may have been refused before its body was read.
+pub(super) fn audited_action(parts: &Parts) -> Option<&'static str> {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (action, version) = (header("x-acs-action"), header("x-acs-version"));
+    let call = Call { action, version, method: parts.method.as_str(), path: Some(parts.uri.path()) };
+    call.operation().ok().map(Operation::throttle)
+}
+
 /// Serves a call.
 pub(super) async fn answer(service: &Service, scheme: Scheme, request: &sign::Request<'_>, visit: &mut Visit) -> Result<Response> {
     match scheme {
@@ -347,7 +356,9 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, visit: &mut Vi
     let action = either(request.headers, "x-acs-action", &parameters, "Action")?;
     let version = either(request.headers, "x-acs-version", &parameters, "Version")?;
     visit.action = Cow::Owned(action.unwrap_or_default().to_owned());
-    match action.zip(version).and_then(|(action, version)| Operation::of_action(version, action)) {
+    let operation = action.zip(version).and_then(|(action, version)| Operation::of_action(version, action));
+    visit.called = operation.map(Operation::throttle);
+    match operation {
         Some(Operation::Sts(sts::Operation::AssumeRoleWithOidc)) if matches!(request.method, "GET" | "POST") => {
             check_format(&parameters)?;
             Box::pin(sts::assume_role_with_oidc(service, None, &parameters, visit)).await
@@ -397,8 +408,13 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: Call<'_>,
         Err(_) => Cow::Owned(call.action.or(call.path).unwrap_or_default().to_owned()),
     };
     // Every signature but the oldest has a nonce here, which is used once whatever the call is for.
-    let counted = operation.as_ref().map_or("cr:unknown", |operation| operation.throttle());
-    let caller = service.authenticate(unverified, Purpose::Change, counted).await?;
+    visit.called = operation.as_ref().ok().map(|operation| operation.throttle());
+    let counted = visit.called.unwrap_or("cr:unknown");
+    let caller = service.authenticate(unverified, Purpose::Change, counted).await;
+    if caller.is_err() {
+        visit.claim_access_key(unverified.access_key_id());
+    }
+    let caller = caller?;
     visit.principal = caller.principal().cloned();
     service.throttle(&caller, counted)?;
     Ok((caller, operation?))

@@ -216,6 +216,7 @@ pub(super) async fn assume_role_with_oidc(
     }
     let wanted = Wanted::read(parameters)?;
     let bearer = service.prove_web_identity(account, provider, &Secret::new(token)).await?;
+    visit.note_caller(&bearer);
     if signer.is_none() {
         // Counted only now: before, a stranger could use the account's calls up.
         service.throttle_account(account, Operation::AssumeRoleWithOidc.throttle()).await?;

@@ -217,14 +217,24 @@ impl Operation {
     }
 }
 
-/// Returns the operation that an unsigned call names, if it is one that needs no signature.
-pub(super) fn unsigned_operation(headers: &HeaderMap) -> Option<&'static str> {
+/// Returns the operation that headers name.
+fn named_by(headers: &HeaderMap) -> Option<Operation> {
     let single = |name: &'static str| {
         let mut lines = headers.get_all(name).iter();
         lines.next().filter(|_| lines.next().is_none())?.to_str().ok()
     };
     let product = Product::of_version(single("x-tc-version")?)?;
-    let operation = Operation::named(product, single("x-tc-action")?)?;
+    Operation::named(product, single("x-tc-action")?)
+}
+
+/// Returns how the audit calls what the headers of a call name, which may have been refused before its body was read.
+pub(super) fn audited_action(headers: &HeaderMap) -> Option<&'static str> {
+    named_by(headers).map(Operation::throttle)
+}
+
+/// Returns the operation that an unsigned call names, if it is one that needs no signature.
+pub(super) fn unsigned_operation(headers: &HeaderMap) -> Option<&'static str> {
+    let operation = named_by(headers)?;
     (operation == Operation::Sts(sts::Operation::AssumeRoleWithWebIdentity)).then(|| operation.name())
 }
 
@@ -340,6 +350,7 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, visit: &mut Vi
         return Err(Error::malformed_authorization("This action must be signed."));
     };
     visit.action = Cow::Borrowed(name);
+    visit.called = audited_action(request.headers);
     match request.method {
         "GET" => {}
         "POST" if request.query.is_empty() => {}
@@ -357,8 +368,13 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
         Err(_) => Cow::Owned(call.action.unwrap_or_default().to_owned()),
     };
     let purpose = operation.as_ref().map_or(Purpose::Change, |operation| operation.purpose());
-    let counted = operation.as_ref().map_or("tcr:unknown", |operation| operation.throttle());
-    let caller = service.authenticate(unverified, purpose, counted).await?;
+    visit.called = operation.as_ref().ok().map(|operation| operation.throttle());
+    let counted = visit.called.unwrap_or("tcr:unknown");
+    let caller = service.authenticate(unverified, purpose, counted).await;
+    if caller.is_err() {
+        visit.claim_access_key(unverified.access_key_id());
+    }
+    let caller = caller?;
     visit.principal = caller.principal().cloned();
     call.check_scope()?;
     service.throttle(&caller, counted)?;

@@ -116,6 +116,7 @@ pub(super) async fn assume_role_with_web_identity(
     parameters.finish()?;
     // A provider is named without its account: it is the role's.
     let bearer = service.prove_web_identity(account, &provider, &token).await?;
+    visit.note_caller(&bearer);
     if signer.is_none() {
         // Counted only now: before, a stranger could use the account's calls up.
         service.throttle_account(account, Operation::AssumeRoleWithWebIdentity.throttle()).await?;

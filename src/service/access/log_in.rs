@@ -10,12 +10,14 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
 use crate::domain::instance::Instance;
 use crate::domain::password::may_be_chosen;
+use crate::domain::refusal::{ClaimedName, RefusalCause};
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{self, ServiceAccount};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::log_ins::{Effort, Failure, Slowed};
 use crate::service::passwords::Failed;
+use crate::service::refusals::Claim;
 use crate::service::{RequestContext, Service};
 use crate::token::{Grant, Ground};
 
@@ -57,9 +59,11 @@ impl LogIn {
 }
 
 impl Service {
-    /// Logs in at the registry door; `service` picks the instance. A refusal is written to the audit, with
-    /// the `scopes` that were asked for.
-    pub async fn log_in(&self, service: &str, log_in: LogIn, scopes: &[Scope], context: &RequestContext) -> Result<Caller> {
+    /// Logs in at the registry door; `service` picks the instance.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadCredentials`] for each [`RefusalCause`], which is its source: clients hear the same.
+    pub async fn log_in(&self, service: &str, log_in: &LogIn, context: &RequestContext) -> Result<Caller> {
         self.check_freshness().await?;
         let effort = match context.address {
             Some(address) if self.address_limits.is_slowed(address, self.now()) => Effort::Memory(Slowed::Address),
@@ -79,15 +83,12 @@ impl Service {
             && let Err(refusal) = Box::pin(self.check_reach(instance, context)).await
         {
             // Before the credential is looked at: whoever may not come in learns nothing of it.
-            if refusal.kind() == &ErrorKind::AddressRefused {
-                if let Effort::Memory(slowed) = effort {
-                    return Err(self.log_ins.slowed(slowed));
-                }
-                self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
+            if let (ErrorKind::AddressRefused, Effort::Memory(slowed)) = (refusal.kind(), effort) {
+                return Err(self.log_ins.slowed(slowed));
             }
             return Err(refusal);
         }
-        let identity: Result<Identity, Failed> = match (&log_in, instance) {
+        let identity: Result<Identity, Failed> = match (log_in, instance) {
             (LogIn::Anonymous, Some(instance)) => {
                 // A token costs a signature, and this one opens nothing: no stranger may ask for many. It isn't a refusal,
                 // either: whoever pulls what is public does nothing wrong.
@@ -110,17 +111,23 @@ impl Service {
             Err(failed) => failed,
         };
         let was_wrong = failed.was_wrong();
-        let error = self.log_in_unless_undecided(failed.into(), &log_in).await;
+        let error = self.log_in_unless_undecided(failed.into(), log_in).await;
         let is_decided = error.kind() == &ErrorKind::BadCredentials;
         // Whether it is right where nobody hears of it yet can't be said, but one that is right here would have passed:
         // what can be guessed is counted all the same.
         if is_decided || was_wrong && log_in.can_be_guessed() {
-            self.count_failed_log_in(&log_in, effort, context)?;
-        }
-        if is_decided {
-            self.audit_refused_log_in(service, self.claimed_credential(&log_in).as_ref(), scopes, context)?;
+            self.count_failed_log_in(log_in, effort, context)?;
         }
         Err(error)
+    }
+
+    /// Returns what a log-in that was refused claims; nothing of it need be true.
+    pub fn claim(&self, service: &str, log_in: &LogIn, scopes: &[Scope]) -> Claim {
+        let name = match log_in {
+            LogIn::Password { username, secret } => Some(ClaimedName::of(username, Some(secret))),
+            LogIn::Anonymous | LogIn::Refresh { .. } => None,
+        };
+        Claim::of_log_in(name, self.claimed_credential(log_in), service, scopes)
     }
 
     /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or it has the id of a
@@ -165,12 +172,12 @@ impl Service {
         // Apart: what hashes slowly is large, and sealed credentials come far more often.
         if let Some(name) = username.strip_prefix(ServiceAccount::PREFIX) {
             let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret, effort)).await?;
-            let instance = instance.ok_or_else(Error::bad_credentials)?;
+            let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
             return Ok(Identity::ServiceAccount { instance, account });
         }
         if may_be_chosen(secret.expose()) {
             let principal = Box::pin(self.principal_of(instance.as_deref(), username, secret, effort)).await?;
-            let instance = instance.ok_or_else(Error::bad_credentials)?;
+            let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
             return Ok(Identity::WithPassword { instance, principal });
         }
         let now = self.now();
@@ -187,16 +194,20 @@ impl Service {
             let hash = digest(&SHA256, secret.expose().as_bytes());
             let expected = stored.as_ref().map_or([0; 32], |stored| stored.secret_hash);
             let same: bool = hash.as_ref().ct_eq(&expected).into();
-            let stored = stored.filter(|_| same).ok_or_else(Error::bad_credentials)?;
+            let stored = match stored {
+                None => return Err(Error::bad_credentials(RefusalCause::UnknownCredential).into()),
+                Some(_) if !same => return Err(Error::bad_credentials(RefusalCause::WrongSecret).into()),
+                Some(stored) => stored,
+            };
             self.long_term_grant(&stored, now).await?
         } else {
             let grant = self.granted(SecretKind::Temporary, secret).await?;
             self.check_standing(&grant, now).await?;
             grant
         };
-        let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
+        let instance = check_instance(instance, &grant)?;
         if grant.username.of(&grant.principal) != username {
-            return Err(Error::bad_credentials().into());
+            return Err(Error::bad_credentials(RefusalCause::OtherUsername).into());
         }
         Ok(logged_in(instance, grant, None)?)
     }
@@ -208,18 +219,18 @@ impl Service {
             grant.grounds.push((Ground::RefreshTokens(grant.instance.clone()), 0));
         }
         self.check_standing(&grant, self.now()).await?;
-        let instance = instance.filter(|instance| instance.id == grant.instance).ok_or_else(Error::bad_credentials)?;
+        let instance = check_instance(instance, &grant)?;
         logged_in(instance, grant, Some(token.clone()))
     }
 
     async fn granted(&self, kind: SecretKind, secret: &Secret) -> Result<Grant> {
         let opened = self.opened(kind, secret.expose(), |keyring| keyring.open(kind, secret.expose())).await;
-        opened.ok_or_else(Error::bad_credentials)
+        opened.ok_or_else(|| Error::bad_credentials(RefusalCause::UnreadableSecret))
     }
 
     /// Returns what a stored credential would say if it were sealed.
     async fn long_term_grant(&self, stored: &LongTermCredential, now: Timestamp) -> Result<Grant> {
-        let ground = self.principal_ground(&stored.principal).await?.ok_or_else(Error::bad_credentials)?;
+        let ground = self.principal_ground(&stored.principal).await?.map_err(Error::bad_credentials)?;
         let grant = Grant {
             id: stored.id.clone(),
             principal: stored.principal.clone(),
@@ -230,13 +241,17 @@ impl Service {
             issued_at: stored.created_at,
             expires_at: stored.expires_at,
         };
-        if stored.state == CredentialState::Active && now < stored.expires_at { Ok(grant) } else { Err(Error::bad_credentials()) }
+        match stored.state {
+            CredentialState::Disabled => Err(Error::bad_credentials(RefusalCause::CredentialDisabled)),
+            CredentialState::Active if stored.expires_at <= now => Err(Error::bad_credentials(RefusalCause::Expired)),
+            CredentialState::Active => Ok(grant),
+        }
     }
 
     /// Fails unless a grant hasn't expired and all that it stands on still does.
     async fn check_standing(&self, grant: &Grant, now: Timestamp) -> Result<()> {
-        let stands = self.stands(&grant.id, &grant.grounds, grant.expires_at, now).await?;
-        if stands { Ok(()) } else { Err(Error::bad_credentials()) }
+        let fault = self.fault_of(&grant.id, &grant.grounds, grant.expires_at, now).await?;
+        fault.map_or(Ok(()), |cause| Err(Error::bad_credentials(cause)))
     }
 
     /// Returns what a log-in may cost: less where a chosen password was tried too often already.
@@ -278,6 +293,15 @@ impl Service {
         }
         self.anonymous_limits.count_refusal(address, now);
         Ok(())
+    }
+}
+
+/// Returns the instance that the client named, if the credential is for it.
+fn check_instance(instance: Option<Arc<Instance>>, grant: &Grant) -> Result<Arc<Instance>> {
+    match instance {
+        None => Err(Error::bad_credentials(RefusalCause::UnknownService)),
+        Some(instance) if instance.id != grant.instance => Err(Error::bad_credentials(RefusalCause::OtherInstance)),
+        Some(instance) => Ok(instance),
     }
 }
 

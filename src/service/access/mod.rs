@@ -20,6 +20,7 @@ use crate::domain::credential::{Cloud, SecretKind};
 use crate::domain::error::WebIdentityFault;
 use crate::domain::instance::Instance;
 use crate::domain::principal::{AccountId, Principal};
+use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Error, ErrorKind, Result};
@@ -140,7 +141,7 @@ impl Caller {
     }
 
     /// Returns the account that the call is of, or is made to.
-    pub(super) fn account(&self) -> Option<AccountId> {
+    pub fn account(&self) -> Option<AccountId> {
         match &self.identity {
             Identity::Bearer(bearer) => Some(bearer.account),
             Identity::ServiceAccount { instance, .. } => Some(instance.account),
@@ -205,6 +206,11 @@ impl Caller {
         }
     }
 
+    /// Tells whether the caller is a registry client that nobody knows.
+    pub(super) fn is_anonymous(&self) -> bool {
+        matches!(self.identity, Identity::Anonymous { .. })
+    }
+
     /// Fails unless the caller is the operator.
     pub(super) fn require_operator(&self) -> Result<()> {
         match self.identity {
@@ -222,7 +228,7 @@ impl Caller {
     }
 
     /// Returns how the audit names the caller.
-    pub(super) fn audit_name(&self) -> Option<String> {
+    pub fn audit_name(&self) -> Option<String> {
         match (&self.identity, self.principal()) {
             (Identity::Operator, _) => Some("operator".to_owned()),
             (Identity::Bearer(bearer), _) => {
@@ -304,10 +310,12 @@ impl Service {
             return Err(Error::session_token_mismatch());
         }
         if session.expires_at <= now {
-            return Err(Error::session_token_expired());
+            return Err(Error::session_token_expired().caused_by(RefusalCause::Expired));
         }
-        let stands = self.stands(&session.id, &session.grounds, session.expires_at, now).await?;
-        if stands { Ok(session) } else { Err(self.unless_undecided(Error::session_token_expired())) }
+        match self.fault_of(&session.id, &session.grounds, session.expires_at, now).await? {
+            None => Ok(session),
+            Some(cause) => Err(self.unless_undecided(Error::session_token_expired().caused_by(cause))),
+        }
     }
 
     fn check_method(&self, method: sign::Method) -> Result<()> {

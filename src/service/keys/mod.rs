@@ -35,6 +35,7 @@ use super::limits::{ActionLimits, AddressLimits};
 use super::log_ins::LogIns;
 use super::oidc::Issuers;
 use super::passwords::Passwords;
+use super::refusals::Refusals;
 use super::replay::Replays;
 use super::revocations::Revocations;
 use super::{Caller, RequestContext, Service, Settings};
@@ -183,6 +184,7 @@ impl Service {
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             anonymous_limits: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
             log_ins: LogIns::new(settings.failed_log_ins, settings.failed_log_ins_per_minute, &*random),
+            refusals: Refusals::new(),
             replays: Replays::new(settings.nonces_per_access_key),
             shared: OnceLock::new(),
             revocations: Revocations::load(&store).await?,

@@ -1,0 +1,328 @@
+//! Refused requests: each has a line in the log and one in the audit, within bounds.
+//!
+//! Strangers are refused as often as they like. So refusals of one address, of one account and of all strangers together
+//! have lines of their own only so often; the others are counted, and told of together every ten seconds. What is told
+//! so says of how many, of whom and why, and nothing is told of in one place alone.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::audit::{Line, Share};
+use super::limits::{ActionLimits, AddressLimits, Bucket, subscriber};
+use super::{RequestContext, Service};
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::CredentialId;
+use crate::domain::principal::AccountId;
+use crate::domain::refusal::ClaimedName;
+use crate::domain::scope::Scope;
+use crate::domain::{Error, ErrorKind};
+
+/// How many refusals of one address have lines of their own, a second and at once.
+const LINES_OF_ADDRESS: (u32, u32) = (1, 20);
+/// How many refusals of all strangers do, a second and at once.
+const LINES_OF_STRANGERS: (u32, u32) = (20, 200);
+/// How many refusals of one account do, a second and at once.
+const LINES_OF_ACCOUNT: u32 = 20;
+/// How often the others are told of.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// The most that are told of by whom they were; all others are by their cause alone.
+const MAX_GATHERED: usize = 64;
+/// The most scopes of a refused request that are written down, and the most bytes of each.
+const MAX_SCOPES: usize = 8;
+const MAX_SCOPE_BYTES: usize = 256;
+/// What the audit calls refusals of several actions.
+const SEVERAL: &str = "several";
+
+/// A request that was refused, as its door knows it.
+pub struct Refusal<'a> {
+    /// What was asked for, as the audit calls it; nothing where the audit has no word for it.
+    pub action: Option<&'static str>,
+    /// Who was proved, as the audit names it.
+    pub principal: Option<String>,
+    /// The account of who was proved.
+    pub account: Option<AccountId>,
+    /// What was claimed by whom nobody knows.
+    pub claim: Option<&'a Claim>,
+}
+
+/// What a refused request claims; nothing of it is proved.
+#[derive(Clone, Debug, Default)]
+pub struct Claim {
+    /// The username, or the access key's id.
+    pub name: Option<ClaimedName>,
+    credential: Option<CredentialId>,
+    service: Option<String>,
+    asked: Vec<String>,
+}
+
+impl Claim {
+    /// What a signed call claims.
+    pub fn of_access_key(id: &str) -> Self {
+        Self { name: Some(ClaimedName::of(id, None)), ..Self::default() }
+    }
+
+    /// What a log-in claims.
+    pub(super) fn of_log_in(name: Option<ClaimedName>, credential: Option<CredentialId>, service: &str, scopes: &[Scope]) -> Self {
+        let asked = scopes.iter().take(MAX_SCOPES).map(|scope| cut(scope.to_string())).collect();
+        Self { name, credential, service: Some(cut(service.to_owned())), asked }
+    }
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_SCOPE_BYTES));
+    text
+}
+
+/// What the audit says of a refusal besides.
+#[derive(Serialize)]
+struct Detail<'a> {
+    cause: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<&'a ClaimedName>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    asked: &'a [String],
+}
+
+/// What the audit says of many refusals.
+#[derive(Serialize)]
+struct Many {
+    cause: &'static str,
+    /// How many were refused so, without lines of their own.
+    more: u64,
+}
+
+/// Who is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Party {
+    Address(Option<IpAddr>),
+    Account(AccountId),
+}
+
+/// Refusals that are told of together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Alike {
+    /// All others, where nothing is said.
+    party: Option<Party>,
+    /// Nothing where the audit has no word for it.
+    action: Option<&'static str>,
+    outcome: &'static str,
+    cause: &'static str,
+}
+
+/// How often refusals had lines, and those that had none.
+pub(super) struct Refusals {
+    of_addresses: AddressLimits,
+    of_accounts: ActionLimits,
+    of_strangers: Mutex<Option<Bucket>>,
+    strangers: Gathered,
+    accounts: Gathered,
+}
+
+#[derive(Default)]
+struct Gathered(Mutex<HashMap<Alike, u64>>);
+
+impl Gathered {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Alike, u64>> {
+        // A count is right after any panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts `more` of them. Without room for another party they are counted by action and cause, whose words are few.
+    fn add(&self, alike: Alike, more: u64) {
+        let mut gathered = self.lock();
+        let has_room = gathered.len() < MAX_GATHERED || gathered.contains_key(&alike);
+        let alike = if has_room { alike } else { Alike { party: None, action: alike.action.map(|_| SEVERAL), ..alike } };
+        *gathered.entry(alike).or_default() += more;
+    }
+}
+
+impl Refusals {
+    pub(super) fn new() -> Self {
+        let (per_second, at_once) = LINES_OF_ADDRESS;
+        Self {
+            of_addresses: AddressLimits::new(per_second, at_once),
+            of_accounts: ActionLimits::new(LINES_OF_ACCOUNT, HashMap::new()),
+            of_strangers: Mutex::default(),
+            strangers: Gathered::default(),
+            accounts: Gathered::default(),
+        }
+    }
+
+    /// Takes a line of its own for a refusal, if there is one left.
+    fn take_line(&self, party: Party, now: Timestamp) -> bool {
+        match party {
+            Party::Account(account) => self.of_accounts.check(account, "refusals", now).is_ok(),
+            Party::Address(address) => {
+                if address.is_some_and(|address| self.of_addresses.is_slowed(address, now)) {
+                    return false;
+                }
+                let (per_second, at_once) = LINES_OF_STRANGERS;
+                let mut bucket = self.of_strangers.lock().unwrap_or_else(PoisonError::into_inner);
+                let bucket = bucket.get_or_insert_with(|| Bucket::full(at_once, now));
+                bucket.refill(per_second, at_once, now);
+                let has_line = bucket.take();
+                if let (true, Some(address)) = (has_line, address) {
+                    self.of_addresses.count_refusal(address, now);
+                }
+                has_line
+            }
+        }
+    }
+
+    fn gathered(&self, share: Share) -> &Gathered {
+        match share {
+            Share::Strangers => &self.strangers,
+            Share::Done | Share::Refused => &self.accounts,
+        }
+    }
+
+    /// Forgets who was refused nothing for long enough.
+    pub(super) fn forget(&self, now: Timestamp) {
+        self.of_addresses.forget(now);
+        self.of_accounts.forget(now);
+    }
+}
+
+impl Service {
+    /// Writes a refusal into the audit. Returns whether it has a line of its own, and so is to have one in the log, too;
+    /// where it hasn't, it is told of with others.
+    pub fn record_refusal(&self, refusal: &Refusal<'_>, error: &Error, context: &RequestContext) -> bool {
+        let now = self.now();
+        let (party, share) = match refusal.account {
+            Some(account) => (Party::Account(account), Share::Refused),
+            None => (Party::Address(context.address.map(subscriber)), Share::Strangers),
+        };
+        let (outcome, cause) = (outcome(error.kind()), error.refusal_word());
+        let has_line = self.refusals.take_line(party, now);
+        let has_line = match refusal.action.filter(|_| has_line) {
+            None => has_line,
+            Some(action) => {
+                let line = self.line_of_refusal(action, refusal, cause, now, context).outcome(outcome);
+                self.audit.offer(share).map(|room| room.record(&line)).is_some()
+            }
+        };
+        if !has_line {
+            self.refusals.gathered(share).add(Alike { party: Some(party), action: refusal.action, outcome, cause }, 1);
+        }
+        has_line
+    }
+
+    fn line_of_refusal<'a>(
+        &self,
+        action: &'static str,
+        refusal: &Refusal<'a>,
+        cause: &'static str,
+        now: Timestamp,
+        context: &'a RequestContext,
+    ) -> Line<'a> {
+        let mut line = Line::new(action, now, context).proved(refusal.principal.clone(), refusal.account);
+        let mut detail = Detail { cause, claimed: None, asked: &[] };
+        if let Some(claim) = refusal.claim {
+            (detail.claimed, detail.asked) = (claim.name.as_ref(), &claim.asked);
+            if let Some(service) = &claim.service {
+                line = line.service(service);
+            }
+            if let Some(id) = &claim.credential {
+                line = line.credential(id);
+            }
+        }
+        line.detail(detail)
+    }
+
+    /// Tells of the refusals that had no lines of their own: in the log and in the audit, or once there is room there.
+    pub fn tell_refusals(&self) {
+        for share in [Share::Refused, Share::Strangers] {
+            let gathered = std::mem::take(&mut *self.refusals.gathered(share).lock());
+            for (alike, more) in gathered {
+                if !self.tell(share, alike, more) {
+                    self.refusals.gathered(share).add(alike, more);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, share: Share, alike: Alike, more: u64) -> bool {
+        let Alike { party, action, outcome, cause } = alike;
+        let (address, account) = match party {
+            Some(Party::Address(address)) => (address, None),
+            Some(Party::Account(account)) => (None, Some(account)),
+            None => (None, None),
+        };
+        if let Some(action) = action {
+            let Some(room) = self.audit.offer(share) else { return false };
+            let context = RequestContext::operator(self.request_id());
+            let line = Line::new(action, self.now(), &context).proved(None, account).address(address).outcome(outcome);
+            room.record(&line.detail(Many { cause, more }));
+        }
+        let (address, account) = (address.map(tracing::field::display), account.map(tracing::field::display));
+        tracing::info!(kind = cause, action, address, account, more, "more requests were {outcome} alike");
+        true
+    }
+
+    /// Tells for ever of the refusals that had no lines of their own.
+    pub(super) async fn keep_telling_refusals(&self) {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            self.tell_refusals();
+        }
+    }
+}
+
+/// Returns the audit's word for how a request ended that wasn't served.
+fn outcome(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::AccessDenied(_) => "denied",
+        kind if kind.is_ours() => "failed",
+        _ => "refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
+
+    fn address(number: u32) -> Party {
+        Party::Address(Some(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into()))
+    }
+
+    fn alike(party: Party) -> Alike {
+        Alike { party: Some(party), action: Some("registry.log-in"), outcome: "refused", cause: "wrong-secret" }
+    }
+
+    #[test]
+    fn an_address_and_an_account_have_lines_of_their_own_only_so_often() {
+        let refusals = Refusals::new();
+        let account = Party::Account("100000000001".parse().unwrap());
+        let lines = |party, now| (0..100).filter(|_| refusals.take_line(party, now)).count();
+        assert_eq!([lines(address(1), START), lines(address(2), START), lines(account, START)], [20, 20, 20]);
+        let later = START.plus(Duration::from_secs(1));
+        assert_eq!([lines(address(1), later), lines(account, later)], [1, 20]);
+    }
+
+    #[test]
+    fn all_strangers_together_have_lines_only_so_often_and_take_none_of_an_account() {
+        let refusals = Refusals::new();
+        let lines = |now| (0..10_000).filter(|number| refusals.take_line(address(*number), now)).count();
+        assert_eq!([lines(START), lines(START.plus(Duration::from_secs(1)))], [200, 20]);
+        assert!(refusals.take_line(Party::Account("100000000001".parse().unwrap()), START));
+    }
+
+    #[test]
+    fn what_is_gathered_is_counted_whole_in_a_bounded_memory() {
+        let gathered = Gathered::default();
+        for number in 0..10_000 {
+            gathered.add(alike(address(number)), 1);
+        }
+        gathered.add(alike(address(1)), 1);
+        let gathered = gathered.lock();
+        assert_eq!((gathered.len(), gathered.values().sum::<u64>()), (MAX_GATHERED + 1, 10_001));
+        assert_eq!(gathered.get(&alike(address(1))), Some(&2));
+        assert_eq!(gathered.iter().find(|(alike, _)| alike.party.is_none()).map(|(alike, _)| alike.action), Some(Some(SEVERAL)));
+    }
+}

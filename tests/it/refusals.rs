@@ -1,0 +1,337 @@
+//! What the operator learns of refused requests, and their clients don't.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, header};
+use serde_json::{Value, json};
+use transire::domain::clock::{SystemRandom, Timestamp};
+use transire::domain::credential::{CredentialId, long_term_secret};
+use transire::domain::identity::UserState;
+use transire::domain::instance::OldRefreshTokens;
+use transire::domain::principal::PrincipalName;
+use transire::domain::refusal::RefusalCause;
+use transire::domain::switch::Switch;
+use transire::service::{AuditFilter, AuditMode, AuditRow, Caller, InstanceChoice};
+use transire::store::access_key::AccessKeyState;
+
+use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, SERVICE, context};
+use crate::rights::{account, cam};
+use crate::sts::Session;
+use crate::tokens::{done, with};
+
+const PASSWORD: &str = "Passw0rd-EXAMPLE";
+
+/// Returns the whole audit, once nothing waits for it any more.
+async fn audit(app: &App) -> Vec<AuditRow> {
+    app.service.close().await;
+    app.service.audit_lines(&Caller::operator(), &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await.unwrap()
+}
+
+fn detail(line: &AuditRow) -> Value {
+    serde_json::from_str(&line.detail).unwrap()
+}
+
+fn everything() -> Value {
+    cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]))
+}
+
+/// Log-ins that were refused, with the cause that each is to have.
+struct LogIns<'a> {
+    app: &'a App,
+    answers: Vec<(RefusalCause, Answer)>,
+}
+
+impl LogIns<'_> {
+    async fn at(&mut self, service: &str, username: &str, secret: &str, cause: RefusalCause) {
+        // Each has a line of its own: an address gets one a second.
+        self.app.wait(Duration::from_secs(1));
+        let answer = self.app.registry(Some((username, secret)), &format!("service={service}&scope=repository:team/app:pull")).await;
+        self.answers.push((cause, answer));
+    }
+
+    async fn fails(&mut self, username: &str, secret: &str, cause: RefusalCause) {
+        self.at(SERVICE, username, secret, cause).await;
+    }
+}
+
+/// Gets a temporary credential by a key.
+async fn temporary(app: &App, key: &Key) -> (String, String) {
+    let answer = app.tencent("CreateInstanceToken", &app.registry_id()).by(key).send().await.json();
+    let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    (text("Username"), text("Token"))
+}
+
+#[tokio::test]
+async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_client() {
+    // The audit had neither the username nor a cause: expired, disabled and mistyped looked alike to the operator, too.
+    use RefusalCause as Cause;
+    let app = App::new().await;
+    let (service, operator, request) = (&app.service, Caller::operator(), context());
+    let choice = InstanceChoice::Tcr(app.instance.id.clone());
+    let mut log_ins = LogIns { app: &app, answers: Vec::new() };
+
+    let (username, expired) = temporary(&app, &app.key).await;
+    app.wait(Duration::from_secs(3600));
+    log_ins.fails(&username, &expired, Cause::Expired).await;
+    let (_, secret) = temporary(&app, &app.key).await;
+    log_ins.at("nobody.example.com", &username, &secret, Cause::UnknownService).await;
+    log_ins.at("other.example.com", &username, &secret, Cause::OtherInstance).await;
+    log_ins.fails("cr_temp_user", &secret, Cause::OtherUsername).await;
+    log_ins.fails(&username, &secret[..secret.len() - 1], Cause::UnreadableSecret).await;
+    let made_up = long_term_secret(&CredentialId::random(&SystemRandom), &SystemRandom);
+    log_ins.fails(&username, made_up.expose(), Cause::UnknownCredential).await;
+
+    app.give_refresh_tokens().await;
+    let refresh = app.refresh_token(&username, &secret).await;
+    app.set_refresh_tokens(&app.instance.id, Switch::On, OldRefreshTokens::Refuse).await;
+    let form = format!("grant_type=refresh_token&service={SERVICE}&refresh_token={refresh}");
+    log_ins.answers.push((Cause::RefreshTokensEnded, app.registry_form(&form).await));
+
+    let made = done(&app, "CreateInstanceToken", &with(&app.registry_id(), &json!({ "TokenType": "longterm" }))).await;
+    let (id, long_term) = (made["TokenId"].as_str().unwrap().parse().unwrap(), made["Token"].as_str().unwrap());
+    let disabled = transire::domain::credential::CredentialState::Disabled;
+    service.set_credential_state(&operator, &choice, &id, disabled, &request).await.unwrap();
+    log_ins.fails(&username, long_term, Cause::CredentialDisabled).await;
+
+    let robot = app.create_robot(&json!({})).await;
+    log_ins.fails("tcr$nobody", &robot, Cause::UnknownUsername).await;
+    log_ins.fails("tcr$robot", PASSWORD, Cause::WrongSecret).await;
+    done(&app, "ModifyServiceAccount", &with(&app.registry_id(), &json!({ "Name": "robot", "Disable": true }))).await;
+    log_ins.fails("tcr$robot", &robot, Cause::ServiceAccountDisabled).await;
+    log_ins.fails("acme", PASSWORD, Cause::NoPassword).await;
+    assert_eq!(app.reset_login_password(PASSWORD).await.status, 200);
+    log_ins.fails("acme", "Passw0rd-EXAMPLF", Cause::WrongSecret).await;
+    log_ins.fails("nobody@acme", PASSWORD, Cause::UnknownUsername).await;
+
+    let key = Key::permanent(service.create_access_key(&operator, account(), None, &request).await.unwrap());
+    let (_, by_key) = temporary(&app, &key).await;
+    for (state, cause) in [
+        (AccessKeyState::Disabled, Cause::AccessKeyDisabled),
+        (AccessKeyState::Active, Cause::AccessKeyRevoked),
+        (AccessKeyState::Deleted, Cause::AccessKeyDeleted),
+    ] {
+        service.set_access_key_state(&operator, &key.id, state, &request).await.unwrap();
+        log_ins.fails(&username, &by_key, cause).await;
+    }
+
+    let user = app.user("ci", &everything()).await;
+    app.role("puller", &everything()).await;
+    let session = Session::of_tencent(
+        &app.tencent_sts(
+            "AssumeRole",
+            &json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/puller"), "RoleSessionName": "test" }),
+        )
+        .by(&user)
+        .send()
+        .await,
+    );
+    let (of_session, by_session) = temporary(&app, &session.key()).await;
+    let (of_user, by_user) = temporary(&app, &user).await;
+    let root: PrincipalName = format!("{ACCOUNT}:root").parse().unwrap();
+    let claimed = |lines: Vec<AuditRow>, action: &str| -> CredentialId {
+        lines.into_iter().rfind(|line| line.action == action).unwrap().credential_id.unwrap().parse().unwrap()
+    };
+    let before = crate::audit::lines(&app, 0).await.len();
+    let (_, revoked) = temporary(&app, &app.key).await;
+    let id = claimed(crate::audit::lines(&app, before + 1).await, "credential.issue-temporary");
+    service.revoke_credential(&operator, &root, &id, &request).await.unwrap();
+    log_ins.fails(&username, &revoked, Cause::CredentialRevoked).await;
+    let id = claimed(crate::audit::lines(&app, 0).await, "session.assume-role");
+    service.revoke_credential(&operator, &root, &id, &request).await.unwrap();
+    log_ins.fails(&of_session, &by_session, Cause::SessionRevoked).await;
+    service.delete_role(&operator, account(), "puller", &request).await.unwrap();
+    log_ins.fails(&of_session, &by_session, Cause::RoleDeleted).await;
+    service.set_user_state(&operator, account(), "ci", UserState::Disabled, &request).await.unwrap();
+    log_ins.fails(&of_user, &by_user, Cause::UserDisabled).await;
+    service.delete_user(&operator, account(), "ci", &request).await.unwrap();
+    log_ins.fails(&of_user, &by_user, Cause::UserDeleted).await;
+    service.revoke(&operator, &root, &request).await.unwrap();
+    log_ins.fails(&username, &secret, Cause::PrincipalRevoked).await;
+
+    // All the same to the client, but for the id of the request.
+    let shown = |answer: &Answer| {
+        let headers: BTreeMap<String, String> =
+            answer.headers.iter().map(|(name, value)| (name.to_string(), format!("{value:?}"))).collect();
+        let headers: Vec<_> = headers.into_iter().filter(|(name, _)| name != "x-request-id").collect();
+        format!("{} {headers:#?} {}", answer.status, answer.body)
+    };
+    let answers: BTreeSet<String> = log_ins.answers.iter().map(|(_, answer)| shown(answer)).collect();
+    insta::assert_snapshot!(answers.into_iter().collect::<Vec<_>>().join("\n---\n"));
+
+    // Two that say something else to the client, because it may know it.
+    app.wait(Duration::from_secs(1));
+    let nobody = app.registry(None, &format!("service={SERVICE}")).await;
+    assert_eq!(nobody.status, 401);
+    service.set_public_endpoint(&operator, &choice, Switch::Off, None, &request).await.unwrap();
+    let closed = app.registry(Some((&username, &secret)), &format!("service={SERVICE}")).await;
+    assert_eq!(closed.status, 403);
+    let mut refused = log_ins.answers;
+    refused.extend([(Cause::NoCredential, nobody), (Cause::EndpointClosed, closed)]);
+    let lines = audit(&app).await;
+    for (cause, answer) in &refused {
+        let id = answer.header("x-request-id").unwrap();
+        let line = lines.iter().find(|line| line.request_id == id).unwrap_or_else(|| panic!("{cause} has no line"));
+        assert_eq!((line.action.as_str(), line.outcome.as_str(), line.principal.as_deref()), ("registry.log-in", "refused", None));
+        assert_eq!(detail(line)["cause"], cause.name(), "{line:?}");
+    }
+    let seen: BTreeSet<Cause> = refused.iter().map(|(cause, _)| *cause).collect();
+    // The one is shown by the tests of allow lists, and nobody can delete an account.
+    let unseen: Vec<&Cause> = Cause::ALL.iter().filter(|cause| !seen.contains(cause)).collect();
+    assert_eq!(unseen, [&Cause::AccountDeleted, &Cause::NotInAllowList]);
+}
+
+#[tokio::test]
+async fn a_claimed_name_is_in_the_audit_and_never_as_the_principal() {
+    let app = App::new().await;
+    let (_, secret) = temporary(&app, &app.key).await;
+    for (username, shown) in [
+        (format!("{ACCOUNT}:root"), format!("{ACCOUNT}:root")),
+        ("a\nb".to_owned(), "a\\nb".to_owned()),
+        ("x".repeat(1000), format!("{}…", "x".repeat(64))),
+        (secret.clone(), "(a temporary credential's secret)".to_owned()),
+        ("Passw0rd-pasted-EXAMPLE".to_owned(), "(the secret)".to_owned()),
+    ] {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([
+                ("grant_type", "password"),
+                ("service", SERVICE),
+                ("username", &username),
+                ("password", "Passw0rd-pasted-EXAMPLE"),
+            ])
+            .finish();
+        let answer = app.registry_form(&form).await;
+        assert_eq!(answer.status, 401);
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        let filter =
+            AuditFilter { outcome: Some("refused".to_owned()), ..AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX)) };
+        let line = loop {
+            let lines = app.service.audit_lines(&Caller::operator(), &filter).await.unwrap();
+            if let Some(line) = lines.into_iter().find(|line| line.request_id == id) {
+                break line;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!((detail(&line)["claimed"].as_str(), line.principal.as_deref()), (Some(shown.as_str()), None));
+    }
+    app.service.close().await;
+    let data = app.files();
+    for secret in [secret.as_str(), "Passw0rd-pasted-EXAMPLE"] {
+        assert!(!data.windows(secret.len()).any(|window| window == secret.as_bytes()), "a secret stands in the data");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_signed_call_is_in_the_audit_with_its_action_and_who_it_was() {
+    // The audit had no refused signed call at all, though its help says so.
+    let app = App::with(|options| options.service.quotas.long_term_credentials = 0).await;
+    let poor = app.user("poor", &cam(&json!([{ "effect": "allow", "action": "sts:AssumeRole", "resource": "*" }]))).await;
+    app.role("closed", &everything()).await;
+    app.service.delete_role(&Caller::operator(), account(), "closed", &context()).await.unwrap();
+    let wrong = Key { secret: transire::sign::SigningSecret::new(transire::domain::secret::Secret::new("wrong")), ..key_of(&app) };
+    let unknown = Key { id: "AKIDunknownEXAMPLE".to_owned(), ..key_of(&app) };
+    let root = format!("{ACCOUNT}:root");
+    let user = format!("{ACCOUNT}:user#");
+    let role = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/closed"), "RoleSessionName": "test" });
+    let long = with(&app.registry_id(), &json!({ "TokenType": "longterm" }));
+    let by_id = [("InstanceId", app.instance.cri_id.as_str())];
+
+    let refused = [
+        (
+            app.tencent("CreateInstanceToken", &app.registry_id()).by(&wrong).send().await,
+            "tcr:CreateInstanceToken",
+            "refused",
+            "signature-mismatch",
+        ),
+        (
+            app.tencent("CreateInstanceToken", &app.registry_id()).by(&unknown).send().await,
+            "tcr:CreateInstanceToken",
+            "refused",
+            "access-key-not-found",
+        ),
+        (app.alibaba("GetAuthorizationToken", &by_id).by(&wrong).send().await, "cr:GetAuthorizationToken", "refused", "signature-mismatch"),
+        (
+            app.tencent("CreateInstanceToken", &app.registry_id()).by(&poor).send().await,
+            "tcr:CreateInstanceToken",
+            "denied",
+            "access-denied",
+        ),
+        (app.alibaba("GetAuthorizationToken", &by_id).by(&poor).send().await, "cr:GetAuthorizationToken", "denied", "access-denied"),
+        (app.tencent_sts("AssumeRole", &role).by(&poor).send().await, "sts:AssumeRole", "refused", "not-found"),
+        (app.tencent("CreateInstanceToken", &long).send().await, "tcr:CreateInstanceToken", "refused", "quota-exceeded"),
+        (app.tencent("FlyInstance", &json!({})).send().await, "tencent:unknown", "refused", "unknown-action"),
+    ];
+    let lines = audit(&app).await;
+    for (place, (answer, action, outcome, cause)) in refused.iter().enumerate() {
+        let body = answer.json();
+        let id = [&body["Response"]["RequestId"], &body["RequestId"]].into_iter().find_map(Value::as_str).unwrap();
+        let line = lines.iter().find(|line| line.request_id == id).unwrap_or_else(|| panic!("{action} {cause} has no line: {body}"));
+        assert_eq!((line.action.as_str(), line.outcome.as_str()), (*action, *outcome), "{body}");
+        let detail = detail(line);
+        assert_eq!(detail["cause"], *cause, "{body}");
+        match place {
+            0..=2 => {
+                let claimed = if place == 1 { &unknown.id } else { &app.key.id };
+                assert_eq!((detail["claimed"].as_str(), line.principal.as_deref(), line.account), (Some(claimed.as_str()), None, None));
+            }
+            _ => {
+                let principal = line.principal.as_deref().unwrap();
+                assert!(if place < 6 { principal.starts_with(&user) } else { principal == root }, "{line:?}");
+                assert_eq!((line.account, detail.get("claimed")), (Some(account().number()), None));
+            }
+        }
+    }
+}
+
+fn key_of(app: &App) -> Key {
+    Key { id: app.key.id.clone(), secret: transire::sign::SigningSecret::new(transire::domain::secret::Secret::new("wrong")), token: None }
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_is_told_of_together_and_counted_whole() {
+    let app = App::new().await;
+    for _ in 0..100 {
+        app.registry_from("192.0.2.7", Some(("ci", "trst_wrong-EXAMPLE")), &format!("service={SERVICE}")).await;
+    }
+    let lines = audit(&app).await;
+    let refused: Vec<_> = lines.iter().filter(|line| line.outcome == "refused").collect();
+    let (many, alone): (Vec<&AuditRow>, Vec<&AuditRow>) = refused.iter().partition(|line| !detail(line)["more"].is_null());
+    assert_eq!((many.len(), alone.len()), (1, 20), "{refused:?}");
+    assert_eq!(many[0].address.as_deref(), Some("192.0.2.7"));
+    assert_eq!(detail(many[0]), json!({ "cause": "unreadable-secret", "more": 80 }));
+}
+
+#[tokio::test]
+async fn strangers_fill_a_part_of_the_audit_queue_and_refuse_nobody_else() {
+    // With audit = "required", whoever sent enough bad passwords had everybody refused.
+    let app = App::with(|options| {
+        (options.service.audit, options.service.audit_queue) = (AuditMode::Required, 8);
+        options.service.requests_per_second = 10_000;
+    })
+    .await;
+    let (username, secret) = temporary(&app, &app.key).await;
+    for number in 0..300 {
+        let peer = format!("192.0.{}.{}", number / 100, number % 100);
+        let answer = app.registry_from(&peer, Some(("ci", "trst_wrong-EXAMPLE")), &format!("service={SERVICE}")).await;
+        assert_eq!(answer.status, 401, "what is refused stays so");
+    }
+    assert_eq!(app.registry(Some((&username, &secret)), &format!("service={SERVICE}")).await.status, 200);
+    let lines = audit(&app).await;
+    let count: u64 = lines.iter().filter(|line| line.outcome == "refused").map(|line| detail(line)["more"].as_u64().unwrap_or(1)).sum();
+    assert!(count <= 300, "{count}");
+    assert!(lines.iter().any(|line| line.action == "token.exchange"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn an_unreadable_request_for_a_token_is_in_the_audit_and_people_with_a_browser_are_not() {
+    let app = App::new().await;
+    let request = Request::get(format!("/token?service={SERVICE}")).header(header::HOST, HOST).header(header::AUTHORIZATION, "Bearer abc");
+    assert_eq!(app.send(request.body(Body::empty()).unwrap()).await.status, 401);
+    let request = Request::get("/").header(header::HOST, HOST).header(header::HOST, "other.example.com");
+    app.send(request.body(Body::empty()).unwrap()).await;
+    let lines = audit(&app).await;
+    let refused: Vec<_> = lines.iter().filter(|line| line.outcome == "refused").collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(detail(refused[0])["cause"], "malformed-authorization");
+}
