@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,53 @@ def test_a_denial_at_the_registry_is_in_the_log_with_its_reason(
     assert answer.status == 200
     [line] = [line for line in transire.log.read_text().splitlines() if answer.headers["X-Request-Id"] in line]
     assert 'action="push"' in line and "closest came reader statement[0]" in line and "other actions" in line
+
+
+def refusals(transire: Transire, outcome: str, causes: set[str]) -> dict[str, dict[str, Any]]:
+    """The audit's lines of an outcome by their causes, once all of these are there."""
+
+    def listed() -> dict[str, dict[str, Any]]:
+        return {line["cause"]: line for line in transire.items("audit", "list", "--since", "1h", "--outcome", outcome)}
+
+    # A writer of its own stores them.
+    wait_until(f"{causes} to be in the audit", lambda: causes <= listed().keys())
+    return listed()
+
+
+def test_a_refused_call_is_in_the_audit_with_its_cause(
+    transire: Transire, account: Account, instance: Instance, user: AccessKey
+) -> None:
+    """The audit had no refused signed call at all, though its help says so."""
+    with pytest.raises(TencentCloudSDKException) as failure:
+        tencent.issue(transire, AccessKey(account.key.id, "wrong-EXAMPLE"), instance.tcr_id)
+    with pytest.raises(ClientException) as refusal:
+        alibaba.issue(transire, user, instance.cri_id)
+    assert (failure.value.code, refusal.value.code) == ("AuthFailure.SignatureFailure", "NoPrivilege")
+    wrong = refusals(transire, "refused", {"signature-mismatch"})["signature-mismatch"]
+    assert (wrong["action"], wrong["claimed"], wrong["principal"]) == ("tcr:CreateInstanceToken", account.key.id, None)
+    denied = refusals(transire, "denied", {"access-denied"})["access-denied"]
+    assert (denied["action"], denied["claimed"]) == ("cr:GetAuthorizationToken", None)
+    assert denied["principal"].startswith(f"{account.id}:user#")
+    assert denied["request_id"] in transire.log.read_text()
+
+
+def test_a_refused_log_in_is_in_log_and_audit_with_its_cause(transire: Transire, account: Account, instance: Instance) -> None:
+    """Neither had the username or a cause: expired, revoked and mistyped looked alike to the operator, too."""
+    right = tencent.issue(transire, account.key, instance.tcr_id, "longterm")
+    transire.cli("credential", "disable", "--instance", instance.tcr_id, "--id", right.id)
+    causes = {
+        "no-password": replace(right, secret="wrong-EXAMPLE1"),
+        "unreadable-secret": replace(right, secret=right.secret[:-1]),
+        "credential-disabled": right,
+    }
+    answers = {cause: exchange(transire.realm, instance, credential) for cause, credential in causes.items()}
+    assert {(answer.status, answer.body) for answer in answers.values()} == {(401, answers["no-password"].body)}
+    lines = refusals(transire, "refused", set(causes))
+    for cause, answer in answers.items():
+        request_id = answer.headers["X-Request-Id"]
+        assert (lines[cause]["request_id"], lines[cause]["claimed"]) == (request_id, right.username)
+        [logged] = [line for line in transire.log.read_text().splitlines() if request_id in line]
+        assert cause in logged and f"claimed={right.username}" in logged
 
 
 def test_an_address_condition_is_obeyed_and_explained(
