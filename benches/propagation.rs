@@ -83,7 +83,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
         kind: RegistryKind::Distribution,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
-        token_ttl_seconds: 300,
+        token_ttl_seconds: None,
         registry_url: None,
         specification: Specification::Premium,
         default: DefaultMark::Marked,

@@ -1,12 +1,17 @@
 //! What a registry needs to trust an instance's tokens, as its own configuration files.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use crate::domain::instance::RegistryKind;
 use crate::domain::{Error, Result};
+
+/// How long zot takes for one request's body, and for one answer: by itself it cuts both off after a minute, long
+/// uploads too. Its versions before 2.1.17 have no such setting, and refuse to start with it.
+const ZOT_TRANSFER_TIMEOUT: &str = "6h";
 
 /// What goes into a registry's configuration.
 pub struct RegistryConfig<'a> {
@@ -26,37 +31,99 @@ pub struct RegistryConfig<'a> {
     pub storage: Option<&'a Path>,
 }
 
-/// The files that were written.
-pub struct RegistryFiles {
-    /// The configuration.
-    pub config: PathBuf,
-    /// What it trusts.
-    pub trusted: PathBuf,
+/// A file that a registry reads.
+pub struct RegistryFile {
+    /// Where it is, absolute.
+    pub path: PathBuf,
+    /// What is in it.
+    pub text: String,
 }
 
-/// Writes the files of a registry into a directory, which is made if it is missing.
+/// The files of a registry.
+pub struct RegistryFiles {
+    /// The configuration.
+    pub config: RegistryFile,
+    /// What it trusts.
+    pub trusted: RegistryFile,
+}
+
+/// Decides about a file that is there and holds something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overwrite {
+    /// Nothing is written.
+    Refuse,
+    /// It is replaced.
+    Replace,
+}
+
+/// Makes the files of a registry for a directory, and writes nothing.
 ///
-/// The configuration starts as it is: its paths are absolute, and deletion is enabled.
-pub fn write(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFiles> {
-    let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", directory.display()));
-    std::fs::create_dir_all(directory).map_err(unwritable)?;
-    let directory = directory.canonicalize().map_err(unwritable)?;
+/// A registry starts with them as they are: paths are absolute, and deletion is enabled.
+///
+/// # Errors
+///
+/// `Misconfigured` for paths that can't be made absolute or aren't UTF-8, `InvalidParameter` for an address to listen at.
+pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFiles> {
+    let absolute = |path: &Path| {
+        let found = path.canonicalize().or_else(|_| std::path::absolute(path));
+        found.map_err(|error| Error::misconfigured(format!("{} can't be made absolute: {error}", path.display())))
+    };
+    let directory = absolute(directory)?;
     let storage = match config.storage {
-        Some(path) => std::path::absolute(path).map_err(unwritable)?,
+        Some(path) => std::path::absolute(path)
+            .map_err(|error| Error::misconfigured(format!("{} can't be made absolute: {error}", path.display())))?,
         None => directory.join("storage"),
     };
     let (config_name, trusted_name) = match config.kind {
         RegistryKind::Distribution => ("config.yml", "bundle.pem"),
         RegistryKind::Zot => ("config.json", "key.pem"),
     };
-    let files = RegistryFiles { config: directory.join(config_name), trusted: directory.join(trusted_name) };
+    let trusted = RegistryFile { path: directory.join(trusted_name), text: config.trusted_pem.to_owned() };
     let text = match config.kind {
-        RegistryKind::Distribution => distribution(config, &files.trusted, &storage)?,
-        RegistryKind::Zot => zot(config, &files.trusted, &storage)?,
+        RegistryKind::Distribution => distribution(config, &trusted.path, &storage)?,
+        RegistryKind::Zot => zot(config, &trusted.path, &storage)?,
     };
-    std::fs::write(&files.trusted, config.trusted_pem).map_err(unwritable)?;
-    std::fs::write(&files.config, text).map_err(unwritable)?;
-    Ok(files)
+    Ok(RegistryFiles { config: RegistryFile { path: directory.join(config_name), text }, trusted })
+}
+
+/// Writes files, and makes the directories that they are in.
+///
+/// # Errors
+///
+/// `PreconditionFailed` when one of them is there, holds something else and isn't to be replaced; nothing is written
+/// then. `Misconfigured` when one can't be read or written.
+pub fn write(files: &[&RegistryFile], overwrite: Overwrite) -> Result<()> {
+    if overwrite == Overwrite::Refuse {
+        let mut differing = Vec::new();
+        for file in files {
+            match std::fs::read(&file.path) {
+                Ok(there) if there == file.text.as_bytes() => {}
+                Ok(_) => differing.push(file.path.display().to_string()),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(Error::misconfigured(format!("{} is there and can't be read: {error}", file.path.display())));
+                }
+            }
+        }
+        if !differing.is_empty() {
+            return Err(Error::precondition_failed(
+                "out",
+                format!(
+                    "There already, with other contents: {}. Nothing was written. --out - prints what would be, --bundle-only or --key-only \
+                     leaves the configuration out, and --force replaces what is there.",
+                    differing.join(", ")
+                ),
+            ));
+        }
+    }
+    for file in files {
+        let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", file.path.display()));
+        if let Some(directory) = file.path.parent() {
+            std::fs::create_dir_all(directory).map_err(unwritable)?;
+        }
+        std::fs::write(&file.path, &file.text).map_err(unwritable)?;
+    }
+    Ok(())
 }
 
 fn utf8(path: &Path) -> Result<&str> {
@@ -75,13 +142,16 @@ fn zot(config: &RegistryConfig<'_>, key: &Path, storage: &Path) -> Result<String
         "http": {
             "address": address.trim_start_matches('[').trim_end_matches(']'),
             "port": port,
+            // Without it zot answers docker's engine with 415: that pushes manifests of docker's own type.
+            "compat": ["docker2s2"],
+            "readTimeout": ZOT_TRANSFER_TIMEOUT,
+            "writeTimeout": ZOT_TRANSFER_TIMEOUT,
             "auth": { "bearer": { "realm": config.realm, "service": config.service, "cert": utf8(key)? } },
         },
         "log": { "level": "info" },
     });
     Ok(format!("{settings:#}\n"))
 }
-
 fn distribution(config: &RegistryConfig<'_>, bundle: &Path, storage: &Path) -> Result<String> {
     // A JSON string is a YAML string, whatever is in it.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

@@ -88,7 +88,7 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         kind: RegistryKind::Distribution,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
-        token_ttl_seconds: 300,
+        token_ttl_seconds: None,
         registry_url: None,
         specification: Specification::Premium,
         default: DefaultMark::Unmarked,

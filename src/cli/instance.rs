@@ -110,9 +110,9 @@ pub(super) struct Create {
     /// What signs its tokens: ES256 or RS256.
     #[arg(long, default_value = "ES256")]
     alg: Algorithm,
-    /// How long its tokens live, in seconds.
-    #[arg(long, default_value_t = Instance::USUAL_TOKEN_TTL)]
-    token_ttl: u32,
+    /// How long its tokens live, in seconds; without it 300, for zot 3600.
+    #[arg(long)]
+    token_ttl: Option<u32>,
     /// How its tokens name their key: thumbprint (RFC 7638) or libtrust.
     #[arg(long, default_value = "thumbprint")]
     kid: KidFormat,
@@ -146,11 +146,19 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 refresh_tokens: create.refresh_tokens.into(),
             };
             let instance = context.service.create_instance(&context.operator, new, &context.request).await?;
+            if instance.kind == RegistryKind::Zot {
+                eprintln!(
+                    "transire: after a revocation, tokens that zot's clients hold work for up to {} seconds (--token-ttl). They \
+                     live that long because clients such as oras, crane and helm can't go on when one ends in a push.",
+                    instance.token_ttl_seconds
+                );
+            }
             context.output.one(vec![
                 ("tcr_id", instance.id.as_str().into()),
                 ("cri_id", instance.cri_id.as_str().into()),
                 ("service", instance.service.into()),
                 ("kind", instance.kind.name().into()),
+                ("token_ttl", instance.token_ttl_seconds.into()),
                 ("realm", context.service.realm().into()),
             ])
         }

@@ -42,6 +42,14 @@ impl Output {
         }
     }
 
+    /// Prints a text as it is, or as the field `text` of a JSON document.
+    pub(super) fn text(&self, text: &str) -> Result<()> {
+        match self.format {
+            Format::Json => print(&json!({ "text": text }).to_string()),
+            Format::Table => print(text.strip_suffix('\n').unwrap_or(text)),
+        }
+    }
+
     /// Prints a list; the columns are the fields of its items.
     pub(super) fn list(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
         match self.format {

@@ -8,7 +8,7 @@ use super::Context;
 use crate::domain::instance::{AnyInstanceId, RegistryKind};
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
-use crate::registry_config::{RegistryConfig, write};
+use crate::registry_config::{Overwrite, RegistryConfig, RegistryFile, files_for, write};
 use crate::service::KeyState;
 
 #[derive(Args)]
@@ -22,7 +22,7 @@ pub(super) struct Command {
     /// Which key of a zot instance to write.
     #[arg(long, value_enum, default_value_t = Key::InUse)]
     key: Key,
-    /// The directory to write into.
+    /// The directory to write into; `-` prints the configuration, as it would be for the directory that this runs in.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Where the registry sends its clients for a token; without it, public_url and /token.
@@ -34,6 +34,15 @@ pub(super) struct Command {
     /// Where the registry is to store its images; without it, `storage` beside the configuration.
     #[arg(long, value_name = "DIR")]
     storage: Option<PathBuf>,
+    /// Write the bundle alone, for a registry that has its configuration.
+    #[arg(long)]
+    bundle_only: bool,
+    /// Write the key alone, for a zot that has its configuration.
+    #[arg(long, conflicts_with = "bundle_only")]
+    key_only: bool,
+    /// Replace files that are there and differ.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Which key of a zot instance is written.
@@ -66,6 +75,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ),
         ));
     }
+    let trusted_name = trusted_name(instance.kind);
+    for (given, option, name) in [(command.bundle_only, "bundle-only", "bundle"), (command.key_only, "key-only", "key")] {
+        if given && name != trusted_name {
+            let message = format!("a registry of the kind {} trusts a {trusted_name}: --{trusted_name}-only", instance.kind.name());
+            return Err(Error::invalid_parameter(option, message));
+        }
+    }
+    let trusted_only = command.bundle_only || command.key_only;
     context.service.warn_of_issuer();
     let realm = command.realm.unwrap_or_else(|| context.service.realm());
     let trusted = match (instance.kind, command.key) {
@@ -84,14 +101,30 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         listen: &command.listen,
         storage: command.storage.as_deref(),
     };
-    let files = write(&config, &command.out)?;
-    let path = |path: &Path| path.display().to_string();
-    let trusted = if instance.kind == RegistryKind::Zot { "key" } else { "bundle" };
-    context.output.one(vec![
-        ("config", path(&files.config).into()),
-        (trusted, path(&files.trusted).into()),
-        ("realm", realm.as_str().into()),
-        ("service", instance.service.as_str().into()),
-        ("issuer", context.service.issuer().into()),
-    ])
+    let is_printed = command.out == Path::new("-");
+    let files = files_for(&config, if is_printed { Path::new(".") } else { &command.out })?;
+    if is_printed {
+        return context.output.text(if trusted_only { &files.trusted.text } else { &files.config.text });
+    }
+    let overwrite = if command.force { Overwrite::Replace } else { Overwrite::Refuse };
+    let path = |file: &RegistryFile| file.path.display().to_string();
+    let mut fields = vec![(trusted_name, path(&files.trusted).into())];
+    if trusted_only {
+        write(&[&files.trusted], overwrite)?;
+    } else {
+        write(&[&files.trusted, &files.config], overwrite)?;
+        fields.insert(0, ("config", path(&files.config).into()));
+        fields.push(("realm", realm.as_str().into()));
+        fields.push(("service", instance.service.as_str().into()));
+        fields.push(("issuer", context.service.issuer().into()));
+    }
+    context.output.one(fields)
+}
+
+/// Returns what a registry trusts, as options and answers call it.
+fn trusted_name(kind: RegistryKind) -> &'static str {
+    match kind {
+        RegistryKind::Distribution => "bundle",
+        RegistryKind::Zot => "key",
+    }
 }

@@ -126,6 +126,16 @@ impl RegistryKind {
             Self::Zot => "zot",
         }
     }
+
+    /// Returns how long tokens live unless somebody says otherwise, in seconds.
+    pub fn usual_token_ttl(self) -> u32 {
+        match self {
+            Self::Distribution => 300,
+            // zot refuses an expired token without a challenge, and clients that ignore `expires_in` (oras, crane, helm)
+            // don't ask for another: a push fails in the middle once its first token is over.
+            Self::Zot => Instance::LONGEST_TOKEN_TTL,
+        }
+    }
 }
 
 impl FromStr for RegistryKind {
@@ -330,8 +340,6 @@ impl Instance {
 
     /// Clients take a shorter life for this one, so a shorter one would be a lie (seconds).
     pub const SHORTEST_TOKEN_TTL: u32 = 60;
-    /// The default life of a token, in seconds.
-    pub const USUAL_TOKEN_TTL: u32 = 300;
     /// The longest life of a token, in seconds: a token can't be taken back.
     pub const LONGEST_TOKEN_TTL: u32 = 3600;
 }

@@ -30,7 +30,7 @@ use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result, instance};
 use crate::open::{Open, open};
-use crate::registry_config::{self, RegistryConfig};
+use crate::registry_config::{self, Overwrite, RegistryConfig};
 use crate::serve;
 use crate::service::AccessKeyState;
 use crate::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
@@ -103,7 +103,7 @@ async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
                 kind: RegistryKind::Distribution,
                 algorithm: instance::Algorithm::Es256,
                 kid_format: instance::KidFormat::Thumbprint,
-                token_ttl_seconds: Instance::USUAL_TOKEN_TTL,
+                token_ttl_seconds: None,
                 registry_url: None,
                 specification: instance::Specification::Premium,
                 default: DefaultMark::Marked,
@@ -205,14 +205,16 @@ async fn start_registry(
         listen: &listen.to_string(),
         storage: None,
     };
-    let files = registry_config::write(&config, &directory)?;
+    let files = registry_config::files_for(&config, &directory)?;
+    // The folder is its own, and its port may be another each time.
+    registry_config::write(&[&files.trusted, &files.config], Overwrite::Replace)?;
     say(&format!("transire registry-config --instance {} --kind distribution --out {}", instance.id, directory.display()));
     let unusable = |error: std::io::Error| Error::misconfigured(format!("the registry {} can't be started: {error}", program.display()));
     let log_path = directory.join("registry.log");
     let log = std::fs::File::create(&log_path).map_err(unusable)?;
     let mut child = Command::new(&program)
         .arg("serve")
-        .arg(&files.config)
+        .arg(&files.config.path)
         // Variables such as REGISTRY_HTTP_ADDR would change what was just configured.
         .env_clear()
         .stdin(std::process::Stdio::null())

@@ -39,8 +39,8 @@ pub struct NewInstance {
     pub algorithm: Algorithm,
     /// How its tokens name the signing key.
     pub kid_format: KidFormat,
-    /// How long its tokens live, in seconds.
-    pub token_ttl_seconds: u32,
+    /// How long its tokens live, in seconds; without it, what is usual for its kind.
+    pub token_ttl_seconds: Option<u32>,
     /// Where the registry itself answers.
     pub registry_url: Option<String>,
     /// How large it is.
@@ -96,7 +96,8 @@ impl Service {
         name::check_region("region", &new.region)?;
         name::check_service(&new.service)?;
         let ttls = Instance::SHORTEST_TOKEN_TTL..=Instance::LONGEST_TOKEN_TTL;
-        if !ttls.contains(&new.token_ttl_seconds) {
+        let token_ttl_seconds = new.token_ttl_seconds.unwrap_or_else(|| new.kind.usual_token_ttl());
+        if !ttls.contains(&token_ttl_seconds) {
             return Err(Error::invalid_parameter(
                 "token-ttl",
                 format!("a token lives between {} and {} seconds", ttls.start(), ttls.end()),
@@ -117,7 +118,7 @@ impl Service {
             kind: new.kind,
             algorithm: new.algorithm,
             kid_format: new.kid_format,
-            token_ttl_seconds: new.token_ttl_seconds,
+            token_ttl_seconds,
             registry_url: new.registry_url,
             default: new.default,
             specification: new.specification,
@@ -186,7 +187,7 @@ impl Service {
             kind: RegistryKind::Distribution,
             algorithm,
             kid_format: KidFormat::Thumbprint,
-            token_ttl_seconds: Instance::USUAL_TOKEN_TTL,
+            token_ttl_seconds: RegistryKind::Distribution.usual_token_ttl(),
             registry_url: None,
             default: DefaultMark::Unmarked,
             specification: new.specification,

@@ -26,7 +26,7 @@ class Registry:
             self.address = f"127.0.0.1:{self._port or free_port()}"
             self.settings = transire.cli(
                 *("registry-config", "--instance", instance.tcr_id, "--kind", "distribution", "--out", self._folder / "config"),
-                *("--realm", transire.realm, "--listen", self.address, "--storage", self._folder / "storage"),
+                *("--realm", transire.realm, "--listen", self.address, "--storage", self._folder / "storage", "--force"),
             )
             self.log.write_text("")
             command: list[str | Path] = [os.environ["TRANSIRE_TEST_REGISTRY"], "serve", self._folder / "config" / "config.yml"]

@@ -71,7 +71,7 @@ impl App {
             kind,
             algorithm,
             kid_format: KidFormat::Thumbprint,
-            token_ttl_seconds: 300,
+            token_ttl_seconds: None,
             registry_url: None,
             specification: Specification::Premium,
             default: DefaultMark::Unmarked,

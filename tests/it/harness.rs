@@ -459,7 +459,7 @@ async fn create_instance(service: &Service, account: AccountId, name: &str, regi
         kind: RegistryKind::Distribution,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
-        token_ttl_seconds: 300,
+        token_ttl_seconds: None,
         registry_url: None,
         specification: Specification::Premium,
         default,

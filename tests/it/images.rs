@@ -46,7 +46,7 @@ impl Stock {
             kind: RegistryKind::Distribution,
             algorithm: Algorithm::Es256,
             kid_format: KidFormat::Thumbprint,
-            token_ttl_seconds: 300,
+            token_ttl_seconds: None,
             registry_url: Some(registry.url.clone()),
             default: DefaultMark::Unmarked,
             refresh_tokens: transire::domain::switch::Switch::Off,

@@ -287,7 +287,7 @@ async fn instances_are_filtered_and_paged_by_items() {
             kind: transire::domain::instance::RegistryKind::Distribution,
             algorithm: transire::domain::instance::Algorithm::Es256,
             kid_format: transire::domain::instance::KidFormat::Thumbprint,
-            token_ttl_seconds: 300,
+            token_ttl_seconds: None,
             registry_url: None,
             specification: transire::domain::instance::Specification::Basic,
             default: transire::domain::instance::DefaultMark::Unmarked,
