@@ -47,10 +47,22 @@ async fn open_source(location: &Location) -> Result<Store> {
     Store::open(location, Open::Command, &SystemClock, &SystemRandom).await
 }
 
-/// Writes everything into a file, while the service goes on, and says in the audit that it was done.
-pub async fn backup(settings: &Settings, data_dir: &Path, file: &Path) -> Result<Vec<TableSum>> {
+/// Where a backup is written to.
+#[derive(Clone, Copy, Debug)]
+pub enum BackupPlace<'a> {
+    /// A file, which must not be there yet.
+    File(&'a Path),
+    /// Standard output, as it comes.
+    Stdout,
+}
+
+/// Writes everything, while the service goes on, and says in the audit that it was done.
+pub async fn backup(settings: &Settings, data_dir: &Path, place: BackupPlace<'_>) -> Result<Vec<TableSum>> {
     let store = open_source(&location(settings, data_dir)).await?;
-    let sums = portable::backup(&store, file, &SystemClock, &SystemRandom).await?;
+    let sums = match place {
+        BackupPlace::File(file) => portable::backup(&store, file, &SystemClock, &SystemRandom).await?,
+        BackupPlace::Stdout => portable::backup_to(&store, std::io::stdout(), "on standard output", &SystemClock).await?,
+    };
     let id = || hex::encode(random_bytes::<16>(&SystemRandom));
     let line = AuditRow {
         id: id(),

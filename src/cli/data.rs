@@ -1,5 +1,6 @@
 //! `transire init`, `backup`, `restore` and `migrate-data`.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -7,15 +8,15 @@ use clap::{Args, Subcommand};
 use super::Failure;
 use super::output::Output;
 use crate::config::Settings;
-use crate::domain::Result as Done;
+use crate::domain::{Error, Result as Done};
 use crate::open::{self, SetUp};
-use crate::transfer::{self, Place};
+use crate::transfer::{self, BackupPlace, Place};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Write all data into a file, while the service goes on.
     Backup {
-        /// The file; it must not be there yet.
+        /// The file, which must not be there yet; - writes to standard output, and the table to standard error.
         file: PathBuf,
     },
     /// Fill an empty database from a backup.
@@ -61,11 +62,19 @@ pub(super) async fn init(settings: &Settings, data_dir: &Path, output: &Output) 
 
 /// Runs the command, and says last what has to be known of the master key.
 pub(super) async fn run(settings: &Settings, data_dir: &Path, command: Command, output: &Output) -> Result<(), Failure> {
+    let is_stdout = matches!(&command, Command::Backup { file } if file == Path::new("-"));
+    if is_stdout && std::io::stdout().is_terminal() {
+        return Err(Failure::Usage(Error::invalid_parameter("file", "a backup is no text for a terminal: send it to a file or a program")));
+    }
     let (sums, key) = match command {
         Command::Backup { file } => (
-            transfer::backup(settings, data_dir, &file).await?,
+            transfer::backup(settings, data_dir, if is_stdout { BackupPlace::Stdout } else { BackupPlace::File(&file) }).await?,
             "The secrets in the backup are sealed by the master key, which is not in it: keep that key too, and apart from it.",
         ),
+        Command::Restore { file } if file == Path::new("-") => {
+            let why = "a backup is read twice, before and while it is restored: write it into a file, and give that";
+            return Err(Failure::Usage(Error::invalid_parameter("file", why)));
+        }
         Command::Restore { file } => (
             transfer::restore(settings, data_dir, &file).await?,
             "The master key is in no backup: give the service the one that the data was made with.",
@@ -80,7 +89,12 @@ pub(super) async fn run(settings: &Settings, data_dir: &Path, command: Command, 
         }
     };
     let rows = sums.into_iter().map(|sum| vec![sum.table.into(), sum.rows.into(), sum.digest.into()]);
-    output.list(&["table", "rows", "sha256"], rows.collect())?;
+    let columns = ["table", "rows", "sha256"];
+    if is_stdout {
+        output.list_on_stderr(&columns, rows.collect())?
+    } else {
+        output.list(&columns, rows.collect())?
+    };
     eprintln!("{key}");
     Ok(())
 }

@@ -94,7 +94,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Check(Check { provider, token }) => {
             let token = Secret::new(read("token", &token)?.trim());
             let identity = service.check_web_identity(operator, provider.account, &provider.name, &token).await?;
-            context.output.one(vec![
+            context.output.show(vec![
                 ("subject", identity.subject.into()),
                 ("issuer", identity.issuer.into()),
                 ("audiences", identity.audiences.into()),

@@ -1,6 +1,6 @@
 //! What a command prints: a table for people, or one JSON document for programs.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -28,34 +28,67 @@ impl Output {
         Self { format }
     }
 
-    /// Prints one thing.
+    /// Prints what a command did.
+    ///
+    /// # Errors
+    /// Standard output can't be written, or its reader went away: what it missed may be a secret that is shown once.
     pub(super) fn one(&self, fields: Fields) -> Result<()> {
+        print(&mut io::stdout().lock(), &self.fields(fields)).map_err(|error| unprintable(&error))
+    }
+
+    /// Prints something that is there to be read, and can be read again.
+    ///
+    /// # Errors
+    /// Standard output can't be written. A reader that has enough (`head`) is no error.
+    pub(super) fn show(&self, fields: Fields) -> Result<()> {
+        print_for_reader(&self.fields(fields))
+    }
+
+    /// Prints a text as it is, or as the field `text` of a JSON document.
+    ///
+    /// # Errors
+    /// As [`Output::show`].
+    pub(super) fn text(&self, text: &str) -> Result<()> {
         match self.format {
-            Format::Json => print(&Value::Object(object(fields)).to_string()),
+            Format::Json => print_for_reader(&json!({ "text": text }).to_string()),
+            Format::Table => print_for_reader(text.strip_suffix('\n').unwrap_or(text)),
+        }
+    }
+
+    /// Prints a list; the columns are the fields of its items.
+    ///
+    /// # Errors
+    /// As [`Output::show`].
+    pub(super) fn list(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
+        print_for_reader(&self.items(columns, items))
+    }
+
+    /// Prints a list where something else goes to standard output.
+    ///
+    /// # Errors
+    /// Standard error can't be written.
+    pub(super) fn list_on_stderr(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
+        print(&mut io::stderr().lock(), &self.items(columns, items)).map_err(|error| unprintable(&error))
+    }
+
+    fn fields(&self, fields: Fields) -> String {
+        match self.format {
+            Format::Json => Value::Object(object(fields)).to_string(),
             Format::Table => {
                 let mut table = table();
                 for (name, value) in fields {
                     table.add_row([name.to_owned(), cell(&value)]);
                 }
-                print(&table.to_string())
+                table.to_string()
             }
         }
     }
 
-    /// Prints a text as it is, or as the field `text` of a JSON document.
-    pub(super) fn text(&self, text: &str) -> Result<()> {
-        match self.format {
-            Format::Json => print(&json!({ "text": text }).to_string()),
-            Format::Table => print(text.strip_suffix('\n').unwrap_or(text)),
-        }
-    }
-
-    /// Prints a list; the columns are the fields of its items.
-    pub(super) fn list(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
+    fn items(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> String {
         match self.format {
             Format::Json => {
                 let items: Vec<Value> = items.into_iter().map(|item| object(columns.iter().copied().zip(item).collect()).into()).collect();
-                print(&json!({ "items": items }).to_string())
+                json!({ "items": items }).to_string()
             }
             Format::Table => {
                 let mut table = table();
@@ -63,7 +96,7 @@ impl Output {
                 for item in items {
                     table.add_row(item.iter().map(cell));
                 }
-                print(&table.to_string())
+                table.to_string()
             }
         }
     }
@@ -87,10 +120,18 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Prints a line; a reader that went away is a failure, because what it missed may have been a secret.
-fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Error::misconfigured(format!("the answer can't be printed: {error}")))
+fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+fn print_for_reader(text: &str) -> Result<()> {
+    match print(&mut io::stdout().lock(), text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unprintable(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn unprintable(error: &io::Error) -> Error {
+    Error::misconfigured(format!("the answer can't be printed: {error}"))
 }

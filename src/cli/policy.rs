@@ -110,7 +110,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Show(one) => {
             let document = service.policy_document(operator, one.account, &one.name).await?;
-            context.output.one(vec![("name", one.name.into()), ("document", document.into())])
+            context.output.show(vec![("name", one.name.into()), ("document", document.into())])
         }
         Command::Delete(one) => {
             service.delete_policy(operator, one.account, &one.name, request).await?;

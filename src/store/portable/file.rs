@@ -45,10 +45,10 @@ pub(in crate::store) async fn backup_of(
 ) -> Result<Vec<TableSum>> {
     let draft = draft(path, random);
     let reading = store.read_tables(tables, Hold::Nothing);
-    let header = Header { schema, made_at: clock.now().rfc3339(), tables: tables.to_vec() };
+    let header = Header::of(schema, tables, clock);
     let path = path.to_owned();
     let writing = tokio::task::spawn_blocking(move || {
-        let written = write(&draft, &path, &header, reading);
+        let written = write_file(&draft, &path, &header, reading);
         if written.is_err() {
             // Of a backup that failed nothing is of use.
             std::fs::remove_file(&draft).ok();
@@ -58,11 +58,32 @@ pub(in crate::store) async fn backup_of(
     writing.await.map_err(Error::internal)?
 }
 
+/// Writes everything of a store, as of one moment, to `out`, which messages call `name`; others go on meanwhile.
+///
+/// # Errors
+/// `Misconfigured` when `out` can't be written; what it was given by then is no backup.
+pub async fn backup_to(store: &Store, out: impl Write + Send + 'static, name: &'static str, clock: &dyn Clock) -> Result<Vec<TableSum>> {
+    identity(store).await?;
+    let tables = tables();
+    let reading = store.read_tables(&tables, Hold::Nothing);
+    let header = Header::of(MIGRATIONS.len(), &tables, clock);
+    let writing = tokio::task::spawn_blocking(move || {
+        let unwritable = |error| unwritable(name, &error);
+        let (mut out, sums) = write(out, &header, reading, unwritable)?;
+        out.flush().map_err(unwritable)?;
+        Ok(sums)
+    });
+    writing.await.map_err(Error::internal)?
+}
+
 /// Fills an empty store from a backup, and brings an older schema up to date.
 ///
 /// The whole file is checked before anything is written: `Misconfigured` when it is not what was once written, or when
 /// the store has anything else in it. What was interrupted is gone on with.
 pub async fn restore(path: &Path, target: &Location, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(refused(path, "it is no file, and it has to be read twice: write it into one first"));
+    }
     let checked = path.to_owned();
     let checking = tokio::task::spawn_blocking(move || read(&checked, |_| true));
     let backup = checking.await.map_err(Error::internal)??;
@@ -81,13 +102,28 @@ fn draft(path: &Path, random: &dyn Random) -> PathBuf {
     name.into()
 }
 
-fn write(draft: &Path, path: &Path, header: &Header, mut reading: Reading) -> Result<Vec<TableSum>> {
-    let unwritable = |error: io::Error| Error::misconfigured(format!("the backup {} can't be written: {error}", path.display()));
+fn unwritable(name: impl std::fmt::Display, error: &io::Error) -> Error {
+    Error::misconfigured(format!("the backup {name} can't be written: {error}"))
+}
+
+fn write_file(draft: &Path, path: &Path, header: &Header, reading: Reading) -> Result<Vec<TableSum>> {
+    let unwritable = |error| unwritable(path.display(), &error);
     if path.try_exists().map_err(unwritable)? {
         return Err(Error::misconfigured(format!("the backup {} is there already, and is not overwritten", path.display())));
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft).map_err(unwritable)?;
-    let mut out = Summed::new(BufWriter::new(file));
+    let (file, sums) = write(file, header, reading, unwritable)?;
+    file.sync_all().map_err(unwritable)?;
+    std::fs::rename(draft, path).map_err(unwritable)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(unwritable)?;
+    Ok(sums)
+}
+
+/// Writes a whole backup, and returns where it was written to.
+fn write<W: Write>(out: W, header: &Header, mut reading: Reading, unwritable: impl Fn(io::Error) -> Error) -> Result<(W, Vec<TableSum>)> {
+    let unwritable = &unwritable;
+    let mut out = Summed::new(BufWriter::new(out));
     out.write_all(header.to_text().as_bytes()).map_err(unwritable)?;
     let mut sums = Vec::with_capacity(header.tables.len());
     for table in &header.tables {
@@ -104,12 +140,8 @@ fn write(draft: &Path, path: &Path, header: &Header, mut reading: Reading) -> Re
     let digest = out.digest();
     let mut out = out.inner;
     frame(&mut out, b'E', &digest).map_err(unwritable)?;
-    let file = out.into_inner().map_err(|error| unwritable(error.into_error()))?;
-    file.sync_all().map_err(unwritable)?;
-    std::fs::rename(draft, path).map_err(unwritable)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(unwritable)?;
-    Ok(sums)
+    let out = out.into_inner().map_err(|error| unwritable(error.into_error()))?;
+    Ok((out, sums))
 }
 
 fn end_of_table(sum: &Sum) -> Vec<u8> {
@@ -218,6 +250,10 @@ struct Header {
 }
 
 impl Header {
+    fn of(schema: usize, tables: &[Table], clock: &dyn Clock) -> Self {
+        Self { schema, made_at: clock.now().rfc3339(), tables: tables.to_vec() }
+    }
+
     fn to_text(&self) -> String {
         let mut text = format!("{FIRST_LINE}\nschema {}\nmade-at {}\n", self.schema, self.made_at);
         for table in &self.tables {

@@ -22,7 +22,7 @@ use super::{Location, Store};
 
 #[cfg(test)]
 pub(super) use file::backup_of;
-pub use file::{backup, restore};
+pub use file::{backup, backup_to, restore};
 pub(super) use tables::Kind;
 pub(crate) use tables::Table;
 pub(super) use tables::all as tables;
