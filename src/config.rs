@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -385,10 +386,13 @@ impl DatabaseUrl {
     /// Returns the address with the password that the user's pgpass file holds for it, if it has none of its own.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn with_known_password(self) -> Self {
+        if Address::divide(&self.0).is_none_or(|address| address.has_password()) {
+            return self;
+        }
         let path =
             std::env::var("PGPASSFILE").map(PathBuf::from).or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".pgpass")));
         // No pgpass file, no password from it.
-        let pgpass = path.ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        let pgpass = path.ok().and_then(|path| read_pgpass(&path)).unwrap_or_default();
         self.with_pgpass(&pgpass)
     }
 
@@ -455,6 +459,21 @@ impl<'a> Address<'a> {
 
 fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Reads a pgpass file as libpq does: a file that others can read is warned of, and not used.
+fn read_pgpass(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!("the password file {} is not used, because others can read it: chmod 600 it", path.display());
+        return None;
+    }
+    std::fs::read_to_string(path).ok()
+}
+
+/// Tells whether the user wants no colours, by the variable of no-color.org.
+pub fn refuses_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty())
 }
 
 /// Divides a line of a pgpass file at its colons; `\:` and `\\` stand for themselves.

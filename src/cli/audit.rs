@@ -1,5 +1,6 @@
 //! `transire audit`.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -16,12 +17,12 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) enum Command {
     /// List what was done and refused, the oldest first.
     List {
-        /// A time such as 2025-01-02T03:04:05Z, or how far back: 30m, 12h, 7d.
-        #[arg(long)]
-        since: String,
+        /// A time such as 2025-01-02T03:04:05Z, a day such as 2025-01-02 (its beginning in UTC), or how far back: 30m, 12h, 7d.
+        #[arg(long, value_name = "TIME")]
+        since: When,
         /// Only what was before this time, written like --since.
-        #[arg(long)]
-        until: Option<String>,
+        #[arg(long, value_name = "TIME")]
+        until: Option<When>,
         /// Only what this principal did: 100000000001:root, 100000000001:user/NAME, or as the list has it,
         /// 100000000001:user#ID, which stays when the user is gone; of a service account
         /// 100000000001:service-account/INSTANCE/NAME.
@@ -38,10 +39,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let Command::List { since, until, principal, action, outcome } = command;
-    let now = context.service.now();
-    let since = parse_time("since", &since, now)?;
-    // A line may be written while this runs, and by a clock that is a little ahead.
-    let until = until.map_or(Ok(now.plus(DAY)), |until| parse_time("until", &until, now))?;
+    let (since, until) = span(since, until, context.service.now())?;
     let principal = match principal {
         Some(text) => Some(context.service.audited_principal(&context.operator, &text).await?),
         None => None,
@@ -73,34 +71,101 @@ fn row(row: AuditRow) -> Vec<Value> {
     ]
 }
 
-fn parse_time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp> {
-    let back = || {
-        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 60 * 60,
-            "d" => 24 * 60 * 60,
-            _ => return None,
+/// A point in time as it is written in an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// This time.
+    At(Timestamp),
+    /// So long ago.
+    Back(Duration),
+}
+
+impl When {
+    fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Back(back) => now.minus(back),
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let back = || {
+            let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+            let seconds = match unit {
+                "s" => 1,
+                "m" => 60,
+                "h" => 60 * 60,
+                "d" => 24 * 60 * 60,
+                _ => return None,
+            };
+            // `parse` would take a sign.
+            let number = number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse::<u64>().ok())??;
+            Some(Self::Back(Duration::from_secs(number.checked_mul(seconds)?)))
         };
-        Some(now.minus(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?)))
+        let at = || Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_date(text)).map(Self::At);
+        at().or_else(back).ok_or_else(|| {
+            let why = "a time is written like 2025-01-02T03:04:05Z, a day like 2025-01-02 (its beginning in UTC), and how far back like 12h: \
+                       a number and s, m, h or d";
+            Error::invalid_parameter("time", why)
+        })
+    }
+}
+
+/// Returns the times between which lines are asked for; without an end, what is written while this runs is among them.
+fn span(since: When, until: Option<When>, now: Timestamp) -> Result<(Timestamp, Timestamp)> {
+    let since = since.at(now);
+    // A line may be written by a clock that is a little ahead.
+    let end = until.map_or(now.plus(DAY), |until| until.at(now));
+    if since <= end {
+        return Ok((since, end));
+    }
+    let why = match until {
+        Some(_) => format!("--since ({}) is later than --until ({}): give the earlier time to --since", since.rfc3339(), end.rfc3339()),
+        None => format!("--since ({}) is in the future", since.rfc3339()),
     };
-    Timestamp::parse_rfc3339(text).or_else(back).ok_or_else(|| {
-        Error::invalid_parameter(option, format!("--{option} is a time such as 2025-01-02T03:04:05Z, or how far back: 30m, 12h, 7d"))
-    })
+    Err(Error::invalid_parameter("since", why))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ErrorKind;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
+
+    fn at(text: &str) -> Timestamp {
+        text.parse::<When>().unwrap().at(NOW)
+    }
 
     #[test]
-    fn since_is_a_time_or_how_far_back() {
-        let now = Timestamp::from_unix_seconds(1_000_000);
-        assert_eq!(parse_time("since", "30m", now).unwrap(), Timestamp::from_unix_seconds(1_000_000 - 1800));
-        assert_eq!(parse_time("since", "2025-01-02T03:04:05Z", now).unwrap(), Timestamp::from_unix_seconds(1_735_787_045));
-        for bad in ["", "m", "5", "5y", "-5m", "５m", "99999999999999999999d"] {
-            assert!(parse_time("since", bad, now).is_err(), "{bad:?} was taken");
+    fn a_time_is_a_moment_a_day_or_how_far_back() {
+        assert_eq!(at("30m"), Timestamp::from_unix_seconds(1_735_787_045 - 1800));
+        assert_eq!(at("2025-01-02T03:04:05Z"), NOW);
+        assert_eq!(at("2025-01-02T04:04:05+01:00"), NOW);
+        assert_eq!(at("2025-01-02").rfc3339(), "2025-01-02T00:00:00Z");
+        let bad =
+            ["", "m", "5", "5y", "-5m", "+5m", "５m", "99999999999999999999d", "2025-02-30", "2025-1-2", "20250102", "2025-01-02T03:04"];
+        for bad in bad {
+            let refused = bad.parse::<When>().unwrap_err();
+            assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: "time".to_owned() }, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_that_ends_before_it_begins_is_refused() {
+        // Such a span was an empty list, which reads as if nothing had been done.
+        let times = |since: &str, until: Option<&str>| span(since.parse().unwrap(), until.map(|until| until.parse().unwrap()), NOW);
+        assert_eq!(times("2h", Some("1h")).unwrap(), (at("2h"), at("1h")));
+        assert_eq!(times("1h", Some("1h")).unwrap(), (at("1h"), at("1h")));
+        assert_eq!(times("1h", None).unwrap(), (at("1h"), NOW.plus(DAY)));
+        for (since, until, part) in [("1h", Some("2h"), "later than --until"), ("2026-01-01", None, "in the future")] {
+            let refused = times(since, until).unwrap_err();
+            assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: "since".to_owned() });
+            assert!(refused.message().contains(part), "{refused}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The operator's commands, one file a noun. Each acts as an operator caller, and is audited like everyone.
 //!
 //! With `--output json` a command prints one JSON document on stdout and nothing else; a failure leaves
-//! stdout empty, says why on stderr and exits with 1, or with 2 when the command itself makes no sense.
+//! stdout empty, says why on stderr and exits with 1, or with 2 when an argument, or the file that it names,
+//! can't be taken.
 
 mod access_key;
 mod account;
@@ -26,13 +27,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use self::output::{Format, Output};
-use crate::config::{DatabaseUrl, Settings};
+use crate::config::{DatabaseUrl, Settings, refuses_colours};
 use crate::domain::principal::AccountId;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
 use crate::service::{Caller, RequestContext, Service};
@@ -40,7 +41,12 @@ use crate::{quickstart, serve};
 
 /// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud ACR.
 #[derive(Parser)]
-#[command(name = "transire", version, max_term_width = 110)]
+#[command(
+    name = "transire",
+    version,
+    max_term_width = 110,
+    after_help = "Exit status: 0 when it is done, 1 when it failed, 2 when an argument, or the file that it names, can't be taken."
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -158,8 +164,28 @@ enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match error.kind() {
+            ErrorKind::InvalidParameter { .. } | ErrorKind::MissingParameter { .. } => Self::Usage(error),
+            _ => Self::Failed(error),
+        }
     }
+}
+
+/// Says what went wrong, and of which argument.
+fn explain(error: &Error) -> String {
+    let message = error.message();
+    match error.kind() {
+        ErrorKind::InvalidParameter { name } if !message.contains(&format!("--{name}")) && is_option(&Cli::command(), name) => {
+            format!("--{name}: {message}")
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Tells whether the command, or one below it, has an option of this name.
+fn is_option(command: &clap::Command, name: &str) -> bool {
+    command.get_arguments().any(|argument| argument.get_long() == Some(name))
+        || command.get_subcommands().any(|below| is_option(below, name))
 }
 
 impl Cli {
@@ -179,7 +205,7 @@ impl Cli {
                     Failure::Usage(error) => (error, ExitCode::from(2)),
                     Failure::Failed(error) => (error, ExitCode::FAILURE),
                 };
-                eprintln!("transire: {error}");
+                eprintln!("transire: {}", explain(&error));
                 if let Some(cause) = error.cause() {
                     eprintln!("  because: {cause}");
                 }
@@ -190,16 +216,16 @@ impl Cli {
 
     async fn run_command(self) -> Result<(), Failure> {
         let Self { global, command } = self;
-        let argument = global.database.as_deref().map(DatabaseUrl::from_argument).transpose().map_err(Failure::Usage)?;
-        let settings = Settings::load(global.config.as_deref(), argument)?;
         let default_level = if matches!(command, Command::Serve { .. }) { "info" } else { "warn" };
         // A second subscriber could only be another one of ours.
         tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level)))
             .with_writer(std::io::stderr)
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !refuses_colours())
             .try_init()
             .ok();
+        let argument = global.database.as_deref().map(DatabaseUrl::from_argument).transpose().map_err(Failure::Usage)?;
+        let settings = Settings::load(global.config.as_deref(), argument)?;
         match command {
             Command::Serve { listen } => return Ok(serve::serve(&settings, &global.data_dir, listen).await?),
             Command::Init => return Ok(data::init(&settings, &global.data_dir, &Output::new(global.output)).await?),

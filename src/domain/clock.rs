@@ -8,6 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A point in time, in unix milliseconds.
@@ -60,6 +61,12 @@ impl Timestamp {
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         Some(Self(i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok()?))
+    }
+
+    /// Parses the beginning of a day in UTC, such as `2025-01-02` (ISO 8601).
+    pub fn parse_date(text: &str) -> Option<Self> {
+        let day = time::Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
+        Some(Self::from_unix_seconds(day.midnight().assume_utc().unix_timestamp()))
     }
 
     /// Formats as RFC 3339 in UTC with whole seconds, such as `2025-01-02T03:04:05Z`.

@@ -222,7 +222,7 @@ def test_the_operator_says_who_comes_in_and_deletes(transire: Transire, account:
     assert (shown["registry_url"], shown["specification"]) == ("http://127.0.0.1:5000", "basic")
     assert (shown["public_endpoint"], shown["allow_list"]) == ("open", "disabled")
     transire.cli("instance", "update", *which, "--no-registry-url")
-    transire.cli_refused("instance", "update", *which)
+    transire.cli_refused("instance", "update", *which, exit_code=2)
     transire.cli_refused("instance", "update", *which, "--no-registry-url", "--registry-url", "http://x", exit_code=2)
 
     assert transire.cli("allow-list", "add", *which, "--cidr", "192.0.2.0/24", "--comment", "office") == {

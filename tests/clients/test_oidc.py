@@ -159,8 +159,8 @@ def test_an_issuer_inside_the_network_is_refused_unless_it_is_set(new_transire: 
     strict.cli("init")
     account = strict.new_account("acme")
     command = ["oidc-provider", "create", "--account", account.id, "--name", "ci", "--audience", AUDIENCE, "--issuer"]
-    assert "allow_http" in strict.cli_refused(*command, issuer.url)
-    assert "allow_private_addresses" in strict.cli_refused(*command, "https://169.254.169.254")
+    assert "allow_http" in strict.cli_refused(*command, issuer.url, exit_code=2)
+    assert "allow_private_addresses" in strict.cli_refused(*command, "https://169.254.169.254", exit_code=2)
 
 
 @pytest.fixture

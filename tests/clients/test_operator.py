@@ -152,8 +152,8 @@ def test_a_public_url_that_cannot_work_is_refused(new_transire: Callable[..., Tr
 
 def test_a_registry_url_that_cannot_work_is_refused_at_a_change_too(transire: Transire, instance: Instance) -> None:
     """`instance update` took what `instance create` refuses."""
-    refused = transire.cli_refused("instance", "update", "--instance", instance.tcr_id, "--registry-url", "https:///v2")
-    assert "host is missing" in refused
+    refused = transire.cli_refused("instance", "update", "--instance", instance.tcr_id, "--registry-url", "https:///v2", exit_code=2)
+    assert "--registry-url: " in refused and "host is missing" in refused
     assert transire.items("instance", "list")[0]["registry_url"] is None
 
 

@@ -190,5 +190,5 @@ def test_a_disabled_user_stops_within_a_second(
 def test_a_policy_is_refused_with_its_place(transire: Transire, account: Account, tmp_path: Path) -> None:
     file = tmp_path / "bad.json"
     file.write_text(json.dumps({"version": "2.0", "statement": [{"effect": "allow", "action": "tcr:Fly", "resource": "*"}]}))
-    refused = transire.cli_refused("policy", "create", "--account", account.id, "--name", "bad", "--document", file)
+    refused = transire.cli_refused("policy", "create", "--account", account.id, "--name", "bad", "--document", file, exit_code=2)
     assert "statement[0].action" in refused and "Fly" in refused

@@ -1,0 +1,197 @@
+"""What commands do with pipes, terminals, times and the files of their user."""
+
+import os
+import pty
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from processes import wait_until
+from service import Account, Instance, Transire
+
+
+def run_into(transire: Transire, out: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command whose standard output is this file descriptor."""
+    return subprocess.run(
+        [transire.binary, "--data-dir", transire.data_dir, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+
+
+def run_without_reader(transire: Transire, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command whose reader is gone before it prints anything."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return run_into(transire, writer, *arguments)
+    finally:
+        os.close(writer)
+
+
+# --- readers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.parametrize(
+    "command",
+    [["audit", "list", "--since", "1h"], ["account", "list"], ["policy", "show", "--account", "100000000001", "--name", "AliyunContainerRegistryFullAccess"]],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_a_reader_that_has_enough_ends_a_list_quietly(new_transire: Callable[..., Transire], command: list[str], form: str) -> None:
+    """`audit list | head` ended with an error message and status 1, which stops a script with pipefail."""
+    transire = new_transire()
+    transire.cli("init")
+    transire.cli("account", "create", "--name", "acme", "--id", "100000000001")
+    done = run_without_reader(transire, "--output", form, *command)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_that_missed_a_secret_is_a_failure(transire: Transire, account: Account) -> None:
+    done = run_without_reader(transire, "access-key", "create", "--account", account.id)
+    assert done.returncode == 1
+    assert "the answer can't be printed" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_an_answer_that_a_full_disk_lost_is_a_failure(transire: Transire, account: Account, form: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = run_into(transire, full.fileno(), "--output", form, "account", "list")
+    assert done.returncode == 1
+    assert "the answer can't be printed" in done.stderr
+
+
+# --- times -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_is_listed_by_days_and_a_span_that_ends_before_it_begins_is_refused(transire: Transire, account: Account) -> None:
+    assert transire.items("audit", "list", "--since", "2024-01-31", "--until", "2024-02-01") == []
+    assert "account.create" in {line["action"] for line in transire.items("audit", "list", "--since", "2024-01-31")}
+    refused = transire.cli_refused("audit", "list", "--since", "1h", "--until", "2h", exit_code=2)
+    assert "--since" in refused and "later than --until" in refused
+    assert "in the future" in transire.cli_refused("audit", "list", "--since", "2999-01-01", exit_code=2)
+    for option in ("--since", "--until"):
+        options = {"--since": "1h", "--until": "1h", option: "yesterday"}
+        refused = transire.cli_refused("audit", "list", *(part for pair in options.items() for part in pair), exit_code=2)
+        assert option in refused and "2025-01-02" in refused
+
+
+# --- backups through a pipe --------------------------------------------------------------------------------------------
+
+
+def test_a_backup_goes_to_standard_output_and_its_table_to_standard_error(
+    transire: Transire, instance: Instance, new_transire: Callable[..., Transire], tmp_path: Path
+) -> None:
+    """`backup -` made a file called `-`."""
+    file = tmp_path / "backup"
+    with file.open("wb") as out:
+        done = run_into(transire, out.fileno(), "backup", "-")
+    assert done.returncode == 0, done.stderr
+    assert "sha256" in done.stderr and "master key" in done.stderr
+    assert file.read_bytes().startswith(b"transire backup 1\n")
+    restored = new_transire("restored")
+    restored.data_dir.mkdir()
+    (restored.data_dir / "master.key").write_bytes((transire.data_dir / "master.key").read_bytes())
+    (restored.data_dir / "master.key").chmod(0o600)
+    restored.cli("restore", file)
+    assert [item["tcr_id"] for item in restored.items("instance", "list")] == [instance.tcr_id]
+
+
+def test_a_backup_whose_reader_went_away_is_a_failure(transire: Transire, account: Account) -> None:
+    done = run_without_reader(transire, "backup", "-")
+    assert done.returncode == 1
+    assert "the backup on standard output can't be written" in done.stderr
+    assert "store.backup" not in {line["action"] for line in transire.items("audit", "list", "--since", "1h")}
+
+
+def test_a_backup_is_not_poured_into_a_terminal(transire: Transire, account: Account) -> None:
+    shown, code = at_a_terminal(transire, {}, "backup", "-")
+    assert code == 2
+    assert "no text for a terminal" in shown
+
+
+def test_a_restore_wants_a_file_because_it_reads_twice(transire: Transire, new_transire: Callable[..., Transire], tmp_path: Path) -> None:
+    transire.cli("backup", tmp_path / "backup")
+    empty = new_transire("empty")
+    assert "read twice" in empty.cli_refused("restore", "-", exit_code=2)
+    os.mkfifo(tmp_path / "pipe")
+    assert "read twice" in empty.cli_refused("restore", tmp_path / "pipe")
+    assert not (empty.data_dir / "transire.db").exists()
+
+
+# --- terminals ---------------------------------------------------------------------------------------------------------
+
+
+def at_a_terminal(transire: Transire, variables: dict[str, str], *arguments: str) -> tuple[str, int]:
+    """What a command shows at a terminal, and its exit code."""
+    outside, inside = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CLICOLOR_FORCE")}
+    process = subprocess.Popen(
+        [transire.binary, "--data-dir", transire.data_dir, *arguments],
+        env={**environment, "TERM": "xterm", **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=inside,
+        stderr=inside,
+    )
+    os.close(inside)
+    shown: list[bytes] = []
+
+    def read() -> None:
+        # A terminal that nobody holds open any more is an error to its reader.
+        try:
+            while piece := os.read(outside, 65536):
+                shown.append(piece)
+        except OSError:
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        if arguments[0] == "serve":
+            wait_until("the log", lambda: b"listening" in b"".join(shown).replace(b'{"listening"', b"") or process.poll() is not None)
+            process.terminate()
+        code = process.wait(timeout=30)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        reader.join()
+        os.close(outside)
+    return b"".join(shown).decode(), code
+
+
+@pytest.mark.parametrize(("variables", "is_coloured"), [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)], ids=str)
+def test_the_log_at_a_terminal_has_no_colours_where_they_are_refused(
+    new_transire: Callable[..., Transire], variables: dict[str, str], is_coloured: bool
+) -> None:
+    """https://no-color.org: a variable that is there and not empty."""
+    shown, _ = at_a_terminal(new_transire(), variables, "serve", "--listen", "127.0.0.1:0")
+    assert "listening" in shown
+    assert ("\x1b[" in shown) == is_coloured, shown
+
+
+# --- the password file -------------------------------------------------------------------------------------------------
+
+
+def test_a_password_file_that_others_can_read_is_warned_of_and_not_used(
+    replicated: dict[str, str], new_transire: Callable[..., Transire]
+) -> None:
+    """libpq refuses such a file; here it was used without a word."""
+    transire = new_transire(settings={**replicated, "TRANSIRE_POSTGRES__START_SECONDS": "1"})
+    transire.start()
+    transire.stop()
+    pgpass = Path(os.environ["PGPASSFILE"])
+    assert transire.run("account", "list").returncode == 0
+    for mode in (0o640, 0o604, 0o620):
+        pgpass.chmod(mode)
+        done = transire.run("account", "list")
+        assert done.returncode == 1, done.stdout
+        assert f"the password file {pgpass} is not used" in done.stderr
+    pgpass.chmod(0o600)
+    assert transire.run("account", "list").returncode == 0
