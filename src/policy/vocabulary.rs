@@ -125,6 +125,16 @@ pub enum Permission {
     TagInstance,
     UntagInstance,
     ListInstanceTags,
+    DescribeInternalEndpoint,
+    DescribeInternalDns,
+    DescribeCustomDomain,
+    ListImmutabilityRules,
+    ListRetentionRules,
+    ListReplicas,
+    ListSyncRules,
+    ListWebhooks,
+    ListChains,
+    ListScanRules,
 }
 
 /// On what a permission is asked.
@@ -163,7 +173,7 @@ struct Row {
 /// `cr:UpdateInstance` and `cr:DeleteInstance`, are ours: the cloud has nothing of the kind. None begins with
 /// `cr:Get`, so that a policy written for temporary credentials never yields one that lives for years.
 /// Forms that the clouds don't publish (deleting, service accounts, access lists) follow their neighbours.
-const TABLE: [Row; 50] = {
+const TABLE: [Row; 60] = {
     use Form::{AllInNamespace, AllInRepository, AllRepositories, Instance, Namespace, Operation, Registry, Repository, Role};
     use Permission as P;
     type Names = &'static [&'static str];
@@ -305,6 +315,52 @@ const TABLE: [Row; 50] = {
         row(P::TagInstance, "tag-instance", &["tcr:ModifyInstance"], Instance, &["cr:TagResources"], Instance),
         row(P::UntagInstance, "untag-instance", &["tcr:ModifyInstance"], Instance, &["cr:UntagResources"], Instance),
         row(P::ListInstanceTags, "list-instance-tags", &["tcr:DescribeInstances"], Instance, &["cr:ListTagResources"], Instance),
+        row(
+            P::DescribeInternalEndpoint,
+            "describe-internal-endpoint",
+            &["tcr:DescribeInternalEndpoints"],
+            Instance,
+            &["cr:GetInstanceVpcEndpoint"],
+            Instance,
+        ),
+        row(
+            P::DescribeInternalDns,
+            "describe-internal-dns",
+            &["tcr:DescribeInternalEndpointDnsStatus"],
+            Instance,
+            &["cr:GetInstanceVpcEndpoint"],
+            Instance,
+        ),
+        row(
+            P::DescribeCustomDomain,
+            "describe-custom-domain",
+            &["tcr:DescribeInstanceCustomizedDomain"],
+            Instance,
+            &["cr:GetInstanceCustomizedDomain"],
+            Instance,
+        ),
+        // On all repositories: the answer names every namespace.
+        row(
+            P::ListImmutabilityRules,
+            "list-immutability-rules",
+            &["tcr:DescribeImmutableTagRules"],
+            AllRepositories,
+            &["cr:ListRepository"],
+            AllRepositories,
+        ),
+        row(
+            P::ListRetentionRules,
+            "list-retention-rules",
+            &["tcr:DescribeTagRetentionRules"],
+            Namespace,
+            &["cr:ListArtifactLifecycleRule"],
+            Instance,
+        ),
+        row(P::ListReplicas, "list-replicas", &["tcr:DescribeReplicationInstances"], Instance, &["cr:ListRepoSyncRule"], Instance),
+        row(P::ListSyncRules, "list-sync-rules", &["tcr:DescribeReplicationPolicies"], Instance, &["cr:ListRepoSyncRule"], Instance),
+        row(P::ListWebhooks, "list-webhooks", &["tcr:DescribeWebhookTrigger"], Namespace, &["cr:ListRepoTrigger"], AllInNamespace),
+        row(P::ListChains, "list-chains", &["tcr:DescribeInstances"], Instance, &["cr:ListChain"], Instance),
+        row(P::ListScanRules, "list-scan-rules", &["tcr:DescribeInstances"], Instance, &["cr:ListScanRule"], Instance),
     ]
 };
 
@@ -369,6 +425,8 @@ impl fmt::Display for Permission {
 /// Some permissions, one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Permissions(u64);
+
+const _: () = assert!(TABLE.len() <= u64::BITS as usize, "a wider type for the permissions of a statement");
 
 impl Permissions {
     pub(super) fn add(&mut self, permission: Permission) {

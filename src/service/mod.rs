@@ -37,6 +37,7 @@ mod rights;
 mod service_accounts;
 mod sessions;
 mod tags;
+mod within;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -71,6 +72,7 @@ pub use self::repositories::{Images, NewRepository, RepositoryChoice};
 pub use self::rights::Explained;
 pub use self::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
+pub use self::within::Within;
 pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::principal::AccountId;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{Caller, InstanceChoice, RequestContext, Service, Within};
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::instance::{Instance, InstanceId, UnrecordedNamespaces};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId, Severity, Visibility};
@@ -201,6 +201,25 @@ impl Service {
         let of_page = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         let items = fitting.into_iter().skip(of_page(page.offset)).take(page.limit.map_or(usize::MAX, of_page)).collect();
         Ok(Listed { items, total })
+    }
+
+    /// Lists the names of all namespaces of an instance that are recorded, in order, for a caller who may do this to all
+    /// of them.
+    ///
+    /// # Errors
+    /// `InstanceNotFound` and `AccessDenied`.
+    pub async fn namespace_names(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        permission: Permission,
+        context: &RequestContext,
+    ) -> Result<Vec<String>> {
+        let instance = self.instance_with(caller, choice, Within::Instance, permission, context).await?;
+        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        let mut names: Vec<String> = namespaces.0.keys().cloned().collect();
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Returns the namespace that is meant.

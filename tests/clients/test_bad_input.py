@@ -57,6 +57,7 @@ def usual(instance: Instance) -> dict[str, Any]:
         "Policy": '{"version":"2.0","statement":[{"effect":"allow","action":"tcr:*","resource":"*"}]}',
         "ProviderId": "none",
         "WebIdentityToken": "a.b.c",
+        "VpcSet": [{"InstanceId": instance.tcr_id, "VpcId": "vpc-9iazgkcl", "EniLBIp": "192.0.2.69"}],
     }
 
 
@@ -97,7 +98,7 @@ def test_every_field_of_tencents_actions(transire: Transire, instance: Instance,
                 assert not refused.startswith("InternalError"), f"{action} {field}={value!r}: {refused}"
                 assert refused not in ("ClientNetworkError", "ServerNetworkError"), f"{action} {field}={value!r}: {refused}"
                 tried += 1
-    assert served >= {"tcr": 35, "sts": 4}[product]
+    assert served >= {"tcr": 43, "sts": 4}[product]
     assert tried > served * len(VALUES)
     assert " failed: " not in transire.log.read_text()
 
@@ -127,6 +128,8 @@ def test_every_field_of_alibabas_actions(transire: Transire, instance: Instance)
         "Entry": "192.0.2.0/24",
         "Enable": "true",
         "ResourceType": "instance",
+        "Domain": "hub.example.com",
+        "ModuleName": "Registry",
     }
 
     def ask(action: str, query: dict[str, str]) -> tuple[int, str, str]:
@@ -151,5 +154,5 @@ def test_every_field_of_alibabas_actions(transire: Transire, instance: Instance)
                     return not code.startswith("Throttling")
 
                 wait_until(f"an answer to {action}", is_answered)
-    assert served >= 27
+    assert served >= 34
     assert " failed: " not in transire.log.read_text()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from alibabacloud_cr20181201 import models as cr_models
 from alibabacloud_tea_openapi.client import Client as OpenApi
+from alibabacloud_tea_openapi.exceptions import ClientException
 from tencentcloud.common import credential as tencent_credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.sts.v20180813 import models as sts_models
@@ -153,6 +154,18 @@ def test_every_answer_of_tcr(transire: Transire, stock: Stock, through: str) -> 
     [policy] = call("DescribeSecurityPolicies", **of).SecurityPolicySet
     entry = {"PolicyIndex": policy.PolicyIndex, "CidrBlock": policy.CidrBlock, "PolicyVersion": policy.PolicyVersion}
     call("DeleteMultipleSecurityPolicy", **of, SecurityGroupPolicySet=[entry])
+    for action in (
+        "DescribeInternalEndpoints",
+        "DescribeInstanceCustomizedDomain",
+        "DescribeTagRetentionRules",
+        "DescribeReplicationInstances",
+        "DescribeReplicationPolicies",
+        "DescribeWebhookTrigger",
+    ):
+        call(action, **of)
+    assert call("DescribeImmutableTagRules", **of).EmptyNs == ["team"]
+    vpc = {"InstanceId": stock.instance.tcr_id, "VpcId": "vpc-9iazgkcl", "EniLBIp": "192.0.2.69"}
+    assert call("DescribeInternalEndpointDnsStatus", VpcSet=[vpc]).VpcSet[0].Status == "DISABLE"
     call("DeleteInstance", RegistryId=made)
     assert call.served() == call.done
 
@@ -235,4 +248,11 @@ def test_every_answer_of_cr(transire: Transire, stock: Stock) -> None:  # noqa: 
     call("GetInstanceEndpoint", **endpoint)
     call("ListInstanceEndpoint", **of)
     call("DeleteInstanceEndpointAclPolicy", **endpoint, Entry="192.0.2.0/24")
-    assert len(done) == 28
+    assert call("GetInstanceVpcEndpoint", **of).enable is False
+    for action in ("ListRepoSyncRule", "ListChartNamespace", "ListChain", "ListArtifactLifecycleRule", "ListScanRule"):
+        call(action, **of)
+    # Of what there is none of, there is no answer to hold to its model.
+    with pytest.raises(ClientException) as says:
+        call("GetInstanceCustomizedDomain", **of, Domain="hub.example.com", ModuleName="Registry")
+    assert (says.value.status_code, says.value.code) == (404, "CUSTOMIZED_DOMAIN_NOT_EXIST")
+    assert len(done) == 34

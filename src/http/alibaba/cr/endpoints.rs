@@ -1,4 +1,5 @@
-//! Who may reach an instance: its public endpoint and the access-control list of it.
+//! Who may reach an instance: its public endpoint and the access-control list of it. There is no other way to it, by a private
+//! network or a domain of the customer's.
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -10,13 +11,15 @@ use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 use crate::http::alibaba::{Proved, given};
 use crate::http::operation::operations;
-use crate::service::{AllowListPlace, Permission};
+use crate::service::{AllowListPlace, Permission, Within};
 use crate::sign::Parameters;
 
 use super::instances::{Empty, choice, respond};
 
 /// What the vendor lets in when an endpoint opens, so that nobody else gets in.
 const FIRST_ENTRY: &str = "127.0.0.1/32";
+/// That of a host name, by RFC 1123.
+const MAX_DOMAIN_LENGTH: usize = 253;
 
 operations! { "cr":
     GetInstanceEndpoint,
@@ -24,6 +27,8 @@ operations! { "cr":
     UpdateInstanceEndpointStatus,
     CreateInstanceEndpointAclPolicy,
     DeleteInstanceEndpointAclPolicy,
+    GetInstanceVpcEndpoint,
+    GetInstanceCustomizedDomain,
 }
 
 impl Operation {
@@ -36,6 +41,8 @@ impl Operation {
             Self::UpdateInstanceEndpointStatus => respond("UpdateInstanceEndpointStatusResponse", update(call).await?, visit),
             Self::CreateInstanceEndpointAclPolicy => respond("CreateInstanceEndpointAclPolicyResponse", create(call).await?, visit),
             Self::DeleteInstanceEndpointAclPolicy => respond("DeleteInstanceEndpointAclPolicyResponse", delete(call).await?, visit),
+            Self::GetInstanceVpcEndpoint => respond("GetInstanceVpcEndpointResponse", vpc(call).await?, visit),
+            Self::GetInstanceCustomizedDomain => customized_domain(call).await,
         }
     }
 }
@@ -211,4 +218,43 @@ async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Re
     let places: Vec<AllowListPlace> = given_entries(parameters)?.into_iter().map(|entry| AllowListPlace::Cidr(entry.cidr)).collect();
     service.remove_from_allow_list(caller, &choice, &places, &visit.context).await?;
     Ok(Empty {})
+}
+
+/// Reads `ModuleName` of what there is of no module.
+fn any_module(parameters: &Parameters) -> Result<Option<&str>> {
+    match given(parameters, "ModuleName") {
+        module @ (None | Some("Registry" | "Chart")) => Ok(module),
+        Some(_) => Err(Error::invalid_parameter("ModuleName", "It is Registry or Chart.")),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct VpcEndpoint {
+    enable: bool,
+    domains: [(); 0],
+    linked_vpcs: [(); 0],
+    module_name: String,
+}
+
+async fn vpc(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<VpcEndpoint> {
+    let choice = choice(parameters)?;
+    let module_name = any_module(parameters)?.unwrap_or("Registry").to_owned();
+    service.instance_with(caller, &choice, Within::Instance, Permission::DescribeInternalEndpoint, &visit.context).await?;
+    Ok(VpcEndpoint { enable: false, domains: [], linked_vpcs: [], module_name })
+}
+
+/// Says that there is no such domain. The instance's own name is none of these: GetInstanceEndpoint has it.
+///
+/// Divergence: the code is by analogy; none is documented.
+async fn customized_domain(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let choice = choice(parameters)?;
+    let domain = given(parameters, "Domain").ok_or_else(|| Error::missing_parameter("Domain"))?;
+    any_module(parameters)?.ok_or_else(|| Error::missing_parameter("ModuleName"))?;
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    if domain.len() > MAX_DOMAIN_LENGTH || !domain.bytes().all(is_letter) {
+        return Err(Error::invalid_parameter("Domain", "It is a host name."));
+    }
+    service.instance_with(caller, &choice, Within::Instance, Permission::DescribeCustomDomain, &visit.context).await?;
+    Err(Error::not_found("customized domain", domain))
 }

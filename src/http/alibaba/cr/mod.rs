@@ -1,6 +1,7 @@
 //! Product `cr`, version 2018-12-01, and of 2016-06-07 what gives out credentials: one file for each sort of thing that
 //! its actions are about.
 
+mod charts;
 mod endpoints;
 mod images;
 mod instances;
@@ -8,6 +9,7 @@ mod namespaces;
 mod passwords;
 mod repositories;
 mod resource_tags;
+mod rules;
 mod tokens;
 
 use super::super::operation::areas;
@@ -22,6 +24,8 @@ areas! {
     Tag: resource_tags,
     Password: passwords,
     Image: images,
+    Rule: rules,
+    Chart: charts,
 }
 
 impl Operation {

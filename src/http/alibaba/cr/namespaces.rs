@@ -110,6 +110,15 @@ pub(super) fn type_name(visibility: Visibility) -> &'static str {
     }
 }
 
+/// Tells whether `NamespaceStatus` asks for namespaces that are as usual, and not for those being deleted.
+pub(super) fn is_normal(parameters: &Parameters) -> Result<bool> {
+    match given(parameters, "NamespaceStatus") {
+        None | Some("NORMAL") => Ok(true),
+        Some("DELETING") => Ok(false),
+        Some(_) => Err(Error::invalid_parameter("NamespaceStatus", "It is NORMAL or DELETING.")),
+    }
+}
+
 /// Which part of a list is asked for by `PageNo` and `PageSize`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paging {
@@ -236,11 +245,7 @@ async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Resu
     let instance_id = instance_id(parameters)?;
     let filter = NamespaceFilter { name: given(parameters, "NamespaceName").map(ToOwned::to_owned), tags: Vec::new() };
     let paging = Paging::read(parameters)?;
-    let none_is_so = match given(parameters, "NamespaceStatus") {
-        None | Some("NORMAL") => false,
-        Some("DELETING") => true,
-        Some(_) => return Err(Error::invalid_parameter("NamespaceStatus", "It is NORMAL or DELETING.")),
-    };
+    let none_is_so = !is_normal(parameters)?;
     // Asked for all the same: whoever may not list hears that, and not that there are none.
     let listed = service.namespaces(caller, &instance(instance_id)?, &filter, paging.page(), &visit.context).await?;
     let (namespaces, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };

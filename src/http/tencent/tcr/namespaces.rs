@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::domain::namespace::{NamespaceChange, Severity, Visibility};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::service::{Contents, InstanceChoice, NamespaceFilter, NewNamespace, Page, TaggedNamespace};
+use crate::service::{Contents, InstanceChoice, NamespaceFilter, NewNamespace, Page, TaggedNamespace, Within};
 
 use crate::http::operation::operations;
 use crate::http::tencent::parameters::Parameters;
@@ -36,6 +36,9 @@ const USUAL_LIMIT: i64 = 20;
 /// limit is honoured or refused, and never made smaller.
 const LARGEST_LIMIT: i64 = 1000;
 
+/// The documented most of the lists that call it `PageSize`.
+const LARGEST_PAGE_SIZE: i64 = 100;
+
 /// Reads `Offset` and `Limit` of a list whose offset counts pages, of which `first` is the first.
 pub(super) fn page(parameters: &mut Parameters, first: i64) -> Result<Page> {
     let offset = parameters.integer("Offset")?.unwrap_or(first);
@@ -50,6 +53,16 @@ pub(super) fn page(parameters: &mut Parameters, first: i64) -> Result<Page> {
     Ok(Page { offset: u32::try_from(items).unwrap_or(u32::MAX), limit: u32::try_from(limit).ok() })
 }
 
+/// Checks `Page` and `PageSize` of a list that has nothing to divide into pages.
+pub(super) fn check_numbered_page(parameters: &mut Parameters) -> Result<()> {
+    for (name, most) in [("Page", i64::MAX), ("PageSize", LARGEST_PAGE_SIZE)] {
+        if parameters.integer(name)?.is_some_and(|number| !(1..=most).contains(&number)) {
+            return Err(Error::invalid_parameter(name, format!("The parameter `{name}` is 1 to {most}.")));
+        }
+    }
+    Ok(())
+}
+
 /// Takes the id of the instance that is meant.
 pub(super) fn registry_id(parameters: &mut Parameters) -> Result<String> {
     parameters.required_text("RegistryId")
@@ -58,6 +71,11 @@ pub(super) fn registry_id(parameters: &mut Parameters) -> Result<String> {
 /// Returns the instance of an id; a malformed one can't name an instance, and is answered as one that isn't there.
 pub(super) fn instance(registry_id: &str) -> Result<InstanceChoice> {
     Ok(InstanceChoice::Tcr(registry_id.parse()?))
+}
+
+/// Returns where a list looks; an empty name counts as absent.
+pub(super) fn within(namespace: Option<&str>) -> Within<'_> {
+    namespace.filter(|name| !name.is_empty()).map_or(Within::Instance, Within::Namespace)
 }
 
 fn visibility(is_public: bool) -> Visibility {

@@ -1,0 +1,121 @@
+//! Ways to an instance beside its public endpoint: private networks, and domains of the customer's. There are none here.
+
+use std::net::IpAddr;
+
+use axum::response::Response;
+use serde::Serialize;
+
+use super::namespaces::{instance, page, registry_id};
+use crate::domain::name::check_region;
+use crate::domain::{Error, Result};
+use crate::http::operation::operations;
+use crate::http::tencent::parameters::Parameters;
+use crate::http::tencent::{Proved, reply};
+use crate::service::{Permission, Within};
+
+/// How many private networks one call may ask about; the vendor documents no most.
+const MAX_VPCS: usize = 100;
+
+operations! {
+    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
+    "tcr": DescribeInternalEndpoints, DescribeInternalEndpointDnsStatus, DescribeInstanceCustomizedDomain
+}
+
+impl Operation {
+    /// Runs the operation for a proved caller.
+    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
+        let visit = call.visit;
+        match self {
+            Self::DescribeInternalEndpoints => reply(&internal_endpoints(call).await?, visit),
+            Self::DescribeInternalEndpointDnsStatus => reply(&dns_status(call).await?, visit),
+            Self::DescribeInstanceCustomizedDomain => reply(&customized_domains(call).await?, visit),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InternalEndpoints {
+    access_vpc_set: [(); 0],
+    total_count: u64,
+}
+
+async fn internal_endpoints(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<InternalEndpoints> {
+    let id = registry_id(&mut parameters)?;
+    parameters.finish()?;
+    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint, &visit.context).await?;
+    Ok(InternalEndpoints { access_vpc_set: [], total_count: 0 })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CustomizedDomains {
+    /// The instance's own name is none of these: DescribeInstances has it.
+    domain_info_list: [(); 0],
+    total_count: u64,
+}
+
+async fn customized_domains(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<CustomizedDomains> {
+    let id = registry_id(&mut parameters)?;
+    page(&mut parameters, 0)?;
+    parameters.finish()?;
+    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain, &visit.context).await?;
+    Ok(CustomizedDomains { domain_info_list: [], total_count: 0 })
+}
+
+/// A private network that is asked about.
+struct Vpc {
+    instance_id: String,
+    vpc_id: String,
+    region: Option<String>,
+}
+
+impl Vpc {
+    fn read(mut given: Parameters) -> Result<Self> {
+        let vpc = Self {
+            instance_id: given.required_text("InstanceId")?,
+            vpc_id: given.required_text("VpcId")?,
+            region: given.text("RegionName")?.filter(|region| !region.is_empty()),
+        };
+        if given.required_text("EniLBIp")?.parse::<IpAddr>().is_err() {
+            return Err(Error::invalid_parameter("VpcSet.EniLBIp", "The parameter `VpcSet.EniLBIp` is an IP address."));
+        }
+        given.boolean("UsePublicDomain")?;
+        given.finish()?;
+        vpc.region.as_deref().map_or(Ok(()), |region| check_region("VpcSet.RegionName", region))?;
+        Ok(vpc)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DnsStatuses {
+    vpc_set: Vec<DnsStatus>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DnsStatus {
+    region: String,
+    vpc_id: String,
+    status: &'static str,
+}
+
+async fn dns_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<DnsStatuses> {
+    let asked = parameters.structures("VpcSet")?;
+    if asked.is_empty() {
+        return Err(Error::missing_parameter("VpcSet"));
+    }
+    if asked.len() > MAX_VPCS {
+        return Err(Error::invalid_parameter("VpcSet", format!("The parameter `VpcSet` has at most {MAX_VPCS} networks.")));
+    }
+    let asked = asked.into_iter().map(Vpc::read).collect::<Result<Vec<_>>>()?;
+    parameters.finish()?;
+    let mut vpc_set = Vec::with_capacity(asked.len());
+    for Vpc { instance_id, vpc_id, region } in asked {
+        let choice = instance(&instance_id)?;
+        let found = service.instance_with(caller, &choice, Within::Instance, Permission::DescribeInternalDns, &visit.context).await?;
+        vpc_set.push(DnsStatus { region: region.unwrap_or_else(|| found.region.clone()), vpc_id, status: "DISABLE" });
+    }
+    Ok(DnsStatuses { vpc_set })
+}
