@@ -63,6 +63,8 @@ causes! {
     RefreshTokensEnded = "refresh-tokens-ended",
     /// The session that asked for the credential was revoked.
     SessionRevoked = "session-revoked",
+    /// The policy that narrows the session was stored, and is no more: the data is older than the session.
+    SessionPolicyGone = "session-policy-gone",
     /// Everything temporary of the principal was revoked since, or the principal was disabled meanwhile.
     PrincipalRevoked = "principal-revoked",
     /// The account is gone.

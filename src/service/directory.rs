@@ -24,7 +24,10 @@ use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes, Noun};
-use crate::store::{Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, tag, user};
+use crate::store::{
+    Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, session_policy, tag, user,
+};
+use crate::token::PolicyDigest;
 
 use super::keys::MasterKeys;
 use super::namespaces::{self, Namespaces};
@@ -34,6 +37,8 @@ use super::rights::{self, Rights};
 const CAPACITY: usize = 100_000;
 /// The most OpenID Connect providers: each may hold a JWK set.
 const OIDC_CAPACITY: usize = 1000;
+/// The most stored session policies: at most 4096 bytes each, so 20 MB.
+const SESSION_POLICY_CAPACITY: usize = 5000;
 /// The most changes that one look at the feed reads.
 const BATCH: u32 = 1000;
 
@@ -92,6 +97,8 @@ pub(super) struct Directory {
     users_by_name: Cache<String, Arc<User>>,
     roles: Cache<RoleId, Arc<Role>>,
     rights: Cache<Holder, Arc<Rights>>,
+    /// The texts of those that are stored. None is ever dropped for being out of date: a digest has one text.
+    session_policies: Cache<(AccountId, PolicyDigest), Arc<String>>,
     /// By what the feed calls them.
     oidc_providers: Cache<String, Arc<OidcProvider>>,
     /// By what the feed calls them: their instance's id comes first.
@@ -131,6 +138,7 @@ impl Directory {
             users_by_name: Cache::new(CAPACITY),
             roles: Cache::new(CAPACITY),
             rights: Cache::new(CAPACITY),
+            session_policies: Cache::new(SESSION_POLICY_CAPACITY),
             oidc_providers: Cache::new(OIDC_CAPACITY),
             service_accounts: Cache::new(CAPACITY),
             fixed_passwords: Cache::new(CAPACITY),
@@ -250,6 +258,20 @@ impl Directory {
 
     pub(super) async fn role(&self, store: &Store, id: RoleId) -> Result<Option<Arc<Role>>> {
         self.entry(&self.roles, &id, async || role::find(store, id).await).await
+    }
+
+    /// Returns the text of a session policy that is stored; `None` when it isn't there.
+    ///
+    /// # Errors
+    /// [`Error::internal`] when the text that is stored has another digest.
+    pub(super) async fn session_policy(&self, store: &Store, account: AccountId, digest: PolicyDigest) -> Result<Option<Arc<String>>> {
+        let fill = async || match session_policy::find(store, account, &digest.to_string()).await? {
+            Some(document) if PolicyDigest::of(&document) != digest => {
+                Err(Error::internal(format!("table session_policy, account {account}, digest {digest}: the text has another digest")))
+            }
+            found => Ok(found),
+        };
+        self.entry(&self.session_policies, &(account, digest), fill).await
     }
 
     /// Returns the policies of a user; those of a user that isn't there allow nothing.

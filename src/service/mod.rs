@@ -328,12 +328,13 @@ impl Service {
         Write::new(Operation::new(&*self.random, self.now()))
     }
 
-    /// Forgets the changes that every replica has long obeyed, the writes that nobody retries any more, and
-    /// the audit lines that are older than the settings keep.
+    /// Forgets the changes that every replica has long obeyed, the writes that nobody retries any more, the policies of
+    /// sessions that have ended, and the audit lines that are older than the settings keep.
     async fn trim(&self) -> Result<()> {
         let old = self.now().minus(RECORDS_KEPT);
         let revoked = store::revocation::trim(self.now().minus(revocations::KEPT));
-        let mut write = self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old)).then(revoked);
+        let ended = store::session_policy::trim(self.now().minus(sessions::POLICIES_KEPT));
+        let mut write = self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old)).then(revoked).then(ended);
         if self.settings.audit_days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);
             write = write.then(store::audit::trim(self.now().minus(day * self.settings.audit_days)));

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::domain::instance::Specification;
+use crate::store::session_policy;
 
 /// How many there may be.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -20,6 +21,16 @@ pub struct Quotas {
     pub namespaces: BySpecification,
     /// Repositories of an instance, in all of its namespaces.
     pub repositories: BySpecification,
+    /// Stored session policies of an account: those that are too long for a log-in secret, each at most 4096 bytes.
+    pub session_policies: u32,
+}
+
+impl Quotas {
+    /// Returns how many session policies may be stored. One caller's sessions take a quarter at most, so that no user
+    /// alone keeps the others of its account from opening theirs.
+    pub(super) fn of_session_policies(&self) -> session_policy::Most {
+        session_policy::Most { of_account: self.session_policies, of_one: self.session_policies.div_ceil(4) }
+    }
 }
 
 impl Default for Quotas {
@@ -34,6 +45,8 @@ impl Default for Quotas {
             service_accounts: 100,
             namespaces: BySpecification { basic: basic.0, standard: standard.0, premium: premium.0 },
             repositories: BySpecification { basic: basic.1, standard: standard.1, premium: premium.1 },
+            // The clouds store none. Eight megabytes at most.
+            session_policies: 2000,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! STS: temporary identities, and who calls.
 //!
-//! A session is sealed into its token and stored nowhere: its access key signs only together with the token,
-//! only at the door of the cloud that issued it, and only while all stands that it came from.
+//! A session is sealed into its token: its access key signs only together with the token, only at the door of the
+//! cloud that issued it, and only while all stands that it came from. Nothing of it is stored, but for a session policy
+//! that is too long for a log-in secret (decision 0013).
 
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy, trust};
 use crate::store;
-use crate::token::{Ground, MAX_SESSION_GROUNDS, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session, WebIdentity};
+use crate::token::{
+    Ground, MAX_SESSION_GROUNDS, PolicyDigest, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session, SessionPolicy, WebIdentity,
+};
 
 /// How long a federation token lives when nothing is said, in seconds.
 const FEDERATION_DEFAULT: u32 = 1800;
@@ -28,6 +31,9 @@ const FEDERATION_DEFAULT: u32 = 1800;
 const FEDERATION_LONGEST_OF_ROOT: u32 = 7200;
 /// The longest that a federation token of a user lives, in seconds.
 const FEDERATION_LONGEST_OF_USER: u32 = 129_600;
+
+/// How long the policy of a session is kept beyond the session's end: longer than clocks differ.
+pub(super) const POLICIES_KEPT: Duration = Duration::from_hours(1);
 
 /// Which role a call means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +171,7 @@ impl Service {
             source_identity: call.source_identity,
             action: "session.assume-role",
         };
-        self.open_session(caller, plan, context)
+        self.open_session(caller, plan, context).await
     }
 
     /// Returns the role if who signed the call may assume it, and what the call stands on; refusals show `shown`.
@@ -224,7 +230,7 @@ impl Service {
             source_identity: None,
             action: "session.federate",
         };
-        self.open_session(caller, plan, context)
+        self.open_session(caller, plan, context).await
     }
 
     /// Says who calls; everyone may know that of themselves.
@@ -244,24 +250,32 @@ impl Service {
         Ok(CallerIdentity { principal, name, key_owner })
     }
 
-    fn open_session(&self, caller: &Caller, plan: Plan<'_>, context: &RequestContext) -> Result<NewSession> {
+    async fn open_session(&self, caller: &Caller, plan: Plan<'_>, context: &RequestContext) -> Result<NewSession> {
         if plan.grounds.len() > MAX_SESSION_GROUNDS {
             return Err(Error::unsupported("Roles were assumed by sessions of roles too often; begin with a permanent access key."));
         }
         let room = self.audit.reserve(Share::Done)?;
         let now = self.now();
         let access_key = NewAccessKey::of_session(plan.cloud, &*self.random);
-        let session = Session {
+        let mut session = Session {
             id: CredentialId::random(&*self.random),
             cloud: plan.cloud,
             access_key_id: access_key.id.clone(),
             secret: access_key.secret.clone(),
             principal: plan.principal,
             grounds: plan.grounds,
-            session_policy: plan.policy.map(str::to_owned),
+            session_policy: None,
             issued_at: now,
             expires_at: now.plus(Duration::from_secs(plan.seconds.into())),
         };
+        if let Some(document) = plan.policy {
+            let policy = SessionPolicy::for_session(document, &session)?;
+            if let SessionPolicy::Stored(digest) = policy {
+                // Before the session is given out: what it gets is refused wherever its policy can't be read.
+                Box::pin(self.store_session_policy(caller, &session, digest, document)).await?;
+            }
+            session.session_policy = Some(policy);
+        }
         let token = self.keyring.load().seal_session(&session, &*self.random)?;
         let opened = Opened {
             session: session.principal.to_string(),
@@ -271,6 +285,46 @@ impl Service {
         };
         room.record(&Line::new(plan.action, now, context).caller(caller).credential(&session.id).detail(opened));
         Ok(NewSession { id: session.id, access_key, token, principal: session.principal, expires_at: session.expires_at })
+    }
+
+    async fn store_session_policy(&self, caller: &Caller, session: &Session, digest: PolicyDigest, document: &str) -> Result<()> {
+        let account = session.principal.account();
+        let policy = store::session_policy::SessionPolicy {
+            account,
+            digest: &digest.to_string(),
+            document,
+            charged_to: &self.charged_to(caller, account).await?,
+            ends_at: session.expires_at,
+        };
+        let most = self.settings.quotas.of_session_policies();
+        // No cache can hold what wasn't there, so there is nothing to catch up with.
+        self.store.apply(self.write().then(store::session_policy::save(&policy, most, session.issued_at))).await
+    }
+
+    /// Returns against whose share a session policy counts: the OpenID Connect provider, the root, the user or the role
+    /// that the caller began with. Another account counts as one, however many users it makes.
+    async fn charged_to(&self, caller: &Caller, account: AccountId) -> Result<String> {
+        if let Some(bearer) = caller.bearer() {
+            return Ok(format!("{account}:oidc-provider/{}", bearer.provider));
+        }
+        let signer = caller.signer()?;
+        let mut beginning = signer.principal.clone();
+        // The last of a chain of roles comes first.
+        for (ground, _) in &signer.grounds {
+            match ground {
+                Ground::Root(id) => beginning = Principal::Root(*id),
+                Ground::User(id) => {
+                    let user = self.directory.user(&self.store, *id).await?.ok_or_else(Error::session_token_expired)?;
+                    beginning = Principal::User(user.account, *id);
+                }
+                Ground::Role(id) => {
+                    let role = self.directory.role(&self.store, *id).await?.ok_or_else(Error::session_token_expired)?;
+                    beginning = Principal::RoleSession(role.account, *id, String::new());
+                }
+                Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => {}
+            }
+        }
+        Ok(if beginning.account() == account { beginning.to_string() } else { beginning.account().to_string() })
     }
 
     async fn role(&self, choice: &RoleChoice) -> Result<Option<Role>> {

@@ -70,6 +70,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0008_instance_issuer.sql"),
         postgres: include_str!("../../migrations/postgres/0008_instance_issuer.sql"),
     },
+    Migration {
+        number: 9,
+        name: "session_policy",
+        sqlite: include_str!("../../migrations/sqlite/0009_session_policy.sql"),
+        postgres: include_str!("../../migrations/postgres/0009_session_policy.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

@@ -29,6 +29,7 @@ pub mod repository;
 pub mod revocation;
 pub mod role;
 pub mod service_account;
+pub mod session_policy;
 pub mod tag;
 pub mod user;
 pub mod wrapped;
@@ -293,6 +294,7 @@ fn statements() -> impl Iterator<Item = Statement> {
         repository::STATEMENTS,
         role::STATEMENTS,
         service_account::STATEMENTS,
+        session_policy::STATEMENTS,
         tag::STATEMENTS,
         user::STATEMENTS,
         wrapped::STATEMENTS,

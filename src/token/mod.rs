@@ -25,7 +25,10 @@ pub use authority::{Authority, Leaf};
 pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
-pub use sealed::{Grant, Ground, MAX_SESSION_GROUNDS, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Sealer, SealingKey, Session};
+pub use sealed::{
+    Grant, Ground, MAX_REGISTRY_SECRET, MAX_SESSION_GROUNDS, PolicyDigest, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Sealer,
+    SealingKey, Session, SessionPolicy,
+};
 pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};
 pub use x509::certificate_expires_at;
 

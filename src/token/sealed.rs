@@ -1,7 +1,8 @@
 //! Sealed secrets: temporary credentials, refresh tokens and session tokens, which carry what they grant.
 //!
 //! They are never stored. Whoever opens one learns from it who it acts for and what it stands on, and
-//! must still ask whether that stands: the seal says what was granted, not that it is still good.
+//! must still ask whether that stands: the seal says what was granted, not that it is still good. One thing may be
+//! stored instead: the text of a session policy that is too long for a registry secret ([`session_policy`]).
 //!
 //! A body is base64url, without padding, of
 //!
@@ -13,6 +14,7 @@
 //! another kind. The payload is in [`payload`].
 
 mod payload;
+mod session_policy;
 
 use std::fmt;
 
@@ -20,7 +22,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use self::payload::{LONGEST_WITHOUT_POLICY, read_grant, read_session, write_grant, write_session};
+use self::payload::{LONGEST_WITHOUT_POLICY, grant_length, read_grant, read_session, write_grant, write_session};
+pub use self::session_policy::{PolicyDigest, SessionPolicy};
 use super::cipher::{Cipher, NONCE_LENGTH, TAG_LENGTH, derive};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, SecretKind, Username};
@@ -44,8 +47,11 @@ pub const MAX_SESSION_GROUNDS: usize = 7;
 /// The most grounds that a secret stands on: a session's credential has the session besides, and its refresh token
 /// those of its instance.
 pub const GROUNDS_MOST: usize = MAX_SESSION_GROUNDS + 2;
-/// The most bytes of a session token, as Tencent's contract has it; see [`Sealer::seal_session`].
+/// The most bytes of a session token, as Tencent's contract has it.
 pub const SESSION_TOKEN_LONGEST: usize = 4096;
+/// The most characters of a secret that logs in to a registry: credential stores of some tools take no more than 1,000,
+/// and Windows' takes 2,560 bytes.
+pub const MAX_REGISTRY_SECRET: usize = 1000;
 
 /// Nothing sealed with version 1 was ever released.
 const VERSION: u8 = 2;
@@ -101,8 +107,8 @@ pub struct Grant {
     pub instance: InstanceId,
     /// Which username it logs in with.
     pub username: Username,
-    /// What narrows the principal's rights, as written: at most 4096 bytes.
-    pub session_policy: Option<String>,
+    /// What narrows the principal's rights.
+    pub session_policy: Option<SessionPolicy>,
     /// When it was made, to the millisecond.
     pub issued_at: Timestamp,
     /// When it stops, to the millisecond.
@@ -124,12 +130,21 @@ pub struct Session {
     pub principal: Principal,
     /// What it stands on, each with its generation when the token was made: 1 to 9.
     pub grounds: Vec<(Ground, i64)>,
-    /// What narrows the principal's rights, as written: at most 2048 characters and 4096 bytes.
-    pub session_policy: Option<String>,
+    /// What narrows the principal's rights: a document of at most 2048 characters and 4096 bytes.
+    pub session_policy: Option<SessionPolicy>,
     /// When it was made, to the millisecond.
     pub issued_at: Timestamp,
     /// When it stops, to the millisecond.
     pub expires_at: Timestamp,
+}
+
+impl Session {
+    /// Returns what its calls get stands on: what it came from, and itself.
+    pub fn grounds_of_calls(&self) -> Vec<(Ground, i64)> {
+        let mut grounds = self.grounds.clone();
+        grounds.push((Ground::Session(self.id.clone()), 0));
+        grounds
+    }
 }
 
 /// Seals and opens secrets; its id is derived from it one-way.
@@ -225,24 +240,29 @@ impl Sealer {
     /// Seals a grant into a secret of this kind, [`SecretKind::Temporary`] or [`SecretKind::Refresh`].
     ///
     /// [`Error::internal`] for another kind, and for a grant beyond the limits above: nothing is ever cut,
-    /// because a cut id would name something else, and a cut policy would say something else.
+    /// because a cut id would name something else, and a cut policy would say something else. So is a secret of more
+    /// than [`MAX_REGISTRY_SECRET`] characters, but for a policy as written, which sessions from before that bound have.
     pub fn seal(&self, kind: SecretKind, grant: &Grant, random: &dyn Random) -> Result<Secret> {
         if !holds_grant(kind) {
             return Err(Error::internal(format!("no grant is sealed as {kind:?}")));
         }
-        self.seal_payload(kind, grant.session_policy.as_deref(), random, |bytes| write_grant(bytes, grant, random))
+        let policy = grant.session_policy.as_ref();
+        let secret = self.seal_payload(kind, policy, random, |bytes| write_grant(bytes, grant, random))?;
+        let length = secret.expose().len();
+        if length > MAX_REGISTRY_SECRET && !matches!(policy, Some(SessionPolicy::Written(_))) {
+            return Err(Error::internal(format!("a registry secret of {length} characters is too long")));
+        }
+        Ok(secret)
     }
 
     /// Seals a session into its token, [`SecretKind::Session`].
     ///
-    /// [`Error::internal`] for a session beyond the limits above, and for a token beyond
-    /// [`SESSION_TOKEN_LONGEST`] whose policy has at most 2048 bytes. Only a policy with other letters than
-    /// ASCII's has more than that, and may make the token longer: the clouds limit it by characters.
+    /// [`Error::internal`] for a session beyond the limits above, and for a token beyond [`SESSION_TOKEN_LONGEST`].
     pub fn seal_session(&self, session: &Session, random: &dyn Random) -> Result<Secret> {
-        let policy = session.session_policy.as_deref();
+        let policy = session.session_policy.as_ref();
         let token = self.seal_payload(SecretKind::Session, policy, random, |bytes| write_session(bytes, session, random))?;
         let length = token.expose().len();
-        if length > SESSION_TOKEN_LONGEST && policy.is_none_or(|policy| policy.len() <= SESSION_POLICY_CHARACTERS) {
+        if length > SESSION_TOKEN_LONGEST {
             return Err(Error::internal(format!("a session token of {length} bytes is too long")));
         }
         Ok(token)
@@ -251,14 +271,14 @@ impl Sealer {
     fn seal_payload(
         &self,
         kind: SecretKind,
-        policy: Option<&str>,
+        policy: Option<&SessionPolicy>,
         random: &dyn Random,
         write: impl FnOnce(&mut Vec<u8>) -> Result<()>,
     ) -> Result<Secret> {
         let key = &self.current;
         let nonce: [u8; NONCE_LENGTH] = random_bytes(random);
         // With room for everything: what grows leaves copies behind that nothing wipes.
-        let room = HEAD_LENGTH + LONGEST_WITHOUT_POLICY + policy.map_or(0, str::len) + TAG_LENGTH;
+        let room = HEAD_LENGTH + LONGEST_WITHOUT_POLICY + policy.map_or(0, SessionPolicy::length) + TAG_LENGTH;
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         bytes.push(VERSION);
         bytes.extend_from_slice(&key.id_bytes);
@@ -324,6 +344,12 @@ impl Sealer {
         let key = self.keys().find(|key| key.id_bytes == key_id)?;
         read(key.cipher.open(nonce.try_into().ok()?, &key.associated(kind), rest)?)
     }
+}
+
+/// Returns how many characters the longest registry secret has that a session gets with this policy.
+fn registry_secret_length(session: &Session, policy: &SessionPolicy) -> Result<usize> {
+    let body = HEAD_LENGTH + grant_length(session, policy)? + TAG_LENGTH;
+    Ok(PREFIX_LENGTH + (body * 4).div_ceil(3) + SecretKind::CHECKSUM_LENGTH)
 }
 
 /// Tells whether secrets of this kind hold a [`Grant`].

@@ -1,7 +1,9 @@
 """Roles and sessions, by the clouds' own SDKs, command line and credential libraries."""
 
 import base64
+import hashlib
 import json
+import shutil
 import sys
 import time
 import urllib.parse
@@ -153,6 +155,37 @@ def test_a_federation_token_is_narrowed_by_its_policy(transire: Transire, instan
     with pytest.raises(TencentCloudSDKException) as says:
         tencent.issue(transire, pulling, instance.tcr_id)
     assert says.value.code == "AuthFailure.UnauthorizedOperation"
+
+
+def test_a_long_session_policy_outlives_a_restore(
+    transire: Transire,
+    instance: Instance,
+    user: AccessKey,
+    role: dict[str, Any],
+    new_transire: Callable[..., Transire],
+    tmp_path: Path,
+) -> None:
+    """A log-in secret had up to 3,026 characters; Windows' credential store takes 2,560 bytes, and other tools 1,000."""
+    places = [f"qcs::tcr:::repository/{instance.tcr_id}/{hashlib.sha256(bytes([n])).hexdigest()[:30]}" for n in range(26)]
+    policy = cam(
+        {"effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository"], "resource": "*"},
+        {"effect": "allow", "action": "tcr:PushRepository", "resource": places},
+    )
+    assert 1700 < len(json.dumps(policy)) <= 2048
+    session = assume(transire, user, role["tencent_arn"], Policy=urllib.parse.quote(json.dumps(policy)))
+    credential = tencent.issue(transire, session, instance.tcr_id)
+    assert (len(credential.secret) <= 1000, len(session.token or "") <= 1040) == (True, True)
+    assert granted(transire, instance, credential, BOTH) == ["pull"]
+
+    backup, key = tmp_path / "backup", tmp_path / "kept" / "master.key"
+    assert transire.run("backup", backup).returncode == 0
+    key.parent.mkdir()
+    shutil.copy(transire.data_dir / "master.key", key)
+    restored = new_transire("restored", settings={"TRANSIRE_MASTER_KEY_FILE": str(key)})
+    restored.cli("restore", backup)
+    restored.start()
+    assert granted(restored, instance, credential, BOTH) == ["pull"]
+    assert granted(restored, instance, tencent.issue(restored, session, instance.tcr_id), BOTH) == ["pull"]
 
 
 def test_alibabas_credential_library_assumes_a_role(

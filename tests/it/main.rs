@@ -31,6 +31,7 @@ mod replicas;
 mod rights;
 mod serve;
 mod service_accounts;
+mod session_policies;
 mod sts;
 mod tencent;
 mod tls;

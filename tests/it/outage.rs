@@ -144,7 +144,7 @@ async fn at_server(server: &str, command: &str) {
 }
 
 /// Waits until it is so, and returns how long that took.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so().await {
         assert!(begun.elapsed() < Duration::from_secs(20), "waited 20 s for: {what}");
@@ -387,6 +387,33 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
     for secret in [&known, &sealed_anew, &by_enabled] {
         assert_eq!(second.exchange(secret).await, StatusCode::OK);
     }
+    drop((replica, other));
+    far.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_session_policy_that_can_not_be_read_decides_nothing() {
+    let Some(far) = Far::new().await else { return };
+    let replica = Replica::new(&far, |_| {}).await;
+    replica.app.role("open", &crate::sts::everything()).await;
+    let other = App::beside(&replica.app, far.direct.clone()).await;
+    let session = async |policy| other.tencent_session(&other.key, "open", &json!({ "Policy": policy })).await.key();
+    let secret = async |key: &Key| crate::sts::credential(&other.tencent_credential(key).await);
+    let ask = async |app: &App, got: &(String, Secret)| {
+        app.registry(Some((&got.0, got.1.expose())), &format!("service={SERVICE}&scope=repository:team/app:pull")).await.status
+    };
+    let (short, long) = (session(crate::sts::everything().to_string()).await, session(crate::session_policies::long_policy(1)).await);
+    let (of_short, of_long) = (secret(&short).await, secret(&long).await);
+    // All else that the second rests on is known then.
+    assert_eq!(ask(&replica.app, &of_short).await, StatusCode::OK);
+    replica.lose(&far, Line::Cut).await;
+    assert_eq!(ask(&replica.app, &of_short).await, StatusCode::OK);
+    assert_eq!(ask(&replica.app, &of_long).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(replica.tencent_code(&long).await, "InternalError.DbError");
+    replica.regain(&far).await;
+    assert_eq!(ask(&replica.app, &of_long).await, StatusCode::OK);
+    replica.lose(&far, Line::Cut).await;
+    assert_eq!(ask(&replica.app, &of_long).await, StatusCode::OK, "what was read once goes on");
     drop((replica, other));
     far.remove().await;
 }

@@ -177,9 +177,9 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
         assert_eq!(detail(line)["cause"], cause.name(), "{line:?}");
     }
     let seen: BTreeSet<Cause> = refused.iter().map(|(cause, _)| *cause).collect();
-    // The one is shown by the tests of allow lists, and nobody can delete an account.
+    // Two are shown by the tests of allow lists and of stored session policies, and nobody can delete an account.
     let unseen: Vec<&Cause> = Cause::ALL.iter().filter(|cause| !seen.contains(cause)).collect();
-    assert_eq!(unseen, [&Cause::AccountDeleted, &Cause::NotInAllowList]);
+    assert_eq!(unseen, [&Cause::SessionPolicyGone, &Cause::AccountDeleted, &Cause::NotInAllowList]);
 }
 
 #[tokio::test]

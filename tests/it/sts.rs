@@ -18,7 +18,7 @@ use crate::rights::{account, cam, granted, ram};
 use crate::tencent::{code, refused};
 
 /// What a role lets its sessions do unless a test says otherwise.
-fn everything() -> Value {
+pub(crate) fn everything() -> Value {
     cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]))
 }
 
@@ -28,7 +28,7 @@ fn pull_only() -> Value {
 
 impl App {
     /// Makes a policy, and attaches it.
-    async fn grant(&self, name: &str, document: &Value, target: Target) {
+    pub(crate) async fn grant(&self, name: &str, document: &Value, target: Target) {
         let operator = Caller::operator();
         self.service.save_policy(&operator, account(), name, &document.to_string(), Save::Create, &context()).await.unwrap();
         self.service.set_attached(&operator, account(), name, &target, Attached::Yes, &context()).await.unwrap();
@@ -48,18 +48,18 @@ impl App {
         self.role_trusting(name, &cam(&trust), rights).await;
     }
 
-    async fn role_trusting(&self, name: &str, trust: &Value, rights: &Value) {
+    pub(crate) async fn role_trusting(&self, name: &str, trust: &Value, rights: &Value) {
         let operator = Caller::operator();
         self.service.create_role(&operator, account(), name, &trust.to_string(), 43_200, &context()).await.unwrap();
         self.grant(&format!("of-role-{name}"), rights, Target::Role(name.to_owned())).await;
     }
 
     /// Assumes a role at Tencent's door.
-    async fn tencent_session(&self, key: &Key, role: &str, more: &Value) -> Session {
+    pub(crate) async fn tencent_session(&self, key: &Key, role: &str, more: &Value) -> Session {
         Session::of_tencent(&self.assume_at_tencent(key, role, more).await)
     }
 
-    async fn assume_at_tencent(&self, key: &Key, role: &str, more: &Value) -> Answer {
+    pub(crate) async fn assume_at_tencent(&self, key: &Key, role: &str, more: &Value) -> Answer {
         let mut body = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/{role}"), "RoleSessionName": "test" });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.tencent_sts("AssumeRole", &body).by(key).send().await
@@ -70,19 +70,21 @@ impl App {
         Session::of_alibaba(&self.assume_at_alibaba(key, role, more).await)
     }
 
-    async fn assume_at_alibaba(&self, key: &Key, role: &str, more: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn assume_at_alibaba(&self, key: &Key, role: &str, more: &[(&str, &str)]) -> Answer {
         let arn = format!("acs:ram::{ACCOUNT}:role/{role}");
-        let query: Vec<_> = [("RoleArn", arn.as_str()), ("RoleSessionName", "test")].into_iter().chain(more.iter().copied()).collect();
+        let usual = [("RoleArn", arn.as_str()), ("RoleSessionName", "test")].into_iter();
+        let usual = usual.filter(|(name, _)| more.iter().all(|(other, _)| other != name));
+        let query: Vec<_> = usual.chain(more.iter().copied()).collect();
         self.alibaba_sts("AssumeRole", &query).by(key).send().await
     }
 
     /// Asks for a temporary credential at Tencent's door.
-    async fn tencent_credential(&self, key: &Key) -> Answer {
+    pub(crate) async fn tencent_credential(&self, key: &Key) -> Answer {
         self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str() })).by(key).send().await
     }
 
     /// Tells whether a credential logs in.
-    async fn opens(&self, credential: &(String, Secret)) -> bool {
+    pub(crate) async fn opens(&self, credential: &(String, Secret)) -> bool {
         self.registry(Some((&credential.0, credential.1.expose())), &format!("service={SERVICE}")).await.status == StatusCode::OK
     }
 }
@@ -90,9 +92,9 @@ impl App {
 /// A session as the answer shows it.
 #[derive(Debug)]
 pub(crate) struct Session {
-    id: String,
-    secret: String,
-    token: String,
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) token: String,
 }
 
 impl Session {
@@ -118,7 +120,7 @@ impl Session {
 }
 
 /// Returns a credential that was issued at Tencent's door.
-fn credential(answer: &Answer) -> (String, Secret) {
+pub(crate) fn credential(answer: &Answer) -> (String, Secret) {
     let output = crate::tencent::served(answer);
     (output["Username"].as_str().unwrap().to_owned(), Secret::new(output["Token"].as_str().unwrap()))
 }

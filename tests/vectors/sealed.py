@@ -50,6 +50,19 @@ def policy(text):
     return b"\x00" if text is None else b"\x01" + struct.pack(">H", len(text.encode())) + text.encode()
 
 
+def deflate(text):
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return compressor.compress(text.encode()) + compressor.flush()
+
+
+def deflated_policy(text):
+    return b"\x02" + struct.pack(">H", len(deflate(text))) + deflate(text)
+
+
+def stored_policy(text):
+    return b"\x03" + hashlib.sha256(text.encode()).digest()
+
+
 ID = b"0123456789abcdefghij"
 TIMES = integer(1_735_787_045_123) + integer(1_735_790_645_123)
 ACCOUNT, USER, ROLE = integer(100000000001), integer(100000000002), integer(4611686018427387)
@@ -66,3 +79,8 @@ print("REFRESH", seal("trsr_", 2, ID + b"\x03" + ACCOUNT + ROLE + short("ci-æ—¥æ
 print("SESSION", seal("trss_", 3, ID + b"\x05" + ACCOUNT + USER + short("ci")
     + b"\x03" + b"\x01" + ACCOUNT + integer(3) + b"\x02" + USER + integer(5) + b"\x04" + KEY + integer(7)
     + policy(POLICY) + TIMES + b"\x02" + short("STS.NEXAMPLE0123456789") + short("hunter2EXAMPLE")))
+
+OF_ROOT = ID + b"\x01" + ACCOUNT + b"\x02" + b"\x01" + ACCOUNT + integer(3) + b"\x04" + KEY + integer(7)
+print("DEFLATED", seal("trst_", 4, OF_ROOT + deflated_policy(POLICY) + TIMES + b"tcr-demo0001" + b"\x01"))
+print("STORED", seal("trsr_", 5, OF_ROOT + stored_policy(POLICY) + TIMES + b"tcr-demo0001" + b"\x01"))
+print("HEX", deflate(POLICY).hex())

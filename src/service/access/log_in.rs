@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
-use super::{Caller, Identity, read_session_policy};
+use super::{Caller, Identity};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
 use crate::domain::instance::Instance;
@@ -209,7 +209,7 @@ impl Service {
         if grant.username.of(&grant.principal) != username {
             return Err(Error::bad_credentials(RefusalCause::OtherUsername).into());
         }
-        Ok(logged_in(instance, grant, None)?)
+        Ok(self.logged_in(instance, grant, None).await?)
     }
 
     async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret) -> Result<Identity> {
@@ -220,7 +220,7 @@ impl Service {
         }
         self.check_standing(&grant, self.now()).await?;
         let instance = check_instance(instance, &grant)?;
-        logged_in(instance, grant, Some(token.clone()))
+        self.logged_in(instance, grant, Some(token.clone())).await
     }
 
     async fn granted(&self, kind: SecretKind, secret: &Secret) -> Result<Grant> {
@@ -294,6 +294,12 @@ impl Service {
         self.anonymous_limits.count_refusal(address, now);
         Ok(())
     }
+
+    async fn logged_in(&self, instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret>) -> Result<Identity> {
+        let policy = self.session_policy(grant.principal.account(), grant.session_policy.as_ref()).await?;
+        let session_policy = policy.map_err(Error::bad_credentials)?.map(Box::new);
+        Ok(Identity::LoggedIn { instance, grant, session_policy, refresh_token })
+    }
 }
 
 /// Returns the instance that the client named, if the credential is for it.
@@ -303,9 +309,4 @@ fn check_instance(instance: Option<Arc<Instance>>, grant: &Grant) -> Result<Arc<
         Some(instance) if instance.id != grant.instance => Err(Error::bad_credentials(RefusalCause::OtherInstance)),
         Some(instance) => Ok(instance),
     }
-}
-
-fn logged_in(instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret>) -> Result<Identity> {
-    let session_policy = grant.session_policy.as_deref().map(read_session_policy).transpose()?.map(Box::new);
-    Ok(Identity::LoggedIn { instance, grant, session_policy, refresh_token })
 }

@@ -3,9 +3,10 @@
 //! A [`Caller`] comes from a verified signature, a registry log-in, or the operator at the command line,
 //! and from nowhere else: its fields are private to this folder.
 //!
-//! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`].
+//! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`] and [`session_policy`].
 
 mod log_in;
+mod session_policy;
 mod standing;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Document, Limits};
+use crate::policy::Document;
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
 use crate::token::{Grant, Ground, Keyring, Session, WebIdentity};
@@ -60,7 +61,6 @@ struct OpenSession {
     session: Session,
     /// What narrows it, compiled.
     policy: Option<Document>,
-    signing_secret: SigningSecret,
 }
 
 /// Whom an OpenID Connect token proved.
@@ -119,8 +119,7 @@ impl Caller {
             }),
             Identity::InSession(open) => {
                 let session = &open.session;
-                let mut grounds = session.grounds.clone();
-                grounds.push((Ground::Session(session.id.clone()), 0));
+                let grounds = session.grounds_of_calls();
                 Ok(Signer { access_key_id: &session.access_key_id, principal: &session.principal, grounds, session: Some(session) })
             }
             _ => Err(Error::unsupported("Only a signed call can do this.")),
@@ -267,11 +266,10 @@ impl Service {
         let (identity, replay) = if access_key::is_of_session(id) {
             self.check_time(request.method(), request.signed_at(), now)?;
             let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), now)).await?;
-            let policy = session.session_policy.as_deref().map(read_session_policy).transpose()?;
-            let signing_secret = SigningSecret::new(session.secret.clone());
-            let open = OpenSession { session, policy, signing_secret };
-            let replay = request.verify(&open.signing_secret)?;
-            (Identity::InSession(Box::new(open)), replay)
+            let replay = request.verify(&SigningSecret::new(session.secret.clone()))?;
+            let policy = self.session_policy(session.principal.account(), session.session_policy.as_ref()).await?;
+            let policy = policy.map_err(|cause| self.unless_undecided(Error::session_token_expired().caused_by(cause)))?;
+            (Identity::InSession(Box::new(OpenSession { session, policy })), replay)
         } else {
             let key = self.active_access_key(id).await?;
             self.check_time(request.method(), request.signed_at(), now)?;
@@ -370,11 +368,4 @@ impl Service {
             self.address_limits.count_refusal(address, self.now());
         }
     }
-}
-
-/// Compiles a session policy that was sealed here, and so was read before.
-fn read_session_policy(text: &str) -> Result<Document> {
-    Document::parse(text, Limits::SESSION)
-        .map(|checked| checked.document)
-        .map_err(|error| super::unexpected("a sealed session policy can't be read").caused_by(error))
 }

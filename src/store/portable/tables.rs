@@ -58,6 +58,8 @@ const ALL: &[&str] = &[
     "fixed_password key=instance_id,principal columns=instance_id:text,principal:text,hash:text?,generation:integer,changed_at:integer",
     "allow_entry key=instance_id,cidr columns=instance_id:text,cidr:text,written:text,comment:text,place:integer",
     "resource_tag key=thing_id,tag_key columns=thing_id:text,instance_id:text,tag_key:text,tag_value:text",
+    "session_policy key=account_id,digest columns=account_id:integer,digest:text,charged_to:text,created_at:integer,ends_at:integer,\
+     document:text",
 ];
 
 /// Returns all tables of this binary's schema.

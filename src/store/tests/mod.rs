@@ -9,6 +9,7 @@ mod nouns;
 mod portable;
 mod registry;
 mod servers;
+mod session_policies;
 mod upgrades;
 mod wrapped;
 mod writes;

@@ -189,6 +189,7 @@ const SAMPLE: &[&str] = &[
     "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at) VALUES ('tcr-b', '1:root', NULL, 1, 1)",
     "INSERT INTO allow_entry (instance_id, cidr, written, comment, place) VALUES ('tcr-b', '10.0.0.0/8', '10.0.0.0/8', '', 0)",
     "INSERT INTO resource_tag (thing_id, instance_id, tag_key, tag_value) VALUES ('tcr-b', 'tcr-b', 'k', 'v')",
+    "INSERT INTO session_policy (account_id, digest, charged_to, created_at, ends_at, document) VALUES (1, 'd', '1:root', 1, 2, '{}')",
 ];
 
 /// Puts some rows into every table.

@@ -19,7 +19,9 @@
 //!   7 refresh tokens            instance id (12)
 //! session policy              tag (1), then by tag
 //!   0 none
-//!   1 one                       length (2), text
+//!   1 as written                length (2), text
+//!   2 deflated (RFC 1951)       length (2), bytes
+//!   3 stored                    SHA-256 of its text (32)
 //! issued at                    8
 //! expires at                   8
 //! ```
@@ -43,8 +45,8 @@
 //! change does.
 
 use super::{
-    ACCESS_KEY_ID_LONGEST, ACCESS_KEY_SECRET_LONGEST, GROUNDS_MOST, Grant, Ground, SESSION_NAME_LONGEST, SESSION_POLICY_CHARACTERS,
-    SESSION_POLICY_LONGEST, Session,
+    ACCESS_KEY_ID_LONGEST, ACCESS_KEY_SECRET_LONGEST, GROUNDS_MOST, Grant, Ground, PolicyDigest, SESSION_NAME_LONGEST,
+    SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session, SessionPolicy,
 };
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, Username};
@@ -95,7 +97,9 @@ mod tag {
     }
     pub(super) mod policy {
         pub(in super::super) const NONE: u8 = 0;
-        pub(in super::super) const ONE: u8 = 1;
+        pub(in super::super) const WRITTEN: u8 = 1;
+        pub(in super::super) const DEFLATED: u8 = 2;
+        pub(in super::super) const STORED: u8 = 3;
     }
     pub(super) mod username {
         pub(in super::super) const NUMERIC_ID: u8 = 1;
@@ -114,7 +118,7 @@ pub(super) fn write_grant(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Rando
     writer.credential_id(&grant.id);
     writer.principal(&grant.principal)?;
     writer.grounds(&grant.grounds)?;
-    writer.session_policy(grant.session_policy.as_deref())?;
+    writer.session_policy(grant.session_policy.as_ref())?;
     writer.time(grant.issued_at);
     writer.time(grant.expires_at);
     writer.0.extend_from_slice(grant.instance.as_str().as_bytes());
@@ -125,9 +129,23 @@ pub(super) fn write_grant(bytes: &mut Vec<u8>, grant: &Grant, random: &dyn Rando
     Ok(())
 }
 
+/// Returns how many bytes the longest payload of a grant has that a session gets with this policy, a refresh token's;
+/// [`Error::internal`] when a part is too long.
+pub(super) fn grant_length(session: &Session, policy: &SessionPolicy) -> Result<usize> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer(&mut bytes);
+    writer.principal(&session.principal)?;
+    writer.grounds(&session.grounds_of_calls())?;
+    writer.session_policy(Some(policy))?;
+    writer.time(session.issued_at);
+    writer.time(session.expires_at);
+    let refresh_tokens = 1 + INSTANCE_ID_LENGTH + 8;
+    Ok(SALT_LENGTH + CredentialId::LENGTH + bytes.len() + refresh_tokens + INSTANCE_ID_LENGTH + 1)
+}
+
 /// Writes a session's payload; [`Error::internal`] when a part is too long.
 pub(super) fn write_session(bytes: &mut Vec<u8>, session: &Session, random: &dyn Random) -> Result<()> {
-    let policy = session.session_policy.as_deref();
+    let policy = session.session_policy.as_ref();
     if !fits_session(policy) {
         return Err(Error::internal(format!("a session's policy has at most {SESSION_POLICY_CHARACTERS} characters")));
     }
@@ -187,12 +205,15 @@ pub(super) fn read_session(payload: &[u8]) -> Option<Session> {
         access_key_id: reader.text(ACCESS_KEY_ID_LONGEST)?.to_owned(),
         secret: Secret::new(reader.text(ACCESS_KEY_SECRET_LONGEST)?),
     };
-    (reader.0.is_empty() && fits_session(session.session_policy.as_deref())).then_some(session)
+    (reader.0.is_empty() && fits_session(session.session_policy.as_ref())).then_some(session)
 }
 
-/// Tells whether a policy is short enough for a session; the clouds count characters, and so do we.
-fn fits_session(policy: Option<&str>) -> bool {
-    policy.is_none_or(|policy| policy.chars().count() <= SESSION_POLICY_CHARACTERS)
+/// Tells whether a policy is short enough for a session, as far as that shows; the clouds count characters, and so do we.
+fn fits_session(policy: Option<&SessionPolicy>) -> bool {
+    match policy {
+        Some(SessionPolicy::Written(document)) => document.chars().count() <= SESSION_POLICY_CHARACTERS,
+        Some(SessionPolicy::Deflated(_) | SessionPolicy::Stored(_)) | None => true,
+    }
 }
 
 /// What a payload is appended to.
@@ -223,7 +244,7 @@ impl Writer<'_> {
 
     /// Writes a text of at most `longest` bytes, which are at most 255, behind its length.
     fn text(&mut self, what: &'static str, text: &str, longest: usize) -> Result<()> {
-        check_length(what, text, longest)?;
+        check_length(what, text.as_bytes(), longest)?;
         self.byte(text.len() as u8);
         self.0.extend_from_slice(text.as_bytes());
         Ok(())
@@ -289,21 +310,30 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn session_policy(&mut self, policy: Option<&str>) -> Result<()> {
-        let Some(policy) = policy else {
-            self.byte(tag::policy::NONE);
-            return Ok(());
-        };
-        check_length("a session policy", policy, SESSION_POLICY_LONGEST)?;
-        self.byte(tag::policy::ONE);
-        self.0.extend_from_slice(&(policy.len() as u16).to_be_bytes());
-        self.0.extend_from_slice(policy.as_bytes());
+    fn session_policy(&mut self, policy: Option<&SessionPolicy>) -> Result<()> {
+        match policy {
+            None => self.byte(tag::policy::NONE),
+            Some(SessionPolicy::Written(document)) => self.policy_bytes(tag::policy::WRITTEN, document.as_bytes())?,
+            Some(SessionPolicy::Deflated(bytes)) => self.policy_bytes(tag::policy::DEFLATED, bytes)?,
+            Some(SessionPolicy::Stored(digest)) => {
+                self.byte(tag::policy::STORED);
+                self.0.extend_from_slice(digest.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn policy_bytes(&mut self, tag: u8, bytes: &[u8]) -> Result<()> {
+        check_length("a session policy", bytes, SESSION_POLICY_LONGEST)?;
+        self.byte(tag);
+        self.0.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+        self.0.extend_from_slice(bytes);
         Ok(())
     }
 }
 
-fn check_length(what: &'static str, text: &str, longest: usize) -> Result<()> {
-    let length = text.len();
+fn check_length(what: &'static str, bytes: &[u8], longest: usize) -> Result<()> {
+    let length = bytes.len();
     if length <= longest { Ok(()) } else { Err(Error::internal(format!("{what} has at most {longest} bytes, not {length}"))) }
 }
 
@@ -399,14 +429,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a session policy, or that there is none; the outer `None` refuses, as everywhere.
-    fn session_policy(&mut self) -> Option<Option<String>> {
-        match self.byte()? {
-            tag::policy::NONE => Some(None),
-            tag::policy::ONE => {
-                let length = usize::from(u16::from_be_bytes(self.bytes(2)?.try_into().ok()?));
-                if length <= SESSION_POLICY_LONGEST { Some(Some(self.text_of(length)?.to_owned())) } else { None }
+    fn session_policy(&mut self) -> Option<Option<SessionPolicy>> {
+        Some(match self.byte()? {
+            tag::policy::NONE => None,
+            tag::policy::WRITTEN => Some(SessionPolicy::Written(std::str::from_utf8(self.policy_bytes()?).ok()?.to_owned())),
+            tag::policy::DEFLATED => Some(SessionPolicy::Deflated(self.policy_bytes()?.to_owned())),
+            tag::policy::STORED => {
+                Some(SessionPolicy::Stored(PolicyDigest::from_bytes(self.bytes(PolicyDigest::LENGTH)?.try_into().ok()?)))
             }
-            _ => None,
-        }
+            _ => return None,
+        })
+    }
+
+    fn policy_bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::from(u16::from_be_bytes(self.bytes(2)?.try_into().ok()?));
+        if length <= SESSION_POLICY_LONGEST { self.bytes(length) } else { None }
     }
 }
