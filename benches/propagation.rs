@@ -81,6 +81,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
         region: "ap-guangzhou".to_owned(),
         service: "bench.example.com".to_owned(),
         kind: RegistryKind::Distribution,
+        issuer: None,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
         token_ttl_seconds: None,

@@ -86,6 +86,7 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         region: "ap-guangzhou".to_owned(),
         service: format!("registry-{number}.example.com"),
         kind: RegistryKind::Distribution,
+        issuer: None,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
         token_ttl_seconds: None,

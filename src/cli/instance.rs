@@ -81,6 +81,15 @@ pub(super) struct Update {
     /// Whether `docker login` is given a refresh token to store in place of the password; those given out stay good.
     #[arg(long, value_enum)]
     refresh_tokens: Option<OnOff>,
+    /// Prepare an issuer that its tokens are to name: `registry-config` writes it, and `--activate` switches.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Let its tokens name the issuer that is prepared. Its registry must be restarted with it at the same moment.
+    #[arg(long, conflicts_with_all = ["issuer", "cancel"])]
+    activate: bool,
+    /// Give the issuer up that is prepared.
+    #[arg(long, conflicts_with = "issuer")]
+    cancel: bool,
     /// Refuse the refresh tokens that were given out before, for ever: their holders log in again.
     #[arg(long, requires = "refresh_tokens")]
     refuse_old: bool,
@@ -100,6 +109,9 @@ pub(super) struct Create {
     /// What the registry checks as a token's audience, such as its host name; no two instances share one, ever.
     #[arg(long)]
     service: String,
+    /// What its tokens name as their issuer; without it, the store's.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
     /// Let it answer for the account's calls that name no instance.
     #[arg(long)]
     default: bool,
@@ -137,6 +149,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 region: create.region,
                 service: create.service,
                 kind: create.kind,
+                issuer: create.issuer,
                 algorithm: create.alg,
                 kid_format: create.kid,
                 token_ttl_seconds: create.token_ttl,
@@ -156,8 +169,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             context.output.one(vec![
                 ("tcr_id", instance.id.as_str().into()),
                 ("cri_id", instance.cri_id.as_str().into()),
-                ("service", instance.service.into()),
+                ("service", instance.service.as_str().into()),
                 ("kind", instance.kind.name().into()),
+                ("issuer", context.service.issuer_of(&instance).into()),
                 ("token_ttl", instance.token_ttl_seconds.into()),
                 ("realm", context.service.realm().into()),
             ])
@@ -182,6 +196,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 "kind",
                 "alg",
                 "kid",
+                "issuer",
+                "next_issuer",
                 "token_ttl",
                 "default",
                 "registry_url",
@@ -192,7 +208,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 "refresh_tokens",
                 "created_at",
             ];
-            context.output.list(&columns, instances.into_iter().map(row).collect())
+            context.output.list(&columns, instances.into_iter().map(|instance| row(context, instance)).collect())
         }
     }
 }
@@ -222,13 +238,32 @@ async fn change(context: &Context, update: Update) -> Result<()> {
         service.set_refresh_tokens(operator, &choice, wanted.into(), old, request).await?;
         changed = true;
     }
+    if let Some(issuer) = update.issuer.as_deref() {
+        service.prepare_issuer(operator, &choice, issuer, request).await?;
+        changed = true;
+    }
+    if update.activate {
+        service.activate_issuer(operator, &choice, request).await?;
+        changed = true;
+    }
+    if update.cancel {
+        service.cancel_issuer(operator, &choice, request).await?;
+        changed = true;
+    }
     if !changed {
         return Err(Error::invalid_parameter("update", "say what is to change; `transire instance update --help` lists what can"));
     }
-    context.output.one(vec![("tcr_id", found.id.as_str().into()), ("state", "updated".into())])
+    let now = service.instance(operator, &choice).await?;
+    context.output.one(vec![
+        ("tcr_id", now.id.as_str().into()),
+        ("state", "updated".into()),
+        ("issuer", service.issuer_of(&now).into()),
+        ("next_issuer", now.next_issuer.clone().into()),
+    ])
 }
 
-fn row(instance: Instance) -> Vec<Value> {
+fn row(context: &Context, instance: Instance) -> Vec<Value> {
+    let issuer = context.service.issuer_of(&instance).to_owned();
     vec![
         instance.id.as_str().into(),
         instance.cri_id.as_str().into(),
@@ -239,6 +274,8 @@ fn row(instance: Instance) -> Vec<Value> {
         instance.kind.name().into(),
         instance.algorithm.name().into(),
         instance.kid_format.name().into(),
+        issuer.into(),
+        instance.next_issuer.into(),
         instance.token_ttl_seconds.into(),
         (instance.default == DefaultMark::Marked).into(),
         instance.registry_url.into(),

@@ -83,7 +83,20 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
     }
     let trusted_only = command.bundle_only || command.key_only;
-    context.service.warn_of_issuer();
+    let issuer = match &instance.next_issuer {
+        Some(next) => {
+            eprintln!(
+                "transire: this is with the issuer that is prepared, {next}: restart the registry with it, and at once \
+                 `transire instance update --instance {} --activate`.",
+                instance.id
+            );
+            next
+        }
+        None => context.service.issuer_of(&instance),
+    };
+    if instance.issuer.is_none() && instance.next_issuer.is_none() {
+        context.service.warn_of_issuer();
+    }
     let realm = command.realm.unwrap_or_else(|| context.service.realm());
     let trusted = match (instance.kind, command.key) {
         (RegistryKind::Distribution, _) => context.service.bundle_pem(),
@@ -96,7 +109,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         kind: instance.kind,
         realm: &realm,
         service: &instance.service,
-        issuer: context.service.issuer(),
+        issuer,
         trusted_pem: &trusted,
         listen: &command.listen,
         storage: command.storage.as_deref(),
@@ -116,7 +129,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         fields.insert(0, ("config", path(&files.config).into()));
         fields.push(("realm", realm.as_str().into()));
         fields.push(("service", instance.service.as_str().into()));
-        fields.push(("issuer", context.service.issuer().into()));
+        fields.push(("issuer", issuer.into()));
     }
     context.output.one(fields)
 }

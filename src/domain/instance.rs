@@ -304,6 +304,10 @@ pub struct Instance {
     pub algorithm: Algorithm,
     /// How its tokens name the signing key.
     pub kid_format: KidFormat,
+    /// What its tokens name as their issuer (`iss`); without it, the store's.
+    pub issuer: Option<String>,
+    /// The issuer that is prepared, and named by no token before it is activated.
+    pub next_issuer: Option<String>,
     /// How long its tokens live, in seconds; at least [`Instance::SHORTEST_TOKEN_TTL`].
     pub token_ttl_seconds: u32,
     /// Where the registry itself answers, for what must reach it.

@@ -174,6 +174,25 @@ pub fn check_service(service: &str) -> Result<()> {
     }
 }
 
+/// The longest issuer, in bytes: it is in every token.
+const MAX_ISSUER_LENGTH: usize = 255;
+
+/// Checks an issuer, which registries compare as a text: any of ASCII that shows, such as a URL.
+///
+/// A space or a letter that only looks like another would be compared, too, and nobody would see the difference.
+pub fn check_issuer(parameter: &'static str, issuer: &str) -> Result<()> {
+    if (1..=MAX_ISSUER_LENGTH).contains(&issuer.len()) && issuer.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(Error::invalid_parameter(
+            parameter,
+            format!(
+                "an issuer is written like https://credentials.example.com, in at most {MAX_ISSUER_LENGTH} characters of ASCII without spaces"
+            ),
+        ))
+    }
+}
+
 /// Checks the domain under which instances get their services: names divided by dots, perhaps with a port.
 pub fn check_base_domain(domain: &str) -> Result<()> {
     let (host, port) = domain.split_once(':').map_or((domain, None), |(host, port)| (host, Some(port)));
@@ -298,6 +317,12 @@ mod tests {
         for bad in ["", "a b", "a\"b", "a\nb"] {
             assert!(check_service(bad).is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn an_issuer_is_any_text_that_shows() {
+        let good = ["https://credentials.example.com", "https://example.com/a?b=c", "transire", &"a".repeat(255)];
+        assert_rule(check_issuer, &good, &["", "a b", " a", "a\n", "é", &"a".repeat(256)]);
     }
 
     #[test]

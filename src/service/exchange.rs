@@ -75,7 +75,7 @@ impl Service {
             .collect();
         let subject = caller.subject();
         let claims = Claims {
-            issuer: &self.issuer,
+            issuer: self.issuer_of(instance),
             subject: &subject,
             audience: &instance.service,
             now,

@@ -240,8 +240,14 @@ impl Service {
 
     pub(super) fn registry_with(&self, instance: &Instance, access: &[Access]) -> Result<Arc<Registry>> {
         let url = registry_url(instance)?;
-        let claims =
-            Claims { issuer: &self.issuer, subject: "transire", audience: &instance.service, now: self.now(), ttl: TOKEN_TTL, access };
+        let claims = Claims {
+            issuer: self.issuer_of(instance),
+            subject: "transire",
+            audience: &instance.service,
+            now: self.now(),
+            ttl: TOKEN_TTL,
+            access,
+        };
         let token = self.keyring.load().signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.random)?;
         Registry::new(&self.registries, url, &token.text).map(Arc::new).map_err(failed)
     }

@@ -35,6 +35,8 @@ pub struct NewInstance {
     pub service: String,
     /// Which software its registry is.
     pub kind: RegistryKind,
+    /// What its tokens name as their issuer; without it, the store's.
+    pub issuer: Option<String>,
     /// What signs its tokens.
     pub algorithm: Algorithm,
     /// How its tokens name the signing key.
@@ -95,6 +97,7 @@ impl Service {
         name::check_name("name", &new.name)?;
         name::check_region("region", &new.region)?;
         name::check_service(&new.service)?;
+        new.issuer.as_deref().map_or(Ok(()), |issuer| name::check_issuer("issuer", issuer))?;
         let ttls = Instance::SHORTEST_TOKEN_TTL..=Instance::LONGEST_TOKEN_TTL;
         let token_ttl_seconds = new.token_ttl_seconds.unwrap_or_else(|| new.kind.usual_token_ttl());
         if !ttls.contains(&token_ttl_seconds) {
@@ -127,6 +130,8 @@ impl Service {
             allow_list: Switch::Off,
             origin: Origin::Operator,
             unrecorded_namespaces: UnrecordedNamespaces::Open,
+            issuer: new.issuer,
+            next_issuer: None,
             refresh_tokens: new.refresh_tokens,
             refresh_generation: 0,
             created_at: now,
@@ -197,6 +202,8 @@ impl Service {
             origin: Origin::Api,
             // As at the clouds: a push makes repositories, but no namespaces.
             unrecorded_namespaces: UnrecordedNamespaces::Closed,
+            issuer: None,
+            next_issuer: None,
             refresh_tokens: Switch::Off,
             refresh_generation: 0,
             created_at: now,
@@ -344,6 +351,67 @@ impl Service {
         let instance = self.own_instance(caller, choice).await?;
         let line = self.line("instance.set-registry-url", caller, context).instance(&instance);
         self.change(store::instance::set_registry_url(&instance.id, url, self.now()), line).await
+    }
+
+    /// Returns what an instance's tokens name as their issuer.
+    pub fn issuer_of<'a>(&'a self, instance: &'a Instance) -> &'a str {
+        instance.issuer.as_deref().unwrap_or(&self.issuer)
+    }
+
+    /// Prepares another issuer for an instance, in the place of one that was prepared before; no token names it yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidParameter`], and [`ErrorKind::PreconditionFailed`] for the one that tokens name already.
+    pub async fn prepare_issuer(&self, caller: &Caller, choice: &InstanceChoice, issuer: &str, context: &RequestContext) -> Result<()> {
+        caller.require_operator()?;
+        name::check_issuer("issuer", issuer)?;
+        let instance = self.own_instance(caller, choice).await?;
+        if self.issuer_of(&instance) == issuer {
+            return Err(Error::precondition_failed("issuer", format!("The tokens of instance {} name {issuer} already.", instance.id)));
+        }
+        let detail = serde_json::json!({ "issuer": issuer });
+        let line = self.line("instance.prepare-issuer", caller, context).instance(&instance).detail(detail);
+        self.change(store::instance::set_next_issuer(&instance.id, issuer, self.now()), line).await
+    }
+
+    /// Lets an instance's tokens name the issuer that is prepared, from the next exchange on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PreconditionFailed`] when none is prepared.
+    pub async fn activate_issuer(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<()> {
+        let (instance, next) = self.prepared_issuer(caller, choice).await?;
+        let detail = serde_json::json!({ "issuer": next });
+        let line = self.line("instance.activate-issuer", caller, context).instance(&instance).detail(detail);
+        self.change(store::instance::activate_issuer(&instance.id, &next, self.now()), line).await
+    }
+
+    /// Gives the issuer up that is prepared.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PreconditionFailed`] when none is prepared.
+    pub async fn cancel_issuer(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<()> {
+        let (instance, next) = self.prepared_issuer(caller, choice).await?;
+        let detail = serde_json::json!({ "issuer": next });
+        let line = self.line("instance.cancel-issuer", caller, context).instance(&instance).detail(detail);
+        self.change(store::instance::cancel_issuer(&instance.id, &next, self.now()), line).await
+    }
+
+    async fn prepared_issuer(&self, caller: &Caller, choice: &InstanceChoice) -> Result<(Arc<Instance>, String)> {
+        caller.require_operator()?;
+        let instance = self.own_instance(caller, choice).await?;
+        let next = instance.next_issuer.clone().ok_or_else(|| {
+            Error::precondition_failed(
+                "issuer",
+                format!(
+                    "No issuer of instance {id} is prepared; `transire instance update --instance {id} --issuer URL` prepares one.",
+                    id = instance.id
+                ),
+            )
+        })?;
+        Ok((instance, next))
     }
 
     /// Says whether an instance's clients get refresh tokens, and what becomes of those that were given out.

@@ -16,8 +16,8 @@ use super::{Store, account, allow_list, credential, fixed_password, instance_key
 macro_rules! columns {
     () => {
         "id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, registry_url, default_mark, \
-         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, kind, refresh_tokens, refresh_generation, created_at, \
-         COALESCE(modified_at, created_at) AS modified_at"
+         specification, deletion_protection, public_endpoint, allow_list, origin, unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, \
+         refresh_generation, created_at, COALESCE(modified_at, created_at) AS modified_at"
     };
 }
 
@@ -34,8 +34,8 @@ statements! { "instance";
     MARK = "UPDATE instance SET default_mark = 1 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL";
     INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
               registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, \
-              unrecorded_namespaces, kind, refresh_tokens, refresh_generation, created_at, modified_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
+              unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, refresh_generation, created_at, modified_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
     // Reads and locks: whoever else is about to add to this instance, or to delete it, waits until the write is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
     UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
@@ -45,6 +45,10 @@ statements! { "instance";
     SET_REGISTRY_URL = "UPDATE instance SET registry_url = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
     SET_UNRECORDED_NAMESPACES = "UPDATE instance SET unrecorded_namespaces = $2, modified_at = $3 \
                                  WHERE id = $1 AND deleted_at IS NULL";
+    SET_NEXT_ISSUER = "UPDATE instance SET next_issuer = $2, modified_at = $3 WHERE id = $1 AND deleted_at IS NULL";
+    ACTIVATE_ISSUER = "UPDATE instance SET issuer = next_issuer, next_issuer = NULL, modified_at = $3 \
+                       WHERE id = $1 AND next_issuer = $2 AND deleted_at IS NULL";
+    CANCEL_ISSUER = "UPDATE instance SET next_issuer = NULL, modified_at = $3 WHERE id = $1 AND next_issuer = $2 AND deleted_at IS NULL";
     SET_REFRESH_TOKENS = "UPDATE instance SET refresh_tokens = $2, refresh_generation = refresh_generation + $3, modified_at = $4 \
                           WHERE id = $1 AND deleted_at IS NULL";
     IS_UNPROTECTED = "SELECT id FROM instance WHERE id = $1 AND deletion_protection = 0";
@@ -99,6 +103,8 @@ pub fn insert(instance: &Instance) -> Part {
         instance.origin.name().into(),
         instance.unrecorded_namespaces.name().into(),
         instance.kind.name().into(),
+        instance.issuer.as_deref().into(),
+        instance.next_issuer.as_deref().into(),
         instance.refresh_tokens.into(),
         instance.refresh_generation.into(),
         instance.created_at.into(),
@@ -148,6 +154,27 @@ pub fn set_registry_url(id: &InstanceId, url: Option<&str>, at: Timestamp) -> Pa
 /// Says what becomes of a push to a namespace that isn't recorded; `InstanceNotFound`.
 pub fn set_unrecorded_namespaces(id: &InstanceId, unrecorded: UnrecordedNamespaces, at: Timestamp) -> Part {
     touch(id, SET_UNRECORDED_NAMESPACES, [unrecorded.name().into(), at.into()])
+}
+
+/// Prepares an issuer, in the place of another that was; `InstanceNotFound`.
+pub fn set_next_issuer(id: &InstanceId, issuer: &str, at: Timestamp) -> Part {
+    touch(id, SET_NEXT_ISSUER, [issuer.into(), at.into()])
+}
+
+/// Lets an instance's tokens name the issuer that is prepared; `PreconditionFailed` when it isn't this one any more.
+pub fn activate_issuer(id: &InstanceId, next: &str, at: Timestamp) -> Part {
+    end_preparation(id, ACTIVATE_ISSUER, next, at)
+}
+
+/// Gives the issuer up that is prepared; `PreconditionFailed` when it isn't this one any more.
+pub fn cancel_issuer(id: &InstanceId, next: &str, at: Timestamp) -> Part {
+    end_preparation(id, CANCEL_ISSUER, next, at)
+}
+
+fn end_preparation(id: &InstanceId, statement: Statement, next: &str, at: Timestamp) -> Part {
+    let changed = || Error::precondition_failed("issuer", "The issuer that is prepared was changed meanwhile; look, and try again.");
+    Part::of([Guarded::new(statement, vec![id.as_str().into(), next.into(), at.into()], Rows::Exactly(1), changed)])
+        .changes(Noun::Instance, id)
 }
 
 /// Says whether an instance's clients get refresh tokens, and what becomes of those that were given out; `InstanceNotFound`.
@@ -276,6 +303,8 @@ fn instance(row: &Row) -> Result<Instance> {
         allow_list: row.switch("allow_list")?,
         origin: row.parsed("origin")?,
         unrecorded_namespaces: row.parsed("unrecorded_namespaces")?,
+        issuer: row.optional_text("issuer")?,
+        next_issuer: row.optional_text("next_issuer")?,
         refresh_tokens: row.switch("refresh_tokens")?,
         refresh_generation: row.integer("refresh_generation")?,
         created_at: row.time("created_at")?,

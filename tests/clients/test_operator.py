@@ -42,7 +42,7 @@ def test_commands_answer_in_the_shapes_that_scripts_rely_on(transire: Transire) 
     instance = transire.cli(
         "instance", "create", "--account", "100000000001", "--name", "demo", "--region", REGION, "--service", "registry.example.com"
     )
-    assert set(instance) == {"tcr_id", "cri_id", "service", "kind", "realm"}
+    assert set(instance) == {"tcr_id", "cri_id", "service", "kind", "issuer", "token_ttl", "realm"}
     assert re.fullmatch(r"tcr-[a-z0-9]{8}", instance["tcr_id"])
     assert re.fullmatch(r"cri-[a-z0-9]{16}", instance["cri_id"])
     assert (instance["service"], instance["realm"]) == ("registry.example.com", "http://localhost:8480/token")

@@ -69,6 +69,7 @@ impl App {
             region: "ap-guangzhou".to_owned(),
             service: format!("{name}.example.com"),
             kind,
+            issuer: None,
             algorithm,
             kid_format: KidFormat::Thumbprint,
             token_ttl_seconds: None,

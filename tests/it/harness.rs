@@ -457,6 +457,7 @@ async fn create_instance(service: &Service, account: AccountId, name: &str, regi
         region: "ap-guangzhou".to_owned(),
         service: registry.to_owned(),
         kind: RegistryKind::Distribution,
+        issuer: None,
         algorithm: Algorithm::Es256,
         kid_format: KidFormat::Thumbprint,
         token_ttl_seconds: None,

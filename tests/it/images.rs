@@ -44,6 +44,7 @@ impl Stock {
             region: "ap-guangzhou".to_owned(),
             service: "stock.example.com".to_owned(),
             kind: RegistryKind::Distribution,
+            issuer: None,
             algorithm: Algorithm::Es256,
             kid_format: KidFormat::Thumbprint,
             token_ttl_seconds: None,

@@ -285,6 +285,7 @@ async fn instances_are_filtered_and_paged_by_items() {
             region: "ap-shanghai".to_owned(),
             service: format!("bulk-{number}.example.com"),
             kind: transire::domain::instance::RegistryKind::Distribution,
+            issuer: None,
             algorithm: transire::domain::instance::Algorithm::Es256,
             kid_format: transire::domain::instance::KidFormat::Thumbprint,
             token_ttl_seconds: None,

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
+use transire::domain::ErrorKind;
 use transire::domain::clock::SystemRandom;
 use transire::domain::credential::SecretKind;
 use transire::domain::instance::OldRefreshTokens;
@@ -186,6 +187,32 @@ async fn a_refresh_token_comes_only_when_asked_and_is_a_kind_of_its_own() {
     app.wait(Duration::from_secs(3601));
     assert_eq!(refused(&app.registry_form(&by_refresh(&refresh, SERVICE)).await), unauthorized());
     assert_eq!(refused(&app.registry(Some((&username, secret.expose())), &login).await), unauthorized());
+}
+
+#[tokio::test]
+async fn an_instances_tokens_name_another_issuer_once_it_is_activated() {
+    let app = App::new().await;
+    let replica = app.replica().await;
+    let (operator, choice) = (Caller::operator(), InstanceChoice::Tcr(app.instance.id.clone()));
+    let (username, secret) = app.temporary().await;
+    let issuer = async || claims(&app.registry(Some((&username, secret.expose())), &format!("service={SERVICE}")).await)["iss"].clone();
+    let none = ErrorKind::PreconditionFailed { noun: "issuer" };
+    let activated = app.service.activate_issuer(&operator, &choice, &context()).await;
+    assert_eq!(activated.unwrap_err().kind(), &none);
+    app.service.prepare_issuer(&operator, &choice, "https://a.example.com", &context()).await.unwrap();
+    assert_eq!(issuer().await, format!("http://{HOST}"));
+    // The one that is prepared last is meant.
+    app.service.prepare_issuer(&operator, &choice, "https://b.example.com", &context()).await.unwrap();
+    replica.service.catch_up().await.unwrap();
+    replica.service.activate_issuer(&operator, &choice, &context()).await.unwrap();
+    app.service.catch_up().await.unwrap();
+    assert_eq!(issuer().await, "https://b.example.com");
+    let again = app.service.prepare_issuer(&operator, &choice, "https://b.example.com", &context()).await;
+    assert_eq!(again.unwrap_err().kind(), &none);
+    app.service.prepare_issuer(&operator, &choice, "https://c.example.com", &context()).await.unwrap();
+    app.service.cancel_issuer(&operator, &choice, &context()).await.unwrap();
+    assert_eq!(app.service.activate_issuer(&operator, &choice, &context()).await.unwrap_err().kind(), &none);
+    assert_eq!(issuer().await, "https://b.example.com");
 }
 
 /// Asks for a refresh token, in both ways that clients have.

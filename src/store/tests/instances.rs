@@ -31,7 +31,7 @@ on_both_databases! {
 async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let mut expected = home.clone();
-    let changes: [Step<Part, Instance>; 8] = [
+    let changes: [Step<Part, Instance>; 12] = [
         (
             instances::update(
                 &home.id,
@@ -55,6 +55,14 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         (instances::set_refresh_tokens(&home.id, Switch::Off, OldRefreshTokens::Refuse, later(8)), |home| {
             (home.refresh_tokens, home.refresh_generation) = (Switch::Off, 1);
         }),
+        (instances::set_next_issuer(&home.id, "https://a.example.com", later(9)), |home| {
+            home.next_issuer = Some("https://a.example.com".to_owned());
+        }),
+        (instances::activate_issuer(&home.id, "https://a.example.com", later(10)), |home| home.issuer = home.next_issuer.take()),
+        (instances::set_next_issuer(&home.id, "https://b.example.com", later(11)), |home| {
+            home.next_issuer = Some("https://b.example.com".to_owned());
+        }),
+        (instances::cancel_issuer(&home.id, "https://b.example.com", later(12)), |home| home.next_issuer = None),
     ];
     for (at, (part, change)) in (1..).zip(changes) {
         assert_eq!(announced(&store, part).await, [entry(Noun::Instance, home.id.as_str())]);
@@ -62,10 +70,16 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         expected.modified_at = later(at);
         assert_eq!(format!("{:?}", instances::find(&store, &home.id).await.unwrap().unwrap()), format!("{expected:?}"));
     }
-    apply(&store, instances::set_registry_url(&home.id, None, later(9))).await.unwrap();
+    apply(&store, instances::set_registry_url(&home.id, None, later(13))).await.unwrap();
     assert_eq!(instances::find(&store, &home.id).await.unwrap().unwrap().registry_url, None);
     assert_eq!(format!("{:?}", instances::find(&store, &other.id).await.unwrap().unwrap()), format!("{other:?}"));
 
+    for part in [
+        instances::activate_issuer(&home.id, "https://b.example.com", NOW),
+        instances::cancel_issuer(&home.id, "https://b.example.com", NOW),
+    ] {
+        assert_eq!(refusal(&store, part).await.0, ErrorKind::PreconditionFailed { noun: "issuer" });
+    }
     let nowhere = InstanceId::random(&SystemRandom);
     for part in [
         instances::update(&nowhere, InstanceChange::default(), NOW),
@@ -73,6 +87,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         instances::set_allow_list(&nowhere, Switch::On, NOW),
         instances::set_registry_url(&nowhere, None, NOW),
         instances::set_unrecorded_namespaces(&nowhere, UnrecordedNamespaces::Closed, NOW),
+        instances::set_next_issuer(&nowhere, "https://a.example.com", NOW),
         instances::set_refresh_tokens(&nowhere, Switch::On, OldRefreshTokens::Keep, NOW),
     ] {
         assert_eq!(refusal(&store, part).await, no_instance());

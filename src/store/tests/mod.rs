@@ -300,6 +300,8 @@ fn instance(account: &Account, name: &str) -> Instance {
         allow_list: Switch::Off,
         origin: Origin::Operator,
         unrecorded_namespaces: UnrecordedNamespaces::Open,
+        issuer: None,
+        next_issuer: None,
         refresh_tokens: Switch::Off,
         refresh_generation: 0,
         created_at: NOW,
