@@ -7,6 +7,7 @@ use super::Context;
 use crate::domain::instance::{
     Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, RegistryKind, Specification,
 };
+use crate::domain::name::doubt_of_service;
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
@@ -106,7 +107,8 @@ pub(super) struct Create {
     /// The region that it says it is in.
     #[arg(long, default_value = "ap-guangzhou")]
     region: String,
-    /// What the registry checks as a token's audience, such as its host name; no two instances share one, ever.
+    /// What the registry checks as a token's audience and names in its challenge, such as its host name, or any other
+    /// text; no two instances share one, ever.
     #[arg(long)]
     service: String,
     /// What its tokens name as their issuer; without it, the store's.
@@ -159,6 +161,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 refresh_tokens: create.refresh_tokens.into(),
             };
             let instance = context.service.create_instance(&context.operator, new, &context.request).await?;
+            if let Some(doubt) = doubt_of_service(&instance.service) {
+                eprintln!("transire: warning: {doubt}");
+            }
             if instance.kind == RegistryKind::Zot {
                 eprintln!(
                     "transire: after a revocation, tokens that zot's clients hold work for up to {} seconds (--token-ttl). They \

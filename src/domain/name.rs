@@ -159,19 +159,32 @@ pub fn check_cve(parameter: &'static str, id: &str) -> Result<()> {
     }
 }
 
-/// Checks a service name, which registries compare as the token's audience: a host, perhaps with a port.
+/// Checks a service, which registries compare as the token's audience: any text that shows and that the quotes of a
+/// challenge can hold, such as a host with its port, or `Docker registry`.
 pub fn check_service(service: &str) -> Result<()> {
-    let letters = service.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:/".contains(&byte));
-    if letters && (1..=SERVICE_LENGTH).contains(&service.len()) {
-        Ok(())
+    // Clients read a challenge in many ways: few of them know `\` in quotes, or other letters than ASCII's.
+    let shows = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b'"' && byte != b'\\';
+    let why = if !(1..=SERVICE_LENGTH).contains(&service.len()) {
+        format!("a service has 1 to {SERVICE_LENGTH} characters")
+    } else if service.trim() != service {
+        "a service neither begins nor ends with a space".to_owned()
+    } else if !service.bytes().all(shows) {
+        "a service has no characters but ASCII's, no control characters, no '\"' and no '\\': clients read it between quotes".to_owned()
+    } else if service.contains("://") {
+        "a service is no URL: it is what the registry names in its challenge, such as its host, registry.example.com".to_owned()
     } else {
-        Err(Error::invalid_parameter(
-            "service",
-            format!(
-                "a service is written like a host name, such as registry.example.com, in at most {SERVICE_LENGTH} letters, digits or '.', '-', '_', ':', '/'"
-            ),
-        ))
-    }
+        return Ok(());
+    };
+    Err(Error::invalid_parameter("service", why))
+}
+
+/// Returns what is doubtful about a service that can be taken.
+pub fn doubt_of_service(service: &str) -> Option<String> {
+    service.contains('/').then(|| {
+        format!(
+            "the service {service} has a '/' in it: registries compare it whole, so it must be the same in the registry's configuration"
+        )
+    })
 }
 
 /// The longest issuer, in bytes: it is in every token.
@@ -311,12 +324,29 @@ mod tests {
 
     #[test]
     fn services_keep_to_their_rules() {
-        for good in ["registry.example.com", "localhost:5000", "harbor-registry", "registry.example.com:cn-hangzhou:1"] {
+        // cesanta/docker_auth#14, #92: a registry whose service has a space in it.
+        for good in [
+            "registry.example.com",
+            "localhost:5000",
+            "harbor-registry",
+            "registry.example.com:cn-hangzhou:1",
+            "Docker registry",
+            "[::1]:5000",
+            "a/b",
+            "a,b=c%20d+e",
+            &"a".repeat(255),
+        ] {
             assert!(check_service(good).is_ok(), "{good:?} was refused");
         }
-        for bad in ["", "a b", "a\"b", "a\nb"] {
+        for bad in ["", " a", "a ", "a\"b", "a\\b", "a\nb", "é", "https://registry.example.com", "https://", &"a".repeat(256)] {
             assert!(check_service(bad).is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn a_service_with_a_path_is_doubtful() {
+        assert!(doubt_of_service("registry.example.com/v2").is_some());
+        assert!(doubt_of_service("registry.example.com").is_none());
     }
 
     #[test]

@@ -48,6 +48,26 @@ def test_a_registry_trusts_every_form_of_token(
     assert_logs_in(new_registry(transire, instance), ISSUERS["temp"](transire, instance))
 
 
+@pytest.mark.parametrize("service", ["Docker registry", "[::1]:5000", "a,b=c%20d+e/f"])
+@each_tool
+def test_a_service_is_any_text_that_a_challenge_can_hold(
+    transire: Transire, account: Account, new_registry: Callable[..., Registry], service: str, tool: str
+) -> None:
+    """A service with a space was refused, though registries compare any text (cesanta/docker_auth#14, #92)."""
+    made = transire.cli("instance", "create", "--account", account.id, "--name", "text", "--service", service)
+    instance = Instance(account, made["tcr_id"], made["cri_id"], made["service"], made["realm"])
+    registry = new_registry(transire, instance)
+    assert registry.challenge() == f'Bearer realm="{transire.realm}",service="{service}"'
+    assert_logs_in(registry, ISSUERS["temp"](transire, instance), tool)
+
+
+def test_a_service_that_is_a_url_is_refused_and_one_with_a_path_is_doubted(transire: Transire, account: Account) -> None:
+    create = ("instance", "create", "--account", account.id, "--name", "text", "--service")
+    assert "no URL" in transire.cli_refused(*create, "https://registry.example.com")
+    done = transire.run(*create, "registry.example.com/v2")
+    assert done.returncode == 0 and "warning: the service registry.example.com/v2 has a '/'" in done.stderr
+
+
 @each_kind
 def test_an_image_goes_in_and_comes_out_unchanged(
     transire: Transire, instance: Instance, registry: Registry, tmp_path: Path, issue: Issue
