@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::Context;
+use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 use crate::service::{AuditFilter, AuditRow};
@@ -23,16 +24,16 @@ pub(super) enum Command {
         /// Only what was before this time, written like --since.
         #[arg(long, value_name = "TIME")]
         until: Option<When>,
-        /// Only what this principal did: 100000000001:root, 100000000001:user/NAME, or as the list has it,
-        /// 100000000001:user#ID, which stays when the user is gone; of a service account
-        /// 100000000001:service-account/INSTANCE/NAME.
+        /// Only what this principal did: 100000000001:root, 100000000001:user/NAME, 100000000001:role/NAME for all its
+        /// sessions, a service account's 100000000001:service-account/INSTANCE/NAME, or as lists, the audit or the clouds
+        /// write it, such as 100000000001:user#ID, which stays when the user is gone.
         #[arg(long)]
-        principal: Option<String>,
+        principal: Option<AnyPrincipal>,
         /// Only what was asked so, such as tcr:CreateInstanceToken or registry.log-in; with * at the end, all that begin so.
         #[arg(long)]
         action: Option<String>,
-        /// Only what ended so: ok, refused, denied or failed.
-        #[arg(long, value_parser = ["ok", "refused", "denied", "failed"])]
+        /// Only what ended so: ok, reduced (a token for less than was asked), refused, denied or failed.
+        #[arg(long, value_parser = ["ok", "reduced", "refused", "denied", "failed"])]
         outcome: Option<String>,
     },
 }
@@ -41,7 +42,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let Command::List { since, until, principal, action, outcome } = command;
     let (since, until) = span(since, until, context.service.now())?;
     let principal = match principal {
-        Some(text) => Some(context.service.audited_principal(&context.operator, &text).await?),
+        Some(principal) => Some(context.service.audited_principal(&context.operator, &principal).await?),
         None => None,
     };
     let filter = AuditFilter { since, until, principal, action, outcome };

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use crate::domain::Result;
+use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::{CredentialId, CredentialState};
 use crate::domain::instance::AnyInstanceId;
-use crate::domain::principal::PrincipalName;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -29,7 +29,7 @@ pub(super) enum Command {
         instance: AnyInstanceId,
         /// Whose: ACCOUNT:root or ACCOUNT:user/NAME.
         #[arg(long)]
-        principal: PrincipalName,
+        principal: AnyPrincipal,
     },
 }
 

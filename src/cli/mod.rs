@@ -2,7 +2,7 @@
 //!
 //! With `--output json` a command prints one JSON document on stdout and nothing else; a failure leaves
 //! stdout empty, says why on stderr and exits with 1, or with 2 when an argument, or the file that it names,
-//! can't be taken.
+//! can't be taken. A command that answers a question exits with 1 when the answer is no, and with 2 when there is none.
 
 mod access_key;
 mod account;
@@ -160,6 +160,8 @@ struct Context {
 enum Failure {
     Usage(Error),
     Failed(Error),
+    /// It answered a question, with no.
+    Denied,
 }
 
 impl From<Error> for Failure {
@@ -191,19 +193,22 @@ fn is_option(command: &clap::Command, name: &str) -> bool {
 impl Cli {
     /// Runs the command; returns what the process exits with.
     pub fn run(self) -> ExitCode {
+        let decides = matches!(&self.command, Command::Policy(command) if command.decides());
+        let failed = if decides { ExitCode::from(2) } else { ExitCode::FAILURE };
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
                 eprintln!("transire: the operating system gives no threads: {error}");
-                return ExitCode::FAILURE;
+                return failed;
             }
         };
         match runtime.block_on(self.run_command()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
                 let (error, code) = match failure {
+                    Failure::Denied => return ExitCode::FAILURE,
+                    Failure::Failed(error) => (error, failed),
                     Failure::Usage(error) => (error, ExitCode::from(2)),
-                    Failure::Failed(error) => (error, ExitCode::FAILURE),
                 };
                 eprintln!("transire: {}", explain(&error));
                 if let Some(cause) = error.cause() {
@@ -236,13 +241,14 @@ impl Cli {
         let service = open(&settings, &global.data_dir, Open::Command).await?;
         let request = RequestContext::operator(service.request_id());
         let context = Context { service, operator: Caller::operator(), request, output: Output::new(global.output) };
+        let mut denied = false;
         let done = match command {
             Command::Account(command) => account::run(&context, command).await,
             Command::AccessKey(command) => access_key::run(&context, command).await,
             Command::User(command) => user::run(&context, command).await,
             Command::Group(command) => group::run(&context, command).await,
             Command::Role(command) => role::run(&context, command).await,
-            Command::Policy(command) => policy::run(&context, command).await,
+            Command::Policy(command) => policy::run(&context, command).await.map(|ended| denied = ended == policy::Ended::Denied),
             Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
             Command::Revoke(command) => revoke::run(&context, command).await,
             Command::Instance(command) => instance::run(&context, command).await,
@@ -256,6 +262,7 @@ impl Cli {
             Command::Serve { .. } | Command::Init | Command::Quickstart(_) | Command::Data(_) => Ok(()),
         };
         context.service.close().await;
-        Ok(done?)
+        done?;
+        if denied { Err(Failure::Denied) } else { Ok(()) }
     }
 }

@@ -28,6 +28,14 @@ impl Output {
         Self { format }
     }
 
+    /// Returns lines as one field: a list for programs, one below the other for people.
+    pub(super) fn lines(&self, lines: impl Iterator<Item = String>) -> Value {
+        match self.format {
+            Format::Json => lines.collect(),
+            Format::Table => lines.collect::<Vec<_>>().join("\n").into(),
+        }
+    }
+
     /// Prints what a command did.
     ///
     /// # Errors

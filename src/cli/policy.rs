@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{Context, Named, read_document};
+use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::Target;
 use crate::domain::instance::AnyInstanceId;
-use crate::domain::principal::{AccountId, PrincipalName};
+use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 
-use crate::service::{Attached, Permission, PolicyKind, RequestContext, Save};
+use crate::service::{Attached, Permission, PolicyKind, Question, RequestContext, Save};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -71,23 +72,42 @@ pub(super) struct TargetName {
 
 #[derive(Args)]
 pub(super) struct Explain {
-    /// Who: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME or ACCOUNT:service-account/INSTANCE/NAME.
+    /// Who: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, ACCOUNT:service-account/INSTANCE/NAME, or as lists, the
+    /// audit or the clouds write it.
     #[arg(long)]
-    principal: PrincipalName,
-    /// What: pull, push, delete, or an action's name such as tcr:CreateInstanceToken.
+    principal: AnyPrincipal,
+    /// What: pull, push, delete, list-catalog, or an action's name such as tcr:CreateInstanceToken.
     #[arg(long)]
     action: Permission,
     /// On what: an instance's id, or that and a repository: INSTANCE/team/app.
     #[arg(long)]
     resource: String,
-    /// The client's address.
-    #[arg(long)]
+    /// The client's address; without it, nobody is in an allow list.
+    #[arg(long, alias = "address")]
     ip: Option<IpAddr>,
+    /// A file with the policy that narrows the principal's session.
+    #[arg(long, value_name = "FILE")]
+    session_policy: Option<PathBuf>,
 }
 
-pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+/// How a command ended that did what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Done,
+    /// What was asked about is denied.
+    Denied,
+}
+
+impl Command {
+    /// Tells whether the command's own failures must not be taken for a decision: it exits with 1 where that is "denied".
+    pub(super) fn decides(&self) -> bool {
+        matches!(self, Self::Explain(_))
+    }
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
     let (service, operator, request) = (&context.service, &context.operator, &context.request);
-    match command {
+    let done = match command {
         Command::Create(document) => save(context, document, Save::Create).await,
         Command::Update(document) => save(context, document, Save::Update).await,
         Command::List { account } => {
@@ -118,15 +138,38 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Attach(attachment) => set_attached(context, attachment, Attached::Yes).await,
         Command::Detach(attachment) => set_attached(context, attachment, Attached::No).await,
-        Command::Explain(explain) => {
-            let (instance, path) = explain.resource.split_once('/').unwrap_or((&explain.resource, ""));
-            let instance: AnyInstanceId = instance.parse()?;
-            let from = RequestContext { address: explain.ip, ..request.clone() };
-            let explained = service.explain(operator, &explain.principal, explain.action, &instance.into(), path, &from).await?;
-            let decision = if explained.allowed { "allowed" } else { "denied" };
-            context.output.one(vec![("decision", decision.into()), ("reason", explained.reason.into())])
-        }
-    }
+        Command::Explain(explain) => return self::explain(context, explain).await,
+    };
+    done.map(|()| Ended::Done)
+}
+
+/// Says which step decides, and all before it.
+async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
+    let (instance, path) = explain.resource.split_once('/').unwrap_or((&explain.resource, ""));
+    let instance: AnyInstanceId = instance.parse()?;
+    let session_policy = explain.session_policy.map(|file| read_document("session-policy", &file)).transpose()?;
+    let question = Question {
+        principal: &explain.principal,
+        permission: explain.action,
+        instance: instance.into(),
+        path,
+        session_policy: session_policy.as_deref(),
+    };
+    let from = RequestContext { address: explain.ip, ..context.request.clone() };
+    let explained = context.service.explain(&context.operator, &question, &from).await?;
+    let decision = if explained.allowed { "allowed" } else { "denied" };
+    let (by, reason) = explained.deciding().map(|step| (step.about, step.reason.clone())).unwrap_or_default();
+    let steps = explained.steps.iter().map(|step| {
+        let passes = if step.passes { "passes" } else { "stops" };
+        format!("{}: {passes}: {}", step.about, step.reason)
+    });
+    context.output.show(vec![
+        ("decision", decision.into()),
+        ("decided_by", by.into()),
+        ("reason", reason.into()),
+        ("steps", context.output.lines(steps)),
+    ])?;
+    Ok(if explained.allowed { Ended::Done } else { Ended::Denied })
 }
 
 async fn save(context: &Context, document: Document, save: Save) -> Result<()> {

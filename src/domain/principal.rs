@@ -146,7 +146,7 @@ impl FromStr for Principal {
 }
 
 /// How people write a principal: `ACCOUNT:root`, `ACCOUNT:user/NAME`, `ACCOUNT:role/NAME`, and a service account
-/// `ACCOUNT:service-account/INSTANCE/NAME`.
+/// `ACCOUNT:service-account/INSTANCE/NAME`. [`AnyPrincipal`](super::any_principal::AnyPrincipal) reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrincipalName {
     /// The account itself.
@@ -179,34 +179,6 @@ impl fmt::Display for PrincipalName {
     }
 }
 
-impl FromStr for PrincipalName {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let malformed = || {
-            Error::invalid_parameter(
-                "principal",
-                "a principal is written ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME or ACCOUNT:service-account/INSTANCE/NAME, \
-                 with the instance's tcr- id",
-            )
-        };
-        let (account, rest) = text.split_once(':').ok_or_else(malformed)?;
-        let account: AccountId = account.parse()?;
-        match rest.split_once('/') {
-            None if rest == "root" => Ok(Self::Root(account)),
-            Some(("user", name)) if !name.is_empty() => Ok(Self::User(account, name.to_owned())),
-            Some(("role", name)) if !name.is_empty() => Ok(Self::Role(account, name.to_owned())),
-            Some(("service-account", rest)) => match rest.split_once('/') {
-                Some((instance, name)) if !name.is_empty() => {
-                    Ok(Self::ServiceAccount(account, instance.parse().map_err(|_| malformed())?, name.to_owned()))
-                }
-                _ => Err(malformed()),
-            },
-            _ => Err(malformed()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,26 +205,6 @@ mod tests {
         }
         for bad in ["", "1", "1:user/x", "1:user#x", "1:role#3", "x:root", "1:admin#2"] {
             assert!(bad.parse::<Principal>().is_err(), "{bad:?} was taken for a principal");
-        }
-    }
-
-    #[test]
-    fn the_name_of_a_principal_prints_and_parses_back() {
-        for text in
-            ["100000000001:root", "100000000001:user/ci", "100000000001:role/puller", "100000000001:service-account/tcr-0example/robot"]
-        {
-            assert_eq!(text.parse::<PrincipalName>().unwrap().to_string(), text);
-        }
-        for bad in [
-            "",
-            "100000000001",
-            "100000000001:user/",
-            "100000000001:user#2",
-            "100000000001:group/x",
-            "100000000001:service-account/robot",
-            "100000000001:service-account/tcr-0example/",
-        ] {
-            assert!(bad.parse::<PrincipalName>().is_err(), "{bad:?} was taken for a principal's name");
         }
     }
 }

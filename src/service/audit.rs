@@ -394,7 +394,7 @@ pub struct AuditFilter {
     pub since: Timestamp,
     /// Before this time.
     pub until: Timestamp,
-    /// Only those of this principal, as the audit names it.
+    /// Only those of this principal, as the audit names it; where that ends with `/`, of all whose names begin so.
     pub principal: Option<String>,
     /// Only those of this action, or of all that begin so: `tcr:*`.
     pub action: Option<String>,
@@ -409,12 +409,14 @@ impl AuditFilter {
     }
 
     fn has(&self, row: &AuditRow) -> bool {
+        let by = row.principal.as_deref().unwrap_or_default();
+        let is_by = |wanted: &str| if wanted.ends_with('/') { by.starts_with(wanted) } else { by == wanted };
         let is_action = |wanted: &str| match wanted.strip_suffix('*') {
             Some(beginning) => row.action.starts_with(beginning),
             None => row.action == wanted,
         };
         (self.since..self.until).contains(&row.at)
-            && self.principal.as_ref().is_none_or(|principal| row.principal.as_ref() == Some(principal))
+            && self.principal.as_deref().is_none_or(is_by)
             && self.action.as_deref().is_none_or(is_action)
             && self.outcome.as_ref().is_none_or(|outcome| row.outcome == *outcome)
     }
@@ -432,7 +434,8 @@ impl Service {
     /// [`ErrorKind::Unsupported`] when that is more than can be listed at once: nothing is left out in silence.
     pub async fn audit_lines(&self, caller: &Caller, filter: &AuditFilter) -> Result<Vec<AuditRow>> {
         caller.require_operator()?;
-        let (since, until, principal) = (filter.since, filter.until, filter.principal.as_deref());
+        let (since, until) = (filter.since, filter.until);
+        let principal = filter.principal.as_deref().filter(|principal| !principal.ends_with('/'));
         let wanted = |row: &AuditRow| filter.has(row);
         let mut listed = audit::list(&self.store, since, principal, LISTED as u32 + 1).await?;
         listed.retain(wanted);

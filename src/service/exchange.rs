@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit::{Line, Share};
-use super::rights::{account_action, explain_account};
+use super::namespaces::Unrecorded;
+use super::rights::{Subject, account_action};
 use super::{Caller, RequestContext, Service};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
@@ -53,15 +54,16 @@ impl Service {
     pub async fn token(&self, caller: &Caller, scopes: &[Scope], offline: Offline, context: &RequestContext) -> Result<Exchanged> {
         let instance = caller.registry_instance()?;
         let mut granted = Vec::with_capacity(scopes.len());
+        let mut is_reduced = false;
         for scope in scopes {
             let held = self.held(caller, instance, scope, context).await?;
+            is_reduced |= !is_whole(scope, &held.actions);
             if !held.actions.is_empty() {
                 granted.push(held);
             }
         }
-        let is_granted = |asked: &Scope| granted.iter().any(|held| same_thing(held, asked) && held.actions.is_superset(&asked.actions));
-        if !scopes.iter().all(is_granted) {
-            Box::pin(self.log_denials(caller, scopes, &granted, context)).await?;
+        if is_reduced {
+            Box::pin(self.log_reductions(caller, scopes, &granted, context)).await?;
         }
         let room = self.audit.reserve(Share::of(caller))?;
         let now = self.now();
@@ -100,49 +102,21 @@ impl Service {
         if let Some(held) = caller.grant() {
             line = line.credential(&held.id);
         }
+        if is_reduced {
+            line = line.outcome("reduced");
+        }
         room.record(&line);
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
 
-    /// Says in the log what of the scopes was not granted, and why: the client hears nothing but less in its token.
-    async fn log_denials(&self, caller: &Caller, asked: &[Scope], granted: &[Scope], context: &RequestContext) -> Result<()> {
-        let instance = caller.registry_instance()?;
-        // What strangers don't get is no news.
-        let Some(principal) = caller.principal().map(ToString::to_string).or_else(|| caller.service_account().and(caller.audit_name()))
-        else {
-            return Ok(());
-        };
-        for scope in asked {
-            let held = granted.iter().find(|held| same_thing(held, scope)).map(|held| &held.actions);
-            for action in scope.actions.iter().filter(|action| **action != Action::All) {
-                if held.is_some_and(|held| held.contains(action)) {
-                    continue;
-                }
-                let request = self.request_for(*action, scope, instance, context);
-                let why = if !everything(&scope.resource_type, &scope.name).contains(action) {
-                    "nobody can do that to such a thing".to_owned()
-                } else if self.decide_exchange(caller, instance, &request).await? == Outcome::Allowed {
-                    "it is allowed, but the repository isn't recorded, and a push there makes none".to_owned()
-                } else if let Some(account) = caller.service_account() {
-                    explain_account(account, request.permission, &scope.name).reason
-                } else {
-                    self.why(caller, &request).await?
-                };
-                tracing::info!(
-                    request_id = context.request_id,
-                    %principal,
-                    instance = instance.id.as_str(),
-                    action = action.name(),
-                    resource = %scope.name.escape_debug(),
-                    "denied: {why}"
-                );
-            }
-        }
-        Ok(())
-    }
-
     /// Returns what is asked of policies when a token is to allow an action.
-    fn request_for<'a>(&self, action: Action, asked: &'a Scope, instance: &'a Instance, context: &RequestContext) -> Request<'a> {
+    pub(super) fn request_for<'a>(
+        &self,
+        action: Action,
+        asked: &'a Scope,
+        instance: &'a Instance,
+        context: &RequestContext,
+    ) -> Request<'a> {
         let resource = match asked.resource_type {
             ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
             _ => Resource::Instance(instance.into()),
@@ -163,33 +137,36 @@ impl Service {
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
             let request = self.request_for(action, asked, instance, context);
-            let decided = self.decide_exchange(caller, instance, &request).await?;
-            if self.grants(instance, &request, decided).await? {
+            if self.verdict(caller.rights(), instance, &request).await?.grants() {
                 actions.insert(action);
             }
         }
         Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
     }
 
-    /// Decides for a registry client: a service account by its own permissions, everybody else by policies.
-    async fn decide_exchange(&self, caller: &Caller, instance: &Instance, request: &Request<'_>) -> Result<Outcome> {
-        match (caller.service_account(), &request.resource) {
-            (Some(account), Resource::Repository { path, .. }) => Ok(decide_account(account, request.permission, path)),
-            (None, _) if caller.is_of(instance.account) => self.decide(caller, request).await,
-            _ => Ok(Outcome::DeniedImplicitly),
-        }
-    }
-
-    /// Tells whether an action is granted, of which policies decided this: what is public is everyone's unless a policy
-    /// denies it, and a push is only to where records let anyone push.
-    async fn grants(&self, instance: &Instance, request: &Request<'_>, decided: Outcome) -> Result<bool> {
-        match (decided, request.permission, &request.resource) {
-            (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => Box::pin(self.may_push_to(instance, path)).await,
-            (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. }) => {
-                Box::pin(self.is_public(instance, path)).await
+    /// Decides what a registry client may do: everybody by rights of their own; what is public is everyone's unless a
+    /// policy denies it; and a push is only to where records let anyone push.
+    ///
+    /// The token exchange goes by it, and so do all who say why.
+    pub(super) async fn verdict(&self, subject: Subject<'_>, instance: &Instance, request: &Request<'_>) -> Result<Verdict> {
+        let decided = match (subject, &request.resource) {
+            (Subject::ServiceAccount(account), Resource::Repository { path, .. }) => decide_account(account, request.permission, path),
+            (Subject::Principal(principal, _), _) if principal.account() != instance.account => Outcome::DeniedImplicitly,
+            (Subject::Operator | Subject::Principal(..), _) => self.decide(subject, request).await?,
+            (Subject::ServiceAccount(_) | Subject::Nobody, _) => Outcome::DeniedImplicitly,
+        };
+        Ok(match (decided, request.permission, &request.resource) {
+            (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => {
+                Box::pin(self.unrecorded(instance, path)).await?.map_or(Verdict::Allowed, Verdict::Unrecorded)
             }
-            (decided, ..) => Ok(decided == Outcome::Allowed),
-        }
+            (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. })
+                if Box::pin(self.is_public(instance, path)).await? =>
+            {
+                Verdict::Public
+            }
+            (Outcome::Allowed, ..) => Verdict::Allowed,
+            (Outcome::DeniedExplicitly | Outcome::DeniedImplicitly, ..) => Verdict::Denied,
+        })
     }
 
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
@@ -216,7 +193,49 @@ impl Service {
     }
 }
 
-fn same_thing(held: &Scope, asked: &Scope) -> bool {
+/// What comes of asking to do something in a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Rights of one's own allow it.
+    Allowed,
+    /// They don't, and everybody may.
+    Public,
+    /// They don't.
+    Denied,
+    /// They do, and nobody may.
+    Unrecorded(Unrecorded),
+}
+
+impl Verdict {
+    /// Tells whether a token allows it.
+    pub(super) fn grants(self) -> bool {
+        match self {
+            Self::Allowed | Self::Public => true,
+            Self::Denied | Self::Unrecorded(_) => false,
+        }
+    }
+}
+
+/// Tells whether all that a scope asks for is held.
+fn is_whole(asked: &Scope, held: &BTreeSet<Action>) -> bool {
+    asked.actions.iter().all(|action| held.contains(action) || *action == Action::All && holds_everything(asked, held))
+}
+
+/// Tells whether what is held is all that can be done, where that is written out.
+fn holds_everything(asked: &Scope, held: &BTreeSet<Action>) -> bool {
+    asked.resource_type == ResourceType::Repository && everything(&asked.resource_type, &asked.name).is_subset(held)
+}
+
+/// Returns what a scope asks for and isn't held, `*` written out.
+pub(super) fn missing(asked: &Scope, held: &BTreeSet<Action>) -> BTreeSet<Action> {
+    let mut missing = asked.actions.clone();
+    if asked.resource_type == ResourceType::Repository && missing.remove(&Action::All) {
+        missing.extend(everything(&asked.resource_type, &asked.name));
+    }
+    &missing - held
+}
+
+pub(super) fn same_thing(held: &Scope, asked: &Scope) -> bool {
     held.resource_type == asked.resource_type && held.name == asked.name
 }
 
@@ -242,7 +261,7 @@ fn decide_account(account: &ServiceAccount, permission: Permission, path: &str) 
 
 /// Returns all that can be done to a resource, in words that registries compare literally: for a
 /// repository `*` is written out, because zot knows no `*`.
-fn everything(resource_type: &ResourceType, name: &str) -> BTreeSet<Action> {
+pub(super) fn everything(resource_type: &ResourceType, name: &str) -> BTreeSet<Action> {
     match resource_type {
         ResourceType::Repository => BTreeSet::from([Action::Pull, Action::Push, Action::Delete]),
         ResourceType::Registry if name == "catalog" => BTreeSet::from([Action::All]),

@@ -1,10 +1,14 @@
 //! Users, groups and roles, as the operator manages them.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{Caller, RequestContext, Service};
+use crate::domain::any_principal::{AnyPrincipal, Written};
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::{Group, Role, User, UserState};
+use crate::domain::instance::Instance;
 use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
 use crate::domain::{Error, Result, name};
 use crate::policy::{Limits, TrustPolicy};
@@ -109,14 +113,62 @@ impl Service {
         self.change(part, line).await
     }
 
-    /// Returns how the audit names the principal that a text means: a name as people write it, or ids as the audit has them.
-    pub async fn audited_principal(&self, caller: &Caller, text: &str) -> Result<String> {
+    /// Returns how the audit names a principal: by ids, where it has them. A role is the beginning of its sessions' names.
+    pub async fn audited_principal(&self, caller: &Caller, principal: &AnyPrincipal) -> Result<String> {
         caller.require_operator()?;
-        match text.parse() {
-            Ok(PrincipalName::User(account, name)) => Ok(Principal::User(account, self.named_user(account, &name).await?.id).to_string()),
-            Ok(PrincipalName::ServiceAccount(..)) => Ok(text.to_owned()),
-            _ => Ok(text.parse::<Principal>()?.to_string()),
-        }
+        Ok(match principal {
+            AnyPrincipal::User(account, Written::Name(name)) => {
+                Principal::User(*account, self.named_user(*account, name).await?.id).to_string()
+            }
+            AnyPrincipal::Role(account, Written::Name(name), session) => {
+                let role = Written::Id(self.named_role(*account, name).await?.id);
+                AnyPrincipal::Role(*account, role, Some(session.clone().unwrap_or_default())).to_string()
+            }
+            AnyPrincipal::Role(account, role, None) => AnyPrincipal::Role(*account, role.clone(), Some(String::new())).to_string(),
+            // By its ids, or for ever by its name: whoever it was may be gone.
+            other => other.to_string(),
+        })
+    }
+
+    /// Finds the principal that an argument means; a role stands for any session of it, and that one has no name.
+    pub(super) async fn find_principal(&self, principal: &AnyPrincipal) -> Result<Resolved> {
+        Ok(Resolved::Principal(match principal {
+            AnyPrincipal::Root(account) => Principal::Root(*account),
+            AnyPrincipal::User(account, user) => {
+                let user = match user {
+                    Written::Name(name) => self.named_user(*account, name).await?,
+                    Written::Id(id) => self.user_of(*account, *id).await?,
+                };
+                Principal::User(*account, user.id)
+            }
+            AnyPrincipal::Role(account, role, session) => {
+                let role = match role {
+                    Written::Name(name) => self.named_role(*account, name).await?,
+                    Written::Id(id) => {
+                        let found = store::role::find(&self.store, *id).await?.filter(|role| role.account == *account);
+                        found.ok_or_else(|| Error::not_found("role", id))?
+                    }
+                };
+                Principal::RoleSession(*account, role.id, session.clone().unwrap_or_default())
+            }
+            AnyPrincipal::Federated(account, user, name) => {
+                if let Some(id) = user {
+                    self.user_of(*account, *id).await?;
+                }
+                Principal::FederatedSession(*account, *user, name.clone())
+            }
+            AnyPrincipal::ServiceAccount(account, instance, name) => {
+                let found = self.directory.instance(&self.store, instance).await?.filter(|found| found.account == *account);
+                return Ok(Resolved::ServiceAccount(found.ok_or_else(Error::instance_not_found)?, name.clone()));
+            }
+            AnyPrincipal::Bearer(..) => return Ok(Resolved::Bearer),
+            AnyPrincipal::Operator => return Ok(Resolved::Operator),
+        }))
+    }
+
+    /// Returns a user of an account by its id.
+    async fn user_of(&self, account: AccountId, id: UserId) -> Result<User> {
+        store::user::find(&self.store, id).await?.filter(|user| user.account == account).ok_or_else(|| Error::not_found("user", id))
     }
 
     /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know about it, too.
@@ -188,6 +240,18 @@ impl Service {
     pub(super) async fn named_user(&self, account: AccountId, name: &str) -> Result<User> {
         store::user::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("user", name))
     }
+}
+
+/// Whom an argument means.
+pub(super) enum Resolved {
+    /// A principal that is there.
+    Principal(Principal),
+    /// A service account, which may be there, of an instance.
+    ServiceAccount(Arc<Instance>, String),
+    /// The bearer of an OpenID Connect token: nothing of it is stored.
+    Bearer,
+    /// Whoever runs the command line.
+    Operator,
 }
 
 /// Whether a user is to be in a group.

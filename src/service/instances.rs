@@ -267,14 +267,14 @@ impl Service {
     ) -> Result<Vec<TaggedInstance>> {
         let account = account_of(caller)?;
         let request = Request { permission, resource: Resource::Everything { account, region }, context: self.policy_context(context) };
-        let outcome = self.decide(caller, &request).await?;
+        let outcome = self.decide(caller.rights(), &request).await?;
         let mut visible = store::instance::list(&self.store, Some(account)).await?;
         if outcome != Outcome::Allowed {
             let mut allowed = Vec::new();
             for instance in visible {
                 let resource = Resource::Instance((&instance).into());
                 let request = Request { permission: Permission::DescribeInstance, resource, context: self.policy_context(context) };
-                if self.decide(caller, &request).await? == Outcome::Allowed {
+                if self.decide(caller.rights(), &request).await? == Outcome::Allowed {
                     allowed.push(instance);
                 }
             }

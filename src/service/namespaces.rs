@@ -1,7 +1,7 @@
 //! Namespaces as records, and what they mean to whoever pushes or comes without a credential.
 //!
 //! A record never makes or takes anything in a registry. At the exchange, of which this file has the rules
-//! ([`Service::may_push_to`], [`Service::is_public`]), only memory is read.
+//! ([`Service::unrecorded`], [`Service::is_public`]), only memory is read.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,6 +20,15 @@ use crate::store::namespace::{self as stored, Contents};
 use crate::store::page::{Listed, Page};
 use crate::store::tag::{self, Tagged};
 use crate::store::{self, Store};
+
+/// What lacks a record, so that nobody may push there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unrecorded {
+    /// The namespace, at an instance that is closed to pushes to such ones.
+    Namespace,
+    /// The repository, in a namespace whose `AutoCreateRepo` is off.
+    Repository,
+}
 
 /// What a namespace is made of.
 #[derive(Clone, Debug)]
@@ -329,17 +338,20 @@ impl Service {
         stored::find(&self.store, &instance.id, name).await?.ok_or_else(|| Error::not_found("namespace", name))
     }
 
-    /// Tells whether records let anyone push to a path. Whether this caller may is for policies to say.
+    /// Returns what lacks a record before anyone may push to a path. Whether this caller may is for policies to say.
     ///
     /// In a namespace that is recorded, what is recorded there may be pushed to, and what isn't if its
     /// `AutoCreateRepo` is on. Of a namespace that isn't, the instance says. A namespace is a path's first part.
-    pub(super) async fn may_push_to(&self, instance: &Instance, path: &str) -> Result<bool> {
+    pub(super) async fn unrecorded(&self, instance: &Instance, path: &str) -> Result<Option<Unrecorded>> {
         let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
-        match path.split_once('/').and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest))) {
-            None => Ok(instance.unrecorded_namespaces == UnrecordedNamespaces::Open),
-            Some((rule, ..)) if rule.auto_create_repository.is_on() => Ok(true),
-            Some((_, namespace, rest)) => Ok(self.recorded_visibility(instance, namespace, rest).await?.is_some()),
-        }
+        Ok(match path.split_once('/').and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest))) {
+            None => (instance.unrecorded_namespaces != UnrecordedNamespaces::Open).then_some(Unrecorded::Namespace),
+            Some((rule, ..)) if rule.auto_create_repository.is_on() => None,
+            Some((_, namespace, rest)) => {
+                let recorded = self.recorded_visibility(instance, namespace, rest).await?;
+                recorded.is_none().then_some(Unrecorded::Repository)
+            }
+        })
     }
 
     /// Tells whether anyone may pull from a path without logging in: its namespace is public, or the repository is, or

@@ -16,13 +16,15 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use super::identities::Resolved;
 use super::log_ins::Effort;
 use super::{Caller, InstanceChoice, RequestContext, Service};
+use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::PasswordHash;
 use crate::domain::instance::Instance;
 use crate::domain::password::{check_fixed, has_own_prefix, may_be_chosen};
-use crate::domain::principal::{Principal, PrincipalName};
+use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
@@ -187,18 +189,16 @@ impl Service {
         &self,
         caller: &Caller,
         choice: &InstanceChoice,
-        principal: &PrincipalName,
+        principal: &AnyPrincipal,
         context: &RequestContext,
     ) -> Result<()> {
         caller.require_operator()?;
         let instance = self.own_instance(caller, choice).await?;
-        let named = match principal {
-            PrincipalName::Root(account) => Principal::Root(*account),
-            PrincipalName::User(account, name) => Principal::User(*account, self.named_user(*account, name).await?.id),
-            PrincipalName::Role(..) | PrincipalName::ServiceAccount(..) => {
-                return Err(Error::unsupported("Only an account's root and users have fixed passwords."));
-            }
-        };
+        let unsupported = || Error::unsupported("Only an account's root and users have fixed passwords.");
+        if !matches!(principal, AnyPrincipal::Root(_) | AnyPrincipal::User(..)) {
+            return Err(unsupported());
+        }
+        let Resolved::Principal(named) = self.find_principal(principal).await? else { return Err(unsupported()) };
         let detail = json!({ "deleted": principal.to_string() });
         let line = self.line("fixed-password.delete", caller, context).instance(&instance).detail(detail);
         self.change(store::fixed_password::delete(&instance.id, &named, self.now()), line).await

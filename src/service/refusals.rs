@@ -27,6 +27,10 @@ const LINES_OF_ADDRESS: (u32, u32) = (1, 20);
 const LINES_OF_STRANGERS: (u32, u32) = (20, 200);
 /// How many refusals of one account do, a second and at once.
 const LINES_OF_ACCOUNT: u32 = 20;
+/// How many requests of one account have what their tokens lack explained in the log, a second.
+const EXPLANATIONS_OF_ACCOUNT: u32 = 100;
+/// What those are counted under, beside the refusals.
+const REDUCTIONS: &str = "reductions";
 /// How often the others are told of.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The most that are told of by whom they were; all others are by their cause alone.
@@ -97,9 +101,18 @@ struct Many {
 
 /// Who is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Party {
+pub(super) enum Party {
+    /// Somebody at this address.
     Address(Option<IpAddr>),
+    /// Somebody of this account, who was proved.
     Account(AccountId),
+}
+
+impl Party {
+    /// Returns whom nobody knows at an address.
+    pub(super) fn of_address(address: Option<IpAddr>) -> Self {
+        Self::Address(address.map(subscriber))
+    }
 }
 
 /// Refusals that are told of together.
@@ -145,7 +158,7 @@ impl Refusals {
         let (per_second, at_once) = LINES_OF_ADDRESS;
         Self {
             of_addresses: AddressLimits::new(per_second, at_once),
-            of_accounts: ActionLimits::new(LINES_OF_ACCOUNT, HashMap::new()),
+            of_accounts: ActionLimits::new(LINES_OF_ACCOUNT, HashMap::from([(REDUCTIONS.to_owned(), EXPLANATIONS_OF_ACCOUNT)])),
             of_strangers: Mutex::default(),
             strangers: Gathered::default(),
             accounts: Gathered::default(),
@@ -173,6 +186,19 @@ impl Refusals {
         }
     }
 
+    /// Tells whether the log may explain what a token lacks, and counts that; otherwise it is told of with others.
+    pub(super) fn may_explain(&self, party: Party, now: Timestamp) -> bool {
+        let (has_line, share) = match party {
+            Party::Account(account) => (self.of_accounts.check(account, REDUCTIONS, now).is_ok(), Share::Refused),
+            Party::Address(_) => (self.take_line(party, now), Share::Strangers),
+        };
+        if !has_line {
+            let alike = Alike { party: Some(party), action: None, outcome: "reduced", cause: "rights" };
+            self.gathered(share).add(alike, 1);
+        }
+        has_line
+    }
+
     fn gathered(&self, share: Share) -> &Gathered {
         match share {
             Share::Strangers => &self.strangers,
@@ -194,7 +220,7 @@ impl Service {
         let now = self.now();
         let (party, share) = match refusal.account {
             Some(account) => (Party::Account(account), Share::Refused),
-            None => (Party::Address(context.address.map(subscriber)), Share::Strangers),
+            None => (Party::of_address(context.address), Share::Strangers),
         };
         let (outcome, cause) = (outcome(error.kind()), error.refusal_word());
         let has_line = self.refusals.take_line(party, now);

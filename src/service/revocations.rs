@@ -8,9 +8,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde_json::json;
 
+use super::identities::Resolved;
 use super::{Caller, RequestContext, Service};
+use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::{CredentialId, CredentialState};
-use crate::domain::principal::PrincipalName;
+use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 use crate::store::{self, Part, Store, revocation};
 
@@ -79,18 +81,19 @@ async fn read(store: &Store) -> Result<HashSet<CredentialId>> {
 }
 
 impl Service {
-    /// Stops every temporary credential, session and refresh token of a principal.
-    pub async fn revoke(&self, caller: &Caller, principal: &PrincipalName, context: &RequestContext) -> Result<()> {
+    /// Stops every temporary credential, session and refresh token of a principal: of a session, those of its role, or of
+    /// whom it is federated for. Returns whose they were.
+    pub async fn revoke(&self, caller: &Caller, principal: &AnyPrincipal, context: &RequestContext) -> Result<AnyPrincipal> {
         caller.require_operator()?;
-        let account = principal.account();
-        let part = match principal {
-            PrincipalName::Root(account) => store::account::raise_generation(*account),
-            PrincipalName::User(_, name) => store::user::raise_generation(self.named_user(account, name).await?.id),
-            PrincipalName::Role(_, name) => store::role::raise_generation(self.named_role(account, name).await?.id),
-            PrincipalName::ServiceAccount(_, _, name) => return Err(nothing_temporary(name)),
+        let part = match self.revocable(principal).await? {
+            Principal::Root(account) | Principal::FederatedSession(account, None, _) => store::account::raise_generation(account),
+            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => store::user::raise_generation(user),
+            Principal::RoleSession(_, role, _) => store::role::raise_generation(role),
         };
-        let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": principal.to_string() }));
-        self.change(part, line).await
+        let revoked = principal.without_session();
+        let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": revoked.to_string() }));
+        self.change(part, line).await?;
+        Ok(revoked)
     }
 
     /// Stops one credential or session of a principal, and what came from it: a long-term one is disabled.
@@ -99,21 +102,31 @@ impl Service {
     pub async fn revoke_credential(
         &self,
         caller: &Caller,
-        principal: &PrincipalName,
+        principal: &AnyPrincipal,
         id: &CredentialId,
         context: &RequestContext,
     ) -> Result<()> {
         caller.require_operator()?;
-        if let PrincipalName::ServiceAccount(_, _, name) = principal {
-            return Err(nothing_temporary(name));
-        }
+        let of = self.revocable(principal).await?;
         let part: Part = match self.directory.credential(&self.store, id).await? {
-            Some(stored) if stored.principal.account() != principal.account() => return Err(Error::not_found("credential", id)),
+            Some(stored) if stored.principal.account() != of.account() => return Err(Error::not_found("credential", id)),
             Some(_) => store::credential::set_state(id, CredentialState::Disabled),
             None => revocation::insert(id, self.now()),
         };
         let line = self.line("credential.revoke", caller, context).credential(id).detail(json!({ "revoked": principal.to_string() }));
         self.change(part, line).await
+    }
+
+    /// Returns the principal that an argument means, if it can hold anything temporary.
+    async fn revocable(&self, principal: &AnyPrincipal) -> Result<Principal> {
+        match self.find_principal(principal).await? {
+            Resolved::Principal(principal) => Ok(principal),
+            Resolved::ServiceAccount(_, name) => Err(nothing_temporary(&name)),
+            Resolved::Bearer => Err(Error::unsupported(
+                "The bearer of an OpenID Connect token holds nothing: revoke the role that it assumed, or delete the provider.",
+            )),
+            Resolved::Operator => Err(Error::unsupported("The operator holds nothing that could be revoked.")),
+        }
     }
 }
 

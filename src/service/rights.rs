@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 use super::{Caller, RequestContext, Service};
 use crate::domain::error::Denial;
-use crate::domain::identity::UserState;
-use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
-use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccountState};
+use crate::domain::service_account::{AccountAction, ServiceAccount};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::builtin::Builtin;
@@ -48,6 +46,19 @@ fn unreadable(name: &str) -> Error {
     Error::internal(format!("the stored policy {name} can't be read"))
 }
 
+/// Whose rights are weighed.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// The operator, who may do everything.
+    Operator,
+    /// A principal, perhaps narrowed by a session's policy.
+    Principal(&'a Principal, Option<&'a Document>),
+    /// A service account, by its own permissions.
+    ServiceAccount(&'a ServiceAccount),
+    /// Somebody without rights: a registry client that nobody knows, the bearer of an OpenID Connect token.
+    Nobody,
+}
+
 /// Whom the policies of a decision are of.
 pub(super) enum Holder {
     /// Everything is allowed.
@@ -77,47 +88,46 @@ impl Service {
         context: Context<'_>,
     ) -> Result<()> {
         let request = Request { permission, resource, context };
-        match self.decide(caller, &request).await? {
+        match self.decide(caller.rights(), &request).await? {
             Outcome::Allowed => Ok(()),
             outcome => Err(denied(caller, &request, outcome)),
         }
     }
 
     /// Decides for a caller; what has no policies and isn't root is denied.
-    pub(super) async fn decide(&self, caller: &Caller, request: &Request<'_>) -> Result<Outcome> {
+    pub(super) async fn decide(&self, subject: Subject<'_>, request: &Request<'_>) -> Result<Outcome> {
         let weigh = |identity: Option<&[NamedDocument<'_>]>, session: Option<&[NamedDocument<'_>]>, request: &Request<'_>| match identity {
             Some(identity) => policy::decide_session(identity, session, request).outcome,
             None => policy::decide(session.unwrap_or_default(), request).outcome,
         };
-        self.weigh(caller, request, Outcome::Allowed, Outcome::DeniedImplicitly, weigh).await
+        self.weigh(subject, request, Outcome::Allowed, Outcome::DeniedImplicitly, weigh).await
     }
 
-    /// Says why a caller may or may not do something; for the log.
-    pub(super) async fn why(&self, caller: &Caller, request: &Request<'_>) -> Result<String> {
+    /// Says why a caller may or may not do something, in the words of the log and of `transire policy explain`.
+    pub(super) async fn why(&self, subject: Subject<'_>, request: &Request<'_>) -> Result<String> {
         let weigh = |identity: Option<&[NamedDocument<'_>]>, session: Option<&[NamedDocument<'_>]>, request: &Request<'_>| match identity {
             Some(identity) => reason(&policy::explain_session(identity, session, request)),
             None => reason(&policy::explain(session.unwrap_or_default(), request)),
         };
-        self.weigh(caller, request, "root may".to_owned(), "it has no policies".to_owned(), weigh).await
+        let root = "the account's root may do everything on what the account owns".to_owned();
+        self.weigh(subject, request, root, "it has no policies".to_owned(), weigh).await
     }
 
     /// Gathers what policies say of a caller, and lets `weigh` judge by them: those of its own (none of a root,
     /// which may do everything), and its session's, if it has one.
     async fn weigh<T>(
         &self,
-        caller: &Caller,
+        subject: Subject<'_>,
         request: &Request<'_>,
         everything: T,
         nothing: T,
         weigh: impl FnOnce(Option<&[NamedDocument<'_>]>, Option<&[NamedDocument<'_>]>, &Request<'_>) -> T,
     ) -> Result<T> {
-        let Some(principal) = caller.principal() else {
-            return Ok(if caller.require_operator().is_ok() { everything } else { nothing });
-        };
-        match (principal, caller.session_policy()) {
-            (Principal::Root(_), None) => Ok(everything),
+        match subject {
+            Subject::Operator | Subject::Principal(Principal::Root(_), None) => Ok(everything),
+            Subject::ServiceAccount(_) | Subject::Nobody => Ok(nothing),
             // Apart: it is large, and most calls are a root's.
-            (_, session) => Box::pin(self.weigh_policies(principal, session, request, weigh)).await,
+            Subject::Principal(principal, session) => Box::pin(self.weigh_policies(principal, session, request, weigh)).await,
         }
     }
 
@@ -165,82 +175,6 @@ impl Service {
     pub(super) fn policy_context(&self, context: &RequestContext) -> Context<'static> {
         Context { now: self.now(), source_ip: context.address, secure_transport: context.secure_transport, ..Context::default() }
     }
-
-    /// Says why a principal may or may not do something on an instance (`path` empty) or a repository in it.
-    pub async fn explain(
-        &self,
-        caller: &Caller,
-        principal: &PrincipalName,
-        permission: Permission,
-        choice: &super::InstanceChoice,
-        path: &str,
-        context: &RequestContext,
-    ) -> Result<Explained> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, choice).await?;
-        let account = principal.account();
-        let rights = match principal {
-            PrincipalName::ServiceAccount(_, of, name) => {
-                return self.explain_service_account(account, of, name, permission, &instance, path).await;
-            }
-            PrincipalName::Root(_) => None,
-            PrincipalName::User(_, name) => {
-                let user = self.named_user(account, name).await?;
-                if user.state == UserState::Disabled {
-                    return Ok(Explained { allowed: false, reason: "the user is disabled".to_owned() });
-                }
-                Some(self.directory.rights_of_user(&self.store, account, user.id).await?)
-            }
-            PrincipalName::Role(_, name) => {
-                let role = self.named_role(account, name).await?;
-                Some(self.directory.rights_of_role(&self.store, account, role.id).await?)
-            }
-        };
-        if account != instance.account {
-            return Ok(Explained { allowed: false, reason: "the instance belongs to another account".to_owned() });
-        }
-        let Some(rights) = rights else {
-            return Ok(Explained { allowed: true, reason: "the account's root may do everything on what the account owns".to_owned() });
-        };
-        let instance = (&*instance).into();
-        let resource = if path.is_empty() { Resource::Instance(instance) } else { Resource::Repository { instance, path } };
-        let arn = ram_arn(principal);
-        let tags = self.tags_of(&resource).await?;
-        let tags = pairs(&tags);
-        let context = Context { principal_arn: Some(&arn), resource_tags: &tags, ..self.policy_context(context) };
-        let request = Request { permission, resource, context };
-        let documents = rights.named();
-        let explanation = policy::explain(&documents, &request);
-        Ok(Explained { allowed: explanation.decision.is_allowed(), reason: reason(&explanation) })
-    }
-}
-
-impl Service {
-    /// Says why a service account may or may not do something on an instance or a repository in it.
-    async fn explain_service_account(
-        &self,
-        account: AccountId,
-        of: &InstanceId,
-        name: &str,
-        permission: Permission,
-        instance: &Instance,
-        path: &str,
-    ) -> Result<Explained> {
-        let denied = |reason: &str| Ok(Explained { allowed: false, reason: reason.to_owned() });
-        let own =
-            self.directory.instance(&self.store, of).await?.filter(|own| own.account == account).ok_or_else(Error::instance_not_found)?;
-        let service_account = self.stored_service_account(&own.id, name).await?;
-        if service_account.state == ServiceAccountState::Disabled {
-            return denied("the service account is disabled");
-        }
-        if !service_account.is_active(self.now()) {
-            return denied("the service account has expired");
-        }
-        if own.id != instance.id {
-            return denied("the service account logs in to another instance");
-        }
-        Ok(explain_account(&service_account, permission, path))
-    }
 }
 
 /// Returns what a service account needs for a permission; for most, nothing that it can be given suffices.
@@ -253,36 +187,26 @@ pub(super) fn account_action(permission: Permission) -> Option<AccountAction> {
 }
 
 /// Says why the permissions of a service account that may log in allow something, or don't.
-pub(super) fn explain_account(account: &ServiceAccount, permission: Permission, path: &str) -> Explained {
-    let denied = |reason: String| Explained { allowed: false, reason };
+pub(super) fn why_of_account(account: &ServiceAccount, permission: Permission, path: &str) -> String {
     let Some(needed) = account_action(permission) else {
-        return denied("a service account may pull and push, and nothing else".to_owned());
+        return "a service account may pull and push, and nothing else".to_owned();
     };
     let Some((namespace, _)) = path.split_once('/') else {
-        return denied("a service account's permissions are for repositories in namespaces, such as team/app".to_owned());
+        return "a service account's permissions are for repositories in namespaces, such as team/app".to_owned();
     };
     let action = permission.name(Language::Cam);
     if account.may(needed, path) {
-        Explained { allowed: true, reason: format!("allowed by its permissions in namespace {namespace}, which have {action}") }
+        format!("allowed by its permissions in namespace {namespace}, which have {action}")
     } else if account.permissions.contains_key(namespace) {
-        denied(format!("its permissions in namespace {namespace} lack {action}"))
+        format!("its permissions in namespace {namespace} lack {action}")
     } else {
-        denied(format!("it has no permissions in namespace {namespace}"))
+        format!("it has no permissions in namespace {namespace}")
     }
 }
 
 /// Lays tags out as conditions ask for them.
 pub(super) fn pairs(tags: &[Tag]) -> Vec<(&str, &str)> {
     tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()
-}
-
-/// A decision, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// Whether it is allowed.
-    pub allowed: bool,
-    /// The statement that decided, or what came closest.
-    pub reason: String,
 }
 
 fn reason(explanation: &policy::Explanation<'_>) -> String {

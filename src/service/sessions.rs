@@ -184,7 +184,7 @@ impl Service {
         shown: &Request<'_>,
     ) -> Result<(&'r Role, Vec<(Ground, i64)>)> {
         let signer = caller.signer()?;
-        let outcome = self.decide(caller, request).await?;
+        let outcome = self.decide(caller.rights(), request).await?;
         if outcome != Outcome::Allowed {
             return Err(denied(caller, shown, outcome));
         }

@@ -244,6 +244,14 @@ class Transire:
         assert done.stderr.strip(), "a failure must say why"
         return done.stderr
 
+    def explain(self, principal: str, action: str, resource: str, *options: str) -> dict[str, Any]:
+        """What `policy explain` says; its exit status says the same."""
+        done = self.run("policy", "explain", "--principal", principal, "--action", action, "--resource", resource, *options)
+        assert done.returncode in (0, 1), done.stderr
+        explained = json.loads(done.stdout)
+        assert explained["decision"] == ("allowed", "denied")[done.returncode]
+        return explained
+
     def items(self, *arguments: str | Path) -> list[dict[str, Any]]:
         """The items of a list command."""
         document = self.cli(*arguments)

@@ -199,11 +199,11 @@ def test_the_operator_hears_what_a_service_account_may_do_and_did(
     robot = tcr.create_robot()
     name = f"{account.id}:service-account/{instance.tcr_id}/robot"
 
-    def explain(action: str) -> Any:
-        return transire.cli("policy", "explain", "--principal", name, "--action", action, "--resource", f"{instance.tcr_id}/team/app")
-
-    assert explain("pull")["decision"] == "allowed"
-    assert explain("push") == {"decision": "denied", "reason": "its permissions in namespace team lack tcr:PushRepository"}
+    path = f"{instance.tcr_id}/team/app"
+    assert transire.explain(name, "pull", path)["decision"] == "allowed"
+    denied = transire.explain(name, "push", path)
+    assert (denied["decision"], denied["decided_by"]) == ("denied", "rights")
+    assert denied["reason"] == "its permissions in namespace team lack tcr:PushRepository"
     assert "ModifyServiceAccount" in transire.cli_refused("revoke", "--principal", name)
     assert exchange(f"http://{transire.endpoint}/token", instance, robot, "repository:team/app:pull").status == 200
     transire.stop()

@@ -105,7 +105,35 @@ def test_a_denial_at_the_registry_is_in_the_log_with_its_reason(
     answer = exchange(transire.realm, instance, tencent.issue(transire, user, instance.tcr_id), "repository:team/tool:pull,push")
     assert answer.status == 200
     [line] = [line for line in transire.log.read_text().splitlines() if answer.headers["X-Request-Id"] in line]
-    assert 'action="push"' in line and "closest came reader statement[0]" in line and "other actions" in line
+    assert "scope=repository:team/tool:pull,push granted=repository:team/tool:pull" in line
+    assert "push: no statement allows it" in line and "closest came reader statement[0]" in line and "other actions" in line
+
+
+def test_every_scope_that_is_not_granted_whole_is_in_the_log_with_its_reason(
+    transire: Transire, account: Account, instance: Instance, user: AccessKey, allow: Callable[..., None]
+) -> None:
+    """The catalog, `*` and unknown types were left out of a token without a word to the operator."""
+    allow("reader", reader(instance))
+    reduced = {
+        "repository:team/tool:*": "closest came reader statement[0]",
+        "repository:other/tool:pull": "closest came reader statement[1]",
+        "registry:catalog:*": "closest came reader statement[0]",
+        "registry:other:*": "nothing but its catalog",
+        "helm:team/tool:pull": "nothing is ever granted on a resource of this type",
+    }
+    whole = "repository:team/whole:pull"
+    answer = exchange(transire.realm, instance, tencent.issue(transire, user, instance.tcr_id), whole, *reduced)
+    assert answer.status == 200
+    logged = [line for line in transire.log.read_text().splitlines() if answer.headers["X-Request-Id"] in line]
+    assert len(logged) == len(reduced), logged
+    for scope, reason in reduced.items():
+        [line] = [line for line in logged if f"scope={scope} " in line]
+        assert reason in line, line
+    many = [f"repository:other/tool{number}:pull" for number in range(30)]
+    answer = exchange(transire.realm, instance, tencent.issue(transire, user, instance.tcr_id), *many)
+    logged = [line for line in transire.log.read_text().splitlines() if answer.headers["X-Request-Id"] in line]
+    assert len(logged) == 21 and "more=10" in logged[-1], logged
+    wait_until("the audit line", lambda: len(transire.items("audit", "list", "--since", "1h", "--outcome", "reduced")) == 2)
 
 
 def refusals(transire: Transire, outcome: str, causes: set[str]) -> dict[str, dict[str, Any]]:
@@ -165,12 +193,38 @@ def test_an_address_condition_is_obeyed_and_explained(
     credential = tencent.issue(transire, user, instance.tcr_id)
     token = exchange(transire.realm, instance, credential, "repository:team/tool:pull")
     assert token.status == 200
-    explain = ("policy", "explain", "--principal", f"{account.id}:user/ci", "--action", "pull")
-    resource = ("--resource", f"{instance.tcr_id}/team/tool")
-    assert transire.cli(*explain, *resource, "--ip", "192.0.2.7")["decision"] == "allowed"
-    denied = transire.cli(*explain, *resource, "--ip", "127.0.0.1")
+    pull = (f"{account.id}:user/ci", "pull", f"{instance.tcr_id}/team/tool")
+    assert transire.explain(*pull, "--ip", "192.0.2.7")["decision"] == "allowed"
+    denied = transire.explain(*pull, "--ip", "127.0.0.1")
     assert denied["decision"] == "denied"
     assert "from-elsewhere statement[1]" in denied["reason"]
+
+
+def test_explain_exits_with_1_when_it_is_denied_and_with_2_when_it_can_not_say(
+    transire: Transire, account: Account, instance: Instance, user: AccessKey, tmp_path: Path
+) -> None:
+    """It exited with 0 for what is denied: a script took it for allowed."""
+    assert transire.explain(f"{account.id}:user/ci", "push", f"{instance.tcr_id}/team/tool")["decision"] == "denied"
+    assert transire.explain(account.id, "push", f"{instance.cri_id}/team/tool")["decision"] == "allowed"
+    ask = ("policy", "explain", "--action", "pull", "--resource", instance.tcr_id)
+    assert "no user nobody" in transire.cli_refused(*ask, "--principal", f"{account.id}:user/nobody", exit_code=2)
+    assert "a principal is written" in transire.cli_refused(*ask, "--principal", "nobody", exit_code=2)
+    missing = tmp_path / "missing.toml"
+    transire.cli_refused("--config", missing, *ask, "--principal", account.id, exit_code=2)
+
+
+def test_principals_are_taken_as_lists_and_the_clouds_write_them(
+    transire: Transire, account: Account, instance: Instance, user: AccessKey, allow: Callable[..., None]
+) -> None:
+    allow("reader", reader(instance))
+    credential = tencent.issue(transire, user, instance.tcr_id)
+    [listed] = [key["principal"] for key in transire.items("access-key", "list", "--account", account.id) if key["access_key_id"] == user.id]
+    uin = listed.partition("#")[2]
+    for written in (listed, f"qcs::cam::uin/{account.id}:uin/{uin}", f"acs:ram::{account.id}:user/ci"):
+        assert transire.explain(written, "pull", f"{instance.tcr_id}/team/tool")["decision"] == "allowed"
+    assert exchange(transire.realm, instance, credential).status == 200
+    assert transire.cli("revoke", "--principal", f"qcs::cam::uin/{account.id}:uin/{uin}")["principal"] == listed
+    wait_until("it to be refused", lambda: exchange(transire.realm, instance, credential).status == 401, within=2)
 
 
 def test_a_disabled_user_stops_within_a_second(

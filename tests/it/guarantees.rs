@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 use transire::domain::ErrorKind;
+use transire::domain::any_principal::AnyPrincipal;
 use transire::domain::clock::Timestamp;
 use transire::domain::credential::{CredentialId, CredentialState};
-use transire::domain::principal::PrincipalName;
 use transire::domain::secret::Secret;
 use transire::service::{AccessKeyState, AuditFilter, AuditMode, Caller, InstanceChoice, KeyKind, LogIn};
 
@@ -122,7 +122,7 @@ async fn what_is_newer_than_a_replica_knows_is_not_refused_before_it_has_listene
     };
     let first = app.temporary().await;
     assert!(logs_in(&first).await);
-    app.service.revoke(&Caller::operator(), &PrincipalName::Root(app.instance.account), &context()).await.unwrap();
+    app.service.revoke(&Caller::operator(), &AnyPrincipal::Root(app.instance.account), &context()).await.unwrap();
     let second = app.temporary().await;
     assert!(logs_in(&second).await, "its generation is newer");
     assert!(!logs_in(&first).await);

@@ -9,6 +9,7 @@ mod authority;
 mod docs;
 mod empty_lists;
 mod errors;
+mod explain;
 mod guarantees;
 mod harness;
 mod images;

@@ -68,7 +68,7 @@ impl App {
         InstanceChoice::Tcr(self.instance.id.clone())
     }
 
-    async fn make_namespace(&self, new: NewNamespace) {
+    pub(crate) async fn make_namespace(&self, new: NewNamespace) {
         self.service.create_namespace(&Caller::operator(), &self.choice(), new, &context()).await.unwrap();
     }
 

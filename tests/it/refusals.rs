@@ -6,11 +6,11 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Request, header};
 use serde_json::{Value, json};
+use transire::domain::any_principal::AnyPrincipal;
 use transire::domain::clock::{SystemRandom, Timestamp};
 use transire::domain::credential::{CredentialId, long_term_secret};
 use transire::domain::identity::UserState;
 use transire::domain::instance::OldRefreshTokens;
-use transire::domain::principal::PrincipalName;
 use transire::domain::refusal::RefusalCause;
 use transire::domain::switch::Switch;
 use transire::service::{AuditFilter, AuditMode, AuditRow, Caller, InstanceChoice};
@@ -129,7 +129,7 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
     );
     let (of_session, by_session) = temporary(&app, &session.key()).await;
     let (of_user, by_user) = temporary(&app, &user).await;
-    let root: PrincipalName = format!("{ACCOUNT}:root").parse().unwrap();
+    let root: AnyPrincipal = format!("{ACCOUNT}:root").parse().unwrap();
     let claimed = |lines: Vec<AuditRow>, action: &str| -> CredentialId {
         lines.into_iter().rfind(|line| line.action == action).unwrap().credential_id.unwrap().parse().unwrap()
     };
@@ -334,4 +334,31 @@ async fn an_unreadable_request_for_a_token_is_in_the_audit_and_people_with_a_bro
     let refused: Vec<_> = lines.iter().filter(|line| line.outcome == "refused").collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert_eq!(detail(refused[0])["cause"], "malformed-authorization");
+}
+
+#[tokio::test]
+async fn a_token_for_less_than_was_asked_is_reduced_in_the_audit() {
+    let app = App::new().await;
+    let (username, secret) = temporary(&app, &app.key).await;
+    let mut outcomes = Vec::new();
+    for (scope, expected) in [
+        ("repository:team/app:pull,push", "ok"),
+        ("repository:team/app:*", "ok"),
+        ("registry:catalog:*", "ok"),
+        ("repository(plugin):team/app:pull", "ok"),
+        ("", "ok"),
+        ("registry:catalog:pull", "reduced"),
+        ("registry:other:*", "reduced"),
+        ("helm:team/app:*", "reduced"),
+        ("repository:team/app:pull&scope=helm:team/app:pull", "reduced"),
+    ] {
+        let answer = app.registry(Some((&username, &secret)), &format!("service={SERVICE}&scope={scope}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        outcomes.push((answer.header("x-request-id").unwrap().to_owned(), scope, expected));
+    }
+    let lines = audit(&app).await;
+    for (id, scope, expected) in outcomes {
+        let line = lines.iter().find(|line| line.request_id == id).unwrap();
+        assert_eq!((line.action.as_str(), line.outcome.as_str()), ("token.exchange", expected), "{scope}");
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use transire::domain::identity::{Target, UserState};
 use transire::domain::principal::AccountId;
 use transire::domain::secret::Secret;
-use transire::service::{Attached, Caller, InstanceChoice, Membership, Save};
+use transire::service::{Attached, Caller, Membership, Save};
 
 use crate::harness::{ACCOUNT, App, Key, SERVICE, context};
 
@@ -175,10 +175,8 @@ async fn a_decision_says_which_statement_made_it() {
     let app = app_of_user(&[pull]).await;
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
     let explain = async |action: &str, path: &str| {
-        let choice = InstanceChoice::Tcr(app.instance.id.clone());
-        let explained =
-            app.service.explain(&Caller::operator(), &principal, action.parse().unwrap(), &choice, path, &context()).await.unwrap();
-        format!("{} {}", explained.allowed, explained.reason)
+        let explained = app.explain(&principal, action, &app.instance, path, &context()).await.unwrap();
+        format!("{} {}", explained.allowed, explained.deciding().unwrap().reason)
     };
     assert_eq!(explain("pull", "team/app").await, "true allowed by policy-0 statement[0]");
     assert_eq!(explain("pull", "secret/app").await, "false denied by policy-0 statement[1]");

@@ -5,11 +5,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use transire::domain::ErrorKind;
 use transire::domain::clock::{SystemClock, SystemRandom};
+use transire::domain::instance::Instance;
 use transire::domain::namespace::{Namespace, NamespaceId, Severity, Visibility};
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
-use transire::service::{AuditFilter, Caller, InstanceChoice};
+use transire::service::{AuditFilter, Caller};
 use transire::store::namespace::Contents;
 use transire::store::{self, Location, Open, Operation, Part, Store, Write};
 
@@ -418,18 +420,17 @@ async fn the_operator_hears_what_one_may_do_and_that_nothing_of_it_can_be_revoke
     app.create_robot(&json!({ "Duration": 1 })).await;
     let operator = Caller::operator();
     let principal = format!("{ACCOUNT}:service-account/{}/robot", app.instance.id).parse().unwrap();
-    let explain = async |action: &str, path: &str, instance: &InstanceChoice| {
-        let explained = app.service.explain(&operator, &principal, action.parse().unwrap(), instance, path, &context()).await.unwrap();
-        format!("{} {}", explained.allowed, explained.reason)
+    let explain = async |action: &str, path: &str, instance: &Instance| {
+        let explained = app.explain(&principal, action, instance, path, &context()).await.unwrap();
+        format!("{} {}", explained.allowed, explained.deciding().unwrap().reason)
     };
-    let own = InstanceChoice::Tcr(app.instance.id.clone());
+    let own = app.instance.clone();
     let pull = "true allowed by its permissions in namespace team, which have tcr:PullRepository";
     assert_eq!(explain("pull", "team/app", &own).await, pull);
     assert_eq!(explain("push", "team/app", &own).await, "false its permissions in namespace team lack tcr:PushRepository");
     assert_eq!(explain("pull", "other/app", &own).await, "false it has no permissions in namespace other");
     assert_eq!(explain("delete", "team/app", &own).await, "false a service account may pull and push, and nothing else");
-    let other = InstanceChoice::Tcr(app.other_instance.id.clone());
-    assert_eq!(explain("pull", "team/app", &other).await, "false the service account logs in to another instance");
+    assert_eq!(explain("pull", "team/app", &app.other_instance).await, "false the service account logs in to another instance");
     done(&app, "ModifyServiceAccount", &app.robot(&json!({ "Disable": true }))).await;
     assert_eq!(explain("pull", "team/app", &own).await, "false the service account is disabled");
     done(&app, "ModifyServiceAccount", &app.robot(&json!({ "Disable": false }))).await;
@@ -438,12 +439,12 @@ async fn the_operator_hears_what_one_may_do_and_that_nothing_of_it_can_be_revoke
 
     let refused = app.service.revoke(&operator, &principal, &context()).await.unwrap_err();
     assert!(refused.message().contains("disable it (ModifyServiceAccount with Disable)"), "{refused}");
-    for unknown in [
-        format!("{ACCOUNT}:service-account/{}/nobody", app.instance.id),
-        format!("{ACCOUNT}:service-account/{}/robot", app.foreign_instance.id),
+    for (instance, name, kind) in [
+        (&app.instance, "nobody", ErrorKind::NotFound { noun: "service account" }),
+        (&app.foreign_instance, "robot", ErrorKind::InstanceNotFound),
     ] {
-        let unknown = unknown.parse().unwrap();
-        assert!(app.service.explain(&operator, &unknown, "pull".parse().unwrap(), &own, "team/app", &context()).await.is_err());
+        let unknown = format!("{ACCOUNT}:service-account/{}/{name}", instance.id).parse().unwrap();
+        assert_eq!(app.explain(&unknown, "pull", &own, "team/app", &context()).await.unwrap_err().kind(), &kind);
     }
 }
 

@@ -473,8 +473,10 @@ async fn a_session_stops_with_whatever_it_came_from() {
         match blow {
             Blow::UserDisabled => app.service.set_user_state(&operator, account(), "ci", UserState::Disabled, &context()).await,
             Blow::KeyDeleted => app.service.set_access_key_state(&operator, &user.id, AccessKeyState::Deleted, &context()).await,
-            Blow::RoleRevoked => app.service.revoke(&operator, &format!("{ACCOUNT}:role/open").parse().unwrap(), &context()).await,
-            Blow::UserRevoked => app.service.revoke(&operator, &format!("{ACCOUNT}:user/ci").parse().unwrap(), &context()).await,
+            Blow::RoleRevoked => {
+                app.service.revoke(&operator, &format!("{ACCOUNT}:role/open").parse().unwrap(), &context()).await.map(drop)
+            }
+            Blow::UserRevoked => app.service.revoke(&operator, &format!("{ACCOUNT}:user/ci").parse().unwrap(), &context()).await.map(drop),
             Blow::RoleDeleted => app.service.delete_role(&operator, account(), "open", &context()).await,
         }
         .unwrap();

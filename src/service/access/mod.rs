@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub use self::log_in::LogIn;
 use super::directory::AccessKey;
 use super::replay::Purpose;
+use super::rights::Subject;
 use super::{RequestContext, Service};
 use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
@@ -175,6 +176,16 @@ impl Caller {
             | Identity::Bearer(_)
             | Identity::Anonymous { .. }
             | Identity::Operator => None,
+        }
+    }
+
+    /// Returns whose rights decide what the call may do.
+    pub(super) fn rights(&self) -> Subject<'_> {
+        match (&self.identity, self.principal()) {
+            (Identity::Operator, _) => Subject::Operator,
+            (Identity::ServiceAccount { account, .. }, _) => Subject::ServiceAccount(account),
+            (_, Some(principal)) => Subject::Principal(principal, self.session_policy()),
+            (_, None) => Subject::Nobody,
         }
     }
 

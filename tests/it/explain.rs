@@ -1,0 +1,170 @@
+//! `transire policy explain`: the whole decision, as the service makes it.
+
+use serde_json::json;
+use transire::domain::Result;
+use transire::domain::allow_list::AllowEntry;
+use transire::domain::any_principal::AnyPrincipal;
+use transire::domain::identity::UserState;
+use transire::domain::instance::{Instance, UnrecordedNamespaces};
+use transire::domain::namespace::Visibility;
+use transire::domain::secret::Secret;
+use transire::domain::switch::Switch;
+use transire::service::{AuditFilter, Caller, Explained, InstanceChoice, NewNamespace, Question, RequestContext};
+
+use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
+use crate::rights::{account, app_of_user, cam, granted};
+use crate::sts::Session;
+
+impl App {
+    /// Says why somebody may or may not do something.
+    pub(crate) async fn explain(
+        &self,
+        principal: &AnyPrincipal,
+        action: &str,
+        instance: &Instance,
+        path: &str,
+        context: &RequestContext,
+    ) -> Result<Explained> {
+        let instance = InstanceChoice::Tcr(instance.id.clone());
+        let question = Question { principal, permission: action.parse().unwrap(), instance, path, session_policy: None };
+        self.service.explain(&Caller::operator(), &question, context).await
+    }
+
+    async fn record_namespace(&self, name: &str, visibility: Visibility, auto_create_repository: Switch) {
+        self.make_namespace(NewNamespace { visibility, auto_create_repository, ..NewNamespace::named(name) }).await;
+    }
+}
+
+/// Writes the steps, each as what was looked at and whether it passes.
+fn steps(explained: &Explained) -> String {
+    let steps = explained.steps.iter().map(|step| format!("{} {}", step.about, if step.passes { "passes" } else { "stops" }));
+    steps.collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test]
+async fn it_says_of_every_right_what_the_exchange_does() {
+    // It said "allowed" for pushes that the records of namespaces refuse.
+    let documents = [
+        cam(&json!([{ "effect": "allow", "action": "tcr:CreateInstanceToken", "resource": "*" }])),
+        cam(&json!([
+            { "effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": [
+                "qcs::tcr:::repository/INSTANCE-TCR/team/*", "qcs::tcr:::repository/INSTANCE-TCR/closed/*",
+                "qcs::tcr:::repository/INSTANCE-TCR/nowhere/*",
+            ] },
+            { "effect": "deny", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/open/secret" },
+        ])),
+    ];
+    let app = app_of_user(&documents).await;
+    app.record_namespace("team", Visibility::Private, Switch::On).await;
+    app.record_namespace("open", Visibility::Public, Switch::On).await;
+    app.record_namespace("closed", Visibility::Private, Switch::Off).await;
+    let choice = InstanceChoice::Tcr(app.instance.id.clone());
+    let closed = UnrecordedNamespaces::Closed;
+    app.service.set_unrecorded_namespaces(&Caller::operator(), &choice, closed, &context()).await.unwrap();
+    let (username, secret) = app.temporary().await;
+    let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
+    for (path, action, expected) in [
+        ("team/app", "pull", "address passes, principal passes, instance passes, rights passes"),
+        ("team/app", "push", "address passes, principal passes, instance passes, rights passes, records passes"),
+        ("team/app", "delete", "address passes, principal passes, instance passes, rights stops"),
+        ("open/app", "pull", "address passes, principal passes, instance passes, rights stops, public passes"),
+        ("open/app", "push", "address passes, principal passes, instance passes, rights stops"),
+        ("open/secret", "pull", "address passes, principal passes, instance passes, rights stops"),
+        ("closed/app", "push", "address passes, principal passes, instance passes, rights passes, records stops"),
+        ("nowhere/app", "push", "address passes, principal passes, instance passes, rights passes, records stops"),
+    ] {
+        let explained = app.explain(&principal, action, &app.instance, path, &context()).await.unwrap();
+        assert_eq!(steps(&explained), expected, "{action} {path}");
+        let token = granted(&app, &username, &Secret::new(secret.expose()), &format!("repository:{path}:{action}")).await;
+        let actions = token.rsplit_once(':').map_or("", |(_, actions)| actions);
+        assert_eq!(explained.allowed, actions.split(',').any(|granted| granted == action), "{action} {path}: {token}");
+    }
+}
+
+#[tokio::test]
+async fn an_allow_list_and_a_closed_endpoint_come_first() {
+    // It said "allowed" for what they refuse.
+    let app = App::new().await;
+    let (operator, choice) = (Caller::operator(), InstanceChoice::Tcr(app.instance.id.clone()));
+    let entry = AllowEntry { cidr: "192.0.2.0/24".parse().unwrap(), written: "192.0.2.0/24".to_owned(), comment: String::new() };
+    app.service.add_to_allow_list(&operator, &choice, &[entry], &context()).await.unwrap();
+    let root = AnyPrincipal::Root(account());
+    let at = async |address: Option<&str>| {
+        let context = RequestContext { address: address.map(|address| address.parse().unwrap()), ..context() };
+        let explained = app.explain(&root, "pull", &app.instance, "team/app", &context).await.unwrap();
+        (explained.allowed, explained.deciding().unwrap().reason.clone())
+    };
+    assert!(at(Some("192.0.2.7")).await.0);
+    assert_eq!(at(Some("198.51.100.7")).await, (false, "the instance obeys an allow list, and 198.51.100.7 is not in it".to_owned()));
+    assert_eq!(at(None).await, (false, "the instance obeys an allow list: say by --ip where the client is".to_owned()));
+    app.service.set_public_endpoint(&operator, &choice, Switch::Off, None, &context()).await.unwrap();
+    assert_eq!(at(Some("192.0.2.7")).await, (false, "the instance's public endpoint is closed".to_owned()));
+    // A cloud's API is called from anywhere.
+    let issue = app.explain(&root, "tcr:CreateInstanceToken", &app.instance, "", &context()).await.unwrap();
+    assert_eq!(steps(&issue), "principal passes, instance passes, rights passes");
+}
+
+#[tokio::test]
+async fn a_principal_that_may_do_nothing_is_said_so_before_its_policies() {
+    let app = app_of_user(&[cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]))]).await;
+    let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
+    let foreign = app.explain(&principal, "pull", &app.foreign_instance, "team/app", &context()).await.unwrap();
+    assert_eq!(foreign.deciding().unwrap().reason, "the instance belongs to another account");
+    app.service.set_user_state(&Caller::operator(), account(), "ci", UserState::Disabled, &context()).await.unwrap();
+    let disabled = app.explain(&principal, "pull", &app.instance, "team/app", &context()).await.unwrap();
+    assert_eq!((disabled.allowed, disabled.deciding().unwrap().reason.as_str()), (false, "the user is disabled"));
+}
+
+#[tokio::test]
+async fn a_session_policy_narrows_what_is_asked_about() {
+    let app = app_of_user(&[cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": "*" }]))]).await;
+    let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
+    let pull_only = cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }])).to_string();
+    for (action, allowed) in [("pull", true), ("push", false)] {
+        let question = Question {
+            principal: &principal,
+            permission: action.parse().unwrap(),
+            instance: InstanceChoice::Tcr(app.instance.id.clone()),
+            path: "team/app",
+            session_policy: Some(&pull_only),
+        };
+        let explained = app.service.explain(&Caller::operator(), &question, &context()).await.unwrap();
+        assert_eq!(explained.allowed, allowed, "{action}: {:?}", explained.deciding());
+    }
+}
+
+#[tokio::test]
+async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
+    // Lists print `…role#ID`, and neither `policy explain` nor `revoke` took it.
+    let app = App::new().await;
+    let everything = cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]));
+    let user = app.user("ci", &everything).await;
+    app.role("puller", &everything).await;
+    let arn = format!("acs:ram::{ACCOUNT}:role/puller");
+    let assume = [("RoleArn", arn.as_str()), ("RoleSessionName", "test")];
+    let session = Session::of_alibaba(&app.alibaba_sts("AssumeRole", &assume).by(&user).send().await);
+    let credential = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]).by(&session.key()).send().await;
+    let secret = credential.json()["AuthorizationToken"].as_str().unwrap().to_owned();
+    let identity = app.alibaba_sts("GetCallerIdentity", &[]).by(&session.key()).send().await.json();
+    app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).by(&user).send().await;
+
+    let logs_in = async || app.registry(Some(("cr_temp_user", &secret)), &format!("service={SERVICE}")).await.status == 200;
+    assert!(logs_in().await);
+    app.service.close().await;
+    let lines =
+        app.service.audit_lines(&Caller::operator(), &AuditFilter::between(NOW, app.now().plus(std::time::Duration::from_secs(1)))).await;
+    let mut written: Vec<String> = lines.unwrap().into_iter().filter_map(|line| line.principal).collect();
+    written.push(identity["Arn"].as_str().unwrap().to_owned());
+    assert!(
+        ["role#", "user#", "operator", "assumed-role/"].iter().all(|part| written.iter().any(|text| text.contains(part))),
+        "{written:?}"
+    );
+    for text in &written {
+        let explained = app.explain(&text.parse().unwrap(), "pull", &app.instance, "team/app", &context()).await.unwrap();
+        assert!(explained.allowed, "{text}: {explained:?}");
+    }
+    let of_session = written.iter().find(|text| text.contains("role#")).unwrap();
+    let revoked = app.service.revoke(&Caller::operator(), &of_session.parse().unwrap(), &context()).await.unwrap();
+    assert_eq!(Some(revoked.to_string().as_str()), of_session.split_once('/').map(|(role, _)| role));
+    assert!(!logs_in().await);
+}
