@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 from alibabacloud_cr20160607.client import Client as Cr2016
+from alibabacloud_cr20181201.client import Client as Cr2018
+from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
 from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import OpenApiRequest, Params
 from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.request import CommonRequest
 from aliyunsdkcr.request.v20160607.GetAuthorizationTokenRequest import GetAuthorizationTokenRequest as OldRequest2016
+from darabonba.policy.retry import RetryOptions
 from darabonba.runtime import RuntimeOptions
 
 from alibaba import ACS3, V1, ask_old, config, get_authorization_token, old_core, old_request
 from credential import Credential
 from registry import Registry, assert_logs_in
+from relay import Relay
 from service import AccessKey, Account, Instance, Transire
 
 HOUR = 3600
@@ -210,3 +214,27 @@ def test_a_refusal_is_xml_for_who_asks_for_it(transire: Transire, instance: Inst
     assert root.tag == "Error"
     assert {"RequestId", "HostId", "Code", "Message"} <= {field.tag for field in root}
     assert root.findtext("Code") == "INSTANCE_NOT_EXIST"
+
+
+@pytest.mark.parametrize("signing", SIGNINGS)
+def test_a_call_whose_answer_was_lost_may_be_made_again_with_a_nonce_of_its_own(
+    transire: Transire, instance: Instance, signing: str
+) -> None:
+    """After a time-out an SDK sent the same nonce again, which the first request had used (aliyun/alibaba-cloud-sdk-go#39)."""
+    relay = Relay(transire.endpoint, lost=1)
+    try:
+        options = config(transire, instance.account.key, signing)
+        options.endpoint, options.read_timeout = relay.endpoint, 2000
+        options.retry_options = RetryOptions({"retryCondition": [{"maxAttempts": 2, "exception": ["RetryError"]}]})
+        made = Cr2018(options).get_authorization_token(GetAuthorizationTokenRequest(instance_id=instance.cri_id)).body
+        lost, answered = relay.answers
+        for answer in (lost, answered):
+            assert answer.status == 200, answer.body
+            transire.remember("authorization token", answer.json()["AuthorizationToken"])
+        assert made.authorization_token == answered.json()["AuthorizationToken"]
+        # What that SDK did: both were served, and neither is served twice.
+        for request in relay.requests:
+            repeated = request.send(transire.endpoint)
+            assert (repeated.status, repeated.json()["Code"]) == (400, "SignatureNonceUsed")
+    finally:
+        relay.stop()

@@ -353,3 +353,12 @@ def test_the_kill_switch_stops_a_role_or_one_session(
     assert says.value.code == "AuthFailure.TokenFailure"
     transire.cli(*principal)
     wait_until("both to be refused", lambda: statuses() == [401, 401], within=2)
+
+
+@pytest.mark.parametrize(("method", "signing"), [("POST", tencent.TC3), ("GET", tencent.TC3), ("POST", "HmacSHA1"), ("GET", "HmacSHA256")])
+def test_a_client_without_a_region_hears_who_it_is(transire: Transire, account: Account, method: str, signing: str) -> None:
+    """Clients without a region send it empty, or not at all (TencentCloud/tencentcloud-sdk-ruby#9): STS has none."""
+    credential = tencent_credential.Credential(account.key.id, account.key.secret)
+    for region in ("", None):
+        client = StsClient(credential, region, tencent.profile(transire, method=method, signing=signing))
+        assert client.GetCallerIdentity(models.GetCallerIdentityRequest()).AccountId == account.id

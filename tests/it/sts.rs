@@ -691,6 +691,28 @@ async fn policies_ask_for_the_tags_that_a_call_gives() {
 }
 
 #[tokio::test]
+async fn an_empty_region_is_none() {
+    // Clients without a region send it empty (TencentCloud/tencentcloud-sdk-ruby#9): STS has none, and tcr must have one.
+    let app = App::new().await;
+    let identity = app.tencent_sts("GetCallerIdentity", &json!({})).header("x-tc-region", Some("")).send().await;
+    assert_eq!(identity.json()["Response"]["AccountId"], ACCOUNT);
+    let token = app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).header("x-tc-region", Some(""));
+    let (code_, message) = refused(&token.send().await);
+    assert_eq!((code_.as_str(), message.contains("`Region`")), ("MissingParameter", true), "{message}");
+    for method in [Method::GET, Method::POST] {
+        let identity = app.v1(&method, sign::Method::TencentHmacSha1, |parameters| {
+            parameters.take("RegistryId");
+            for (name, value) in [("Action", "GetCallerIdentity"), ("Version", "2018-08-13"), ("Region", "")] {
+                parameters.set(name, value);
+            }
+        });
+        assert_eq!(app.send(identity).await.json()["Response"]["AccountId"], ACCOUNT);
+        let token = app.v1(&method, sign::Method::TencentHmacSha1, |parameters| parameters.set("Region", ""));
+        assert_eq!(refused(&app.send(token).await), (code_.clone(), message.clone()));
+    }
+}
+
+#[tokio::test]
 async fn alibabas_parameters_are_checked() {
     let mut app = App::new().await;
     app.role("open", &everything()).await;
