@@ -323,6 +323,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address at once; trusted proxies have no such limit.
     pub connections_per_address: usize,
+    /// The most of them that never carried an authenticated caller.
+    pub unauthenticated_connections_per_address: usize,
+    /// Seconds that a client may take nothing of an answer.
+    pub answer_seconds: u32,
     /// Requests in work at once; whoever comes beyond them is refused.
     pub requests_in_work: usize,
     /// How long requests may wait for a processor before some are refused, in milliseconds.
@@ -356,6 +360,8 @@ impl Default for Limits {
             idle_seconds: 120,
             connections: 10_000,
             connections_per_address: 1000,
+            unauthenticated_connections_per_address: 128,
+            answer_seconds: 15,
             requests_in_work: 1000,
             wait_milliseconds: 5,
             audit_queue: 20_000,
@@ -599,6 +605,8 @@ impl Settings {
             || limits.wait_milliseconds == 0
             || limits.connections == 0
             || limits.connections_per_address == 0
+            || limits.unauthenticated_connections_per_address == 0
+            || limits.answer_seconds == 0
             || limits.header_seconds == 0
             || limits.idle_seconds == 0
         {

@@ -101,6 +101,11 @@ impl Visit {
         }
     }
 
+    /// Returns whether the client proved an identity.
+    pub(super) fn is_authenticated(&self) -> bool {
+        self.principal.is_some() || self.proved.get().is_some()
+    }
+
     /// Notes what a call that proved nothing claims.
     pub(super) fn claim_access_key(&mut self, id: &str) {
         self.claim = Some(Box::new(Claim::of_access_key(id)));

@@ -28,6 +28,21 @@ const DOORS: [&str; 4] = ["tencent", "alibaba", "registry", "plain"];
 /// How long the page waits for the database's answer.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What the operator is shown of connections; all but `open` and `limit` only grow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectionCounts {
+    /// Connections that are open.
+    pub open: usize,
+    /// How many there may be at once.
+    pub limit: usize,
+    /// Connections that were closed unheard, because their address has too many.
+    pub refused: u64,
+    /// Connections without an authenticated caller that were closed because places were short.
+    pub closed_early: u64,
+    /// How often a connection had to wait for a place.
+    pub full: u64,
+}
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -174,7 +189,13 @@ impl Text<'_> {
 }
 
 /// Answers at the listener for monitoring: `/metrics`, `/healthz`, `/readyz`, and nothing else.
-pub(super) async fn answer(parts: &Parts, service: &Service, requests: &Requests, connections: usize, closing: bool) -> Result<Response> {
+pub(super) async fn answer(
+    parts: &Parts,
+    service: &Service,
+    requests: &Requests,
+    connections: &ConnectionCounts,
+    closing: bool,
+) -> Result<Response> {
     match Page::of(parts.uri.path()) {
         Some(page @ (Page::Health | Page::Ready)) => return plain::page(page, parts, service, closing, Reader::Monitor).await,
         Some(Page::Keys | Page::Bundle) => return Ok(not_here()),
@@ -199,11 +220,25 @@ fn not_here() -> Response {
     )
 }
 
-fn text(requests: &Requests, measures: &Measures, reachable: bool, connections: usize) -> String {
+fn text(requests: &Requests, measures: &Measures, reachable: bool, connections: &ConnectionCounts) -> String {
     let mut text = String::with_capacity(8192);
     let mut page = Text(&mut text);
     requests.write(&mut page);
-    page.one("transire_connections_open", "gauge", "Connections that are open at the doors.", connections);
+    page.one("transire_connections_open", "gauge", "Connections that are open.", connections.open);
+    page.one("transire_connections_limit", "gauge", "Connections that may be open at once.", connections.limit);
+    page.one(
+        "transire_connections_refused_total",
+        "counter",
+        "Connections that were closed unheard: their address had its share.",
+        connections.refused,
+    );
+    page.one(
+        "transire_connections_closed_early_total",
+        "counter",
+        "Connections without an authenticated caller that were closed because places were short.",
+        connections.closed_early,
+    );
+    page.one("transire_connections_waited_total", "counter", "Connections that waited because all places were taken.", connections.full);
     page.one("transire_database_reachable", "gauge", "Whether the database answers.", u8::from(reachable));
     page.one(
         "transire_change_feed_age_seconds",

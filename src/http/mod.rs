@@ -21,7 +21,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use address::Network;
-pub use router::{Front, refusal, router};
+pub use metrics::ConnectionCounts;
+pub use router::{Front, Served, refusal, router};
 
 /// The socket that a request came from, among the extensions of what the [`router`] gets.
 #[derive(Clone, Copy, Debug)]

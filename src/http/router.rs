@@ -21,7 +21,7 @@ use crate::service::Service;
 use crate::sign;
 
 use super::edge::{Announced, Budget, Buffered, Door, Outage, Visit, read_body, unless_panic};
-use super::metrics::{self, Outcome, Requests};
+use super::metrics::{self, ConnectionCounts, Outcome, Requests};
 use super::overload::Load;
 use super::plain::{Page, Reader};
 use super::{Peer, Settings, Transport, address, alibaba, plain, registry, tencent};
@@ -33,6 +33,14 @@ const LARGEST_FORM: usize = 64 * 1024;
 const LARGEST_UNSIGNED: usize = 64 * 1024;
 /// Where registries send their clients.
 const TOKEN_PATH: &str = "/token";
+
+/// A request's answer, and what its connection learns from it.
+pub struct Served {
+    /// The answer.
+    pub response: Response,
+    /// Whether the caller proved an identity: by a signature, a credential or an OpenID Connect token.
+    pub is_authenticated: bool,
+}
 
 /// All front doors of one service.
 pub struct Front {
@@ -55,7 +63,7 @@ pub fn router(service: Arc<Service>, settings: Settings) -> Router {
     let serve = |State(front): State<Arc<Front>>, request: Request| async move {
         // Without a peer, as in a test, there is still an address to count refusals against.
         let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        front.serve(request, peer, Transport::Plain).await
+        front.serve(request, peer, Transport::Plain).await.response
     };
     Router::new().fallback(serve).with_state(Arc::new(Front::new(service, settings)))
 }
@@ -89,7 +97,7 @@ impl Front {
     }
 
     /// Serves one request that came from `peer`.
-    pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Response {
+    pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Served {
         let began = Instant::now();
         let (parts, body) = request.into_parts();
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
@@ -108,15 +116,16 @@ impl Front {
             }
         }
         self.requests.count(&visit.door, &visit.action, Outcome::of(&answer), began.elapsed());
+        let is_authenticated = visit.is_authenticated();
         let mut response = visit.end(answer, &self.service, &self.outage);
         if self.closing.load(Ordering::Relaxed) && parts.version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
+        Served { response, is_authenticated }
     }
 
-    /// Answers a monitoring system, at a listener that is for such ones alone; the doors have `connections` open.
-    pub async fn monitor(&self, parts: &Parts, connections: usize) -> Response {
+    /// Answers a monitoring system, at a listener that is for such ones alone; the doors have these `connections`.
+    pub async fn monitor(&self, parts: &Parts, connections: &ConnectionCounts) -> Response {
         let answer =
             unless_panic(metrics::answer(parts, &self.service, &self.requests, connections, self.closing.load(Ordering::Relaxed))).await;
         answer.unwrap_or_else(|error| plain::refuse(&error, &self.service.request_id()))

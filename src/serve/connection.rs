@@ -5,11 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::Version;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -17,12 +20,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::activity::{Activity, Look, Unsent};
 use super::tls::Tls;
 use crate::http::{Front, Transport};
 
 /// How long a connection of HTTP/1.1 is left open at the end for a request that may be on its way: its answer says
 /// that it is the last. HTTP/2 says so by itself.
 const LAST_REQUEST: Duration = Duration::from_millis(500);
+
+/// How long a connection that is closed for others' sake is waited for.
+const CLOSING: Duration = Duration::from_secs(1);
+/// How fast, in bytes a second, a client takes at least what it is sent.
+const MIN_SEND_RATE: f64 = 1024.0;
 
 /// How far the end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,11 +53,12 @@ async fn reached(phase: &mut watch::Receiver<Phase>, far: Phase) {
 pub(super) struct Connections {
     pub(super) front: Arc<Front>,
     pub(super) tls: Option<Arc<Tls>>,
-    pub(super) builder: auto::Builder<TokioExecutor>,
     /// How long a handshake, and then the head of a request, may take.
     pub(super) header_time: Duration,
     /// How long a connection may be without a request.
     pub(super) idle_time: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub(super) answer_time: Duration,
 }
 
 /// How a connection ends that doesn't end by itself.
@@ -58,22 +68,33 @@ enum End {
     Cut(&'static str),
     /// After what is under way.
     Finish,
+    /// After what is under way, if that is soon: the place is needed.
+    Yield,
 }
 
 impl Connections {
     /// Serves one connection until it ends.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, mut phase: watch::Receiver<Phase>) {
+    pub(super) async fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        builder: &auto::Builder<TokioExecutor>,
+        activity: &Arc<Activity>,
+        mut phase: watch::Receiver<Phase>,
+    ) {
         // An answer is one packet, and waiting for more only delays it.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("TCP_NODELAY can't be set: {error}");
         }
-        let Some(tls) = &self.tls else { return self.serve_stream(stream, peer, Transport::Plain, phase).await };
+        let client = Client { peer, activity };
+        let Some(tls) = &self.tls else { return self.serve_stream(stream, client, Transport::Plain, builder, phase).await };
         let handshake = tokio::select! {
             done = tokio::time::timeout(self.header_time, Box::pin(tls.accept(stream))) => done,
             () = reached(&mut phase, Phase::Over) => return,
+            () = activity.close.notified() => return tracing::debug!(%peer, "a handshake is cut off: its place is needed"),
         };
         match handshake {
-            Ok(Ok(stream)) => self.serve_stream(stream, peer, Transport::Tls, phase).await,
+            Ok(Ok(stream)) => self.serve_stream(stream, client, Transport::Tls, builder, phase).await,
             // A client that doesn't trust the certificate, or no client of TLS at all.
             Ok(Err(error)) => tracing::debug!(%peer, "a handshake failed: {error}"),
             Err(_) => tracing::debug!(%peer, "a handshake took too long"),
@@ -83,14 +104,14 @@ impl Connections {
     async fn serve_stream(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
+        Client { peer, activity }: Client<'_>,
         transport: Transport,
+        builder: &auto::Builder<TokioExecutor>,
         mut phase: watch::Receiver<Phase>,
     ) {
-        let activity = Arc::new(Activity::default());
-        let io = TokioIo::new(Heard { stream, activity: Arc::clone(&activity) });
-        let answerer = answerer(Arc::clone(&self.front), peer, transport, Arc::clone(&activity));
-        let mut connection = pin!(self.builder.serve_connection(io, answerer));
+        let io = TokioIo::new(Counted { stream, activity: Arc::clone(activity) });
+        let answerer = answerer(Arc::clone(&self.front), peer, transport, Arc::clone(activity));
+        let mut connection = pin!(builder.serve_connection(io, answerer));
         // A client that breaks off is its own affair, and hyper has answered what it could.
         let ended = |outcome: Result<(), _>| {
             if let Err(error) = outcome {
@@ -100,15 +121,19 @@ impl Connections {
         let end = tokio::select! {
             biased;
             outcome = connection.as_mut() => return ended(outcome),
-            end = self.await_end(&activity, &mut phase) => end,
+            end = self.await_end(activity, &mut phase) => end,
         };
         if let End::Cut(why) = end {
             tracing::debug!(%peer, "a connection is cut off: {why}");
             return;
         }
         connection.as_mut().graceful_shutdown();
-        // Whoever is closed for being idle, and doesn't even take its last answer, is waited for no longer than for a head.
-        let patience = if *phase.borrow() == Phase::Serving { self.header_time } else { Duration::MAX };
+        // An idle client that doesn't even take its last answer is waited for no longer than for a head.
+        let patience = match end {
+            End::Yield => CLOSING,
+            _ if *phase.borrow() == Phase::Serving => self.header_time,
+            _ => Duration::MAX,
+        };
         tokio::select! {
             biased;
             outcome = connection => ended(outcome),
@@ -120,16 +145,22 @@ impl Connections {
     /// Returns when and how a connection has to end.
     async fn await_end(&self, activity: &Activity, phase: &mut watch::Receiver<Phase>) -> End {
         let mut last = activity.look();
-        let mut quiet = Duration::ZERO;
+        let (mut quiet, mut blocked) = (Duration::ZERO, Duration::ZERO);
         let mut pause = self.header_time;
         loop {
-            if tokio::time::timeout(pause, reached(phase, Phase::Draining)).await.is_ok() {
-                return Self::last_request(activity, phase).await;
+            tokio::select! {
+                () = reached(phase, Phase::Draining) => return Self::last_request(activity, phase).await,
+                () = activity.close.notified() => return End::Yield,
+                () = tokio::time::sleep(pause) => {}
             }
             let now = activity.look();
-            // Who sends nothing, or stops within HTTP/2's preface, would keep its place for ever.
+            // A client that sends nothing, or stops within HTTP/2's preface, would keep its place for ever.
             if now.requests == 0 {
                 return End::Cut("it brought no request in time");
+            }
+            blocked = if takes_too_little(&last, &now, pause) { blocked + pause } else { Duration::ZERO };
+            if blocked >= self.answer_time || activity.has_stale_answer() {
+                return End::Cut("its answers were not taken in time");
             }
             quiet = if now.in_work > 0 || now.requests != last.requests { Duration::ZERO } else { quiet + pause };
             // Something of a request has stood there since the last look at least.
@@ -155,56 +186,18 @@ impl Connections {
     }
 }
 
-/// What a connection did, as far as its times need it. Nothing here is a clock: that would be read for every request.
-#[derive(Default)]
-struct Activity {
-    requests: AtomicU32,
-    in_work: AtomicU32,
-    http2: AtomicBool,
-    bytes: AtomicU64,
-    /// The bytes that had come when the last request was answered.
-    answered_at: AtomicU64,
-}
-
+/// Whose connection it is.
 #[derive(Clone, Copy)]
-struct Look {
-    requests: u32,
-    in_work: u32,
-    /// Whether anything came since the last answer.
-    has_begun_another: bool,
+struct Client<'a> {
+    peer: SocketAddr,
+    activity: &'a Arc<Activity>,
 }
 
-impl Activity {
-    fn look(&self) -> Look {
-        Look {
-            requests: self.requests.load(Ordering::Relaxed),
-            in_work: self.in_work.load(Ordering::Relaxed),
-            has_begun_another: self.bytes.load(Ordering::Relaxed) > self.answered_at.load(Ordering::Relaxed),
-        }
-    }
-
-    fn is_http2(&self) -> bool {
-        self.http2.load(Ordering::Relaxed)
-    }
-
-    fn begin(self: &Arc<Self>, version: hyper::Version) -> Working {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.in_work.fetch_add(1, Ordering::Relaxed);
-        if version == hyper::Version::HTTP_2 {
-            self.http2.store(true, Ordering::Relaxed);
-        }
-        Working(Arc::clone(self))
-    }
-}
-
-/// A request that is being answered; a client that breaks off drops it.
-struct Working(Arc<Activity>);
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        self.0.in_work.fetch_sub(1, Ordering::Relaxed);
-        self.0.answered_at.store(self.0.bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-    }
+/// Returns whether the client took hardly anything of what waits for it, from one look to the next.
+fn takes_too_little(last: &Look, now: &Look, between: Duration) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let taken = (now.sent - last.sent) as f64;
+    last.send_blocked && now.send_blocked && taken < MIN_SEND_RATE * between.as_secs_f64()
 }
 
 /// Hands requests to the front doors. They pick among themselves: a router around them has nothing to
@@ -214,44 +207,115 @@ fn answerer(
     peer: SocketAddr,
     transport: Transport,
     activity: Arc<Activity>,
-) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send + 'static>
-+ Send
-+ 'static {
+) -> impl hyper::service::Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static> + Send + 'static
+{
     service_fn(move |request: hyper::Request<Incoming>| {
-        let working = activity.begin(request.version());
-        let front = Arc::clone(&front);
-        async move {
-            let answer = front.serve(request.map(axum::body::Body::new), peer.ip(), transport).await;
-            drop(working);
-            Ok(answer)
-        }
+        let (version, in_work) = (request.version(), activity.begin(request.version()));
+        let (front, activity) = (Arc::clone(&front), Arc::clone(&activity));
+        // Boxed: an idle connection, and a stream whose answer waits, would keep the room of all that answering takes.
+        Box::pin(async move {
+            let served = front.serve(request.map(Body::new), peer.ip(), transport).await;
+            drop(in_work);
+            if served.is_authenticated {
+                activity.authenticate();
+            }
+            if version < Version::HTTP_2 {
+                return Ok(served.response);
+            }
+            let unsent = activity.hold_answer();
+            Ok(served.response.map(|body| Body::new(Answer { body, last: None, unsent: Some(unsent) })))
+        })
     })
 }
 
-/// A stream that counts what is read from it.
-struct Heard<S> {
+/// An answer's body by HTTP/2, which knows when its client has taken it.
+///
+/// hyper asks for a frame once the client's window has room for one byte, and h2 keeps what the window doesn't take. So the
+/// last byte is a frame of its own: it is asked for when the window has taken all the others.
+struct Answer {
+    body: Body,
+    last: Option<Bytes>,
+    unsent: Option<Unsent>,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(last) = self.last.take() {
+            if self.body.is_end_stream() {
+                self.unsent = None;
+            }
+            return Poll::Ready(Some(Ok(Frame::data(last))));
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let Some(Ok(frame)) = frame else {
+            self.unsent = None;
+            return Poll::Ready(frame);
+        };
+        Poll::Ready(Some(Ok(frame.map_data(|mut data| {
+            if data.len() > 1 {
+                self.last = Some(data.split_off(data.len() - 1));
+            } else if self.body.is_end_stream() {
+                self.unsent = None;
+            }
+            data
+        }))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.last.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let more = self.last.as_ref().map_or(0, |last| last.len() as u64);
+        let (lower, upper) = (hint.lower() + more, hint.upper().map(|upper| upper + more));
+        // The upper bound first: the lower one may never be above it.
+        if let Some(upper) = upper {
+            hint.set_upper(upper);
+        }
+        hint.set_lower(lower);
+        hint
+    }
+}
+
+/// A stream that counts what is read from it and written to it.
+struct Counted<S> {
     stream: S,
     activity: Arc<Activity>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+impl<S> Counted<S> {
+    fn count_sent(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(bytes)) => self.activity.send(Some(*bytes)),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.activity.send(None),
+        }
+        written
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        // Only this connection's task writes it.
-        let bytes = self.activity.bytes.load(Ordering::Relaxed) + (buffer.filled().len() - before) as u64;
-        self.activity.bytes.store(bytes, Ordering::Relaxed);
+        self.activity.receive(buffer.filled().len() - before);
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.count_sent(written)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.count_sent(written)
     }
 
     fn is_write_vectored(&self) -> bool {

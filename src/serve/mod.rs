@@ -1,11 +1,13 @@
 //! The running service: it opens the data, listens, and shuts down in order.
 //!
 //! [`serve`] is the command, [`run`] serves at a listener until it is told to stop. What happens within one connection
-//! is in [`connection`], how many an address may have in [`shares`], and certificates are in [`tls`].
+//! is in [`connection`], how many there may be in [`places`], and certificates are in [`tls`].
 
+mod activity;
 mod connection;
 mod monitor;
-mod shares;
+mod open_files;
+mod places;
 mod tls;
 
 use std::io::Write;
@@ -18,10 +20,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use self::connection::{Connections, Phase};
-use self::shares::Shares;
+use self::places::{Place, PlaceLimits, Places};
 pub use self::tls::Tls;
 use crate::config::Settings;
 use crate::domain::url::HttpUrl;
@@ -34,8 +36,10 @@ use crate::service::Service;
 const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
 /// How long a listener waits that can't accept: the process is out of files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
-/// Concurrent requests of one HTTP/2 connection.
-const STREAMS: u32 = 100;
+/// Concurrent requests of one HTTP/2 connection of a trusted proxy, which speaks for many clients.
+const STREAMS_OF_PROXY: u32 = 100;
+/// The same of any other. A client with more to ask opens more connections, of which its address has a share.
+const STREAMS: u32 = 8;
 /// How often a client of HTTP/2 is asked whether it still lives.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
@@ -208,9 +212,11 @@ async fn run_until(
     });
     let gate = Gate::new(&settings, Arc::clone(&front), tls);
     if let Some(monitoring) = monitoring {
-        let phase = gate.phase.clone();
-        helpers.spawn(monitor::serve(monitoring, Arc::clone(&front), move || phase.receiver_count()));
+        let places = Arc::clone(&gate.places);
+        helpers.spawn(monitor::serve(monitoring, Arc::clone(&front), move || places.counts()));
     }
+    let places = Arc::clone(&gate.places);
+    helpers.spawn(async move { places.keep_time().await });
     let accept = gate.accept_all(&tcp);
     tokio::select! {
         () = accept => {}
@@ -235,8 +241,10 @@ async fn run_until(
 /// Lets connections in.
 struct Gate {
     connections: Arc<Connections>,
-    places: Arc<Semaphore>,
-    shares: Arc<Shares>,
+    places: Arc<Places>,
+    /// How HTTP is spoken with trusted proxies, and with all others.
+    with_proxies: Arc<auto::Builder<TokioExecutor>>,
+    with_others: Arc<auto::Builder<TokioExecutor>>,
     /// Every connection holds a receiver while it lasts.
     phase: watch::Sender<Phase>,
 }
@@ -244,26 +252,27 @@ struct Gate {
 impl Gate {
     fn new(settings: &Settings, front: Arc<Front>, tls: Option<Arc<Tls>>) -> Self {
         let limits = &settings.limits;
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        // Times are kept by `connection`: hyper's timer costs an allocation and two locks for every request.
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(limits.header_bytes);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-            .keep_alive_interval(PING_INTERVAL);
         let connections = Connections {
             front,
             tls,
-            builder,
             header_time: Duration::from_secs(limits.header_seconds),
             idle_time: Duration::from_secs(limits.idle_seconds),
+            answer_time: Duration::from_secs(limits.answer_seconds.into()),
+        };
+        let fitting = open_files::fitting_connections(limits.connections);
+        let place_limits = PlaceLimits {
+            connections: fitting,
+            per_address: limits.connections_per_address,
+            // One address alone never brings silent connections near the three quarters where others lose theirs.
+            unauthenticated_per_address: limits.unauthenticated_connections_per_address.min(fitting.div_ceil(8)),
+            grace_seconds: u32::try_from(limits.header_seconds).unwrap_or(u32::MAX),
+            answer_seconds: limits.answer_seconds,
         };
         Self {
             connections: Arc::new(connections),
-            places: Arc::new(Semaphore::new(limits.connections)),
-            shares: Arc::new(Shares::new(limits.connections_per_address, settings.http().trusted_proxies)),
+            places: Arc::new(Places::new(place_limits, settings.http().trusted_proxies)),
+            with_proxies: Arc::new(protocol(limits.header_bytes, STREAMS_OF_PROXY)),
+            with_others: Arc::new(protocol(limits.header_bytes, STREAMS)),
             phase: watch::Sender::new(Phase::Serving),
         }
     }
@@ -271,9 +280,9 @@ impl Gate {
     async fn accept_all(&self, listener: &TcpListener) {
         loop {
             // The permit is taken first, so that what can't be served waits in the kernel's queue.
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
+            let Some(permit) = self.places.free().await else { return };
             match listener.accept().await {
-                Ok((stream, peer)) => self.let_in(stream, peer, place),
+                Ok((stream, peer)) => self.let_in(stream, peer, permit),
                 Err(error) => {
                     tracing::warn!("a connection can't be accepted: {error}");
                     tokio::time::sleep(ACCEPT_RETRY).await;
@@ -282,13 +291,14 @@ impl Gate {
         }
     }
 
-    fn let_in(&self, stream: TcpStream, peer: SocketAddr, place: tokio::sync::OwnedSemaphorePermit) {
-        // Whoever has its share is closed unheard: an answer would cost what the share protects.
-        let Some(share) = Shares::take(&self.shares, peer.ip()) else { return };
+    fn let_in(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        // A connection beyond its share is closed unheard: an answer would cost what the share protects.
+        let Some(place) = Places::admit(&self.places, peer.ip(), permit) else { return };
+        let protocol = Arc::clone(if self.places.is_proxy(peer.ip()) { &self.with_proxies } else { &self.with_others });
         let (connections, phase) = (Arc::clone(&self.connections), self.phase.subscribe());
         tokio::spawn(async move {
-            connections.serve(stream, peer, phase).await;
-            drop((place, share));
+            let Place { activity, .. } = &place;
+            connections.serve(stream, peer, &protocol, activity, phase).await;
         });
     }
 
@@ -310,16 +320,30 @@ impl Gate {
     /// Takes what the kernel has accepted already: closing the listener would reset it.
     fn accept_the_rest(&self, listener: TcpListener) {
         let Ok(listener) = listener.into_std() else { return };
-        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+        while let Some(permit) = self.places.free_now() {
             // Not blocking: an error is that there is nothing more.
             let Ok((stream, peer)) = listener.accept() else { return };
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                self.let_in(stream, peer, place);
+                self.let_in(stream, peer, permit);
             }
         }
     }
+}
+
+/// Returns how HTTP is spoken over a connection.
+fn protocol(header_bytes: usize, streams: u32) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Times are kept by `connection`: hyper's timer costs an allocation and two locks for every request.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(streams)
+        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_INTERVAL);
+    builder
 }
 
 #[cfg(test)]

@@ -10,15 +10,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::http::Front;
+use crate::http::{ConnectionCounts, Front};
 
 /// Connections at once: a few systems that look now and then.
 const CONNECTIONS: usize = 16;
 /// How long a connection may last that asks for nothing.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `open` tells how many connections the doors have.
-pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, open: impl Fn() -> usize + Clone + Send + Sync + 'static) {
+/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `counts` tells of the connections of all others.
+pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, counts: impl Fn() -> ConnectionCounts + Clone + Send + Sync + 'static) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -30,10 +30,10 @@ pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, open: impl F
                 continue;
             }
         };
-        let (front, open) = (Arc::clone(&front), open.clone());
+        let (front, counts) = (Arc::clone(&front), counts.clone());
         let answerer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let (front, open) = (Arc::clone(&front), open());
-            async move { Ok::<_, Infallible>(front.monitor(&request.into_parts().0, open).await) }
+            let (front, counts) = (Arc::clone(&front), counts());
+            async move { Ok::<_, Infallible>(front.monitor(&request.into_parts().0, &counts).await) }
         });
         tokio::spawn(async move {
             let mut builder = http1::Builder::new();

@@ -5,6 +5,7 @@ import selectors
 import signal
 import socket
 import os
+import resource
 import threading
 import time
 from collections import Counter
@@ -182,6 +183,57 @@ def test_connections_beyond_the_share_of_an_address_take_no_memory(new_transire:
     for connection in held:
         connection.close()
     wait_until("an answer", lambda: answers(transire))
+
+
+def connect_from(source: str, transire: Transire) -> socket.socket:
+    return socket.create_connection(address(transire), timeout=30, source_address=(source, 0))
+
+
+def test_silent_strangers_shut_nobody_out(new_transire: Callable[..., Transire]) -> None:
+    """Two addresses with a request each and then silence took every place of a process with 1,024 files, and no line said so."""
+    transire = new_transire(settings={"TRANSIRE_LIMITS__HEADER_SECONDS": "1"})
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files[1], 4096), files[1]))
+    few_files = transire.data_dir.parent / "few-files"
+    few_files.write_text(f'#!/bin/sh\nulimit -n 1024 && exec {transire.binary} "$@"\n')
+    few_files.chmod(0o755)
+    transire.binary = few_files
+    transire.start()
+    held: list[socket.socket] = []
+    try:
+        for number in range(1600):
+            held.append(connect_from(f"127.0.0.{2 + number % 4}", transire))
+            held[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            if number % 100 == 99:
+                assert transire.fetch("/healthz").status == 200
+    finally:
+        for connection in held:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    assert "it takes 896 connections at once" in transire.log.read_text()
+    wait_until("the log to say so", lambda: "connections are short" in transire.log.read_text())
+
+
+def test_idle_connections_take_little_memory(new_transire: Callable[..., Transire]) -> None:
+    count = 3000
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files[1], count + 1024), files[1]))
+    transire = new_transire(settings={"TRANSIRE_LIMITS__UNAUTHENTICATED_CONNECTIONS_PER_ADDRESS": "100000"})
+    transire.start()
+    held: list[socket.socket] = []
+    before = memory(transire)
+    try:
+        for number in range(count):
+            held.append(connect_from(f"127.0.0.{2 + number % 4}", transire))
+            held[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for connection in held:
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        each = (memory(transire) - before) / count
+    finally:
+        for connection in held:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    assert each < 150 * 1024 * 1024 / 10_000, f"{each:.0f} bytes each"
 
 
 def answers(transire: Transire) -> bool:

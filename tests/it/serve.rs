@@ -150,6 +150,127 @@ async fn an_address_has_a_share_of_the_connections() {
 }
 
 #[tokio::test]
+async fn an_address_without_a_log_in_keeps_its_latest_connections_and_a_caller_keeps_his() {
+    // Ten addresses with 1,000 silent connections each shut everybody else out.
+    let running = Running::new(|settings| {
+        settings.limits.unauthenticated_connections_per_address = 2;
+        settings.limits.header_seconds = 1;
+    })
+    .await;
+    let (username, secret) = running.app.temporary().await;
+    let mut caller = running.connect().await;
+    let basic =
+        format!("Basic {}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{username}:{}", secret.expose())));
+    let log_in = format!("GET /token?service={SERVICE} HTTP/1.1\r\nhost: localhost\r\nauthorization: {basic}\r\n\r\n");
+    caller.write_all(log_in.as_bytes()).await.unwrap();
+    assert!(head_and_body(&mut caller).await.starts_with("HTTP/1.1 200"));
+    let mut silent = running.connect().await;
+    ask(&mut silent, "/healthz").await;
+    let mut used = running.connect().await;
+    ask(&mut used, "/healthz").await;
+    // The seconds of silence are counted by whole ones.
+    tokio::time::sleep(Duration::from_millis(3100)).await;
+    ask(&mut used, "/healthz").await;
+    let mut next = running.connect().await;
+    assert!(ask(&mut next, "/healthz").await.starts_with("HTTP/1.1 200"));
+    is_closed(&mut silent).await;
+    for stream in [&mut used, &mut next, &mut caller] {
+        assert!(ask(stream, "/healthz").await.starts_with("HTTP/1.1 200"));
+    }
+    running.end().await;
+}
+
+/// HTTP/2's preface, and settings that let the server send no byte of a body.
+const CLOSED_WINDOW: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+
+/// One request of HTTP/2 for `/healthz`, as RFC 9113 and RFC 7541 write it.
+fn http2_request(stream: u8) -> Vec<u8> {
+    let block = b"\x82\x86\x04\x08/healthz\x01\x09localhost";
+    let mut frame = vec![0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, stream];
+    frame.extend_from_slice(block);
+    frame
+}
+
+/// Reads until the other side closes the connection.
+async fn read_to_the_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    timeout(Duration::from_secs(20), stream.read_to_end(&mut all)).await.expect("the connection is still open").ok();
+    all
+}
+
+#[tokio::test]
+async fn an_answer_by_http2_that_its_client_holds_back_is_given_up() {
+    // Answers were counted until they were made, not until they were sent: with a window of no bytes each stream was held
+    // for ever, 1.25 GiB for one address.
+    let running = Running::new(|settings| {
+        settings.limits.answer_seconds = 1;
+        settings.limits.header_seconds = 1;
+    })
+    .await;
+    let mut stream = running.connect().await;
+    stream.write_all(CLOSED_WINDOW).await.unwrap();
+    for number in [1, 3, 5] {
+        stream.write_all(&http2_request(number)).await.unwrap();
+    }
+    let frames = read_to_the_end(&mut stream).await;
+    // Type 1 is HEADERS, type 0 is DATA.
+    let mut rest = &frames[..];
+    let mut types = Vec::new();
+    while rest.len() >= 9 {
+        types.push(rest[3]);
+        rest = &rest[9 + (usize::from(rest[1]) << 8 | usize::from(rest[2]))..];
+    }
+    assert_eq!(types.iter().filter(|kind| **kind == 1).count(), 3, "{types:?}");
+    assert!(!types.contains(&0), "a body was sent into no window: {types:?}");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_by_http2_comes_whole_in_any_window() {
+    let running = Running::new(|_| {}).await;
+    let mut stream = running.connect().await;
+    // A window of one byte, opened by one more for each that came.
+    let mut settings = CLOSED_WINDOW.to_vec();
+    *settings.last_mut().unwrap() = 1;
+    stream.write_all(&settings).await.unwrap();
+    stream.write_all(&http2_request(1)).await.unwrap();
+    let (mut body, mut is_over) = (Vec::new(), false);
+    while !is_over {
+        let mut head = [0; 9];
+        timeout(Duration::from_secs(10), stream.read_exact(&mut head)).await.expect("the body stopped coming").unwrap();
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        stream.read_exact(&mut payload).await.unwrap();
+        if head[3] == 0 {
+            is_over = head[4] & 1 == 1;
+            let taken = u8::try_from(payload.len()).unwrap();
+            body.extend_from_slice(&payload);
+            if !is_over {
+                stream.write_all(&[0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, taken]).await.unwrap();
+            }
+        }
+    }
+    assert_eq!(String::from_utf8(body).unwrap(), "ok\n");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_what_it_asks_for_is_cut_off() {
+    let running = Running::new(|settings| {
+        settings.limits.answer_seconds = 2;
+        settings.limits.header_seconds = 1;
+    })
+    .await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(running.address).await.unwrap();
+    // Asks until the answers fill what both kernels hold, and reads none of them.
+    let request = b"GET /bundle.pem HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000);
+    let asked = async { while stream.write_all(&request).await.is_ok() {} };
+    timeout(Duration::from_secs(30), asked).await.expect("the connection is still open");
+    running.end().await;
+}
+
+#[tokio::test]
 async fn what_is_under_way_at_the_end_finishes_and_the_rest_is_closed() {
     let running = Running::new(|_| {}).await;
     let (username, secret) = running.app.temporary().await;

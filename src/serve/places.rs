@@ -1,0 +1,358 @@
+//! How many connections there may be, of whom, and which are closed when places run out.
+//!
+//! A connection that never carried an authenticated caller costs whoever opened it nothing. Its address has a share of such
+//! connections, and when three quarters of all places are taken, those that were silent longest are closed. So strangers
+//! can't keep others out: ten addresses with 1,000 silent connections each did.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::activity::{Activity, Tally, Ticks};
+use crate::http::{ConnectionCounts, Network};
+use crate::service::subscriber;
+
+/// How often, in seconds, the log tells of connections that were refused or closed early.
+const TELL_SECONDS: u32 = 10;
+/// How many times the share of an address the IPv6 networks of 64 bits within one network of 48 bits have together.
+const NETWORK_SHARES: usize = 4;
+/// The share of silent connections that is closed at once, one in so many: finding them looks at every connection.
+const CLOSED_AT_ONCE: usize = 16;
+
+/// How many places there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlaceLimits {
+    /// Connections at once.
+    pub(super) connections: usize,
+    /// Of one address.
+    pub(super) per_address: usize,
+    /// Of one address, without an authenticated caller and silent for longer than `grace_seconds`.
+    pub(super) unauthenticated_per_address: usize,
+    /// For how many seconds a silent connection doesn't count: a thousand nodes behind one address may come at once.
+    pub(super) grace_seconds: u32,
+    /// How many seconds a client has at least to take an answer.
+    pub(super) answer_seconds: u32,
+}
+
+/// The open connections, and the limits on them.
+pub(super) struct Places {
+    limits: PlaceLimits,
+    /// Those who speak for many clients: no share, and never closed for others.
+    proxies: Vec<Network>,
+    free: Arc<Semaphore>,
+    ticks: Arc<Ticks>,
+    open: Mutex<Open>,
+    refused: AtomicU64,
+    closed_early: AtomicU64,
+    full: AtomicU64,
+}
+
+#[derive(Default)]
+struct Open {
+    by_id: HashMap<u64, Entry>,
+    by_address: HashMap<IpAddr, Address>,
+    unauthenticated_by_network: HashMap<IpAddr, Tally>,
+    next_id: u64,
+    told_at: Option<u32>,
+    told: ConnectionCounts,
+}
+
+struct Entry {
+    /// The subscriber and its network; none for a proxy.
+    of: Option<(IpAddr, Option<IpAddr>)>,
+    activity: Arc<Activity>,
+}
+
+#[derive(Default)]
+struct Address {
+    connections: usize,
+    unauthenticated: Tally,
+}
+
+/// One connection's place; it is free again when this is dropped.
+pub(super) struct Place {
+    places: Arc<Places>,
+    id: u64,
+    pub(super) activity: Arc<Activity>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Places {
+    /// Begins with no connection.
+    pub(super) fn new(limits: PlaceLimits, proxies: Vec<Network>) -> Self {
+        Self {
+            limits,
+            proxies,
+            free: Arc::new(Semaphore::new(limits.connections)),
+            ticks: Arc::default(),
+            open: Mutex::default(),
+            refused: AtomicU64::new(0),
+            closed_early: AtomicU64::new(0),
+            full: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts the seconds that connections are silent, for ever.
+    pub(super) async fn keep_time(&self) {
+        tokio::join!(self.ticks.keep(), async {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                self.tell();
+            }
+        });
+    }
+
+    /// Waits until a place is free; none when there is none ever again.
+    pub(super) async fn free(&self) -> Option<OwnedSemaphorePermit> {
+        if let Some(permit) = self.free_now() {
+            return Some(permit);
+        }
+        self.full.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(&self.free).acquire_owned().await.ok()
+    }
+
+    /// Returns a free place, if there is one.
+    pub(super) fn free_now(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).try_acquire_owned().ok()
+    }
+
+    /// Gives a free place to a connection of `peer`, unless its address has too many.
+    pub(super) fn admit(places: &Arc<Self>, peer: IpAddr, permit: OwnedSemaphorePermit) -> Option<Place> {
+        let of = (!places.is_proxy(peer)).then(|| (subscriber(peer.to_canonical()), network(peer)));
+        let mut open = places.lock();
+        let mut tallies = Vec::new();
+        if let Some((address, network)) = of {
+            if open.by_address.get(&address).is_some_and(|entry| entry.connections >= places.limits.per_address) {
+                places.refused.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+            places.keep_share(&open, address, network);
+            let entry = open.by_address.entry(address).or_default();
+            entry.connections += 1;
+            tallies.push(Arc::clone(&entry.unauthenticated));
+            if let Some(network) = network {
+                tallies.push(Arc::clone(open.unauthenticated_by_network.entry(network).or_default()));
+            }
+        }
+        if open.by_id.len() >= places.limits.connections / 4 * 3 {
+            places.close_silent(&open, places.limits.connections / CLOSED_AT_ONCE, |_| true);
+        }
+        let activity = Arc::new(Activity::new(Arc::clone(&places.ticks), places.limits.answer_seconds, tallies));
+        if of.is_none() {
+            activity.leave_tallies();
+        }
+        let id = open.next_id;
+        open.next_id += 1;
+        open.by_id.insert(id, Entry { of, activity: Arc::clone(&activity) });
+        Some(Place { places: Arc::clone(places), id, activity, _permit: permit })
+    }
+
+    /// Returns whether `peer` is a trusted proxy.
+    pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.proxies.iter().any(|network| network.contains(peer))
+    }
+
+    /// Returns what the operator is shown.
+    pub(super) fn counts(&self) -> ConnectionCounts {
+        ConnectionCounts {
+            open: self.lock().by_id.len(),
+            limit: self.limits.connections,
+            refused: self.refused.load(Ordering::Relaxed),
+            closed_early: self.closed_early.load(Ordering::Relaxed),
+            full: self.full.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Closes silent connections of an address, or of its network, that has more of them than its share.
+    fn keep_share(&self, open: &Open, address: IpAddr, network: Option<IpAddr>) {
+        let share = self.limits.unauthenticated_per_address;
+        let latest = self.ticks.now().saturating_sub(self.limits.grace_seconds);
+        let is_old = |entry: &Entry| entry.activity.active_at() < latest;
+        let of_address = open.by_address.get(&address).map(|entry| &entry.unauthenticated);
+        if of_address.is_some_and(|tally| tally.load(Ordering::Relaxed) >= share) {
+            self.close_silent(open, share / CLOSED_AT_ONCE, |entry| is_old(entry) && entry.of.is_some_and(|of| of.0 == address));
+        }
+        let share = share * NETWORK_SHARES;
+        let of_network = network.and_then(|network| open.unauthenticated_by_network.get(&network));
+        if of_network.is_some_and(|tally| tally.load(Ordering::Relaxed) >= share) {
+            self.close_silent(open, share / CLOSED_AT_ONCE, |entry| is_old(entry) && entry.of.is_some_and(|of| of.1 == network));
+        }
+    }
+
+    /// Closes connections that never carried an authenticated caller, at least one if there is one, the longest silent first.
+    ///
+    /// Those with a request in work come last: bodies that trickle in hold places, too.
+    fn close_silent(&self, open: &Open, count: usize, is_meant: impl Fn(&Entry) -> bool) {
+        let mut silent: Vec<&Arc<Activity>> =
+            open.by_id.values().filter(|entry| entry.of.is_some() && is_meant(entry)).map(|entry| &entry.activity).collect();
+        silent.retain(|activity| activity.is_tallied());
+        let count = count.max(1).min(silent.len());
+        if count == 0 {
+            return;
+        }
+        silent.select_nth_unstable_by_key(count - 1, |activity| activity.rank());
+        for activity in &silent[..count] {
+            // Its caller may have been authenticated meanwhile.
+            if activity.leave_tallies() {
+                activity.close.notify_one();
+                self.closed_early.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Tells of connections that were refused or closed early: one line for all of [`TELL_SECONDS`], for a line costs more
+    /// than a connection.
+    fn tell(&self) {
+        let now = self.ticks.now();
+        let counts = self.counts();
+        let mut open = self.lock();
+        let is_new = (counts.refused, counts.closed_early, counts.full) != (open.told.refused, open.told.closed_early, open.told.full);
+        if !is_new || open.told_at.is_some_and(|told_at| now.saturating_sub(told_at) < TELL_SECONDS) {
+            return;
+        }
+        tracing::warn!(
+            refused = counts.refused - open.told.refused,
+            closed_early = counts.closed_early - open.told.closed_early,
+            waited_for_a_place = counts.full - open.told.full,
+            open = counts.open,
+            limit = counts.limit,
+            "connections are short: see limits.connections, limits.connections_per_address and \
+             limits.unauthenticated_connections_per_address"
+        );
+        (open.told, open.told_at) = (counts, Some(now));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        // The lock guards counters that are right after any panic, so a poisoned one is used on.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.places.lock();
+        let Some(Entry { of: Some((address, network)), activity }) = open.by_id.remove(&self.id) else { return };
+        activity.leave_tallies();
+        if let Some(entry) = open.by_address.get_mut(&address) {
+            entry.connections -= 1;
+            if entry.connections == 0 {
+                open.by_address.remove(&address);
+            }
+        }
+        if let Some(network) = network
+            && open.unauthenticated_by_network.get(&network).is_some_and(|tally| tally.load(Ordering::Relaxed) == 0)
+        {
+            open.unauthenticated_by_network.remove(&network);
+        }
+    }
+}
+
+/// Returns the network of 48 bits that an IPv6 address is in: what one customer is given (RFC 6177).
+fn network(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() >> 80 << 80).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(connections: usize, per_address: usize, unauthenticated_per_address: usize) -> Arc<Places> {
+        let limits = PlaceLimits { connections, per_address, unauthenticated_per_address, grace_seconds: 3, answer_seconds: 10 };
+        Arc::new(Places::new(limits, vec!["10.0.0.0/8".parse().unwrap()]))
+    }
+
+    fn admit(places: &Arc<Places>, address: &str) -> Option<Place> {
+        Places::admit(places, address.parse().unwrap(), places.free_now()?)
+    }
+
+    /// A connection that an authenticated caller used.
+    fn admit_caller(places: &Arc<Places>, address: &str) -> Option<Place> {
+        let place = admit(places, address)?;
+        place.activity.authenticate();
+        Some(place)
+    }
+
+    async fn is_told_to_close(place: &Place) -> bool {
+        tokio::time::timeout(std::time::Duration::ZERO, place.activity.close.notified()).await.is_ok()
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_no_more_until_one_ends() {
+        let places = places(100, 2, 100);
+        let (first, second) = (admit_caller(&places, "192.0.2.1"), admit_caller(&places, "::ffff:192.0.2.1"));
+        assert!(first.is_some() && second.is_some() && admit(&places, "192.0.2.1").is_none());
+        assert!(admit(&places, "192.0.2.2").is_some(), "another address has its own");
+        drop(first);
+        let third = admit(&places, "192.0.2.1");
+        assert!(third.is_some() && admit(&places, "192.0.2.1").is_none());
+        drop((second, third));
+        assert!(places.lock().by_address.is_empty() && places.lock().by_id.is_empty(), "who left is forgotten");
+    }
+
+    #[test]
+    fn a_subscriber_of_ipv6_is_one_address_and_a_trusted_proxy_is_many() {
+        let places = places(100, 1, 1);
+        let held = admit_caller(&places, "2001:db8::1");
+        assert!(held.is_some() && admit(&places, "2001:db8::2").is_none() && admit(&places, "2001:db8:0:1::2").is_some());
+        let proxied = [admit(&places, "10.0.0.1"), admit(&places, "10.0.0.1")];
+        assert!(proxied.iter().all(Option::is_some));
+    }
+
+    #[tokio::test]
+    async fn an_address_without_callers_loses_its_longest_silent_connection_to_its_next() {
+        let places = places(1000, 1000, 2);
+        let first = admit(&places, "192.0.2.1").unwrap();
+        let caller = admit_caller(&places, "192.0.2.1").unwrap();
+        let crowd: Vec<Place> = (0..10).map(|_| admit(&places, "192.0.2.1").unwrap()).collect();
+        assert_eq!(places.counts().closed_early, 0, "many may come at once");
+        drop(crowd);
+        places.ticks.advance(5);
+        let second = admit(&places, "192.0.2.1").unwrap();
+        let third = admit(&places, "192.0.2.1");
+        assert!(third.is_some() && is_told_to_close(&first).await);
+        assert!(!is_told_to_close(&second).await && !is_told_to_close(&caller).await);
+        assert_eq!(places.counts().closed_early, 1);
+    }
+
+    #[tokio::test]
+    async fn the_networks_of_one_customer_of_ipv6_have_four_shares_together() {
+        let places = places(1000, 1000, 1);
+        let first: Vec<Place> = (0..4).map(|number| admit(&places, &format!("2001:db8:0:{number}::1")).unwrap()).collect();
+        places.ticks.advance(5);
+        let fifth = admit(&places, "2001:db8:0:4::1");
+        assert!(fifth.is_some());
+        let mut told = 0;
+        for place in &first {
+            told += usize::from(is_told_to_close(place).await);
+        }
+        assert_eq!(told, 1);
+        drop((first, fifth));
+        assert!(places.lock().unauthenticated_by_network.is_empty());
+    }
+
+    #[tokio::test]
+    async fn with_three_quarters_taken_the_longest_silent_strangers_go_and_callers_and_proxies_stay() {
+        let places = places(16, 16, 16);
+        let stranger = admit(&places, "192.0.2.1").unwrap();
+        let working = admit(&places, "192.0.2.1").unwrap();
+        let work = working.activity.begin(hyper::Version::HTTP_11);
+        let callers: Vec<Place> = (0..9).map(|_| admit_caller(&places, "192.0.2.2").unwrap()).collect();
+        let proxied = admit(&places, "10.0.0.1").unwrap();
+        assert_eq!(places.counts().closed_early, 0);
+        let next = admit_caller(&places, "192.0.2.3").unwrap();
+        assert!(is_told_to_close(&stranger).await && !is_told_to_close(&working).await);
+        let another = admit_caller(&places, "192.0.2.3").unwrap();
+        assert!(is_told_to_close(&working).await, "where no other is left");
+        for place in callers.iter().chain([&proxied, &next, &another]) {
+            assert!(!is_told_to_close(place).await);
+        }
+        drop(work);
+    }
+}
