@@ -2,7 +2,7 @@
 //!
 //! Source: CNCF Distribution, `docs/content/spec/auth/scope.md`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use super::{Error, Result};
@@ -32,6 +32,10 @@ impl Action {
             Self::All => "*",
         }
     }
+
+    fn of_name(name: &str) -> Option<Self> {
+        Self::NAMED.into_iter().find(|known| known.name() == name)
+    }
 }
 
 /// The kind of thing that a scope names.
@@ -56,68 +60,109 @@ impl ResourceType {
     }
 }
 
-/// One resource and what is asked on it. Unknown actions are dropped: nothing could grant them.
+/// One resource and what is asked on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// The kind of the resource.
     pub resource_type: ResourceType,
     /// Its name; a repository's may begin with `host:port/`.
     pub name: String,
-    /// What is asked; order doesn't matter.
+    /// The known actions that are asked; their order doesn't matter.
     pub actions: BTreeSet<Action>,
 }
 
 impl Scope {
     /// The most characters of one scope.
-    pub const LONGEST: usize = 1024;
-    /// The most scopes of one request: an upload that mounts from a few repositories needs three or four.
-    pub const MOST: usize = 64;
+    pub const MAX_CHARACTERS: usize = 1024;
+    /// The most scopes of a request without a proved caller: an upload that mounts from a few repositories needs four.
+    pub const MAX_OF_STRANGERS: usize = 64;
+}
 
-    /// Parses one scope: the type ends at the first colon, the actions begin after the last.
-    pub fn parse(text: &str) -> Result<Self> {
-        let malformed =
-            || Error::invalid_parameter("scope", "a scope is written TYPE:NAME:ACTION[,ACTION], such as repository:team/app:pull,push");
-        if text.len() > Self::LONGEST {
-            return Err(malformed());
-        }
-        let (resource_type, rest) = text.split_once(':').ok_or_else(malformed)?;
-        let (name, actions) = rest.rsplit_once(':').ok_or_else(malformed)?;
-        // A class, `repository(plugin)`, is deprecated: read, and never given back.
-        let resource_type = match resource_type.split_once('(') {
-            Some((bare, class)) if class.strip_suffix(')').is_some_and(is_word) => bare,
-            Some(_) => return Err(malformed()),
-            None => resource_type,
-        };
-        let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-        let words = actions.split(',').all(|action| action == "*" || action.bytes().all(|byte| byte.is_ascii_lowercase()));
-        if !is_word(resource_type) || !name.bytes().all(visible) || !words {
-            return Err(malformed());
-        }
-        Ok(Self {
-            resource_type: match resource_type {
-                "repository" => ResourceType::Repository,
-                "registry" => ResourceType::Registry,
-                other => ResourceType::Other(other.to_owned()),
-            },
-            name: name.to_owned(),
-            actions: Action::NAMED.into_iter().filter(|known| actions.split(',').any(|action| action == known.name())).collect(),
-        })
-    }
+/// The scopes of one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes {
+    /// Each resource once, where the request names it first, with all that is asked on it.
+    pub asked: Vec<Scope>,
+    /// Texts that can't be granted and fail nothing, for the log: scopes that can't be read, as they came, and unknown
+    /// actions, as `TYPE:NAME:ACTION,ACTION`.
+    pub left_out: Vec<String>,
+}
 
-    /// Parses every scope of a request: each value may hold several, divided by spaces. Scopes of the
-    /// same resource become one, at the first one's place.
-    pub fn parse_all<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>> {
-        let mut scopes: Vec<Self> = Vec::new();
+impl Scopes {
+    /// Parses the scopes of a request, of which each value may hold several, divided by spaces.
+    ///
+    /// A scope that can't be read is left out, as clients of other registries ask in words of those.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` when there are scopes and none of them can be read: a token for nothing would hide the mistake.
+    pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let mut scopes = Self::default();
+        let mut places: HashMap<(&str, &str), usize> = HashMap::new();
         for text in values.into_iter().flat_map(|value| value.split(' ')).filter(|text| !text.is_empty()) {
-            let scope = Self::parse(text)?;
-            let known = scopes.iter().position(|known| known.resource_type == scope.resource_type && known.name == scope.name);
-            match known {
-                Some(place) => scopes[place].actions.extend(scope.actions),
-                None if scopes.len() < Self::MOST => scopes.push(scope),
-                None => return Err(Error::invalid_parameter("scope", format!("a request has at most {} scopes", Self::MOST))),
+            let Some(parts) = Parts::of(text) else {
+                scopes.left_out.push(text.to_owned());
+                continue;
+            };
+            let place = *places.entry((parts.resource_type, parts.name)).or_insert(scopes.asked.len());
+            if place == scopes.asked.len() {
+                scopes.asked.push(parts.resource());
+            }
+            scopes.asked[place].actions.extend(parts.words().filter_map(Action::of_name));
+            let unknown: Vec<&str> = parts.words().filter(|word| Action::of_name(word).is_none()).collect();
+            if !unknown.is_empty() {
+                scopes.left_out.push(format!("{}:{}:{}", parts.resource_type, parts.name, unknown.join(",")));
             }
         }
+        if scopes.asked.is_empty() && !scopes.left_out.is_empty() {
+            return Err(Error::invalid_parameter(
+                "scope",
+                "a scope is written TYPE:NAME:ACTION[,ACTION], such as repository:team/app:pull,push",
+            ));
+        }
         Ok(scopes)
+    }
+}
+
+/// A scope in its parts: the type ends at the first colon, the actions begin after the last.
+struct Parts<'a> {
+    /// Without its class: `repository(plugin)` is deprecated, and never given back.
+    resource_type: &'a str,
+    name: &'a str,
+    actions: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Divides a scope; nothing when it can't be read.
+    fn of(text: &'a str) -> Option<Self> {
+        let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        if text.len() > Scope::MAX_CHARACTERS || !text.bytes().all(visible) {
+            return None;
+        }
+        let (resource_type, rest) = text.split_once(':')?;
+        let (name, actions) = rest.rsplit_once(':')?;
+        let resource_type = match resource_type.split_once('(') {
+            Some((bare, class)) => {
+                class.strip_suffix(')').filter(|class| is_word(class))?;
+                bare
+            }
+            None => resource_type,
+        };
+        is_word(resource_type).then_some(Self { resource_type, name, actions })
+    }
+
+    fn words(&self) -> impl Iterator<Item = &'a str> {
+        self.actions.split(',').filter(|word| !word.is_empty())
+    }
+
+    /// Returns the resource, with nothing asked on it yet.
+    fn resource(&self) -> Scope {
+        let resource_type = match self.resource_type {
+            "repository" => ResourceType::Repository,
+            "registry" => ResourceType::Registry,
+            other => ResourceType::Other(other.to_owned()),
+        };
+        Scope { resource_type, name: self.name.to_owned(), actions: BTreeSet::new() }
     }
 }
 
@@ -133,7 +178,7 @@ impl fmt::Display for Scope {
 }
 
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 #[cfg(test)]
@@ -141,9 +186,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::ErrorKind;
 
     fn scope(text: &str) -> Scope {
-        Scope::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+        let [scope] = parsed(&[text]).asked.try_into().unwrap_or_else(|scopes| panic!("{text}: {scopes:?}"));
+        scope
+    }
+
+    fn parsed(values: &[&str]) -> Scopes {
+        Scopes::parse(values.iter().copied()).unwrap_or_else(|error| panic!("{values:?}: {error}"))
     }
 
     #[test]
@@ -170,34 +221,50 @@ mod tests {
     }
 
     #[test]
-    fn unknown_actions_are_dropped_and_nonsense_is_refused() {
-        assert_eq!(scope("repository:a:pull,fly").to_string(), "repository:a:pull");
-        for bad in [
-            "",
-            "a",
-            "a:b",
-            ":a:pull",
-            "Repository:a:pull",
-            "repository:a b:pull",
-            "repository:a:PULL",
-            "repository(:a:pull",
-            "repository(x:a:pull",
-            "repository:\"a:pull",
+    fn an_unknown_word_grants_nothing_and_fails_nothing() {
+        // Only lower-case letters could be an action: `metadata_read`, which tools of another registry ask, failed the
+        // whole request.
+        for (text, asked, left_out) in [
+            ("repository:a:pull,fly", "repository:a:pull", &["repository:a:fly"][..]),
+            ("repository:a:metadata_read,pull,PULL", "repository:a:pull", &["repository:a:metadata_read,PULL"]),
+            ("repository:a:fly", "repository:a:", &["repository:a:fly"]),
+            ("repository:a:", "repository:a:", &[]),
+            ("repository(Plug-in2):a:pull", "repository:a:pull", &[]),
+            ("Repository:a:pull", "Repository:a:pull", &[]),
+            ("artifact-repository:a:pull", "artifact-repository:a:pull", &[]),
         ] {
-            assert!(Scope::parse(bad).is_err(), "{bad:?} was taken");
+            let parsed = parsed(&[text]);
+            assert_eq!(parsed.asked.iter().map(ToString::to_string).collect::<Vec<_>>(), [asked], "{text}");
+            assert_eq!(parsed.left_out, left_out, "{text}");
         }
     }
 
     #[test]
+    fn a_scope_that_can_not_be_read_is_left_out_where_another_can() {
+        // One of them failed the whole request.
+        let long = format!("repository:{}:pull", "a".repeat(Scope::MAX_CHARACTERS));
+        for bad in
+            ["a", "a:b", ":a:pull", "repository(:a:pull", "repository(x:a:pull", "repository(\t):a:pull", "repository:\"a:pull", &long]
+        {
+            let error = Scopes::parse([bad]).unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::InvalidParameter { name: "scope".to_owned() }, "{bad:?}");
+            let parsed = parsed(&[bad, "repository:b:pull"]);
+            assert_eq!(parsed.asked, [scope("repository:b:pull")], "{bad:?}");
+            assert_eq!(parsed.left_out, [bad]);
+        }
+        assert_eq!(parsed(&["", " "]), Scopes::default());
+    }
+
+    #[test]
     fn repeated_and_spaced_scopes_are_united() {
-        let scopes = Scope::parse_all(["repository:a:pull repository:b:pull", "repository:a:push", ""]).unwrap();
+        let scopes = parsed(&["repository:a:pull repository:b:pull", "repository(x):a:push", ""]).asked;
         assert_eq!(scopes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["repository:a:pull,push", "repository:b:pull"]);
     }
 
     proptest! {
         #[test]
         fn parsing_never_panics(text in "\\PC{0,80}") {
-            let _ = Scope::parse(&text);
+            let _ = Scopes::parse([text.as_str()]);
         }
 
         #[test]

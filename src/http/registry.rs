@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::domain::refusal::RefusalCause;
-use crate::domain::scope::Scope;
+use crate::domain::scope::{Scope, Scopes};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{LogIn, Offline, Service};
@@ -24,6 +24,10 @@ use crate::sign;
 
 use super::edge::Visit;
 use super::plain::{json, response};
+
+/// The most bytes of a form here: a catalogue mirror asks for hundreds of scopes, and a stranger who lets a form trickle
+/// holds memory that others wait for. A query has the bound of heads, which is the same.
+pub(super) const MAX_FORM_BYTES: usize = 64 << 10;
 
 /// What a request for a token says, by query or by form.
 #[derive(Default)]
@@ -138,9 +142,14 @@ enum ScopeReply {
 }
 
 async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: ScopeReply, visit: &mut Visit) -> Result<Response> {
-    let scopes = Scope::parse_all(asked.scopes.iter().map(String::as_str))?;
+    let scopes = Scopes::parse(asked.scopes.iter().map(String::as_str))?;
     let registry = asked.service()?;
-    if matches!(log_in, LogIn::Anonymous) && scopes.is_empty() {
+    if matches!(log_in, LogIn::Anonymous) && scopes.asked.len() > Scope::MAX_OF_STRANGERS {
+        let message =
+            format!("Without a log-in a request has at most {} scopes; log in, or ask for fewer at once.", Scope::MAX_OF_STRANGERS);
+        return Err(Error::invalid_parameter("scope", message));
+    }
+    if matches!(log_in, LogIn::Anonymous) && scopes.asked.is_empty() {
         // A log-in with nothing to log in with. A token here would make `docker login` believe that it
         // had worked.
         let error = Error::new(ErrorKind::BadCredentials, "Log in with a username and a password.");
@@ -151,7 +160,9 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
     visit.is_counted =
         caller.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::BadCredentials | ErrorKind::AddressThrottled { .. }));
     if caller.is_err() {
-        visit.claim = Some(Box::new(service.claim(registry, &log_in, &scopes)));
+        // The audit has the scopes of a refusal, and strangers must not fill it.
+        let audited = &scopes.asked[..scopes.asked.len().min(Scope::MAX_OF_STRANGERS)];
+        visit.claim = Some(Box::new(service.claim(registry, &log_in, audited)));
     }
     let caller = caller?;
     visit.principal = caller.principal().cloned();

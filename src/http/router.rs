@@ -26,9 +26,6 @@ use super::overload::Load;
 use super::plain::{Page, Reader};
 use super::{Peer, Settings, Transport, address, alibaba, plain, registry, tencent};
 
-/// The largest form at the token exchange, in bytes: credentials and a few dozen scopes are a tenth of it,
-/// and a stranger who lets it trickle holds memory that others wait for.
-const LARGEST_FORM: usize = 64 * 1024;
 /// The largest body of a call that isn't signed, in bytes: it holds a token of at most 20,000 characters.
 const LARGEST_UNSIGNED: usize = 64 * 1024;
 /// Where registries send their clients.
@@ -150,7 +147,7 @@ impl Front {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
             let mut buffered = Buffered::new(&self.unknown);
-            self.read(body, self.settings.max_body_bytes.min(LARGEST_FORM), Announced::Refuse, &mut buffered).await?;
+            self.read(body, self.settings.max_body_bytes.min(registry::MAX_FORM_BYTES), Announced::Refuse, &mut buffered).await?;
             let _in_work = self.load.begin()?;
             registry::post(&self.service, parts, buffered.bytes(), visit).await
         } else {

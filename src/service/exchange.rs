@@ -13,11 +13,14 @@ use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
-use crate::domain::scope::{Action, ResourceType, Scope};
+use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::policy::{Outcome, Permission, Request, Resource};
 use crate::token::{Access, Claims, Grant, Ground};
+
+/// How many scopes are decided before other requests have their turn: a request may have thousands.
+const DECIDED_AT_ONCE: usize = 64;
 
 /// Whether a refresh token is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,11 +54,18 @@ pub struct Exchanged {
 
 impl Service {
     /// Exchanges a log-in for a token; rights that are missing are left out, without an error.
-    pub async fn token(&self, caller: &Caller, scopes: &[Scope], offline: Offline, context: &RequestContext) -> Result<Exchanged> {
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `scope` when the token would be larger than registries take.
+    pub async fn token(&self, caller: &Caller, scopes: &Scopes, offline: Offline, context: &RequestContext) -> Result<Exchanged> {
         let instance = caller.registry_instance()?;
-        let mut granted = Vec::with_capacity(scopes.len());
-        let mut is_reduced = false;
-        for scope in scopes {
+        let mut granted = Vec::with_capacity(scopes.asked.len());
+        let mut is_reduced = !scopes.left_out.is_empty();
+        for (place, scope) in scopes.asked.iter().enumerate() {
+            if place % DECIDED_AT_ONCE == DECIDED_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
             let held = self.held(caller, instance, scope, context).await?;
             is_reduced |= !is_whole(scope, &held.actions);
             if !held.actions.is_empty() {
@@ -95,10 +105,11 @@ impl Service {
             _ => None,
         };
         let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
         let mut line = Line::new("token.exchange", now, context)
             .caller(caller)
             .instance(instance)
-            .detail(AskedAndGranted { asked: words(scopes), granted: words(&granted) });
+            .detail(AskedAndGranted { asked, granted: words(&granted) });
         if let Some(held) = caller.grant() {
             line = line.credential(&held.id);
         }

@@ -11,16 +11,18 @@ use super::rights::{Subject, why_of_account};
 use super::{Caller, RequestContext, Service};
 use crate::domain::Result;
 use crate::domain::instance::Instance;
-use crate::domain::scope::{Action, ResourceType, Scope};
+use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::policy::{Request, Resource};
 
 /// The most scopes of one request that the log explains; the audit has them all.
 const MAX_EXPLAINED: usize = 20;
+/// The most characters of a scope that can't be read in the log.
+const MAX_LEFT_OUT: usize = 256;
 
 impl Service {
     /// Says in the log of each scope that isn't granted whole what is granted, and why not more: the client hears nothing
-    /// but less in its token. `granted` is in the order of `asked`, without those of which nothing is granted.
-    pub(super) async fn log_reductions(&self, caller: &Caller, asked: &[Scope], granted: &[Scope], context: &RequestContext) -> Result<()> {
+    /// but less in its token. `granted` is in the order of what was asked, without those of which nothing is granted.
+    pub(super) async fn log_reductions(&self, caller: &Caller, scopes: &Scopes, granted: &[Scope], context: &RequestContext) -> Result<()> {
         let instance = caller.registry_instance()?;
         let party = caller.audit_name().and(caller.account()).map_or_else(|| Party::of_address(context.address), Party::Account);
         if !self.refusals.may_explain(party, self.now()) {
@@ -30,7 +32,7 @@ impl Service {
         let mut granted = granted.iter().peekable();
         let nothing = std::collections::BTreeSet::new();
         let mut reduced = 0_usize;
-        for scope in asked {
+        for scope in &scopes.asked {
             let held = granted.next_if(|held| same_thing(held, scope));
             let missing = missing(scope, held.map_or(&nothing, |held| &held.actions));
             if missing.is_empty() {
@@ -51,6 +53,13 @@ impl Service {
                 "reduced: {why}"
             );
         }
+        for text in scopes.left_out.iter().take(MAX_EXPLAINED.saturating_sub(reduced)) {
+            let scope: String = text.chars().take(MAX_LEFT_OUT).flat_map(char::escape_debug).collect();
+            let instance = instance.id.as_str();
+            let request_id = context.request_id.as_str();
+            tracing::info!(request_id, principal, instance, scope, "reduced: it can't be read, or asks for actions that are unknown here");
+        }
+        reduced += scopes.left_out.len();
         if reduced > MAX_EXPLAINED {
             let more = reduced - MAX_EXPLAINED;
             tracing::info!(request_id = context.request_id, principal, more, "reduced: more scopes of this request, which the audit has");

@@ -35,6 +35,9 @@ pub const TOKEN_BACK_DATED: Duration = Duration::from_secs(60);
 /// How long before its leaf's end a token ends at the latest: a leaf's end has no leeway at all.
 pub const LEAF_MARGIN: Duration = Duration::from_secs(60);
 
+/// The most bytes of a token: clients send it in a header, and registries and the proxies before them bound those.
+pub const MAX_TOKEN_BYTES: usize = 64 << 10;
+
 /// What RFC 5280 (4.1.2.5) writes for a validity without an end: that of a key without a certificate.
 const NO_END: Timestamp = Timestamp::from_unix_seconds(253_402_300_799);
 
@@ -322,6 +325,10 @@ impl SigningKey {
 
     /// Signs a token.
     ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `scope`, before anything is signed, when it would have more than [`MAX_TOKEN_BYTES`].
+    ///
     /// [`Error::misconfigured`] when it would end later than [`LEAF_MARGIN`] before the leaf does: registries would
     /// refuse it while the client still took it for good. Long before that the leaf is renewed, by the running service
     /// or, where the authority is kept elsewhere, by the operator.
@@ -357,7 +364,12 @@ impl SigningKey {
             KidFormat::Libtrust => &self.libtrust_header,
         };
         // An RSA-2048 signature takes 342 characters.
-        let mut text = String::with_capacity(header.len() + body.len().div_ceil(3) * 4 + 1 + 344);
+        let length = header.len() + body.len().div_ceil(3) * 4 + 1 + 344;
+        if length > MAX_TOKEN_BYTES {
+            let message = format!("The token for these scopes would have more than {MAX_TOKEN_BYTES} bytes; ask for fewer scopes at once.");
+            return Err(Error::invalid_parameter("scope", message));
+        }
+        let mut text = String::with_capacity(length);
         text.push_str(header);
         URL_SAFE_NO_PAD.encode_string(&body, &mut text);
         let signature = self.pair.sign(text.as_bytes())?;
@@ -569,6 +581,21 @@ mod tests {
         let body: Value = serde_json::from_str(&split(&token.text).1).unwrap();
         assert_eq!(body["sub"], "a\"b\n");
         assert_eq!(body["access"][0]["name"], "a\"],\"x");
+    }
+
+    #[test]
+    fn a_token_that_registries_would_not_take_is_refused_before_it_is_signed() {
+        let (_, key) = signing_key(Algorithm::Es256);
+        let sign = |repositories: usize| {
+            let access: Vec<Access> =
+                (0..repositories).map(|number| Access { name: format!("catalog/image-{number:04}"), ..access().remove(0) }).collect();
+            key.sign(KidFormat::Thumbprint, &claims(&access), &OsRandom).map(|token| token.text.len())
+        };
+        let largest = (500..900).take_while(|repositories| sign(*repositories).is_ok()).last().unwrap();
+        assert!(sign(largest).unwrap() <= MAX_TOKEN_BYTES);
+        let error = sign(largest + 1).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidParameter { name: "scope".to_owned() });
+        assert!(error.message().contains("65536 bytes"), "{error}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use transire::domain::switch::Switch;
 use transire::service::{Caller, InstanceChoice};
 use transire::store::access_key::AccessKeyState;
 
+use crate::audit::lines;
 use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, SERVICE, context};
 
 fn encoded(pairs: &[(&str, &str)]) -> String {
@@ -86,6 +87,71 @@ async fn scopes_may_be_repeated_or_joined_and_are_united() {
     let answer = app.registry_form(&form).await;
     assert_eq!(claims(&answer)["access"], expected);
     assert_eq!(answer.json()["scope"], "repository:a:pull,push repository:b:pull registry:catalog:*");
+}
+
+/// Joins scopes that each pull from a repository of its own.
+fn pulls(count: usize) -> String {
+    let scopes: Vec<String> = (0..count).map(|number| format!("repository:catalog/image-{number:04}:pull")).collect();
+    scopes.join(" ")
+}
+
+#[tokio::test]
+async fn hundreds_of_scopes_are_served_by_get_and_post() {
+    // goharbor/harbor#14414, openshift/oc#789: a mirror of a catalogue asks for all its repositories at once, and 65 were
+    // too many.
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let scopes = pulls(500);
+    let credential = Some((username.as_str(), secret.expose()));
+    let repeated: Vec<(&str, &str)> = scopes.split(' ').map(|scope| ("scope", scope)).collect();
+    let form = [("grant_type", "password"), ("username", username.as_str()), ("password", secret.expose()), ("scope", &scopes)];
+    for answer in [
+        app.registry(credential, &format!("service={SERVICE}&{}", encoded(&[("scope", &scopes)]))).await,
+        app.registry(credential, &format!("service={SERVICE}&{}", encoded(&repeated))).await,
+        app.registry_form(&format!("service={SERVICE}&{}", encoded(&form))).await,
+    ] {
+        let access = claims(&answer)["access"].clone();
+        assert_eq!(access.as_array().unwrap().len(), 500);
+        assert_eq!(access[499], json!({ "type": "repository", "name": "catalog/image-0499", "actions": ["pull"] }));
+    }
+    let one_repository = "repository:team/app:pull ".repeat(2000);
+    let answer = app.registry(credential, &format!("service={SERVICE}&{}", encoded(&[("scope", &one_repository)]))).await;
+    assert_eq!(claims(&answer)["access"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_request_and_of_its_token_are_bounded_and_the_refusal_names_the_bound() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let ask = async |scopes: &str| {
+        let query = encoded(&[("service", SERVICE), ("scope", scopes)]);
+        app.registry(Some((&username, secret.expose())), &query).await
+    };
+    // The request is small enough, and its token would not be.
+    let answer = ask(&pulls(1000)).await;
+    assert_eq!(refused(&answer), bad_request());
+    assert!(answer.body.contains("65536 bytes; ask for fewer scopes at once"), "{}", answer.body);
+    // What isn't granted takes no room in the token.
+    assert_eq!(claims(&ask(&pulls(1000).replace("repository:", "plugin:")).await)["access"], json!([]));
+    let answer = app.registry_form(&encoded(&[("service", SERVICE), ("scope", &pulls(2000))])).await;
+    assert_eq!(refused(&answer), (413, "SIZE_INVALID".to_owned()));
+    assert!(answer.body.contains("65536 bytes"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_stranger_has_64_scopes_and_fills_the_audit_with_no_more() {
+    let app = App::new().await;
+    let before = lines(&app, 0).await.len();
+    let ask = async |credential, count| app.registry(credential, &encoded(&[("service", SERVICE), ("scope", &pulls(count))])).await;
+    assert_eq!(claims(&ask(None, 64).await)["access"], json!([]));
+    let answer = ask(None, 65).await;
+    assert_eq!(refused(&answer), bad_request());
+    assert!(answer.body.contains("at most 64 scopes; log in"), "{}", answer.body);
+    // A log-in that fails hears that it failed, and not that it asked for too much.
+    assert_eq!(refused(&ask(Some(("nobody", "trst_guess")), 500).await), unauthorized());
+    let written = lines(&app, before + 2).await;
+    let refusal = written.iter().find(|row| row.action == "registry.log-in").unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&refusal.detail).unwrap()["asked"].as_array().unwrap().len(), 64);
 }
 
 #[tokio::test]
