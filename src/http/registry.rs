@@ -22,6 +22,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{LogIn, Offline, Service};
 use crate::sign;
 
+use super::Settings;
 use super::edge::Visit;
 use super::plain::{json, response};
 
@@ -65,6 +66,17 @@ impl Asked {
         Ok(asked)
     }
 
+    /// Reads the query, without the credential that it may hold: it would stand in the logs of proxies, and nobody is to
+    /// rely on it.
+    fn of_query(parts: &Parts) -> Result<Self> {
+        let asked = Self::read(parts.uri.query().unwrap_or_default().as_bytes())?;
+        Ok(Self { grant_type: None, username: None, password: None, refresh_token: None, ..asked })
+    }
+
+    fn holds_credential(&self) -> bool {
+        self.username.is_some() || self.password.is_some() || self.refresh_token.is_some()
+    }
+
     fn service(&self) -> Result<&str> {
         self.service.as_deref().filter(|service| !service.is_empty()).ok_or_else(|| {
             Error::new(
@@ -98,40 +110,46 @@ fn once_secret(place: &mut Option<Secret>, name: &'static str, value: String) ->
 
 /// Serves `GET /token`: the query asks, and HTTP Basic proves.
 pub(super) async fn get(service: &Service, parts: &Parts, visit: &mut Visit) -> Result<Response> {
-    let asked = Asked::read(parts.uri.query().unwrap_or_default().as_bytes())?;
-    let log_in = match basic(&parts.headers)? {
-        Some((username, secret)) => {
-            // Docker, podman and regclient send the account beside the credential.
-            if asked.account.as_ref().is_some_and(|account| !account.is_empty() && *account != username) {
-                return Err(Error::invalid_parameter("account", "The account is not the user who logs in."));
-            }
-            LogIn::Password { username, secret }
-        }
-        None => LogIn::Anonymous,
-    };
+    let asked = Asked::of_query(parts)?;
+    let log_in = by_basic(&parts.headers, &asked)?.unwrap_or(LogIn::Anonymous);
     exchange(service, asked, log_in, ScopeReply::No, visit).await
 }
 
 /// Serves `POST /token`: an OAuth 2 form asks and proves.
+///
+/// The form of some clients only asks, and HTTP Basic proves: VS Code's older Docker extension, and people with curl, who
+/// may send no form at all.
 pub(super) async fn post(service: &Service, parts: &Parts, body: &[u8], visit: &mut Visit) -> Result<Response> {
-    if !is_form(&parts.headers) {
+    if !body.is_empty() && !is_form(&parts.headers) {
         return Err(Error::malformed_request("A POST to /token is a form: application/x-www-form-urlencoded."));
     }
-    let mut asked = Asked::read(body)?;
-    let log_in = match asked.grant_type.as_deref() {
-        Some("password") => {
+    let mut asked = if body.is_empty() { Asked::of_query(parts)? } else { Asked::read(body)? };
+    let basic = if asked.holds_credential() { None } else { by_basic(&parts.headers, &asked)? };
+    let log_in = match (asked.grant_type.as_deref(), basic) {
+        (None | Some("password"), Some(log_in)) => log_in,
+        (Some("password"), None) => {
             let username = asked.username.take().ok_or_else(|| Error::missing_parameter("username"))?;
             let secret = asked.password.take().ok_or_else(|| Error::missing_parameter("password"))?;
             LogIn::Password { username, secret }
         }
-        Some("refresh_token") => {
+        (Some("refresh_token"), _) => {
             let token = asked.refresh_token.take().ok_or_else(|| Error::missing_parameter("refresh_token"))?;
             LogIn::Refresh { token }
         }
-        Some(_) => return Err(Error::unsupported("The grant_type is password or refresh_token; no other is served.")),
-        None => return Err(Error::missing_parameter("grant_type")),
+        (Some(_), _) => return Err(Error::unsupported("The grant_type is password or refresh_token; no other is served.")),
+        (None, None) => return Err(Error::missing_parameter("grant_type")),
     };
     exchange(service, asked, log_in, ScopeReply::Yes, visit).await
+}
+
+/// Returns the log-in of HTTP Basic, if the request has one.
+fn by_basic(headers: &HeaderMap, asked: &Asked) -> Result<Option<LogIn>> {
+    let Some((username, secret)) = basic(headers)? else { return Ok(None) };
+    // Docker, podman and regclient send the account beside the credential.
+    if asked.account.as_ref().is_some_and(|account| !account.is_empty() && *account != username) {
+        return Err(Error::invalid_parameter("account", "The account is not the user who logs in."));
+    }
+    Ok(Some(LogIn::Password { username, secret }))
 }
 
 /// Whether the reply says which scopes were granted: OAuth 2 replies must.
@@ -160,9 +178,7 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
     visit.is_counted =
         caller.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::BadCredentials | ErrorKind::AddressThrottled { .. }));
     if caller.is_err() {
-        // The audit has the scopes of a refusal, and strangers must not fill it.
-        let audited = &scopes.asked[..scopes.asked.len().min(Scope::MAX_OF_STRANGERS)];
-        visit.claim = Some(Box::new(service.claim(registry, &log_in, audited)));
+        visit.claim = Some(Box::new(service.claim(registry, &log_in, &scopes.asked)));
     }
     let caller = caller?;
     visit.principal = caller.principal().cloned();
@@ -225,6 +241,22 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>> {
 /// Returns whether the body is a form, whatever its charset: it is read as UTF-8.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|content_type| sign::is_form_type(content_type.as_bytes()))
+}
+
+/// Tells whether a path is one at which registry clients read JSON, though nothing is there: one below `/token`, or of a
+/// registry's own API.
+pub(super) fn is_beside(path: &str) -> bool {
+    path.starts_with("/token/") || path == "/v2" || path.starts_with("/v2/")
+}
+
+/// Answers who came beside the door: with what is wrong about the path.
+pub(super) fn not_found(path: &str, settings: &Settings) -> Response {
+    let message = if path.starts_with("/v2") {
+        "This is the token server of registries, and no registry: use the registry's own address.".to_owned()
+    } else {
+        format!("Nothing is served at this path; registry clients get their tokens at {}/token.", settings.public_url)
+    };
+    refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", &message)
 }
 
 /// Refuses a method that isn't served here.

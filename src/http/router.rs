@@ -165,7 +165,7 @@ impl Front {
         }
         self.service.check_address(&visit.context)?;
         if matches!(marks.dialect(), Dialect::Neither) && !marks.may_stand_in_the_body(parts) {
-            return Ok(plain::wrong_door(&self.settings));
+            return Ok(self.wrong_door(parts));
         }
         let host = host?;
         marks.check_single(parts)?;
@@ -196,8 +196,14 @@ impl Front {
         match marks.dialect() {
             Dialect::Tencent(scheme) => tencent::answer(&self.service, scheme, &request, preview, visit).await,
             Dialect::Alibaba(scheme) => alibaba::answer(&self.service, scheme, &request, visit).await,
-            Dialect::Neither => Ok(plain::wrong_door(&self.settings)),
+            Dialect::Neither => Ok(self.wrong_door(parts)),
         }
+    }
+
+    /// Answers who came to no door, in the form that is read at such a path.
+    fn wrong_door(&self, parts: &Parts) -> Response {
+        let path = parts.uri.path();
+        if registry::is_beside(path) { registry::not_found(path, &self.settings) } else { plain::wrong_door(&self.settings) }
     }
 
     /// Checks what can be known before a body takes memory: a stranger gets none.
@@ -271,6 +277,8 @@ impl Visit {
                 // Alibaba's request ids are upper-case; the log's and the audit's are what the client saw.
                 self.context.request_id.make_ascii_uppercase();
             }
+            // Any path may be a signed call's.
+            Dialect::Neither if registry::is_beside(parts.uri.path()) => self.door = Door::Registry,
             Dialect::Neither => self.door = Door::Plain,
         }
     }

@@ -6,7 +6,7 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import certifi
@@ -15,9 +15,10 @@ import pytest
 import alibaba
 import tencent
 from authority import Authority
-from credential import Credential
+from credential import Credential, exchange
 from namespace import Namespace
 from processes import Daemon, free_port, wait_until
+from registry import Registry
 from service import REGION, AccessKey, Account, Instance, Transire, fetch
 
 _OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -46,15 +47,22 @@ def start_nginx(folder: Path, changes: dict[str, str], authority: Authority, nam
     return Daemon(namespace.command(*command) if namespace else command, folder, folder / "nginx.log")
 
 
-class Nginx:
-    """A proxy that speaks TLS, in front of one transire."""
+def documented_line_for_registries() -> str:
+    """The line that a registry's own nginx needs for long tokens."""
+    found = re.search(r"`(large_client_header_buffers [^`]*;)` in the registry's `server`", _OPERATIONS.read_text())
+    assert found, f"{_OPERATIONS.name} shows no line for a registry's nginx"
+    return found[1]
 
-    def __init__(self, folder: Path, transire: Transire, authority: Authority) -> None:
+
+class Nginx:
+    """A proxy that speaks TLS, in front of one service."""
+
+    def __init__(self, folder: Path, service: str, authority: Authority, changes: Mapping[str, str] | None = None) -> None:
         folder.mkdir()
         for _ in range(5):
             self.address = f"127.0.0.1:{free_port()}"
-            changes = {"127.0.0.1:8480": transire.endpoint, "listen 443 ": f"listen {self.address} ", "credentials.example.com": "localhost"}
-            self._daemon = start_nginx(folder, changes, authority)
+            here = {"127.0.0.1:8480": service, "listen 443 ": f"listen {self.address} ", "credentials.example.com": "localhost"}
+            self._daemon = start_nginx(folder, {**here, **(changes or {})}, authority)
             wait_until("nginx to answer or end", lambda: not self._daemon.is_running() or self._answers(authority))
             if self._daemon.is_running():
                 return
@@ -62,7 +70,7 @@ class Nginx:
 
     def _answers(self, authority: Authority) -> bool:
         try:
-            return fetch(f"https://{self.address}/readyz", authority=authority).status == 200
+            return fetch(f"https://{self.address}/readyz", authority=authority).status != 502
         except OSError:
             return False
 
@@ -87,7 +95,7 @@ def transire(new_transire: Callable[..., Transire]) -> Transire:
 
 @pytest.fixture
 def nginx(transire: Transire, authority: Authority, tmp_path: Path) -> Iterator[Nginx]:
-    nginx = Nginx(tmp_path / "nginx", transire, authority)
+    nginx = Nginx(tmp_path / "nginx", transire.endpoint, authority)
     yield nginx
     nginx.stop()
 
@@ -109,6 +117,35 @@ def test_the_signatures_of_both_clouds_survive_it(proxied: Transire, instance: I
         alibaba.issue(proxied, instance.account.key, instance.cri_id, signing=alibaba.V1),
     ):
         assert proxied.fetch(f"/token?service={instance.service}", {"Authorization": credential.basic()}).status == 200
+
+
+def test_hundreds_of_scopes_pass_it(proxied: Transire, instance: Instance) -> None:
+    credential = tencent.issue(proxied, instance.account.key, instance.tcr_id)
+    scopes = "&".join(f"scope=repository:catalog/image-{number:04}:pull" for number in range(500))
+    answer = proxied.fetch(f"/token?service={instance.service}&{scopes}", {"Authorization": credential.basic()})
+    assert answer.status == 200
+    assert len(proxied.remember("token", answer.json()["token"])) > 32 << 10
+
+
+@pytest.mark.parametrize(("with_line", "status"), [(True, 404), (False, 400)], ids=["with-the-line", "by-default"])
+def test_a_registrys_proxy_takes_long_tokens_with_the_documented_line(
+    transire: Transire, instance: Instance, registry: Registry, authority: Authority, tmp_path: Path, with_line: bool, status: int
+) -> None:
+    """404: the token was accepted, and the repository is empty."""
+    credential = tencent.issue(transire, instance.account.key, instance.tcr_id)
+    scopes = [f"repository:catalog/image-{number:04}:pull" for number in range(650)]
+    made = exchange(transire.realm, instance, credential, *scopes).json()
+    token = transire.remember("token", made["token"])
+    assert len(token) > 56 << 10
+    [ours] = re.findall(r"large_client_header_buffers .*;", documented_lines())
+    line = documented_line_for_registries() if with_line else ""
+    nginx = Nginx(tmp_path / "nginx", registry.address, authority, {ours: line})
+    try:
+        path = "/v2/catalog/image-0649/tags/list"
+        assert fetch(f"https://{nginx.address}{path}", {"Authorization": f"Bearer {token}"}, authority=authority).status == status
+        assert fetch(f"http://{registry.address}{path}", {"Authorization": f"Bearer {token}"}).status == 404
+    finally:
+        nginx.stop()
 
 
 def test_a_client_is_known_by_its_own_address_and_can_not_choose_another(
