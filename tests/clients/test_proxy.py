@@ -158,8 +158,8 @@ def test_a_client_is_known_by_its_own_address_and_can_not_choose_another(
     connection.request("GET", f"/token?service={instance.service}", headers=headers)
     assert connection.getresponse().status == 401
     connection.close()
-    wait_until("the refusal in the log", lambda: "BadCredentials" in proxied.log.read_text())
-    line = next(line for line in proxied.log.read_text().splitlines() if "BadCredentials" in line)
+    wait_until("the refusal in the log", lambda: "bad-credentials" in proxied.log.read_text())
+    line = next(line for line in proxied.log.read_text().splitlines() if "bad-credentials" in line)
     assert "127.0.0.2" in line and "203.0.113.9" not in line
 
 
