@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ async fn measure(options: &Options) -> Result<()> {
 async fn one_way(options: &Options, database: &Database, notify: bool) -> Result<Vec<Duration>> {
     let mut settings = Settings::parse(&format!("database = {:?}", database.url), [])?;
     settings.master_key = Some(transire::config::MasterKeyText::from(database.master_key.clone()));
-    let service = Arc::new(transire::open::open(&settings, Path::new("."), Open::Serve).await?);
+    let service = Arc::new(transire::open::open(&settings, Open::Serve).await?);
     let (operator, context) = (Caller::operator(), RequestContext::operator(service.request_id()));
     let account = service.create_account(&operator, None, "bench", &context).await?.id;
     let key = service.create_access_key(&operator, account, None, &context).await?;

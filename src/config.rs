@@ -1,25 +1,28 @@
 //! Settings: a file, then the environment over it, in one struct. The only place that reads the environment.
 //!
 //! The file is TOML. A variable is `TRANSIRE_` and the setting's path in capitals, its parts divided by
-//! two underscores: `TRANSIRE_LIMITS__REQUESTS_PER_SECOND=50`. Unknown settings are refused.
+//! two underscores: `TRANSIRE_LIMITS__REQUESTS_PER_SECOND=50`. Unknown settings are refused, and each error says where
+//! the setting was set: [`sources`]. Which settings there are is read off the struct: [`known`].
+
+mod known;
+mod sources;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
+use self::sources::{CONFIG, Fault, PREFIX, Sources};
 use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::http;
 pub use crate::service::{AuditMode, Quotas};
-
-const PREFIX: &str = "TRANSIRE_";
-/// Variables of the tests, which pass them on to the programs that they start.
-const TEST_PREFIX: &str = "TRANSIRE_TEST_";
 
 /// The least that a head must be allowed: a session token takes some of it.
 const SMALLEST_HEADER_BYTES: usize = 8 << 10;
@@ -28,6 +31,10 @@ const SMALLEST_HEADER_BYTES: usize = 8 << 10;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// Where the data is without a database server: the SQLite database and the master key.
+    pub data_dir: PathBuf,
+    /// Where the service listens: an address, or a port on loopback; port 0 picks a free one.
+    pub listen: Listen,
     /// The database: `postgres://user@host:5432/name`; without it, SQLite in the data directory.
     pub database: Option<DatabaseUrl>,
     /// How a PostgreSQL database is used.
@@ -76,6 +83,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            data_dir: PathBuf::from("./transire-data"),
+            listen: Listen::Port(8480),
             database: None,
             postgres: Postgres::default(),
             max_staleness_seconds: 300,
@@ -147,8 +156,7 @@ impl Default for Postgres {
 }
 
 /// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// At this port on loopback.
     Port(u16),
@@ -157,12 +165,50 @@ pub enum Listen {
 }
 
 impl Listen {
+    /// How it is written.
+    const ALLOWED: &str = "a port on loopback such as 8480, or an address such as 0.0.0.0:8480 or [::1]:8480";
+
     /// Returns the address.
     pub fn address(self) -> SocketAddr {
         match self {
             Self::Port(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             Self::Address(address) => address,
         }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let port = text.parse().map(Self::Port);
+        port.or_else(|_| text.parse().map(Self::Address))
+            .map_err(|_| Error::invalid_parameter("listen", format!("it is {}", Self::ALLOWED)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    /// Reads a number, or text.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Listen;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(Listen::ALLOWED)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Listen, E> {
+                u16::try_from(number).map(Listen::Port).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Listen, E> {
+                text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 
@@ -521,98 +567,122 @@ impl From<String> for MasterKeyText {
     }
 }
 
+/// What the command line says over the file and the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    /// The settings file.
+    pub config: Option<PathBuf>,
+    /// As [`Settings::data_dir`].
+    pub data_dir: Option<PathBuf>,
+    /// As [`Settings::database`].
+    pub database: Option<DatabaseUrl>,
+}
+
 impl Settings {
-    /// Reads the file, if one is named, the environment over it, and the argument over both.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn load(file: Option<&Path>, database: Option<DatabaseUrl>) -> Result<Self> {
-        let text = match file {
+    /// Reads the file, if one is named, the environment over it, and the arguments over both.
+    ///
+    /// `Misconfigured` names the file and the line, or the variable, and says what is allowed.
+    pub fn load(arguments: Arguments) -> Result<Self> {
+        let file = arguments.config.or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
+        let text = match &file {
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|error| Error::misconfigured(format!("the settings file {} can't be read: {error}", path.display())))?,
             None => String::new(),
         };
-        let mut settings = Self::parse(&text, std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)))?;
-        settings.database = database.or(settings.database).map(DatabaseUrl::with_known_password);
+        // Others' variables may be anything.
+        let ours = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let variables = ours.filter(|(name, _)| name.starts_with(PREFIX)).map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(Error::misconfigured(format!("the variable {name} is not UTF-8"))),
+        });
+        let mut settings = Self::read(file.as_deref(), &text, variables.collect::<Result<Vec<_>>>()?)?;
+        settings.data_dir = arguments.data_dir.unwrap_or(settings.data_dir);
+        settings.database = arguments.database.or(settings.database).map(DatabaseUrl::with_known_password);
         Ok(settings)
     }
 
     /// Parses a file's text and the variables over it, and checks what belongs together.
     pub fn parse(text: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        let misread = |error: toml::de::Error| Error::misconfigured(format!("the settings can't be read: {}", error.message()));
-        let mut table: toml::Table =
-            toml::from_str(text).map_err(|error| Error::misconfigured(format!("the settings file can't be read: {error}")))?;
-        for (name, value) in variables {
-            if name.starts_with(TEST_PREFIX) {
-                continue;
-            }
-            let Some(path) = name.strip_prefix(PREFIX) else { continue };
-            let path = path.to_ascii_lowercase();
-            set(&mut table, &path.split("__").collect::<Vec<_>>(), &value)
-                .ok_or_else(|| Error::misconfigured(format!("the variable {name} names no setting")))?;
-        }
-        let settings: Self = table.try_into().map_err(misread)?;
-        settings.check()?;
+        Self::read(None, text, variables)
+    }
+
+    fn read(file: Option<&Path>, text: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let mut sources = Sources::new(file, text);
+        let merged = sources.merge(variables)?;
+        // Each is of its kind by now: what is left is a figure that is missing among several that are set together.
+        let settings: Self =
+            merged.try_into().map_err(|error: toml::de::Error| Error::misconfigured(error.to_string().trim_end().replace('\n', " ")))?;
+        settings.check().map_err(|fault| sources.error(&fault))?;
         Ok(settings)
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Fault> {
         HttpUrl::parse_base(&self.public_url)
-            .map_err(|fault| Error::misconfigured(fault.explain("public_url", "https://credentials.example.com")))?;
+            .map_err(|fault| Fault::said("public_url", fault.explain("public_url", "https://credentials.example.com")))?;
         if let Some(allow) = &self.signatures.allow {
-            for method in allow {
-                if !crate::sign::Method::ALL.iter().any(|known| known.name() == method) {
-                    let known: Vec<&str> = crate::sign::Method::ALL.iter().map(|known| known.name()).collect();
-                    return Err(Error::misconfigured(format!("signatures.allow: {method} is none of {}", known.join(", "))));
-                }
+            let known = crate::sign::Method::ALL.map(|known| known.name());
+            if let Some(unknown) = allow.iter().find(|method| !known.contains(&method.as_str())) {
+                return Err(Fault::new("signatures.allow", format!("is of {}, and {unknown} is none of them", known.join(", "))));
             }
         }
         if self.base_domain.as_deref().is_some_and(|domain| crate::domain::name::check_base_domain(domain).is_err()) {
-            return Err(Error::misconfigured("base_domain is written like registry.example.com, perhaps with a port"));
+            return Err(Fault::new("base_domain", "is written like registry.example.com, perhaps with a port"));
         }
         if let Some(bad) = self.trusted_proxies.iter().find(|network| network.parse::<http::Network>().is_err()) {
-            return Err(Error::misconfigured(format!("trusted_proxies: {bad} is neither an address nor a network such as 10.0.0.0/8")));
-        }
-        if !(1..=900).contains(&self.signatures.window_seconds) {
-            return Err(Error::misconfigured("signatures.window_seconds is 1 to 900"));
-        }
-        if !(1..=5000).contains(&self.shared.timeout_ms) {
-            return Err(Error::misconfigured("shared.timeout_ms is 1 to 5000"));
-        }
-        if !(1..=60).contains(&self.outgoing.seconds) {
-            return Err(Error::misconfigured("outgoing.seconds is 1 to 60"));
+            let allowed = format!("is of addresses, and networks such as 10.0.0.0/8, and {bad} is neither");
+            return Err(Fault::new("trusted_proxies", allowed));
         }
         if self.tls.certificate_file.is_some() != self.tls.key_file.is_some() {
-            return Err(Error::misconfigured("tls.certificate_file and tls.key_file are set together or not at all"));
-        }
-        if self.limits.header_bytes < SMALLEST_HEADER_BYTES {
-            return Err(Error::misconfigured(format!("limits.header_bytes is at least {SMALLEST_HEADER_BYTES}")));
+            let (set, missing) = match self.tls.key_file {
+                Some(_) => ("tls.key_file", "tls.certificate_file"),
+                None => ("tls.certificate_file", "tls.key_file"),
+            };
+            return Err(Fault::new(set, format!("is set together with {missing}, or neither is")));
         }
         let limits = &self.limits;
+        if limits.header_bytes < SMALLEST_HEADER_BYTES {
+            return Err(Fault::new("limits.header_bytes", format!("is at least {SMALLEST_HEADER_BYTES}")));
+        }
+        for (setting, value, largest) in [
+            ("signatures.window_seconds", self.signatures.window_seconds, 900),
+            ("shared.timeout_ms", self.shared.timeout_ms, 5000),
+            ("outgoing.seconds", self.outgoing.seconds, 60),
+        ] {
+            if !(1..=largest).contains(&value) {
+                return Err(Fault::new(setting, format!("is 1 to {largest}")));
+            }
+        }
         let postgres = &self.postgres;
-        if postgres.connections == 0 || postgres.connect_seconds == 0 || postgres.statement_seconds == 0 {
-            return Err(Error::misconfigured("postgres: with 0 connections or seconds nothing could be done"));
+        // Of these, 0 would refuse everything.
+        let zero = [
+            ("postgres.connections", postgres.connections as u64),
+            ("postgres.connect_seconds", postgres.connect_seconds),
+            ("postgres.statement_seconds", postgres.statement_seconds),
+            ("limits.requests_per_second", limits.requests_per_second.into()),
+            ("limits.refusals_per_second", limits.refusals_per_second.into()),
+            ("limits.refusals_burst", limits.refusals_burst.into()),
+            ("limits.audit_queue", limits.audit_queue as u64),
+            ("limits.password_threads", limits.password_threads as u64),
+            ("limits.database_seconds", limits.database_seconds),
+            ("limits.failed_log_ins", limits.failed_log_ins.into()),
+            ("limits.failed_log_ins_per_minute", limits.failed_log_ins_per_minute.into()),
+            ("limits.anonymous_per_second", limits.anonymous_per_second.into()),
+            ("limits.anonymous_burst", limits.anonymous_burst.into()),
+            ("limits.requests_in_work", limits.requests_in_work as u64),
+            ("limits.wait_milliseconds", limits.wait_milliseconds),
+            ("limits.connections", limits.connections as u64),
+            ("limits.connections_per_address", limits.connections_per_address as u64),
+            ("limits.unauthenticated_connections_per_address", limits.unauthenticated_connections_per_address as u64),
+            ("limits.answer_seconds", limits.answer_seconds.into()),
+            ("limits.header_seconds", limits.header_seconds),
+            ("limits.idle_seconds", limits.idle_seconds),
+        ]
+        .into_iter()
+        .find(|(_, value)| *value == 0);
+        match zero {
+            Some((setting, _)) => Err(Fault::new(setting, "is at least 1; leave it out for its usual value")),
+            None => Ok(()),
         }
-        if limits.requests_per_second == 0
-            || limits.refusals_per_second == 0
-            || limits.refusals_burst == 0
-            || limits.audit_queue == 0
-            || limits.password_threads == 0
-            || limits.database_seconds == 0
-            || limits.failed_log_ins == 0
-            || limits.failed_log_ins_per_minute == 0
-            || limits.anonymous_per_second == 0
-            || limits.anonymous_burst == 0
-            || limits.requests_in_work == 0
-            || limits.wait_milliseconds == 0
-            || limits.connections == 0
-            || limits.connections_per_address == 0
-            || limits.unauthenticated_connections_per_address == 0
-            || limits.answer_seconds == 0
-            || limits.header_seconds == 0
-            || limits.idle_seconds == 0
-        {
-            return Err(Error::misconfigured("a limit of 0 would refuse everything; leave the setting out for its usual value"));
-        }
-        Ok(())
     }
 
     /// Returns what the front doors are told.
@@ -646,20 +716,6 @@ impl Settings {
     }
 }
 
-/// Sets `path` in `table` to `text`, which is read as TOML where it is, and as a string otherwise.
-fn set(table: &mut toml::Table, path: &[&str], text: &str) -> Option<()> {
-    let (last, parents) = path.split_last()?;
-    let mut table = table;
-    for parent in parents {
-        table = table.entry(*parent).or_insert_with(|| toml::Table::new().into()).as_table_mut()?;
-    }
-    // A path or a URL is no TOML value, and a master key of digits alone must stay text.
-    let typed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
-    let value = typed.filter(|value| !(value.is_float() || value.is_datetime() || value.is_integer() && text.len() > 18));
-    table.insert((*last).to_owned(), value.unwrap_or_else(|| toml::Value::String(text.to_owned())));
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -678,10 +734,13 @@ mod tests {
                 ("TRANSIRE_LIMITS__REQUESTS_PER_SECOND", "7"),
                 ("TRANSIRE_AUDIT", "required"),
                 ("TRANSIRE_TRUSTED_PROXIES", "['192.0.2.1']"),
+                ("TRANSIRE_DATA_DIR", "/var/lib/transire"),
+                ("TRANSIRE_CONFIG", "/etc/transire.toml"),
                 ("TRANSIRE_TEST_ANYTHING", "x"),
             ],
         )
         .unwrap();
+        assert_eq!(settings.data_dir, Path::new("/var/lib/transire"));
         assert_eq!(settings.realm(), "https://b.example.com/token");
         assert_eq!((settings.limits.requests_per_second, settings.limits.body_bytes), (7, 5));
         assert_eq!(settings.audit, AuditMode::Required);
@@ -705,13 +764,24 @@ mod tests {
 
     #[test]
     fn a_port_alone_is_one_on_loopback() {
-        assert_eq!(parse("", &[]).unwrap().metrics_listen, None);
-        for (text, expected) in [("9480", "127.0.0.1:9480"), ("'0.0.0.0:9480'", "0.0.0.0:9480"), ("'[::1]:9480'", "[::1]:9480")] {
-            let listen = parse(&format!("metrics_listen = {text}"), &[]).unwrap().metrics_listen.unwrap();
-            assert_eq!(listen.address().to_string(), expected);
+        let usual = parse("", &[]).unwrap();
+        assert_eq!((usual.metrics_listen, usual.listen.address().to_string().as_str()), (None, "127.0.0.1:8480"));
+        for (text, expected) in
+            [("9480", "127.0.0.1:9480"), ("'9480'", "127.0.0.1:9480"), ("'0.0.0.0:9480'", "0.0.0.0:9480"), ("'[::1]:9480'", "[::1]:9480")]
+        {
+            let settings = parse(&format!("metrics_listen = {text}\nlisten = {text}"), &[]).unwrap();
+            for listen in [settings.metrics_listen.unwrap(), settings.listen] {
+                assert_eq!(listen.address().to_string(), expected);
+            }
         }
         assert_eq!(parse("", &[("TRANSIRE_METRICS_LISTEN", "0")]).unwrap().metrics_listen, Some(Listen::Port(0)));
-        assert!(parse("metrics_listen = 'everywhere'", &[]).is_err());
+        assert_eq!(parse("", &[("TRANSIRE_LISTEN", "[::]:443")]).unwrap().listen.address().to_string(), "[::]:443");
+        // `--listen 8480` said "invalid socket address syntax".
+        assert_eq!("8480".parse::<Listen>().unwrap(), Listen::Port(8480));
+        for bad in ["'everywhere'", "':8480'", "65536", "-1", "'localhost:8480'", "true"] {
+            let refusal = parse(&format!("listen = {bad}"), &[]).unwrap_err();
+            assert_eq!(refusal.message(), format!("the settings file:1: listen is {}", Listen::ALLOWED));
+        }
     }
 
     #[test]
@@ -721,12 +791,105 @@ mod tests {
         assert!(parse("[keys]\nmaster_days = 1", &[]).is_err());
     }
 
+    fn refusal(text: &str, variables: &[(&str, &str)]) -> String {
+        let error = parse(text, variables).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Misconfigured);
+        error.message().to_owned()
+    }
+
     #[test]
-    fn an_unknown_setting_is_refused_by_name() {
-        for error in [parse("publicurl = 'x'", &[]).unwrap_err(), parse("", &[("TRANSIRE_PUBLICURL", "x")]).unwrap_err()] {
-            assert!(error.message().contains("publicurl"), "{error}");
+    fn an_unknown_setting_is_refused_with_its_place_and_the_nearest_one() {
+        for (text, said) in [
+            ("\npublicurl = 'x'", "the settings file:2: there is no setting publicurl; the nearest is public_url"),
+            ("[limits]\n\nbody_byte = 5", "the settings file:3: there is no setting limits.body_byte; the nearest is limits.body_bytes"),
+            ("[limit]\nbody_bytes = 5", "the settings file:1: there is no setting limit; docs/settings.md lists them"),
+            ("limits = 5", "the settings file:1: limits is a table"),
+            (
+                "quotas.namespaces.tiny = 5",
+                "the settings file:1: there is no setting quotas.namespaces.tiny; the nearest is quotas.namespaces.basic",
+            ),
+        ] {
+            assert_eq!(refusal(text, &[]), said);
         }
-        assert!(parse("", &[("TRANSIRE_SIGNATURES__ALLOW", "['MD5']")]).unwrap_err().message().contains("MD5"));
+        for (name, said) in [
+            ("TRANSIRE_PUBLICURL", "the variable TRANSIRE_PUBLICURL names no setting; the nearest is TRANSIRE_PUBLIC_URL"),
+            (
+                "TRANSIRE_LIMITS_BODY_BYTES",
+                "the variable TRANSIRE_LIMITS_BODY_BYTES names no setting; the nearest is TRANSIRE_LIMITS__BODY_BYTES",
+            ),
+            ("TRANSIRE_CONFIGURATION", "the variable TRANSIRE_CONFIGURATION names no setting; the nearest is TRANSIRE_CONFIG"),
+        ] {
+            assert_eq!(refusal("", &[(name, "x")]), said);
+        }
+    }
+
+    /// A Service called `transire` puts these into every container of its namespace, and they stopped service and commands.
+    #[test]
+    fn what_kubernetes_sets_for_a_service_called_transire_is_passed_over() {
+        let settings = parse(
+            "",
+            &[
+                ("TRANSIRE_SERVICE_HOST", "10.96.0.1"),
+                ("TRANSIRE_SERVICE_PORT", "8480"),
+                ("TRANSIRE_SERVICE_PORT_HTTP", "8480"),
+                ("TRANSIRE_PORT", "tcp://10.96.0.1:8480"),
+                ("TRANSIRE_PORT_8480_TCP", "tcp://10.96.0.1:8480"),
+                ("TRANSIRE_PORT_8480_TCP_PROTO", "tcp"),
+                ("TRANSIRE_PORT_8480_TCP_PORT", "8480"),
+                ("TRANSIRE_PORT_8480_TCP_ADDR", "10.96.0.1"),
+                ("TRANSIRE_LISTEN_SERVICE_HOST", "10.96.0.2"),
+                ("TRANSIRE_LISTEN_PORT", "tcp://10.96.0.2:80"),
+                ("TRANSIRE_LISTEN", "0.0.0.0:80"),
+            ],
+        );
+        assert_eq!(settings.unwrap().listen.address().to_string(), "0.0.0.0:80");
+        assert!(refusal("", &[("TRANSIRE_PORT", "8480")]).contains("the variable TRANSIRE_PORT names no setting"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_allowed_is_refused_with_its_place_and_what_is() {
+        let text = "audit = 'best-effort'\n\n[limits]\nidle_seconds = 60\nheader_bytes = 10_000\n";
+        for (variable, said) in [
+            (("TRANSIRE_LIMITS__BODY_SECONDS", "ten"), "TRANSIRE_LIMITS__BODY_SECONDS: limits.body_seconds is a whole number"),
+            (
+                ("TRANSIRE_LIMITS__REQUESTS_PER_SECOND", "-1"),
+                "TRANSIRE_LIMITS__REQUESTS_PER_SECOND: limits.requests_per_second is a whole number, at most 4294967295",
+            ),
+            (("TRANSIRE_AUDIT", "always"), "TRANSIRE_AUDIT: audit is one of best-effort, required"),
+            (("TRANSIRE_POSTGRES__NOTIFY", "no"), "TRANSIRE_POSTGRES__NOTIFY: postgres.notify is true or false"),
+            (
+                ("TRANSIRE_TRUSTED_PROXIES", "10.0.0.0/8"),
+                "TRANSIRE_TRUSTED_PROXIES: trusted_proxies is a list such as [\"one\", \"another\"]",
+            ),
+            (
+                ("TRANSIRE_LIMITS__IDLE_SECONDS", "0"),
+                "TRANSIRE_LIMITS__IDLE_SECONDS: limits.idle_seconds is at least 1; leave it out for its usual value",
+            ),
+            (("TRANSIRE_LIMITS__HEADER_BYTES", "1"), "TRANSIRE_LIMITS__HEADER_BYTES: limits.header_bytes is at least 8192"),
+            (
+                ("TRANSIRE_TLS__KEY_FILE", "/key"),
+                "TRANSIRE_TLS__KEY_FILE: tls.key_file is set together with tls.certificate_file, or neither is",
+            ),
+        ] {
+            assert_eq!(refusal(text, &[variable]), said);
+        }
+        for (text, said) in [
+            ("audit = 'always'", "the settings file:1: audit is one of best-effort, required"),
+            (
+                "\n[limits]\nwait_milliseconds = 0",
+                "the settings file:3: limits.wait_milliseconds is at least 1; leave it out for its usual value",
+            ),
+            (
+                "[limits]\nactions = { a = 'b' }",
+                "the settings file:2: limits.actions is a table such as { \"tcr:CreateInstanceToken\" = 20 }",
+            ),
+            ("postgres.isolation = 'chaos'", "the settings file:1: postgres.isolation is one of read-committed, serializable"),
+            ("data_dir = 5", "the settings file:1: data_dir is text"),
+            ("quotas.namespaces.basic = 5", "missing field `standard` in `quotas.namespaces`"),
+        ] {
+            assert_eq!(refusal(text, &[]), said);
+        }
+        assert!(refusal("", &[("TRANSIRE_SIGNATURES__ALLOW", "['MD5']")]).contains("MD5 is none of them"));
         // The documents named `acs` for ROA, and the settings refused it.
         let documented = ["TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1", "ACS3-HMAC-SHA256", "HMAC-SHA1"];
         assert_eq!(parse(&format!("[signatures]\nallow = {documented:?}"), &[]).unwrap().signatures.allow.unwrap(), documented);
@@ -747,6 +910,31 @@ mod tests {
             assert_eq!(error.kind(), &ErrorKind::Misconfigured, "{url}");
             assert!(error.message().contains("public_url: it") && error.message().contains(part), "{url}: {error}");
             assert!(!error.message().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_variable_may_hold_a_whole_table() {
+        let (quotas, figures) = ("TRANSIRE_QUOTAS__NAMESPACES", "{ basic = 1, standard = 2, premium = 3 }");
+        let settings = parse("", &[(quotas, figures), ("TRANSIRE_QUOTAS__NAMESPACES__PREMIUM", "7")]).unwrap();
+        assert_eq!((settings.quotas.namespaces.basic, settings.quotas.namespaces.premium), (1, 7));
+        for (value, said) in [
+            ("7", "TRANSIRE_QUOTAS__NAMESPACES: quotas.namespaces is a table"),
+            (
+                "{ tiny = 1 }",
+                "TRANSIRE_QUOTAS__NAMESPACES: there is no setting quotas.namespaces.tiny; the nearest is quotas.namespaces.basic",
+            ),
+            ("{ basic = 'x' }", "TRANSIRE_QUOTAS__NAMESPACES: quotas.namespaces.basic is a whole number, at most 4294967295"),
+        ] {
+            assert_eq!(refusal("[quotas.namespaces]\nbasic = 1\nstandard = 2\npremium = 3", &[(quotas, value)]), said);
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_named_by_its_line_and_never_quoted() {
+        for text in ["# comment\ndatabase = postgres://u:hunter2EXAMPLE@db.example.com/t\n", "\nmaster_key = 12hunter2EXAMPLE"] {
+            let said = refusal(text, &[]);
+            assert!(said.starts_with("the settings file:2: ") && !said.contains("hunter2"), "{said}");
         }
     }
 

@@ -21,8 +21,8 @@ use crate::token::MasterKey;
 ///
 /// [`Open::Serve`] and [`Open::SetUp`] make what is missing the first time: the master key and the store's first
 /// records. A wrong or missing master key is refused before anything is served.
-pub async fn open(settings: &Settings, data_dir: &Path, how: Open) -> Result<Service> {
-    Ok(open_or_set_up(settings, data_dir, how).await?.service)
+pub async fn open(settings: &Settings, how: Open) -> Result<Service> {
+    Ok(open_or_set_up(settings, how).await?.service)
 }
 
 /// A store that is set up.
@@ -38,14 +38,14 @@ pub struct SetUp {
 }
 
 /// Sets up the store that the settings name, or finds that it was.
-pub async fn set_up(settings: &Settings, data_dir: &Path) -> Result<SetUp> {
-    open_or_set_up(settings, data_dir, Open::SetUp).await
+pub async fn set_up(settings: &Settings) -> Result<SetUp> {
+    open_or_set_up(settings, Open::SetUp).await
 }
 
-async fn open_or_set_up(settings: &Settings, data_dir: &Path, how: Open) -> Result<SetUp> {
+async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let location = location(settings, data_dir);
-    let path = settings.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"));
+    let location = location(settings);
+    let path = settings.master_key_file.clone().unwrap_or_else(|| settings.data_dir.join("master.key"));
     let keeper = if settings.database.is_none() { Keeper::Service } else { Keeper::Operator };
     let read_keys = || match &settings.master_key {
         Some(text) => MasterKeys::read(Box::new(GivenKeys(text.0.clone()))),
@@ -76,10 +76,10 @@ async fn open_or_set_up(settings: &Settings, data_dir: &Path, how: Open) -> Resu
 }
 
 /// Returns where the data is that the settings name.
-pub fn location(settings: &Settings, data_dir: &Path) -> Location {
+pub fn location(settings: &Settings) -> Location {
     match &settings.database {
         Some(url) => at_server(settings, url),
-        None => Location::Directory(data_dir.to_owned()),
+        None => Location::Directory(settings.data_dir.clone()),
     }
 }
 

@@ -57,8 +57,8 @@ pub enum BackupPlace<'a> {
 }
 
 /// Writes everything, while the service goes on, and says in the audit that it was done.
-pub async fn backup(settings: &Settings, data_dir: &Path, place: BackupPlace<'_>) -> Result<Vec<TableSum>> {
-    let store = open_source(&location(settings, data_dir)).await?;
+pub async fn backup(settings: &Settings, place: BackupPlace<'_>) -> Result<Vec<TableSum>> {
+    let store = open_source(&location(settings)).await?;
     let sums = match place {
         BackupPlace::File(file) => portable::backup(&store, file, &SystemClock, &SystemRandom).await?,
         BackupPlace::Stdout => portable::backup_to(&store, std::io::stdout(), "on standard output", &SystemClock).await?,
@@ -85,13 +85,13 @@ pub async fn backup(settings: &Settings, data_dir: &Path, place: BackupPlace<'_>
 }
 
 /// Fills an empty store from a backup.
-pub async fn restore(settings: &Settings, data_dir: &Path, file: &Path) -> Result<Vec<TableSum>> {
-    portable::restore(file, &location(settings, data_dir), &SystemClock, &SystemRandom).await
+pub async fn restore(settings: &Settings, file: &Path) -> Result<Vec<TableSum>> {
+    portable::restore(file, &location(settings), &SystemClock, &SystemRandom).await
 }
 
 /// Copies everything of one place to another, empty one; whichever is not given is the one that the settings name.
-pub async fn migrate(settings: &Settings, data_dir: &Path, from: Option<&Place>, to: Option<&Place>) -> Result<Vec<TableSum>> {
-    let place = |place: Option<&Place>| place.map_or_else(|| location(settings, data_dir), |place| place.location(settings));
+pub async fn migrate(settings: &Settings, from: Option<&Place>, to: Option<&Place>) -> Result<Vec<TableSum>> {
+    let place = |place: Option<&Place>| place.map_or_else(|| location(settings), |place| place.location(settings));
     let source = open_source(&place(from)).await?;
     portable::copy(&source, &place(to), &SystemClock, &SystemRandom).await
 }

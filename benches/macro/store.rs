@@ -36,7 +36,8 @@ impl Data {
     pub(crate) async fn prepare() -> Result<Self> {
         let directory = std::env::temp_dir().join(format!("transire-bench-{}", std::process::id()));
         let mut data = Self { directory, tenants: Vec::new(), audited_before: 0 };
-        let service = Arc::new(transire::open::open(&Settings::default(), &data.directory, Open::Serve).await?);
+        let service =
+            Arc::new(transire::open::open(&Settings { data_dir: data.directory.clone(), ..Settings::default() }, Open::Serve).await?);
         // All at once: writes that wait together share an fsync.
         let making: Vec<_> = (0..ACCOUNTS).map(|number| tokio::spawn(tenant(Arc::clone(&service), number))).collect();
         for tenant in making {

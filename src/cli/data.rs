@@ -41,8 +41,8 @@ pub(super) struct Migrate {
 }
 
 /// Sets up a store, and says what it made or found.
-pub(super) async fn init(settings: &Settings, data_dir: &Path, output: &Output) -> Done<()> {
-    let SetUp { service, is_new, location, master_key_file } = open::set_up(settings, data_dir).await?;
+pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
+    let SetUp { service, is_new, location, master_key_file } = open::set_up(settings).await?;
     service.warn_of_issuer();
     output.one(vec![
         ("state", if is_new { "made" } else { "was there" }.into()),
@@ -61,14 +61,14 @@ pub(super) async fn init(settings: &Settings, data_dir: &Path, output: &Output) 
 }
 
 /// Runs the command, and says last what has to be known of the master key.
-pub(super) async fn run(settings: &Settings, data_dir: &Path, command: Command, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(settings: &Settings, command: Command, output: &Output) -> Result<(), Failure> {
     let is_stdout = matches!(&command, Command::Backup { file } if file == Path::new("-"));
     if is_stdout && std::io::stdout().is_terminal() {
         return Err(Failure::Usage(Error::invalid_parameter("file", "a backup is no text for a terminal: send it to a file or a program")));
     }
     let (sums, key) = match command {
         Command::Backup { file } => (
-            transfer::backup(settings, data_dir, if is_stdout { BackupPlace::Stdout } else { BackupPlace::File(&file) }).await?,
+            transfer::backup(settings, if is_stdout { BackupPlace::Stdout } else { BackupPlace::File(&file) }).await?,
             "The secrets in the backup are sealed by the master key, which is not in it: keep that key too, and apart from it.",
         ),
         Command::Restore { file } if file == Path::new("-") => {
@@ -76,14 +76,14 @@ pub(super) async fn run(settings: &Settings, data_dir: &Path, command: Command, 
             return Err(Failure::Usage(Error::invalid_parameter("file", why)));
         }
         Command::Restore { file } => (
-            transfer::restore(settings, data_dir, &file).await?,
+            transfer::restore(settings, &file).await?,
             "The master key is in no backup: give the service the one that the data was made with.",
         ),
         Command::MigrateData(Migrate { from, to }) => {
             let place = |text: Option<String>| text.as_deref().map(Place::from_argument).transpose().map_err(Failure::Usage);
             let (from, to) = (place(from)?, place(to)?);
             (
-                transfer::migrate(settings, data_dir, from.as_ref(), to.as_ref()).await?,
+                transfer::migrate(settings, from.as_ref(), to.as_ref()).await?,
                 "The master key was not moved: give it to the service at the new place, and don't start the one at the old place again.",
             )
         }

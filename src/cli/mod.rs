@@ -23,7 +23,6 @@ mod revoke;
 mod role;
 mod user;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -31,7 +30,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use self::output::{Format, Output};
-use crate::config::{DatabaseUrl, Settings, refuses_colours};
+use crate::config::{Arguments, DatabaseUrl, Listen, Settings, refuses_colours};
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::open::{Open, open};
@@ -56,9 +55,9 @@ pub struct Cli {
 
 #[derive(Args)]
 struct Global {
-    /// Where the data is: the SQLite database and the master key.
-    #[arg(long, global = true, default_value = "./transire-data", value_name = "DIR")]
-    data_dir: PathBuf,
+    /// Where the data is: the SQLite database and the master key. [default: ./transire-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
     /// The settings file, in TOML.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -74,9 +73,9 @@ struct Global {
 enum Command {
     /// Serve both cloud APIs and the registries' token exchange.
     Serve {
-        /// The address to listen at; port 0 picks a free one.
-        #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDR")]
-        listen: SocketAddr,
+        /// Where to listen: an address, or a port on loopback; port 0 picks a free one. [default: 8480]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<Listen>,
     },
     /// Set up a new store: its master key, authority and issuer. What is set up already stays as it is.
     Init,
@@ -229,16 +228,19 @@ impl Cli {
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !refuses_colours())
             .try_init()
             .ok();
-        let argument = global.database.as_deref().map(DatabaseUrl::from_argument).transpose().map_err(Failure::Usage)?;
-        let settings = Settings::load(global.config.as_deref(), argument)?;
+        let database = global.database.as_deref().map(DatabaseUrl::from_argument).transpose().map_err(Failure::Usage)?;
+        let mut settings = Settings::load(Arguments { config: global.config, data_dir: global.data_dir, database })?;
         match command {
-            Command::Serve { listen } => return Ok(serve::serve(&settings, &global.data_dir, listen).await?),
-            Command::Init => return Ok(data::init(&settings, &global.data_dir, &Output::new(global.output)).await?),
-            Command::Quickstart(options) => return Ok(quickstart::run(&settings, &global.data_dir, &options).await?),
-            Command::Data(command) => return data::run(&settings, &global.data_dir, command, &Output::new(global.output)).await,
+            Command::Serve { listen } => {
+                settings.listen = listen.unwrap_or(settings.listen);
+                return Ok(serve::serve(&settings).await?);
+            }
+            Command::Init => return Ok(data::init(&settings, &Output::new(global.output)).await?),
+            Command::Quickstart(options) => return Ok(quickstart::run(&settings, &options).await?),
+            Command::Data(command) => return data::run(&settings, command, &Output::new(global.output)).await,
             _ => {}
         }
-        let service = open(&settings, &global.data_dir, Open::Command).await?;
+        let service = open(&settings, Open::Command).await?;
         let request = RequestContext::operator(service.request_id());
         let context = Context { service, operator: Caller::operator(), request, output: Output::new(global.output) };
         let mut denied = false;

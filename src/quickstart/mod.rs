@@ -11,7 +11,6 @@ mod wire;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use tokio::sync::oneshot;
 
 use self::cloud::Cloud;
 use self::registry::Registry;
-use crate::config::Settings;
+use crate::config::{Listen, Settings};
 use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance, RegistryKind};
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
@@ -45,12 +44,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The options of the command.
 #[derive(Args)]
 pub struct Quickstart {
-    /// The address to listen at.
-    #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDR")]
-    listen: SocketAddr,
-    /// The address that the registry is to listen at.
-    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDR")]
-    registry_listen: SocketAddr,
+    /// Where to listen: an address, or a port on loopback. [default: 8480]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<Listen>,
+    /// Where the registry is to listen.
+    #[arg(long, default_value = "5000", value_name = "ADDR")]
+    registry_listen: Listen,
     /// Stop after the proof.
     #[arg(long)]
     once: bool,
@@ -65,16 +64,17 @@ struct Memory {
 }
 
 /// Runs the command.
-pub async fn run(settings: &Settings, data_dir: &Path, options: &Quickstart) -> Result<()> {
-    let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
-    serve::check_transport(settings, options.listen)?;
-    let listener = serve::bind(options.listen).await?;
+pub async fn run(settings: &Settings, options: &Quickstart) -> Result<()> {
+    let service = Arc::new(open(settings, Open::Serve).await?);
+    let listen = options.listen.unwrap_or(settings.listen).address();
+    serve::check_transport(settings, listen)?;
+    let listener = serve::bind(listen).await?;
     let endpoint = endpoint(listener.local_addr().map_err(Error::internal)?);
     let (instance, key) = prepare(&service).await?;
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(serve::run(Arc::clone(&service), settings.clone(), listener, stopped));
     say(&format!("The service answers at http://{endpoint}: both cloud APIs, and the registries' token exchange."));
-    let shown = show(&service, settings, data_dir, options, &instance, &key, &endpoint).await;
+    let shown = show(&service, settings, options, &instance, &key, &endpoint).await;
     // The receiver lives as long as the task that is awaited next.
     stop.send(()).ok();
     running.await.map_err(Error::internal)?;
@@ -130,14 +130,13 @@ async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
 async fn show(
     service: &Service,
     settings: &Settings,
-    data_dir: &Path,
     options: &Quickstart,
     instance: &Instance,
     key: &NewAccessKey,
     endpoint: &str,
 ) -> Result<()> {
     let realm = format!("http://{endpoint}/token");
-    let registry = start_registry(service, settings, data_dir, options, instance, &realm).await?;
+    let registry = start_registry(service, settings, options, instance, &realm).await?;
     let client = match &registry {
         Some(running) => Registry::new(&running.host),
         None => Registry::without_registry(&realm, &instance.service),
@@ -188,15 +187,14 @@ struct RunningRegistry {
 async fn start_registry(
     service: &Service,
     settings: &Settings,
-    data_dir: &Path,
     options: &Quickstart,
     instance: &Instance,
     realm: &str,
 ) -> Result<Option<RunningRegistry>> {
     let named = settings.quickstart_registry.clone().or_else(|| Settings::find_program(&["docker-registry", "registry"]));
     let Some(program) = named.filter(|program| program.is_file()) else { return Ok(None) };
-    let listen = free_address(options.registry_listen).await?;
-    let directory = data_dir.join("quickstart-registry");
+    let listen = free_address(options.registry_listen.address()).await?;
+    let directory = settings.data_dir.join("quickstart-registry");
     let config = RegistryConfig {
         kind: RegistryKind::Distribution,
         realm,

@@ -12,7 +12,6 @@ mod tls;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,10 +74,11 @@ impl From<TcpListener> for Listener {
 /// Serves until SIGTERM or SIGINT; a second one cuts off what is still under way.
 ///
 /// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`, with `"metrics"` where it is monitored.
-pub async fn serve(settings: &Settings, data_dir: &Path, listen: SocketAddr) -> Result<()> {
+pub async fn serve(settings: &Settings) -> Result<()> {
+    let listen = settings.listen.address();
     check_transport(settings, listen)?;
     let tls = Tls::load(&settings.tls)?;
-    let service = Arc::new(open(settings, data_dir, Open::Serve).await?);
+    let service = Arc::new(open(settings, Open::Serve).await?);
     service.warn_of_issuer();
     service.connect_shared().await?;
     let listener = bind(listen).await?;

@@ -94,8 +94,8 @@ impl fmt::Display for Location {
 /// Makes the error for a place where a store was expected and none is.
 pub fn no_data(place: impl fmt::Display) -> Error {
     Error::misconfigured(format!(
-        "there is no data in {place}: name the right directory with --data-dir, or the database with --database. \
-         `transire init` sets up a new store, and so does the first `transire serve`"
+        "there is no data in {place}: name the right directory with --data-dir, TRANSIRE_DATA_DIR or data_dir, or the database \
+         with --database, TRANSIRE_DATABASE or database. `transire init` sets up a new store, and so does the first `transire serve`"
     ))
 }
 

@@ -67,6 +67,19 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+# What Kubernetes gives every container for a Service called `transire` with one port that has a name.
+KUBERNETES = {
+    "TRANSIRE_SERVICE_HOST": "10.96.0.1",
+    "TRANSIRE_SERVICE_PORT": "8480",
+    "TRANSIRE_SERVICE_PORT_HTTP": "8480",
+    "TRANSIRE_PORT": "tcp://10.96.0.1:8480",
+    "TRANSIRE_PORT_8480_TCP": "tcp://10.96.0.1:8480",
+    "TRANSIRE_PORT_8480_TCP_PROTO": "tcp",
+    "TRANSIRE_PORT_8480_TCP_PORT": "8480",
+    "TRANSIRE_PORT_8480_TCP_ADDR": "10.96.0.1",
+}
+
+
 def assert_no_data(done: subprocess.CompletedProcess[str], place: str) -> None:
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     assert f"there is no data in {place}" in done.stderr
@@ -164,3 +177,63 @@ def test_a_public_url_that_is_not_the_issuer_is_warned_of(new_transire: Callable
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["issuer"] == "https://credentials.example.com"
         assert "tokens name the issuer" in done.stderr and "https://elsewhere.example.com" in done.stderr
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+def test_it_serves_in_a_pod_beside_a_service_of_its_name(new_transire: Callable[..., Transire]) -> None:
+    """Each of these variables stopped service and commands: "names no setting"."""
+    transire = new_transire(settings=KUBERNETES)
+    transire.start()
+    assert transire.items("account", "list") == []
+
+
+def test_arguments_go_over_variables_and_these_over_the_file(folder: Path) -> None:
+    file = folder / "transire.toml"
+    file.write_text(f"data_dir = '{folder}/of-the-file'\n")
+    by_variable = {"TRANSIRE_CONFIG": str(file), "TRANSIRE_DATA_DIR": str(folder / "of-the-variable")}
+    for arguments, environment, chosen in (
+        (["--config", str(file)], {}, "of-the-file"),
+        ([], {"TRANSIRE_CONFIG": str(file)}, "of-the-file"),
+        ([], by_variable, "of-the-variable"),
+        (["--data-dir", str(folder / "of-the-argument")], by_variable, "of-the-argument"),
+    ):
+        assert_no_data(run(folder, *arguments, "account", "list", **environment), str(folder / chosen))
+
+
+@pytest.mark.parametrize("port", ["", ":0"], ids=["port", "address"])
+def test_a_port_alone_is_one_on_loopback(new_transire: Callable[..., Transire], port: str) -> None:
+    """`--listen 8480` was "invalid socket address syntax"."""
+    transire = new_transire(settings={"TRANSIRE_LISTEN": f"127.0.0.2{port}" if port else "0"})
+    transire.start()
+    assert transire.endpoint.startswith("127.0.0.1:"), "an argument goes over it"
+    transire.stop()
+    served = transire.begin("serve")
+    assert served.stdout is not None
+    listening = json.loads(served.stdout.readline())["listening"]
+    served.terminate()
+    assert served.wait(30) == 0
+    assert listening.startswith("127.0.0.2:" if port else "127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["--config", "transire.toml"], {}, "transire.toml:3: limits.idle_seconds is a whole number"),
+        ([], {"TRANSIRE_LIMITS__IDLE_SECONDS": "soon"}, "TRANSIRE_LIMITS__IDLE_SECONDS: limits.idle_seconds is a whole number"),
+        ([], {"TRANSIRE_DATADIR": "x"}, "the variable TRANSIRE_DATADIR names no setting; the nearest is TRANSIRE_DATA_DIR"),
+        ([], {"TRANSIRE_LIMITS__CONNECTIONS": "0"}, "TRANSIRE_LIMITS__CONNECTIONS: limits.connections is at least 1"),
+    ],
+)
+def test_an_error_of_a_setting_names_its_place(folder: Path, arguments: list[str], environment: dict[str, str], said: str) -> None:
+    (folder / "transire.toml").write_text("[limits]\n\nidle_seconds = 'soon'\n")
+    done = run(folder, *arguments, "account", "list", **environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+
+
+def test_a_place_that_nobody_can_listen_at_is_a_usage_error(folder: Path) -> None:
+    done = run(folder, "serve", "--listen", "everywhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a port on loopback such as 8480, or an address such as 0.0.0.0:8480" in done.stderr
