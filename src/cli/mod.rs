@@ -3,6 +3,7 @@
 //! With `--output json` a command prints one JSON document on stdout and nothing else; a failure leaves
 //! stdout empty, says why on stderr and exits with 1, or with 2 when an argument, or the file that it names,
 //! can't be taken. A command that answers a question exits with 1 when the answer is no, and with 2 when there is none.
+//! SIGTERM ends a command, whatever it waits for, with 143, and SIGINT with 130.
 
 mod access_key;
 mod account;
@@ -35,6 +36,7 @@ use crate::domain::principal::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
+use crate::serve::{Signals, Told};
 use crate::service::{Caller, RequestContext, Service};
 use crate::{quickstart, serve};
 
@@ -161,6 +163,8 @@ enum Failure {
     Failed(Error),
     /// It answered a question, with no.
     Denied,
+    /// A signal ended it.
+    Stopped(Told),
 }
 
 impl From<Error> for Failure {
@@ -201,13 +205,17 @@ impl Cli {
                 return failed;
             }
         };
-        match runtime.block_on(self.run_command()) {
+        let outcome = runtime.block_on(self.run_command());
+        // A thread that still waits for a file that another process holds must not keep this one.
+        runtime.shutdown_background();
+        match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
                 let (error, code) = match failure {
                     Failure::Denied => return ExitCode::FAILURE,
                     Failure::Failed(error) => (error, failed),
                     Failure::Usage(error) => (error, ExitCode::from(2)),
+                    Failure::Stopped(told) => return ExitCode::from(told.exit_code()),
                 };
                 eprintln!("transire: {}", explain(&error));
                 if let Some(cause) = error.cause() {
@@ -219,6 +227,8 @@ impl Cli {
     }
 
     async fn run_command(self) -> Result<(), Failure> {
+        // Before anything that waits.
+        let mut signals = Signals::receive()?;
         let Self { global, command } = self;
         let default_level = if matches!(command, Command::Serve { .. }) { "info" } else { "warn" };
         // A second subscriber could only be another one of ours.
@@ -233,38 +243,46 @@ impl Cli {
         match command {
             Command::Serve { listen } => {
                 settings.listen = listen.unwrap_or(settings.listen);
-                return Ok(serve::serve(&settings).await?);
+                Ok(serve::serve(&settings, &mut signals).await?)
             }
-            Command::Init => return Ok(data::init(&settings, &Output::new(global.output)).await?),
-            Command::Quickstart(options) => return Ok(quickstart::run(&settings, &options).await?),
-            Command::Data(command) => return data::run(&settings, command, &Output::new(global.output)).await,
-            _ => {}
+            Command::Quickstart(options) => quickstart::run(&settings, &options, &mut signals).await?.map_err(Failure::Stopped),
+            command => signals.unless_told(Box::pin(run_to_its_end(&settings, global.output, command))).await.map_err(Failure::Stopped)?,
         }
-        let service = open(&settings, Open::Command).await?;
-        let request = RequestContext::operator(service.request_id());
-        let context = Context { service, operator: Caller::operator(), request, output: Output::new(global.output) };
-        let mut denied = false;
-        let done = match command {
-            Command::Account(command) => account::run(&context, command).await,
-            Command::AccessKey(command) => access_key::run(&context, command).await,
-            Command::User(command) => user::run(&context, command).await,
-            Command::Group(command) => group::run(&context, command).await,
-            Command::Role(command) => role::run(&context, command).await,
-            Command::Policy(command) => policy::run(&context, command).await.map(|ended| denied = ended == policy::Ended::Denied),
-            Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
-            Command::Revoke(command) => revoke::run(&context, command).await,
-            Command::Instance(command) => instance::run(&context, command).await,
-            Command::Namespace(command) => namespace::run(&context, command).await,
-            Command::Repository(command) => repository::run(&context, command).await,
-            Command::AllowList(command) => allow_list::run(&context, command).await,
-            Command::Credential(command) => credential::run(&context, command).await,
-            Command::Keys(command) => keys::run(&context, command).await,
-            Command::Audit(command) => audit::run(&context, command).await,
-            Command::RegistryConfig(command) => registry_config::run(&context, command).await,
-            Command::Serve { .. } | Command::Init | Command::Quickstart(_) | Command::Data(_) => Ok(()),
-        };
-        context.service.close().await;
-        done?;
-        if denied { Err(Failure::Denied) } else { Ok(()) }
     }
+}
+
+/// Runs a command that comes to an end by itself.
+async fn run_to_its_end(settings: &Settings, format: Format, command: Command) -> Result<(), Failure> {
+    let output = Output::new(format);
+    match command {
+        Command::Init => return Ok(data::init(settings, &output).await?),
+        Command::Data(command) => return data::run(settings, command, &output).await,
+        _ => {}
+    }
+    let service = open(settings, Open::Command).await?;
+    let request = RequestContext::operator(service.request_id());
+    let context = Context { service, operator: Caller::operator(), request, output };
+    let mut denied = false;
+    let done = match command {
+        Command::Account(command) => account::run(&context, command).await,
+        Command::AccessKey(command) => access_key::run(&context, command).await,
+        Command::User(command) => user::run(&context, command).await,
+        Command::Group(command) => group::run(&context, command).await,
+        Command::Role(command) => role::run(&context, command).await,
+        Command::Policy(command) => policy::run(&context, command).await.map(|ended| denied = ended == policy::Ended::Denied),
+        Command::OidcProvider(command) => oidc_provider::run(&context, command).await,
+        Command::Revoke(command) => revoke::run(&context, command).await,
+        Command::Instance(command) => instance::run(&context, command).await,
+        Command::Namespace(command) => namespace::run(&context, command).await,
+        Command::Repository(command) => repository::run(&context, command).await,
+        Command::AllowList(command) => allow_list::run(&context, command).await,
+        Command::Credential(command) => credential::run(&context, command).await,
+        Command::Keys(command) => keys::run(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
+        Command::RegistryConfig(command) => registry_config::run(&context, command).await,
+        Command::Serve { .. } | Command::Init | Command::Quickstart(_) | Command::Data(_) => Ok(()),
+    };
+    context.service.close().await;
+    done?;
+    if denied { Err(Failure::Denied) } else { Ok(()) }
 }

@@ -18,7 +18,6 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use self::cloud::Cloud;
@@ -30,7 +29,7 @@ use crate::domain::switch::Switch;
 use crate::domain::{Error, Result, instance};
 use crate::open::{Open, open};
 use crate::registry_config::{self, Overwrite, RegistryConfig};
-use crate::serve;
+use crate::serve::{self, Signals, Told};
 use crate::service::AccessKeyState;
 use crate::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
 
@@ -63,26 +62,50 @@ struct Memory {
     access_key_id: String,
 }
 
-/// Runs the command.
-pub async fn run(settings: &Settings, options: &Quickstart) -> Result<()> {
+/// Runs the command; returns what it was told when it was stopped before it had shown everything.
+pub async fn run(settings: &Settings, options: &Quickstart, signals: &mut Signals) -> Result<Result<(), Told>> {
+    let prepared = signals.unless_told(prepare(settings, options)).await;
+    let (service, listener, instance, key) = match prepared {
+        Ok(prepared) => prepared?,
+        Err(told) => return Ok(Err(told)),
+    };
+    let endpoint = endpoint(listener.local_addr().map_err(Error::internal)?);
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(serve::run(Arc::clone(&service), settings.clone(), listener, stopped));
+    say(&format!("The service answers at http://{endpoint}: both cloud APIs, and the registries' token exchange."));
+    let shown = signals.unless_told(show(&service, settings, options, &instance, &key, &endpoint)).await;
+    let told = match shown {
+        // Its registry lives on beside it.
+        Ok(Ok(_registry)) if !options.once => {
+            say("Serving until Ctrl-C.");
+            signals.next().await;
+            Ok(Ok(()))
+        }
+        Ok(shown) => shown.map(|_| Ok(())),
+        Err(told) => Ok(Err(told)),
+    };
+    // The receiver lives as long as the task that is awaited next.
+    stop.send(()).ok();
+    tokio::select! {
+        ended = running => ended.map_err(Error::internal)?,
+        // Who says it twice doesn't want to wait.
+        _ = signals.next() => {}
+    }
+    told
+}
+
+/// Opens the data and the socket, and makes what is to be shown.
+async fn prepare(settings: &Settings, options: &Quickstart) -> Result<(Arc<Service>, TcpListener, Arc<Instance>, NewAccessKey)> {
     let service = Arc::new(open(settings, Open::Serve).await?);
     let listen = options.listen.unwrap_or(settings.listen).address();
     serve::check_transport(settings, listen)?;
     let listener = serve::bind(listen).await?;
-    let endpoint = endpoint(listener.local_addr().map_err(Error::internal)?);
-    let (instance, key) = prepare(&service).await?;
-    let (stop, stopped) = oneshot::channel();
-    let running = tokio::spawn(serve::run(Arc::clone(&service), settings.clone(), listener, stopped));
-    say(&format!("The service answers at http://{endpoint}: both cloud APIs, and the registries' token exchange."));
-    let shown = show(&service, settings, options, &instance, &key, &endpoint).await;
-    // The receiver lives as long as the task that is awaited next.
-    stop.send(()).ok();
-    running.await.map_err(Error::internal)?;
-    shown
+    let (instance, key) = make(&service).await?;
+    Ok((service, listener, instance, key))
 }
 
 /// Makes the account and the instance, or finds those of the last run, and makes a key: a secret is shown once.
-async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
+async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
     let (operator, context) = (Caller::operator(), RequestContext::operator(service.request_id()));
     let last: Option<Memory> = service.recall(&operator, NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
     let (account, instance) = match &last {
@@ -126,7 +149,7 @@ async fn prepare(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
     Ok((instance, key))
 }
 
-/// Shows what the service is for, and serves on until it is told to end.
+/// Shows what the service is for; returns the registry that it did so with.
 async fn show(
     service: &Service,
     settings: &Settings,
@@ -134,7 +157,7 @@ async fn show(
     instance: &Instance,
     key: &NewAccessKey,
     endpoint: &str,
-) -> Result<()> {
+) -> Result<Option<RunningRegistry>> {
     let realm = format!("http://{endpoint}/token");
     let registry = start_registry(service, settings, options, instance, &realm).await?;
     let client = match &registry {
@@ -166,15 +189,7 @@ async fn show(
         );
     }
     next_steps(&credentials[1].username, instance, key, endpoint, registry.as_ref().map(|running| running.host.as_str()));
-    if options.once {
-        return Ok(());
-    }
-    say("Serving until Ctrl-C.");
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Error::internal),
-        _ = terminate.recv() => Ok(()),
-    }
+    Ok(registry)
 }
 
 /// A registry that this process started; it ends with it.

@@ -1,13 +1,15 @@
 //! The running service: it opens the data, listens, and shuts down in order.
 //!
 //! [`serve`] is the command, [`run`] serves at a listener until it is told to stop. What happens within one connection
-//! is in [`connection`], how many there may be in [`places`], and certificates are in [`tls`].
+//! is in [`connection`], how many there may be in [`places`], certificates are in [`tls`], and the signals that end it all
+//! in [`signals`].
 
 mod activity;
 mod connection;
 mod monitor;
 mod open_files;
 mod places;
+mod signals;
 mod tls;
 
 use std::io::Write;
@@ -18,11 +20,11 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use self::connection::{Connections, Phase};
 use self::places::{Place, PlaceLimits, Places};
+pub use self::signals::{Signals, Told};
 pub use self::tls::Tls;
 use crate::config::Settings;
 use crate::domain::url::HttpUrl;
@@ -71,51 +73,67 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; a second one cuts off what is still under way.
+/// Serves until SIGTERM or SIGINT; a second one cuts off what is still under way. One that comes before it listens ends
+/// whatever it waits for.
 ///
 /// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`, with `"metrics"` where it is monitored.
-pub async fn serve(settings: &Settings) -> Result<()> {
+pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
+    let Ok(prepared) = signals.unless_told(prepare(settings)).await else {
+        tracing::info!("told to stop before it listened");
+        return Ok(());
+    };
+    let (service, listener) = prepared?;
+    announce(settings, &service, &listener)?;
+    let (stop, stopped) = oneshot::channel();
+    let (hurry, hurried) = oneshot::channel();
+    let mut running = tokio::spawn(run_until(service, settings.clone(), listener, stopped, hurried));
+    signals.next().await;
+    tracing::info!("shutting down");
+    // The receivers live as long as the task that is awaited next.
+    stop.send(()).ok();
+    tokio::select! {
+        ended = &mut running => return ended.map_err(Error::internal),
+        _ = signals.next() => {}
+    }
+    tracing::warn!("told to stop twice: what is under way is cut off");
+    hurry.send(()).ok();
+    running.await.map_err(Error::internal)
+}
+
+/// Opens the data, and the sockets.
+async fn prepare(settings: &Settings) -> Result<(Arc<Service>, Listener)> {
     let listen = settings.listen.address();
     check_transport(settings, listen)?;
     let tls = Tls::load(&settings.tls)?;
     let service = Arc::new(open(settings, Open::Serve).await?);
     service.warn_of_issuer();
     service.connect_shared().await?;
-    let listener = bind(listen).await?;
-    let address = listener.local_addr().map_err(Error::internal)?;
+    let tcp = bind(listen).await?;
+    let address = tcp.local_addr().map_err(Error::internal)?;
     for fault in public_url_faults(settings, listen) {
         tracing::warn!(public_url = settings.public_url, %address, "{fault}");
     }
-    let mut stdout = std::io::stdout();
-    let mut announcement = serde_json::json!({ "listening": address.to_string() });
     let monitoring = match settings.metrics_listen {
-        Some(place) => {
-            let monitoring = bind(place.address()).await?;
-            announcement["metrics"] = monitoring.local_addr().map_err(Error::internal)?.to_string().into();
-            Some(monitoring)
-        }
+        Some(place) => Some(bind(place.address()).await?),
         None => None,
     };
+    Ok((service, Listener::new(tcp, tls).monitored_at(monitoring)))
+}
+
+/// Says on stdout and in the log where it listens.
+fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Result<()> {
+    let address = listener.tcp.local_addr().map_err(Error::internal)?;
+    let mut announcement = serde_json::json!({ "listening": address.to_string() });
+    if let Some(monitoring) = &listener.monitoring {
+        announcement["metrics"] = monitoring.local_addr().map_err(Error::internal)?.to_string().into();
+    }
+    let mut stdout = std::io::stdout();
     writeln!(stdout, "{announcement}")
         .and_then(|()| stdout.flush())
         .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))?;
-    tracing::info!(%address, tls = tls.is_some(), public_url = settings.public_url, issuer = service.issuer(), "listening");
-    let (mut terminate, mut interrupt) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
-    let (stop, stopped) = oneshot::channel();
-    let (hurry, hurried) = oneshot::channel();
-    let listener = Listener::new(listener, tls).monitored_at(monitoring);
-    let mut running = tokio::spawn(run_until(Arc::clone(&service), settings.clone(), listener, stopped, hurried));
-    either(&mut terminate, &mut interrupt).await;
-    tracing::info!("shutting down");
-    // The receivers live as long as the task that is awaited next.
-    stop.send(()).ok();
-    tokio::select! {
-        ended = &mut running => return ended.map_err(Error::internal),
-        () = either(&mut terminate, &mut interrupt) => {}
-    }
-    tracing::warn!("told to stop twice: what is under way is cut off");
-    hurry.send(()).ok();
-    running.await.map_err(Error::internal)
+    let tls = listener.tls.is_some();
+    tracing::info!(%address, tls, public_url = settings.public_url, issuer = service.issuer(), "listening");
+    Ok(())
 }
 
 /// Refuses to speak plain HTTP where others than this machine's programs can listen, unless it is allowed.
@@ -160,17 +178,6 @@ fn public_url_faults(settings: &Settings, listen: SocketAddr) -> Vec<String> {
     faults
 }
 
-async fn either(one: &mut Signal, other: &mut Signal) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
-    }
-}
-
-fn on_signal(kind: SignalKind) -> Result<Signal> {
-    signal(kind).map_err(|error| Error::misconfigured(format!("signals can't be received: {error}")))
-}
-
 /// Listens at an address.
 pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(listen)
@@ -192,13 +199,6 @@ async fn run_until(
     stop: oneshot::Receiver<()>,
     mut hurry: oneshot::Receiver<()>,
 ) {
-    // A leaf may have ended while nothing ran.
-    if let Err(error) = service.renew_leaves().await {
-        tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
-    }
-    if let Err(error) = service.look_for_alarms().await {
-        tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
-    }
     let mut helpers = tokio::task::JoinSet::new();
     helpers.spawn(Arc::clone(&service).keep_house());
     let Listener { tcp, tls, monitoring } = listener;
@@ -211,15 +211,18 @@ async fn run_until(
         async move { front.keep_pace().await }
     });
     let gate = Gate::new(&settings, Arc::clone(&front), tls);
-    if let Some(monitoring) = monitoring {
-        let places = Arc::clone(&gate.places);
-        helpers.spawn(monitor::serve(monitoring, Arc::clone(&front), move || places.counts()));
-    }
     let places = Arc::clone(&gate.places);
     helpers.spawn(async move { places.keep_time().await });
-    let accept = gate.accept_all(&tcp);
+    let serving = async {
+        look_after_a_pause(&service).await;
+        if let Some(monitoring) = monitoring {
+            let places = Arc::clone(&gate.places);
+            helpers.spawn(monitor::serve(monitoring, Arc::clone(&front), move || places.counts()));
+        }
+        gate.accept_all(&tcp).await;
+    };
     tokio::select! {
-        () = accept => {}
+        () = serving => {}
         // An error says that whoever could stop us is gone: that is a reason to stop.
         _ = stop => {}
     }
@@ -236,6 +239,16 @@ async fn run_until(
         service.close().await;
     }
     helpers.shutdown().await;
+}
+
+/// Makes up for the time in which nothing ran: a leaf may have ended.
+async fn look_after_a_pause(service: &Service) {
+    if let Err(error) = service.renew_leaves().await {
+        tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
+    }
+    if let Err(error) = service.look_for_alarms().await {
+        tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
+    }
 }
 
 /// Lets connections in.

@@ -1,0 +1,61 @@
+//! SIGTERM and SIGINT, received from the first moment on.
+//!
+//! One that comes before there is a handler kills the process half-way, or, where it is process 1 of a container, is
+//! lost: the kernel gives that one no default.
+
+use std::future::Future;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::domain::{Error, Result};
+
+/// The operator's, or the supervisor's, word to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT, as by Ctrl-C.
+    Interrupt,
+}
+
+impl Told {
+    /// Returns the exit code of a process that was stopped so before it was done, as shells count it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Terminate => 143,
+            Self::Interrupt => 130,
+        }
+    }
+}
+
+/// The signals that end a process.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Receives them from now on: each is kept until [`Self::next`] is asked for it.
+    pub fn receive() -> Result<Self> {
+        let receive = |kind| signal(kind).map_err(|error| Error::misconfigured(format!("signals can't be received: {error}")));
+        Ok(Self { terminate: receive(SignalKind::terminate())?, interrupt: receive(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Terminate,
+            _ = self.interrupt.recv() => Told::Interrupt,
+        }
+    }
+
+    /// Does some work, unless one comes first: then the work is dropped where it waits.
+    pub async fn unless_told<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Told> {
+        tokio::select! {
+            // Work that is done counts, though a signal came in the same moment.
+            biased;
+            done = work => Ok(done),
+            told = self.next() => Err(told),
+        }
+    }
+}
