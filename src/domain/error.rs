@@ -3,7 +3,9 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
+use super::clock::Timestamp;
 use super::principal::Principal;
 use super::refusal::RefusalCause;
 
@@ -27,7 +29,10 @@ pub enum ErrorKind {
     /// The access key is disabled.
     AccessKeyDisabled,
     /// The request's time is too far from the server's.
-    RequestExpired,
+    RequestExpired {
+        /// The server's time.
+        server_time: Timestamp,
+    },
     /// The request's time can't be read.
     MalformedTime,
     /// The access key belongs to a session, and the request lacks its session token.
@@ -163,7 +168,7 @@ impl ErrorKind {
             Self::SignatureMethodRefused { .. } => "signature-method-refused",
             Self::AccessKeyNotFound => "access-key-not-found",
             Self::AccessKeyDisabled => "access-key-disabled",
-            Self::RequestExpired => "request-expired",
+            Self::RequestExpired { .. } => "request-expired",
             Self::MalformedTime => "malformed-time",
             Self::SessionTokenMissing => "session-token-missing",
             Self::SessionTokenMalformed => "session-token-malformed",
@@ -339,14 +344,21 @@ impl Error {
         Self::new(ErrorKind::AccessKeyDisabled, "The access key is disabled.")
     }
 
-    /// The request was made too long ago, or its clock runs ahead.
-    pub fn request_expired() -> Self {
-        Self::new(ErrorKind::RequestExpired, "The request's time is too far from the server's; check the client's clock.")
+    /// The request was made longer than `window` before or after `server_time`.
+    pub fn request_expired(server_time: Timestamp, window: Duration) -> Self {
+        Self::new(
+            ErrorKind::RequestExpired { server_time },
+            format!(
+                "The server's time is {}, and a request's may differ from it by {} seconds; check the client's clock.",
+                server_time.rfc3339(),
+                window.as_secs()
+            ),
+        )
     }
 
-    /// The request's time can't be read.
-    pub fn malformed_time() -> Self {
-        Self::new(ErrorKind::MalformedTime, "The request's time is not well formed.")
+    /// The request's time can't be read; `form` says how it is written.
+    pub fn malformed_time(form: &str) -> Self {
+        Self::new(ErrorKind::MalformedTime, format!("The request's time is written {form}."))
     }
 
     /// A session's access key came without its session token.
@@ -465,12 +477,20 @@ impl Error {
                 WebIdentityFault::NoSuchProvider => "The account has no such OIDC provider.",
                 WebIdentityFault::Malformed => "The OIDC token can't be read.",
                 WebIdentityFault::Expired => "The OIDC token has expired.",
-                WebIdentityFault::NotYetValid => "The OIDC token is not valid yet; check the issuer's clock.",
+                WebIdentityFault::NotYetValid => "The OIDC token is not valid yet.",
                 WebIdentityFault::AudienceNotMatched => "The OIDC token has none of the provider's audiences.",
                 WebIdentityFault::BadSignature => "The OIDC token is signed by no key of the issuer's.",
                 WebIdentityFault::KeysUnavailable => "The issuer's keys can't be fetched; try again in a minute.",
             },
         )
+    }
+
+    /// An OpenID Connect token is from after its time, or before: it is good `from` one time `to` another.
+    pub fn web_identity_out_of_time(fault: WebIdentityFault, from: Timestamp, to: Timestamp, server_time: Timestamp) -> Self {
+        let said = Self::web_identity(fault).message;
+        let [from, to, now] = [from, to, server_time].map(Timestamp::rfc3339);
+        let message = format!("{said} It is good from {from} to {to}, and the server's time is {now}; get a new one, or check the clocks.");
+        Self::new(ErrorKind::WebIdentity { fault }, message)
     }
 
     /// An OpenID Connect token can't be taken as it stands; `why` says what about it.

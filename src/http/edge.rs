@@ -387,7 +387,10 @@ pub(super) async fn read_body(
     if let Poll::Ready(read) = poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await {
         return read;
     }
-    let late = || Error::new(ErrorKind::RequestTimeout, "The request's body did not arrive in time.");
+    let late = || {
+        let seconds = timeout.as_secs();
+        Error::new(ErrorKind::RequestTimeout, format!("The request's body did not arrive within {seconds} seconds."))
+    };
     tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| Err(late()))
 }
 

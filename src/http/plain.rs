@@ -136,7 +136,7 @@ fn status(kind: &ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::MalformedAuthorization
         | ErrorKind::SignatureMethodRefused { .. }
-        | ErrorKind::RequestExpired
+        | ErrorKind::RequestExpired { .. }
         | ErrorKind::MalformedTime
         | ErrorKind::Replayed
         | ErrorKind::UnknownVersion { .. }

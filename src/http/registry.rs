@@ -313,7 +313,7 @@ fn answer(kind: &ErrorKind) -> (StatusCode, &'static str, Option<u32>) {
         | ErrorKind::InvalidParameter { .. }
         | ErrorKind::SessionPolicyTooLong
         | ErrorKind::MalformedRequest
-        | ErrorKind::RequestExpired
+        | ErrorKind::RequestExpired { .. }
         | ErrorKind::MalformedTime
         | ErrorKind::Replayed
         | ErrorKind::UnknownAction { .. }

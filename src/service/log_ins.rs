@@ -133,7 +133,8 @@ impl LogIns {
             Slowed::Address => 1,
             Slowed::Username => (1.0 / self.per_second).ceil() as u32,
         };
-        Error::new(ErrorKind::AddressThrottled { retry_after_seconds }, "Too many log-ins failed; wait, and mend the credentials.")
+        let message = format!("Too many log-ins failed; wait {retry_after_seconds} s, and mend the credentials.");
+        Error::new(ErrorKind::AddressThrottled { retry_after_seconds }, message)
     }
 
     /// Forgets who has waited long enough to be unknown again.

@@ -87,10 +87,11 @@ impl Replays {
         }
         let bucket = buckets.entry(signed_at.unix_seconds().div_euclid(BUCKET_SECONDS)).or_default();
         if bucket.len() >= self.bucket_capacity {
-            return Err(Error::new(
-                ErrorKind::NonceMemoryFull,
-                "The access key was used too often in the last minutes; use several, or slow down.",
-            ));
+            let message = format!(
+                "The access key signed {} requests within {BUCKET_SECONDS} seconds, and no more are remembered; use several keys, or slow down.",
+                self.bucket_capacity
+            );
+            return Err(Error::new(ErrorKind::NonceMemoryFull, message));
         }
         bucket.insert(seen, bound.unwrap_or_default());
         Ok(())

@@ -252,7 +252,9 @@ impl Service {
 
     async fn open_session(&self, caller: &Caller, plan: Plan<'_>, context: &RequestContext) -> Result<NewSession> {
         if plan.grounds.len() > MAX_SESSION_GROUNDS {
-            return Err(Error::unsupported("Roles were assumed by sessions of roles too often; begin with a permanent access key."));
+            return Err(Error::unsupported(
+                "Roles were assumed by sessions of roles three times in a row, which is the most; begin with a permanent access key.",
+            ));
         }
         let room = self.audit.reserve(Share::Done)?;
         let now = self.now();

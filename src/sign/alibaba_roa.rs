@@ -116,7 +116,7 @@ fn credential(authorization: &str) -> Result<(&str, &str)> {
 fn parse_date(text: &str) -> Result<Timestamp> {
     let date = httpdate::parse_http_date(text).ok().and_then(|date| date.duration_since(UNIX_EPOCH).ok());
     let seconds = date.and_then(|since| i64::try_from(since.as_secs()).ok());
-    seconds.map(Timestamp::from_unix_seconds).ok_or_else(Error::malformed_time)
+    seconds.map(Timestamp::from_unix_seconds).ok_or_else(|| Error::malformed_time("as an HTTP date, such as Fri, 03 Jan 2025 04:04:17 GMT"))
 }
 
 /// Writes an HTTP date; times before 1970 and after 9999 have none and come out as the nearest that has.

@@ -109,8 +109,13 @@ impl Method {
 
     /// Returns whether a request of that time may be taken now.
     pub fn check_time(self, signed_at: Timestamp, now: Timestamp) -> Result<()> {
-        if now.distance(signed_at) <= self.window() { Ok(()) } else { Err(Error::request_expired()) }
+        check_time_within(self.window(), signed_at, now)
     }
+}
+
+/// Fails unless a request's time is at most `window` from the present.
+pub fn check_time_within(window: Duration, signed_at: Timestamp, now: Timestamp) -> Result<()> {
+    if now.distance(signed_at) <= window { Ok(()) } else { Err(Error::request_expired(now, window)) }
 }
 
 /// Whom a request is signed as.
@@ -255,7 +260,8 @@ fn check_access_key_id(id: &str) -> Result<&str> {
     if !id.is_empty() && id.len() <= ACCESS_KEY_ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(id)
     } else {
-        Err(Error::malformed_authorization("The access key id is not well formed."))
+        let why = format!("An access key id has 1 to {ACCESS_KEY_ID_LENGTH} printable characters of ASCII, and no space.");
+        Err(Error::malformed_authorization(why))
     }
 }
 
@@ -277,13 +283,13 @@ const LATEST: i64 = 253_402_300_799;
 fn parse_tencent_time(text: &str) -> Result<Timestamp> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = text.parse().ok().filter(|seconds| digits && (0..=LATEST).contains(seconds));
-    seconds.map(Timestamp::from_unix_seconds).ok_or_else(Error::malformed_time)
+    seconds.map(Timestamp::from_unix_seconds).ok_or_else(|| Error::malformed_time("in unix seconds, such as 1735877057"))
 }
 
 /// Reads Alibaba's time, `YYYY-MM-DDThh:mm:ssZ` and nothing else that RFC 3339 allows.
 fn parse_alibaba_time(text: &str) -> Result<Timestamp> {
     let shaped = text.len() == 20 && text.ends_with('Z') && text.as_bytes()[10] == b'T';
-    shaped.then(|| Timestamp::parse_rfc3339(text)).flatten().ok_or_else(Error::malformed_time)
+    shaped.then(|| Timestamp::parse_rfc3339(text)).flatten().ok_or_else(|| Error::malformed_time("in UTC, such as 2025-01-03T04:04:17Z"))
 }
 
 /// Decodes a signature written as Base64.
@@ -378,7 +384,7 @@ mod tests {
             let more = method.window() + Duration::from_millis(1);
             for signed_at in [now.minus(more), now.plus(more), Timestamp::from_unix_millis(i64::MIN)] {
                 let error = method.check_time(signed_at, now).unwrap_err();
-                assert_eq!(error.kind(), &crate::domain::ErrorKind::RequestExpired, "{method:?}");
+                assert_eq!(error.kind(), &crate::domain::ErrorKind::RequestExpired { server_time: now }, "{method:?}");
             }
         }
     }

@@ -135,12 +135,13 @@ impl<'a> UnverifiedToken<'a> {
         if !claims.audiences.iter().any(|audience| provider.audiences.contains(audience)) {
             return Err(Error::web_identity(WebIdentityFault::AudienceNotMatched));
         }
-        if claims.expires_at.plus(LEEWAY) <= now {
-            return Err(Error::web_identity(WebIdentityFault::Expired));
-        }
         let begins_at = self.unverified_not_before.unwrap_or(claims.issued_at).max(claims.issued_at);
+        let out_of_time = |fault| Err(Error::web_identity_out_of_time(fault, begins_at, claims.expires_at, now));
+        if claims.expires_at.plus(LEEWAY) <= now {
+            return out_of_time(WebIdentityFault::Expired);
+        }
         if begins_at > now.plus(LEEWAY) {
-            return Err(Error::web_identity(WebIdentityFault::NotYetValid));
+            return out_of_time(WebIdentityFault::NotYetValid);
         }
         Ok(())
     }

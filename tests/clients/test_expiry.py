@@ -4,6 +4,8 @@ Only transire sees the moved clock. The registry keeps the true time and would f
 valid, so what still works is asked of the token endpoint, and what must not, of docker as well.
 """
 
+import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -74,6 +76,10 @@ def test_tencents_clients_may_be_five_minutes_off(
     with pytest.raises(TencentCloudSDKException) as caught:
         tencent.issue(transire, account.key, instance.tcr_id, signing=signing)
     assert caught.value.get_code() == "AuthFailure.SignatureExpire"
+    # jeessy2/ddns-go#999, #1110: the figure says whose clock is wrong, and by how much.
+    server_time = re.search(r"the server time (\d+)\.$", caught.value.get_message())
+    assert server_time, caught.value.get_message()
+    assert abs(int(server_time[1]) - time.time() - int(f"{direction}360")) < 60
 
 
 @pytest.mark.parametrize("signing", [alibaba.ACS3, alibaba.V1])
@@ -87,6 +93,7 @@ def test_alibabas_clients_may_be_fifteen_minutes_off(
     with pytest.raises(ClientException) as caught:
         alibaba.issue(transire, account.key, instance.cri_id, signing=signing)
     assert caught.value.code == "InvalidTimeStamp.Expired"
+    assert "a request's may differ from it by 900 seconds" in caught.value.message
     with pytest.raises(ServerException) as caught_by_old:
         alibaba.ask_old(account.key, alibaba.old_request(transire, instance.cri_id))
     assert caught_by_old.value.get_error_code() == "InvalidTimeStamp.Expired"

@@ -1,6 +1,7 @@
 //! Every kind of error at every front door: what the client sees is written down, and reviewed as text.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use axum::body::to_bytes;
 use http::{Method, Request, header};
@@ -8,6 +9,8 @@ use transire::domain::error::{Denial, WebIdentityFault};
 use transire::domain::refusal::RefusalCause;
 use transire::domain::{Error, ErrorKind};
 use transire::http::refusal;
+
+use crate::harness::NOW;
 
 /// Lists every kind once. The patterns are matched exhaustively: a new kind doesn't compile until it is
 /// here, and then every snapshot lacks it.
@@ -32,13 +35,17 @@ fn text(text: &str) -> String {
     text.to_owned()
 }
 
+fn out_of_time(fault: WebIdentityFault) -> Error {
+    Error::web_identity_out_of_time(fault, NOW, NOW.plus(Duration::from_mins(5)), NOW.plus(Duration::from_mins(9)))
+}
+
 every_kind! {
     ErrorKind::MalformedAuthorization => Error::malformed_authorization("The Authorization header is missing."),
     ErrorKind::SignatureMethodRefused { .. } => Error::signature_method_refused("HMAC-MD5"),
     ErrorKind::AccessKeyNotFound => Error::access_key_not_found(),
     ErrorKind::AccessKeyDisabled => Error::access_key_disabled(),
-    ErrorKind::RequestExpired => Error::request_expired(),
-    ErrorKind::MalformedTime => Error::malformed_time(),
+    ErrorKind::RequestExpired { .. } => Error::request_expired(NOW, Duration::from_mins(5)),
+    ErrorKind::MalformedTime => Error::malformed_time("in unix seconds, such as 1735877057"),
     ErrorKind::SessionTokenMissing => Error::session_token_missing(),
     ErrorKind::SessionTokenMalformed => Error::session_token_malformed(),
     ErrorKind::SessionTokenMismatch => Error::session_token_mismatch(),
@@ -87,8 +94,8 @@ every_kind! {
     ErrorKind::WebIdentity { fault: WebIdentityFault::NoSuchProvider } => Error::web_identity(WebIdentityFault::NoSuchProvider),
     ErrorKind::WebIdentity { fault: WebIdentityFault::Malformed } =>
         Error::malformed_web_identity("The OIDC token's sub is not a text of 1 to 255 bytes."),
-    ErrorKind::WebIdentity { fault: WebIdentityFault::Expired } => Error::web_identity(WebIdentityFault::Expired),
-    ErrorKind::WebIdentity { fault: WebIdentityFault::NotYetValid } => Error::web_identity(WebIdentityFault::NotYetValid),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::Expired } => out_of_time(WebIdentityFault::Expired),
+    ErrorKind::WebIdentity { fault: WebIdentityFault::NotYetValid } => out_of_time(WebIdentityFault::NotYetValid),
     ErrorKind::WebIdentity { fault: WebIdentityFault::AudienceNotMatched } => Error::web_identity(WebIdentityFault::AudienceNotMatched),
     ErrorKind::WebIdentity { fault: WebIdentityFault::BadSignature } => Error::web_identity(WebIdentityFault::BadSignature),
     ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable } => Error::web_identity(WebIdentityFault::KeysUnavailable),

@@ -1,7 +1,10 @@
 //! Nobody needs an access key who has an OpenID Connect token: what a provider's token opens, and what it doesn't.
 
+use std::time::Duration;
+
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use transire::domain::clock::Timestamp;
 use transire::domain::identity::Target;
 use transire::domain::secret::Secret;
 use transire::service::{Attached, Caller, NewOidcProvider, Save};
@@ -177,6 +180,27 @@ async fn a_token_that_is_not_good_is_refused_by_both_doors_with_the_reason() {
     ] {
         assert_eq!(alibaba_code(&keyless.at_alibaba(&token, "builder").await), (401, at_alibaba.to_owned()));
         assert_eq!(code(&keyless.at_tencent(&token, "builder").await), "InvalidParameter.WebIdentityTokenError", "{at_alibaba}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_out_of_its_time_is_refused_with_its_times_and_the_servers() {
+    let keyless = Keyless::new().await;
+    let now = keyless.app.now();
+    let (before, after) = (now.minus(Duration::from_mins(10)), now.plus(Duration::from_mins(10)));
+    for (issued_at, expires_at, code) in [(before, before, "Expired"), (after, after, "Invalid")] {
+        let mut claims = keyless.issuer.claims(GITHUB, AUDIENCE, now);
+        (claims["iat"], claims["nbf"]) = (json!(issued_at.unix_seconds()), json!(issued_at.unix_seconds()));
+        claims["exp"] = json!(expires_at.unix_seconds());
+        let token = keyless.key.token(&claims);
+        let times = [issued_at, expires_at, now].map(Timestamp::rfc3339);
+        let figures = format!("from {} to {}, and the server's time is {}", times[0], times[1], times[2]);
+        for (answer, place) in
+            [(keyless.at_alibaba(&token, "builder").await, "alibaba"), (keyless.at_tencent(&token, "builder").await, "tencent")]
+        {
+            assert!(answer.body.contains(&figures), "{place}: {}", answer.body);
+            assert!(answer.body.contains(&format!("AuthenticationFail.OIDCToken.{code}")) || place == "tencent", "{}", answer.body);
+        }
     }
 }
 

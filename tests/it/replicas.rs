@@ -302,7 +302,7 @@ async fn a_narrower_window_refuses_what_the_vendor_would_take() {
     };
     assert_eq!(signed(60).send().await.status, StatusCode::OK);
     let late = signed(61).send().await;
-    assert!(late.body.contains("InvalidTimeStamp.Expired"), "{}", late.body);
+    assert!(late.body.contains("InvalidTimeStamp.Expired") && late.body.contains("by 60 seconds"), "{}", late.body);
     let mut call = app.tencent("DescribeInstances", &json!({}));
     call.signed_at = app.now().minus(Duration::from_secs(61));
     assert_eq!(call.send().await.json()["Response"]["Error"]["Code"], "AuthFailure.SignatureExpire");

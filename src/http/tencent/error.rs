@@ -26,7 +26,14 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
             "AuthFailure.SecretIdNotFound",
             pick("The SecretId is not found, please ensure that your SecretId is correct.", "SecretId不存在，请输入正确的密钥。"),
         ),
-        ErrorKind::RequestExpired => ("AuthFailure.SignatureExpire", own()),
+        // As in jeessy2/ddns-go#999; no Chinese text is known.
+        ErrorKind::RequestExpired { server_time } => (
+            "AuthFailure.SignatureExpire",
+            Cow::Owned(format!(
+                "Signature expired. Please use local time and enable NTP service for time synchronization to avoid a deviation between `Timestamp` and the server time {}.",
+                server_time.unix_seconds()
+            )),
+        ),
         ErrorKind::SessionTokenMissing
         | ErrorKind::SessionTokenMalformed
         | ErrorKind::SessionTokenMismatch

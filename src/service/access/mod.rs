@@ -333,8 +333,7 @@ impl Service {
 
     /// Checks a request's time by the vendor's window, or the settings' where that is narrower.
     fn check_time(&self, method: sign::Method, signed_at: Timestamp, now: Timestamp) -> Result<()> {
-        method.check_time(signed_at, now)?;
-        if now.distance(signed_at) <= self.settings.signature_window { Ok(()) } else { Err(Error::request_expired()) }
+        sign::check_time_within(method.window().min(self.settings.signature_window), signed_at, now)
     }
 
     async fn active_access_key(&self, id: &str) -> Result<Arc<AccessKey>> {
