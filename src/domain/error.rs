@@ -423,6 +423,18 @@ impl Error {
         Self::new(ErrorKind::InvalidParameter { name: name.into() }, why)
     }
 
+    /// Names the parameter that the error is about as a dialect does: `names` has pairs of the use case's word and the
+    /// dialect's. Another error stays as it is.
+    #[must_use]
+    pub fn naming(mut self, names: &[(&str, &str)]) -> Self {
+        if let ErrorKind::InvalidParameter { name } = &mut self.kind
+            && let Some((_, named)) = names.iter().find(|(word, _)| word == name)
+        {
+            (*named).clone_into(name);
+        }
+        self
+    }
+
     /// The request can't be read; `why` says what about it.
     pub fn malformed_request(why: impl Into<String>) -> Self {
         Self::new(ErrorKind::MalformedRequest, why)

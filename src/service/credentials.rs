@@ -193,7 +193,7 @@ impl Service {
         name::check_description("Desc", description)?;
         let instance = self.permitted_instance(caller, choice, Permission::ModifyLongTerm, context).await?;
         self.check_is_of(id, &instance).await?;
-        let line = self.line("credential.describe", caller, context).credential(id).instance(&instance);
+        let line = self.line("credential.modify", caller, context).credential(id).instance(&instance);
         self.change(store::credential::set_description(id, description), line).await
     }
 

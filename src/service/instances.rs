@@ -13,7 +13,7 @@ use crate::domain::instance::{
 use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
-use crate::domain::{Error, ErrorKind, Result, name};
+use crate::domain::{Error, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::store::change::Noun;
 use crate::store::instance_key::InstanceKeyState;
@@ -459,13 +459,7 @@ impl Service {
         context: &RequestContext,
     ) -> Result<()> {
         let instance = self.permitted_instance(caller, choice, Permission::DeleteInstance, context).await?;
-        // The write itself is the check: what refuses last refuses always, and only if nothing else did.
-        let rehearsal = self.write().then(self.deletion(&instance, contents)).then(store::instance::rehearsed(&instance.id));
-        match self.store.apply(rehearsal).await {
-            Err(error) if error.kind() == &ErrorKind::Unsupported => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => Err(super::unexpected("a rehearsal was applied")),
-        }
+        self.store.dry_run(self.write().then(self.deletion(&instance, contents))).await
     }
 
     fn deletion(&self, instance: &Instance, contents: Contents) -> Part {

@@ -157,7 +157,7 @@ impl Service {
         new: NewNamespace,
         context: &RequestContext,
     ) -> Result<Namespace> {
-        name::check_namespace("NamespaceName", &new.name)?;
+        name::check_namespace("name", &new.name)?;
         check_cves(&new.allowed_cves)?;
         check_tags(&new.tags)?;
         let instance = self.permitted_namespace(caller, choice, &new.name, Permission::CreateNamespace, context).await?;
@@ -382,11 +382,11 @@ impl Service {
 }
 
 fn check_cves(ids: &[String]) -> Result<()> {
-    ids.iter().try_for_each(|id| name::check_cve("CVEWhitelistItems", id))
+    ids.iter().try_for_each(|id| name::check_cve("allowed-cves", id))
 }
 
 fn check_tags(tags: &[Tag]) -> Result<()> {
-    tags.iter().try_for_each(|tag| name::check_tag("Tags", &tag.key, &tag.value))?;
+    tags.iter().try_for_each(|tag| name::check_tag("tags", &tag.key, &tag.value))?;
     let keys: BTreeSet<&str> = tags.iter().map(|tag| tag.key.as_str()).collect();
-    if keys.len() == tags.len() { Ok(()) } else { Err(Error::invalid_parameter("Tags", "a key comes once among the tags of a thing")) }
+    if keys.len() == tags.len() { Ok(()) } else { Err(Error::invalid_parameter("tags", "a key comes once among the tags of a thing")) }
 }

@@ -74,9 +74,9 @@ impl Service {
         new: NewRepository,
         context: &RequestContext,
     ) -> Result<Repository> {
-        name::check_repository("RepoName", &new.name)?;
-        name::check_description("Summary", &new.summary)?;
-        name::check_detail("Detail", &new.detail)?;
+        name::check_repository("name", &new.name)?;
+        name::check_description("summary", &new.summary)?;
+        name::check_detail("detail", &new.detail)?;
         let instance = self.own_instance(caller, choice).await?;
         let path = format!("{}/{}", new.namespace, new.name);
         self.authorize_repository(caller, &instance, Some(&path), Permission::CreateRepository, context).await?;
@@ -157,8 +157,8 @@ impl Service {
         change: &RepositoryChange,
         context: &RequestContext,
     ) -> Result<()> {
-        name::check_description("Summary", change.summary.as_deref().unwrap_or_default())?;
-        name::check_detail("Detail", change.detail.as_deref().unwrap_or_default())?;
+        name::check_description("summary", change.summary.as_deref().unwrap_or_default())?;
+        name::check_detail("detail", change.detail.as_deref().unwrap_or_default())?;
         let (instance, repository) = self.permitted_repository(caller, choice, which, Permission::ModifyRepository, context).await?;
         if change.visibility.is_some() {
             refuse_in_public(&self.stored_namespace(&instance, &repository.namespace_name).await?, change.visibility)?;

@@ -57,7 +57,6 @@ statements! { "instance";
     FIND_BY_CRI_ID = select!("AND cri_id = $1");
     FIND_BY_SERVICE = select!("AND service = $1");
     SERVICE_OWNER = "SELECT deleted_at FROM instance WHERE service = $1";
-    REHEARSED = "SELECT id FROM instance WHERE id = $1";
     LIST_OF_ACCOUNT = select!("AND account_id = $1 ORDER BY created_at, id");
     LIST = select!("ORDER BY created_at, id");
     PAGE = select_page!(
@@ -248,11 +247,6 @@ pub enum ServiceOwner {
 pub async fn service_owner(store: &Store, service: &str) -> Result<Option<ServiceOwner>> {
     let Some(row) = store.find(SERVICE_OWNER, vec![service.into()]).await? else { return Ok(None) };
     Ok(Some(if row.optional_integer("deleted_at")?.is_some() { ServiceOwner::Deleted } else { ServiceOwner::Live }))
-}
-
-/// Refuses with `Unsupported`, always: what it comes after is tried, and never done.
-pub fn rehearsed(id: &InstanceId) -> Part {
-    Part::of([Guarded::new(REHEARSED, vec![id.as_str().into()], Rows::Exactly(0), || Error::unsupported("This was a rehearsal."))])
 }
 
 /// Lists the instances of one account or of all, oldest first.

@@ -233,6 +233,17 @@ impl Store {
         Ok(())
     }
 
+    /// Says whether a write would be applied now, and leaves nothing of it.
+    ///
+    /// The error is the one of the first guard that refused, or `StoreUnavailable`.
+    pub async fn dry_run(&self, write: Write) -> Result<()> {
+        match self.apply(write.then(operation::end_of_dry_run())).await {
+            Err(error) if operation::was_dry_run(&error) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => Err(Error::internal("a dry run was applied")),
+        }
+    }
+
     /// Wakes whoever follows the change feed when this process added to it, or the database says that another did; not
     /// every database can, nor always, so others' changes have to be polled for as well.
     pub fn announcements(&self) -> watch::Receiver<u64> {

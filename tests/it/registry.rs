@@ -607,9 +607,14 @@ async fn a_stranger_that_asks_for_made_up_services_is_slowed() {
 }
 
 #[tokio::test]
-async fn a_form_has_a_limit() {
+async fn a_form_has_the_limit_that_the_documents_say() {
+    // They said 1 MB.
+    const LIMIT: usize = 64 * 1024;
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/compatibility.md")).unwrap();
+    assert!(page.contains("| 413 | SIZE_INVALID | done | the form is larger than 64 KiB |"));
     let app = App::new().await;
-    assert_eq!(refused(&app.registry_form(&"x".repeat(1_048_577)).await).0, 413);
+    assert_eq!(refused(&app.registry_form(&"x".repeat(LIMIT + 1)).await).0, 413);
+    assert_eq!(refused(&app.registry_form(&"x".repeat(LIMIT)).await).0, 400);
 }
 
 #[tokio::test]

@@ -306,7 +306,7 @@ async fn parameters_are_checked_with_their_types() {
         (
             json!({ "RegistryId": id, "TokenType": "longterm", "Desc": long }),
             "InvalidParameterValue",
-            "a description has at most 255 characters and no control characters",
+            "The parameter `Desc` is not valid: a description has at most 255 characters and no control characters",
         ),
         (json!([id]), "InvalidParameter", "The request's body is not a JSON object."),
         (json!({ "RegistryId": "nonsense" }), "ResourceNotFound.TcrResourceNotFound", "The instance does not exist."),

@@ -18,6 +18,11 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         })
     };
     let own = || Cow::Borrowed(error.message());
+    // The code says nothing of which parameter it is, and a text that checks it for several doors can't either.
+    let of = |name: &str| match error.message() {
+        message if message.contains(name) => Cow::Borrowed(message),
+        message => Cow::Owned(format!("The parameter `{name}` is not valid: {message}")),
+    };
     match error.kind() {
         ErrorKind::MalformedAuthorization | ErrorKind::SignatureMethodRefused { .. } | ErrorKind::BadCredentials => {
             ("AuthFailure.InvalidAuthorization", own())
@@ -88,9 +93,10 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::InvalidParameter { name } if name == "X-TC-Region" || name == "Region" => {
             ("InvalidParameterValue", Cow::Owned(format!("A value specified in `{name}` is not valid, is unsupported, or cannot be used.")))
         }
-        ErrorKind::InvalidParameter { name } if name == "RegistryName" => ("InvalidParameter.ErrorRegistryName", own()),
-        ErrorKind::InvalidParameter { name } if product == Some(Product::Sts) => (code_of_sts(name), own()),
-        ErrorKind::InvalidParameter { .. } | ErrorKind::MalformedTime => ("InvalidParameterValue", own()),
+        ErrorKind::InvalidParameter { name } if name == "RegistryName" => ("InvalidParameter.ErrorRegistryName", of(name)),
+        ErrorKind::InvalidParameter { name } if product == Some(Product::Sts) => (code_of_sts(name), of(name)),
+        ErrorKind::InvalidParameter { name } => ("InvalidParameterValue", of(name)),
+        ErrorKind::MalformedTime => ("InvalidParameterValue", own()),
         ErrorKind::SessionPolicyTooLong => ("InvalidParameter.PolicyTooLong", own()),
         ErrorKind::MalformedRequest => ("InvalidParameter", own()),
         ErrorKind::AccessDenied(denial) => {

@@ -7,6 +7,7 @@ use crate::store::{account as accounts, credential as credentials, instance as i
 
 on_both_databases! {
     a_failing_guard_leaves_nothing
+    a_dry_run_says_what_the_write_would_and_leaves_nothing
     the_same_operation_happens_once
     of_many_writes_at_once_all_land_and_a_refused_one_hurts_no_other
     positions_have_no_gaps_and_follow_the_order_of_commits
@@ -31,6 +32,21 @@ async fn a_failing_guard_leaves_nothing(place: &Place) {
     assert_eq!(change::position(&store).await.unwrap(), 0);
     assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM operation").await, 0);
     assert!(store.is_healthy().await);
+}
+
+async fn a_dry_run_says_what_the_write_would_and_leaves_nothing(place: &Place) {
+    // The end of a dry run was told by its kind alone, so a write that was refused with that kind seemed to succeed.
+    let store = place.store().await;
+    let owner = account(1);
+    store.dry_run(write().then(accounts::insert(&owner))).await.unwrap();
+    assert_eq!(accounts::list(&store).await.unwrap(), []);
+    assert_eq!(change::position(&store).await.unwrap(), 0);
+    apply(&store, accounts::insert(&owner)).await.unwrap();
+    for error in [|| Error::unsupported("It is so."), || Error::internal("It is so."), || Error::instance_not_found()] {
+        let guard = Guarded::new(Statement { table: "account", text: "SELECT id FROM account" }, Vec::new(), Rows::Exactly(0), error);
+        let refused = store.dry_run(write().then(Part::of([guard]))).await;
+        assert_eq!(kind(refused), *error().kind());
+    }
 }
 
 async fn the_same_operation_happens_once(place: &Place) {

@@ -198,7 +198,8 @@ async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Re
         default_tag_immutability: defaults.tag_immutability.unwrap_or(named.default_tag_immutability),
         ..named
     };
-    service.create_namespace(caller, &instance(instance_id)?, new, &visit.context).await?;
+    let made = service.create_namespace(caller, &instance(instance_id)?, new, &visit.context).await;
+    made.map_err(|error| error.naming(&[("name", "NamespaceName")]))?;
     respond("CreateNamespaceResponse", Nothing {}, visit)
 }
 

@@ -20,6 +20,9 @@ operations! {
     "cr": CreateRepository, GetRepository, ListRepository, UpdateRepository, DeleteRepository
 }
 
+/// The names at this door of what a repository has.
+const NAMES: [(&str, &str); 3] = [("name", "RepoName"), ("summary", "Summary"), ("detail", "Detail")];
+
 impl Operation {
     /// Runs the operation for a proved caller.
     pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
@@ -70,7 +73,8 @@ async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Re
         detail: given(parameters, "Detail").unwrap_or_default().to_owned(),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let made = service.create_repository(caller, &instance(instance_id)?, new, &visit.context).await?;
+    let made = service.create_repository(caller, &instance(instance_id)?, new, &visit.context).await;
+    let made = made.map_err(|error| error.naming(&NAMES))?;
     respond("CreateRepositoryResponse", Created { repo_id: made.id.as_str() }, visit)
 }
 
@@ -84,7 +88,8 @@ async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Re
         detail: parameters.get("Detail").map(ToOwned::to_owned),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    service.modify_repository(caller, &instance(instance_id)?, &which, &change, &visit.context).await?;
+    let modified = service.modify_repository(caller, &instance(instance_id)?, &which, &change, &visit.context).await;
+    modified.map_err(|error| error.naming(&NAMES))?;
     respond("UpdateRepositoryResponse", Nothing {}, visit)
 }
 

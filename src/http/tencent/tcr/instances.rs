@@ -358,9 +358,9 @@ async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
 async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Empty> {
     let id = registry(&mut parameters)?;
     let contents = if parameters.boolean("DeleteBucket")?.unwrap_or(false) { Contents::GoToo } else { Contents::MustBeGone };
-    let is_rehearsal = parameters.boolean("DryRun")?.unwrap_or(false);
+    let is_dry_run = parameters.boolean("DryRun")?.unwrap_or(false);
     parameters.finish()?;
-    if is_rehearsal {
+    if is_dry_run {
         service.check_instance_deletion(caller, &choice(&id)?, contents, &visit.context).await?;
     } else {
         service.delete_instance(caller, &choice(&id)?, contents, &visit.context).await?;

@@ -14,6 +14,9 @@ use crate::http::tencent::{Proved, reply};
 
 operations! { "tcr": CreateNamespace, DescribeNamespaces, ModifyNamespace, DeleteNamespace }
 
+/// The names at this door of what a namespace has.
+const NAMES: [(&str, &str); 3] = [("name", "NamespaceName"), ("tags", "TagSpecification.Tags"), ("allowed-cves", "CVEWhitelistItems")];
+
 impl Operation {
     /// Runs the operation for a proved caller.
     pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
@@ -149,7 +152,8 @@ async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
         tags: said.tags.unwrap_or_default(),
         ..NewNamespace::named(name)
     };
-    service.create_namespace(caller, &instance(&registry_id)?, new, &visit.context).await?;
+    let made = service.create_namespace(caller, &instance(&registry_id)?, new, &visit.context).await;
+    made.map_err(|error| error.naming(&NAMES))?;
     reply(&Nothing {}, visit)
 }
 
@@ -169,7 +173,8 @@ async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
         ..NamespaceChange::default()
     };
     let instance = instance(&registry_id)?;
-    service.modify_namespace(caller, &instance, &name, &change, said.tags.as_deref(), &visit.context).await?;
+    let modified = service.modify_namespace(caller, &instance, &name, &change, said.tags.as_deref(), &visit.context).await;
+    modified.map_err(|error| error.naming(&NAMES))?;
     reply(&Nothing {}, visit)
 }
 

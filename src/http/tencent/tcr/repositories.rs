@@ -16,6 +16,9 @@ use crate::http::tencent::{Proved, reply};
 
 operations! { "tcr": CreateRepository, DescribeRepositories, ModifyRepository, DeleteRepository }
 
+/// The names at this door of what a repository has.
+const NAMES: [(&str, &str); 3] = [("name", "RepositoryName"), ("summary", "BriefDescription"), ("detail", "Description")];
+
 impl Operation {
     /// Runs the operation for a proved caller.
     pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
@@ -46,7 +49,8 @@ async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
         tag_immutability: None,
     };
     parameters.finish()?;
-    service.create_repository(caller, &instance(&registry_id)?, new, &visit.context).await?;
+    let made = service.create_repository(caller, &instance(&registry_id)?, new, &visit.context).await;
+    made.map_err(|error| error.naming(&NAMES))?;
     reply(&Nothing {}, visit)
 }
 
@@ -59,7 +63,8 @@ async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
         ..RepositoryChange::default()
     };
     parameters.finish()?;
-    service.modify_repository(caller, &instance(&registry_id)?, &which, &change, &visit.context).await?;
+    let modified = service.modify_repository(caller, &instance(&registry_id)?, &which, &change, &visit.context).await;
+    modified.map_err(|error| error.naming(&NAMES))?;
     reply(&Nothing {}, visit)
 }
 
