@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::domain::instance::RegistryKind;
+use crate::domain::instance::{Algorithm, RegistryKind};
 use crate::domain::{Error, Result};
 
 /// How long zot takes for one request's body, and for one answer: by itself it cuts both off after a minute, long
@@ -23,10 +23,12 @@ pub struct RegistryConfig<'a> {
     pub service: &'a str,
     /// What it checks as a token's issuer.
     pub issuer: &'a str,
-    /// What it trusts, PEM: authorities' certificates, or, for zot, one public key.
+    /// What it trusts, PEM: authorities' certificates, or, for zot and Pulp, one public key.
     pub trusted_pem: &'a str,
     /// The address that it listens at.
     pub listen: &'a str,
+    /// What signs its tokens.
+    pub algorithm: Algorithm,
     /// Where it stores its images; without it, `storage` beside the configuration.
     pub storage: Option<&'a Path>,
 }
@@ -77,11 +79,13 @@ pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<Regist
     let (config_name, trusted_name) = match config.kind {
         RegistryKind::Distribution => ("config.yml", "bundle.pem"),
         RegistryKind::Zot => ("config.json", "key.pem"),
+        RegistryKind::Pulp => ("settings.py", "key.pem"),
     };
     let trusted = RegistryFile { path: directory.join(trusted_name), text: config.trusted_pem.to_owned() };
     let text = match config.kind {
         RegistryKind::Distribution => distribution(config, &trusted.path, &storage)?,
         RegistryKind::Zot => zot(config, &trusted.path, &storage)?,
+        RegistryKind::Pulp => pulp(config, &trusted.path)?,
     };
     Ok(RegistryFiles { config: RegistryFile { path: directory.join(config_name), text }, trusted })
 }
@@ -152,6 +156,35 @@ fn zot(config: &RegistryConfig<'_>, key: &Path, storage: &Path) -> Result<String
     });
     Ok(format!("{settings:#}\n"))
 }
+/// Pulp's settings of tokens; the rest is its own (pulp_container, `app/token_verification.py`).
+fn pulp(config: &RegistryConfig<'_>, key: &Path) -> Result<String> {
+    if config.realm != config.issuer {
+        return Err(Error::invalid_parameter(
+            "realm",
+            format!(
+                "Pulp has one setting for the realm and the issuer, and the instance's issuer is {}: make the realm its issuer, with \
+                 `transire instance update --issuer {}`",
+                config.issuer, config.realm
+            ),
+        ));
+    }
+    // A JSON string is a string of Python's, too.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let key = quoted(utf8(key)?);
+    Ok(format!(
+        "# Pulp trusts the tokens of transire with these settings; put them beside its others.\n\
+         TOKEN_AUTH_DISABLED = False\n\
+         # Where clients are sent for a token, and what a token names as its issuer.\n\
+         TOKEN_SERVER = {}\n\
+         TOKEN_SIGNATURE_ALGORITHM = {}\n\
+         PUBLIC_KEY_PATH = {key}\n\
+         # Pulp's own token endpoint would sign with it. Nobody is sent there, and its private key is not here.\n\
+         PRIVATE_KEY_PATH = {key}\n",
+        quoted(config.issuer),
+        quoted(config.algorithm.name()),
+    ))
+}
+
 fn distribution(config: &RegistryConfig<'_>, bundle: &Path, storage: &Path) -> Result<String> {
     // A JSON string is a YAML string, whatever is in it.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

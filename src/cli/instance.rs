@@ -111,14 +111,14 @@ pub(super) struct Create {
     /// text; no two instances share one, ever.
     #[arg(long)]
     service: String,
-    /// What its tokens name as their issuer; without it, the store's.
+    /// What its tokens name as their issuer; without it, the store's, or for pulp its realm.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// Let it answer for the account's calls that name no instance.
     #[arg(long)]
     default: bool,
-    /// Which software its registry is: distribution (CNCF Distribution, and what checks tokens as it does) or zot,
-    /// which gets a signing key of its own.
+    /// Which software its registry is: distribution (CNCF Distribution, and what checks tokens as it does), zot or
+    /// pulp, which get a signing key of their own.
     #[arg(long, default_value = "distribution")]
     kind: RegistryKind,
     /// What signs its tokens: ES256 or RS256.

@@ -16,10 +16,10 @@ pub(super) struct Command {
     /// The instance's tcr- or cri- id.
     #[arg(long)]
     instance: AnyInstanceId,
-    /// Which registry to write for, which has to be the instance's own kind: distribution or zot.
+    /// Which registry to write for, which has to be the instance's own kind: distribution, zot or pulp.
     #[arg(long)]
     kind: RegistryKind,
-    /// Which key of a zot instance to write.
+    /// Which key of a zot or Pulp instance to write.
     #[arg(long, value_enum, default_value_t = Key::InUse)]
     key: Key,
     /// The directory to write into; `-` prints the configuration, as it would be for the directory that this runs in.
@@ -37,7 +37,7 @@ pub(super) struct Command {
     /// Write the bundle alone, for a registry that has its configuration.
     #[arg(long)]
     bundle_only: bool,
-    /// Write the key alone, for a zot that has its configuration.
+    /// Write the key alone, for a zot or a Pulp that has its configuration.
     #[arg(long, conflicts_with = "bundle_only")]
     key_only: bool,
     /// Replace files that are there and differ.
@@ -45,7 +45,7 @@ pub(super) struct Command {
     force: bool,
 }
 
-/// Which key of a zot instance is written.
+/// Which key of an instance is written.
 #[derive(Clone, Copy, ValueEnum)]
 enum Key {
     /// The one that signs.
@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             "instance",
             format!(
                 "The instance {} is of the kind {is}: give --kind {is}. A {asked} registry needs an instance of its own kind, because \
-                 zot trusts whatever its key signed, for whomever: transire instance create --kind {asked}.",
+                 what registries trust differs: transire instance create --kind {asked}.",
                 instance.id
             ),
         ));
@@ -97,10 +97,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     if instance.issuer.is_none() && instance.next_issuer.is_none() {
         context.service.warn_of_issuer();
     }
-    let realm = command.realm.unwrap_or_else(|| context.service.realm());
+    let realm = command.realm.unwrap_or_else(|| match instance.kind {
+        RegistryKind::Distribution | RegistryKind::Zot => context.service.realm(),
+        RegistryKind::Pulp => issuer.to_owned(),
+    });
     let trusted = match (instance.kind, command.key) {
         (RegistryKind::Distribution, _) => context.service.bundle_pem(),
-        (RegistryKind::Zot, key) => {
+        (RegistryKind::Zot | RegistryKind::Pulp, key) => {
             let state = if matches!(key, Key::Next) { KeyState::Next } else { KeyState::InUse };
             context.service.instance_public_key(&context.operator, &choice, state).await?
         }
@@ -112,6 +115,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         issuer,
         trusted_pem: &trusted,
         listen: &command.listen,
+        algorithm: instance.algorithm,
         storage: command.storage.as_deref(),
     };
     let is_printed = command.out == Path::new("-");
@@ -138,6 +142,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 fn trusted_name(kind: RegistryKind) -> &'static str {
     match kind {
         RegistryKind::Distribution => "bundle",
-        RegistryKind::Zot => "key",
+        RegistryKind::Zot | RegistryKind::Pulp => "key",
     }
 }

@@ -113,24 +113,46 @@ pub enum RegistryKind {
     Distribution,
     /// zot: it trusts one key, and whatever that key signed, for whomever.
     Zot,
+    /// Pulp: it trusts one key, wants an issuer that is its realm, and looks a token's subject up among its own users.
+    Pulp,
 }
 
 impl RegistryKind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Distribution, Self::Zot];
+    pub const ALL: [Self; 3] = [Self::Distribution, Self::Zot, Self::Pulp];
 
     /// Returns the name that commands and the store use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Distribution => "distribution",
             Self::Zot => "zot",
+            Self::Pulp => "pulp",
+        }
+    }
+
+    /// Tells whether its instances have a signing key each: it trusts a key, and not whom an authority vouches for.
+    pub fn has_own_key(self) -> bool {
+        match self {
+            Self::Distribution => false,
+            Self::Zot | Self::Pulp => true,
+        }
+    }
+
+    /// Returns what a token for `subject` names as its subject (`sub`).
+    ///
+    /// Pulp refuses a subject that is none of its own users ("No such user"), and goes by the token's access alone when
+    /// there is none (pulp_container, `app/token_verification.py`).
+    pub fn subject(self, subject: &str) -> &str {
+        match self {
+            Self::Distribution | Self::Zot => subject,
+            Self::Pulp => "",
         }
     }
 
     /// Returns how long tokens live unless somebody says otherwise, in seconds.
     pub fn usual_token_ttl(self) -> u32 {
         match self {
-            Self::Distribution => 300,
+            Self::Distribution | Self::Pulp => 300,
             // zot refuses an expired token without a challenge, and clients that ignore `expires_in` (oras, crane, helm)
             // don't ask for another: a push fails in the middle once its first token is over.
             Self::Zot => Instance::LONGEST_TOKEN_TTL,
@@ -145,7 +167,7 @@ impl FromStr for RegistryKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == text)
-            .ok_or_else(|| Error::invalid_parameter("kind", "a registry is of the kind distribution or zot"))
+            .ok_or_else(|| Error::invalid_parameter("kind", "a registry is of the kind distribution, zot or pulp"))
     }
 }
 
@@ -298,7 +320,7 @@ pub struct Instance {
     pub region: String,
     /// What the registry checks as the token's audience; unique over all accounts, for ever.
     pub service: String,
-    /// Which software its registry is: one of the kind `zot` has a signing key of its own.
+    /// Which software its registry is.
     pub kind: RegistryKind,
     /// What signs its tokens.
     pub algorithm: Algorithm,

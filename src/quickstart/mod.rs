@@ -217,6 +217,7 @@ async fn start_registry(
         issuer: service.issuer_of(instance),
         trusted_pem: &service.bundle_pem(),
         listen: &listen.to_string(),
+        algorithm: instance.algorithm,
         storage: None,
     };
     let files = registry_config::files_for(&config, &directory)?;

@@ -88,7 +88,7 @@ impl Service {
         let subject = caller.subject();
         let claims = Claims {
             issuer: self.issuer_of(instance),
-            subject: &subject,
+            subject: instance.kind.subject(&subject),
             audience: &instance.service,
             now,
             ttl: Duration::from_secs(instance.token_ttl_seconds.into()),

@@ -242,7 +242,7 @@ impl Service {
         let url = registry_url(instance)?;
         let claims = Claims {
             issuer: self.issuer_of(instance),
-            subject: "transire",
+            subject: instance.kind.subject("transire"),
             audience: &instance.service,
             now: self.now(),
             ttl: TOKEN_TTL,

@@ -35,7 +35,7 @@ pub struct NewInstance {
     pub service: String,
     /// Which software its registry is.
     pub kind: RegistryKind,
-    /// What its tokens name as their issuer; without it, the store's.
+    /// What its tokens name as their issuer; without it, the store's, or for Pulp the realm.
     pub issuer: Option<String>,
     /// What signs its tokens.
     pub algorithm: Algorithm,
@@ -107,9 +107,11 @@ impl Service {
             ));
         }
         new.registry_url.as_deref().map_or(Ok(()), |url| self.check_registry_url(url))?;
-        if new.kind == RegistryKind::Distribution {
+        if !new.kind.has_own_key() {
             self.ensure_signing_key(new.algorithm, context).await?;
         }
+        // Pulp has one setting for both: where it sends its clients, and what it compares as the issuer.
+        let issuer = new.issuer.or_else(|| (new.kind == RegistryKind::Pulp).then(|| self.realm()));
         let now = self.now();
         let instance = Instance {
             id: InstanceId::random(&*self.random),
@@ -130,7 +132,7 @@ impl Service {
             allow_list: Switch::Off,
             origin: Origin::Operator,
             unrecorded_namespaces: UnrecordedNamespaces::Open,
-            issuer: new.issuer,
+            issuer,
             next_issuer: None,
             refresh_tokens: new.refresh_tokens,
             refresh_generation: 0,
@@ -149,7 +151,7 @@ impl Service {
     /// Stores an instance, and its own key if its registry wants one.
     async fn insert_instance(&self, instance: &Instance, line: &AuditRow, now: Timestamp) -> Result<()> {
         let mut write = self.write().then(store::instance::insert(instance));
-        if instance.kind == RegistryKind::Zot {
+        if instance.kind.has_own_key() {
             let key = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::InUse, &self.master, now, &*self.random)?;
             write = write.then(unless_overtaken(&key.wrapped_private)).then(store::instance_key::insert(&key));
         }
@@ -465,7 +467,7 @@ impl Service {
     fn deletion(&self, instance: &Instance, contents: Contents) -> Part {
         let part = store::instance::delete(instance.account, &instance.id, contents, self.now());
         // Its own key is gone from the store, and is to be from every memory.
-        if instance.kind == RegistryKind::Zot { part.changes(Noun::SigningKey, &instance.id) } else { part }
+        if instance.kind.has_own_key() { part.changes(Noun::SigningKey, &instance.id) } else { part }
     }
 }
 

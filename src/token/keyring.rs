@@ -98,7 +98,7 @@ impl Keyring {
     pub fn signing_key_of(&self, instance: &Instance) -> Result<&SigningKey> {
         match instance.kind {
             RegistryKind::Distribution => self.signing_key(instance.algorithm),
-            RegistryKind::Zot => self
+            RegistryKind::Zot | RegistryKind::Pulp => self
                 .of_instances
                 .get(&instance.id)
                 .ok_or_else(|| Error::internal(format!("there is no signing key of instance {}", instance.id))),

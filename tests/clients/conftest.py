@@ -10,6 +10,7 @@ import pytest
 from authority import Authority
 from disk import ForgetfulDisk
 from postgres import new_database
+from pulp import Pulp
 from redis_server import Redis
 from registry import Registry
 from service import Account, Clock, Instance, Transire
@@ -25,6 +26,7 @@ _NEEDED = {
     "TRANSIRE_TEST_PODMAN_LIBRARIES",
     "TRANSIRE_TEST_CONMON",
     "TRANSIRE_TEST_BUILDAH",
+    "TRANSIRE_TEST_PULP",
 }
 _KEPT = _NEEDED | {"PATH", "TMPDIR"}
 _logs = pytest.StashKey[list[Path]]()
@@ -163,3 +165,12 @@ def new_registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
 @pytest.fixture
 def registry(new_registry: Callable[..., Registry], transire: Transire, instance: Instance) -> Registry:
     return new_registry(transire, instance)
+
+
+@pytest.fixture
+def pulp(request: pytest.FixtureRequest, tmp_path: Path, database: str, transire: Transire, account: Account) -> Iterator[Pulp]:
+    """A Pulp that trusts an instance of its own."""
+    logs = request.node.stash.setdefault(_logs, [])
+    pulp = Pulp(tmp_path / "pulp", database, transire, account, logs.append)
+    yield pulp
+    pulp.stop()

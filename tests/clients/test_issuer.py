@@ -56,7 +56,7 @@ def test_an_issuer_that_is_prepared_can_be_given_up(transire: Transire, instance
     registry.restart(transire, instance)
     assert registry.settings["issuer"] == issuer_of_tokens(transire, instance) == first
     assert "name" in transire.cli_refused(*update, "--issuer", first)
-    assert "without spaces" in transire.cli_refused(*update, "--issuer", "https://a b")
+    assert "without spaces" in transire.cli_refused(*update, "--issuer", "https://a b", exit_code=2)
 
 
 def test_an_instance_is_made_with_an_issuer(transire: Transire, account: Account, new_registry: Callable[..., Registry]) -> None:

@@ -63,7 +63,7 @@ def test_a_service_is_any_text_that_a_challenge_can_hold(
 
 def test_a_service_that_is_a_url_is_refused_and_one_with_a_path_is_doubted(transire: Transire, account: Account) -> None:
     create = ("instance", "create", "--account", account.id, "--name", "text", "--service")
-    assert "no URL" in transire.cli_refused(*create, "https://registry.example.com")
+    assert "no URL" in transire.cli_refused(*create, "https://registry.example.com", exit_code=2)
     done = transire.run(*create, "registry.example.com/v2")
     assert done.returncode == 0 and "warning: the service registry.example.com/v2 has a '/'" in done.stderr
 

@@ -59,7 +59,7 @@ def test_what_is_trusted_is_written_alone(transire: Transire, instance: Instance
     transire.cli(*command(instance, kind, out, only(kind), "--force"))
     assert "BEGIN" in trusted.read_text()
     other = only("zot" if kind == "distribution" else "distribution")
-    assert only(kind) in transire.cli_refused(*command(instance, kind, out, other))
+    assert only(kind) in transire.cli_refused(*command(instance, kind, out, other), exit_code=2)
 
 
 def test_a_dash_prints_one_file_and_writes_none(transire: Transire, instance: Instance, kind: str, tmp_path: Path) -> None:

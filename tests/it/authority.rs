@@ -286,3 +286,21 @@ async fn a_waiting_key_takes_its_turn_with_the_certificate_of_the_next_authority
     assert!(is_issued_by(&STANDARD.decode(header["x5c"][0].as_str().unwrap()).unwrap(), own.certificate_der()));
     assert_eq!(app.alarmed().await, []);
 }
+
+#[tokio::test]
+async fn a_pulp_instance_has_a_key_of_its_own_an_issuer_that_is_its_realm_and_tokens_without_a_subject() {
+    let app = App::new().await;
+    let pulp = app.new_instance("pulp", RegistryKind::Pulp, Algorithm::Es256).await.unwrap();
+    let (username, secret) = app.temporary_of(pulp.id.as_str()).await;
+    let query = format!("service={}&scope=repository:team/app:pull", pulp.service);
+    let answer = app.registry(Some((&username, secret.expose())), &query).await.json();
+    let parts: Vec<Value> = answer["token"].as_str().unwrap().split('.').take(2).map(decoded).collect();
+    assert!(parts[0].get("x5c").is_none(), "{}", parts[0]);
+    let expected = (json!(app.service.realm()), json!(""), json!(pulp.service));
+    assert_eq!((parts[1]["iss"].clone(), parts[1]["sub"].clone(), parts[1]["aud"].clone()), expected);
+    assert_eq!(parts[1]["access"], json!([{ "type": "repository", "name": "team/app", "actions": ["pull"] }]));
+}
+
+fn decoded(part: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}

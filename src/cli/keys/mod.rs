@@ -179,11 +179,11 @@ async fn rotate_of_instance(context: &Context, choice: &InstanceChoice, activate
     let (service, operator, request) = (&context.service, &context.operator, &context.request);
     let (id, state, next) = if activate {
         let id = service.activate_instance_key(operator, choice, request).await?;
-        (id, "in use", "restart zot with the new key now, if it wasn't yet: it refuses every token until then")
+        (id, "in use", "give the registry the new key now, and restart zot with it, if that wasn't done: it refuses every token until then")
     } else if cancel {
         (service.cancel_instance_key(operator, choice, request).await?, "gone", "nothing")
     } else {
-        let next = "write the new key with transire registry-config --kind zot --key next --key-only --force, and at one moment restart zot with it and \
+        let next = "write the new key with transire registry-config --key next --key-only --force, and at one moment restart zot with it and \
                     give this command with --activate";
         (service.rotate_instance_key(operator, choice, request).await?, "next", next)
     };

@@ -1,13 +1,13 @@
 //! Signing keys of one instance alone, for registries that trust a key and ask nothing further of a token.
 //!
-//! Such a registry reads one key, at its start: its key changes when the operator restarts it, not before and not later.
+//! Such a registry holds one key: its key changes when the operator gives it another, not before and not later.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, unless_overtaken};
 use crate::domain::clock::{Random, Timestamp};
-use crate::domain::instance::{Algorithm, Instance, InstanceId, RegistryKind};
+use crate::domain::instance::{Algorithm, Instance, InstanceId};
 use crate::domain::{Error, Result};
 use crate::service::{Caller, InstanceChoice, RequestContext, Service};
 use crate::store::Store;
@@ -81,7 +81,7 @@ impl Service {
     async fn keys_of(&self, caller: &Caller, choice: &InstanceChoice) -> Result<(Arc<Instance>, Vec<InstanceKeyRow>)> {
         caller.require_operator()?;
         let instance = self.own_instance(caller, choice).await?;
-        if instance.kind != RegistryKind::Zot {
+        if !instance.kind.has_own_key() {
             return Err(has_no_own_key(&instance));
         }
         let mut rows = instance_key::list(&self.store).await?;
