@@ -289,7 +289,7 @@ impl Service {
                 issuer = self.issuer,
                 public_url = self.settings.public_url,
                 "tokens name the issuer that public_url was when this store was set up: registries must be configured with it, as \
-                 `transire registry-config` writes it"
+                 `transire registry-config` writes it, or their instances given another: `transire instance update --issuer`"
             );
         }
     }

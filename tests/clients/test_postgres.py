@@ -1,11 +1,6 @@
 """The service on PostgreSQL: the same data for several replicas."""
 
-import os
-import secrets
 from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 import tencent
 from credential import exchange
@@ -13,19 +8,10 @@ from processes import wait_until
 from service import Transire
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> dict[str, str]:
-    """What the replicas share. The database is the server's own: nothing else in this suite uses it."""
-    key = tmp_path / "shared.key"
-    key.touch(mode=0o600)
-    key.write_text(secrets.token_hex(32))
-    return {"TRANSIRE_DATABASE": os.environ["TRANSIRE_TEST_POSTGRES"], "TRANSIRE_MASTER_KEY_FILE": str(key)}
-
-
-def test_replicas_share_everything(new_transire: Callable[..., Transire], settings: dict[str, str]) -> None:
-    unkeyed = new_transire("unkeyed", settings={"TRANSIRE_DATABASE": settings["TRANSIRE_DATABASE"]})
+def test_replicas_share_everything(new_transire: Callable[..., Transire], replicated: dict[str, str]) -> None:
+    unkeyed = new_transire("unkeyed", settings={"TRANSIRE_DATABASE": replicated["TRANSIRE_DATABASE"]})
     assert "master key" in unkeyed.cli_refused("init")
-    first, second = (new_transire(name, settings=settings) for name in ("first", "second"))
+    first, second = (new_transire(name, settings=replicated) for name in ("first", "second"))
     first.start()
     second.start()
     account = first.new_account("acme")
