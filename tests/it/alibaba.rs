@@ -415,7 +415,7 @@ async fn a_request_to_no_door_hears_what_this_is() {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from("a=b"))
             .unwrap(),
-        Request::get("/v2/").header(header::HOST, HOST).header(header::AUTHORIZATION, "Bearer x").body(Body::empty()).unwrap(),
+        Request::get("/v1/").header(header::HOST, HOST).header(header::AUTHORIZATION, "Bearer x").body(Body::empty()).unwrap(),
     ] {
         let answer = app.send(request).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
