@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::Context;
+use super::{Context, arguments};
 use crate::domain::Result;
 use crate::domain::principal::AccountId;
 use crate::service::AccessKeyState;
@@ -15,25 +15,25 @@ pub(super) enum Command {
         #[arg(long)]
         account: AccountId,
         /// The user's name.
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::some_text)]
         user: Option<String>,
     },
     /// Stop an access key, and the temporary credentials that it got; the audit lists its long-term ones.
     Disable {
         /// The access key's id.
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::access_key_id)]
         id: String,
     },
     /// Let a disabled access key sign again.
     Enable {
         /// The access key's id.
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::access_key_id)]
         id: String,
     },
     /// Stop an access key for ever.
     Delete {
         /// The access key's id.
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::access_key_id)]
         id: String,
     },
     /// List the access keys.

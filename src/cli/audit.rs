@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::Context;
+use super::{Context, arguments};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
@@ -30,7 +30,7 @@ pub(super) enum Command {
         #[arg(long)]
         principal: Option<AnyPrincipal>,
         /// Only what was asked so, such as tcr:CreateInstanceToken or registry.log-in; with * at the end, all that begin so.
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::some_text)]
         action: Option<String>,
         /// Only what ended so: ok, reduced (a token for less than was asked), refused, denied or failed.
         #[arg(long, value_parser = ["ok", "reduced", "refused", "denied", "failed"])]

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Context;
+use super::{Context, arguments};
 use crate::domain::Result;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::{CredentialId, CredentialState};
@@ -39,7 +39,7 @@ pub(super) struct One {
     #[arg(long)]
     instance: AnyInstanceId,
     /// The credential's id.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::credential_id)]
     id: CredentialId,
 }
 

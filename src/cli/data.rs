@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
 use super::output::Output;
+use super::{Failure, arguments};
 use crate::config::Settings;
 use crate::domain::{Error, Result as Done};
 use crate::open::{self, SetUp};
@@ -80,8 +80,10 @@ pub(super) async fn run(settings: &Settings, command: Command, output: &Output) 
             "The master key is in no backup: give the service the one that the data was made with.",
         ),
         Command::MigrateData(Migrate { from, to }) => {
-            let place = |text: Option<String>| text.as_deref().map(Place::from_argument).transpose().map_err(Failure::Usage);
-            let (from, to) = (place(from)?, place(to)?);
+            let place = |name, text: Option<String>| {
+                text.as_deref().map(Place::from_argument).transpose().map_err(arguments::of_argument(name)).map_err(Failure::Usage)
+            };
+            let (from, to) = (place("from", from)?, place("to", to)?);
             (
                 transfer::migrate(settings, from.as_ref(), to.as_ref()).await?,
                 "The master key was not moved: give it to the service at the new place, and don't start the one at the old place again.",

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Named};
+use super::{Context, Named, arguments};
 use crate::domain::Result;
 use crate::domain::principal::AccountId;
 use crate::service::Membership;
@@ -30,7 +30,7 @@ pub(super) struct Member {
     #[command(flatten)]
     group: Named,
     /// The user's name.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::some_text)]
     user: String,
 }
 

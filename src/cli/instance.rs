@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
-use super::Context;
+use super::{Context, arguments};
 use crate::domain::instance::{
     Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, RegistryKind, Specification,
 };
@@ -125,7 +125,7 @@ pub(super) struct Create {
     #[arg(long, default_value = "ES256")]
     alg: Algorithm,
     /// How long its tokens live, in seconds; without it 300, for zot 3600.
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds)]
     token_ttl: Option<u32>,
     /// How its tokens name their key: thumbprint (RFC 7638) or libtrust.
     #[arg(long, default_value = "thumbprint")]

@@ -8,6 +8,7 @@
 mod access_key;
 mod account;
 mod allow_list;
+mod arguments;
 mod audit;
 mod credential;
 mod data;
@@ -140,7 +141,7 @@ struct Named {
     #[arg(long)]
     account: AccountId,
     /// Its name.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::some_text)]
     name: String,
 }
 

@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::Context;
-use crate::domain::Result;
+use super::{Context, arguments};
 use crate::domain::instance::{AnyInstanceId, UnrecordedNamespaces};
 use crate::domain::namespace::{Namespace, Visibility};
 use crate::domain::switch::Switch;
+use crate::domain::{Result, name};
 use crate::service::{Contents, NamespaceFilter, NewNamespace, Page};
 
 #[derive(Subcommand)]
@@ -59,7 +59,7 @@ pub(super) struct One {
     #[arg(long)]
     instance: AnyInstanceId,
     /// The namespace's name.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::some_text)]
     name: String,
 }
 
@@ -74,6 +74,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 auto_create_repository: Switch::from(!no_auto_create),
                 ..NewNamespace::named(one.name)
             };
+            name::check_namespace("name", &new.name)?;
             let made = service.create_namespace(operator, &one.instance.into(), new, request).await?;
             context.output.one(COLUMNS.into_iter().zip(row(made)).collect())
         }

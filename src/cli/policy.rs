@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Named, read_document};
+use super::{Context, Named, arguments, read_document};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::Target;
 use crate::domain::instance::AnyInstanceId;
@@ -60,13 +60,13 @@ pub(super) struct Attachment {
 #[group(required = true, multiple = false)]
 pub(super) struct TargetName {
     /// The user's name.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::some_text)]
     user: Option<String>,
     /// The group's name.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::some_text)]
     group: Option<String>,
     /// The role's name.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::some_text)]
     role: Option<String>,
 }
 
@@ -80,10 +80,10 @@ pub(super) struct Explain {
     #[arg(long)]
     action: Permission,
     /// On what: an instance's id, or that and a repository: INSTANCE/team/app.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::resource)]
     resource: String,
     /// The client's address; without it, nobody is in an allow list.
-    #[arg(long, alias = "address")]
+    #[arg(long, alias = "address", value_parser = arguments::address)]
     ip: Option<IpAddr>,
     /// A file with the policy that narrows the principal's session.
     #[arg(long, value_name = "FILE")]

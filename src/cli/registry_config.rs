@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::Context;
+use super::{Context, arguments};
 use crate::domain::instance::{AnyInstanceId, RegistryKind};
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
@@ -29,7 +29,7 @@ pub(super) struct Command {
     #[arg(long, value_name = "URL", value_parser = realm)]
     realm: Option<String>,
     /// The address that the registry is to listen at.
-    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDR", value_parser = arguments::listen_address)]
     listen: String,
     /// Where the registry is to store its images; without it, `storage` beside the configuration.
     #[arg(long, value_name = "DIR")]
@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             "instance",
             format!(
                 "The instance {} is of the kind {is}: give --kind {is}. A {asked} registry needs an instance of its own kind, because \
-                 what registries trust differs: transire instance create --kind {asked}.",
+                 what registries trust differs: `transire instance create --kind {asked}`.",
                 instance.id
             ),
         ));

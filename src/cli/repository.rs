@@ -3,10 +3,10 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Context;
-use crate::domain::Result;
+use super::{Context, arguments};
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::repository::Repository;
+use crate::domain::{Result, name};
 use crate::service::{Images, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder};
 
 #[derive(Subcommand)]
@@ -19,7 +19,7 @@ pub(super) enum Command {
         #[arg(long)]
         instance: AnyInstanceId,
         /// Only those of this namespace.
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::some_text)]
         namespace: Option<String>,
     },
     /// Forget a repository; what the registry has of it stays there.
@@ -38,10 +38,10 @@ pub(super) struct One {
     #[arg(long)]
     instance: AnyInstanceId,
     /// The namespace's name.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::some_text)]
     namespace: String,
     /// The repository's name, without its namespace.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::some_text)]
     name: String,
 }
 
@@ -49,6 +49,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, operator, request) = (&context.service, &context.operator, &context.request);
     match command {
         Command::Create(One { instance, namespace, name }) => {
+            name::check_repository("name", &name)?;
             let (summary, detail) = (String::new(), String::new());
             let new = NewRepository { namespace, name, visibility: None, summary, detail, tag_immutability: None };
             let made = service.create_repository(operator, &instance.into(), new, request).await?;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Context;
+use super::{Context, arguments};
 use crate::domain::Result;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::CredentialId;
@@ -14,7 +14,7 @@ pub(super) struct Command {
     #[arg(long)]
     principal: AnyPrincipal,
     /// Only this credential or session, by its id, which the audit has; a long-term one is disabled.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = arguments::credential_id)]
     credential: Option<CredentialId>,
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Named, read_document};
-use crate::domain::Result;
+use super::{Context, Named, arguments, read_document};
 use crate::domain::principal::AccountId;
+use crate::domain::{Error, ErrorKind, Result};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -30,8 +30,16 @@ pub(super) struct Create {
     #[arg(long, value_name = "FILE")]
     trust_policy: PathBuf,
     /// The longest that a session may live, in seconds: 3600 to 43200.
-    #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 7200, value_parser = arguments::seconds)]
     max_session: u32,
+}
+
+/// The document of a role is its trust policy.
+fn of_document(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidParameter { name } if name == "document" => arguments::of_argument("trust-policy")(error),
+        _ => error,
+    }
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
@@ -39,7 +47,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Create(Create { role: Named { account, name }, trust_policy, max_session }) => {
             let text = read_document("trust-policy", &trust_policy)?;
-            let (role, warnings) = service.create_role(operator, account, &name, &text, max_session, &context.request).await?;
+            let (role, warnings) =
+                service.create_role(operator, account, &name, &text, max_session, &context.request).await.map_err(of_document)?;
             for warning in &warnings {
                 eprintln!("transire: warning: {warning}");
             }

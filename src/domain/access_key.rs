@@ -38,6 +38,11 @@ impl NewAccessKey {
     }
 }
 
+/// Tells whether a text has the form of a permanent key's id.
+pub fn is_permanent(id: &str) -> bool {
+    id.strip_prefix(PERMANENT).is_some_and(|rest| rest.len() == LENGTH && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
 /// Returns whether an access key's id is of a session.
 pub fn is_of_session(id: &str) -> bool {
     Cloud::ALL.into_iter().any(|cloud| id.starts_with(session_prefix(cloud)))
@@ -58,9 +63,11 @@ mod tests {
 
     #[test]
     fn a_sessions_key_is_known_at_sight() {
-        assert!(!is_of_session(&NewAccessKey::permanent(&SystemRandom).id));
+        let permanent = NewAccessKey::permanent(&SystemRandom).id;
+        assert!(!is_of_session(&permanent) && is_permanent(&permanent));
         for cloud in Cloud::ALL {
-            assert!(is_of_session(&NewAccessKey::of_session(cloud, &SystemRandom).id));
+            let session = NewAccessKey::of_session(cloud, &SystemRandom).id;
+            assert!(is_of_session(&session) && !is_permanent(&session));
         }
     }
 }

@@ -37,7 +37,10 @@ impl FromStr for AnyInstanceId {
 
     fn from_str(text: &str) -> Result<Self> {
         text.parse().map(Self::Tcr).or_else(|_| text.parse().map(Self::Cri)).map_err(|_| {
-            Error::new(ErrorKind::InstanceNotFound, "An instance is named by its tcr- or its cri- id; `transire instance list` shows both.")
+            Error::new(
+                ErrorKind::InstanceNotFound,
+                "An instance is named by its tcr- or its cri- id, such as tcr-0a1b2c3d; `transire instance list` shows both.",
+            )
         })
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Cloud<'a> {
 
     /// Calls Tencent Cloud's CreateInstanceToken, signed with TC3-HMAC-SHA256.
     pub(super) async fn create_instance_token(&self, registry_id: &str, token_type: &str) -> Result<Credential> {
-        let body = json!({ "RegistryId": registry_id, "TokenType": token_type, "Desc": "made by transire quickstart" }).to_string();
+        let body = json!({ "RegistryId": registry_id, "TokenType": token_type, "Desc": "made by the quickstart" }).to_string();
         let now = SystemClock.now();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -175,8 +175,8 @@ impl Service {
         if !instance.public_endpoint.is_on() {
             return Err(Error::address_refused(format!(
                 "The public endpoint of {} is closed: nobody can log in. Whoever manages the instance opens it with \
-                 ManageExternalEndpoint, UpdateInstanceEndpointStatus or `transire instance update --public-endpoint open`.",
-                instance.service
+                 ManageExternalEndpoint, UpdateInstanceEndpointStatus or `transire instance update --instance {} --public-endpoint open`.",
+                instance.service, instance.id
             ))
             .caused_by(RefusalCause::EndpointClosed));
         }
@@ -195,8 +195,8 @@ fn not_listed(instance: &Instance, address: Option<IpAddr>) -> Error {
     let address = address.map_or_else(|| "Your address".to_owned(), |address| format!("Your address {address}"));
     Error::address_refused(format!(
         "{address} is not in the allow list of {}. Whoever manages the instance adds it with CreateSecurityPolicy, \
-         CreateInstanceEndpointAclPolicy or `transire allow-list add`.",
-        instance.service
+         CreateInstanceEndpointAclPolicy or `transire allow-list add --instance {}`.",
+        instance.service, instance.id
     ))
     .caused_by(RefusalCause::NotInAllowList)
 }

@@ -274,7 +274,10 @@ impl Service {
 
 fn registry_url(instance: &Instance) -> Result<&str> {
     instance.registry_url.as_deref().ok_or_else(|| {
-        Error::unsupported("The instance has no registry that could be asked: `transire instance create --registry-url` says where one is.")
+        Error::unsupported(format!(
+            "The instance has no registry that could be asked: `transire instance update --instance {} --registry-url URL` says where it is.",
+            instance.id
+        ))
     })
 }
 

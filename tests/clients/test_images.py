@@ -341,7 +341,7 @@ def test_a_registry_that_is_away_or_unknown_is_named_as_such(stock: Stock, accou
     bare = Stock(stock.transire, stock.transire.new_instance(account, "bare"), stock.registry, stock.folder)
     with pytest.raises(TencentCloudSDKException) as unknown:
         bare.tencent("DescribeImages", "team/tool")
-    assert (unknown.value.code, "transire instance create --registry-url" in unknown.value.message) == ("UnsupportedOperation", True)
+    assert (unknown.value.code, "transire instance update --instance" in unknown.value.message) == ("UnsupportedOperation", True)
     refused = stock.transire.cli_refused(
         "instance", "create", "--account", account.id, "--name", "bad", "--service", "bad.example.com", "--registry-url", "ftp://a", exit_code=2
     )

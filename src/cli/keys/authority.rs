@@ -38,7 +38,7 @@ pub(super) async fn import(context: &Context, file: &Path) -> Result<()> {
 pub(super) async fn import_leaf(context: &Context, file: &Path) -> Result<()> {
     let leaf = context.service.import_leaf(&context.operator, &read(file)?, &context.request).await?;
     let next = match leaf.authority_state {
-        KeyState::Next => "it is used when its certificate authority is activated: transire keys rotate ca --activate",
+        KeyState::Next => "it is used when its certificate authority is activated: `transire keys rotate ca --activate`",
         _ => "nothing: it is in use, or, if the key waited for it, will be in half a minute",
     };
     context.output.one(vec![
@@ -62,16 +62,16 @@ fn print_step(context: &Context, step: AuthorityStep) -> Result<()> {
 fn next_text(next: NextStep) -> String {
     match next {
         NextStep::RestartRegistriesThenActivate => {
-            "give every registry the new bundle (/bundle.pem or transire registry-config, half a minute \
-                                                    from now) and restart it; then: transire keys rotate ca --activate"
+            "give every registry the new bundle (/bundle.pem or `transire registry-config`, half a minute \
+                                                    from now) and restart it; then: `transire keys rotate ca --activate`"
                 .to_owned()
         }
         NextStep::CertifyThenActivate => {
-            "have what transire keys csr writes signed, and give each certificate to transire keys import-leaf; \
-                                          give every registry the new bundle and restart it; then: transire keys rotate ca --activate"
+            "have what `transire keys csr` writes signed, and give each certificate to `transire keys import-leaf`; \
+                                          give every registry the new bundle and restart it; then: `transire keys rotate ca --activate`"
                 .to_owned()
         }
-        NextStep::RetireFrom(at) => format!("from {} on: transire keys rotate ca --retire", at.rfc3339()),
+        NextStep::RetireFrom(at) => format!("from {} on: `transire keys rotate ca --retire`", at.rfc3339()),
         NextStep::Nothing => "nothing: registries get the present bundle when they are next restarted".to_owned(),
     }
 }
@@ -113,7 +113,10 @@ pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
     context.output.one(vec![
         ("key_id", exported.id.into()),
         ("file", file.display().to_string().into()),
-        ("next", "keep the file where no network reaches it; renew certificates with transire keys csr and import-leaf".into()),
+        (
+            "next",
+            "keep the file where no network reaches it; renew certificates with `transire keys csr` and `transire keys import-leaf`".into(),
+        ),
     ])
 }
 

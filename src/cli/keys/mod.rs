@@ -183,7 +183,7 @@ async fn rotate_of_instance(context: &Context, choice: &InstanceChoice, activate
     } else if cancel {
         (service.cancel_instance_key(operator, choice, request).await?, "gone", "nothing")
     } else {
-        let next = "write the new key with transire registry-config --key next --key-only --force, and at one moment restart zot with it and \
+        let next = "write the new key with `transire registry-config --key next --key-only --force`, and at one moment restart the registry with it and \
                     give this command with --activate";
         (service.rotate_instance_key(operator, choice, request).await?, "next", next)
     };

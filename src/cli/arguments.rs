@@ -1,0 +1,71 @@
+//! Readers of arguments whose own readers don't say which form is right.
+
+use std::net::IpAddr;
+
+use crate::domain::access_key;
+use crate::domain::credential::CredentialId;
+use crate::domain::instance::AnyInstanceId;
+use crate::domain::{Error, ErrorKind, Result};
+
+/// Reads a text that isn't empty: nothing has an empty name, and what was meant to be put there is missing.
+pub(super) fn some_text(text: &str) -> Result<String> {
+    if text.is_empty() { Err(Error::invalid_parameter("text", "it is empty")) } else { Ok(text.to_owned()) }
+}
+
+/// Returns an error of one argument as one of another: the rule knows its value, and not where it came from.
+pub(super) fn of_argument(name: &'static str) -> impl Fn(Error) -> Error {
+    move |error| match error.kind() {
+        ErrorKind::InvalidParameter { .. } | ErrorKind::Misconfigured => Error::invalid_parameter(name, error.message()),
+        _ => error,
+    }
+}
+
+/// Reads a number of whole seconds.
+pub(super) fn seconds(text: &str) -> Result<u32> {
+    text.parse().map_err(|_| Error::invalid_parameter("seconds", "a number of seconds in digits alone, such as 3600 for an hour"))
+}
+
+/// Reads an instance's id, or that, a slash and a repository.
+pub(super) fn resource(text: &str) -> Result<String> {
+    let (instance, _) = text.split_once('/').unwrap_or((text, ""));
+    instance.parse::<AnyInstanceId>()?;
+    Ok(text.to_owned())
+}
+
+/// Reads an address to listen at, as Go's programs do: without a host it is every address of the machine.
+pub(super) fn listen_address(text: &str) -> Result<String> {
+    let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_strange = |letter: char| letter.is_whitespace() || letter.is_control();
+        !host.contains(is_strange) && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    });
+    if is_address { Ok(text.to_owned()) } else { Err(Error::invalid_parameter("listen", "an address is written like 127.0.0.1:5000")) }
+}
+
+/// Reads a client's address.
+pub(super) fn address(text: &str) -> Result<IpAddr> {
+    text.parse().map_err(|_| Error::invalid_parameter("address", "an address is written like 192.0.2.1 or 2001:db8::1"))
+}
+
+/// Reads the id of a long-term credential, or of a session.
+pub(super) fn credential_id(text: &str) -> Result<CredentialId> {
+    text.parse().map_err(|_| {
+        let why = "a credential's id has 20 of 0-9 and a-v, such as 0123456789abcdefghij; `transire credential list` and \
+                   `transire audit list` show it";
+        Error::invalid_parameter("id", why)
+    })
+}
+
+/// Reads the id of an access key that lives until it is deleted.
+pub(super) fn access_key_id(text: &str) -> Result<String> {
+    let refuse = |why| Err(Error::invalid_parameter("id", why));
+    if access_key::is_of_session(text) {
+        return refuse(
+            "that is a session's access key: `transire revoke --principal PRINCIPAL --credential ID` stops a session, by the id that \
+             `transire audit list` shows",
+        );
+    }
+    if !access_key::is_permanent(text) {
+        return refuse("an access key's id is AKID and 32 letters or digits; `transire access-key list` shows it");
+    }
+    Ok(text.to_owned())
+}
