@@ -55,6 +55,8 @@ pub struct Settings {
     pub audit_days: u32,
     /// HTTPS.
     pub tls: Tls,
+    /// The web pages that may ask for tokens.
+    pub cors: Cors,
     /// Lets the service speak plain HTTP at an address that others than this machine's programs reach: a proxy in front
     /// of it speaks TLS.
     pub allow_plain_http: bool,
@@ -95,6 +97,7 @@ impl Default for Settings {
             audit: AuditMode::BestEffort,
             audit_days: 90,
             tls: Tls::default(),
+            cors: Cors::default(),
             allow_plain_http: false,
             shutdown: Shutdown::default(),
             keys: Keys::default(),
@@ -238,6 +241,15 @@ pub struct Tls {
     pub certificate_file: Option<PathBuf>,
     /// The certificate's private key, PEM, not encrypted; read again when it changes.
     pub key_file: Option<PathBuf>,
+}
+
+/// The web pages that may ask for tokens.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cors {
+    /// The origins of registry user interfaces, such as `https://ui.example.com`, whose pages may ask `/token` from a
+    /// browser.
+    pub origins: Vec<String>,
 }
 
 /// How the service ends.
@@ -632,6 +644,11 @@ impl Settings {
             let allowed = format!("is of addresses, and networks such as 10.0.0.0/8, and {bad} is neither");
             return Err(Fault::new("trusted_proxies", allowed));
         }
+        for origin in &self.cors.origins {
+            if let Err(why) = origin.parse::<http::Origin>() {
+                return Err(Fault::said("cors.origins", format!("cors.origins: {why}")));
+            }
+        }
         if self.tls.certificate_file.is_some() != self.tls.key_file.is_some() {
             let (set, missing) = match self.tls.key_file {
                 Some(_) => ("tls.key_file", "tls.certificate_file"),
@@ -697,6 +714,7 @@ impl Settings {
             longest_wait: Duration::from_millis(limits.wait_milliseconds),
             // Checked when the settings were read.
             trusted_proxies: self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect(),
+            cors: http::Cors::new(self.cors.origins.iter().filter_map(|origin| origin.parse().ok()).collect()),
             public_url: self.public_url.clone(),
             ..http::Settings::default()
         }
@@ -745,6 +763,17 @@ mod tests {
         assert_eq!((settings.limits.requests_per_second, settings.limits.body_bytes), (7, 5));
         assert_eq!(settings.audit, AuditMode::Required);
         assert_eq!(settings.trusted_proxies, ["192.0.2.1"]);
+    }
+
+    #[test]
+    fn web_pages_are_named_one_by_one() {
+        assert!(parse("", &[]).unwrap().cors.origins.is_empty());
+        let settings = parse("", &[("TRANSIRE_CORS__ORIGINS", "['https://ui.example.com']")]).unwrap();
+        assert_eq!(settings.cors.origins, ["https://ui.example.com"]);
+        for bad in ["*", "null", "https://ui.example.com/", "ui.example.com"] {
+            let error = parse(&format!("[cors]\norigins = ['https://ui.example.com', '{bad}']"), &[]).unwrap_err();
+            assert!(error.message().contains(&format!("cors.origins: \"{bad}\"")), "{error}");
+        }
     }
 
     #[test]

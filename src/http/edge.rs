@@ -78,6 +78,8 @@ pub(super) struct Visit {
     proved: OnceLock<(String, Option<AccountId>)>,
     /// What it claimed, where it proved nothing.
     pub(super) claim: Option<Box<Claim>>,
+    /// Whether it comes from a web page that may ask for tokens.
+    pub(super) by_page: bool,
     /// Whether a refusal is counted against its address already.
     pub(super) is_counted: bool,
     /// The region that the client names, where its dialect has one; checked.
@@ -96,6 +98,7 @@ impl Visit {
             principal: None,
             proved: OnceLock::new(),
             claim: None,
+            by_page: false,
             is_counted: false,
             region: None,
         }

@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod alibaba;
+mod cors;
 mod edge;
 mod metrics;
 mod operation;
@@ -21,6 +22,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use address::Network;
+pub use cors::{Cors, Origin};
 pub use metrics::ConnectionCounts;
 pub use router::{Front, Served, refusal, router};
 
@@ -55,6 +57,8 @@ pub struct Settings {
     pub longest_wait: Duration,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// The web pages that may ask for tokens.
+    pub cors: Cors,
     /// Where clients reach this service, such as `http://localhost:8480`, without a slash at the end.
     pub public_url: String,
     /// Where the documentation is, for who came to the wrong door.
@@ -71,6 +75,7 @@ impl Default for Settings {
             most_in_work: 1000,
             longest_wait: Duration::from_millis(5),
             trusted_proxies: Vec::new(),
+            cors: Cors::default(),
             public_url: "http://localhost:8480".to_owned(),
             documentation: "see README.md and docs/ of transire".to_owned(),
         }

@@ -162,16 +162,16 @@ enum ScopeReply {
 async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: ScopeReply, visit: &mut Visit) -> Result<Response> {
     let scopes = Scopes::parse(asked.scopes.iter().map(String::as_str))?;
     let registry = asked.service()?;
-    if matches!(log_in, LogIn::Anonymous) && scopes.asked.len() > Scope::MAX_OF_STRANGERS {
+    let is_anonymous = matches!(log_in, LogIn::Anonymous);
+    if is_anonymous && scopes.asked.len() > Scope::MAX_OF_STRANGERS {
         let message =
             format!("Without a log-in a request has at most {} scopes; log in, or ask for fewer at once.", Scope::MAX_OF_STRANGERS);
         return Err(Error::invalid_parameter("scope", message));
     }
-    if matches!(log_in, LogIn::Anonymous) && scopes.asked.is_empty() {
+    if is_anonymous && scopes.asked.is_empty() {
         // A log-in with nothing to log in with. A token here would make `docker login` believe that it
         // had worked.
-        let error = Error::new(ErrorKind::BadCredentials, "Log in with a username and a password.");
-        return Err(error.caused_by(RefusalCause::NoCredential));
+        return Err(no_credential());
     }
     let caller = service.log_in(registry, &log_in, &visit.context).await;
     // What fails here is counted there, by whom it concerns.
@@ -188,6 +188,12 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
         visit.note_caller(&caller);
     }
     let exchanged = exchanged?;
+    if visit.by_page && is_anonymous && exchanged.granted.is_empty() {
+        // A browser asks its user for a password when it is refused, and never otherwise. It was counted among tokens for
+        // nobody.
+        visit.is_counted = true;
+        return Err(no_credential());
+    }
     let granted = (scope_reply == ScopeReply::Yes).then(|| {
         let granted: Vec<String> = exchanged.granted.iter().map(ToString::to_string).collect();
         granted.join(" ")
@@ -203,6 +209,10 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
         scope: granted,
     };
     respond(StatusCode::OK, &reply)
+}
+
+fn no_credential() -> Error {
+    Error::new(ErrorKind::BadCredentials, "Log in with a username and a password.").caused_by(RefusalCause::NoCredential)
 }
 
 /// The reply. Some clients read `token`, some `access_token`, and one takes a missing `expires_in` for

@@ -115,6 +115,10 @@ impl Front {
         self.requests.count(&visit.door, &visit.action, Outcome::of(&answer), began.elapsed());
         let is_authenticated = visit.is_authenticated();
         let mut response = visit.end(answer, &self.service, &self.outage);
+        // In one place, as what lets a page read an answer is the same on each.
+        if parts.uri.path() == TOKEN_PATH {
+            self.settings.cors.mark(&parts.headers, &mut response);
+        }
         if self.closing.load(Ordering::Relaxed) && parts.version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -141,6 +145,11 @@ impl Front {
     }
 
     async fn token(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
+        // Also under load: it costs less than to refuse it.
+        if let Some(answer) = self.settings.cors.preflight(parts) {
+            return Ok(answer);
+        }
+        visit.by_page = self.settings.cors.allows(&parts.headers);
         self.load.let_in()?;
         if parts.method == Method::GET {
             let _in_work = self.load.begin()?;

@@ -1,10 +1,12 @@
 """What the token endpoint is asked by clients that aren't here, as they ask it: public reports of other token servers."""
 
 import base64
+import http.client
 import json
 import os
 import subprocess
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -73,3 +75,29 @@ def test_curl_posts_a_form_and_logs_in_by_basic(
     made = json.loads(done.stdout)
     assert granted(transire.remember("token", made["token"])) == {"team/app": {"pull"}}
     assert made["scope"] == "repository:team/app:pull"
+
+
+def test_a_page_of_a_user_interface_may_ask(new_transire: Callable[..., Transire]) -> None:
+    """Joxit/docker-registry-ui#303: what a browser sends for a page, by hand."""
+    page = "https://ui.example.com"
+    transire = new_transire(settings={"TRANSIRE_CORS__ORIGINS": f"['{page}']"})
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    credential = tencent.issue(transire, instance.account.key, instance.tcr_id)
+    asked = f"/token?service={instance.service}&scope=registry:catalog:*"
+
+    def ask(method: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(transire.endpoint, timeout=10)
+        connection.request(method, asked, headers={"Origin": page, **headers})
+        answer = connection.getresponse()
+        assert answer.headers["Access-Control-Allow-Origin"] == page
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+        return answer
+
+    preflight = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    assert ask("OPTIONS", preflight).status == 204
+    refused = ask("GET", {})
+    assert (refused.status, refused.headers["WWW-Authenticate"].split()[0]) == (401, "Basic")
+    answer = ask("GET", {"Authorization": credential.basic()})
+    made = transire.remember("token", json.loads(answer.read())["token"])
+    assert granted(made) == {"catalog": {"*"}}

@@ -7,6 +7,7 @@ mod allow_lists;
 mod audit;
 mod authority;
 mod commands;
+mod cors;
 mod docs;
 mod empty_lists;
 mod errors;
