@@ -302,10 +302,14 @@ impl Error {
         &self.message
     }
 
+    /// Returns the cause of a refusal that its client doesn't hear.
+    pub fn refusal_cause(&self) -> Option<RefusalCause> {
+        self.source.as_deref().and_then(|source| source.downcast_ref()).copied()
+    }
+
     /// Returns the word for why a request was refused, for log and audit: a cause that its client doesn't hear, or the kind.
     pub fn refusal_word(&self) -> &'static str {
-        let cause = self.source.as_deref().and_then(|source| source.downcast_ref::<RefusalCause>());
-        cause.map_or_else(|| self.kind.name(), |cause| cause.name())
+        self.refusal_cause().map_or_else(|| self.kind.name(), RefusalCause::name)
     }
 
     /// Returns the chain of causes as one line for the log.

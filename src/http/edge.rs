@@ -1,5 +1,5 @@
-//! What every request passes, whichever door it comes to: an id and an address, a limit on its body,
-//! an answer when something panics, and one line in the log.
+//! What every request passes, whichever door it comes to: an id and an address, an answer when something panics, and one
+//! line in the log. Its body is read in [`super::body`].
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -7,16 +7,13 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
-use http_body_util::BodyExt;
 
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::{Error, ErrorKind, Result};
@@ -80,8 +77,8 @@ pub(super) struct Visit {
     pub(super) claim: Option<Box<Claim>>,
     /// Whether it comes from a web page that may ask for tokens.
     pub(super) by_page: bool,
-    /// Whether a refusal is counted against its address already.
-    pub(super) is_counted: bool,
+    /// Whether what fails from here on is counted already, or no stranger's.
+    is_settled: AtomicBool,
     /// The region that the client names, where its dialect has one; checked.
     pub(super) region: Option<String>,
 }
@@ -99,7 +96,7 @@ impl Visit {
             proved: OnceLock::new(),
             claim: None,
             by_page: false,
-            is_counted: false,
+            is_settled: AtomicBool::new(false),
             region: None,
         }
     }
@@ -107,6 +104,17 @@ impl Visit {
     /// Returns whether the client proved an identity.
     pub(super) fn is_authenticated(&self) -> bool {
         self.principal.is_some() || self.proved.get().is_some()
+    }
+
+    /// Leaves it to a use case to charge the address, and returns what that needs.
+    pub(super) fn settle(&self) -> &RequestContext {
+        self.is_settled.store(true, Ordering::Relaxed);
+        &self.context
+    }
+
+    /// Tells whether a failure is still to be charged to the address.
+    pub(super) fn is_strangers(&self) -> bool {
+        !self.is_authenticated() && !self.is_settled.load(Ordering::Relaxed)
     }
 
     /// Notes what a call that proved nothing claims.
@@ -122,11 +130,12 @@ impl Visit {
         }
     }
 
-    /// Ends the visit: logs it once, writes a refusal into the audit, and puts an error into the client's envelope.
-    pub(super) fn end(self, answer: Result<Response>, service: &Service, outage: &Outage) -> Response {
+    /// Ends the visit: logs it once, writes a refusal into the audit, and puts an error into the client's envelope, or
+    /// what is to be answered `instead` of it.
+    pub(super) fn end(self, answer: Result<Response>, instead: Option<&Error>, service: &Service, outage: &Outage) -> Response {
         let at_registry_door = matches!(self.door, Door::Registry);
         let request_id = at_registry_door.then(|| HeaderValue::from_str(&self.context.request_id).ok()).flatten();
-        let mut response = self.answer(answer, service, outage);
+        let mut response = self.answer(answer, instead, service, outage);
         if let Some(request_id) = request_id {
             // The clouds' envelopes have a place for it; here it is what leads from a client to the log.
             response.headers_mut().insert(X_REQUEST_ID.clone(), request_id);
@@ -134,7 +143,7 @@ impl Visit {
         response
     }
 
-    fn answer(self, answer: Result<Response>, service: &Service, outage: &Outage) -> Response {
+    fn answer(self, answer: Result<Response>, instead: Option<&Error>, service: &Service, outage: &Outage) -> Response {
         match answer {
             Ok(response) => {
                 tracing::debug!(
@@ -148,7 +157,7 @@ impl Visit {
             }
             Err(error) => {
                 self.record(&error, service, outage);
-                self.refuse(&error)
+                self.refuse(instead.unwrap_or(&error))
             }
         }
     }
@@ -277,219 +286,9 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("panicked: {}", text.unwrap_or("no message"))
 }
 
-/// How many bytes of bodies may still be taken into memory, over all requests.
-#[derive(Debug)]
-pub(super) struct Budget(AtomicUsize);
-
-impl Budget {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self(AtomicUsize::new(bytes))
-    }
-}
-
-/// A body in memory; its share of the budget goes back when it is dropped.
-#[derive(Debug)]
-pub(super) struct Buffered<'a> {
-    /// The first frame, as it is; nearly every body has only one.
-    first: Bytes,
-    /// All frames, when there are more.
-    gathered: BytesMut,
-    held: Held<'a>,
-}
-
-impl<'a> Buffered<'a> {
-    /// Begins with nothing.
-    pub(super) fn new(budget: &'a Budget) -> Self {
-        Self { first: Bytes::new(), gathered: BytesMut::new(), held: Held { budget, bytes: 0 } }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        if self.gathered.is_empty() { &self.first } else { &self.gathered }
-    }
-
-    fn add(&mut self, data: Bytes) -> Result<()> {
-        self.held.grow(data.len())?;
-        if self.bytes().is_empty() {
-            self.first = data;
-            return Ok(());
-        }
-        if self.gathered.is_empty() {
-            self.gathered.extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.gathered.extend_from_slice(&data);
-        Ok(())
-    }
-}
-
-/// What to do with a body that is announced to be too large.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Announced {
-    /// Not begin with it.
-    Refuse,
-    /// Read it to the limit: what the client reads stands in it.
-    Begin,
-}
-
-#[derive(Debug)]
-struct Held<'a> {
-    budget: &'a Budget,
-    bytes: usize,
-}
-
-impl Held<'_> {
-    /// Takes `more` bytes of the budget. Bytes are counted as they arrive, not as they are announced: a
-    /// client that announces much and sends nothing holds nothing.
-    fn grow(&mut self, more: usize) -> Result<()> {
-        self.budget
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(more))
-            .map_err(|_| Error::new(ErrorKind::Overloaded, "Too many requests are being received; try again in a moment."))?;
-        self.bytes += more;
-        Ok(())
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
-    }
-}
-
-/// Reads a whole body of at most `limit` bytes within `timeout` into `buffered`, which holds what had come
-/// even after an error.
-pub(super) async fn read_body(
-    mut body: Body,
-    limit: usize,
-    timeout: Duration,
-    announced: Announced,
-    buffered: &mut Buffered<'_>,
-) -> Result<()> {
-    if axum::body::HttpBody::is_end_stream(&body) {
-        return Ok(());
-    }
-    let too_large = || Error::new(ErrorKind::RequestTooLarge { limit }, format!("The request's body is larger than {limit} bytes."));
-    if announced == Announced::Refuse && axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let read = async {
-        while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|source| Error::malformed_request("The request's body could not be received whole.").caused_by(source))?;
-            let Ok(data) = frame.into_data() else { continue };
-            let room = limit - buffered.held.bytes;
-            if data.len() > room {
-                buffered.add(data.slice(..room))?;
-                return Err(too_large());
-            }
-            buffered.add(data)?;
-        }
-        Ok(())
-    };
-    let mut read = pin!(read);
-    // Nearly every body comes with its head: those need no timer.
-    if let Poll::Ready(read) = poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await {
-        return read;
-    }
-    let late = || {
-        let seconds = timeout.as_secs();
-        Error::new(ErrorKind::RequestTimeout, format!("The request's body did not arrive within {seconds} seconds."))
-    };
-    tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| Err(late()))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use super::*;
-
-    fn stream(chunks: &'static [&'static str]) -> Body {
-        let frames = chunks.iter().map(|chunk| Ok::<_, Infallible>(hyper::body::Frame::data(Bytes::from_static(chunk.as_bytes()))));
-        Body::new(Frames(frames.collect()))
-    }
-
-    struct Frames(std::collections::VecDeque<Result<hyper::body::Frame<Bytes>, Infallible>>);
-
-    impl axum::body::HttpBody for Frames {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            mut self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
-            std::task::Poll::Ready(self.0.pop_front())
-        }
-    }
-
-    /// A body that never comes.
-    struct Endless;
-
-    impl axum::body::HttpBody for Endless {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
-            std::task::Poll::Pending
-        }
-    }
-
-    async fn read<'a>(body: Body, limit: usize, timeout: Duration, budget: &'a Budget) -> Result<Buffered<'a>> {
-        let mut buffered = Buffered::new(budget);
-        read_body(body, limit, timeout, Announced::Refuse, &mut buffered).await.map(|()| buffered)
-    }
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[tokio::test]
-    async fn a_body_is_gathered_and_its_share_given_back() {
-        let budget = Budget::new(100);
-        let body = read(stream(&["ab", "", "cd", "e"]), 10, SECOND, &budget).await.unwrap();
-        assert_eq!(body.bytes(), b"abcde");
-        assert_eq!(budget.0.load(Ordering::Relaxed), 95);
-        drop(body);
-        assert_eq!(budget.0.load(Ordering::Relaxed), 100);
-    }
-
-    #[tokio::test]
-    async fn a_body_over_the_limit_is_refused_announced_or_not() {
-        let budget = Budget::new(100);
-        for body in [Body::from("abcdef"), stream(&["abc", "def"])] {
-            let error = read(body, 5, SECOND, &budget).await.unwrap_err();
-            assert_eq!(error.kind(), &ErrorKind::RequestTooLarge { limit: 5 });
-        }
-        assert_eq!(budget.0.load(Ordering::Relaxed), 100);
-    }
-
-    #[tokio::test]
-    async fn what_had_come_of_a_body_over_the_limit_can_be_looked_at() {
-        let budget = Budget::new(100);
-        for body in [Body::from("abcdef"), stream(&["abc", "def"])] {
-            let mut buffered = Buffered::new(&budget);
-            let error = read_body(body, 5, SECOND, Announced::Begin, &mut buffered).await.unwrap_err();
-            assert_eq!(error.kind(), &ErrorKind::RequestTooLarge { limit: 5 });
-            assert_eq!(buffered.bytes(), b"abcde");
-        }
-    }
-
-    #[tokio::test]
-    async fn bodies_together_stay_within_the_budget() {
-        let budget = Budget::new(8);
-        let first = read(Body::from("abcde"), 10, SECOND, &budget).await.unwrap();
-        let error = read(Body::from("abcde"), 10, SECOND, &budget).await.unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::Overloaded);
-        drop(first);
-        assert!(read(Body::from("abcde"), 10, SECOND, &budget).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_body_that_never_comes_is_cut_off() {
-        let error = read(Body::new(Endless), 10, Duration::from_millis(1), &Budget::new(8)).await.unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::RequestTimeout);
-    }
 
     #[tokio::test]
     async fn a_panic_becomes_an_internal_error() {

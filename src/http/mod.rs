@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod alibaba;
+mod body;
 mod cors;
 mod edge;
 mod metrics;

@@ -173,25 +173,21 @@ async fn exchange(service: &Service, asked: Asked, log_in: LogIn, scope_reply: S
         // had worked.
         return Err(no_credential());
     }
-    let caller = service.log_in(registry, &log_in, &visit.context).await;
-    // What fails here is counted there, by whom it concerns.
-    visit.is_counted =
-        caller.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::BadCredentials | ErrorKind::AddressThrottled { .. }));
+    // What fails in it is counted there, by whom it concerns.
+    let caller = service.log_in(registry, &log_in, visit.settle()).await;
     if caller.is_err() {
         visit.claim = Some(Box::new(service.claim(registry, &log_in, &scopes.asked)));
     }
     let caller = caller?;
     visit.principal = caller.principal().cloned();
-    let offline = if asked.offline { Offline::Asked } else { Offline::No };
-    let exchanged = service.token(&caller, &scopes, offline, &visit.context).await;
-    if exchanged.is_err() {
+    if visit.principal.is_none() {
         visit.note_caller(&caller);
     }
-    let exchanged = exchanged?;
+    let offline = if asked.offline { Offline::Asked } else { Offline::No };
+    let exchanged = service.token(&caller, &scopes, offline, &visit.context).await?;
     if visit.by_page && is_anonymous && exchanged.granted.is_empty() {
         // A browser asks its user for a password when it is refused, and never otherwise. It was counted among tokens for
         // nobody.
-        visit.is_counted = true;
         return Err(no_credential());
     }
     let granted = (scope_reply == ScopeReply::Yes).then(|| {

@@ -20,12 +20,16 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::Service;
 use crate::sign;
 
-use super::edge::{Announced, Budget, Buffered, Door, Outage, Visit, read_body, unless_panic};
+use super::body::{Announced, Budget, Buffered, Owner, read_body};
+use super::edge::{Door, Outage, Visit, unless_panic};
 use super::metrics::{self, ConnectionCounts, Outcome, Requests};
 use super::overload::Load;
 use super::plain::{Page, Reader};
 use super::{Peer, Settings, Transport, address, alibaba, plain, registry, tencent};
 
+/// The largest body from an address that was refused too often, in bytes, unless its access key was right lately: to hold
+/// it and to hash it is all that a wrong signature costs.
+const MAX_SLOWED_BODY: usize = 64 * 1024;
 /// The largest body of a call that isn't signed, in bytes: it holds a token of at most 20,000 characters.
 const LARGEST_UNSIGNED: usize = 64 * 1024;
 /// Where registries send their clients.
@@ -104,17 +108,10 @@ impl Front {
         if answer.is_err() {
             visit.name_action(&parts);
         }
-        // In one place, whatever was wrong: a stranger costs the same by nonsense as by guessing.
-        if let Err(error) = &answer {
-            if matches!(error.kind(), ErrorKind::Overloaded) {
-                self.load.count();
-            } else if visit.principal.is_none() && !visit.is_counted {
-                self.service.count_refusal(error, &visit.context);
-            }
-        }
+        let instead = answer.as_ref().err().and_then(|error| self.count(error, &visit));
         self.requests.count(&visit.door, &visit.action, Outcome::of(&answer), began.elapsed());
         let is_authenticated = visit.is_authenticated();
-        let mut response = visit.end(answer, &self.service, &self.outage);
+        let mut response = visit.end(answer, instead.as_ref(), &self.service, &self.outage);
         // In one place, as what lets a page read an answer is the same on each.
         if parts.uri.path() == TOKEN_PATH {
             self.settings.cors.mark(&parts.headers, &mut response);
@@ -123,6 +120,18 @@ impl Front {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Served { response, is_authenticated }
+    }
+
+    /// Counts a refusal, in one place, whatever was wrong: a stranger costs the same by nonsense as by guessing. Where there
+    /// were too many before, returns what is answered instead.
+    fn count(&self, error: &Error, visit: &Visit) -> Option<Error> {
+        if matches!(error.kind(), ErrorKind::Overloaded) {
+            self.load.count();
+            return None;
+        }
+        let slowed = if visit.is_strangers() { self.service.count_refusal(error, &visit.context) } else { None };
+        // What comes there before the log-in is nonsense, and says so to whoever configures a client.
+        slowed.filter(|_| !matches!(visit.door, Door::Registry))
     }
 
     /// Answers a monitoring system, at a listener that is for such ones alone; the doors have these `connections`.
@@ -155,7 +164,7 @@ impl Front {
             let _in_work = self.load.begin()?;
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
-            let mut buffered = Buffered::new(&self.unknown);
+            let mut buffered = Buffered::new(&self.unknown, Owner::new(visit.context.address, ""));
             self.read(body, self.settings.max_body_bytes.min(registry::MAX_FORM_BYTES), Announced::Refuse, &mut buffered).await?;
             let _in_work = self.load.begin()?;
             registry::post(&self.service, parts, buffered.bytes(), visit).await
@@ -172,14 +181,13 @@ impl Front {
         if !matches!(marks.dialect(), Dialect::Neither) {
             self.load.let_in()?;
         }
-        self.service.check_address(&visit.context)?;
         if matches!(marks.dialect(), Dialect::Neither) && !marks.may_stand_in_the_body(parts) {
             return Ok(self.wrong_door(parts));
         }
         let host = host?;
         marks.check_single(parts)?;
 
-        let limit = match marks.dialect() {
+        let mut limit = match marks.dialect() {
             Dialect::Tencent(tencent::Scheme::Tc3) => self.settings.max_tc3_body_bytes.max(self.settings.max_body_bytes),
             Dialect::Tencent(tencent::Scheme::Unsigned) => self.settings.max_body_bytes.min(LARGEST_UNSIGNED),
             _ => self.settings.max_body_bytes,
@@ -191,7 +199,12 @@ impl Front {
             body = Body::empty();
         }
         let announced = if matches!(marks.dialect(), Dialect::Neither) { Announced::Begin } else { Announced::Refuse };
-        let mut buffered = Buffered::new(if marks.is_header_signed() { &self.admitted } else { &self.unknown });
+        let access_key_id = preview.map_or("", |preview| preview.access_key_id);
+        if self.service.is_slowed(&visit.context) && !self.service.was_right_lately(access_key_id) {
+            limit = limit.min(MAX_SLOWED_BODY);
+        }
+        let budget = if marks.is_header_signed() { &self.admitted } else { &self.unknown };
+        let mut buffered = Buffered::new(budget, Owner::new(visit.context.address, access_key_id));
         let read = self.read(body, limit, announced, &mut buffered).await;
         if registry::is_form(&parts.headers) {
             // Even what came of a form that is too large or too slow says whose envelope to answer in.
@@ -218,7 +231,7 @@ impl Front {
     /// Checks what can be known before a body takes memory: a stranger gets none.
     async fn admit<'a>(&self, parts: &'a Parts, host: &str, marks: &Marks<'_>, visit: &mut Visit) -> Result<sign::Preview<'a>> {
         if let Some(preview) = sign::preview(&parts.headers) {
-            let admitted = self.service.admit(&preview).await;
+            let admitted = self.service.admit(&preview, &visit.context).await;
             if admitted.is_err() {
                 visit.claim_access_key(preview.access_key_id);
             }

@@ -160,6 +160,7 @@ impl Service {
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
         let insert = store::credential::insert(&stored, self.settings.quotas.long_term_credentials);
         self.store.apply(self.write().then(insert).audit(&line.row(&*self.random))).await?;
+        self.directory.add_credential_id(&id);
         Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
     }
 

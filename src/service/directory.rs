@@ -30,6 +30,7 @@ use crate::store::{
 use crate::token::PolicyDigest;
 
 use super::keys::MasterKeys;
+use super::known_ids::{self, KnownIds};
 use super::namespaces::{self, Namespaces};
 use super::rights::{self, Rights};
 
@@ -105,6 +106,11 @@ pub(super) struct Directory {
     service_accounts: Cache<String, Arc<ServiceAccount>>,
     /// By what the feed calls them: their instance's id comes first.
     fixed_passwords: Cache<String, Arc<FixedPassword>>,
+    access_key_ids: KnownIds,
+    /// The change feed doesn't tell of new ones: those that others made are among them once they logged in here.
+    credential_ids: KnownIds,
+    /// By what the feed calls them.
+    service_account_ids: KnownIds,
     /// How often something was dropped; a fill is kept only while it is what it was before the fill.
     drops: Mutex<u64>,
     /// The position in the change feed up to which this process obeys.
@@ -142,6 +148,9 @@ impl Directory {
             oidc_providers: Cache::new(OIDC_CAPACITY),
             service_accounts: Cache::new(CAPACITY),
             fixed_passwords: Cache::new(CAPACITY),
+            access_key_ids: KnownIds::new(),
+            credential_ids: KnownIds::new(),
+            service_account_ids: KnownIds::new(),
             drops: Mutex::new(0),
             position: AtomicI64::new(position),
             key_changes: AtomicU64::new(0),
@@ -290,7 +299,68 @@ impl Directory {
     }
 
     pub(super) async fn credential(&self, store: &Store, id: &CredentialId) -> Result<Option<Arc<LongTermCredential>>> {
-        self.entry(&self.credentials, id, async || credential::find(store, id).await).await
+        let fill = async || {
+            let found = credential::find(store, id).await?;
+            if found.is_some() {
+                self.credential_ids.add(id.as_str());
+            }
+            Ok(found)
+        };
+        self.entry(&self.credentials, id, fill).await
+    }
+
+    /// Tells whether there is an access key of that id, as far as changes were heard of. Whoever makes ids up asks the
+    /// database nothing by it.
+    pub(super) async fn has_access_key(&self, store: &Store, id: &str) -> Result<bool> {
+        if !self.access_key_ids.has(id) {
+            self.learn_access_key_ids(store).await?;
+        }
+        Ok(self.access_key_ids.has(id))
+    }
+
+    /// Tells whether there surely is a long-term credential of that id; one that another process made may be unknown.
+    pub(super) async fn has_credential(&self, store: &Store, id: &CredentialId) -> Result<bool> {
+        if !self.credential_ids.has(id.as_str()) {
+            self.learn_credential_ids(store).await?;
+        }
+        Ok(self.credential_ids.has(id.as_str()))
+    }
+
+    /// Tells whether there surely is a service account of that name; one that was just made may be unknown.
+    pub(super) async fn has_service_account(&self, store: &Store, instance: &InstanceId, name: &str) -> Result<bool> {
+        let id = format!("{instance}/{name}");
+        if !self.service_account_ids.has(&id) {
+            self.learn_service_account_ids(store).await?;
+        }
+        Ok(self.service_account_ids.has(&id))
+    }
+
+    /// Learns which ids there are, so that no request waits for that.
+    pub(super) async fn learn_ids(&self, store: &Store) -> Result<()> {
+        self.learn_access_key_ids(store).await?;
+        self.learn_credential_ids(store).await?;
+        self.learn_service_account_ids(store).await
+    }
+
+    async fn learn_access_key_ids(&self, store: &Store) -> Result<()> {
+        self.access_key_ids.read_all(|after| async move { access_key::ids_after(store, &after, known_ids::PAGE).await.map(in_place) }).await
+    }
+
+    async fn learn_credential_ids(&self, store: &Store) -> Result<()> {
+        self.credential_ids.read_all(|after| async move { credential::ids_after(store, &after, known_ids::PAGE).await.map(in_place) }).await
+    }
+
+    async fn learn_service_account_ids(&self, store: &Store) -> Result<()> {
+        self.service_account_ids.read_all(|after| async move { service_account::ids_after(store, &after, known_ids::PAGE).await }).await
+    }
+
+    /// Notes that there is a long-term credential of that id.
+    pub(super) fn add_credential_id(&self, id: &CredentialId) {
+        self.credential_ids.add(id.as_str());
+    }
+
+    pub(super) fn known_access_key(&self, id: &str) -> Option<Arc<AccessKey>> {
+        self.access_keys.get(id)
     }
 
     /// Returns an instance if memory has it, as the next do: for those who may not make the database work.
@@ -316,6 +386,10 @@ impl Directory {
 
     pub(super) fn known_fixed_password(&self, instance: &InstanceId, principal: &Principal) -> Option<Arc<FixedPassword>> {
         self.fixed_passwords.get(format!("{instance}/{principal}").as_str())
+    }
+
+    pub(super) fn known_oidc_provider(&self, account: AccountId, name: &str) -> Option<Arc<OidcProvider>> {
+        self.oidc_providers.get(oidc_provider::thing_id(account, name).as_str())
     }
 
     pub(super) async fn oidc_provider(&self, store: &Store, account: AccountId, name: &str) -> Result<Option<Arc<OidcProvider>>> {
@@ -404,7 +478,11 @@ impl Directory {
                     self.allow_lists.remove(&id);
                 }
             }
-            Noun::AccessKey => drop(self.access_keys.remove(id)),
+            Noun::AccessKey => {
+                // It may be new.
+                self.access_key_ids.add(id);
+                self.access_keys.remove(id);
+            }
             Noun::Instance => {
                 // An instance is known by four names.
                 self.instances.clear();
@@ -449,7 +527,10 @@ impl Directory {
                 self.drop_service_accounts_of(instance);
             }
             Noun::Repositories => self.drop_repositories(id),
-            Noun::ServiceAccount => drop(self.service_accounts.remove(id)),
+            Noun::ServiceAccount => {
+                self.service_account_ids.add(id);
+                self.service_accounts.remove(id);
+            }
             Noun::FixedPassword => drop(self.fixed_passwords.remove(id)),
             Noun::OidcProvider => {
                 self.oidc_providers.remove(id);
@@ -471,6 +552,9 @@ impl Directory {
                 self.roles.clear();
                 self.rights.clear();
                 self.oidc_providers.clear();
+                for ids in [&self.access_key_ids, &self.credential_ids, &self.service_account_ids] {
+                    ids.want();
+                }
                 self.keys_changed();
                 self.revoked();
             }
@@ -500,6 +584,11 @@ impl Directory {
     fn keys_changed(&self) {
         self.key_changes.fetch_add(1, Ordering::Release);
     }
+}
+
+/// Pairs ids with their places in the order in which they are read: themselves.
+fn in_place(ids: Vec<String>) -> Vec<(String, String)> {
+    ids.into_iter().map(|id| (id.clone(), id)).collect()
 }
 
 /// Returns the generation and the state of whom an access key signs for; `None` when there is no such one.

@@ -16,10 +16,11 @@ const NOTICED: Duration = Duration::from_secs(1);
 /// After so long something may have changed that matters here. A new sealing key is used half a minute after it was
 /// made: whoever read the feed within these seconds knows all keys that anything can be sealed under.
 const UNHEARD: Duration = Duration::from_secs(5);
-/// How often in a second the feed is read for those who name something newer than what is known: a stranger can.
-const LOOKS: u32 = 10;
-/// How many of those may wait for it at once.
-const WAITING: usize = 64;
+/// How long the feed is left alone between two looks for those who name something newer than what is known: a stranger
+/// can. Those who come meanwhile share the next look.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// How many of those may wait for it at once, of each [`Crowd`].
+const MAX_WAITING: usize = 256;
 /// How long one request waits for the feed that it finds too old.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
@@ -34,9 +35,23 @@ pub(super) struct Freshness {
     cut_off: AtomicBool,
     /// Held by the request that reads the feed because nobody else did.
     reading: tokio::sync::Mutex<()>,
-    /// Since when, and how often, the feed was read for what is newer.
-    looks: std::sync::Mutex<(Duration, u32)>,
+    /// When the feed was last read for what is newer; held while that is done.
+    looked_at: tokio::sync::Mutex<Option<Duration>>,
+    /// How many of those looks began.
+    looks: AtomicU64,
+    /// The last one that succeeded.
+    heard: AtomicU64,
     waiting: tokio::sync::Semaphore,
+    slowed_waiting: tokio::sync::Semaphore,
+}
+
+/// Among whom a request waits: those who failed too often crowd out none but their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowd {
+    /// Among all whose address wasn't refused too often.
+    Usual,
+    /// Among those whose address was.
+    Slowed,
 }
 
 impl Freshness {
@@ -48,8 +63,11 @@ impl Freshness {
             read_at: AtomicU64::new(millis(clock.uptime())),
             cut_off: AtomicBool::new(false),
             reading: tokio::sync::Mutex::default(),
-            looks: std::sync::Mutex::default(),
-            waiting: tokio::sync::Semaphore::new(WAITING),
+            looked_at: tokio::sync::Mutex::default(),
+            looks: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            waiting: tokio::sync::Semaphore::new(MAX_WAITING),
+            slowed_waiting: tokio::sync::Semaphore::new(MAX_WAITING),
         }
     }
 
@@ -78,14 +96,9 @@ impl Freshness {
         self.age(clock) <= self.bound && !(self.strict && self.has_failed())
     }
 
-    /// Tells whether the feed may be read once more for what is newer, and counts that.
-    fn may_look(&self, now: Duration) -> bool {
-        let mut looks = self.looks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if now.saturating_sub(looks.0) >= Duration::from_secs(1) {
-            *looks = (now, 0);
-        }
-        looks.1 += 1;
-        looks.1 <= LOOKS
+    /// Tells whether all was heard that had changed by a time, or by the look after `looks` others.
+    fn was_heard_since(&self, came_at: u64, looks: u64) -> bool {
+        self.heard.load(Ordering::Acquire) > looks || self.read_at.load(Ordering::Acquire) > came_at
     }
 
     fn is_cut_off(&self, clock: &dyn Clock) -> bool {
@@ -125,21 +138,41 @@ impl Service {
         }
     }
 
-    /// Reads the feed for a request that names something newer than what is known: somebody changed it elsewhere a
-    /// moment ago, or a stranger made it up. Returns whether what is known is newer than the request.
-    pub(super) async fn hear_news(&self) -> bool {
-        let Ok(_waiting) = self.freshness.waiting.try_acquire() else { return false };
-        if self.store.is_away() {
-            return false;
-        }
-        let came_at = millis(self.clock.uptime());
-        let reading = async {
-            let _reading = self.freshness.reading.lock().await;
-            // Whoever waited may find it done.
-            self.freshness.read_at.load(Ordering::Acquire) > came_at
-                || self.freshness.may_look(self.clock.uptime()) && self.catch_up().await.is_ok()
+    /// Hears of all that had changed when it was called, for a request that names something newer than what is known:
+    /// somebody changed it elsewhere a moment ago, or a stranger made it up.
+    ///
+    /// The feed is read ten times a second at most, and each look serves all who wait: strangers cost the database no
+    /// more, and make nobody else wait longer. [`ErrorKind::Overloaded`] when too many wait, and
+    /// [`ErrorKind::StoreUnavailable`] when the feed can't be read: then nothing is decided.
+    pub(super) async fn hear_news(&self, crowd: Crowd) -> Result<()> {
+        let waiting = match crowd {
+            Crowd::Usual => &self.freshness.waiting,
+            Crowd::Slowed => &self.freshness.slowed_waiting,
         };
-        tokio::time::timeout(CATCHING_UP, reading).await.unwrap_or(false)
+        let full = |_| Error::new(ErrorKind::Overloaded, "Too many requests name what isn't known here yet; try again in a moment.");
+        let _waiting = waiting.try_acquire().map_err(full)?;
+        if self.store.is_away() {
+            return Err(unheard());
+        }
+        let (came_at, looks) = (millis(self.clock.uptime()), self.freshness.looks.load(Ordering::Acquire));
+        let looking = async {
+            let mut looked_at = self.freshness.looked_at.lock().await;
+            if self.freshness.was_heard_since(came_at, looks) {
+                return Ok(());
+            }
+            if let Some(looked_at) = *looked_at {
+                tokio::time::sleep(BETWEEN_LOOKS.saturating_sub(self.clock.uptime().saturating_sub(looked_at))).await;
+                if self.freshness.was_heard_since(came_at, looks) {
+                    return Ok(());
+                }
+            }
+            *looked_at = Some(self.clock.uptime());
+            let look = self.freshness.looks.fetch_add(1, Ordering::AcqRel) + 1;
+            self.catch_up().await.map_err(|error| unheard().caused_by(error))?;
+            self.freshness.heard.store(look, Ordering::Release);
+            Ok(())
+        };
+        tokio::time::timeout(CATCHING_UP, looking).await.unwrap_or_else(|_| Err(unheard()))
     }
 
     /// Tells whether something may have changed that this process hasn't heard of, and that a refusal may rest on.
@@ -162,20 +195,11 @@ impl Service {
     }
 }
 
+fn unheard() -> Error {
+    Error::store_unavailable("what others changed can't be read, and the request names what isn't known here")
+}
+
 fn undecided(refusal: &Error) -> Error {
     let word = refusal.refusal_word();
     Error::store_unavailable(format!("it would be refused ({word}), but what others changed can't be read: {refusal}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::clock::SystemClock;
-
-    #[test]
-    fn the_feed_is_read_ten_times_a_second_for_those_who_name_what_is_newer() {
-        let freshness = Freshness::new(Duration::from_mins(5), &SystemClock);
-        let looks = |millis| (0..100).filter(|_| freshness.may_look(Duration::from_millis(millis))).count();
-        assert_eq!([looks(5000), looks(5999), looks(6000)], [10, 0, 10]);
-    }
 }

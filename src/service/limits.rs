@@ -167,6 +167,14 @@ impl ActionLimits {
     }
 }
 
+/// The refusal of a request that fails at an address where too many others failed.
+pub(super) fn address_throttled() -> Error {
+    Error::new(
+        ErrorKind::AddressThrottled { retry_after_seconds: 1 },
+        "Too many requests from this address were refused; wait a second, and mend the credentials.",
+    )
+}
+
 /// The refusal of a call that is one too many.
 pub(super) fn throttled(action: &str, measured: u32, allowed: u32) -> Error {
     Error::new(
@@ -185,6 +193,8 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
 }
 
 /// Slows addresses that are refused too often; what is accepted never counts.
+///
+/// Whoever does costly work before it knows whether a request is right takes a refusal first, and gives it back.
 pub(super) struct AddressLimits {
     rate: u32,
     burst: u32,
@@ -198,28 +208,19 @@ impl AddressLimits {
         Self { rate, burst, most_in_shard: STRANGERS_MOST, buckets: Sharded::new() }
     }
 
-    /// Refuses an address whose refusals are used up.
-    pub(super) fn check(&self, address: IpAddr, now: Timestamp) -> Result<()> {
-        let address = subscriber(address);
-        let mut buckets = self.buckets.lock(&address);
-        let Some(bucket) = buckets.get_mut(&address) else { return Ok(()) };
-        bucket.refill(self.rate, self.burst, now);
-        if bucket.tokens >= 1.0 {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::AddressThrottled { retry_after_seconds: 1 },
-            "Too many requests from this address were refused; wait a second, and mend the credentials.",
-        ))
-    }
-
     /// Tells whether an address's refusals are used up.
     pub(super) fn is_slowed(&self, address: IpAddr, now: Timestamp) -> bool {
-        self.check(address, now).is_err()
+        let address = subscriber(address);
+        self.buckets.lock(&address).get_mut(&address).is_some_and(|bucket| {
+            bucket.refill(self.rate, self.burst, now);
+            bucket.tokens < 1.0
+        })
     }
 
-    /// Counts a refusal.
-    pub(super) fn count_refusal(&self, address: IpAddr, now: Timestamp) {
+    /// Takes one of an address's refusals; `false` when none is left.
+    ///
+    /// The limit is asked and charged in one step: of many requests at once, no more pass than it allows.
+    pub(super) fn take(&self, address: IpAddr, now: Timestamp) -> bool {
         let address = subscriber(address);
         let mut buckets = self.buckets.lock(&address);
         make_room(&mut buckets, &address, self.most_in_shard, |bucket| {
@@ -228,7 +229,15 @@ impl AddressLimits {
         });
         let bucket = buckets.entry(address).or_insert_with(|| Bucket::full(self.burst, now));
         bucket.refill(self.rate, self.burst, now);
-        bucket.take();
+        bucket.take()
+    }
+
+    /// Gives back what was taken for a request that turned out to be right.
+    pub(super) fn give_back(&self, address: IpAddr) {
+        let address = subscriber(address);
+        if let Some(bucket) = self.buckets.lock(&address).get_mut(&address) {
+            bucket.tokens = (bucket.tokens + 1.0).min(f64::from(self.burst));
+        }
     }
 
     /// Forgets the addresses that behaved long enough to be unknown again.
@@ -295,7 +304,7 @@ mod tests {
         assert!(limits.check(account(), "x", back.plus(Duration::from_secs(1))).is_err());
 
         let (limits, address) = (AddressLimits::new(1, 1), "192.0.2.1".parse().unwrap());
-        limits.count_refusal(address, START);
+        limits.take(address, START);
         assert!(limits.is_slowed(address, back));
         limits.forget(back);
         assert!(limits.is_slowed(address, back), "it isn't forgotten before it waited");
@@ -314,13 +323,13 @@ mod tests {
         let limits = AddressLimits { most_in_shard: 7, ..AddressLimits::new(1, 3) };
         let guesser = "192.0.2.1".parse().unwrap();
         for _ in 0..3 {
-            limits.count_refusal(guesser, START);
+            limits.take(guesser, START);
         }
         // Many times as many as there is room for, each refused twice.
         for number in 0..10_000 {
             let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into();
-            limits.count_refusal(address, START);
-            limits.count_refusal(address, START);
+            limits.take(address, START);
+            limits.take(address, START);
         }
         let shards = || limits.buckets.shards.iter().map(|shard| shard.lock().unwrap());
         assert!(shards().all(|shard| shard.len() == 7));
@@ -334,15 +343,36 @@ mod tests {
     fn only_refusals_count_against_an_address() {
         let (limits, address) = (AddressLimits::new(1, 3), "192.0.2.1".parse().unwrap());
         for _ in 0..1000 {
-            limits.check(address, START).unwrap();
+            assert!(limits.take(address, START));
+            limits.give_back(address);
         }
-        for _ in 0..3 {
-            limits.check(address, START).unwrap();
-            limits.count_refusal(address, START);
+        let taken: Vec<_> = (0..4).map(|_| limits.take(address, START)).collect();
+        assert_eq!(taken, [true, true, true, false]);
+        assert!(limits.is_slowed(address, START));
+        assert!(!limits.is_slowed("192.0.2.2".parse().unwrap(), START), "another address is not slowed");
+        assert!(!limits.is_slowed(address, START.plus(Duration::from_secs(1))), "a second later one more is allowed");
+    }
+
+    #[test]
+    fn what_is_given_back_never_makes_more_than_there_was() {
+        let (limits, address) = (AddressLimits::new(1, 2), "192.0.2.1".parse().unwrap());
+        limits.take(address, START);
+        for _ in 0..5 {
+            limits.give_back(address);
         }
-        assert_eq!(limits.check(address, START).unwrap_err().kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
-        limits.check("192.0.2.2".parse().unwrap(), START).expect("another address is not slowed");
-        limits.check(address, START.plus(Duration::from_secs(1))).expect("a second later one more is allowed");
+        assert!((0..3).map(|_| limits.take(address, START)).eq([true, true, false]));
+    }
+
+    #[test]
+    fn of_many_requests_at_once_no_more_pass_than_the_limit_allows() {
+        // It was asked before the work and charged after it: whoever asked meanwhile passed too.
+        let limits = AddressLimits::new(1, 5);
+        let passed: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| (0..100).filter(|_| limits.take("192.0.2.1".parse().unwrap(), START)).count())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(passed, 5);
     }
 
     #[test]
@@ -350,9 +380,9 @@ mod tests {
         // Each of a network's 2^64 addresses had a bucket of its own: its owner was never slowed.
         let limits = AddressLimits::new(1, 3);
         for number in 0..3 {
-            limits.count_refusal(format!("2001:db8:0:7::{number}").parse().unwrap(), START);
+            limits.take(format!("2001:db8:0:7::{number}").parse().unwrap(), START);
         }
-        assert!(limits.check("2001:db8:0:7:ffff::1".parse().unwrap(), START).is_err());
-        limits.check("2001:db8:0:8::1".parse().unwrap(), START).expect("the next subscriber is not slowed");
+        assert!(limits.is_slowed("2001:db8:0:7:ffff::1".parse().unwrap(), START));
+        assert!(!limits.is_slowed("2001:db8:0:8::1".parse().unwrap(), START), "the next subscriber is not slowed");
     }
 }

@@ -4,15 +4,20 @@
 //! ([`super::limits::AddressLimits`]). Nobody is ever kept out by what others do: another address has a count of its own,
 //! and a secret that this service made is checked even for who is slowed, because that costs less than to refuse. Only a
 //! password that a person chose waits: nobody guesses the others.
+//!
+//! A guess of a chosen password is charged before it is looked at ([`LogIns::begin_guess`]), and one at a time is looked
+//! at for an address and a username: of many guesses at once, no more are hashed than the limits allow.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedMutexGuard, Semaphore, SemaphorePermit};
 
-use super::limits::{STRANGERS_MOST, Sharded, make_room, pass, subscriber};
+use super::limits::{AddressLimits, STRANGERS_MOST, Sharded, make_room, pass, subscriber};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
@@ -23,16 +28,12 @@ const SAME_FAILURE: Duration = Duration::from_secs(10);
 const SAME_FAILURES_MOST: usize = 10_000;
 /// How many who are slowed may ask the database at once for what memory lacks: it has other work.
 const LOOKS: usize = 4;
-
-/// What a log-in may cost, until it is proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effort {
-    /// Whatever it takes.
-    Full,
-    /// What memory says: whoever failed too often makes neither the database work, but for [`LogIns::look`], nor a slow
-    /// hash.
-    Memory(Slowed),
-}
+/// How many more may wait for that, and for how long.
+const MAX_WAITING_LOOKS: usize = 256;
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+/// How many guesses may wait for the one before, of one address and username: a client that pulls logs in for several
+/// layers at once.
+const MAX_WAITING_GUESSES: usize = 8;
 
 /// What failed too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +44,22 @@ pub(super) enum Slowed {
     Username,
 }
 
+/// What became of a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is the password, or it was never compared with one.
+    NoFailure,
+    /// It isn't, as far as can be known.
+    Wrong,
+}
+
 /// What a failure was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// One more.
-    New,
-    /// The one before, once more.
-    Again,
+pub(super) struct Failure {
+    /// It is the one before, once more, and isn't counted.
+    pub(super) is_repeated: bool,
+    /// The username had no failure left at this address before it.
+    pub(super) was_slowed: bool,
 }
 
 /// Counts failures by whom they concern.
@@ -59,9 +69,13 @@ pub(super) struct LogIns {
     /// What is left of each address and username that failed lately.
     left: Sharded<Party, Left>,
     most_in_shard: usize,
+    /// Chosen passwords that were hashed and wrong, by address. What else fails there doesn't count: it costs no hash.
+    hashes: AddressLimits,
+    turns: Arc<Turns>,
     /// Failures that came once, by a keyed hash of address, username and secret, and until when they may come again.
     came_once: Cache<[u8; 32], Timestamp>,
     looks: Semaphore,
+    waiting_looks: Semaphore,
     /// This process's own: what it remembers says nothing of a secret.
     key: hmac::Key,
 }
@@ -75,54 +89,111 @@ struct Left {
     at: Timestamp,
 }
 
+/// A guess of a chosen password that is charged and has its turn; give it to [`LogIns::end_guess`].
+///
+/// Dropped instead, as by a client that breaks off, it stays charged.
+#[must_use]
+pub(super) struct Guess {
+    address: IpAddr,
+    party: Party,
+    /// The guess itself, as a keyed hash.
+    same: [u8; 32],
+    turn: Arc<Turn>,
+}
+
+impl Guess {
+    /// Returns what keeps others of the same address and username waiting, for the work that goes on without its caller.
+    pub(super) fn turn(&self) -> Arc<Turn> {
+        Arc::clone(&self.turn)
+    }
+
+    /// Returns whose guess it is.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
 impl LogIns {
-    /// Lets an address fail `burst` times at once with one username, and `per_minute` times a minute for ever.
-    pub(super) fn new(burst: u32, per_minute: u32, random: &dyn Random) -> Self {
+    /// Lets an address fail `burst` times at once with one username, and `per_minute` times a minute for ever; and, with
+    /// whatever usernames, have as many chosen passwords hashed in vain as `hashes` says.
+    pub(super) fn new(burst: u32, per_minute: u32, hashes: AddressLimits, random: &dyn Random) -> Self {
         Self {
             burst: f64::from(burst),
             per_second: f64::from(per_minute) / 60.0,
             left: Sharded::new(),
             most_in_shard: STRANGERS_MOST,
+            hashes,
+            turns: Arc::default(),
             came_once: Cache::new(SAME_FAILURES_MOST),
             looks: Semaphore::new(LOOKS),
+            waiting_looks: Semaphore::new(MAX_WAITING_LOOKS),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>(random)),
         }
     }
 
-    /// Tells whether an address has failed too often with a username.
-    pub(super) fn is_slowed(&self, address: IpAddr, username: &str, now: Timestamp) -> bool {
+    /// Waits until no other guess of a chosen password is looked at for its address and username, and charges it.
+    ///
+    /// [`ErrorKind::AddressThrottled`] when there were too many, or too many wait.
+    pub(super) async fn begin_guess(&self, address: IpAddr, username: &str, secret: &Secret, now: impl Fn() -> Timestamp) -> Result<Guess> {
         let party = self.party(address, username);
-        self.left.lock(&party).get_mut(&party).is_some_and(|left| self.refill(left, now) < 1.0)
+        let turn = Turns::wait(&self.turns, party).await.ok_or_else(|| self.slowed(Slowed::Address))?;
+        let now = now();
+        // The address first: one that is slowed fills no memory with more usernames.
+        if !self.hashes.take(address, now) {
+            return Err(self.slowed(Slowed::Address));
+        }
+        if !self.take(&party, now) {
+            self.hashes.give_back(address);
+            return Err(self.slowed(Slowed::Username));
+        }
+        let same = self.hash(&[&party, secret.expose().as_bytes()]);
+        Ok(Guess { address, party, same, turn: Arc::new(turn) })
     }
 
-    /// Counts a failure, unless it is the one before once more.
+    /// Ends a guess: one that didn't fail gets back what it was charged, and so does a failure that comes once more.
+    pub(super) fn end_guess(&self, guess: Guess, outcome: Outcome, now: Timestamp) {
+        let Guess { address, party, same, turn } = guess;
+        if outcome == Outcome::NoFailure || self.is_repeated(same, now) {
+            self.give_back(&party);
+            self.hashes.give_back(address);
+        }
+        // Only now: the next one finds what was given back.
+        drop(turn);
+    }
+
+    /// Counts a failure that cost nothing to find, unless it is the one before once more.
     ///
-    /// An address that is slowed itself already fills no memory with more usernames.
-    pub(super) fn count(&self, address: IpAddr, username: &str, secret: &Secret, effort: Effort, now: Timestamp) -> Failure {
+    /// With `Slowed::Address`, it fills no memory with more usernames.
+    pub(super) fn count(&self, address: IpAddr, username: &str, secret: &Secret, slowed: Option<Slowed>, now: Timestamp) -> Failure {
         let party = self.party(address, username);
-        let same = self.hash(&[&party, secret.expose().as_bytes()]);
-        // Once: whoever repeats one secret for ever is counted every other time.
+        let is_repeated = self.is_repeated(self.hash(&[&party, secret.expose().as_bytes()]), now);
+        let was_slowed = if is_repeated || slowed.is_some() && !self.left.lock(&party).contains_key(&party) {
+            self.is_slowed(&party, now)
+        } else {
+            !self.take(&party, now)
+        };
+        Failure { is_repeated, was_slowed }
+    }
+
+    /// Tells whether a failure came once within the last seconds, and forgets that it did: whoever repeats one secret for
+    /// ever is counted every other time. If not, it is remembered.
+    fn is_repeated(&self, same: [u8; 32], now: Timestamp) -> bool {
         if self.came_once.remove(&same).is_some_and(|(_, until)| now < until) {
-            return Failure::Again;
+            return true;
         }
         self.came_once.insert(same, now.plus(SAME_FAILURE));
-        let mut left = self.left.lock(&party);
-        if effort == Effort::Full {
-            make_room(&mut left, &party, self.most_in_shard, |left| self.refill(left, now));
-            left.entry(party).or_insert(Left { failures: self.burst, at: now });
-        }
-        if let Some(entry) = left.get_mut(&party) {
-            entry.failures = (self.refill(entry, now) - 1.0).max(0.0);
-        }
-        Failure::New
+        false
     }
 
     /// Lets one who is slowed ask the database for what memory lacks: a good credential isn't lost because a cache was
-    /// dropped. Nobody waits for that.
+    /// dropped.
     ///
-    /// Only for what reads as this service made it, which anybody can write: so it is a few at once.
-    pub(super) fn look(&self, slowed: Slowed) -> Result<SemaphorePermit<'_>> {
-        self.looks.try_acquire().map_err(|_| self.slowed(slowed))
+    /// Only for what reads as this service made it, which anybody can write: so it is a few at once, one after the other.
+    pub(super) async fn look(&self) -> Result<SemaphorePermit<'_>> {
+        let full = || self.slowed(Slowed::Address);
+        let _waiting = self.waiting_looks.try_acquire().map_err(|_| full())?;
+        let look = tokio::time::timeout(LOOK_PATIENCE, self.looks.acquire()).await;
+        look.map_err(|_| full())?.map_err(Error::internal)
     }
 
     /// Returns the refusal of a log-in that has to wait.
@@ -139,7 +210,28 @@ impl LogIns {
 
     /// Forgets who has waited long enough to be unknown again.
     pub(super) fn forget(&self, now: Timestamp) {
+        self.hashes.forget(now);
         self.left.retain(|_, left| self.refill(left, now) < self.burst);
+    }
+
+    fn is_slowed(&self, party: &Party, now: Timestamp) -> bool {
+        self.left.lock(party).get_mut(party).is_some_and(|left| self.refill(left, now) < 1.0)
+    }
+
+    /// Takes one of a party's failures; `false` when none is left.
+    fn take(&self, party: &Party, now: Timestamp) -> bool {
+        let mut left = self.left.lock(party);
+        make_room(&mut left, party, self.most_in_shard, |left| self.refill(left, now));
+        let entry = left.entry(*party).or_insert(Left { failures: self.burst, at: now });
+        let failures = self.refill(entry, now);
+        entry.failures = (failures - 1.0).max(0.0);
+        failures >= 1.0
+    }
+
+    fn give_back(&self, party: &Party) {
+        if let Some(left) = self.left.lock(party).get_mut(party) {
+            left.failures = (left.failures + 1.0).min(self.burst);
+        }
     }
 
     /// Adds what time brought, and returns what is left.
@@ -167,6 +259,51 @@ impl LogIns {
     }
 }
 
+/// Whose guess is looked at: one at a time of each party.
+#[derive(Default)]
+struct Turns(Mutex<HashMap<Party, Arc<tokio::sync::Mutex<()>>>>);
+
+/// A party's turn, or its place in the line for it.
+pub(super) struct Turn {
+    turns: Arc<Turns>,
+    party: Party,
+    held: Option<OwnedMutexGuard<()>>,
+}
+
+impl Turns {
+    /// Waits for a party's turn; nothing when too many wait already.
+    async fn wait(turns: &Arc<Self>, party: Party) -> Option<Turn> {
+        let place = {
+            let mut places = turns.lock();
+            let place = places.entry(party).or_default();
+            // The map has one, and the others are who wait and who has its turn.
+            if Arc::strong_count(place) > 1 + MAX_WAITING_GUESSES {
+                return None;
+            }
+            Arc::clone(place)
+        };
+        // Made before the wait, so that who breaks off leaves no place behind.
+        let mut turn = Turn { turns: Arc::clone(turns), party, held: None };
+        turn.held = Some(place.lock_owned().await);
+        Some(turn)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Party, Arc<tokio::sync::Mutex<()>>>> {
+        // The lock guards a map that is whole after any panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.held = None;
+        let mut places = self.turns.lock();
+        if places.get(&self.party).is_some_and(|place| Arc::strong_count(place) == 1) {
+            places.remove(&self.party);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,29 +312,38 @@ mod tests {
     const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
 
     fn log_ins() -> LogIns {
-        LogIns::new(3, 6, &SystemRandom)
+        LogIns::new(3, 6, AddressLimits::new(1, 5), &SystemRandom)
     }
 
     fn here() -> IpAddr {
         "192.0.2.1".parse().unwrap()
     }
 
-    fn fail(log_ins: &LogIns, username: &str, secret: &str, now: Timestamp) -> Failure {
-        log_ins.count(here(), username, &Secret::new(secret), Effort::Full, now)
+    fn is_slowed(log_ins: &LogIns, address: IpAddr, username: &str, now: Timestamp) -> bool {
+        log_ins.is_slowed(&log_ins.party(address, username), now)
+    }
+
+    /// Returns whether the failure was counted.
+    fn fail(log_ins: &LogIns, username: &str, secret: &str, now: Timestamp) -> bool {
+        !log_ins.count(here(), username, &Secret::new(secret), None, now).is_repeated
+    }
+
+    async fn begin(log_ins: &LogIns, username: &str, secret: &str) -> Result<Guess> {
+        log_ins.begin_guess(here(), username, &Secret::new(secret), || START).await
     }
 
     #[test]
     fn who_fails_too_often_is_slowed_for_that_username_at_that_address_alone() {
         let log_ins = log_ins();
         for guess in ["a", "b", "c"] {
-            assert!(!log_ins.is_slowed(here(), "ci", START));
-            assert_eq!(fail(&log_ins, "ci", guess, START), Failure::New);
+            assert!(!is_slowed(&log_ins, here(), "ci", START));
+            assert!(fail(&log_ins, "ci", guess, START));
         }
-        assert!(log_ins.is_slowed(here(), "ci", START));
-        assert!(!log_ins.is_slowed(here(), "cd", START) && !log_ins.is_slowed("192.0.2.2".parse().unwrap(), "ci", START));
+        assert!(is_slowed(&log_ins, here(), "ci", START));
+        assert!(!is_slowed(&log_ins, here(), "cd", START) && !is_slowed(&log_ins, "192.0.2.2".parse().unwrap(), "ci", START));
         // Six a minute: one in ten seconds.
-        assert!(log_ins.is_slowed(here(), "ci", START.plus(Duration::from_secs(9))));
-        assert!(!log_ins.is_slowed(here(), "ci", START.plus(Duration::from_secs(10))));
+        assert!(is_slowed(&log_ins, here(), "ci", START.plus(Duration::from_secs(9))));
+        assert!(!is_slowed(&log_ins, here(), "ci", START.plus(Duration::from_secs(10))));
         let retry_after = |slowed| log_ins.slowed(slowed).kind().clone();
         assert_eq!(retry_after(Slowed::Username), ErrorKind::AddressThrottled { retry_after_seconds: 10 });
         assert_eq!(retry_after(Slowed::Address), ErrorKind::AddressThrottled { retry_after_seconds: 1 });
@@ -207,14 +353,83 @@ mod tests {
     fn a_failure_that_comes_twice_counts_once() {
         let log_ins = log_ins();
         let twice = |secret: &str, now| [fail(&log_ins, "ci", secret, now), fail(&log_ins, "ci", secret, now)];
-        assert_eq!(twice("a", START), [Failure::New, Failure::Again]);
-        assert_eq!(twice("a", START), [Failure::New, Failure::Again], "and a third time it counts again");
-        assert!(!log_ins.is_slowed(here(), "ci", START));
-        assert_eq!(fail(&log_ins, "ci", "b", START), Failure::New);
-        assert!(log_ins.is_slowed(here(), "ci", START));
+        assert_eq!(twice("a", START), [true, false]);
+        assert_eq!(twice("a", START), [true, false], "and a third time it counts again");
+        assert!(!is_slowed(&log_ins, here(), "ci", START));
+        assert!(fail(&log_ins, "ci", "b", START));
+        assert!(is_slowed(&log_ins, here(), "ci", START));
         let later = START.plus(SAME_FAILURE);
-        assert_eq!(fail(&log_ins, "ci", "b", later), Failure::New, "too late to be the same");
-        assert_eq!(log_ins.count(here(), "cd", &Secret::new("b"), Effort::Full, later), Failure::New, "another's");
+        assert!(fail(&log_ins, "ci", "b", later), "too late to be the same");
+        assert!(!log_ins.count(here(), "cd", &Secret::new("b"), None, later).is_repeated, "another's");
+    }
+
+    #[tokio::test]
+    async fn a_guess_is_charged_before_it_is_looked_at_and_gets_it_back_unless_it_is_wrong() {
+        // The limit was asked before the hash and charged after it: whoever guessed at once guessed for nothing.
+        let log_ins = log_ins();
+        for number in 0..10 {
+            let guess = begin(&log_ins, "ci", "right").await.unwrap_or_else(|error| panic!("{number}: {error}"));
+            log_ins.end_guess(guess, Outcome::NoFailure, START);
+        }
+        for secret in ["a", "b", "c"] {
+            let guess = begin(&log_ins, "ci", secret).await.unwrap();
+            log_ins.end_guess(guess, Outcome::Wrong, START);
+        }
+        let refused = begin(&log_ins, "ci", "right").await.map(drop).unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 10 });
+    }
+
+    #[tokio::test]
+    async fn who_breaks_off_a_guess_is_charged_all_the_same() {
+        let log_ins = log_ins();
+        for secret in ["a", "b", "c"] {
+            drop(begin(&log_ins, "ci", secret).await.unwrap());
+        }
+        assert!(begin(&log_ins, "ci", "d").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn one_address_has_so_many_passwords_hashed_in_vain_whatever_the_usernames() {
+        let log_ins = log_ins();
+        for number in 0..5 {
+            let guess = begin(&log_ins, &format!("user-{number}"), "a").await.unwrap();
+            log_ins.end_guess(guess, Outcome::Wrong, START);
+        }
+        let refused = begin(&log_ins, "user-5", "a").await.map(drop).unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
+        assert!(log_ins.begin_guess("192.0.2.2".parse().unwrap(), "user-5", &Secret::new("a"), || START).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_guess_at_a_time_is_looked_at_for_an_address_and_a_username_and_a_few_wait() {
+        let log_ins = Arc::new(log_ins());
+        let first = begin(&log_ins, "ci", "a").await.unwrap();
+        let _other = begin(&log_ins, "cd", "a").await.unwrap();
+        let mut waiting: Vec<_> = (0..MAX_WAITING_GUESSES).map(|_| Box::pin(begin(&log_ins, "ci", "a"))).collect();
+        for wait in &mut waiting {
+            assert!(futures_poll(wait.as_mut()).await.is_none(), "two had their turn at once");
+        }
+        let refused = begin(&log_ins, "ci", "a").await.map(drop).unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
+        // The work goes on without who asked for it, and keeps the turn.
+        let work = first.turn();
+        log_ins.end_guess(first, Outcome::NoFailure, START);
+        let mut next = waiting.remove(0);
+        assert!(futures_poll(next.as_mut()).await.is_none());
+        drop(work);
+        let next = next.await.unwrap();
+        drop((next, waiting, _other));
+        assert!(log_ins.turns.lock().is_empty(), "who left is forgotten");
+    }
+
+    async fn futures_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(match future.as_mut().poll(context) {
+                std::task::Poll::Ready(output) => Some(output),
+                std::task::Poll::Pending => None,
+            })
+        })
+        .await
     }
 
     #[test]
@@ -240,7 +455,7 @@ mod tests {
     fn an_address_that_is_slowed_fills_no_memory_and_fails_on_with_what_it_failed_with() {
         let log_ins = log_ins();
         fail(&log_ins, "ci", "a", START);
-        let slowed = Effort::Memory(Slowed::Address);
+        let slowed = Some(Slowed::Address);
         for number in 0..1000 {
             log_ins.count(here(), &format!("made-up-{number}"), &Secret::new("a"), slowed, START);
         }
@@ -248,7 +463,7 @@ mod tests {
         for guess in ["b", "c"] {
             log_ins.count(here(), "ci", &Secret::new(guess), slowed, START);
         }
-        assert!(log_ins.is_slowed(here(), "ci", START));
+        assert!(is_slowed(&log_ins, here(), "ci", START));
     }
 
     #[test]
@@ -261,17 +476,27 @@ mod tests {
             fail(&log_ins, &format!("made-up-{number}"), "a", START);
         }
         assert_eq!(known(&log_ins), 7 * 64);
-        assert!(log_ins.is_slowed(here(), "ci", START));
+        assert!(is_slowed(&log_ins, here(), "ci", START));
     }
 
-    #[test]
-    fn a_few_who_are_slowed_may_look_at_once_and_nobody_waits_for_it() {
+    #[tokio::test]
+    async fn a_few_who_are_slowed_look_at_once_and_more_wait_for_it() {
+        // The fifth was told to come again: made-up credentials crowded out a right one.
         let log_ins = log_ins();
-        let looks: Vec<_> = (0..LOOKS).map(|_| log_ins.look(Slowed::Address).unwrap()).collect();
-        let refused = log_ins.look(Slowed::Address).map(drop).unwrap_err();
+        let mut looks = Vec::new();
+        for _ in 0..LOOKS {
+            looks.push(log_ins.look().await.unwrap());
+        }
+        let mut waiting: Vec<_> = (0..MAX_WAITING_LOOKS).map(|_| Box::pin(log_ins.look())).collect();
+        for wait in &mut waiting {
+            assert!(futures_poll(wait.as_mut()).await.is_none());
+        }
+        let refused = log_ins.look().await.map(drop).unwrap_err();
         assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
         drop(looks);
-        assert!(log_ins.look(Slowed::Address).is_ok());
+        for wait in waiting {
+            assert!(wait.await.is_ok());
+        }
     }
 
     #[test]
@@ -281,8 +506,8 @@ mod tests {
             fail(&log_ins, "ci", guess, START);
         }
         let back = START.minus(Duration::from_hours(1));
-        assert!(log_ins.is_slowed(here(), "ci", back));
-        assert!(log_ins.is_slowed(here(), "ci", back.plus(Duration::from_secs(9))));
-        assert!(!log_ins.is_slowed(here(), "ci", back.plus(Duration::from_secs(10))));
+        assert!(is_slowed(&log_ins, here(), "ci", back));
+        assert!(is_slowed(&log_ins, here(), "ci", back.plus(Duration::from_secs(9))));
+        assert!(!is_slowed(&log_ins, here(), "ci", back.plus(Duration::from_secs(10))));
     }
 }

@@ -20,6 +20,7 @@ mod identities;
 mod images;
 mod instances;
 mod keys;
+mod known_ids;
 mod limits;
 mod log_ins;
 mod measures;
@@ -237,11 +238,6 @@ impl Service {
         [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
     }
 
-    /// Refuses an address that was refused too often. The doors of signed calls ask first; log-ins look at the credential.
-    pub fn check_address(&self, context: &RequestContext) -> Result<()> {
-        context.address.map_or(Ok(()), |address| self.address_limits.check(address, self.now()))
-    }
-
     /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its account.
     pub fn throttle(&self, caller: &Caller, action: &'static str) -> Result<()> {
         let Some(principal) = caller.principal() else { return Ok(()) };
@@ -251,7 +247,7 @@ impl Service {
     }
 
     /// Counts a call of `action` against the account that it turned out to be of.
-    pub async fn throttle_account(&self, account: AccountId, action: &'static str) -> Result<()> {
+    async fn throttle_account(&self, account: AccountId, action: &'static str) -> Result<()> {
         self.action_limits.check(account, action, self.now())?;
         match self.shared.get() {
             Some(shared) => Box::pin(self.count_with_others(shared, account, action)).await,
@@ -418,6 +414,7 @@ impl Service {
     /// Forgets what need not be remembered, and renews what ends.
     async fn tidy_up(&self) {
         let (mut tidied_at, mut tidied_after) = (self.now(), self.clock.uptime());
+        self.learn_ids().await;
         loop {
             // Looked at often: what ends does so by the wall clock, and that may jump. One that was set back is no reason
             // to wait until it is where it was.
@@ -435,6 +432,7 @@ impl Service {
             self.replays.forget(now);
             self.walks.forget(now);
             self.imports.forget(now);
+            self.learn_ids().await;
             self.look_for_master_keys();
             if let Err(error) = self.go_on_with_master_key().await {
                 tracing::error!(cause = error.cause(), "the rotation of the master key can't be gone on with: {error}");
@@ -454,6 +452,13 @@ impl Service {
             if let Err(error) = self.look_for_alarms().await {
                 tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
             }
+        }
+    }
+
+    /// Reads which ids there are where that isn't known, so that no request waits for it.
+    async fn learn_ids(&self) {
+        if let Err(error) = self.directory.learn_ids(&self.store).await {
+            tracing::warn!(cause = error.cause(), "which ids there are can't be read: {error}");
         }
     }
 

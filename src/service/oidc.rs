@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::access::Attempt;
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::error::WebIdentityFault;
@@ -42,6 +43,8 @@ const STALE_KEPT: Duration = Duration::from_secs(6 * 60 * 60);
 /// How long an issuer is left alone after the first failure; each next one in a row doubles it, up to
 /// [`REFETCH_INTERVAL`].
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
+/// How many may wait for one issuer's answer at once; others are told that its keys can't be had.
+const MAX_WAITING: usize = 64;
 /// The issuers whose keys are kept: of 64 keys each at most, some 40 kB.
 const CAPACITY: usize = 1000;
 
@@ -111,16 +114,30 @@ impl Service {
     /// Tells an operator whether a token is believed, and what it says.
     pub async fn check_web_identity(&self, caller: &Caller, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
         caller.require_operator()?;
-        self.verify_web_identity(account, provider, token).await
+        self.verify_web_identity(account, provider, token, &mut Attempt::new(None)).await
     }
 
     /// Verifies a token that a stranger offers as one of a provider's.
     ///
     /// [`ErrorKind::WebIdentity`](crate::domain::ErrorKind::WebIdentity) says why it isn't believed. What the
     /// bearer may do with it is not decided here.
-    pub(super) async fn verify_web_identity(&self, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
+    /// What it costs is charged to `attempt`: each kind of work is bounded by itself, so from a slowed address it is done
+    /// all the same.
+    pub(super) async fn verify_web_identity(
+        &self,
+        account: AccountId,
+        provider: &str,
+        token: &Secret,
+        attempt: &mut Attempt,
+    ) -> Result<WebIdentity> {
         let token = UnverifiedToken::parse(token.expose())?;
-        let provider = self.directory.oidc_provider(&self.store, account, provider).await?;
+        let provider = match self.directory.known_oidc_provider(account, provider) {
+            Some(known) => Some(known),
+            None => {
+                let _look = self.look(attempt).await?;
+                self.directory.oidc_provider(&self.store, account, provider).await?
+            }
+        };
         let provider = provider.ok_or_else(|| Error::web_identity(WebIdentityFault::NoSuchProvider))?;
         token.check_claims(&provider, self.now())?;
         let issuer = self.issuers.issuer(&provider, self.now())?;
@@ -133,6 +150,8 @@ impl Service {
         if let Some(decided) = issuer.decide(token, self.now()) {
             return decided;
         }
+        let busy = |_| Error::web_identity(WebIdentityFault::KeysUnavailable);
+        let _waiting = issuer.waiting.try_acquire().map_err(busy)?;
         let asking = Arc::clone(&issuer.asking).lock_owned().await;
         // Whoever asked meanwhile may have had the answer for all.
         if let Some(decided) = issuer.decide(token, self.now()) {
@@ -183,6 +202,8 @@ struct Issuer {
     heard: Mutex<Heard>,
     /// Held by who asks the issuer; the others wait for the answer.
     asking: Arc<tokio::sync::Mutex<()>>,
+    /// Bounds those who wait: they are strangers, and each holds a request.
+    waiting: tokio::sync::Semaphore,
     used_at: AtomicI64,
 }
 
@@ -211,6 +232,7 @@ impl Issuer {
             provider,
             heard: Mutex::new(Heard { keys, ..Heard::default() }),
             asking: Arc::default(),
+            waiting: tokio::sync::Semaphore::new(MAX_WAITING),
             used_at: AtomicI64::new(now.unix_millis()),
         })
     }

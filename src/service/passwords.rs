@@ -6,7 +6,9 @@
 //!
 //! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is the same.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -14,17 +16,18 @@ use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
 use serde_json::json;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::access::Attempt;
 use super::identities::Resolved;
-use super::log_ins::Effort;
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::log_ins::{Guess, Outcome, Turn};
+use super::{Caller, InstanceChoice, RequestContext, Service, limits};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::PasswordHash;
 use crate::domain::instance::Instance;
-use crate::domain::password::{check_fixed, has_own_prefix, may_be_chosen};
-use crate::domain::principal::Principal;
+use crate::domain::password::{check_fixed, may_be_chosen};
+use crate::domain::principal::{AccountId, Principal};
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
@@ -45,11 +48,63 @@ pub(super) struct Passwords {
     threads: Arc<Semaphore>,
     /// Those that hash and those that wait to.
     places: Arc<Semaphore>,
+    shares: Arc<Shares>,
     /// Until when, by a keyed hash of password, stored hash and generation.
     right: Cache<[u8; 32], Timestamp>,
     /// This process's own, so that what it remembers says nothing to who reads its memory later.
     key: hmac::Key,
     nobodys: PasswordHash,
+}
+
+/// For whom the pool hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Party {
+    /// Whoever logs in from there.
+    Address(IpAddr),
+    /// An account that sets a password.
+    Account(AccountId),
+}
+
+/// How many places of the pool each party has: half of them at most, so that nobody alone takes all.
+struct Shares {
+    most: usize,
+    taken: Mutex<HashMap<Party, usize>>,
+}
+
+/// A place in the pool; it goes back when it is dropped.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    shares: Arc<Shares>,
+    party: Option<Party>,
+}
+
+impl Shares {
+    /// Takes a place for a party; `false` when it has its share already.
+    fn take(&self, party: Party) -> bool {
+        let mut taken = self.lock();
+        let count = taken.entry(party).or_default();
+        let is_within = *count < self.most;
+        *count += usize::from(is_within);
+        is_within
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Party, usize>> {
+        // The lock guards counters that are right after any panic.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(party) = self.party else { return };
+        let mut taken = self.shares.lock();
+        if let Some(count) = taken.get_mut(&party) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&party);
+            }
+        }
+    }
 }
 
 /// Why a log-in failed.
@@ -95,19 +150,21 @@ struct Stored<'a> {
 impl Passwords {
     /// Makes a pool of `threads` threads, for which `waiting` more may wait.
     pub(super) fn new(threads: usize, waiting: usize, random: &dyn Random) -> Self {
+        let places = threads.saturating_add(waiting);
         Self {
             threads: Arc::new(Semaphore::new(threads)),
-            places: Arc::new(Semaphore::new(threads.saturating_add(waiting))),
+            places: Arc::new(Semaphore::new(places)),
+            shares: Arc::new(Shares { most: places.div_ceil(2), taken: Mutex::default() }),
             right: Cache::new(REMEMBERED_MOST),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>(random)),
             nobodys: password::nobodys(),
         }
     }
 
-    /// Hashes a password that was just chosen; [`ErrorKind::PasswordsBusy`] when too many wait.
-    pub(super) async fn hash(&self, chosen: &Secret, random: &dyn Random) -> Result<PasswordHash> {
+    /// Hashes a password that `account` has just chosen; [`ErrorKind::PasswordsBusy`] when too many wait.
+    pub(super) async fn hash(&self, chosen: &Secret, account: AccountId, random: &dyn Random) -> Result<PasswordHash> {
         let (chosen, salt) = (chosen.clone(), random_bytes(random));
-        self.in_pool(move || password::hash(&chosen, salt)).await?
+        self.in_pool(Some(Party::Account(account)), move || password::hash(&chosen, salt)).await?
     }
 
     /// Tells whether a password is the stored one and is remembered as such: that costs no slow hash.
@@ -116,16 +173,28 @@ impl Passwords {
     }
 
     /// Tells whether a password is the stored one; against none it costs the same, and is wrong.
-    async fn verify(&self, given: &Secret, stored: Option<Stored<'_>>, now: Timestamp) -> Result<bool> {
+    ///
+    /// `turn` is kept until the hash is made, though its caller breaks off.
+    async fn verify(
+        &self,
+        given: &Secret,
+        stored: Option<Stored<'_>>,
+        party: Option<Party>,
+        turn: Option<Arc<Turn>>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        if stored.is_some_and(|stored| self.is_remembered(given, stored, now)) {
+            return Ok(true);
+        }
         let (hash, generation) = stored.map_or((&self.nobodys, 0), |stored| (stored.hash, stored.generation));
         let key = self.remembered_as(given, hash, generation);
-        match self.right.get(&key) {
-            Some(until) if now < until => return Ok(stored.is_some()),
-            Some(_) => drop(self.right.remove(&key)),
-            None => {}
-        }
         let (given, hash) = (given.clone(), hash.clone());
-        let right = self.in_pool(move || password::verify(&given, &hash)).await?? && stored.is_some();
+        let work = move || {
+            let right = password::verify(&given, &hash);
+            drop(turn);
+            right
+        };
+        let right = self.in_pool(party, work).await?? && stored.is_some();
         if right {
             self.right.insert(key, now.plus(REMEMBERED));
         }
@@ -145,11 +214,14 @@ impl Passwords {
         key
     }
 
-    /// Runs `work` on a thread of the pool, once one is free.
-    async fn in_pool<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment."))?;
+    /// Runs `work` for a party on a thread of the pool, once one is free.
+    async fn in_pool<T: Send + 'static>(&self, party: Option<Party>, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let busy = || Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment.");
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
+        if party.is_some_and(|party| !self.shares.take(party)) {
+            return Err(busy());
+        }
+        let place = Place { _permit: permit, shares: Arc::clone(&self.shares), party };
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
         // Both are held by the work, not by who waits for it: whoever breaks off doesn't make room for more.
         let held = (place, thread);
@@ -179,7 +251,7 @@ impl Service {
         }
         check_fixed("Password", chosen)?;
         let instance = self.permitted_instance(caller, choice, Permission::SetFixedPassword, context).await?;
-        let hash = self.passwords.hash(chosen, &*self.random).await?;
+        let hash = self.passwords.hash(chosen, instance.account, &*self.random).await?;
         let line = self.line("fixed-password.set", caller, context).instance(&instance);
         self.change(store::fixed_password::set(&instance.id, signer.principal, &hash, self.now()), line).await
     }
@@ -210,61 +282,70 @@ impl Service {
         instance: Option<&Instance>,
         name: &str,
         given: &Secret,
-        effort: Effort,
+        attempt: &mut Attempt,
     ) -> Result<Arc<ServiceAccount>, Failed> {
-        let now = self.now();
-        let found = match (instance, effort) {
-            (Some(instance), Effort::Full) => self.directory.service_account(&self.store, &instance.id, name).await?,
-            (Some(instance), Effort::Memory(slowed)) => match self.directory.known_service_account(&instance.id, name) {
-                Some(known) => Some(known),
-                None if is_made(given.expose()) => {
-                    let _look = self.log_ins.look(slowed)?;
-                    self.directory.service_account(&self.store, &instance.id, name).await?
-                }
-                None => return Err(self.log_ins.slowed(slowed).into()),
-            },
-            (None, _) => None,
+        if may_be_chosen(given.expose()) {
+            return self.service_account_of_chosen(instance, name, given, attempt).await;
+        }
+        // Nothing else can be right, whatever the name.
+        let found = match instance {
+            Some(instance) if is_made(given.expose()) => self.service_account_of_made(instance, name, attempt).await?,
+            _ => None,
         };
-        let secret = found.as_ref().map(|account| &account.secret);
-        let right = if has_own_prefix(given.expose()) {
-            let hash = digest(&SHA256, given.expose().as_bytes());
-            let expected = match secret {
-                Some(AccountSecret::Made(hash)) => *hash,
-                Some(AccountSecret::Chosen(_)) | None => [0; 32],
-            };
-            hash.as_ref().ct_eq(&expected).into()
-        } else if may_be_chosen(given.expose()) {
-            let stored = found.as_ref().and_then(|account| match &account.secret {
-                AccountSecret::Chosen(hash) => Some(Stored { hash, generation: account.generation }),
-                AccountSecret::Made(_) => None,
-            });
-            match (effort, stored) {
-                (Effort::Full, stored) => self.passwords.verify(given, stored, now).await?,
-                (Effort::Memory(_), Some(stored)) if self.passwords.is_remembered(given, stored, now) => true,
-                (Effort::Memory(slowed), _) => return Err(self.log_ins.slowed(slowed).into()),
-            }
-        } else {
-            false
+        let hash = digest(&SHA256, given.expose().as_bytes());
+        let expected = match found.as_ref().map(|account| &account.secret) {
+            Some(AccountSecret::Made(hash)) => *hash,
+            Some(AccountSecret::Chosen(_)) | None => [0; 32],
         };
-        let asks = effort == Effort::Full || is_made(given.expose());
-        if let (false, true, Some(instance), Some(account)) = (right, asks, instance, &found) {
+        let right: bool = hash.as_ref().ct_eq(&expected).into();
+        if let (false, Some(account)) = (right, &found) {
             // To find that there is no such name, the store was asked. A refusal asks it always, so that its time
             // doesn't tell.
-            let _look = match effort {
-                Effort::Full => None,
-                Effort::Memory(slowed) => Some(self.log_ins.look(slowed)?),
-            };
-            store::service_account::find(&self.store, &instance.id, &account.name).await.map_err(Failed::Unconfirmed)?;
+            let _look = self.look(attempt).await?;
+            self.confirm(account).await?;
         }
-        let cause = match found {
-            _ if instance.is_none() => RefusalCause::UnknownService,
-            None => RefusalCause::UnknownUsername,
-            Some(_) if !right => RefusalCause::WrongSecret,
-            Some(account) if account.state == ServiceAccountState::Disabled => RefusalCause::ServiceAccountDisabled,
-            Some(account) if !account.is_active(now) => RefusalCause::Expired,
-            Some(account) => return Ok(account),
-        };
-        Err(Error::bad_credentials(cause).into())
+        judged(instance, found, right, self.now())
+    }
+
+    /// Finds the service account of this name, for a password that reads as this service made it.
+    async fn service_account_of_made(&self, instance: &Instance, name: &str, attempt: &mut Attempt) -> Result<Option<Arc<ServiceAccount>>> {
+        if let Some(known) = self.directory.known_service_account(&instance.id, name) {
+            return Ok(Some(known));
+        }
+        let is_there = self.directory.has_service_account(&self.store, &instance.id, name).await?;
+        let _look = if is_there { None } else { self.look(attempt).await? };
+        self.directory.service_account(&self.store, &instance.id, name).await
+    }
+
+    /// Does as [`Self::service_account_of`] for a password that a person could have chosen.
+    async fn service_account_of_chosen(
+        &self,
+        instance: Option<&Instance>,
+        name: &str,
+        given: &Secret,
+        attempt: &Attempt,
+    ) -> Result<Arc<ServiceAccount>, Failed> {
+        let known = instance.and_then(|instance| self.directory.known_service_account(&instance.id, name));
+        if let Some(known) = known.filter(|known| known.is_active(self.now()))
+            && chosen_of(&known).is_some_and(|stored| self.passwords.is_remembered(given, stored, self.now()))
+        {
+            return Ok(known);
+        }
+        let guess = self.begin_guess(attempt, &format!("{}{name}", ServiceAccount::PREFIX), given).await?;
+        let compared = async {
+            let found = match instance {
+                Some(instance) => self.directory.service_account(&self.store, &instance.id, name).await?,
+                None => None,
+            };
+            let right = self.compare(given, found.as_deref().and_then(chosen_of), guess.as_ref()).await?;
+            if let (false, Some(account)) = (right, &found) {
+                // As above: a refusal always asks the store.
+                self.confirm(account).await?;
+            }
+            judged(instance, found, right, self.now())
+        }
+        .await;
+        self.end_guess(guess, compared)
     }
 
     /// Returns the principal that a username means, if this is its fixed password at the instance and it may act.
@@ -276,38 +357,69 @@ impl Service {
         instance: Option<&Instance>,
         username: &str,
         given: &Secret,
-        effort: Effort,
+        attempt: &Attempt,
     ) -> Result<Principal, Failed> {
-        if let Effort::Memory(slowed) = effort {
-            let remembered = self.remembered_principal(instance, username, given).await?;
-            return remembered.ok_or_else(|| self.log_ins.slowed(slowed).into());
+        if let Some(remembered) = self.remembered_principal(instance, username, given).await? {
+            return Ok(remembered);
         }
-        let now = self.now();
-        let named = match instance {
-            Some(instance) => self.principal_by_username(instance, username).await?,
-            None => None,
-        };
-        let found = match (instance, &named) {
-            (Some(instance), Some(principal)) => self.directory.fixed_password(&self.store, &instance.id, principal).await?,
-            _ => None,
-        };
-        let stored = found.as_ref().map(|found| Stored { hash: &found.hash, generation: found.generation });
-        let right = self.passwords.verify(given, stored, now).await?;
-        if let (false, Some(instance), Some(found)) = (right, instance, &found) {
-            // As above: a refusal always asks the store.
-            store::fixed_password::find(&self.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
+        let guess = self.begin_guess(attempt, username, given).await?;
+        let compared = async {
+            let named = match instance {
+                Some(instance) => self.principal_by_username(instance, username).await?,
+                None => None,
+            };
+            let found = match (instance, &named) {
+                (Some(instance), Some(principal)) => self.directory.fixed_password(&self.store, &instance.id, principal).await?,
+                _ => None,
+            };
+            let stored = found.as_ref().map(|found| Stored { hash: &found.hash, generation: found.generation });
+            let right = self.compare(given, stored, guess.as_ref()).await?;
+            if let (false, Some(instance), Some(found)) = (right, instance, &found) {
+                // As above: a refusal always asks the store.
+                store::fixed_password::find(&self.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
+            }
+            let cause = match (named, found) {
+                _ if instance.is_none() => RefusalCause::UnknownService,
+                (None, _) => RefusalCause::UnknownUsername,
+                (Some(_), None) => RefusalCause::NoPassword,
+                (Some(_), Some(_)) if !right => RefusalCause::WrongSecret,
+                (Some(principal), Some(_)) => match self.principal_ground(&principal).await? {
+                    Ok(_) => return Ok(principal),
+                    Err(cause) => cause,
+                },
+            };
+            Err(Error::bad_credentials(cause).into())
         }
-        let cause = match (named, found) {
-            _ if instance.is_none() => RefusalCause::UnknownService,
-            (None, _) => RefusalCause::UnknownUsername,
-            (Some(_), None) => RefusalCause::NoPassword,
-            (Some(_), Some(_)) if !right => RefusalCause::WrongSecret,
-            (Some(principal), Some(_)) => match self.principal_ground(&principal).await? {
-                Ok(_) => return Ok(principal),
-                Err(cause) => cause,
-            },
-        };
-        Err(Error::bad_credentials(cause).into())
+        .await;
+        self.end_guess(guess, compared)
+    }
+
+    /// Charges a guess of a chosen password; nothing where there is no address to charge.
+    async fn begin_guess(&self, attempt: &Attempt, username: &str, given: &Secret) -> Result<Option<Guess>> {
+        match attempt.address() {
+            Some(address) => self.log_ins.begin_guess(address, username, given, || self.now()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends a guess by what came of it.
+    fn end_guess<T>(&self, guess: Option<Guess>, compared: Result<T, Failed>) -> Result<T, Failed> {
+        let outcome = if compared.as_ref().is_err_and(Failed::was_wrong) { Outcome::Wrong } else { Outcome::NoFailure };
+        if let Some(guess) = guess {
+            self.log_ins.end_guess(guess, outcome, self.now());
+        }
+        compared
+    }
+
+    /// Tells whether a guess is the stored password.
+    async fn compare(&self, given: &Secret, stored: Option<Stored<'_>>, guess: Option<&Guess>) -> Result<bool> {
+        let party = guess.map(|guess| Party::Address(limits::subscriber(guess.address())));
+        self.passwords.verify(given, stored, party, guess.map(Guess::turn), self.now()).await
+    }
+
+    /// Asks the store once more for an account whose password is another one.
+    async fn confirm(&self, account: &ServiceAccount) -> Result<(), Failed> {
+        store::service_account::find(&self.store, &account.instance, &account.name).await.map(drop).map_err(Failed::Unconfirmed)
     }
 
     /// Does as [`Self::principal_of`], and asks memory alone; nothing when that doesn't know it for right.
@@ -342,6 +454,32 @@ impl Service {
     }
 }
 
+/// Returns a service account if the password is `right` and it may log in.
+fn judged(
+    instance: Option<&Instance>,
+    found: Option<Arc<ServiceAccount>>,
+    right: bool,
+    now: Timestamp,
+) -> Result<Arc<ServiceAccount>, Failed> {
+    let cause = match found {
+        _ if instance.is_none() => RefusalCause::UnknownService,
+        None => RefusalCause::UnknownUsername,
+        Some(_) if !right => RefusalCause::WrongSecret,
+        Some(account) if account.state == ServiceAccountState::Disabled => RefusalCause::ServiceAccountDisabled,
+        Some(account) if !account.is_active(now) => RefusalCause::Expired,
+        Some(account) => return Ok(account),
+    };
+    Err(Error::bad_credentials(cause).into())
+}
+
+/// Returns the password that was chosen for a service account.
+fn chosen_of(account: &ServiceAccount) -> Option<Stored<'_>> {
+    match &account.secret {
+        AccountSecret::Chosen(hash) => Some(Stored { hash, generation: account.generation }),
+        AccountSecret::Made(_) => None,
+    }
+}
+
 /// Reads a username of an account's: its root's, or the name of a user; nothing when it is of another one.
 fn username_of<'a>(account: &Account, username: &'a str) -> Option<Option<&'a str>> {
     let is_account = |text: &str| text == account.name || text == account.id.to_string();
@@ -361,16 +499,52 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
 
+    fn account() -> AccountId {
+        "100000000001".parse().unwrap()
+    }
+
+    async fn verify(passwords: &Passwords, given: &Secret, stored: Option<Stored<'_>>, now: Timestamp) -> Result<bool> {
+        passwords.verify(given, stored, None, None, now).await
+    }
+
+    #[tokio::test]
+    async fn one_party_has_half_of_the_pool() {
+        // One address that sent many passwords at once took every place, and all others were told to come again.
+        let passwords = Passwords::new(2, 2, &SystemRandom);
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let work = |party| {
+            let gate = Arc::clone(&gate);
+            Box::pin(passwords.in_pool(Some(party), move || gate.lock().unwrap().recv().is_ok()))
+        };
+        let (one, other) = (Party::Account(account()), Party::Address("192.0.2.1".parse().unwrap()));
+        let mut held = [work(one), work(one), work(other)];
+        for work in &mut held {
+            assert!(poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await);
+        }
+        assert_eq!(work(one).await.unwrap_err().kind(), &ErrorKind::PasswordsBusy);
+        let mut fourth = work(other);
+        assert!(poll_fn(|context| Poll::Ready(fourth.as_mut().poll(context).is_pending())).await);
+        for _ in 0..4 {
+            release.send(()).unwrap();
+        }
+        for work in held {
+            assert!(work.await.unwrap());
+        }
+        assert!(fourth.await.unwrap());
+        assert!(passwords.shares.lock().is_empty(), "who left is forgotten");
+    }
+
     #[tokio::test]
     async fn a_success_is_remembered_for_minutes_for_that_password_and_generation_alone() {
         let passwords = Passwords::new(1, 1, &SystemRandom);
         let (password, other) = (Secret::new("Passw0rdEXAMPLE"), Secret::new("Passw0rdEXAMPLF"));
-        let hash = passwords.hash(&password, &SystemRandom).await.unwrap();
+        let hash = passwords.hash(&password, account(), &SystemRandom).await.unwrap();
         let stored = Some(Stored { hash: &hash, generation: 1 });
-        assert!(passwords.verify(&password, stored, START).await.unwrap());
+        assert!(verify(&passwords, &password, stored, START).await.unwrap());
         // No thread is left: what is answered now was remembered.
         let held = Arc::clone(&passwords.places).try_acquire_many_owned(2).unwrap();
-        assert!(passwords.verify(&password, stored, START).await.unwrap());
+        assert!(verify(&passwords, &password, stored, START).await.unwrap());
         let later = START.plus(REMEMBERED);
         for (given, stored, now) in [
             (&other, stored, START),
@@ -378,31 +552,31 @@ mod tests {
             (&password, None, START),
             (&password, stored, later),
         ] {
-            let error = passwords.verify(given, stored, now).await.unwrap_err();
+            let error = verify(&passwords, given, stored, now).await.unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::PasswordsBusy, "it was remembered");
         }
         drop(held);
-        assert!(passwords.verify(&password, stored, later).await.unwrap());
-        assert!(!passwords.verify(&other, stored, later).await.unwrap());
-        assert!(!passwords.verify(&password, None, later).await.unwrap());
+        assert!(verify(&passwords, &password, stored, later).await.unwrap());
+        assert!(!verify(&passwords, &other, stored, later).await.unwrap());
+        assert!(!verify(&passwords, &password, None, later).await.unwrap());
     }
 
     #[tokio::test]
     async fn what_the_pool_has_no_place_for_is_sent_away_and_who_breaks_off_makes_no_room() {
         let passwords = Passwords::new(1, 1, &SystemRandom);
         let (release, gate) = std::sync::mpsc::channel::<()>();
-        let mut first = Box::pin(passwords.in_pool(move || gate.recv().is_ok()));
-        let mut second = Box::pin(passwords.in_pool(|| true));
+        let mut first = Box::pin(passwords.in_pool(None, move || gate.recv().is_ok()));
+        let mut second = Box::pin(passwords.in_pool(None, || true));
         // Each is polled once: the first takes the thread, the second waits for it.
         assert!(poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await);
         assert!(poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await);
         let busy = |outcome: Result<bool>| outcome.unwrap_err().kind() == &ErrorKind::PasswordsBusy;
-        assert!(busy(passwords.in_pool(|| true).await));
+        assert!(busy(passwords.in_pool(None, || true).await));
         // What runs goes on when nobody waits for it any more; what only waited is gone.
         drop(first);
-        assert!(busy(passwords.in_pool(|| true).await));
+        assert!(busy(passwords.in_pool(None, || true).await));
         drop(second);
         release.send(()).unwrap();
-        assert!(passwords.in_pool(|| true).await.unwrap());
+        assert!(passwords.in_pool(None, || true).await.unwrap());
     }
 }

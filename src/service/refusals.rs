@@ -170,7 +170,7 @@ impl Refusals {
         match party {
             Party::Account(account) => self.of_accounts.check(account, "refusals", now).is_ok(),
             Party::Address(address) => {
-                if address.is_some_and(|address| self.of_addresses.is_slowed(address, now)) {
+                if address.is_some_and(|address| !self.of_addresses.take(address, now)) {
                     return false;
                 }
                 let (per_second, at_once) = LINES_OF_STRANGERS;
@@ -178,8 +178,8 @@ impl Refusals {
                 let bucket = bucket.get_or_insert_with(|| Bucket::full(at_once, now));
                 bucket.refill(per_second, at_once, now);
                 let has_line = bucket.take();
-                if let (true, Some(address)) = (has_line, address) {
-                    self.of_addresses.count_refusal(address, now);
+                if let (false, Some(address)) = (has_line, address) {
+                    self.of_addresses.give_back(address);
                 }
                 has_line
             }

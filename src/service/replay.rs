@@ -23,7 +23,7 @@ type Buckets = BTreeMap<i64, HashMap<u64, u64, BuildHasherDefault<AsItIs>>>;
 
 /// Hashes a number to itself: what is remembered are keyed hashes already.
 #[derive(Default)]
-struct AsItIs(u64);
+pub(super) struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {
@@ -95,6 +95,11 @@ impl Replays {
         }
         bucket.insert(seen, bound.unwrap_or_default());
         Ok(())
+    }
+
+    /// Tells whether a request of an access key was verified in the last minutes.
+    pub(super) fn has_seen(&self, access_key_id: &str) -> bool {
+        self.by_access_key.lock(access_key_id).contains_key(access_key_id)
     }
 
     /// Forgets what a signature was bound to; a nonce stays used.

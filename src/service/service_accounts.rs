@@ -180,7 +180,7 @@ impl Service {
         let account = self.stored_service_account(&instance.id, name).await?;
         let (password, secret) = match chosen {
             Some(chosen) => {
-                let hash = self.passwords.hash(&chosen, &*self.random).await?;
+                let hash = self.passwords.hash(&chosen, instance.account, &*self.random).await?;
                 (chosen, AccountSecret::Chosen(hash))
             }
             None => {

@@ -69,6 +69,8 @@ pub struct AssumeRole<'a> {
     pub source_identity: Option<&'a str>,
     /// The tags that the call gives, key and value: policies may ask for them. The session has none.
     pub tags: &'a [(&'a str, &'a str)],
+    /// What the call is counted under, against its account, once a role trusts it: for one that nobody signed.
+    pub counted_as: Option<&'static str>,
 }
 
 /// What a call for a federation token says.
@@ -158,8 +160,19 @@ impl Service {
         let (role, grounds_of_caller) = match (caller.bearer(), &found) {
             (None, found) => self.role_for_signer(caller, call.cloud, found.as_ref(), &request, &shown).await?,
             (Some(bearer), Some(role)) if trusts_bearer(role, bearer, &request)? == Outcome::Allowed => (role, Vec::new()),
-            (Some(_), _) => return Err(untrusted(caller, &shown, Outcome::DeniedImplicitly)),
+            (Some(_), _) => {
+                let refusal = untrusted(caller, &shown, Outcome::DeniedImplicitly);
+                // Anybody has a token of a public issuer.
+                if call.counted_as.is_some() {
+                    self.count_refusal(&refusal, context);
+                }
+                return Err(refusal);
+            }
         };
+        if let (Some(action), Some(bearer)) = (call.counted_as, caller.bearer()) {
+            // Only now: before, a stranger could use the account's calls up.
+            Box::pin(self.throttle_account(bearer.account, action)).await?;
+        }
         let mut grounds = vec![(Ground::Role(role.id), role.generation)];
         grounds.extend(grounds_of_caller);
         let plan = Plan {

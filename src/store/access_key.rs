@@ -15,6 +15,7 @@ statements! { "access_key";
     INSERT = "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, created_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     FIND = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key WHERE id = $1";
+    IDS_AFTER = "SELECT id FROM access_key WHERE id > $1 AND state <> 'deleted' ORDER BY id LIMIT $2";
     LIST = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
             WHERE state <> 'deleted' ORDER BY created_at, id";
     LIST_OF_ACCOUNT = "SELECT id, principal, sealed_secret, state, generation, created_at FROM access_key \
@@ -123,6 +124,11 @@ pub(super) fn delete_of(principal: &Principal) -> Guarded {
 /// Finds an access key by its id, deleted ones too.
 pub async fn find(store: &Store, id: &str) -> Result<Option<AccessKey>> {
     store.find(FIND, vec![id.into()]).await?.as_ref().map(access_key).transpose()
+}
+
+/// Returns the first `limit` ids after `after` of access keys that are not deleted, in order.
+pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<String>> {
+    store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?.iter().map(|row| row.text("id")).collect()
 }
 
 /// Lists the access keys that are not deleted, of one account or of all, oldest first.

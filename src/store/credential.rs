@@ -21,6 +21,7 @@ macro_rules! columns {
 statements! { "credential";
     INSERT = concat!("INSERT INTO credential (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
     FIND = concat!("SELECT ", columns!(), " FROM credential WHERE id = $1");
+    IDS_AFTER = "SELECT id FROM credential WHERE id > $1 ORDER BY id LIMIT $2";
     LIST = concat!("SELECT ", columns!(), " FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC");
     PAGE = select_page!(columns!(), "credential WHERE instance_id = $3", "created_at DESC, id DESC");
     ENABLE = "UPDATE credential SET state = 'active' WHERE id = $1";
@@ -88,6 +89,11 @@ pub fn delete(id: &CredentialId) -> Part {
 /// Deletes all credentials of a principal that is itself being deleted, whose own change covers them.
 pub(super) fn delete_of(principal: &Principal) -> Guarded {
     Guarded::unguarded(DELETE_OF_PRINCIPAL, vec![principal.to_string().into()])
+}
+
+/// Returns the first `limit` ids after `after`, in order.
+pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<String>> {
+    store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?.iter().map(|row| row.text("id")).collect()
 }
 
 /// Refuses with `PreconditionFailed` when an instance that is to be deleted has long-term credentials.

@@ -54,6 +54,7 @@ statements! {
     "service_account" {
         INSERT = concat!("INSERT INTO service_account (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
         HAS_NAME = "SELECT id FROM service_account WHERE instance_id = $1 AND name = $2";
+        IDS_AFTER = "SELECT id, instance_id, name FROM service_account WHERE id > $1 ORDER BY id LIMIT $2";
         FIND = select!("instance_id = $1 AND name = $2");
         FIND_BY_ID = select!("id = $1");
         PAGE = select_accounts!("service_account WHERE instance_id = $3");
@@ -183,6 +184,12 @@ pub async fn find(store: &Store, instance: &InstanceId, name: &str) -> Result<Op
 /// Finds a service account by its id.
 pub async fn find_by_id(store: &Store, id: &ServiceAccountId) -> Result<Option<ServiceAccount>> {
     Ok(accounts(&store.query(FIND_BY_ID, vec![id.as_str().into()]).await?)?.pop())
+}
+
+/// Returns the first `limit` accounts after the id `after`, in its order: the id, and what the change feed calls them.
+pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<(String, String)>> {
+    let rows = store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?;
+    rows.iter().map(|row| Ok((row.text("id")?, format!("{}/{}", row.text("instance_id")?, row.text("name")?)))).collect()
 }
 
 /// Lists service accounts of an instance, all or the one of that name, oldest first.

@@ -9,7 +9,7 @@ use transire::domain::identity::Target;
 use transire::domain::secret::Secret;
 use transire::service::{Attached, Caller, NewOidcProvider, Save};
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, SERVICE, context};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Options, SERVICE, context};
 use crate::issuer::{Issuer, TestKey, outgoing_to_loopback};
 use crate::rights::{account, granted};
 use crate::sts::{Session, alibaba_code};
@@ -33,7 +33,15 @@ struct Keyless {
 
 impl Keyless {
     async fn new() -> Self {
-        let app = Box::pin(App::with(|options| options.service.outgoing = outgoing_to_loopback())).await;
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let app = Box::pin(App::with(|options| {
+            options.service.outgoing = outgoing_to_loopback();
+            change(options);
+        }))
+        .await;
         let key = TestKey::generate("ES256", "one");
         let issuer = Issuer::start(&[&key]).await;
         let operator = Caller::operator();
@@ -213,4 +221,40 @@ async fn the_bearer_of_a_token_is_named_in_the_audit() {
     let line = lines.iter().find(|line| line.action == "session.assume-role").expect("a line");
     assert_eq!(line.principal.as_deref(), Some(format!("{ACCOUNT}:oidc-provider/ci/{GITHUB}").as_str()));
     assert_eq!(line.account, Some(account().number()));
+}
+
+#[tokio::test]
+async fn a_right_token_is_served_beside_calls_that_fail_at_its_address() {
+    // An address that was refused too often had every unsigned call refused unread.
+    let keyless = Keyless::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    for _ in 0..5 {
+        keyless.at_alibaba("a.b.c", "builder").await;
+        keyless.at_tencent("a.b.c", "builder").await;
+    }
+    assert_eq!(code(&keyless.at_tencent("a.b.c", "builder").await), "RequestLimitExceeded");
+    assert_eq!(alibaba_code(&keyless.at_alibaba("a.b.c", "builder").await).1, "Throttling");
+    for _ in 0..5 {
+        let answer = keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        served(&keyless.at_tencent(&keyless.token(GITHUB), "builder").await);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_no_role_trusts_uses_up_none_of_the_accounts_calls() {
+    // Anybody has tokens of a public issuer: with one of its own, a stranger used the account's calls up.
+    let keyless = Keyless::with(|options| {
+        for action in ["sts:AssumeRoleWithOIDC", "sts:AssumeRoleWithWebIdentity"] {
+            options.service.requests_per_second_by_action.insert(action.to_owned(), 1);
+        }
+    })
+    .await;
+    let strange = keyless.token("repo:example-org/application:ref:refs/heads/main");
+    for _ in 0..3 {
+        assert_eq!(alibaba_code(&keyless.at_alibaba(&strange, "builder").await).1, "AuthenticationFail.NoPermission");
+        assert_eq!(code(&keyless.at_tencent(&strange, "builder").await), "AuthFailure.UnauthorizedOperation");
+    }
+    assert_eq!(keyless.at_alibaba(&keyless.token(GITHUB), "builder").await.status, StatusCode::OK);
+    served(&keyless.at_tencent(&keyless.token(GITHUB), "builder").await);
+    assert_eq!(alibaba_code(&keyless.at_alibaba(&keyless.token(GITHUB), "builder").await).1, "Throttling.User");
 }

@@ -25,6 +25,7 @@ mod layers;
 mod master_key;
 mod metrics;
 mod namespaces;
+mod neighbours;
 mod oidc;
 mod outage;
 mod passwords;

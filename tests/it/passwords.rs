@@ -201,15 +201,17 @@ async fn passwords_beyond_the_pool_are_told_to_come_again_and_nothing_else_is() 
     let (username, temporary) = app.temporary().await;
     app.reset_login_password(PASSWORD).await;
     let query = format!("service={SERVICE}");
+    // Each under a name of its own: of one name, one waits for the other.
     let wrong = async |secret: &'static str| app.registry(Some(("acme", secret)), &query).await;
+    let by = async |username: &'static str, secret: &'static str| app.registry(Some((username, secret)), &query).await;
     // From here on the database is not asked before the pool is.
     assert_eq!(wrong("Passw0rd-wrong-0").await.status, 401);
     // Each is polled in turn on this one thread: the first holds the pool until a thread of its own is done.
     let (first, busy, also, credential, made) = tokio::join!(
         biased;
         wrong("Passw0rd-wrong-1"),
-        wrong("Passw0rd-wrong-2"),
-        wrong(PASSWORD),
+        by("ci@acme", "Passw0rd-wrong-2"),
+        by(ACCOUNT, PASSWORD),
         app.registry(Some((&username, temporary.expose())), &query),
         wrong("trst_notASecretOfAnybody"),
     );
@@ -220,6 +222,74 @@ async fn passwords_beyond_the_pool_are_told_to_come_again_and_nothing_else_is() 
     }
     assert_eq!((credential.status.as_u16(), made.status.as_u16()), (200, 401), "what this service made needs no pool");
     assert_eq!(wrong(PASSWORD).await.status, 200);
-    let (first, again) = tokio::join!(biased; wrong("Passw0rd-wrong-3"), wrong(PASSWORD));
+    let (first, again) = tokio::join!(biased; by("ci@acme", "Passw0rd-wrong-3"), wrong(PASSWORD));
     assert_eq!((first.status.as_u16(), again.status.as_u16()), (401, 200), "a success is remembered, and needs no pool");
+}
+
+/// Logs in with so many guesses at once, and returns how many were looked at and found wrong.
+async fn guess_at_once(app: &std::sync::Arc<App>, guesses: usize, username: impl Fn(usize) -> String) -> usize {
+    let mut crowd = tokio::task::JoinSet::new();
+    for number in 0..guesses {
+        let (app, username) = (std::sync::Arc::clone(app), username(number));
+        crowd.spawn(async move {
+            let guess = format!("Passw0rd-wrong-{number}");
+            app.registry(Some((&username, &guess)), &format!("service={SERVICE}")).await.status.as_u16()
+        });
+    }
+    let statuses = crowd.join_all().await;
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+    statuses.into_iter().filter(|status| *status == 401).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_guesses_at_once_no_more_are_hashed_than_the_limit_allows() {
+    // It was looked at before the hash and counted after it: 36 guesses were hashed where one was allowed.
+    let app = App::with(|options| {
+        (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (3, 1);
+        (options.service.password_threads, options.service.password_queue) = (4, 32);
+    })
+    .await;
+    app.reset_login_password(PASSWORD).await;
+    let app = std::sync::Arc::new(app);
+    assert_eq!(guess_at_once(&app, 40, |_| "acme".to_owned()).await, 3);
+    // And a service account's by the same count.
+    assert_eq!(guess_at_once(&app, 40, |_| "tcr$robot".to_owned()).await, 3);
+    assert_eq!(app.status(ACCOUNT, PASSWORD).await, 200, "another username has its own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_guesses_at_once_over_usernames_no_more_are_hashed_than_an_address_may_fail() {
+    let app = App::with(|options| {
+        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 5);
+        (options.service.password_threads, options.service.password_queue) = (4, 200);
+    })
+    .await;
+    app.reset_login_password(PASSWORD).await;
+    let app = std::sync::Arc::new(app);
+    assert_eq!(guess_at_once(&app, 60, |number| format!("user-{number}")).await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_password_that_comes_many_times_at_once_is_hashed_once_and_uses_nothing_up() {
+    let app = App::with(|options| (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (1, 1)).await;
+    app.reset_login_password(PASSWORD).await;
+    let app = std::sync::Arc::new(app);
+    let mut layers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let app = std::sync::Arc::clone(&app);
+        layers.spawn(async move { app.status("acme", PASSWORD).await });
+    }
+    assert_eq!(layers.join_all().await, [200; 8]);
+    assert_eq!(guess_at_once(&app, 1, |_| "acme".to_owned()).await, 1);
+}
+
+#[tokio::test]
+async fn what_else_fails_at_an_address_keeps_no_chosen_password_waiting() {
+    // A job with a bad token kept everybody with a password behind the same address out.
+    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 1)).await;
+    app.reset_login_password(PASSWORD).await;
+    for guess in 0..5 {
+        app.status("acme", &format!("trst_guess{guess}")).await;
+    }
+    assert_eq!(app.status(ACCOUNT, PASSWORD).await, 200);
 }

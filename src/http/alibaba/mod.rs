@@ -410,7 +410,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: Call<'_>,
     // Every signature but the oldest has a nonce here, which is used once whatever the call is for.
     visit.called = operation.as_ref().ok().map(|operation| operation.throttle());
     let counted = visit.called.unwrap_or("cr:unknown");
-    let caller = service.authenticate(unverified, Purpose::Change, counted).await;
+    let caller = service.authenticate(unverified, Purpose::Change, counted, &visit.context).await;
     if caller.is_err() {
         visit.claim_access_key(unverified.access_key_id());
     }

@@ -84,6 +84,7 @@ impl<'a> Wanted<'a> {
             policy: given(parameters, "Policy"),
             source_identity: None,
             tags: &[],
+            counted_as: None,
         };
         Ok(Self { account, role_name, call })
     }
@@ -214,13 +215,11 @@ pub(super) async fn assume_role_with_oidc(
         let (least, most) = OIDC_TOKEN.into_inner();
         return Err(Error::invalid_parameter("OIDCToken", format!("The OIDCToken has {least} to {most} characters.")));
     }
-    let wanted = Wanted::read(parameters)?;
-    let bearer = service.prove_web_identity(account, provider, &Secret::new(token)).await?;
+    let mut wanted = Wanted::read(parameters)?;
+    wanted.call.counted_as = signer.is_none().then(|| Operation::AssumeRoleWithOidc.throttle());
+    let stranger = signer.is_none().then(|| visit.settle());
+    let bearer = service.prove_web_identity(account, provider, &Secret::new(token), stranger).await?;
     visit.note_caller(&bearer);
-    if signer.is_none() {
-        // Counted only now: before, a stranger could use the account's calls up.
-        service.throttle_account(account, Operation::AssumeRoleWithOidc.throttle()).await?;
-    }
     let session = service.assume_role(&bearer, &wanted.call, &visit.context).await?;
     let mut output = Assumed::of(&wanted, &session, &visit.context.request_id);
     output.oidc_token_info = bearer.web_identity().map(OidcTokenInfo::of);

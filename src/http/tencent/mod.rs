@@ -370,7 +370,7 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Call<'_>
     let purpose = operation.as_ref().map_or(Purpose::Change, |operation| operation.purpose());
     visit.called = operation.as_ref().ok().map(|operation| operation.throttle());
     let counted = visit.called.unwrap_or("tcr:unknown");
-    let caller = service.authenticate(unverified, purpose, counted).await;
+    let caller = service.authenticate(unverified, purpose, counted, &visit.context).await;
     if caller.is_err() {
         visit.claim_access_key(unverified.access_key_id());
     }

@@ -95,6 +95,7 @@ async fn assume_role(Proved { service, caller, mut parameters, visit }: Proved<'
         policy: policy.as_deref(),
         source_identity: source_identity.as_deref(),
         tags: &tags,
+        counted_as: None,
     };
     let session = service.assume_role(caller, &call, &visit.context).await?;
     reply(&Session::of(&session), visit)
@@ -115,12 +116,9 @@ pub(super) async fn assume_role_with_web_identity(
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
     // A provider is named without its account: it is the role's.
-    let bearer = service.prove_web_identity(account, &provider, &token).await?;
+    let stranger = signer.is_none().then(|| visit.settle());
+    let bearer = service.prove_web_identity(account, &provider, &token, stranger).await?;
     visit.note_caller(&bearer);
-    if signer.is_none() {
-        // Counted only now: before, a stranger could use the account's calls up.
-        service.throttle_account(account, Operation::AssumeRoleWithWebIdentity.throttle()).await?;
-    }
     let call = AssumeRole {
         cloud: Cloud::Tencent,
         role,
@@ -129,6 +127,7 @@ pub(super) async fn assume_role_with_web_identity(
         policy: None,
         source_identity: None,
         tags: &[],
+        counted_as: signer.is_none().then(|| Operation::AssumeRoleWithWebIdentity.throttle()),
     };
     let session = service.assume_role(&bearer, &call, &visit.context).await?;
     reply(&Session::of(&session), visit)

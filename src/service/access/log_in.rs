@@ -1,9 +1,11 @@
 //! Log-ins at the registry door.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
+use tokio::sync::SemaphorePermit;
 
 use super::{Caller, Identity};
 use crate::domain::clock::Timestamp;
@@ -13,9 +15,9 @@ use crate::domain::password::may_be_chosen;
 use crate::domain::refusal::{ClaimedName, RefusalCause};
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
-use crate::domain::service_account::{self, ServiceAccount};
+use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::log_ins::{Effort, Failure, Slowed};
+use crate::service::log_ins::Slowed;
 use crate::service::passwords::Failed;
 use crate::service::refusals::Claim;
 use crate::service::{RequestContext, Service};
@@ -40,21 +42,38 @@ pub enum LogIn {
 }
 
 impl LogIn {
-    /// Tells whether it reads as something that this service made. Anybody can write such a text.
-    fn reads_as_made(&self) -> bool {
-        match self {
-            Self::Anonymous => false,
-            Self::Password { secret, .. } => {
-                [SecretKind::Temporary, SecretKind::LongTerm].iter().any(|kind| kind.read(secret.expose()).is_some())
-                    || service_account::is_made(secret.expose())
-            }
-            Self::Refresh { token } => SecretKind::Refresh.read(token.expose()).is_some(),
-        }
-    }
-
     /// Tells whether there is a password to guess.
     fn can_be_guessed(&self) -> bool {
         matches!(self, Self::Password { secret, .. } if may_be_chosen(secret.expose()))
+    }
+}
+
+/// A log-in under way, and what its address was charged before it is proven.
+pub(in crate::service) struct Attempt {
+    address: Option<IpAddr>,
+    charge: Charge,
+}
+
+/// Whether one of the address's refusals was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Charge {
+    /// Nothing has cost anything yet.
+    NotAsked,
+    /// It was.
+    Taken,
+    /// There was none.
+    NoneLeft,
+}
+
+impl Attempt {
+    /// Begins one, from this address.
+    pub(in crate::service) fn new(address: Option<IpAddr>) -> Self {
+        Self { address, charge: Charge::NotAsked }
+    }
+
+    /// Returns the address that it comes from.
+    pub(in crate::service) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 }
 
@@ -65,30 +84,39 @@ impl Service {
     /// [`ErrorKind::BadCredentials`] for each [`RefusalCause`], which is its source: clients hear the same.
     pub async fn log_in(&self, service: &str, log_in: &LogIn, context: &RequestContext) -> Result<Caller> {
         self.check_freshness().await?;
-        let effort = match context.address {
-            Some(address) if self.address_limits.is_slowed(address, self.now()) => Effort::Memory(Slowed::Address),
-            _ => Effort::Full,
+        let mut attempt = Attempt::new(context.address);
+        let failed = match self.prove_log_in(service, log_in, &mut attempt, context).await {
+            Ok(identity) => {
+                self.give_back(&attempt);
+                return Ok(identity.into());
+            }
+            Err(failed) => failed,
         };
-        let instance = match (effort, self.directory.known_instance_by_service(service)) {
-            (_, Some(known)) => Some(known),
-            (Effort::Full, None) => self.directory.instance_by_service(&self.store, service).await?,
-            (Effort::Memory(slowed), None) if log_in.reads_as_made() => {
-                let _look = self.log_ins.look(slowed)?;
+        let error = self.log_in_unless_undecided(failed.into(), log_in).await;
+        Err(self.charge_failure(log_in, &mut attempt, error))
+    }
+
+    async fn prove_log_in(
+        &self,
+        service: &str,
+        log_in: &LogIn,
+        attempt: &mut Attempt,
+        context: &RequestContext,
+    ) -> Result<Identity, Failed> {
+        let instance = match self.directory.known_instance_by_service(service) {
+            Some(known) => Some(known),
+            None => {
+                let _look = self.look(attempt).await?;
                 self.directory.instance_by_service(&self.store, service).await?
             }
-            (Effort::Memory(slowed), None) => return Err(self.log_ins.slowed(slowed)),
         };
         if let Some(instance) = &instance
             && !instance.is_open_to_all()
-            && let Err(refusal) = Box::pin(self.check_reach(instance, context)).await
         {
             // Before the credential is looked at: whoever may not come in learns nothing of it.
-            if let (ErrorKind::AddressRefused, Effort::Memory(slowed)) = (refusal.kind(), effort) {
-                return Err(self.log_ins.slowed(slowed));
-            }
-            return Err(refusal);
+            Box::pin(self.check_reach(instance, context)).await?;
         }
-        let identity: Result<Identity, Failed> = match (log_in, instance) {
+        match (log_in, instance) {
             (LogIn::Anonymous, Some(instance)) => {
                 // A token costs a signature, and this one opens nothing: no stranger may ask for many. It isn't a refusal,
                 // either: whoever pulls what is public does nothing wrong.
@@ -100,25 +128,9 @@ impl Service {
                 format!("no instance has the service {service:?}; set the registry's auth.token.service to an instance's service"),
             )
             .into()),
-            (LogIn::Password { username, secret }, instance) => {
-                let effort = self.effort_for(effort, username, secret, context);
-                self.log_in_by_password(instance, username, secret, effort).await
-            }
-            (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token).await.map_err(Failed::from),
-        };
-        let failed = match identity {
-            Ok(identity) => return Ok(identity.into()),
-            Err(failed) => failed,
-        };
-        let was_wrong = failed.was_wrong();
-        let error = self.log_in_unless_undecided(failed.into(), log_in).await;
-        let is_decided = error.kind() == &ErrorKind::BadCredentials;
-        // Whether it is right where nobody hears of it yet can't be said, but one that is right here would have passed:
-        // what can be guessed is counted all the same.
-        if is_decided || was_wrong && log_in.can_be_guessed() {
-            self.count_failed_log_in(log_in, effort, context)?;
+            (LogIn::Password { username, secret }, instance) => self.log_in_by_password(instance, username, secret, attempt, context).await,
+            (LogIn::Refresh { token }, instance) => self.log_in_by_refresh_token(instance, token, context).await.map_err(Failed::from),
         }
-        Err(error)
     }
 
     /// Returns what a log-in that was refused claims; nothing of it need be true.
@@ -167,28 +179,25 @@ impl Service {
         instance: Option<Arc<Instance>>,
         username: &str,
         secret: &Secret,
-        effort: Effort,
+        attempt: &mut Attempt,
+        context: &RequestContext,
     ) -> Result<Identity, Failed> {
         // Apart: what hashes slowly is large, and sealed credentials come far more often.
         if let Some(name) = username.strip_prefix(ServiceAccount::PREFIX) {
-            let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret, effort)).await?;
+            let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret, attempt)).await?;
             let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
             return Ok(Identity::ServiceAccount { instance, account });
         }
         if may_be_chosen(secret.expose()) {
-            let principal = Box::pin(self.principal_of(instance.as_deref(), username, secret, effort)).await?;
+            let principal = Box::pin(self.principal_of(instance.as_deref(), username, secret, attempt)).await?;
             let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
             return Ok(Identity::WithPassword { instance, principal });
         }
         let now = self.now();
         let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
-            let stored = match (effort, self.directory.known_credential(&id)) {
-                (_, Some(known)) => Some(known),
-                (Effort::Full, None) => self.directory.credential(&self.store, &id).await?,
-                (Effort::Memory(slowed), None) => {
-                    let _look = self.log_ins.look(slowed)?;
-                    self.directory.credential(&self.store, &id).await?
-                }
+            let stored = match self.directory.known_credential(&id) {
+                Some(known) => Some(known),
+                None => Box::pin(self.look_up_credential(&id, attempt)).await?,
             };
             // An unknown id costs the same hash and comparison as a known one.
             let hash = digest(&SHA256, secret.expose().as_bytes());
@@ -201,7 +210,7 @@ impl Service {
             };
             self.long_term_grant(&stored, now).await?
         } else {
-            let grant = self.granted(SecretKind::Temporary, secret).await?;
+            let grant = self.granted(SecretKind::Temporary, secret, context).await?;
             self.check_standing(&grant, now).await?;
             grant
         };
@@ -212,8 +221,14 @@ impl Service {
         Ok(self.logged_in(instance, grant, None).await?)
     }
 
-    async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret) -> Result<Identity> {
-        let mut grant = self.granted(SecretKind::Refresh, token).await?;
+    /// Finds a long-term credential that memory lacks. One that is surely there is looked up whoever asks.
+    async fn look_up_credential(&self, id: &CredentialId, attempt: &mut Attempt) -> Result<Option<Arc<LongTermCredential>>> {
+        let _look = if self.directory.has_credential(&self.store, id).await? { None } else { self.look(attempt).await? };
+        self.directory.credential(&self.store, id).await
+    }
+
+    async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret, context: &RequestContext) -> Result<Identity> {
+        let mut grant = self.granted(SecretKind::Refresh, token, context).await?;
         if !grant.grounds.iter().any(|(ground, _)| matches!(ground, Ground::RefreshTokens(_))) {
             // Sealed before instances could refuse their refresh tokens: of the first generation.
             grant.grounds.push((Ground::RefreshTokens(grant.instance.clone()), 0));
@@ -223,8 +238,8 @@ impl Service {
         self.logged_in(instance, grant, Some(token.clone())).await
     }
 
-    async fn granted(&self, kind: SecretKind, secret: &Secret) -> Result<Grant> {
-        let opened = self.opened(kind, secret.expose(), |keyring| keyring.open(kind, secret.expose())).await;
+    async fn granted(&self, kind: SecretKind, secret: &Secret, context: &RequestContext) -> Result<Grant> {
+        let opened = self.opened(kind, secret.expose(), context, |keyring| keyring.open(kind, secret.expose())).await?;
         opened.ok_or_else(|| Error::bad_credentials(RefusalCause::UnreadableSecret))
     }
 
@@ -254,45 +269,77 @@ impl Service {
         fault.map_or(Ok(()), |cause| Err(Error::bad_credentials(cause)))
     }
 
-    /// Returns what a log-in may cost: less where a chosen password was tried too often already.
-    fn effort_for(&self, effort: Effort, username: &str, secret: &Secret, context: &RequestContext) -> Effort {
-        match context.address {
-            Some(address) if may_be_chosen(secret.expose()) && self.log_ins.is_slowed(address, username, self.now()) => {
-                Effort::Memory(Slowed::Username)
-            }
-            _ => effort,
+    /// Lets a log-in that isn't proven ask the database for what memory lacks.
+    ///
+    /// An address that has refusals left pays one of them, which it gets back on success. From one that has none, a few
+    /// look at once and others wait for it: strangers can make names up, but can't keep the database busy with them.
+    pub(in crate::service) async fn look(&self, attempt: &mut Attempt) -> Result<Option<SemaphorePermit<'_>>> {
+        if self.charge(attempt) { Ok(None) } else { self.log_ins.look().await.map(Some) }
+    }
+
+    /// Takes one of the address's refusals, once for a log-in; `false` when it has none left.
+    pub(super) fn charge(&self, attempt: &mut Attempt) -> bool {
+        if attempt.charge == Charge::NotAsked {
+            let is_within = attempt.address.is_none_or(|address| self.address_limits.take(address, self.now()));
+            attempt.charge = if is_within { Charge::Taken } else { Charge::NoneLeft };
+        }
+        attempt.charge == Charge::Taken
+    }
+
+    pub(super) fn give_back(&self, attempt: &Attempt) {
+        if let (Some(address), Charge::Taken) = (attempt.address, attempt.charge) {
+            self.address_limits.give_back(address);
         }
     }
 
-    /// Counts a log-in that failed; the refusal is another one where there were too many before.
-    fn count_failed_log_in(&self, log_in: &LogIn, effort: Effort, context: &RequestContext) -> Result<()> {
-        let Some(address) = context.address else { return Ok(()) };
+    /// Charges a log-in that failed, unless it was charged before it was looked at. Returns the refusal, which is another
+    /// one where there were too many before.
+    fn charge_failure(&self, log_in: &LogIn, attempt: &mut Attempt, error: Error) -> Error {
+        let Some(address) = attempt.address else { return error };
+        if super::is_nobodys(error.kind()) {
+            self.give_back(attempt);
+            return error;
+        }
+        match error.kind() {
+            ErrorKind::AddressThrottled { .. } => return error,
+            ErrorKind::BadCredentials if log_in.can_be_guessed() => return error,
+            ErrorKind::BadCredentials => {}
+            _ => return if self.charge(attempt) { error } else { self.slowed(Slowed::Address, &error) },
+        }
         let (username, secret) = match log_in {
             LogIn::Anonymous => ("", &Secret::new("")),
             LogIn::Password { username, secret } => (username.as_str(), secret),
             LogIn::Refresh { token } => ("", token),
         };
-        let now = self.now();
-        let effort_before = if self.log_ins.is_slowed(address, username, now) { Effort::Memory(Slowed::Username) } else { effort };
-        if self.log_ins.count(address, username, secret, effort, now) == Failure::New {
-            self.address_limits.count_refusal(address, now);
+        let is_within = self.charge(attempt);
+        let failure = self.log_ins.count(address, username, secret, (!is_within).then_some(Slowed::Address), self.now());
+        if failure.is_repeated {
+            self.give_back(attempt);
         }
-        match effort_before {
-            Effort::Full => Ok(()),
-            Effort::Memory(slowed) => Err(self.log_ins.slowed(slowed)),
+        match (failure.was_slowed, is_within) {
+            (true, _) => self.slowed(Slowed::Username, &error),
+            (false, false) => self.slowed(Slowed::Address, &error),
+            (false, true) => error,
+        }
+    }
+
+    /// Returns what is answered instead of a refusal; the operator hears the cause of that all the same.
+    fn slowed(&self, slowed: Slowed, refusal: &Error) -> Error {
+        let error = self.log_ins.slowed(slowed);
+        match refusal.refusal_cause() {
+            Some(cause) => error.caused_by(cause),
+            None => error,
         }
     }
 
     /// Counts a token for nobody.
     fn count_anonymous(&self, context: &RequestContext) -> Result<()> {
         let Some(address) = context.address else { return Ok(()) };
-        let now = self.now();
-        if self.anonymous_limits.is_slowed(address, now) {
-            let kind = ErrorKind::AddressThrottled { retry_after_seconds: 1 };
-            return Err(Error::new(kind, "Too many tokens were asked for from this address without a log-in; wait a second, or log in."));
+        if self.anonymous_limits.take(address, self.now()) {
+            return Ok(());
         }
-        self.anonymous_limits.count_refusal(address, now);
-        Ok(())
+        let kind = ErrorKind::AddressThrottled { retry_after_seconds: 1 };
+        Err(Error::new(kind, "Too many tokens were asked for from this address without a log-in; wait a second, or log in."))
     }
 
     async fn logged_in(&self, instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret>) -> Result<Identity> {

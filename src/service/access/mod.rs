@@ -11,8 +11,11 @@ mod standing;
 
 use std::sync::Arc;
 
+pub(super) use self::log_in::Attempt;
 pub use self::log_in::LogIn;
 use super::directory::AccessKey;
+use super::freshness::Crowd;
+use super::limits::address_throttled;
 use super::replay::Purpose;
 use super::rights::Subject;
 use super::{RequestContext, Service};
@@ -255,34 +258,41 @@ impl Caller {
 impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
-    pub async fn admit(&self, preview: &sign::Preview<'_>) -> Result<()> {
+    pub async fn admit(&self, preview: &sign::Preview<'_>, context: &RequestContext) -> Result<()> {
         self.check_freshness().await?;
         let now = self.now();
         self.check_method(preview.method)?;
         if access_key::is_of_session(preview.access_key_id) {
             self.check_time(preview.method, preview.signed_at, now)?;
-            return Box::pin(self.session(preview.access_key_id, preview.session_token, preview.method.cloud(), now)).await.map(drop);
+            let token = preview.session_token;
+            return Box::pin(self.session(preview.access_key_id, token, preview.method.cloud(), context, now)).await.map(drop);
         }
-        self.active_access_key(preview.access_key_id).await?;
+        self.active_access_key(preview.access_key_id, context).await?;
         self.check_time(preview.method, preview.signed_at, now)
     }
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
     /// whether it came before. `action` is what [`Service::throttle`] is told next: replicas count it in the same trip.
-    pub async fn authenticate(&self, request: &sign::Unverified, purpose: Purpose, action: &'static str) -> Result<Caller> {
+    pub async fn authenticate(
+        &self,
+        request: &sign::Unverified,
+        purpose: Purpose,
+        action: &'static str,
+        context: &RequestContext,
+    ) -> Result<Caller> {
         self.check_freshness().await?;
         let now = self.now();
         self.check_method(request.method())?;
         let id = request.access_key_id();
         let (identity, replay) = if access_key::is_of_session(id) {
             self.check_time(request.method(), request.signed_at(), now)?;
-            let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), now)).await?;
+            let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), context, now)).await?;
             let replay = request.verify(&SigningSecret::new(session.secret.clone()))?;
             let policy = self.session_policy(session.principal.account(), session.session_policy.as_ref()).await?;
             let policy = policy.map_err(|cause| self.unless_undecided(Error::session_token_expired().caused_by(cause)))?;
             (Identity::InSession(Box::new(OpenSession { session, policy })), replay)
         } else {
-            let key = self.active_access_key(id).await?;
+            let key = self.active_access_key(id, context).await?;
             self.check_time(request.method(), request.signed_at(), now)?;
             if request.session_token().is_some() {
                 return Err(Error::session_token_mismatch());
@@ -303,16 +313,37 @@ impl Service {
 
     /// Proves who calls by a token of an OpenID Connect provider of the account. Such a caller may assume roles that
     /// trust it, and nothing else.
-    pub async fn prove_web_identity(&self, account: AccountId, provider: &str, token: &Secret) -> Result<Caller> {
+    ///
+    /// `stranger` is where the call comes from, if nothing else proves it: what it costs is charged to its address first.
+    pub async fn prove_web_identity(
+        &self,
+        account: AccountId,
+        provider: &str,
+        token: &Secret,
+        stranger: Option<&RequestContext>,
+    ) -> Result<Caller> {
         self.check_freshness().await?;
-        let identity = self.verify_web_identity(account, provider, token).await?;
-        Ok(Identity::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })).into())
+        let mut attempt = Attempt::new(stranger.and_then(|context| context.address));
+        match self.verify_web_identity(account, provider, token, &mut attempt).await {
+            Ok(identity) => {
+                self.give_back(&attempt);
+                Ok(Identity::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })).into())
+            }
+            Err(error) => Err(self.charge_stranger(&mut attempt, &error).unwrap_or(error)),
+        }
     }
 
     /// Returns the session of an access key by its token, which must be this key's and this cloud's, and stand.
-    async fn session(&self, access_key_id: &str, token: Option<&str>, cloud: Cloud, now: Timestamp) -> Result<Session> {
+    async fn session(
+        &self,
+        access_key_id: &str,
+        token: Option<&str>,
+        cloud: Cloud,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<Session> {
         let token = token.ok_or_else(Error::session_token_missing)?;
-        let session = self.opened(SecretKind::Session, token, |keyring| keyring.open_session(token)).await;
+        let session = self.opened(SecretKind::Session, token, context, |keyring| keyring.open_session(token)).await?;
         // It may be sealed under a key that this replica hasn't heard of.
         let session = session.ok_or_else(|| self.unless_undecided(Error::session_token_malformed()))?;
         if session.access_key_id != access_key_id || session.cloud != cloud {
@@ -336,8 +367,11 @@ impl Service {
         sign::check_time_within(method.window().min(self.settings.signature_window), signed_at, now)
     }
 
-    async fn active_access_key(&self, id: &str) -> Result<Arc<AccessKey>> {
-        let key = self.directory.access_key(&self.store, &self.master, id).await?.ok_or_else(Error::access_key_not_found)?;
+    async fn active_access_key(&self, id: &str, context: &RequestContext) -> Result<Arc<AccessKey>> {
+        let key = match self.directory.known_access_key(id) {
+            Some(known) => known,
+            None => Box::pin(self.cold_access_key(id, context)).await?,
+        };
         match key.state {
             AccessKeyState::Active => Ok(key),
             AccessKeyState::Disabled => Err(self.unless_undecided(Error::access_key_disabled())),
@@ -346,36 +380,77 @@ impl Service {
         }
     }
 
+    /// Looks an access key up, if there is one of that id: another replica may have made it a moment ago, so the change
+    /// feed is read before it is refused.
+    async fn cold_access_key(&self, id: &str, context: &RequestContext) -> Result<Arc<AccessKey>> {
+        if !self.directory.has_access_key(&self.store, id).await? {
+            self.hear_news(self.crowd(context)).await?;
+            if !self.directory.has_access_key(&self.store, id).await? {
+                return Err(Error::access_key_not_found());
+            }
+        }
+        self.directory.access_key(&self.store, &self.master, id).await?.ok_or_else(Error::access_key_not_found)
+    }
+
     /// Opens something sealed; where the key is one that this replica hasn't heard of, it listens once more.
-    async fn opened<T>(&self, kind: SecretKind, secret: &str, open: impl Fn(&Keyring) -> Option<T>) -> Option<T> {
+    async fn opened<T>(
+        &self,
+        kind: SecretKind,
+        secret: &str,
+        context: &RequestContext,
+        open: impl Fn(&Keyring) -> Option<T>,
+    ) -> Result<Option<T>> {
         let opened = open(&self.keyring.load());
         if opened.is_some() || !self.keyring.load().sealer().lacks_key_of(kind, secret) {
-            return opened;
+            return Ok(opened);
         }
-        if Box::pin(self.hear_news()).await { open(&self.keyring.load()) } else { None }
+        Box::pin(self.hear_news(self.crowd(context))).await?;
+        Ok(open(&self.keyring.load()))
     }
 
-    /// Counts a refused request against its address; a fault of ours, or of an issuer, is nobody's refusal.
-    pub fn count_refusal(&self, error: &Error, context: &RequestContext) {
-        let ours = matches!(
-            error.kind(),
-            ErrorKind::StoreUnavailable
-                | ErrorKind::AuditUnavailable
-                | ErrorKind::Misconfigured
-                | ErrorKind::Internal
-                | ErrorKind::NonceMemoryFull
-                | ErrorKind::Overloaded
-                | ErrorKind::PasswordsBusy
-                | ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable }
-        );
-        if !ours {
-            self.count_stranger(context);
-        }
+    /// Tells among whom a request waits.
+    fn crowd(&self, context: &RequestContext) -> Crowd {
+        if self.is_slowed(context) { Crowd::Slowed } else { Crowd::Usual }
     }
 
-    fn count_stranger(&self, context: &RequestContext) {
-        if let Some(address) = context.address {
-            self.address_limits.count_refusal(address, self.now());
-        }
+    /// Tells whether too many requests of an address were refused.
+    pub fn is_slowed(&self, context: &RequestContext) -> bool {
+        context.address.is_some_and(|address| self.address_limits.is_slowed(address, self.now()))
     }
+
+    /// Tells whether requests of an access key, or a session's, were verified in the last minutes.
+    pub fn was_right_lately(&self, access_key_id: &str) -> bool {
+        self.replays.has_seen(access_key_id)
+    }
+
+    /// Counts a refused request against its address. Where there were too many before, returns what is answered instead; a
+    /// fault of ours, or of an issuer, is nobody's refusal.
+    pub fn count_refusal(&self, error: &Error, context: &RequestContext) -> Option<Error> {
+        self.charge_stranger(&mut Attempt::new(context.address), error)
+    }
+
+    /// As [`Self::count_refusal`], for a request that may have been charged already.
+    fn charge_stranger(&self, attempt: &mut Attempt, error: &Error) -> Option<Error> {
+        if is_nobodys(error.kind()) {
+            self.give_back(attempt);
+            return None;
+        }
+        let is_within = matches!(error.kind(), ErrorKind::AddressThrottled { .. }) || self.charge(attempt);
+        (!is_within).then(address_throttled)
+    }
+}
+
+/// Tells whether an error is a fault of ours, or of an issuer, and so nobody's refusal.
+fn is_nobodys(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::StoreUnavailable
+            | ErrorKind::AuditUnavailable
+            | ErrorKind::Misconfigured
+            | ErrorKind::Internal
+            | ErrorKind::NonceMemoryFull
+            | ErrorKind::Overloaded
+            | ErrorKind::PasswordsBusy
+            | ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable }
+    )
 }

@@ -7,6 +7,7 @@ use crate::domain::identity::UserState;
 use crate::domain::principal::{AccountId, Principal, UserId};
 use crate::domain::refusal::RefusalCause;
 use crate::service::Service;
+use crate::service::freshness::Crowd;
 use crate::store::access_key::AccessKeyState;
 use crate::token::Ground;
 
@@ -39,7 +40,9 @@ impl Service {
     async fn standing_at(&self, ground: &Ground, generation: i64, now: Timestamp) -> Result<Standing<()>> {
         let mut known = self.generation_of(ground, now).await?;
         // Another replica knows a newer one than this: it was raised a moment ago.
-        if known.is_ok_and(|known| known < generation) && Box::pin(self.hear_news()).await {
+        if known.is_ok_and(|known| known < generation) {
+            // It is sealed: nobody made it up, and so all who name one may wait.
+            Box::pin(self.hear_news(Crowd::Usual)).await?;
             known = self.generation_of(ground, now).await?;
         }
         match known {

@@ -183,7 +183,12 @@ impl Service {
             action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             anonymous_limits: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
-            log_ins: LogIns::new(settings.failed_log_ins, settings.failed_log_ins_per_minute, &*random),
+            log_ins: LogIns::new(
+                settings.failed_log_ins,
+                settings.failed_log_ins_per_minute,
+                AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
+                &*random,
+            ),
             refusals: Refusals::new(),
             replays: Replays::new(settings.nonces_per_access_key),
             shared: OnceLock::new(),

@@ -1,0 +1,251 @@
+//! What others at the same address do keeps nobody out who is right. Counts alone, never times.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Method, Request, StatusCode};
+use serde_json::json;
+use tokio::task::JoinSet;
+use transire::domain::clock::SystemRandom;
+use transire::domain::credential::{CredentialId, long_term_secret};
+use transire::domain::secret::Secret;
+use transire::service::{AccessKeyState, Caller};
+use transire::sign::{self, SigningSecret};
+
+use crate::alibaba::Place;
+use crate::harness::{ACCOUNT, App, Key, SERVICE, context};
+
+impl App {
+    /// Makes a service that lets an address fail twice.
+    async fn of_short_patience() -> Self {
+        Self::with(|options| {
+            (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2);
+            options.service.requests_per_second = 100_000;
+            options.service.nonces_per_access_key = 100_000;
+        })
+        .await
+    }
+
+    /// Calls by each door and each way of signing, with the app's key or what its id and another secret make.
+    fn calls(&self, key: &Key) -> Vec<Request<Body>> {
+        let form = |request: Request<Body>| {
+            // What the form says is signed by the app's key: a neighbour's is spoilt.
+            if key.id == self.key.id && std::ptr::eq(key, &raw const self.key) { request } else { spoilt(request) }
+        };
+        vec![
+            self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str() })).by(key).request(),
+            self.alibaba("GetAuthorizationToken", &[("InstanceId", self.instance.cri_id.as_str())]).by(key).request(),
+            form(self.v1(&Method::POST, sign::Method::TencentHmacSha256, |_| {})),
+            form(self.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {})),
+            form(self.rpc(Method::POST, Place::Form, &[])),
+            form(self.rpc(Method::GET, Place::Query, &[])),
+            form(self.roa("/tokens", None)),
+        ]
+    }
+
+    /// Sends a request and returns the error's code; empty when it is served.
+    async fn code(&self, request: Request<Body>) -> String {
+        let answer = self.send(request).await;
+        let body = answer.json();
+        let code = [&body["Response"]["Error"]["Code"], &body["Code"], &body["code"]].into_iter().find_map(|code| code.as_str());
+        match code {
+            Some(code) if code != "success" => code.to_owned(),
+            _ => {
+                assert_eq!(answer.status, StatusCode::OK, "{body}");
+                String::new()
+            }
+        }
+    }
+}
+
+/// Breaks a signature that stands in a query, a form or a header, as a wrong secret does.
+fn spoilt(mut request: Request<Body>) -> Request<Body> {
+    if let Some(line) = request.headers_mut().get_mut("authorization") {
+        let text = line.to_str().unwrap().to_owned();
+        let (id, _) = text.rsplit_once(':').unwrap();
+        *line = format!("{id}:AAAAAAAAAAAAAAAAAAAAAAAAAAA=").parse().unwrap();
+        return request;
+    }
+    let wrong = |text: &str| {
+        let pairs =
+            text.split('&').map(|pair| if pair.starts_with("Signature=") { "Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D" } else { pair });
+        pairs.collect::<Vec<_>>().join("&")
+    };
+    if let Some(query) = request.uri().query() {
+        let uri = format!("/?{}", wrong(query));
+        *request.uri_mut() = uri.parse().unwrap();
+        return request;
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = futures_now(axum::body::to_bytes(body, 1 << 20)).unwrap();
+    Request::from_parts(parts, Body::from(wrong(std::str::from_utf8(&bytes).unwrap())))
+}
+
+/// Returns what a future has at once.
+fn futures_now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => panic!("it has to wait"),
+    }
+}
+
+fn wrong(id: &str) -> Key {
+    Key { id: id.to_owned(), secret: SigningSecret::new(Secret::new("guessedEXAMPLE")), token: None }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_signs_correctly_is_served_beside_those_who_do_not() {
+    // Two threads that signed with a wrong secret, by the victim's own key id too, had 37 of 40 right calls refused.
+    let app = App::of_short_patience().await;
+    let mut served = 0;
+    let mut refused = BTreeMap::<String, usize>::new();
+    for round in 0..20 {
+        for id in [app.key.id.as_str(), "AKIDmadeUpEXAMPLE"] {
+            // A made-up id waits until the change feed was read: a few of them show as much.
+            if id == app.key.id || round < 3 {
+                for call in app.calls(&wrong(id)) {
+                    *refused.entry(app.code(call).await).or_default() += 1;
+                }
+            }
+        }
+        for call in app.calls(&app.key) {
+            assert_eq!(app.code(call).await, "", "round {round}");
+            served += 1;
+        }
+    }
+    assert_eq!(served, 140);
+    // At most two were refused for what they are; after that, whoever failed had to wait.
+    let slowed: usize = ["RequestLimitExceeded", "Throttling"].iter().filter_map(|code| refused.get(*code)).sum();
+    assert_eq!(slowed + 2, refused.values().sum::<usize>(), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_key_that_is_cold_is_served_though_made_up_ids_flood_its_address() {
+    // Every made-up id asked the database, until the address was refused unread, and the right ones with it.
+    let mut app = App::of_short_patience().await;
+    let keys = futures_keys(&app, 5).await;
+    // Another process never heard of any of them.
+    let restarted = app.replica().await.service;
+    app.go_on_with(restarted);
+    let app = std::sync::Arc::new(app);
+    let mut flood = JoinSet::new();
+    for number in 0..40 {
+        let app = std::sync::Arc::clone(&app);
+        flood.spawn(async move {
+            let key = wrong(&format!("AKIDmadeUp{number}EXAMPLE"));
+            let call = app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).by(&key).request();
+            app.code(call).await
+        });
+    }
+    for key in &keys {
+        let call = app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).by(key).request();
+        assert_eq!(app.code(call).await, "");
+    }
+    let codes = flood.join_all().await;
+    assert!(codes.iter().all(|code| code == "AuthFailure.SecretIdNotFound" || code == "RequestLimitExceeded"), "{codes:?}");
+}
+
+async fn futures_keys(app: &App, count: usize) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for _ in 0..count {
+        let key = app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
+        keys.push(Key::permanent(key));
+    }
+    keys
+}
+
+#[tokio::test]
+async fn a_key_that_another_replica_has_just_made_is_heard_of_before_it_is_refused() {
+    let mut app = App::of_short_patience().await;
+    let maker = std::sync::Arc::clone(&app.service);
+    let other = app.replica().await.service;
+    app.go_on_with(other);
+    let call = |key: &Key| app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).by(key).request();
+    assert_eq!(app.code(call(&app.key)).await, "", "which ids there are is known from here on");
+    for round in 0..4 {
+        let made = maker.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
+        let made = Key::permanent(made);
+        // From an address that failed too often, too.
+        assert_eq!(app.code(call(&made)).await, "", "round {round}");
+        app.code(call(&wrong(&made.id))).await;
+        maker.set_access_key_state(&Caller::operator(), &made.id, AccessKeyState::Deleted, &context()).await.unwrap();
+        app.service.catch_up().await.unwrap();
+        assert_ne!(app.code(call(&made)).await, "", "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_failed_too_often_sends_large_bodies_only_for_a_key_that_was_right() {
+    let app = App::of_short_patience().await;
+    let padded = |key: &Key, bytes: usize| {
+        let body = format!("{{\"RegistryId\":\"{}\"}}{}", app.instance.id.as_str(), " ".repeat(bytes));
+        app.tencent("CreateInstanceToken", &json!({})).by(key).body(&body).request()
+    };
+    for _ in 0..4 {
+        app.code(padded(&wrong(&app.key.id), 10)).await;
+    }
+    assert_eq!(app.code(padded(&app.key, 100_000)).await, "RequestLimitExceeded", "nobody knows yet that it is right");
+    assert_eq!(app.code(padded(&app.key, 60_000)).await, "");
+    assert_eq!(app.code(padded(&app.key, 100_000)).await, "");
+    assert_eq!(app.code(padded(&wrong(&app.key.id), 100_000)).await, "RequestLimitExceeded");
+}
+
+#[tokio::test]
+async fn a_long_term_credential_that_is_cold_logs_in_though_made_up_ones_flood_its_address() {
+    // Four were looked up at once, and whoever came beyond them was told to come again: made-up ones took the places.
+    let mut app = App::of_short_patience().await;
+    let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
+    let issued = app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone();
+    let (username, secret) = (issued["Username"].as_str().unwrap().to_owned(), issued["Token"].as_str().unwrap().to_owned());
+    let password = app.create_robot(&json!({})).await;
+    let restarted = app.replica().await.service;
+    app.go_on_with(restarted);
+    let app = std::sync::Arc::new(app);
+    let mut flood = JoinSet::new();
+    for _ in 0..60 {
+        let (app, username) = (std::sync::Arc::clone(&app), username.clone());
+        flood.spawn(async move {
+            let made_up = long_term_secret(&CredentialId::random(&SystemRandom), &SystemRandom);
+            app.registry(Some((&username, made_up.expose())), &format!("service={SERVICE}")).await.status.as_u16()
+        });
+    }
+    for (username, secret) in [(username.as_str(), secret.as_str()), ("tcr$robot", password.as_str())] {
+        assert_eq!(app.registry(Some((username, secret)), &format!("service={SERVICE}")).await.status, StatusCode::OK, "{username}");
+    }
+    let statuses = flood.join_all().await;
+    assert!(statuses.iter().filter(|status| **status == 401).count() <= 2, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn tokens_for_nobody_are_given_out_beside_calls_that_are_signed_wrongly() {
+    let app = App::of_short_patience().await;
+    for _ in 0..5 {
+        let call = app.tencent("CreateInstanceToken", &json!({})).by(&wrong(&app.key.id)).request();
+        app.code(call).await;
+    }
+    app.service
+        .set_registry_url(&Caller::operator(), &transire::service::InstanceChoice::Tcr(app.instance.id.clone()), None, &context())
+        .await
+        .unwrap();
+    // The instance is in no memory any more, and is looked up all the same.
+    let answer = app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_tokens_for_nobody_at_once_no_more_are_given_out_than_the_limit_allows() {
+    let app = App::with(|options| (options.service.anonymous_per_second, options.service.anonymous_burst) = (1, 5)).await;
+    let app = std::sync::Arc::new(app);
+    let mut crowd = JoinSet::new();
+    for _ in 0..60 {
+        let app = std::sync::Arc::clone(&app);
+        crowd.spawn(async move { app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await.status.as_u16() });
+    }
+    let statuses = crowd.join_all().await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 5, "{statuses:?}");
+    app.wait(Duration::from_secs(1));
+    assert_eq!(app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await.status, StatusCode::OK);
+}
