@@ -236,7 +236,7 @@ async fn a_right_token_is_served_beside_calls_that_fail_at_its_address() {
     for _ in 0..5 {
         let answer = keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-        served(&keyless.at_tencent(&keyless.token(GITHUB), "builder").await);
+        Session::of_tencent(&keyless.at_tencent(&keyless.token(GITHUB), "builder").await);
     }
 }
 
@@ -255,6 +255,6 @@ async fn a_token_that_no_role_trusts_uses_up_none_of_the_accounts_calls() {
         assert_eq!(code(&keyless.at_tencent(&strange, "builder").await), "AuthFailure.UnauthorizedOperation");
     }
     assert_eq!(keyless.at_alibaba(&keyless.token(GITHUB), "builder").await.status, StatusCode::OK);
-    served(&keyless.at_tencent(&keyless.token(GITHUB), "builder").await);
+    Session::of_tencent(&keyless.at_tencent(&keyless.token(GITHUB), "builder").await);
     assert_eq!(alibaba_code(&keyless.at_alibaba(&keyless.token(GITHUB), "builder").await).1, "Throttling.User");
 }

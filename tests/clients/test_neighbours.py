@@ -1,0 +1,162 @@
+"""What others at the same address do keeps no right client out: by the true program, with the clouds' own SDKs."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+import alibaba
+import tencent
+from processes import wait_until
+from service import AccessKey, Transire
+
+# So few that a neighbour has used them up at once.
+_SHORT = {"TRANSIRE_LIMITS__REFUSALS_PER_SECOND": "1", "TRANSIRE_LIMITS__REFUSALS_BURST": "2"}
+
+
+@contextmanager
+def repeated(work: Callable[[], object], threads: int = 2) -> Iterator[Counter[str]]:
+    """Does work again and again beside the test; counts what came of it."""
+    stop, outcomes = threading.Event(), Counter[str]()
+
+    def repeat() -> None:
+        while not stop.is_set():
+            outcomes[str(work())] += 1
+
+    running = [threading.Thread(target=repeat) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        yield outcomes
+    finally:
+        stop.set()
+        for thread in running:
+            thread.join()
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """The code of a call that must fail."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001
+        return str(getattr(error, "code", None) or getattr(error, "error_code", None) or type(error).__name__)
+    raise AssertionError("it was served")
+
+
+@pytest.mark.parametrize("door", [tencent, alibaba], ids=["tencent", "alibaba"])
+def test_a_right_client_is_served_beside_two_that_sign_with_a_wrong_secret(new_transire: Callable[..., Transire], door: object) -> None:
+    """37 of 40 right calls of the same address were refused at Tencent's door, 29 of 30 at Alibaba's."""
+    transire = new_transire(settings=_SHORT)
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    key = instance.account.key
+    # The victim's own key id, too.
+    wrong = AccessKey(key.id, "guessedEXAMPLEguessedEXAMPLE1234")
+    place = instance.tcr_id if door is tencent else instance.cri_id
+    slowed = "RequestLimitExceeded" if door is tencent else "Throttling"
+    fail = lambda: refusal(lambda: door.issue(transire, wrong, place))  # type: ignore[attr-defined]  # noqa: E731
+    with repeated(fail) as outcomes:
+        wait_until("the neighbours to be slowed", lambda: outcomes[slowed] >= 5)
+        served = 0
+        for _ in range(30):
+            door.issue(transire, key, place)  # type: ignore[attr-defined]
+            served += 1
+    assert served == 30
+
+
+def place(transire: Transire) -> tuple[str, int]:
+    host, _, port = transire.endpoint.rpartition(":")
+    return host, int(port)
+
+
+def slow_body(transire: Transire, key: AccessKey, bytes_sent: int) -> socket.socket:
+    """A call whose headers name a key, and whose body stops on its way."""
+    now = datetime.now(UTC)
+    scope = f"{key.id}/{now:%Y-%m-%d}/tcr/tc3_request"
+    head = (
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "X-TC-Action: CreateInstanceToken\r\nX-TC-Version: 2019-09-24\r\nX-TC-Region: ap-guangzhou\r\n"
+        f"X-TC-Timestamp: {int(time.time())}\r\n"
+        f"Authorization: TC3-HMAC-SHA256 Credential={scope}, SignedHeaders=content-type;host, Signature={'0' * 64}\r\n"
+        f"Content-Length: {bytes_sent + 1}\r\n\r\n"
+    )
+    connection = socket.create_connection(place(transire), timeout=30)
+    connection.sendall(head.encode() + b" " * bytes_sent)
+    return connection
+
+
+def test_slow_bodies_under_the_same_key_keep_no_right_call_out(new_transire: Callable[..., Transire]) -> None:
+    """Whoever knew a key's id could fill the memory for bodies, and every call with one was refused."""
+    transire = new_transire(
+        # Half of it is for those whose headers name a known key: four bodies of 64 KiB.
+        settings={"TRANSIRE_LIMITS__BODIES_IN_FLIGHT_BYTES": str(8 * 65536), "TRANSIRE_LIMITS__BODY_SECONDS": "60"}
+    )
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    key = instance.account.key
+    held = [slow_body(transire, key, 60_000) for _ in range(12)]
+    try:
+        # More than there is room for: the oldest were told to come again.
+        wait_until("the first to give way", lambda: b"RequestLimitExceeded" in peek(held[0]))
+        for _ in range(20):
+            tencent.issue(transire, key, instance.tcr_id)
+        wrong_and_late = slow_body(transire, key, 60_000)
+        tencent.issue(transire, key, instance.tcr_id)
+        wrong_and_late.close()
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def peek(connection: socket.socket) -> bytes:
+    connection.setblocking(False)
+    try:
+        return connection.recv(65536, socket.MSG_PEEK)
+    except OSError:
+        return b""
+
+
+def test_a_key_that_a_command_has_just_made_signs_beside_made_up_ids(new_transire: Callable[..., Transire]) -> None:
+    transire = new_transire(settings=_SHORT)
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    number = iter(range(1_000_000))
+    made_up = lambda: refusal(lambda: tencent.issue(transire, AccessKey(f"AKIDmadeUp{next(number)}EXAMPLE", "x"), instance.tcr_id))  # noqa: E731
+    with repeated(made_up) as outcomes:
+        wait_until("the neighbours to be slowed", lambda: outcomes["RequestLimitExceeded"] >= 3)
+        for _ in range(3):
+            key = transire.new_access_key(instance.account.id)
+            tencent.issue(transire, key, instance.tcr_id)
+
+
+def test_of_many_guesses_at_once_so_many_are_hashed_as_the_limit_allows(new_transire: Callable[..., Transire]) -> None:
+    """36 were hashed where one was allowed."""
+    transire = new_transire(settings={"TRANSIRE_LIMITS__FAILED_LOG_INS": "3", "TRANSIRE_LIMITS__FAILED_LOG_INS_PER_MINUTE": "1"})
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    statuses: Counter[int] = Counter()
+    lock, begin = threading.Lock(), threading.Barrier(40)
+
+    def guess(number: int) -> None:
+        connection = http.client.HTTPConnection(*place(transire), timeout=30)
+        form = f"grant_type=password&service={instance.service}&username=acme&password=Passw0rd-wrong-{number}"
+        begin.wait()
+        connection.request("POST", "/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        answer = connection.getresponse()
+        json.loads(answer.read())
+        with lock:
+            statuses[answer.status] += 1
+
+    guesses = [threading.Thread(target=guess, args=(number,)) for number in range(40)]
+    for thread in guesses:
+        thread.start()
+    for thread in guesses:
+        thread.join()
+    assert statuses == {401: 3, 429: 37}
