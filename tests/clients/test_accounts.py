@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from alibabacloud_cr20181201.client import Client as Cr2018
 from alibabacloud_cr20181201.models import ResetLoginPasswordRequest
 from alibabacloud_tea_openapi.exceptions import ClientException
+from aliyunsdkcr.request.v20181201.ResetLoginPasswordRequest import ResetLoginPasswordRequest as OldRequest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.tcr.v20190924 import models
 
@@ -237,6 +239,51 @@ def test_a_fixed_password_logs_in_until_it_is_changed(
     reset(transire, instance.account.key, instance, "New:Passw0rd-&-EXAMPLE", signing)
     assert_refused(registry, root)
     assert_logs_in(registry, Credential("acme", "New:Passw0rd-&-EXAMPLE", 0))
+
+
+# Quotes, what reads as encoded, what each signature encodes in its own way, and what divides parameters.
+AWKWARD = ["qu\"o'te`A1$x", "%41%2B%25aZ1", "~tilde~.A1*_-", "A1&b=c&Sign=x", "Aa1+/?#;,:@!", "Aa1<>[]{}|^\\()"]
+
+
+def reset_by_the_older_core(transire: Transire, key: AccessKey, instance: Instance, password: str, method: str) -> None:
+    request = OldRequest()
+    request.set_endpoint(transire.endpoint)
+    request.set_method(method)
+    request.set_InstanceId(instance.cri_id)
+    request.set_Password(transire.remember("fixed password", password))
+    alibaba.ask_old(key, request)
+
+
+RESETS: dict[str, Callable[[Transire, AccessKey, Instance, str], object]] = {
+    "acs3": reset,
+    "rpc": lambda *asked: reset(*asked, signing=alibaba.V1),
+    "older-rpc-get": lambda *asked: reset_by_the_older_core(*asked, method="GET"),
+    "older-rpc-post": lambda *asked: reset_by_the_older_core(*asked, method="POST"),
+}
+
+
+@pytest.mark.parametrize("reset_by", RESETS.values(), ids=RESETS)
+def test_a_fixed_password_of_any_characters_comes_through_alibabas_signatures(
+    transire: Transire, instance: Instance, registry: Registry, reset_by: Callable[..., object]
+) -> None:
+    """docker/for-linux#1085: some characters of a password were lost on the way, and its owner was refused."""
+    for password in AWKWARD:
+        reset_by(transire, instance.account.key, instance, password)
+        assert_logs_in(registry, Credential("acme", password, 0))
+
+
+@pytest.mark.parametrize("signing", ["TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1"])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_chosen_password_of_any_characters_comes_through_tencents_signatures(
+    transire: Transire, instance: Instance, registry: Registry, method: str, signing: str
+) -> None:
+    """docker/for-linux#1085, by each of Tencent's."""
+    tcr = Calls(transire, instance, method=method, signing=signing)
+    robot = tcr.create_robot()
+    for password in AWKWARD:
+        transire.remember("service account password", password)
+        assert tcr("ModifyServiceAccountPassword", Name="robot", Random=False, Password=password).Password == password
+        assert_logs_in(registry, Credential(robot.username, password, 0))
 
 
 def test_a_users_password_stops_while_the_user_is_disabled(
