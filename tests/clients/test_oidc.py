@@ -64,7 +64,7 @@ class Issuer:
         return {"keys": [{"kty": "RSA", "kid": "one", "use": "sig", "alg": "RS256", "n": n, "e": e}]}
 
     def documents(self) -> dict[str, Any]:
-        description = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+        description = {"issuer": self.url, "jwks_uri": f"{self.url.rstrip('/')}/keys"}
         return {"/.well-known/openid-configuration": description, "/keys": self.keys()}
 
     def token(self, subject: str, **claims: Any) -> str:
@@ -130,6 +130,28 @@ def test_a_token_that_another_library_signed_is_believed(
 
     transire.cli("oidc-provider", "delete", "--account", account.id, "--name", "ci")
     assert "no such OIDC provider" in transire.cli_refused(*check(issuer.token(subject)))
+
+
+def test_an_issuer_may_end_with_a_slash(
+    transire: Transire, account: Account, issuer: Issuer, check: Callable[[str], list[str | Path]]
+) -> None:
+    """element-hq/matrix-authentication-service#2352: such issuers were asked at `//.well-known`, or compared without the slash."""
+    without = issuer.url
+    issuer.url = f"{without}/"
+    assert create(transire, account, issuer.url)["issuer"] == issuer.url
+    assert transire.cli(*check(issuer.token("builder")))["issuer"] == issuer.url
+    assert "issuer" in transire.cli_refused(*check(issuer.token("builder", iss=without)))
+
+
+def test_a_token_may_be_for_several_audiences(
+    transire: Transire, account: Account, issuer: Issuer, check: Callable[[str], list[str | Path]]
+) -> None:
+    """minio/minio#8933: a list of audiences couldn't be read."""
+    create(transire, account, issuer.url)
+    several = ["account", AUDIENCE, "other.example.com"]
+    assert transire.cli(*check(issuer.token("builder", aud=several)))["audiences"] == several
+    for others in (["account", "other.example.com"], []):
+        assert "aud" in transire.cli_refused(*check(issuer.token("builder", aud=others)))
 
 
 def test_an_operator_hears_why_keys_can_not_be_fetched(
