@@ -232,7 +232,8 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
-        return Err(malformed());
+        // Every reader could go by another one.
+        return Err(Error::malformed_authorization("Log in with one Authorization header: the request has several."));
     }
     let (scheme, encoded) = line.to_str().ok().and_then(|line| line.split_once(' ')).ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("basic") {

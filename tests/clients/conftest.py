@@ -151,8 +151,10 @@ def new_registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
     """Starts a registry that trusts an instance."""
     started: list[Registry] = []
 
-    def start(transire: Transire, instance: Instance, port: int | None = None) -> Registry:
-        registry = Registry(tmp_path / f"registry-{len(started)}", transire, instance, port)
+    def start(
+        transire: Transire, instance: Instance, port: int | None = None, authority: Authority | None = None
+    ) -> Registry:
+        registry = Registry(tmp_path / f"registry-{len(started)}", transire, instance, port, authority)
         started.append(registry)
         request.node.stash.setdefault(_logs, []).append(registry.log)
         return registry

@@ -5,19 +5,23 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from authority import Authority
 from credential import Credential
 from processes import Daemon, free_port, wait_until
-from service import Instance, Transire, fetch
+from service import Answer, Instance, Transire, fetch
 
 
 class Registry:
     """CNCF Distribution, configured by `transire registry-config` and not a byte more."""
 
-    def __init__(self, folder: Path, transire: Transire, instance: Instance, port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, transire: Transire, instance: Instance, port: int | None = None, authority: Authority | None = None
+    ) -> None:
         folder.mkdir()
         self.log = folder / "registry.log"
         self._folder = folder
         self._port = port
+        self._authority = authority
         self._start(transire, instance)
 
     def _start(self, transire: Transire, instance: Instance) -> None:
@@ -32,6 +36,9 @@ class Registry:
             command: list[str | Path] = [os.environ["TRANSIRE_TEST_REGISTRY"], "serve", self._folder / "config" / "config.yml"]
             # It takes every REGISTRY_… for a setting of its own, and REGISTRY_AUTH_FILE, which is skopeo's, for a broken one.
             environment = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
+            if self._authority:
+                environment["REGISTRY_HTTP_TLS_CERTIFICATE"] = str(self._authority.certificate_file)
+                environment["REGISTRY_HTTP_TLS_KEY"] = str(self._authority.key_file)
             self._daemon = Daemon(command, self._folder, self.log, environment)
             if self._comes_up():
                 return
@@ -49,7 +56,7 @@ class Registry:
 
     def _answers(self) -> bool:
         try:
-            return fetch(f"http://{self.address}/v2/").status == 401
+            return self._greeting().status == 401
         except OSError:
             return False
 
@@ -64,7 +71,10 @@ class Registry:
 
     def challenge(self) -> str:
         """The WWW-Authenticate header that sends clients to the token endpoint."""
-        return fetch(f"http://{self.address}/v2/").headers["WWW-Authenticate"]
+        return self._greeting().headers["WWW-Authenticate"]
+
+    def _greeting(self) -> Answer:
+        return fetch(f"{'https' if self._authority else 'http'}://{self.address}/v2/", authority=self._authority)
 
     def reference(self, name: str) -> str:
         return f"docker://{self.address}/{name}"
