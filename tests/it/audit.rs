@@ -69,83 +69,36 @@ async fn a_change_and_its_line_are_one_write() {
     assert_eq!(line.credential_id.as_deref(), made["Response"]["TokenId"].as_str());
 }
 
-/// Every action that the service writes into the audit, and the functions that write it.
-const ACTIONS: &[(&str, &str)] = &[
+/// Actions that are called otherwise than the functions that write them, but what these do.
+const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("access-key.create", "store_access_key"),
     ("access-key.delete", "set_access_key_state"),
     ("access-key.disable", "set_access_key_state"),
     ("access-key.enable", "set_access_key_state"),
-    ("account.create", "create_account"),
-    ("allow-list.add", "add_to_allow_list"),
     ("allow-list.disable", "set_allow_list"),
     ("allow-list.enable", "set_allow_list"),
-    ("allow-list.remove", "remove_from_allow_list"),
-    ("allow-list.replace", "replace_in_allow_list"),
-    ("authority.activate", "try_to_activate"),
-    ("authority.cancel", "cancel_authority"),
     ("authority.create", "make_authority"),
-    ("authority.export", "export_authority"),
-    ("authority.forget-key", "forget_authority_key"),
-    ("authority.import", "import_authority"),
-    ("authority.retire", "retire_authority"),
-    ("credential.delete", "delete_credential"),
     ("credential.disable", "set_credential_state"),
     ("credential.enable", "set_credential_state"),
-    ("credential.issue-long-term", "issue_long_term"),
-    ("credential.issue-temporary", "issue_temporary"),
     ("credential.modify", "set_credential_description"),
-    ("credential.revoke", "revoke_credential"),
-    ("fixed-password.delete", "delete_fixed_password"),
-    ("fixed-password.set", "set_fixed_password"),
     ("group.add", "set_member"),
-    ("group.create", "create_group"),
-    ("group.delete", "delete_group"),
     ("group.remove", "set_member"),
-    ("image.delete", "delete_every_image delete_images"),
     ("instance.close", "set_public_endpoint"),
-    ("instance.create", "create_instance request_instance"),
-    ("instance.delete", "delete_instance"),
-    ("instance.modify", "modify_instance set_unrecorded_namespaces"),
+    ("instance.create", "request_instance"),
+    ("instance.modify", "set_unrecorded_namespaces"),
     ("instance.open", "set_public_endpoint"),
-    ("instance.set-refresh-tokens", "set_refresh_tokens"),
-    ("instance.set-registry-url", "set_registry_url"),
-    ("instance.tag", "tag_instances"),
-    ("instance.untag", "untag_instances"),
     ("master-key.retire", "finish_master_key"),
     ("master-key.rotate", "switch_master_key"),
-    ("namespace.create", "create_namespace"),
-    ("namespace.delete", "delete_namespace"),
-    ("namespace.modify", "modify_namespace"),
-    ("oidc-provider.create", "create_oidc_provider"),
-    ("oidc-provider.delete", "delete_oidc_provider"),
-    ("policy.attach", "set_attached"),
     ("policy.create", "save_policy"),
-    ("policy.delete", "delete_policy"),
     ("policy.detach", "set_attached"),
     ("policy.update", "save_policy"),
-    ("principal.revoke", "revoke"),
-    ("repository.create", "create_repository"),
-    ("repository.delete", "delete_repository"),
-    ("repository.import", "import_catalog import_repositories import_repository"),
-    ("repository.modify", "modify_repository"),
-    ("role.create", "create_role"),
-    ("role.delete", "delete_role"),
     ("sealing-key.create", "make_key"),
-    ("service-account.create", "create_service_account"),
-    ("service-account.delete", "delete_service_account"),
     ("service-account.disable", "modify_service_account"),
     ("service-account.enable", "modify_service_account"),
-    ("service-account.modify", "modify_service_account"),
-    ("service-account.set-password", "set_service_account_password"),
-    ("session.assume-role", "assume_role"),
     ("session.federate", "federation_token"),
-    ("signing-key.activate", "activate_instance_key"),
-    ("signing-key.cancel", "cancel_instance_key"),
-    ("signing-key.create", "make_instance_key make_key"),
-    ("signing-key.import-certificate", "import_leaf"),
+    ("signing-key.create", "make_instance_key"),
+    ("signing-key.create", "make_key"),
     ("token.exchange", "token"),
-    ("user.create", "create_user"),
-    ("user.delete", "delete_user"),
     ("user.disable", "set_user_state"),
     ("user.enable", "set_user_state"),
 ];
@@ -188,12 +141,14 @@ fn is_action(word: &str) -> bool {
 #[test]
 fn every_action_is_called_what_its_function_does() {
     // A credential's new description was written down as `credential.describe`, the clouds' word for reading.
-    let found: Vec<(String, String)> =
-        named_actions().into_iter().map(|(action, functions)| (action, functions.into_iter().collect::<Vec<_>>().join(" "))).collect();
-    let listed: Vec<(String, String)> = ACTIONS.iter().map(|(action, functions)| ((*action).to_owned(), (*functions).to_owned())).collect();
-    assert_eq!(found, listed, "list new actions here, and see that each is called what is done");
-    for (action, _) in ACTIONS {
-        let verb = action.split('.').next_back().unwrap();
-        assert!(!["describe", "get", "list", "read", "show"].contains(&verb), "{action}: nothing that only reads is written down");
+    let named = named_actions();
+    assert!(named.len() > 70, "{named:?}");
+    let mut otherwise = Vec::new();
+    for (action, functions) in &named {
+        let verb = action.split(['.', '-']).collect::<Vec<_>>();
+        let noun_words = action.split('.').next().unwrap().split('-').count();
+        let others = functions.iter().filter(|function| !function.contains(verb[noun_words]));
+        otherwise.extend(others.map(|function| (action.as_str(), function.as_str())));
     }
+    assert_eq!(otherwise, CALLED_OTHERWISE, "an action has the verb of the function that writes it, or is listed here");
 }
