@@ -172,7 +172,7 @@ fn pulp(config: &RegistryConfig<'_>, key: &Path) -> Result<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let key = quoted(utf8(key)?);
     Ok(format!(
-        "# Pulp trusts the tokens of transire with these settings; put them beside its others.\n\
+        "# With these settings Pulp trusts the tokens of transire. Put them beside its others.\n\
          TOKEN_AUTH_DISABLED = False\n\
          # Where clients are sent for a token, and what a token names as its issuer.\n\
          TOKEN_SERVER = {}\n\
