@@ -216,6 +216,8 @@ def test_the_operator_says_who_comes_in_and_deletes(transire: Transire, account:
     which = ("--instance", instance.tcr_id)
     assert transire.cli("instance", "update", *which, "--registry-url", "http://127.0.0.1:5000", "--specification", "basic") == {
         "tcr_id": instance.tcr_id,
+        "issuer": "http://localhost:8480",
+        "next_issuer": None,
         "state": "updated",
     }
     [shown] = transire.items("instance", "list")
