@@ -316,49 +316,53 @@ def test_a_locked_file_stops_writes_alone(new_transire: Callable[..., Transire])
     assert len(listed) == 2, "what was refused must not be there"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root mounts a file system")
-def test_a_full_disk_stops_writes_alone(new_transire: Callable[..., Transire], tmp_path: Path) -> None:
-    transire = new_transire()
-    transire.data_dir.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(transire.data_dir)]
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB; a test asks for it before `new_transire`, whose last look is at the data."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(folder)]
     if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("this machine lets nobody mount a tmpfs")
-    try:
-        transire.start()
-        account = transire.new_account("acme")
-        instance = transire.new_instance(account, "demo")
-        acknowledged = [tencent.issue(transire, account.key, instance.tcr_id, "longterm")]
-        filler = os.open(transire.data_dir / "filler", os.O_CREAT | os.O_WRONLY)
-        with contextlib.suppress(OSError):
-            while os.write(filler, bytes(4096)):
-                pass
-        os.close(filler)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
-        def is_full() -> bool:
-            try:
-                acknowledged.append(tencent.issue(transire, account.key, instance.tcr_id, "longterm"))
-            except TencentCloudSDKException as error:
-                assert error.code in {"InternalError.DbError", "RequestLimitExceeded"}
-                return error.code == "InternalError.DbError"
-            return False
 
-        wait_until("the disk to be full", is_full)
-        for _ in range(3):
-            assert refusal(lambda: tencent.issue(transire, account.key, instance.tcr_id, "longterm")) == "InternalError.DbError"
-            temporary = tencent.issue(transire, account.key, instance.tcr_id)
-            for credential in (temporary, acknowledged[0]):
-                assert exchange(transire.realm, instance, credential).status == 200
-        subprocess.run(["mount", "-o", "remount,size=32m", str(transire.data_dir)], check=True)
-        acknowledged.append(tencent.issue(transire, account.key, instance.tcr_id, "longterm"))
-        for credential in acknowledged:
+@pytest.mark.skipif(os.getuid() != 0, reason="only root mounts a file system")
+def test_a_full_disk_stops_writes_alone(small_disk: Path, new_transire: Callable[..., Transire]) -> None:
+    transire = new_transire()
+    transire.data_dir = small_disk
+    transire.start()
+    account = transire.new_account("acme")
+    instance = transire.new_instance(account, "demo")
+    acknowledged = [tencent.issue(transire, account.key, instance.tcr_id, "longterm")]
+    filler = os.open(transire.data_dir / "filler", os.O_CREAT | os.O_WRONLY)
+    with contextlib.suppress(OSError):
+        while os.write(filler, bytes(4096)):
+            pass
+    os.close(filler)
+
+    def is_full() -> bool:
+        try:
+            acknowledged.append(tencent.issue(transire, account.key, instance.tcr_id, "longterm"))
+        except TencentCloudSDKException as error:
+            assert error.code in {"InternalError.DbError", "RequestLimitExceeded"}
+            return error.code == "InternalError.DbError"
+        return False
+
+    wait_until("the disk to be full", is_full)
+    for _ in range(3):
+        assert refusal(lambda: tencent.issue(transire, account.key, instance.tcr_id, "longterm")) == "InternalError.DbError"
+        temporary = tencent.issue(transire, account.key, instance.tcr_id)
+        for credential in (temporary, acknowledged[0]):
             assert exchange(transire.realm, instance, credential).status == 200
-        listed = {item["id"] for item in transire.items("credential", "list", "--instance", instance.tcr_id)}
-        assert listed == {credential.id for credential in acknowledged}, "half of a write, or none of one that was acknowledged"
-        assert transire.stop() == 0
-        assert list(transire.leaks()) == []
-    finally:
-        transire.kill_if_running()
-        subprocess.run(["umount", "--lazy", str(transire.data_dir)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=32m", str(transire.data_dir)], check=True)
+    acknowledged.append(tencent.issue(transire, account.key, instance.tcr_id, "longterm"))
+    for credential in acknowledged:
+        assert exchange(transire.realm, instance, credential).status == 200
+    listed = {item["id"] for item in transire.items("credential", "list", "--instance", instance.tcr_id)}
+    assert listed == {credential.id for credential in acknowledged}, "half of a write, or none of one that was acknowledged"
+    assert transire.stop() == 0
 
 
 def test_a_change_is_announced_to_other_replicas(server: Postgres, new_transire: Callable[..., Transire], tmp_path: Path) -> None:

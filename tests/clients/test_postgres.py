@@ -8,7 +8,7 @@ from processes import wait_until
 from service import Transire
 
 
-def test_replicas_share_everything(new_transire: Callable[..., Transire], replicated: dict[str, str]) -> None:
+def test_replicas_share_everything(replicated: dict[str, str], new_transire: Callable[..., Transire]) -> None:
     unkeyed = new_transire("unkeyed", settings={"TRANSIRE_DATABASE": replicated["TRANSIRE_DATABASE"]})
     assert "master key" in unkeyed.cli_refused("init")
     first, second = (new_transire(name, settings=replicated) for name in ("first", "second"))
