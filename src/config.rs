@@ -579,7 +579,7 @@ impl From<String> for MasterKeyText {
     }
 }
 
-/// What the command line says over the file and the environment.
+/// Settings given as arguments, which go over the file and the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Arguments {
     /// The settings file.

@@ -107,11 +107,11 @@ pub(super) struct Create {
     /// The region that it says it is in.
     #[arg(long, default_value = "ap-guangzhou")]
     region: String,
-    /// What the registry checks as a token's audience and names in its challenge, such as its host name, or any other
+    /// The text that the registry checks as a token's audience and names in its challenge, such as its host name, or any other
     /// text; no two instances share one, ever.
     #[arg(long)]
     service: String,
-    /// What its tokens name as their issuer; without it, the store's, or for pulp its realm.
+    /// The issuer that its tokens name; without it, the store's, or for pulp its realm.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// Let it answer for the account's calls that name no instance.

@@ -94,7 +94,7 @@ pub(super) struct Explain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Done,
-    /// What was asked about is denied.
+    /// The action is denied.
     Denied,
 }
 

@@ -8,7 +8,7 @@ use serde::forward_to_deserialize_any;
 
 use super::{Listen, Settings};
 
-/// What a setting may be.
+/// The values that a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A whole number up to this one.

@@ -15,12 +15,12 @@ pub(super) const CONFIG: &str = "TRANSIRE_CONFIG";
 /// Variables of the tests, which pass them on to the programs that they start.
 const TEST_PREFIX: &str = "TRANSIRE_TEST_";
 
-/// What is wrong with a setting.
+/// A setting that can't be taken, and why.
 #[derive(Debug)]
 pub(super) struct Fault {
     /// Its path.
     setting: String,
-    /// What is allowed; the setting is named in it.
+    /// The rule that it breaks, with the setting's name.
     text: String,
 }
 
@@ -167,7 +167,7 @@ fn put(table: &mut toml::Table, path: &str, value: toml::Value) {
         None => drop(table.insert(path.to_owned(), value)),
         Some((first, rest)) => {
             let inner = table.entry(first).or_insert_with(|| toml::Table::new().into());
-            // Whatever the file has there is a table: it was checked.
+            // The file has a table there: that was checked.
             if let Some(inner) = inner.as_table_mut() {
                 put(inner, rest, value);
             }

@@ -329,7 +329,7 @@ pub struct Instance {
     pub algorithm: Algorithm,
     /// How its tokens name the signing key.
     pub kid_format: KidFormat,
-    /// What its tokens name as their issuer (`iss`); without it, the store's.
+    /// The issuer that its tokens name (`iss`); without it, the store's.
     pub issuer: Option<String>,
     /// The issuer that is prepared, and named by no token before it is activated.
     pub next_issuer: Option<String>,

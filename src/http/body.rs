@@ -55,10 +55,10 @@ struct Arriving {
     by_size: BTreeSet<(usize, IpAddr)>,
 }
 
-/// What is held at an address, by the access key that the headers name.
+/// Bytes held at an address, by the access key that the headers name.
 type Keys = HashMap<String, Share<BTreeMap<u64, Waiting>>>;
 
-/// What is held, by parts.
+/// Bytes held, by parts.
 #[derive(Debug, Default)]
 struct Share<T> {
     bytes: usize,
@@ -247,7 +247,7 @@ enum Rest {
     None,
 }
 
-/// What to do with a body that is announced to be too large.
+/// The treatment of a body that is announced to be too large.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Announced {
     /// Not begin with it.

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::domain::url::HttpUrl;
 
-/// What a page may send: what tokens need, and what the user interfaces send to registries besides.
+/// Headers that a page may send: those that tokens need, and those that the user interfaces send to registries besides.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, accept, cache-control");
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 /// What a page may read besides the body: why it was refused, and when to come again.

@@ -159,6 +159,7 @@ impl Activity {
 
     /// Takes note that a request of it was of an authenticated caller.
     pub(super) fn authenticate(&self) {
+        // Looked at first: a swap for each request would have the processors pass its memory on.
         if self.is_tallied() {
             self.leave_tallies();
         }

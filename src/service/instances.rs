@@ -35,7 +35,7 @@ pub struct NewInstance {
     pub service: String,
     /// Which software its registry is.
     pub kind: RegistryKind,
-    /// What its tokens name as their issuer; without it, the store's, or for Pulp the realm.
+    /// The issuer that its tokens name; without it, the store's, or for Pulp the realm.
     pub issuer: Option<String>,
     /// What signs its tokens.
     pub algorithm: Algorithm,
