@@ -307,7 +307,7 @@ impl Gate {
     fn let_in(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         // A connection beyond its share is closed unheard: an answer would cost what the share protects.
         let Some(place) = Places::admit(&self.places, peer.ip(), permit) else { return };
-        let protocol = Arc::clone(if self.places.is_proxy(peer.ip()) { &self.with_proxies } else { &self.with_others });
+        let protocol = Arc::clone(if place.is_of_proxy { &self.with_proxies } else { &self.with_others });
         let (connections, phase) = (Arc::clone(&self.connections), self.phase.subscribe());
         tokio::spawn(async move {
             let Place { activity, .. } = &place;

@@ -77,6 +77,8 @@ pub(super) struct Place {
     places: Arc<Places>,
     id: u64,
     pub(super) activity: Arc<Activity>,
+    /// Whether its peer is a trusted proxy.
+    pub(super) is_of_proxy: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -147,11 +149,11 @@ impl Places {
         let id = open.next_id;
         open.next_id += 1;
         open.by_id.insert(id, Entry { of, activity: Arc::clone(&activity) });
-        Some(Place { places: Arc::clone(places), id, activity, _permit: permit })
+        Some(Place { places: Arc::clone(places), id, activity, is_of_proxy: of.is_none(), _permit: permit })
     }
 
     /// Returns whether `peer` is a trusted proxy.
-    pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
+    fn is_proxy(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.proxies.iter().any(|network| network.contains(peer))
     }
