@@ -29,7 +29,10 @@ _NEEDED = {
     "TRANSIRE_TEST_PULP",
 }
 _KEPT = _NEEDED | {"PATH", "TMPDIR"}
+# Of a log, in characters: an attack may have filled it.
+_SHOWN = 50_000
 _logs = pytest.StashKey[list[Path]]()
+_table = pytest.StashKey[list[str]]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -45,8 +48,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         for log in item.stash.get(_logs, []):
-            report.sections.append((f"Captured {log.name}", log.read_text(errors="replace")))
+            report.sections.append((f"Captured end of {log.name}", log.read_text(errors="replace")[-_SHOWN:]))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for row in config.stash.get(_table, []):
+        terminalreporter.write_line(row)
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> list[str]:
+    """The rows that are printed after all tests."""
+    return request.config.stash.setdefault(_table, [])
 
 
 @pytest.fixture(autouse=True)
