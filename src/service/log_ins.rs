@@ -7,16 +7,19 @@
 //!
 //! A guess of a chosen password is charged before it is looked at ([`LogIns::begin_guess`]), and one at a time is looked
 //! at for an address and a username: of many guesses at once, no more are hashed than the limits allow.
+//!
+//! An address and a username that logged in with a chosen password before are known: what others at the address guess
+//! keeps them from nothing.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
-use tokio::sync::{OwnedMutexGuard, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::gates::{Gates, Pass};
 use super::limits::{AddressLimits, STRANGERS_MOST, Sharded, make_room, pass, subscriber};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::secret::Secret;
@@ -34,6 +37,10 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 /// How many guesses may wait for the one before, of one address and username: a client that pulls logs in for several
 /// layers at once.
 const MAX_WAITING_GUESSES: usize = 8;
+/// How long an address and a username are known after a success.
+const KNOWN_FOR: Duration = Duration::from_hours(24 * 30);
+/// The most of them that are: 16 bytes each, and as much again for their place.
+const MAX_KNOWN: usize = 65_536;
 
 /// What failed too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +54,21 @@ pub(super) enum Slowed {
 /// What became of a guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is the password, or it was never compared with one.
-    NoFailure,
+    /// It is the password.
+    Right,
+    /// It was never compared with one.
+    Undecided,
     /// It isn't, as far as can be known.
     Wrong,
+}
+
+/// Whether an address and a username logged in with a chosen password before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// They did, lately.
+    Known,
+    /// Not that this process knows.
+    Stranger,
 }
 
 /// What a failure was.
@@ -71,7 +89,9 @@ pub(super) struct LogIns {
     most_in_shard: usize,
     /// Chosen passwords that were hashed and wrong, by address. What else fails there doesn't count: it costs no hash.
     hashes: AddressLimits,
-    turns: Arc<Turns>,
+    turns: Arc<Gates<Party>>,
+    /// Until when an address and a username are known, by a part of their keyed hash.
+    known: Cache<u64, Timestamp>,
     /// Failures that came once, by a keyed hash of address, username and secret, and until when they may come again.
     came_once: Cache<[u8; 32], Timestamp>,
     looks: Semaphore,
@@ -99,12 +119,21 @@ pub(super) struct Guess {
     /// The guess itself, as a keyed hash.
     same: [u8; 32],
     turn: Arc<Turn>,
+    standing: Standing,
 }
 
+/// A turn to guess; while it lasts, others of the same address and username wait.
+pub(super) type Turn = Pass<Party>;
+
 impl Guess {
-    /// Returns what keeps others of the same address and username waiting, for the work that goes on without its caller.
+    /// Returns the turn, for the work that goes on without its caller.
     pub(super) fn turn(&self) -> Arc<Turn> {
         Arc::clone(&self.turn)
+    }
+
+    /// Tells whether the address and the username are known.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
     }
 
     /// Returns whose guess it is.
@@ -123,7 +152,8 @@ impl LogIns {
             left: Sharded::new(),
             most_in_shard: STRANGERS_MOST,
             hashes,
-            turns: Arc::default(),
+            turns: Gates::new(1, MAX_WAITING_GUESSES),
+            known: Cache::new(MAX_KNOWN),
             came_once: Cache::new(SAME_FAILURES_MOST),
             looks: Semaphore::new(LOOKS),
             waiting_looks: Semaphore::new(MAX_WAITING_LOOKS),
@@ -136,26 +166,46 @@ impl LogIns {
     /// [`ErrorKind::AddressThrottled`] when there were too many, or too many wait.
     pub(super) async fn begin_guess(&self, address: IpAddr, username: &str, secret: &Secret, now: impl Fn() -> Timestamp) -> Result<Guess> {
         let party = self.party(address, username);
-        let turn = Turns::wait(&self.turns, party).await.ok_or_else(|| self.slowed(Slowed::Address))?;
+        let turn = Gates::pass(&self.turns, party).await.ok_or_else(|| self.slowed(Slowed::Address))?;
         let now = now();
-        // The address first: one that is slowed fills no memory with more usernames.
-        if !self.hashes.take(address, now) {
+        let standing = self.standing(&party, now);
+        // The address first: one that is slowed fills no memory with more usernames. Whoever is known isn't asked for it,
+        // because a neighbour with made-up usernames uses it up.
+        if standing == Standing::Stranger && !self.hashes.take(address, now) {
             return Err(self.slowed(Slowed::Address));
         }
         if !self.take(&party, now) {
-            self.hashes.give_back(address);
+            self.give_back_hash(address, standing);
             return Err(self.slowed(Slowed::Username));
         }
         let same = self.hash(&[&party, secret.expose().as_bytes()]);
-        Ok(Guess { address, party, same, turn: Arc::new(turn) })
+        Ok(Guess { address, party, same, turn: Arc::new(turn), standing })
     }
 
-    /// Ends a guess: one that didn't fail gets back what it was charged, and so does a failure that comes once more.
-    pub(super) fn end_guess(&self, guess: Guess, outcome: Outcome, now: Timestamp) {
-        let Guess { address, party, same, turn } = guess;
-        if outcome == Outcome::NoFailure || self.is_repeated(same, now) {
-            self.give_back(&party);
+    /// Tells whether an address and a username are known.
+    fn standing(&self, party: &Party, now: Timestamp) -> Standing {
+        match self.known.get(&short(party)) {
+            Some(until) if now < until => Standing::Known,
+            _ => Standing::Stranger,
+        }
+    }
+
+    fn give_back_hash(&self, address: IpAddr, standing: Standing) {
+        if standing == Standing::Stranger {
             self.hashes.give_back(address);
+        }
+    }
+
+    /// Ends a guess: one that didn't fail gets back what it was charged, and so does a failure that comes once more. After
+    /// a right one, the address and the username are known.
+    pub(super) fn end_guess(&self, guess: Guess, outcome: Outcome, now: Timestamp) {
+        let Guess { address, party, same, turn, standing } = guess;
+        if outcome == Outcome::Right {
+            self.known.insert(short(&party), now.plus(KNOWN_FOR));
+        }
+        if outcome != Outcome::Wrong || self.is_repeated(same, now) {
+            self.give_back(&party);
+            self.give_back_hash(address, standing);
         }
         // Only now: the next one finds what was given back.
         drop(turn);
@@ -259,49 +309,11 @@ impl LogIns {
     }
 }
 
-/// Whose guess is looked at: one at a time of each party.
-#[derive(Default)]
-struct Turns(Mutex<HashMap<Party, Arc<tokio::sync::Mutex<()>>>>);
-
-/// A party's turn, or its place in the line for it.
-pub(super) struct Turn {
-    turns: Arc<Turns>,
-    party: Party,
-    held: Option<OwnedMutexGuard<()>>,
-}
-
-impl Turns {
-    /// Waits for a party's turn; nothing when too many wait already.
-    async fn wait(turns: &Arc<Self>, party: Party) -> Option<Turn> {
-        let place = {
-            let mut places = turns.lock();
-            let place = places.entry(party).or_default();
-            // The map has one, and the others are who wait and who has its turn.
-            if Arc::strong_count(place) > 1 + MAX_WAITING_GUESSES {
-                return None;
-            }
-            Arc::clone(place)
-        };
-        // Made before the wait, so that who breaks off leaves no place behind.
-        let mut turn = Turn { turns: Arc::clone(turns), party, held: None };
-        turn.held = Some(place.lock_owned().await);
-        Some(turn)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Party, Arc<tokio::sync::Mutex<()>>>> {
-        // The lock guards a map that is whole after any panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.held = None;
-        let mut places = self.turns.lock();
-        if places.get(&self.party).is_some_and(|place| Arc::strong_count(place) == 1) {
-            places.remove(&self.party);
-        }
-    }
+/// Returns a part of a keyed hash that is long enough where a collision only lets one guess wait in another line.
+fn short(party: &Party) -> u64 {
+    let mut short = [0; 8];
+    short.copy_from_slice(&party[..8]);
+    u64::from_be_bytes(short)
 }
 
 #[cfg(test)]
@@ -369,7 +381,7 @@ mod tests {
         let log_ins = log_ins();
         for number in 0..10 {
             let guess = begin(&log_ins, "ci", "right").await.unwrap_or_else(|error| panic!("{number}: {error}"));
-            log_ins.end_guess(guess, Outcome::NoFailure, START);
+            log_ins.end_guess(guess, Outcome::Undecided, START);
         }
         for secret in ["a", "b", "c"] {
             let guess = begin(&log_ins, "ci", secret).await.unwrap();
@@ -401,6 +413,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_logged_in_before_is_known_for_a_month_and_waits_for_no_neighbour() {
+        // One address that made usernames up used up what all of it could fail, and right log-ins there had to wait.
+        let log_ins = log_ins();
+        let guess = begin(&log_ins, "ci", "right").await.unwrap();
+        assert_eq!(guess.standing(), Standing::Stranger);
+        log_ins.end_guess(guess, Outcome::Right, START);
+        for number in 0..5 {
+            drop(begin(&log_ins, &format!("made-up-{number}"), "a").await.unwrap());
+        }
+        assert!(begin(&log_ins, "made-up-5", "a").await.is_err());
+        for secret in ["a", "b", "c"] {
+            let guess = begin(&log_ins, "ci", secret).await.unwrap();
+            assert_eq!(guess.standing(), Standing::Known);
+            log_ins.end_guess(guess, Outcome::Wrong, START);
+        }
+        let refused = begin(&log_ins, "ci", "d").await.map(drop).unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 10 }, "its own failures count");
+        let party = log_ins.party(here(), "ci");
+        assert_eq!(log_ins.standing(&party, START.plus(KNOWN_FOR)), Standing::Stranger);
+        assert_eq!(log_ins.standing(&log_ins.party("192.0.2.2".parse().unwrap(), "ci"), START), Standing::Stranger);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_guess_makes_nobody_known() {
+        let log_ins = log_ins();
+        for outcome in [Outcome::Wrong, Outcome::Undecided] {
+            let guess = begin(&log_ins, "ci", "a").await.unwrap();
+            assert_eq!(guess.standing(), Standing::Stranger);
+            log_ins.end_guess(guess, outcome, START);
+        }
+        assert_eq!(begin(&log_ins, "ci", "a").await.unwrap().standing(), Standing::Stranger);
+    }
+
+    #[tokio::test]
     async fn one_guess_at_a_time_is_looked_at_for_an_address_and_a_username_and_a_few_wait() {
         let log_ins = Arc::new(log_ins());
         let first = begin(&log_ins, "ci", "a").await.unwrap();
@@ -413,13 +459,13 @@ mod tests {
         assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
         // The work goes on without who asked for it, and keeps the turn.
         let work = first.turn();
-        log_ins.end_guess(first, Outcome::NoFailure, START);
+        log_ins.end_guess(first, Outcome::Undecided, START);
         let mut next = waiting.remove(0);
         assert!(futures_poll(next.as_mut()).await.is_none());
         drop(work);
         let next = next.await.unwrap();
         drop((next, waiting, _other));
-        assert!(log_ins.turns.lock().is_empty(), "who left is forgotten");
+        assert!(log_ins.turns.is_empty(), "who left is forgotten");
     }
 
     async fn futures_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {

@@ -16,6 +16,7 @@ mod directory;
 mod exchange;
 mod explain;
 mod freshness;
+mod gates;
 mod identities;
 mod images;
 mod instances;

@@ -1,14 +1,14 @@
 //! Passwords at the registry door: service accounts' own, and those that people choose.
 //!
 //! A password that this service made costs a fast hash, like any secret of its. One that a person chose costs a slow
-//! hash, in a bounded pool of threads: what waits beyond it is sent away, so that guessers can't pile work up. A
-//! success is remembered for a few minutes, because a pull logs in for every layer.
+//! hash, in one of three bounded pools of threads, so that guessers neither pile work up nor keep others waiting: for
+//! strangers, for addresses and usernames that logged in before, and for signed calls. Of one party two are hashed at
+//! once. A success is remembered for a few minutes, because a pull logs in for every layer.
 //!
 //! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is the same.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -16,11 +16,12 @@ use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
 use serde_json::json;
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::access::Attempt;
+use super::gates::Gates;
 use super::identities::Resolved;
-use super::log_ins::{Guess, Outcome, Turn};
+use super::log_ins::{Guess, Outcome, Standing};
 use super::{Caller, InstanceChoice, RequestContext, Service, limits};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::{Random, Timestamp, random_bytes};
@@ -42,13 +43,23 @@ const REMEMBERED: Duration = Duration::from_mins(5);
 /// The most successes that are: 40 bytes each.
 const REMEMBERED_MOST: usize = 10_000;
 
-/// The pool that hashes slowly, and whom it found right.
+/// How many chosen passwords of one party are hashed at once, or wait for a thread.
+const HASHES_OF_PARTY: usize = 2;
+/// How many more of it wait for that, in a line of their own. `limits.requests_in_work` bounds all who wait.
+const MAX_WAITING_OF_PARTY: usize = 16;
+/// Passwords of signed calls that are hashed at once.
+const SIGNED_THREADS: usize = 1;
+/// How many more of those wait for that: of sixteen accounts.
+const MAX_WAITING_SIGNED: usize = 2 * MAX_WAITING_OF_PARTY;
+
+/// The pools that hash slowly, and the successes that are remembered.
 pub(super) struct Passwords {
-    /// Those that hash at present.
-    threads: Arc<Semaphore>,
-    /// Those that hash and those that wait to.
-    places: Arc<Semaphore>,
-    shares: Arc<Shares>,
+    /// For log-ins of an address with a username that is not known.
+    strangers: Pool,
+    /// For those that succeeded before.
+    known: Pool,
+    /// For signed calls that set a password: their callers are proved.
+    signed: Pool,
     /// Until when, by a keyed hash of password, stored hash and generation.
     right: Cache<[u8; 32], Timestamp>,
     /// This process's own, so that what it remembers says nothing to who reads its memory later.
@@ -56,54 +67,62 @@ pub(super) struct Passwords {
     nobodys: PasswordHash,
 }
 
-/// For whom the pool hashes.
+/// For whom a pool hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Party {
+enum Party {
     /// Whoever logs in from there.
     Address(IpAddr),
-    /// An account that sets a password.
+    /// An account that sets a password, or whose username is known.
     Account(AccountId),
 }
 
-/// How many places of the pool each party has: half of them at most, so that nobody alone takes all.
-struct Shares {
-    most: usize,
-    taken: Mutex<HashMap<Party, usize>>,
+/// Threads that hash slowly, shared among parties.
+struct Pool {
+    /// Those that hash at present.
+    threads: Arc<Semaphore>,
+    /// Those that hash and those that wait to.
+    places: Arc<Semaphore>,
+    gates: Arc<Gates<Party>>,
 }
 
-/// A place in the pool; it goes back when it is dropped.
-struct Place {
-    _permit: OwnedSemaphorePermit,
-    shares: Arc<Shares>,
-    party: Option<Party>,
-}
-
-impl Shares {
-    /// Takes a place for a party; `false` when it has its share already.
-    fn take(&self, party: Party) -> bool {
-        let mut taken = self.lock();
-        let count = taken.entry(party).or_default();
-        let is_within = *count < self.most;
-        *count += usize::from(is_within);
-        is_within
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Party, usize>> {
-        // The lock guards counters that are right after any panic.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Some(party) = self.party else { return };
-        let mut taken = self.shares.lock();
-        if let Some(count) = taken.get_mut(&party) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&party);
-            }
+impl Pool {
+    /// Makes a pool of `threads` threads, one at least, for which `waiting` more may wait.
+    fn new(threads: usize, waiting: usize) -> Self {
+        let threads = threads.max(1);
+        Self {
+            threads: Arc::new(Semaphore::new(threads)),
+            places: Arc::new(Semaphore::new(threads.saturating_add(waiting))),
+            gates: Gates::new(HASHES_OF_PARTY, MAX_WAITING_OF_PARTY),
         }
+    }
+
+    /// Runs `work` on a thread of the pool, once one is free and fewer than two others of each of `parties` have one or
+    /// wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PasswordsBusy`] when too many wait.
+    async fn run<T: Send + 'static>(
+        &self,
+        parties: impl IntoIterator<Item = Party>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let busy = || Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment.");
+        let mut passes = Vec::new();
+        for party in parties {
+            passes.push(Gates::pass(&self.gates, party).await.ok_or_else(busy)?);
+        }
+        // Only now: a party's line takes nobody else's place.
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
+        // The work holds them, not its caller: breaking off makes no room for more.
+        let held = (passes, place, thread);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(held);
+            done
+        });
+        done.await.map_err(Error::internal)
     }
 }
 
@@ -148,23 +167,27 @@ struct Stored<'a> {
 }
 
 impl Passwords {
-    /// Makes a pool of `threads` threads, for which `waiting` more may wait.
+    /// Divides `threads` threads, and `waiting` places to wait for them, between log-ins of strangers and known ones; signed
+    /// calls have a thread besides.
     pub(super) fn new(threads: usize, waiting: usize, random: &dyn Random) -> Self {
-        let places = threads.saturating_add(waiting);
         Self {
-            threads: Arc::new(Semaphore::new(threads)),
-            places: Arc::new(Semaphore::new(places)),
-            shares: Arc::new(Shares { most: places.div_ceil(2), taken: Mutex::default() }),
+            strangers: Pool::new(threads.div_ceil(2), waiting.div_ceil(2)),
+            known: Pool::new(threads / 2, waiting / 2),
+            signed: Pool::new(SIGNED_THREADS, MAX_WAITING_SIGNED),
             right: Cache::new(REMEMBERED_MOST),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>(random)),
             nobodys: password::nobodys(),
         }
     }
 
-    /// Hashes a password that `account` has just chosen; [`ErrorKind::PasswordsBusy`] when too many wait.
+    /// Hashes a password that a signed call of `account` has just chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PasswordsBusy`] when too many wait.
     pub(super) async fn hash(&self, chosen: &Secret, account: AccountId, random: &dyn Random) -> Result<PasswordHash> {
         let (chosen, salt) = (chosen.clone(), random_bytes(random));
-        self.in_pool(Some(Party::Account(account)), move || password::hash(&chosen, salt)).await?
+        self.signed.run([Party::Account(account)], move || password::hash(&chosen, salt)).await?
     }
 
     /// Tells whether a password is the stored one and is remembered as such: that costs no slow hash.
@@ -172,15 +195,19 @@ impl Passwords {
         self.right.get(&self.remembered_as(given, stored.hash, stored.generation)).is_some_and(|until| now < until)
     }
 
-    /// Tells whether a password is the stored one; against none it costs the same, and is wrong.
+    /// Tells whether a password is the stored one of `account`; against none it costs the same, and is wrong.
     ///
-    /// `turn` is kept until the hash is made, though its caller breaks off.
+    /// The turn of `guess` is kept until the hash is made, though its caller breaks off.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PasswordsBusy`] when too many wait.
     async fn verify(
         &self,
         given: &Secret,
         stored: Option<Stored<'_>>,
-        party: Option<Party>,
-        turn: Option<Arc<Turn>>,
+        account: Option<AccountId>,
+        guess: Option<&Guess>,
         now: Timestamp,
     ) -> Result<bool> {
         if stored.is_some_and(|stored| self.is_remembered(given, stored, now)) {
@@ -188,13 +215,19 @@ impl Passwords {
         }
         let (hash, generation) = stored.map_or((&self.nobodys, 0), |stored| (stored.hash, stored.generation));
         let key = self.remembered_as(given, hash, generation);
-        let (given, hash) = (given.clone(), hash.clone());
+        let (given, hash, turn) = (given.clone(), hash.clone(), guess.map(Guess::turn));
         let work = move || {
             let right = password::verify(&given, &hash);
             drop(turn);
             right
         };
-        let right = self.in_pool(party, work).await?? && stored.is_some();
+        let address = guess.map(|guess| Party::Address(limits::subscriber(guess.address())));
+        let verified = match guess.map(Guess::standing) {
+            // An account that strangers merely name has no gate there: they could keep it shut.
+            None | Some(Standing::Stranger) => self.strangers.run(address, work).await,
+            Some(Standing::Known) => self.known.run(address.into_iter().chain(account.map(Party::Account)), work).await,
+        };
+        let right = verified?? && stored.is_some();
         if right {
             self.right.insert(key, now.plus(REMEMBERED));
         }
@@ -212,25 +245,6 @@ impl Passwords {
         let mut key = [0; 32];
         key.copy_from_slice(remembered.sign().as_ref());
         key
-    }
-
-    /// Runs `work` for a party on a thread of the pool, once one is free.
-    async fn in_pool<T: Send + 'static>(&self, party: Option<Party>, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let busy = || Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment.");
-        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
-        if party.is_some_and(|party| !self.shares.take(party)) {
-            return Err(busy());
-        }
-        let place = Place { _permit: permit, shares: Arc::clone(&self.shares), party };
-        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
-        // Both are held by the work, not by who waits for it: whoever breaks off doesn't make room for more.
-        let held = (place, thread);
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(held);
-            done
-        });
-        done.await.map_err(Error::internal)
     }
 }
 
@@ -337,7 +351,7 @@ impl Service {
                 Some(instance) => self.directory.service_account(&self.store, &instance.id, name).await?,
                 None => None,
             };
-            let right = self.compare(given, found.as_deref().and_then(chosen_of), guess.as_ref()).await?;
+            let right = self.compare(given, found.as_deref().and_then(chosen_of), instance, guess.as_ref()).await?;
             if let (false, Some(account)) = (right, &found) {
                 // As above: a refusal always asks the store.
                 self.confirm(account).await?;
@@ -373,7 +387,7 @@ impl Service {
                 _ => None,
             };
             let stored = found.as_ref().map(|found| Stored { hash: &found.hash, generation: found.generation });
-            let right = self.compare(given, stored, guess.as_ref()).await?;
+            let right = self.compare(given, stored, instance, guess.as_ref()).await?;
             if let (false, Some(instance), Some(found)) = (right, instance, &found) {
                 // As above: a refusal always asks the store.
                 store::fixed_password::find(&self.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
@@ -404,7 +418,11 @@ impl Service {
 
     /// Ends a guess by what came of it.
     fn end_guess<T>(&self, guess: Option<Guess>, compared: Result<T, Failed>) -> Result<T, Failed> {
-        let outcome = if compared.as_ref().is_err_and(Failed::was_wrong) { Outcome::Wrong } else { Outcome::NoFailure };
+        let outcome = match &compared {
+            Ok(_) => Outcome::Right,
+            Err(failed) if failed.was_wrong() => Outcome::Wrong,
+            Err(_) => Outcome::Undecided,
+        };
         if let Some(guess) = guess {
             self.log_ins.end_guess(guess, outcome, self.now());
         }
@@ -412,9 +430,14 @@ impl Service {
     }
 
     /// Tells whether a guess is the stored password.
-    async fn compare(&self, given: &Secret, stored: Option<Stored<'_>>, guess: Option<&Guess>) -> Result<bool> {
-        let party = guess.map(|guess| Party::Address(limits::subscriber(guess.address())));
-        self.passwords.verify(given, stored, party, guess.map(Guess::turn), self.now()).await
+    async fn compare(
+        &self,
+        given: &Secret,
+        stored: Option<Stored<'_>>,
+        instance: Option<&Instance>,
+        guess: Option<&Guess>,
+    ) -> Result<bool> {
+        self.passwords.verify(given, stored, instance.map(|instance| instance.account), guess, self.now()).await
     }
 
     /// Asks the store once more for an account whose password is another one.
@@ -496,6 +519,8 @@ mod tests {
 
     use super::*;
     use crate::domain::clock::SystemRandom;
+    use crate::service::limits::AddressLimits;
+    use crate::service::log_ins::LogIns;
 
     const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
 
@@ -507,43 +532,73 @@ mod tests {
         passwords.verify(given, stored, None, None, now).await
     }
 
+    /// Tells whether work isn't done at once.
+    async fn is_under_way<T>(work: &mut std::pin::Pin<Box<impl Future<Output = Result<T>>>>) -> bool {
+        poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await
+    }
+
     #[tokio::test]
-    async fn one_party_has_half_of_the_pool() {
-        // One address that sent many passwords at once took every place, and all others were told to come again.
-        let passwords = Passwords::new(2, 2, &SystemRandom);
+    async fn of_one_party_two_passwords_are_hashed_at_once_and_its_others_take_no_place() {
+        // One address that sent many passwords at once took half of all places, and two of them took all.
+        let pool = Pool::new(2, 1);
         let (release, gate) = std::sync::mpsc::channel::<()>();
-        let gate = Arc::new(Mutex::new(gate));
+        let gate = Arc::new(std::sync::Mutex::new(gate));
         let work = |party| {
             let gate = Arc::clone(&gate);
-            Box::pin(passwords.in_pool(Some(party), move || gate.lock().unwrap().recv().is_ok()))
+            Box::pin(pool.run([party], move || gate.lock().unwrap().recv().is_ok()))
         };
         let (one, other) = (Party::Account(account()), Party::Address("192.0.2.1".parse().unwrap()));
-        let mut held = [work(one), work(one), work(other)];
-        for work in &mut held {
-            assert!(poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await);
+        let mut crowd: Vec<_> = (0..HASHES_OF_PARTY + MAX_WAITING_OF_PARTY).map(|_| work(one)).collect();
+        for work in &mut crowd {
+            assert!(is_under_way(work).await);
         }
         assert_eq!(work(one).await.unwrap_err().kind(), &ErrorKind::PasswordsBusy);
-        let mut fourth = work(other);
-        assert!(poll_fn(|context| Poll::Ready(fourth.as_mut().poll(context).is_pending())).await);
-        for _ in 0..4 {
+        let mut neighbour = work(other);
+        assert!(is_under_way(&mut neighbour).await, "there is a place for another");
+        crowd.truncate(HASHES_OF_PARTY);
+        for _ in 0..3 {
             release.send(()).unwrap();
         }
-        for work in held {
+        for work in crowd {
             assert!(work.await.unwrap());
         }
-        assert!(fourth.await.unwrap());
-        assert!(passwords.shares.lock().is_empty(), "who left is forgotten");
+        assert!(neighbour.await.unwrap());
+        assert!(pool.gates.is_empty(), "who left is forgotten");
+    }
+
+    #[tokio::test]
+    async fn strangers_known_callers_and_signed_calls_take_none_of_each_others_places() {
+        // Guesses with made-up usernames made a signed call that sets a password fail.
+        let passwords = Passwords::new(1, 0, &SystemRandom);
+        let _all = Arc::clone(&passwords.strangers.places).try_acquire_owned().unwrap();
+        let (chosen, log_ins) = (Secret::new("Passw0rdEXAMPLE"), log_ins());
+        let hash = passwords.hash(&chosen, account(), &SystemRandom).await.unwrap();
+        let stored = Some(Stored { hash: &hash, generation: 1 });
+        let first = guess(&log_ins, &chosen).await;
+        let busy = passwords.verify(&chosen, stored, Some(account()), Some(&first), START).await.unwrap_err();
+        assert_eq!(busy.kind(), &ErrorKind::PasswordsBusy);
+        log_ins.end_guess(first, Outcome::Right, START);
+        let second = guess(&log_ins, &chosen).await;
+        assert!(passwords.verify(&chosen, stored, Some(account()), Some(&second), START).await.unwrap());
+    }
+
+    fn log_ins() -> LogIns {
+        LogIns::new(3, 6, AddressLimits::new(1, 5), &SystemRandom)
+    }
+
+    async fn guess(log_ins: &LogIns, secret: &Secret) -> Guess {
+        log_ins.begin_guess("192.0.2.1".parse().unwrap(), "ci", secret, || START).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_success_is_remembered_for_minutes_for_that_password_and_generation_alone() {
-        let passwords = Passwords::new(1, 1, &SystemRandom);
+        let passwords = Passwords::new(2, 2, &SystemRandom);
         let (password, other) = (Secret::new("Passw0rdEXAMPLE"), Secret::new("Passw0rdEXAMPLF"));
         let hash = passwords.hash(&password, account(), &SystemRandom).await.unwrap();
         let stored = Some(Stored { hash: &hash, generation: 1 });
         assert!(verify(&passwords, &password, stored, START).await.unwrap());
         // No thread is left: what is answered now was remembered.
-        let held = Arc::clone(&passwords.places).try_acquire_many_owned(2).unwrap();
+        let held = Arc::clone(&passwords.strangers.places).try_acquire_many_owned(2).unwrap();
         assert!(verify(&passwords, &password, stored, START).await.unwrap());
         let later = START.plus(REMEMBERED);
         for (given, stored, now) in [
@@ -563,20 +618,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_pool_has_no_place_for_is_sent_away_and_who_breaks_off_makes_no_room() {
-        let passwords = Passwords::new(1, 1, &SystemRandom);
+        let pool = Pool::new(1, 1);
         let (release, gate) = std::sync::mpsc::channel::<()>();
-        let mut first = Box::pin(passwords.in_pool(None, move || gate.recv().is_ok()));
-        let mut second = Box::pin(passwords.in_pool(None, || true));
-        // Each is polled once: the first takes the thread, the second waits for it.
-        assert!(poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await);
-        assert!(poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await);
+        let mut first = Box::pin(pool.run([], move || gate.recv().is_ok()));
+        let mut second = Box::pin(pool.run([], || true));
+        // The first takes the thread, the second waits for it.
+        assert!(is_under_way(&mut first).await && is_under_way(&mut second).await);
         let busy = |outcome: Result<bool>| outcome.unwrap_err().kind() == &ErrorKind::PasswordsBusy;
-        assert!(busy(passwords.in_pool(None, || true).await));
+        assert!(busy(pool.run([], || true).await));
         // What runs goes on when nobody waits for it any more; what only waited is gone.
         drop(first);
-        assert!(busy(passwords.in_pool(None, || true).await));
+        assert!(busy(pool.run([], || true).await));
         drop(second);
         release.send(()).unwrap();
-        assert!(passwords.in_pool(None, || true).await.unwrap());
+        assert!(pool.run([], || true).await.unwrap());
     }
 }

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from alibabacloud_cr20181201.client import Client as Cr2018
-from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest
+from alibabacloud_cr20181201.models import GetAuthorizationTokenRequest, ResetLoginPasswordRequest
 from alibabacloud_tea_openapi.client import Client as OpenApi
 from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
 from alibabacloud_tea_util.models import RuntimeOptions
@@ -59,6 +59,13 @@ def issue(transire: Transire, key: AccessKey, instance_id: str, hours: int | Non
     """A credential by GetAuthorizationToken."""
     made = get_authorization_token(transire, key, instance_id, hours, signing)
     return Credential(made.temp_username, transire.remember("authorization token", made.authorization_token), made.expire_time)
+
+
+def reset_login_password(transire: Transire, key: AccessKey, instance_id: str, password: str, signing: str = ACS3) -> Any:
+    """Sets the fixed password of the key's owner; returns the SDK's own response body."""
+    transire.remember("fixed password", password)
+    request = ResetLoginPasswordRequest(instance_id=instance_id, password=password)
+    return Cr2018(config(transire, key, signing)).reset_login_password(request).body
 
 
 def old_core(key: AccessKey) -> AcsClient:

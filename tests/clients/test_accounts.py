@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alibabacloud_cr20181201.client import Client as Cr2018
-from alibabacloud_cr20181201.models import ResetLoginPasswordRequest
 from alibabacloud_tea_openapi.exceptions import ClientException
 from aliyunsdkcr.request.v20181201.ResetLoginPasswordRequest import ResetLoginPasswordRequest as OldRequest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
@@ -219,9 +217,7 @@ def test_the_operator_hears_what_a_service_account_may_do_and_did(
 
 def reset(transire: Transire, key: AccessKey, instance: Instance, password: str, signing: str = alibaba.ACS3) -> Any:
     """The SDK's own response body."""
-    transire.remember("fixed password", password)
-    request = ResetLoginPasswordRequest(instance_id=instance.cri_id, password=password)
-    return Cr2018(alibaba.config(transire, key, signing)).reset_login_password(request).body
+    return alibaba.reset_login_password(transire, key, instance.cri_id, password, signing)
 
 
 @pytest.mark.parametrize("signing", [alibaba.ACS3, alibaba.V1], ids=["acs3", "v1"])

@@ -160,3 +160,39 @@ def test_of_many_guesses_at_once_so_many_are_hashed_as_the_limit_allows(new_tran
     for thread in guesses:
         thread.join()
     assert statuses == {401: 3, 429: 37}
+
+
+def log_in(transire: Transire, source: str, service: str, username: str, password: str) -> int:
+    """Asks for a token from an address of this machine."""
+    connection = http.client.HTTPConnection(*place(transire), timeout=30, source_address=(source, 0))
+    form = f"grant_type=password&service={service}&username={username}&password={password}"
+    connection.request("POST", "/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_guesses_with_new_usernames_keep_no_right_password_out(new_transire: Callable[..., Transire]) -> None:
+    """20 of 25 right log-ins were told to come again, and signed calls that set a password failed."""
+    transire = new_transire(
+        # So that no guess is refused before it is hashed.
+        settings={"TRANSIRE_LIMITS__REFUSALS_PER_SECOND": "100000", "TRANSIRE_LIMITS__REFUSALS_BURST": "100000"}
+    )
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    number = iter(range(1_000_000))
+    guess = lambda: log_in(transire, "127.0.0.2", instance.service, f"made-up-{next(number)}", "Passw0rd-wrong-1")  # noqa: E731
+    # At the guesser's own address.
+    alibaba.reset_login_password(transire, instance.account.key, instance.cri_id, "Passw0rd-EXAMPLE")
+    assert log_in(transire, "127.0.0.2", instance.service, "acme", "Passw0rd-EXAMPLE") == 200
+    statuses = Counter[int]()
+    with repeated(guess, threads=24) as guesses:
+        wait_until("some to be told to come again", lambda: guesses["429"] >= 5)
+        for turn in range(25):
+            # Each password is new, so that it has to be hashed.
+            password = f"Passw0rd-EXAMPLE-{turn}"
+            alibaba.reset_login_password(transire, instance.account.key, instance.cri_id, password)
+            statuses[log_in(transire, "127.0.0.2", instance.service, "acme", password)] += 1
+            statuses[log_in(transire, f"127.0.0.{turn + 3}", instance.service, instance.account.id, password)] += 1
+    assert statuses == {200: 50}

@@ -283,6 +283,67 @@ async fn a_right_password_that_comes_many_times_at_once_is_hashed_once_and_uses_
     assert_eq!(guess_at_once(&app, 1, |_| "acme".to_owned()).await, 1);
 }
 
+/// Guesses with always new usernames from an address until it is dropped, with so many guesses under way at once.
+fn flood(app: &std::sync::Arc<App>, peer: &'static str, at_once: usize) -> tokio::task::JoinSet<()> {
+    let mut flood = tokio::task::JoinSet::new();
+    for number in 0..at_once {
+        let app = std::sync::Arc::clone(app);
+        flood.spawn(async move {
+            for round in 0.. {
+                let username = format!("made-up-{number}-{round}@acme");
+                let answer = app.registry_from(peer, Some((&username, "Passw0rd-wrong-1")), &format!("service={SERVICE}")).await;
+                assert!([401, 429].contains(&answer.status.as_u16()), "{}", answer.body);
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    flood
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn made_up_usernames_keep_nobody_out_who_logged_in_before_nor_any_signed_call() {
+    // One address that guessed with always new usernames had 20 of 25 right log-ins told to come again, and signed
+    // calls that set a password.
+    let app = App::with(|options| {
+        (options.service.refusals_per_second, options.service.refusals_burst) = (1_000_000, 1_000_000);
+        (options.service.password_threads, options.service.password_queue) = (2, 4);
+    })
+    .await;
+    let app = std::sync::Arc::new(app);
+    app.reset_login_password(PASSWORD).await;
+    let here = "192.0.2.1";
+    let log_in = async |password: &str| app.registry_from(here, Some(("acme", password)), &format!("service={SERVICE}")).await.status;
+    assert_eq!(log_in(PASSWORD).await, 200);
+    let flood = flood(&app, here, 40);
+    for round in 0..10 {
+        // A new password, so that no success of it is remembered and it has to be hashed.
+        let password = format!("Passw0rd-EXAMPLE-{round}");
+        let set = app.reset_login_password(&password).await;
+        assert_eq!(set.status, 200, "round {round}: {}", set.body);
+        assert_eq!(log_in(&password).await, 200, "round {round}");
+    }
+    drop(flood);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn made_up_usernames_of_one_address_keep_no_other_address_out() {
+    let app = App::with(|options| {
+        (options.service.refusals_per_second, options.service.refusals_burst) = (1_000_000, 1_000_000);
+        (options.service.password_threads, options.service.password_queue) = (2, 4);
+    })
+    .await;
+    let app = std::sync::Arc::new(app);
+    let flood = flood(&app, "192.0.2.1", 40);
+    for round in 0..10 {
+        let password = format!("Passw0rd-EXAMPLE-{round}");
+        app.reset_login_password(&password).await;
+        let (elsewhere, query) = (format!("192.0.2.{}", round + 2), format!("service={SERVICE}"));
+        let answer = app.registry_from(&elsewhere, Some(("acme", &password)), &query).await;
+        assert_eq!(answer.status, 200, "round {round}: {}", answer.body);
+    }
+    drop(flood);
+}
+
 #[tokio::test]
 async fn what_else_fails_at_an_address_keeps_no_chosen_password_waiting() {
     // A job with a bad token kept everybody with a password behind the same address out.
