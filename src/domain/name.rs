@@ -92,6 +92,15 @@ pub fn check_repository(parameter: &'static str, name: &str) -> Result<()> {
     }
 }
 
+/// The longest path of a repository, namespace and all, that registries take: CNCF Distribution's `NameTotalLengthMax`.
+pub const MAX_REPOSITORY_PATH_LENGTH: usize = 255;
+
+/// Tells whether a registry can have a repository of this path, by the distribution specification: components of `a-z`,
+/// `0-9` and separators between them, divided by `/`, at most 255 characters together.
+pub fn is_repository_path(path: &str) -> bool {
+    path.len() <= MAX_REPOSITORY_PATH_LENGTH && path.split('/').all(|component| is_separated(component, is_path_separator))
+}
+
 /// Checks the name of a repository that a registry has already: it may be shorter or longer, and have `/` between components.
 pub fn check_imported_repository(parameter: &'static str, name: &str) -> Result<()> {
     if name.len() <= IMPORTED_REPOSITORY_LENGTH && name.split('/').all(|component| is_separated(component, is_path_separator)) {
@@ -293,6 +302,41 @@ mod tests {
             &["a", "a/b/c__d", &"a".repeat(224)],
             &["", "/", "a//b", "a/", "a:b", "A", &"a".repeat(225)],
         );
+    }
+
+    #[test]
+    fn a_path_that_no_registry_can_have_is_told_from_one_that_it_can() {
+        for path in ["a", "team/app", "0/1", "a.b_c__d---e/f", "a/b/c/d/e", &"a".repeat(255)] {
+            assert!(is_repository_path(path), "{path}");
+        }
+        let long = "a".repeat(256);
+        for path in [
+            "",
+            "/",
+            "/app",
+            "team/",
+            "team//app",
+            "team/../secret/app",
+            "./secret/app",
+            "team/./app",
+            "secret%2Fapp",
+            "Secret/app",
+            "secret/APP",
+            "-a",
+            "a-",
+            "a..b",
+            "a___b",
+            "a._b",
+            "team/app:latest",
+            "registry.example.com:5000/team/app",
+            "team\\app",
+            "te am/app",
+            "team/app@sha256",
+            "team/ap\u{307}p",
+            &long,
+        ] {
+            assert!(!is_repository_path(path), "{path:?}");
+        }
     }
 
     #[test]

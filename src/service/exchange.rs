@@ -9,13 +9,13 @@ use super::audit::{Line, Share};
 use super::namespaces::Unrecorded;
 use super::rights::{Subject, account_action};
 use super::{Caller, RequestContext, Service};
-use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
 use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
+use crate::domain::{Result, name};
 use crate::policy::{Outcome, Permission, Request, Resource};
 use crate::token::{Access, Claims, Grant, Ground};
 
@@ -156,10 +156,16 @@ impl Service {
     }
 
     /// Decides what a registry client may do: everybody by rights of their own; what is public is everyone's unless a
-    /// policy denies it; and a push is only to where records let anyone push.
+    /// policy denies it; a push is only to where records let anyone push; and nothing to what no registry can have.
     ///
     /// The token exchange goes by it, and so do all who say why.
     pub(super) async fn verdict(&self, subject: Subject<'_>, instance: &Instance, request: &Request<'_>) -> Result<Verdict> {
+        // A policy about `secret/*` says nothing of `team/../secret/app`, and a registry might take the one for the other.
+        if let Resource::Repository { path, .. } = request.resource
+            && !name::is_repository_path(path)
+        {
+            return Ok(Verdict::Impossible);
+        }
         let decided = match (subject, &request.resource) {
             (Subject::ServiceAccount(account), Resource::Repository { path, .. }) => decide_account(account, request.permission, path),
             (Subject::Principal(principal, _), _) if principal.account() != instance.account => Outcome::DeniedImplicitly,
@@ -215,6 +221,8 @@ pub(super) enum Verdict {
     Denied,
     /// They do, and nobody may.
     Unrecorded(Unrecorded),
+    /// No registry can have a repository of this name, so nobody may.
+    Impossible,
 }
 
 impl Verdict {
@@ -222,7 +230,7 @@ impl Verdict {
     pub(super) fn grants(self) -> bool {
         match self {
             Self::Allowed | Self::Public => true,
-            Self::Denied | Self::Unrecorded(_) => false,
+            Self::Denied | Self::Unrecorded(_) | Self::Impossible => false,
         }
     }
 }

@@ -170,6 +170,7 @@ impl Service {
                 steps.pass("rights", rights);
                 steps.fail("records", reason);
             }
+            Verdict::Impossible => steps.fail("name", reason),
         }
         Ok(())
     }

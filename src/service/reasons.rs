@@ -16,6 +16,9 @@ use crate::policy::{Request, Resource};
 
 /// The most scopes of one request that the log explains; the audit has them all.
 const MAX_EXPLAINED: usize = 20;
+/// Why nothing is granted on a name that no registry takes.
+const IMPOSSIBLE: &str = "no registry can have a repository of this name: it is at most 255 characters of a-z, 0-9 and, \
+                                     between them, '.', '_', '__', '-' or '/'";
 /// The most characters of a scope that can't be read in the log.
 const MAX_LEFT_OUT: usize = 256;
 
@@ -111,6 +114,7 @@ impl Service {
     ) -> Result<String> {
         Ok(match (verdict, subject) {
             (Verdict::Unrecorded(lacking), _) => unrecorded(lacking).to_owned(),
+            (Verdict::Impossible, _) => IMPOSSIBLE.to_owned(),
             (Verdict::Public, _) => "anyone may pull it: it is public".to_owned(),
             (Verdict::Allowed | Verdict::Denied, subject) => self.reason_of_rights(subject, instance, request).await?,
         })

@@ -245,3 +245,24 @@ async fn every_credential_of_a_principal_decides_alike() {
     }
     assert!(seen.len() >= 5, "the policies decide too much alike to show anything: {seen:?}");
 }
+
+#[tokio::test]
+async fn nothing_is_granted_on_a_name_that_no_registry_can_have() {
+    // A deny on `secret/*` said nothing of these, and a token for them was given out.
+    let everything = cam(&json!([
+        { "effect": "allow", "action": ["*"], "resource": ["*"] },
+        { "effect": "deny", "action": ["*"], "resource": ["qcs::tcr:::repository/INSTANCE-TCR/secret/*"] },
+    ]));
+    let app = app_of_user(&[everything]).await;
+    let (username, secret) = app.temporary().await;
+    assert_eq!(granted(&app, &username, &secret, "repository:team/app:pull").await, "repository:team/app:pull");
+    let mut paths =
+        ["team/../secret/app", "./secret/app", "secret%2Fapp", "Secret/app", "secret//app", "/secret/app", "team/app/"].to_vec();
+    let long = "a/".repeat(128) + "a";
+    paths.extend(["registry.example.com:5000/secret/app", "secret/app", &long]);
+    for path in paths {
+        // The form would decode it.
+        let scope = format!("repository:{}:pull,push,delete,*", path.replace('%', "%25"));
+        assert_eq!(granted(&app, &username, &secret, &scope).await, "", "{path}");
+    }
+}
