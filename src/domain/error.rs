@@ -397,8 +397,18 @@ impl Error {
     pub fn replayed() -> Self {
         Self::new(
             ErrorKind::Replayed,
-            "The request's nonce was used already, or its signature with something else; make the request again, a second later.",
+            "The request's nonce was used already, or its signature with something else; sign the request again, a second later.",
         )
+    }
+
+    /// A signed call comes again that was carried out: by the request of that id, which made the thing of the other id.
+    pub fn repeated(request_id: &str, made: Option<&str>) -> Self {
+        let result = made.map(|id| format!(" and made {id}")).unwrap_or_default();
+        let message = format!(
+            "This very request was carried out before, as request {request_id}{result}; nothing was done now. \
+             To have it done once more, sign it again, a second later."
+        );
+        Self::new(ErrorKind::Replayed, message)
     }
 
     /// A required parameter is missing.

@@ -63,7 +63,7 @@ impl Service {
         let ranges: Vec<String> = entries.iter().map(|entry| entry.cidr.to_string()).collect();
         let line = self.line("allow-list.add", caller, context).instance(&instance).detail(json!({ "ranges": ranges }));
         let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, self.now());
-        self.apply(self.write().then(added).then(obeyed).audit(&line.row(&*self.random))).await?;
+        self.record(self.write().then(added).then(obeyed), line).await?;
         Ok(instance)
     }
 
@@ -84,7 +84,7 @@ impl Service {
             .instance(&instance)
             .detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
         let replaced = store::allow_list::replace(&instance.id, old, entry);
-        self.apply(self.write().then(guard).then(replaced).audit(&line.row(&*self.random))).await?;
+        self.record(self.write().then(guard).then(replaced), line).await?;
         Ok(instance)
     }
 
@@ -101,7 +101,7 @@ impl Service {
         let names: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
         let line = self.line("allow-list.remove", caller, context).instance(&instance).detail(json!({ "ranges": names }));
         let removed = store::allow_list::delete(&instance.id, &ranges);
-        self.apply(self.write().then(guard).then(removed).audit(&line.row(&*self.random))).await?;
+        self.record(self.write().then(guard).then(removed), line).await?;
         Ok(instance)
     }
 
@@ -157,7 +157,7 @@ impl Service {
                 now,
             ));
         }
-        self.apply(write.audit(&line.row(&*self.random))).await?;
+        self.record(write, line).await?;
         Ok(instance)
     }
 

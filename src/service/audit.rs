@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::access::Signature;
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::credential::CredentialId;
@@ -80,6 +81,12 @@ pub(super) struct Line<'a> {
     address: Option<IpAddr>,
     service: Option<&'a str>,
     detail: Option<Box<RawValue>>,
+    /// The signature of the call, which makes what it asks for once.
+    #[serde(skip)]
+    signature: Option<Signature>,
+    /// The id of what the call makes.
+    #[serde(skip)]
+    made: Option<&'a str>,
 }
 
 /// A line as it waits in the queue: JSON, with its line feed.
@@ -116,12 +123,21 @@ impl<'a> Line<'a> {
             address: context.address,
             service: None,
             detail: None,
+            signature: None,
+            made: None,
         }
     }
 
     pub(super) fn caller(mut self, caller: &Caller) -> Self {
         self.principal = caller.audit_name();
         self.account = caller.account().map(AccountId::number);
+        self.signature = caller.signature();
+        self
+    }
+
+    /// Names what the call makes, for whom it comes from again.
+    pub(super) fn made(mut self, id: &'a str) -> Self {
+        self.made = Some(id);
         self
     }
 
@@ -168,8 +184,17 @@ impl<'a> Line<'a> {
         self
     }
 
+    /// Adds the line to the write that does what it says; a signed call's signature makes no second one.
+    pub(super) fn onto(self, write: Write, random: &dyn Random) -> Write {
+        let write = match &self.signature {
+            Some(signature) => write.once(signature.of_change(self.request_id, self.made)),
+            None => write,
+        };
+        write.audit(&self.row(random))
+    }
+
     /// Returns the line as a row, under an id of its own.
-    pub(super) fn row(self, random: &dyn Random) -> AuditRow {
+    fn row(self, random: &dyn Random) -> AuditRow {
         AuditRow {
             id: random_id(random),
             at: self.at,

@@ -188,7 +188,7 @@ impl Service {
             let repositories: Vec<Repository> = names.iter().map(|name| self.new_repository(of, name)).collect();
             let paths: Vec<String> = repositories.iter().map(Repository::path).collect();
             let line = line.clone().instance(instance).detail(json!({ "repositories": paths }));
-            let write = write.then(store::repository::import(of, &repositories)).audit(&line.row(&*self.random));
+            let write = line.onto(write.then(store::repository::import(of, &repositories)), &*self.random);
             match self.apply(write).await {
                 Ok(()) => imported.paths.extend(paths),
                 // It was deleted, or made, meanwhile; the next time will tell.

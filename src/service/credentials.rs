@@ -155,11 +155,12 @@ impl Service {
         let line = Line::new("credential.issue-long-term", now, context)
             .caller(caller)
             .credential(&id)
+            .made(id.as_str())
             .instance(&instance)
             .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
         let insert = store::credential::insert(&stored, self.settings.quotas.long_term_credentials);
-        self.store.apply(self.write().then(insert).audit(&line.row(&*self.random))).await?;
+        self.commit(line.onto(self.write().then(insert), &*self.random)).await?;
         self.directory.add_credential_id(&id);
         Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
     }

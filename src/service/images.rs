@@ -189,10 +189,10 @@ impl Service {
     async fn delete_tags(&self, registry: &Arc<Registry>, path: &str, digests: &BTreeMap<String, String>, line: Line<'_>) -> Result<()> {
         let line = line.detail(json!({ "repository": path, "images": digests }));
         // First of all: what can't be written down isn't done.
-        self.store.apply(self.write().audit(&line.clone().row(&*self.random))).await?;
+        self.commit(line.clone().onto(self.write(), &*self.random)).await?;
         let done = delete(registry, path, digests).await;
         if done.is_err() {
-            self.store.apply(self.write().audit(&line.outcome("refused").row(&*self.random))).await?;
+            self.commit(line.outcome("refused").onto(self.write(), &*self.random)).await?;
         }
         done
     }

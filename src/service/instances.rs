@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::audit::Line;
 use super::keys::{new_instance_key, unless_overtaken};
 use super::rights::{denied, pairs};
-use super::{AuditRow, Caller, InstanceChoice, RequestContext, Service};
+use super::{Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::{
     Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, OldRefreshTokens, Origin, RegistryKind, Specification,
@@ -143,19 +144,18 @@ impl Service {
             .line("instance.create", caller, context)
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        let line = line.row(&*self.random);
         self.wrapping(|| self.insert_instance(&instance, &line, now)).await?;
         Ok(instance)
     }
 
     /// Stores an instance, and its own key if its registry wants one.
-    async fn insert_instance(&self, instance: &Instance, line: &AuditRow, now: Timestamp) -> Result<()> {
+    async fn insert_instance(&self, instance: &Instance, line: &Line<'_>, now: Timestamp) -> Result<()> {
         let mut write = self.write().then(store::instance::insert(instance));
         if instance.kind.has_own_key() {
             let key = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::InUse, &self.master, now, &*self.random)?;
             write = write.then(unless_overtaken(&key.wrapped_private)).then(store::instance_key::insert(&key));
         }
-        self.apply(write.audit(line)).await
+        self.record(write, line.clone()).await
     }
 
     /// Lists the instances.
@@ -214,13 +214,14 @@ impl Service {
         let line = self
             .line("instance.create", caller, context)
             .instance(&instance)
+            .made(instance.id.as_str())
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
         let mut write =
             self.write().then(store::instance::insert(&instance)).then(quota::instances_within(account, self.settings.quotas.instances));
         if !new.tags.is_empty() {
             write = write.then(store::tag::set(Tagged::Instance(&instance.id), &new.tags));
         }
-        self.apply(write.audit(&line.row(&*self.random))).await?;
+        self.record(write, line).await?;
         Ok(instance)
     }
 

@@ -80,7 +80,7 @@ pub use self::within::Within;
 pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::principal::AccountId;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::shared::Settings as SharedSettings;
@@ -304,7 +304,7 @@ impl Service {
     /// what was stopped is refused at this replica, if not in the usual words.
     async fn apply(&self, write: Write) -> Result<()> {
         let changed = write.changed().to_vec();
-        self.store.apply(write).await?;
+        self.commit(write).await?;
         for (noun, id) in &changed {
             if let (Noun::Revocation, Ok(id)) = (noun, id.parse()) {
                 self.revocations.add(&id);
@@ -317,9 +317,28 @@ impl Service {
         Ok(())
     }
 
+    /// Writes what no cache can hold. To the repetition of a signed call that was carried out it says which one did it.
+    async fn commit(&self, write: Write) -> Result<()> {
+        let digest = write.signed().map(|change| change.digest.clone());
+        let failed = match (self.store.apply(write).await, digest) {
+            (Err(error), Some(digest)) if *error.kind() == ErrorKind::Replayed => (error, digest),
+            (outcome, _) => return outcome,
+        };
+        let (error, digest) = failed;
+        match store::signed_change::find(&self.store, &digest).await {
+            Ok(Some(before)) => Err(Error::repeated(&before.request_id, before.made.as_deref())),
+            Ok(None) | Err(_) => Err(error),
+        }
+    }
+
     /// Makes a change and its audit line in one write.
     async fn change(&self, part: Part, line: audit::Line<'_>) -> Result<()> {
-        self.apply(self.write().then(part).audit(&line.row(&*self.random))).await
+        self.record(self.write().then(part), line).await
+    }
+
+    /// Applies a write with its audit line.
+    async fn record(&self, write: Write, line: audit::Line<'_>) -> Result<()> {
+        self.apply(line.onto(write, &*self.random)).await
     }
 
     /// Begins a write.
@@ -334,6 +353,7 @@ impl Service {
         let revoked = store::revocation::trim(self.now().minus(revocations::KEPT));
         let ended = store::session_policy::trim(self.now().minus(sessions::POLICIES_KEPT));
         let mut write = self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old)).then(revoked).then(ended);
+        write = write.then(store::signed_change::trim(self.now()));
         if self.settings.audit_days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);
             write = write.then(store::audit::trim(self.now().minus(day * self.settings.audit_days)));

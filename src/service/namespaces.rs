@@ -166,13 +166,13 @@ impl Service {
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));
         }
-        let line = self.line("namespace.create", caller, context).instance(&instance).detail(json!({
+        let line = self.line("namespace.create", caller, context).instance(&instance).made(namespace.id.as_str()).detail(json!({
             "namespace": namespace.name,
             "visibility": namespace.visibility.name(),
             "auto_create_repository": namespace.auto_create_repository.is_on(),
             "default_visibility": namespace.default_visibility.name(),
         }));
-        self.apply(write.audit(&line.row(&*self.random))).await?;
+        self.record(write, line).await?;
         Ok(namespace)
     }
 
@@ -284,7 +284,7 @@ impl Service {
             "auto_create_repository": change.auto_create_repository.map(Switch::is_on),
             "default_visibility": change.default_visibility.map(Visibility::name),
         }));
-        self.apply(write.audit(&line.row(&*self.random))).await
+        self.record(write, line).await
     }
 
     /// Forgets a namespace, and with [`Contents::GoToo`] the repositories that are recorded in it.

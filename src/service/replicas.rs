@@ -8,14 +8,14 @@ use std::time::Duration;
 use super::access::Caller;
 use super::replay::Purpose;
 use super::{Service, limits};
-use crate::domain::clock::random_bytes;
+use crate::domain::clock::{Timestamp, random_bytes};
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::shared::{Call, Mark, Shared, Verdict};
 use crate::sign::{self, Replay};
 use crate::store::meta;
 
-/// How much longer than its window a nonce is remembered: of two replicas one may be five minutes ahead, and the other
+/// How much longer than its window a nonce or a signature is remembered: of two replicas one may be five minutes ahead, and the other
 /// as far behind.
 const CLOCKS_APART: Duration = Duration::from_mins(10);
 
@@ -64,8 +64,7 @@ impl Service {
         // What this replica saw itself stands, though that server be empty again.
         checked?;
         let id = request.access_key_id().as_bytes();
-        let window = request.window().min(self.settings.signature_window);
-        let kept = self.now().until(request.signed_at().plus(window)) + CLOCKS_APART;
+        let kept = self.now().until(self.last_use(request));
         // Both are of an access key, which two kinds of memory would share.
         let (nonce, signature);
         let mark = match replay {
@@ -90,6 +89,11 @@ impl Service {
             Some(Verdict::TooOften { measured }) => Ok(Some(measured)),
             Some(Verdict::Fine) | None => Ok(None),
         }
+    }
+
+    /// Returns when a request's signature is valid at no replica any more.
+    pub(super) fn last_use(&self, request: &sign::Unverified) -> Timestamp {
+        request.signed_at().plus(request.window().min(self.settings.signature_window) + CLOCKS_APART)
     }
 
     /// Counts a call together with those of the other replicas.

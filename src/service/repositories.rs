@@ -97,7 +97,7 @@ impl Service {
             modified_at: now,
         };
         let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
-        let line = self.line("repository.create", caller, context).instance(&instance).detail(detail);
+        let line = self.line("repository.create", caller, context).instance(&instance).made(repository.id.as_str()).detail(detail);
         let most = self.settings.quotas.repositories.of(instance.specification);
         self.change(stored::insert(&namespace, &repository, most), line).await?;
         Ok(repository)

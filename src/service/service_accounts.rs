@@ -100,7 +100,7 @@ impl Service {
         };
         let most = self.settings.quotas.service_accounts;
         let detail = json!({ "service_account": account.username(), "expires_at": account.expires_at });
-        let line = self.line("service-account.create", caller, context).instance(&instance).detail(detail);
+        let line = self.line("service-account.create", caller, context).instance(&instance).made(account.id.as_str()).detail(detail);
         self.change(store::service_account::insert(&account, most), line).await?;
         Ok((account, password))
     }

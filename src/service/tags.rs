@@ -25,7 +25,7 @@ impl Service {
             self.authorize_with(caller, Permission::TagInstance, resource, policy_context.clone()).await?;
             let keys: Vec<&str> = tags.iter().map(|tag| tag.key.as_str()).collect();
             let line = self.line("instance.tag", caller, context).instance(&instance).detail(json!({ "keys": keys }));
-            write = write.then(tag::set(Tagged::Instance(&instance.id), tags)).audit(&line.row(&*self.random));
+            write = line.onto(write.then(tag::set(Tagged::Instance(&instance.id), tags)), &*self.random);
         }
         self.apply(write).await
     }
@@ -47,7 +47,7 @@ impl Service {
                 None => tag::replace(thing, &[]),
             };
             let line = self.line("instance.untag", caller, context).instance(&instance).detail(json!({ "keys": keys }));
-            write = write.then(part).audit(&line.row(&*self.random));
+            write = line.onto(write.then(part), &*self.random);
         }
         self.apply(write).await
     }

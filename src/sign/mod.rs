@@ -199,6 +199,19 @@ impl Unverified {
         self.signed_at
     }
 
+    /// Returns the signature, filled up with zeros: it is the same however the request spells it.
+    pub fn signature(&self) -> [u8; 32] {
+        match &self.proof {
+            Proof::Tc3(proof) => proof.signature(),
+            Proof::Keyed(proof) => {
+                let mut signature = [0; 32];
+                // No scheme has a longer one that is right.
+                signature.iter_mut().zip(&proof.signature).for_each(|(byte, given)| *byte = *given);
+                signature
+            }
+        }
+    }
+
     /// Returns how far the request's time may be from the server's.
     pub fn window(&self) -> Duration {
         self.method.window()

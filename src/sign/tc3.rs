@@ -147,6 +147,10 @@ pub fn authorization(
 }
 
 impl Proof {
+    pub(super) fn signature(&self) -> [u8; 32] {
+        self.signature
+    }
+
     pub(super) fn verify(&self, secret: &SigningSecret) -> Result<Replay> {
         let (date, rest) = self.credential_scope.split_once('/').unwrap_or_default();
         let service = rest.strip_suffix(TERMINATOR).and_then(|rest| rest.strip_suffix('/')).unwrap_or_default();

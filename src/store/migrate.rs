@@ -76,6 +76,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0009_session_policy.sql"),
         postgres: include_str!("../../migrations/postgres/0009_session_policy.sql"),
     },
+    Migration {
+        number: 10,
+        name: "signed_change",
+        sqlite: include_str!("../../migrations/sqlite/0010_signed_change.sql"),
+        postgres: include_str!("../../migrations/postgres/0010_signed_change.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

@@ -30,6 +30,7 @@ pub mod revocation;
 pub mod role;
 pub mod service_account;
 pub mod session_policy;
+pub mod signed_change;
 pub mod tag;
 pub mod user;
 pub mod wrapped;
@@ -306,6 +307,7 @@ fn statements() -> impl Iterator<Item = Statement> {
         role::STATEMENTS,
         service_account::STATEMENTS,
         session_policy::STATEMENTS,
+        signed_change::STATEMENTS,
         tag::STATEMENTS,
         user::STATEMENTS,
         wrapped::STATEMENTS,

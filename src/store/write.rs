@@ -7,6 +7,7 @@ use super::audit::{self, AuditRow};
 use super::change::{self, Noun};
 use super::operation;
 use super::row::{Statement, Value};
+use super::signed_change::{self, SignedChange};
 
 /// How many rows a statement must touch, or, when it only reads, find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,8 @@ impl Operation {
 #[must_use = "a write does nothing until it is applied"]
 pub struct Write {
     operation: Operation,
+    /// The signed call that asked for it.
+    signed: Option<SignedChange>,
     part: Part,
     audits: Vec<Guarded>,
 }
@@ -122,7 +125,7 @@ pub struct Write {
 impl Write {
     /// Begins an empty write.
     pub fn new(operation: Operation) -> Self {
-        Self { operation, part: Part::default(), audits: Vec::new() }
+        Self { operation, signed: None, part: Part::default(), audits: Vec::new() }
     }
 
     /// Adds what a noun's function made; its guards see what earlier parts did.
@@ -143,6 +146,17 @@ impl Write {
         self
     }
 
+    /// Lets the signature that asked for the write make no other: the same call may make several.
+    pub fn once(mut self, change: SignedChange) -> Self {
+        self.signed = Some(change);
+        self
+    }
+
+    /// Returns the signed call that asked for the write.
+    pub fn signed(&self) -> Option<&SignedChange> {
+        self.signed.as_ref()
+    }
+
     /// Returns what is announced in the change feed.
     pub fn changed(&self) -> &[(Noun, String)] {
         &self.part.changes
@@ -152,7 +166,9 @@ impl Write {
     pub(crate) fn into_steps(self) -> Steps {
         let operation = operation::insert(&self.operation);
         let announces = !self.part.changes.is_empty();
-        let mut rest = self.part.guarded;
+        // First: a repetition is told so, and not what its own success put into its way.
+        let mut rest = self.signed.as_ref().map(|change| signed_change::claim(change).guarded).unwrap_or_default();
+        rest.extend(self.part.guarded);
         rest.extend(self.audits);
         // Last: the counter's row is locked from here to the commit, so that position order is commit order.
         rest.extend(self.part.changes.iter().flat_map(|(noun, id)| change::append(*noun, id, self.operation.at)));

@@ -2,8 +2,12 @@
 
 import re
 import time
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import requests
 from tencentcloud.common import credential as tencent_credential
 from tencentcloud.common.common_client import CommonClient
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
@@ -161,3 +165,43 @@ def test_what_the_api_does_not_have_is_refused(
     with pytest.raises(TencentCloudSDKException) as caught:
         CommonClient("tcr", version, credential, REGION, profile(transire)).call_json(action, parameters)
     assert caught.value.get_code() == code
+
+
+@pytest.mark.parametrize(("method", "signing"), FORMS)
+def test_a_captured_request_makes_no_second_credential(
+    new_transire: Callable[..., Transire], monkeypatch: pytest.MonkeyPatch, method: str, signing: str
+) -> None:
+    """One captured request made as many long-term credentials as it was sent."""
+    transire = new_transire()
+    transire.cli("init")
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    captured: list[requests.PreparedRequest] = []
+    send = requests.Session.send
+
+    def capture(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        captured.append(request)
+        return send(session, request, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(requests.Session, "send", capture)
+        made = issue(transire, instance.account.key, instance.tcr_id, "longterm", method=method, signing=signing)
+    [request] = captured
+
+    def again() -> dict[str, str]:
+        # The port is another one after a restart; the host that was signed stays in the header.
+        url = urllib.parse.urlsplit(str(request.url))
+        request.url = url._replace(netloc=transire.endpoint).geturl()
+        with requests.Session() as session:
+            answer: dict[str, str] = session.send(request, timeout=10).json()["Response"]["Error"]
+        return answer
+
+    errors = [again()]
+    transire.stop()
+    transire.start()
+    errors.append(again())
+    for error in errors:
+        assert error["Code"] == "AuthFailure.SignatureFailure"
+        assert made.id in error["Message"]
+        assert made.secret not in str(error)
+    assert [item["id"] for item in transire.items("credential", "list", "--instance", instance.tcr_id)] == [made.id]

@@ -9,6 +9,7 @@ mod authority;
 mod commands;
 mod cors;
 mod docs;
+mod durable_changes;
 mod empty_lists;
 mod errors;
 mod explain;

@@ -65,7 +65,10 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
             )),
             ..of(bad, "SignatureDoesNotMatch", "")
         },
-        ErrorKind::Replayed => of(bad, "SignatureNonceUsed", "Specified signature nonce was used already."),
+        ErrorKind::Replayed => Answer {
+            message: Cow::Owned(format!("Specified signature nonce was used already. {}", error.message())),
+            ..of(bad, "SignatureNonceUsed", "")
+        },
         // A key that used up its nonces is throttled like one that used up its rate.
         ErrorKind::Throttled { .. } | ErrorKind::NonceMemoryFull => {
             Answer { retry_after_seconds: Some(1), ..with("Throttling.User", "Request was denied due to user flow control.") }

@@ -11,6 +11,8 @@ mod standing;
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 pub(super) use self::log_in::Attempt;
 pub use self::log_in::LogIn;
 use super::directory::AccessKey;
@@ -32,6 +34,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::Document;
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
+use crate::store::signed_change::SignedChange;
 use crate::token::{Grant, Ground, Keyring, Session, WebIdentity};
 
 /// Who calls, after proof.
@@ -39,6 +42,28 @@ pub struct Caller {
     identity: Identity,
     /// How many calls all replicas counted in this second, when this one is one too many.
     overrun: Option<u32>,
+    /// What proved it, if a signature did.
+    signature: Option<Signature>,
+}
+
+/// The verified signature of a call: whatever else comes with it, it makes one durable change.
+#[derive(Clone, Copy)]
+pub(super) struct Signature {
+    bytes: [u8; 32],
+    /// When it is valid at no replica any more.
+    ends_at: Timestamp,
+}
+
+impl Signature {
+    /// Returns the change that the call of this request id makes by it.
+    pub(super) fn of_change(&self, request_id: &str, made: Option<&str>) -> SignedChange {
+        SignedChange {
+            digest: hex::encode(digest(&SHA256, &self.bytes)),
+            request_id: request_id.to_owned(),
+            made: made.map(str::to_owned),
+            ends_at: self.ends_at,
+        }
+    }
 }
 
 enum Identity {
@@ -86,7 +111,7 @@ pub(super) struct Signer<'a> {
 
 impl From<Identity> for Caller {
     fn from(identity: Identity) -> Self {
-        Self { identity, overrun: None }
+        Self { identity, overrun: None, signature: None }
     }
 }
 
@@ -99,6 +124,11 @@ impl Caller {
     /// Returns how many calls all replicas counted in this second, when this one is one too many.
     pub(super) fn overrun(&self) -> Option<u32> {
         self.overrun
+    }
+
+    /// Returns the signature that proved the call.
+    pub(super) fn signature(&self) -> Option<Signature> {
+        self.signature
     }
 
     /// Returns who the call acts for; nobody when it is anonymous or the operator's.
@@ -302,6 +332,7 @@ impl Service {
         };
         let checked = self.replays.check(id, request.signed_at(), &replay, purpose, now);
         let mut caller = Caller::from(identity);
+        caller.signature = Some(Signature { bytes: request.signature(), ends_at: self.last_use(request) });
         match self.shared.get() {
             None => checked?,
             Some(shared) => {

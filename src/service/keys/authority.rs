@@ -190,7 +190,7 @@ impl Service {
         let parts = key::insert_next_authority(row, &in_use.id);
         let write = self.write().then(unless_overtaken(&row.wrapped_private));
         let write = parts.into_iter().fold(write, crate::store::Write::then);
-        self.apply(write.audit(&line.row(&*self.random))).await?;
+        self.record(write, line).await?;
         first_step(row)
     }
 
@@ -269,7 +269,7 @@ impl Service {
         // First of all: whoever makes a key or a leaf under the old one holds that one's row, and is waited for.
         let write = self.write().then(key::activate_authority(&next.id, &current.id, now));
         let write = leaves.into_iter().fold(write, crate::store::Write::then);
-        self.apply(write.audit(&line.row(&*self.random))).await?;
+        self.record(write, line).await?;
         let next = AuthorityRow { state: AuthorityState::InUse, ..next };
         step(&next, NextStep::RetireFrom(now.plus(BUNDLED_AFTER_USE)))
     }
@@ -315,7 +315,7 @@ impl Service {
         }
         let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
         let line = self.line("authority.retire", caller, context).detail(serde_json::json!({ "authorities": ids }));
-        self.apply(write.audit(&line.row(&*self.random))).await?;
+        self.record(write, line).await?;
         rows.iter().map(|row| Ok(AuthorityStep { state: None, ..step(row, NextStep::Nothing)? })).collect()
     }
 

@@ -253,9 +253,8 @@ impl Service {
             .then(meta::replace(meta::MASTER_KEY_ID, current.id().as_bytes(), next.id().as_bytes()))
             .then(meta::put(meta::MASTER_KEY_CHECK, &next.check_value(&*self.random)))
             .then(meta::put(meta::MASTER_KEY_ROTATION, &rotation.bytes()?))
-            .changes(Noun::MasterKey, next.id())
-            .audit(&line.row(&*self.random));
-        match self.apply(write).await {
+            .changes(Noun::MasterKey, next.id());
+        match self.record(write, line).await {
             // Another command was as quick; its rotation is gone on with.
             Err(error) if was_overtaken(&error) => self.follow_master_key().await?,
             outcome => outcome?,

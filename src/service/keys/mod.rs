@@ -354,7 +354,7 @@ impl Service {
         let mut detail = because.clone();
         detail["key"] = id.as_str().into();
         let line = self.line(action, caller, context).detail(detail);
-        self.apply(write.audit(&line.row(random))).await?;
+        self.record(write, line).await?;
         Ok(id)
     }
 

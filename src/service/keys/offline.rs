@@ -89,7 +89,7 @@ impl Service {
             .line("signing-key.import-certificate", caller, context)
             .detail(serde_json::json!({ "key": row.id, "authority": authority.id, "expires_at": expires_at.rfc3339() }));
         let write = self.write().then(key::hold_authority(&authority.id, authority.state)).then(part);
-        self.apply(write.audit(&line.row(&*self.random))).await?;
+        self.record(write, line).await?;
         Ok(ImportedLeaf { key: row.id, authority: authority.id.clone(), authority_state, expires_at })
     }
 
@@ -146,7 +146,7 @@ impl Service {
         };
         // What can't be written down isn't done.
         let line = self.line("authority.export", caller, context).detail(serde_json::json!({ "authority": authority.row.id }));
-        self.store.apply(self.write().audit(&line.row(&*self.random))).await?;
+        self.commit(line.onto(self.write(), &*self.random)).await?;
         Ok(ExportedAuthority { id: authority.row.id, pem: signer.to_pem()? })
     }
 

@@ -60,6 +60,7 @@ const ALL: &[&str] = &[
     "resource_tag key=thing_id,tag_key columns=thing_id:text,instance_id:text,tag_key:text,tag_value:text",
     "session_policy key=account_id,digest columns=account_id:integer,digest:text,charged_to:text,created_at:integer,ends_at:integer,\
      document:text",
+    "signed_change key=digest columns=digest:text,request_id:text,made:text?,ends_at:integer",
 ];
 
 /// Returns all tables of this binary's schema.

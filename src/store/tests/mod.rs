@@ -10,6 +10,7 @@ mod portable;
 mod registry;
 mod servers;
 mod session_policies;
+mod signed_changes;
 mod upgrades;
 mod wrapped;
 mod writes;
