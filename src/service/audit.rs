@@ -5,28 +5,31 @@
 //! pages, of which each is one row: rows of their own cost more processor time than all else about the
 //! requests together. When the queue is full, the setting says whether the line is dropped and counted,
 //! or the request refused. Lines of strangers and of refusals have shares of it ([`Share`]).
+//!
+//! Bytes are bounded everywhere: a line ([`line`]), so the queue by its lines, and a page.
 
-use std::net::IpAddr;
+mod line;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::access::Signature;
+use self::line::{MAX_LINE_BYTES, Written, rows};
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, Timestamp, random_text};
-use crate::domain::credential::CredentialId;
-use crate::domain::instance::Instance;
-use crate::domain::principal::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store::audit::{self, AuditPage, AuditRow};
 use crate::store::{Operation, Store, Write};
 
-/// The most lines of one page: about a megabyte.
-const PAGE: usize = 4000;
+pub(super) use self::line::Line;
+
+/// The most lines of one page.
+const MAX_PAGE_LINES: usize = 4000;
+/// The most bytes of one page.
+const MAX_PAGE_BYTES: usize = 1 << 20;
 /// How long the writer waits for more lines: a page, and its fsync, for each line would cost much.
 const GATHERING: Duration = Duration::from_millis(100);
 /// The most lines of one listing.
@@ -66,200 +69,11 @@ impl Share {
     }
 }
 
-/// One line: what was done, by whom, to what. In a page it stands as JSON with these names.
-///
-/// It borrows what it says until it is written, once: as a row, or as text for the queue.
-#[derive(Clone, Serialize)]
-pub(super) struct Line<'a> {
-    at: Timestamp,
-    request_id: &'a str,
-    action: &'static str,
-    outcome: &'static str,
-    principal: Option<String>,
-    account: Option<i64>,
-    credential_id: Option<&'a str>,
-    address: Option<IpAddr>,
-    service: Option<&'a str>,
-    detail: Option<Box<RawValue>>,
-    /// The signature of the call, which makes what it asks for once.
-    #[serde(skip)]
-    signature: Option<Signature>,
-    /// The id of what the call makes.
-    #[serde(skip)]
-    made: Option<&'a str>,
-}
-
-/// A line as it waits in the queue: JSON, with its line feed.
-struct Written {
-    at: Timestamp,
-    text: Vec<u8>,
-}
-
-/// A line as it is read back.
-#[derive(Deserialize)]
-struct ReadLine {
-    at: Timestamp,
-    request_id: String,
-    action: String,
-    outcome: String,
-    principal: Option<String>,
-    account: Option<i64>,
-    credential_id: Option<String>,
-    address: Option<String>,
-    service: Option<String>,
-    detail: Option<Box<RawValue>>,
-}
-
-impl<'a> Line<'a> {
-    pub(super) fn new(action: &'static str, at: Timestamp, context: &'a RequestContext) -> Self {
-        Self {
-            at,
-            request_id: &context.request_id,
-            action,
-            outcome: "ok",
-            principal: None,
-            account: None,
-            credential_id: None,
-            address: context.address,
-            service: None,
-            detail: None,
-            signature: None,
-            made: None,
-        }
-    }
-
-    pub(super) fn caller(mut self, caller: &Caller) -> Self {
-        self.principal = caller.audit_name();
-        self.account = caller.account().map(AccountId::number);
-        self.signature = caller.signature();
-        self
-    }
-
-    /// Names what the call makes, for whom it comes from again.
-    pub(super) fn made(mut self, id: &'a str) -> Self {
-        self.made = Some(id);
-        self
-    }
-
-    pub(super) fn credential(mut self, id: &'a CredentialId) -> Self {
-        self.credential_id = Some(id.as_str());
-        self
-    }
-
-    pub(super) fn instance(mut self, instance: &'a Instance) -> Self {
-        self.service = Some(&instance.service);
-        self.account = Some(instance.account.number());
-        self
-    }
-
-    /// Names what a stranger asked for; a long name is cut.
-    pub(super) fn service(mut self, service: &'a str) -> Self {
-        let end = service.char_indices().nth(255).map_or(service.len(), |(place, _)| place);
-        self.service = Some(&service[..end]);
-        self
-    }
-
-    /// Names who was proved, and of which account.
-    pub(super) fn proved(mut self, principal: Option<String>, account: Option<AccountId>) -> Self {
-        self.principal = principal;
-        self.account = account.map(AccountId::number);
-        self
-    }
-
-    /// Says how it ended; without it, as it was asked.
-    pub(super) fn outcome(mut self, outcome: &'static str) -> Self {
-        self.outcome = outcome;
-        self
-    }
-
-    /// Names another address than the request's.
-    pub(super) fn address(mut self, address: Option<IpAddr>) -> Self {
-        self.address = address;
-        self
-    }
-
-    /// Adds all else; what can't be written as JSON is left out.
-    pub(super) fn detail(mut self, detail: impl Serialize) -> Self {
-        self.detail = serde_json::value::to_raw_value(&detail).ok();
-        self
-    }
-
-    /// Adds the line to the write that does what it says; a signed call's signature makes no second one.
-    pub(super) fn onto(self, write: Write, random: &dyn Random) -> Write {
-        let write = match &self.signature {
-            Some(signature) => write.once(signature.of_change(self.request_id, self.made)),
-            None => write,
-        };
-        write.audit(&self.row(random))
-    }
-
-    /// Returns the line as a row, under an id of its own.
-    fn row(self, random: &dyn Random) -> AuditRow {
-        AuditRow {
-            id: random_id(random),
-            at: self.at,
-            request_id: self.request_id.to_owned(),
-            action: self.action.to_owned(),
-            principal: self.principal,
-            account: self.account,
-            credential_id: self.credential_id.map(str::to_owned),
-            address: self.address.map(|address| address.to_string()),
-            service: self.service.map(str::to_owned),
-            detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
-            outcome: self.outcome.to_owned(),
-        }
-    }
-
-    /// Returns the line as text.
-    fn written(&self) -> Result<Written> {
-        let mut text = Vec::with_capacity(512);
-        serde_json::to_writer(&mut text, self).map_err(Error::internal)?;
-        text.push(b'\n');
-        Ok(Written { at: self.at, text })
-    }
-}
-
-impl ReadLine {
-    /// Returns the line as a row; its id is its page's and its place there.
-    fn row(self, page: &AuditPage, place: usize) -> AuditRow {
-        AuditRow {
-            id: format!("{}.{place:04}", page.id),
-            at: self.at,
-            request_id: self.request_id,
-            action: self.action,
-            principal: self.principal,
-            account: self.account,
-            credential_id: self.credential_id,
-            address: self.address,
-            service: self.service,
-            detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
-            outcome: self.outcome,
-        }
-    }
-}
-
-/// Lays lines out as a page: one to a line of text.
-fn page(lines: &[Written], random: &dyn Random) -> Result<Option<AuditPage>> {
-    let times = lines.iter().map(|line| line.at);
-    let (Some(first_at), Some(last_at)) = (times.clone().min(), times.max()) else { return Ok(None) };
-    let mut text = Vec::with_capacity(lines.iter().map(|line| line.text.len()).sum());
-    for line in lines {
-        text.extend_from_slice(&line.text);
-    }
-    let lines = String::from_utf8(text).map_err(Error::internal)?;
-    Ok(Some(AuditPage { id: random_id(random), first_at, last_at, lines }))
-}
-
-/// Reads the lines of a page.
-fn rows(page: &AuditPage) -> Result<Vec<AuditRow>> {
-    let unreadable = |error| Error::internal(format!("table audit_page, column lines, id {}: {error}", page.id));
-    let read = |(place, line)| serde_json::from_str::<ReadLine>(line).map(|line| line.row(page, place)).map_err(unreadable);
-    page.lines.lines().enumerate().map(read).collect()
-}
-
 enum Message {
     /// With its place in a share of the queue, which is free again once the writer has taken it.
     Line(Written, Option<OwnedSemaphorePermit>),
+    /// Many lines, which are a page of their own; with their turn, which the next ones have once the writer has taken these.
+    Counted(Batch, OwnedSemaphorePermit),
     /// Everything before this is to be stored, and then this answered.
     Close(oneshot::Sender<()>),
 }
@@ -270,6 +84,8 @@ pub(super) struct Audit {
     queue: mpsc::Sender<Message>,
     of_refused: Arc<Semaphore>,
     of_strangers: Arc<Semaphore>,
+    /// The turn of lines about requests that were counted: one batch of them waits in the queue.
+    turn_of_counted: Arc<Semaphore>,
     dropped: AtomicU64,
 }
 
@@ -287,7 +103,8 @@ impl Audit {
         let (queue, lines) = mpsc::channel(capacity);
         tokio::spawn(write_lines(lines, store, random));
         let quarter = || Arc::new(Semaphore::new(capacity.div_ceil(4)));
-        Self { mode, queue, of_refused: quarter(), of_strangers: quarter(), dropped: AtomicU64::new(0) }
+        let turn_of_counted = Arc::new(Semaphore::new(1));
+        Self { mode, queue, of_refused: quarter(), of_strangers: quarter(), turn_of_counted, dropped: AtomicU64::new(0) }
     }
 
     /// Takes a place for a line about what is done.
@@ -306,12 +123,21 @@ impl Audit {
 
     /// Takes a place, if there is one in the share and in the queue.
     pub(super) fn offer(&self, share: Share) -> Option<Room<'_>> {
-        let place = match share {
+        let places = match share {
             Share::Done => None,
-            Share::Refused => Some(Arc::clone(&self.of_refused).try_acquire_owned().ok()?),
-            Share::Strangers => Some(Arc::clone(&self.of_strangers).try_acquire_owned().ok()?),
+            Share::Refused => Some(&self.of_refused),
+            Share::Strangers => Some(&self.of_strangers),
+        };
+        let place = match places {
+            Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
+            None => None,
         };
         Some(Room { audit: self, permit: Some(self.queue.try_reserve().ok()?), place })
+    }
+
+    /// Begins to record requests that were counted: many lines, which share one place in the queue and wait for it.
+    pub(super) fn record_counted(&self) -> CountedLines<'_> {
+        CountedLines { audit: self, batch: Batch::default() }
     }
 
     /// Returns how many lines wait, and how many were dropped.
@@ -351,42 +177,124 @@ impl Room<'_> {
     }
 }
 
+/// Lines about requests that were counted, on their way to the writer.
+pub(super) struct CountedLines<'a> {
+    audit: &'a Audit,
+    batch: Batch,
+}
+
+impl CountedLines<'_> {
+    /// Adds a line; waits for the writer when a page is full.
+    pub(super) async fn add(&mut self, line: &Line<'_>) {
+        match line.written() {
+            Ok(written) => self.batch.add(&written),
+            Err(error) => tracing::error!(cause = error.cause(), "an audit line can't be written: {error}"),
+        }
+        if self.batch.is_full() {
+            self.send().await;
+        }
+    }
+
+    /// Gives the last lines to the writer.
+    pub(super) async fn end(mut self) {
+        self.send().await;
+    }
+
+    async fn send(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        // The semaphore is never closed; the queue is, once the writer has ended, and nothing is stored any more.
+        if batch.lines > 0
+            && let Ok(turn) = Arc::clone(&self.audit.turn_of_counted).acquire_owned().await
+        {
+            self.audit.queue.send(Message::Counted(batch, turn)).await.unwrap_or_default();
+        }
+    }
+}
+
+/// Lines that become one page.
+#[derive(Default)]
+struct Batch {
+    text: Vec<u8>,
+    lines: usize,
+    /// The times of the earliest and the latest line.
+    span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Batch {
+    fn add(&mut self, line: &Written) {
+        self.text.extend_from_slice(&line.text);
+        self.lines += 1;
+        let (first_at, last_at) = self.span.unwrap_or((line.at, line.at));
+        self.span = Some((first_at.min(line.at), last_at.max(line.at)));
+    }
+
+    /// Tells whether another line may find no room.
+    fn is_full(&self) -> bool {
+        self.lines >= MAX_PAGE_LINES || self.text.len() + MAX_LINE_BYTES > MAX_PAGE_BYTES
+    }
+
+    /// Returns the lines as a page, one to a line of text; without lines, nothing.
+    fn page(self, random: &dyn Random) -> Result<Option<AuditPage>> {
+        let Some((first_at, last_at)) = self.span else { return Ok(None) };
+        let lines = String::from_utf8(self.text).map_err(Error::internal)?;
+        Ok(Some(AuditPage { id: random_id(random), first_at, last_at, lines }))
+    }
+}
+
+/// What the writer takes from the queue before it writes.
+#[derive(Default)]
+struct Taken {
+    batch: Batch,
+    counted: Option<Batch>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+impl Taken {
+    /// Takes what came from the queue; its place in its share is free then.
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Line(line, _place) => self.batch.add(&line),
+            Message::Counted(batch, _turn) => self.counted = Some(batch),
+            Message::Close(done) => self.closing = Some(done),
+        }
+    }
+
+    /// Tells whether it is time to write.
+    fn is_full(&self) -> bool {
+        self.batch.is_full() || self.counted.is_some() || self.closing.is_some()
+    }
+}
+
 async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: Arc<dyn Random>) {
-    let mut messages = Vec::with_capacity(PAGE);
-    while queue.recv_many(&mut messages, PAGE).await > 0 {
-        if messages.len() < PAGE && !queue.is_closed() {
+    while let Some(message) = queue.recv().await {
+        let mut taken = Taken::default();
+        taken.take(message);
+        if queue.len() < MAX_PAGE_LINES && !taken.is_full() && !queue.is_closed() {
             tokio::time::sleep(GATHERING).await;
-            while messages.len() < PAGE
-                && let Ok(message) = queue.try_recv()
-            {
-                messages.push(message);
-            }
         }
-        let mut closing = None::<oneshot::Sender<()>>;
-        let mut lines = Vec::with_capacity(messages.len());
-        for message in messages.drain(..) {
-            match message {
-                Message::Line(line, place) => {
-                    drop(place);
-                    lines.push(line);
-                }
-                Message::Close(done) => closing = Some(done),
-            }
+        while !taken.is_full()
+            && let Ok(message) = queue.try_recv()
+        {
+            taken.take(message);
         }
-        match page(&lines, &*random) {
-            Ok(Some(page)) => match &mut closing {
-                // Whoever closes says how long is worth it.
-                Some(done) => tokio::select! {
-                    () = write_page(&page, &store, &*random, LAST_RETRY_INTERVAL) => {}
-                    () = done.closed() => return,
+        let Taken { batch, counted, mut closing } = taken;
+        for batch in [Some(batch), counted].into_iter().flatten() {
+            let lines = batch.lines;
+            match batch.page(&*random) {
+                Ok(Some(page)) => match &mut closing {
+                    // `close` has a deadline; when it passes, the batch is dropped.
+                    Some(done) => tokio::select! {
+                        () = write_page(&page, &store, &*random, LAST_RETRY_INTERVAL) => {}
+                        () = done.closed() => return,
+                    },
+                    None => write_page(&page, &store, &*random, RETRY_INTERVAL).await,
                 },
-                None => write_page(&page, &store, &*random, RETRY_INTERVAL).await,
-            },
-            Ok(None) => {}
-            Err(error) => tracing::error!(cause = error.cause(), lost = lines.len(), "audit lines can't be written: {error}"),
+                Ok(None) => {}
+                Err(error) => tracing::error!(cause = error.cause(), lost = lines, "audit lines can't be written: {error}"),
+            }
         }
         if let Some(done) = closing {
-            // Whoever closes may have given up waiting.
+            // `close` may have given up waiting.
             done.send(()).unwrap_or_default();
             return;
         }
@@ -468,7 +376,9 @@ impl Service {
         loop {
             let pages = audit::list_pages(&self.store, since, after.as_ref(), PAGES).await?;
             for page in &pages {
-                listed.extend(rows(page)?.into_iter().filter(wanted));
+                for row in rows(page) {
+                    listed.extend(Some(row?).filter(wanted));
+                }
             }
             if listed.len() > LISTED {
                 return Err(Error::unsupported(format!(
@@ -487,9 +397,12 @@ impl Service {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::domain::clock::SystemRandom;
-    use crate::domain::principal::Principal;
+    use crate::domain::credential::CredentialId;
+    use crate::domain::principal::{AccountId, Principal};
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
 
@@ -501,19 +414,24 @@ mod tests {
         Line::new("token.exchange", NOW.plus(Duration::from_secs(after)), context)
     }
 
+    fn batch(lines: impl IntoIterator<Item = Written>) -> Batch {
+        let mut batch = Batch::default();
+        lines.into_iter().for_each(|line| batch.add(&line));
+        batch
+    }
+
     #[test]
     fn a_page_reads_back_as_what_its_lines_would_be_alone() {
-        let contexts = [context(2), context(1)];
+        let (contexts, id) = ([context(2), context(1)], CredentialId::random(&SystemRandom));
         let lines = || {
-            let mut known = line(&contexts[0], 2).detail(serde_json::json!({ "asked": ["a\n\"b\""] }));
-            known.principal = Some(Principal::Root(AccountId::new(1).unwrap()).to_string());
-            known.credential_id = Some("c");
+            let root = Principal::Root(AccountId::new(1).unwrap()).to_string();
+            let known = line(&contexts[0], 2).detail(json!({ "asked": ["a\n\"b\""] })).proved(Some(root), None).credential(&id);
             [known, line(&contexts[1], 1).service("somewhere").outcome("refused")]
         };
-        let page = page(&lines().map(|line| line.written().unwrap()), &SystemRandom).unwrap().unwrap();
+        let page = batch(lines().map(|line| line.written().unwrap())).page(&SystemRandom).unwrap().unwrap();
         assert_eq!((page.first_at, page.last_at), (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(2))));
         let alone = lines().map(|line| line.row(&SystemRandom));
-        let mut read = rows(&page).unwrap();
+        let mut read: Vec<AuditRow> = rows(&page).map(Result::unwrap).collect();
         assert!(read[0].id < read[1].id && read.iter().all(|row| row.id.starts_with(&page.id)));
         for (read, alone) in read.iter_mut().zip(&alone) {
             read.id.clone_from(&alone.id);
@@ -523,6 +441,76 @@ mod tests {
 
     #[test]
     fn nothing_makes_no_page() {
-        assert_eq!(page(&[], &SystemRandom).unwrap(), None);
+        assert_eq!(batch([]).page(&SystemRandom).unwrap(), None);
+    }
+
+    #[test]
+    fn a_page_is_bounded_in_lines_and_in_bytes() {
+        // A page had 4,000 lines of any length: 260 MB of scopes that a stranger asked for.
+        let context = context(1);
+        for (length, bound) in [(1, "lines"), (1000, "bytes")] {
+            let mut batch = Batch::default();
+            while !batch.is_full() {
+                batch.add(&line(&context, 1).detail(json!({ "asked": "x".repeat(length) })).written().unwrap());
+            }
+            assert!(batch.lines <= MAX_PAGE_LINES && batch.text.len() <= MAX_PAGE_BYTES);
+            let is_by_lines = batch.lines == MAX_PAGE_LINES;
+            assert_eq!(if is_by_lines { "lines" } else { "bytes" }, bound);
+        }
+    }
+
+    /// Returns the detail that is stored of one.
+    fn stored(detail: &Value) -> Value {
+        let context = context(1);
+        let row = line(&context, 1).detail(detail).row(&SystemRandom);
+        assert!(row.detail.len() <= 1024, "{} bytes: {}", row.detail.len(), row.detail);
+        serde_json::from_str(&row.detail).unwrap()
+    }
+
+    #[test]
+    fn a_long_detail_is_cut_and_says_of_how_much_and_its_digest() {
+        // One request without a log-in stored 65,480 bytes of what it asked for.
+        let scopes: Vec<String> = (0..61).map(|number| format!("repository:{}/{number}:pull", "x".repeat(980))).collect();
+        let whole = json!({ "asked": scopes, "granted": [] });
+        let (text, cut) = (whole.to_string(), stored(&whole));
+        let sha256 = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()));
+        assert_eq!(cut["cut"], json!({ "bytes": text.len(), "left_out": { "asked": 61 }, "sha256": sha256 }));
+        assert_eq!(cut["granted"], json!([]));
+        let asked = cut["asked"].as_array().unwrap();
+        assert!(asked.len() == 1 && asked[0].as_str().unwrap().starts_with("repository:xxx"), "{cut}");
+
+        let many: Vec<String> = (0..100).map(|number| format!("repository:team/{number}:pull")).collect();
+        let cut = stored(&json!({ "asked": many, "granted": many }));
+        for name in ["asked", "granted"] {
+            let kept = cut[name].as_array().unwrap();
+            assert!(kept.len() > 8 && kept.iter().zip(&many).all(|(kept, asked)| kept == asked), "{cut}");
+            assert_eq!(cut["cut"]["left_out"][name], json!(100 - kept.len()));
+        }
+    }
+
+    #[test]
+    fn whatever_the_detail_it_is_bounded_and_short_ones_stay_as_they_are() {
+        let short = json!({ "asked": ["repository:team/app:pull"], "granted": [] });
+        assert_eq!(stored(&short), short);
+        let fields: serde_json::Map<String, Value> = (0..500).map(|number| (format!("field-{number}"), json!(number))).collect();
+        let nested = json!({ "a": { "b": "x".repeat(2000) }, "cut": "forged" });
+        let controls = json!({ "a": "\u{1}\"\\".repeat(2000), "b": "é".repeat(2000) });
+        for long in [json!(fields), nested, controls, json!({ "x".repeat(2000): 1 }), json!(["x".repeat(2000)]), json!("x".repeat(2000))] {
+            let cut = stored(&long);
+            assert_eq!(cut["cut"]["bytes"], json!(long.to_string().len()), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_bounded_whatever_its_texts_are() {
+        let context = RequestContext { address: Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()), ..context(1) };
+        for text in ["x", "\u{1}", "\"", "é", "\u{10ffff}"] {
+            let text = text.repeat(5000);
+            let line = line(&context, 1)
+                .service(&text)
+                .proved(Some(text.clone()), Some("9".repeat(18).parse().unwrap()))
+                .detail(json!({ "asked": [text], "claimed": text }));
+            assert!(line.written().unwrap().text.len() <= MAX_LINE_BYTES);
+        }
     }
 }

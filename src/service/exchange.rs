@@ -75,7 +75,8 @@ impl Service {
         if is_reduced {
             Box::pin(self.log_reductions(caller, scopes, &granted, context)).await?;
         }
-        let room = self.audit.reserve(Share::of(caller))?;
+        // Anybody may ask for nothing: those have no lines of their own, and wait for no room.
+        let room = if caller.is_anonymous() && granted.is_empty() { None } else { Some(self.audit.reserve(Share::of(caller))?) };
         let now = self.now();
         let access: Vec<Access> = granted
             .iter()
@@ -104,19 +105,24 @@ impl Service {
             (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(caller, instance, held)?),
             _ => None,
         };
-        let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
-        let mut line = Line::new("token.exchange", now, context)
-            .caller(caller)
-            .instance(instance)
-            .detail(AskedAndGranted { asked, granted: words(&granted) });
-        if let Some(held) = caller.grant() {
-            line = line.credential(&held.id);
+        match room {
+            Some(room) => {
+                let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
+                let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
+                let mut line = Line::new("token.exchange", now, context)
+                    .caller(caller)
+                    .instance(instance)
+                    .detail(AskedAndGranted { asked, granted: words(&granted) });
+                if let Some(held) = caller.grant() {
+                    line = line.credential(&held.id);
+                }
+                if is_reduced {
+                    line = line.outcome("reduced");
+                }
+                room.record(&line);
+            }
+            None => self.count_ungranted(instance, context),
         }
-        if is_reduced {
-            line = line.outcome("reduced");
-        }
-        room.record(&line);
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
 

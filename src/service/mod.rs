@@ -9,8 +9,10 @@
 mod access;
 mod accounts;
 mod allow_lists;
+mod anonymous;
 mod audit;
 mod catalog;
+mod counted;
 mod credentials;
 mod directory;
 mod exchange;
@@ -208,6 +210,9 @@ pub struct Service {
     anonymous_limits: limits::AddressLimits,
     log_ins: log_ins::LogIns,
     refusals: refusals::Refusals,
+    anonymous: counted::Counted<anonymous::Place>,
+    /// Held while what was counted is told of.
+    telling: tokio::sync::Mutex<()>,
     replays: replay::Replays,
     /// Set once the service serves, where the settings have it.
     shared: OnceLock<Arc<Shared>>,
@@ -405,7 +410,7 @@ impl Service {
     pub async fn keep_house(self: Arc<Self>) {
         self.store.guard(self.settings.database_patience);
         // Side by side: what is tidied up may have to wait for the database, and that it is back must be seen at once.
-        tokio::join!(self.keep_up(), self.tidy_up(), self.keep_telling_refusals());
+        tokio::join!(self.keep_up(), self.tidy_up(), self.keep_telling());
     }
 
     /// Follows the change feed.
@@ -491,8 +496,11 @@ impl Service {
     /// As [`Self::close`], when the database may have only so long to answer. Only while somebody keeps house is it seen
     /// that it is back.
     pub async fn close_within(&self, deadline: Duration) {
-        self.tell_refusals();
-        if tokio::time::timeout(deadline, self.audit.close()).await.is_err() {
+        let closing = async {
+            self.tell_counted().await;
+            self.audit.close().await;
+        };
+        if tokio::time::timeout(deadline, closing).await.is_err() {
             tracing::error!("the last audit lines are lost: the database does not answer");
         }
     }

@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
 use super::audit::{Line, Share};
+use super::counted::Counted;
 use super::limits::{ActionLimits, AddressLimits, Bucket, subscriber};
 use super::{RequestContext, Service};
 use crate::domain::clock::Timestamp;
@@ -31,13 +31,8 @@ const LINES_OF_ACCOUNT: u32 = 20;
 const EXPLANATIONS_OF_ACCOUNT: u32 = 100;
 /// What those are counted under, beside the refusals.
 const REDUCTIONS: &str = "reductions";
-/// How often the others are told of.
-const INTERVAL: Duration = Duration::from_secs(10);
 /// The most that are told of by whom they were; all others are by their cause alone.
-const MAX_GATHERED: usize = 64;
-/// The most scopes of a refused request that are written down, and the most bytes of each.
-const MAX_SCOPES: usize = 8;
-const MAX_SCOPE_BYTES: usize = 256;
+const MAX_COUNTED: usize = 64;
 /// What the audit calls refusals of several actions.
 const SEVERAL: &str = "several";
 
@@ -71,14 +66,9 @@ impl Claim {
 
     /// What a log-in claims.
     pub(super) fn of_log_in(name: Option<ClaimedName>, credential: Option<CredentialId>, service: &str, scopes: &[Scope]) -> Self {
-        let asked = scopes.iter().take(MAX_SCOPES).map(|scope| cut(scope.to_string())).collect();
-        Self { name, credential, service: Some(cut(service.to_owned())), asked }
+        let asked = scopes.iter().map(ToString::to_string).collect();
+        Self { name, credential, service: Some(service.to_owned()), asked }
     }
-}
-
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_SCOPE_BYTES));
-    text
 }
 
 /// What the audit says of a refusal besides.
@@ -131,25 +121,14 @@ pub(super) struct Refusals {
     of_addresses: AddressLimits,
     of_accounts: ActionLimits,
     of_strangers: Mutex<Option<Bucket>>,
-    strangers: Gathered,
-    accounts: Gathered,
+    strangers: Counted<Alike>,
+    accounts: Counted<Alike>,
 }
 
-#[derive(Default)]
-struct Gathered(Mutex<HashMap<Alike, u64>>);
-
-impl Gathered {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Alike, u64>> {
-        // A count is right after any panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts `more` of them. Without room for another party they are counted by action and cause, whose words are few.
-    fn add(&self, alike: Alike, more: u64) {
-        let mut gathered = self.lock();
-        let has_room = gathered.len() < MAX_GATHERED || gathered.contains_key(&alike);
-        let alike = if has_room { alike } else { Alike { party: None, action: alike.action.map(|_| SEVERAL), ..alike } };
-        *gathered.entry(alike).or_default() += more;
+impl Alike {
+    /// Returns what these count as without room for another party: their cause, of which there are few.
+    fn beyond(self) -> Self {
+        Self { party: None, action: self.action.map(|_| SEVERAL), ..self }
     }
 }
 
@@ -160,8 +139,8 @@ impl Refusals {
             of_addresses: AddressLimits::new(per_second, at_once),
             of_accounts: ActionLimits::new(LINES_OF_ACCOUNT, HashMap::from([(REDUCTIONS.to_owned(), EXPLANATIONS_OF_ACCOUNT)])),
             of_strangers: Mutex::default(),
-            strangers: Gathered::default(),
-            accounts: Gathered::default(),
+            strangers: Counted::new(MAX_COUNTED, Alike::beyond),
+            accounts: Counted::new(MAX_COUNTED, Alike::beyond),
         }
     }
 
@@ -194,12 +173,12 @@ impl Refusals {
         };
         if !has_line {
             let alike = Alike { party: Some(party), action: None, outcome: "reduced", cause: "rights" };
-            self.gathered(share).add(alike, 1);
+            self.counted(share).add(alike, 1);
         }
         has_line
     }
 
-    fn gathered(&self, share: Share) -> &Gathered {
+    fn counted(&self, share: Share) -> &Counted<Alike> {
         match share {
             Share::Strangers => &self.strangers,
             Share::Done | Share::Refused => &self.accounts,
@@ -232,7 +211,7 @@ impl Service {
             }
         };
         if !has_line {
-            self.refusals.gathered(share).add(Alike { party: Some(party), action: refusal.action, outcome, cause }, 1);
+            self.refusals.counted(share).add(Alike { party: Some(party), action: refusal.action, outcome, cause }, 1);
         }
         has_line
     }
@@ -259,42 +238,26 @@ impl Service {
         line.detail(detail)
     }
 
-    /// Tells of the refusals that had no lines of their own: in the log and in the audit, or once there is room there.
-    pub fn tell_refusals(&self) {
-        for share in [Share::Refused, Share::Strangers] {
-            let gathered = std::mem::take(&mut *self.refusals.gathered(share).lock());
-            for (alike, more) in gathered {
-                if !self.tell(share, alike, more) {
-                    self.refusals.gathered(share).add(alike, more);
+    /// Tells of the refusals that had no lines of their own: in the log at once, in the audit as soon as the writer takes it.
+    pub(super) async fn tell_refusals(&self) {
+        let mut lines = self.audit.record_counted();
+        for counted in [&self.refusals.accounts, &self.refusals.strangers] {
+            for (Alike { party, action, outcome, cause }, more) in counted.take() {
+                let (address, account) = match party {
+                    Some(Party::Address(address)) => (address, None),
+                    Some(Party::Account(account)) => (None, Some(account)),
+                    None => (None, None),
+                };
+                if let Some(action) = action {
+                    let context = RequestContext::operator(self.request_id());
+                    let line = Line::new(action, self.now(), &context).proved(None, account).address(address).outcome(outcome);
+                    lines.add(&line.detail(Many { cause, more })).await;
                 }
+                let (address, account) = (address.map(tracing::field::display), account.map(tracing::field::display));
+                tracing::info!(kind = cause, action, address, account, more, "more requests were {outcome} alike");
             }
         }
-    }
-
-    fn tell(&self, share: Share, alike: Alike, more: u64) -> bool {
-        let Alike { party, action, outcome, cause } = alike;
-        let (address, account) = match party {
-            Some(Party::Address(address)) => (address, None),
-            Some(Party::Account(account)) => (None, Some(account)),
-            None => (None, None),
-        };
-        if let Some(action) = action {
-            let Some(room) = self.audit.offer(share) else { return false };
-            let context = RequestContext::operator(self.request_id());
-            let line = Line::new(action, self.now(), &context).proved(None, account).address(address).outcome(outcome);
-            room.record(&line.detail(Many { cause, more }));
-        }
-        let (address, account) = (address.map(tracing::field::display), account.map(tracing::field::display));
-        tracing::info!(kind = cause, action, address, account, more, "more requests were {outcome} alike");
-        true
-    }
-
-    /// Tells for ever of the refusals that had no lines of their own.
-    pub(super) async fn keep_telling_refusals(&self) {
-        loop {
-            tokio::time::sleep(INTERVAL).await;
-            self.tell_refusals();
-        }
+        lines.end().await;
     }
 }
 
@@ -309,6 +272,8 @@ fn outcome(kind: &ErrorKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
@@ -340,15 +305,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gathered_is_counted_whole_in_a_bounded_memory() {
-        let gathered = Gathered::default();
+    fn without_room_for_another_party_refusals_are_counted_by_their_cause() {
+        let counted = Counted::new(MAX_COUNTED, Alike::beyond);
         for number in 0..10_000 {
-            gathered.add(alike(address(number)), 1);
+            counted.add(alike(address(number)), 1);
         }
-        gathered.add(alike(address(1)), 1);
-        let gathered = gathered.lock();
-        assert_eq!((gathered.len(), gathered.values().sum::<u64>()), (MAX_GATHERED + 1, 10_001));
-        assert_eq!(gathered.get(&alike(address(1))), Some(&2));
-        assert_eq!(gathered.iter().find(|(alike, _)| alike.party.is_none()).map(|(alike, _)| alike.action), Some(Some(SEVERAL)));
+        let counted = counted.take();
+        assert_eq!((counted.len(), counted.values().sum::<u64>()), (MAX_COUNTED + 1, 10_000));
+        assert_eq!(counted.keys().find(|alike| alike.party.is_none()).map(|alike| alike.action), Some(Some(SEVERAL)));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use transire::domain::clock::Timestamp;
-use transire::service::{AuditFilter, AuditRow, Caller};
+use transire::service::{AuditFilter, AuditMode, AuditRow, Caller};
 
 use crate::harness::{ACCOUNT, App, SERVICE};
 
@@ -98,6 +98,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("session.federate", "federation_token"),
     ("signing-key.create", "make_instance_key"),
     ("signing-key.create", "make_key"),
+    ("token.exchange", "tell_anonymous"),
     ("token.exchange", "token"),
     ("user.disable", "set_user_state"),
     ("user.enable", "set_user_state"),
@@ -151,4 +152,87 @@ fn every_action_is_called_what_its_function_does() {
         otherwise.extend(others.map(|function| (action.as_str(), function.as_str())));
     }
     assert_eq!(otherwise, CALLED_OTHERWISE, "an action has the verb of the function that writes it, or is listed here");
+}
+
+/// Sixty-one scopes, which fill what a request may have in its head.
+fn many_scopes() -> String {
+    let scopes: Vec<String> = (0..61).map(|number| format!("scope=repository:team/{}{number}:pull", "x".repeat(950))).collect();
+    format!("service={SERVICE}&{}", scopes.join("&"))
+}
+
+/// Returns the audit's lines of exchanges, once nothing waits for it any more.
+async fn exchanges(app: &App) -> Vec<AuditRow> {
+    app.service.close().await;
+    let mut lines = lines(app, 0).await;
+    lines.retain(|line| line.action == "token.exchange");
+    lines
+}
+
+#[tokio::test]
+async fn a_flood_of_long_scopes_without_a_log_in_stores_one_line_for_each_address() {
+    // Every such request stored 65,480 bytes: ten addresses filled memory, and then the disk.
+    let app = App::new().await;
+    let (addresses, each) = (["192.0.2.1", "192.0.2.2", "[2001:db8::1]", "[2001:db8::2]", "[2001:db8:0:1::1]"], 40);
+    for _ in 0..each {
+        for address in addresses {
+            assert_eq!(app.registry_from(address, None, &many_scopes()).await.status, 200);
+        }
+    }
+    let lines = exchanges(&app).await;
+    let told: BTreeMap<&str, u64> = lines
+        .iter()
+        .map(|line| {
+            assert_eq!(
+                (line.action.as_str(), line.outcome.as_str(), line.service.as_deref()),
+                ("token.exchange", "reduced", Some(SERVICE))
+            );
+            assert_eq!((line.account, &line.principal), (Some(app.instance.account.number()), &None));
+            let detail: serde_json::Value = serde_json::from_str(&line.detail).unwrap();
+            assert_eq!(detail["cause"], "nothing-granted");
+            (line.address.as_deref().unwrap(), detail["exchanges"].as_u64().unwrap())
+        })
+        .collect();
+    let expected = [("192.0.2.1", 40), ("192.0.2.2", 40), ("2001:db8::", 80), ("2001:db8:0:1::", 40)];
+    assert_eq!((lines.len(), told), (4, BTreeMap::from(expected)));
+}
+
+#[tokio::test]
+async fn an_exchange_of_long_scopes_stores_a_bounded_line() {
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    for _ in 0..20 {
+        assert_eq!(app.registry(Some((&username, secret.expose())), &many_scopes()).await.status, 200);
+    }
+    let lines = exchanges(&app).await;
+    let details: BTreeSet<&str> = lines.iter().map(|line| line.detail.as_str()).collect();
+    assert_eq!((lines.len(), details.len()), (20, 1), "who asks for the same again is told by the digest");
+    assert!(lines[0].detail.len() <= 1024, "{}", lines[0].detail.len());
+    let detail: serde_json::Value = serde_json::from_str(&lines[0].detail).unwrap();
+    assert_eq!(detail["cut"]["left_out"], json!({ "asked": 61 }));
+}
+
+#[tokio::test]
+async fn an_exchange_without_a_log_in_that_is_granted_something_has_its_line() {
+    let app = App::new().await;
+    let made = app
+        .tencent("CreateNamespace", &json!({ "RegistryId": app.instance.id.as_str(), "NamespaceName": "team", "IsPublic": true }))
+        .send()
+        .await;
+    assert!(made.json()["Response"].get("Error").is_none(), "{}", made.body);
+    let answer = app.registry_from("192.0.2.1", None, &format!("service={SERVICE}&scope=repository:team/app:pull")).await;
+    let lines = exchanges(&app).await;
+    let line = lines.iter().find(|line| Some(line.request_id.as_str()) == answer.header("x-request-id"));
+    assert_eq!(line.map(|line| line.address.as_deref()), Some(Some("192.0.2.1")));
+}
+
+#[tokio::test]
+async fn a_stop_writes_all_that_was_counted_however_short_the_queue_and_nobody_waited_for_it() {
+    let app = App::with(|options| (options.service.audit, options.service.audit_queue) = (AuditMode::Required, 8)).await;
+    for number in 0..300 {
+        let peer = format!("192.0.{}.{}", number / 100, number % 100);
+        let answer = app.registry_from(&peer, None, &format!("service={SERVICE}&scope=repository:team/app:pull")).await;
+        assert_eq!(answer.status, 200, "with audit = \"required\" it waits for no place in the queue");
+    }
+    let lines = exchanges(&app).await;
+    assert!(lines.len() == 300 && lines.iter().all(|line| line.detail.contains(r#""exchanges":1"#)), "{lines:?}");
 }

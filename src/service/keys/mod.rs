@@ -26,6 +26,7 @@ pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
 pub use self::offline::{ExportedAuthority, ImportedLeaf, SigningRequest};
 pub use self::schedule::KeySchedule;
 pub(super) use self::sightings::Sightings;
+use super::anonymous;
 use super::audit::Audit;
 use super::catalog::Imports;
 use super::directory::Directory;
@@ -190,6 +191,8 @@ impl Service {
                 &*random,
             ),
             refusals: Refusals::new(),
+            anonymous: anonymous::counted(),
+            telling: tokio::sync::Mutex::default(),
             replays: Replays::new(settings.nonces_per_access_key),
             shared: OnceLock::new(),
             revocations: Revocations::load(&store).await?,
