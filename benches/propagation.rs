@@ -172,6 +172,7 @@ impl Replica {
             .env("TRANSIRE_MASTER_KEY", &database.master_key)
             .env("TRANSIRE_POSTGRES__NOTIFY", notify.to_string())
             .env("TRANSIRE_LIMITS__REFUSALS_PER_SECOND", "100000")
+            .env("TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND", "100000")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -357,6 +357,10 @@ pub struct Limits {
     pub anonymous_per_second: u32,
     /// Tokens for nobody that one address gets at once.
     pub anonymous_burst: u32,
+    /// Token requests of one credential in a second.
+    pub token_requests_per_second: u32,
+    /// Token requests of one credential at once.
+    pub token_requests_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
     /// Passwords that people chose, hashed at once: each takes a core for some 20 milliseconds, and 19 MiB.
@@ -406,6 +410,8 @@ impl Default for Limits {
             failed_log_ins_per_minute: 10,
             anonymous_per_second: 100,
             anonymous_burst: 1000,
+            token_requests_per_second: 100,
+            token_requests_burst: 1000,
             nonces_per_access_key: 65_536,
             password_threads: 4,
             password_queue: 32,
@@ -685,6 +691,8 @@ impl Settings {
             ("limits.failed_log_ins_per_minute", limits.failed_log_ins_per_minute.into()),
             ("limits.anonymous_per_second", limits.anonymous_per_second.into()),
             ("limits.anonymous_burst", limits.anonymous_burst.into()),
+            ("limits.token_requests_per_second", limits.token_requests_per_second.into()),
+            ("limits.token_requests_burst", limits.token_requests_burst.into()),
             ("limits.requests_in_work", limits.requests_in_work as u64),
             ("limits.wait_milliseconds", limits.wait_milliseconds),
             ("limits.connections", limits.connections as u64),

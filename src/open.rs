@@ -129,6 +129,8 @@ fn service_settings(settings: &Settings) -> service::Settings {
         failed_log_ins_per_minute: limits.failed_log_ins_per_minute,
         anonymous_per_second: limits.anonymous_per_second,
         anonymous_burst: limits.anonymous_burst,
+        token_requests_per_second: limits.token_requests_per_second,
+        token_requests_burst: limits.token_requests_burst,
         nonces_per_access_key: limits.nonces_per_access_key,
         password_threads: limits.password_threads,
         password_queue: limits.password_queue,

@@ -57,9 +57,14 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` of `scope` when the token would be larger than registries take.
+    /// `Throttled` when the credential asks too often, `InvalidParameter` of `scope` when the token would be larger than
+    /// registries take.
     pub async fn token(&self, caller: &Caller, scopes: &Scopes, offline: Offline, context: &RequestContext) -> Result<Exchanged> {
         let instance = caller.registry_instance()?;
+        if let Some(credential) = caller.credential() {
+            // Before anything is decided: that is what many scopes cost.
+            self.token_limits.count(credential, self.now())?;
+        }
         let mut granted = Vec::with_capacity(scopes.asked.len());
         let mut is_reduced = !scopes.left_out.is_empty();
         for (place, scope) in scopes.asked.iter().enumerate() {

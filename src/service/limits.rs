@@ -192,60 +192,125 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Slows addresses that are refused too often; what is accepted never counts.
-///
-/// Whoever does costly work before it knows whether a request is right takes a refusal first, and gives it back.
-pub(super) struct AddressLimits {
+/// Limits how often each key does something: `rate` times a second for ever, and `burst` times at once. In bounded memory:
+/// who is nearest to being forgotten anyway makes room.
+pub(super) struct Rates<K> {
     rate: u32,
     burst: u32,
-    most_in_shard: usize,
-    buckets: Sharded<IpAddr, Bucket>,
+    max_in_shard: usize,
+    buckets: Sharded<K, Bucket>,
 }
 
-impl AddressLimits {
-    /// Lets an address be refused `rate` times a second for ever, and `burst` times at once.
+impl<K: Hash + Eq + Copy> Rates<K> {
     pub(super) fn new(rate: u32, burst: u32) -> Self {
-        Self { rate, burst, most_in_shard: STRANGERS_MOST, buckets: Sharded::new() }
+        Self { rate, burst, max_in_shard: STRANGERS_MOST, buckets: Sharded::new() }
     }
 
-    /// Tells whether an address's refusals are used up.
-    pub(super) fn is_slowed(&self, address: IpAddr, now: Timestamp) -> bool {
-        let address = subscriber(address);
-        self.buckets.lock(&address).get_mut(&address).is_some_and(|bucket| {
+    /// Tells whether nothing is left for a key.
+    pub(super) fn is_used_up(&self, key: K, now: Timestamp) -> bool {
+        self.buckets.lock(&key).get_mut(&key).is_some_and(|bucket| {
             bucket.refill(self.rate, self.burst, now);
             bucket.tokens < 1.0
         })
     }
 
-    /// Takes one of an address's refusals; `false` when none is left.
+    /// Takes one for a key; `false` when none is left.
     ///
     /// The limit is asked and charged in one step: of many requests at once, no more pass than it allows.
-    pub(super) fn take(&self, address: IpAddr, now: Timestamp) -> bool {
-        let address = subscriber(address);
-        let mut buckets = self.buckets.lock(&address);
-        make_room(&mut buckets, &address, self.most_in_shard, |bucket| {
+    pub(super) fn take(&self, key: K, now: Timestamp) -> bool {
+        let mut buckets = self.buckets.lock(&key);
+        make_room(&mut buckets, &key, self.max_in_shard, |bucket| {
             bucket.refill(self.rate, self.burst, now);
             bucket.tokens
         });
-        let bucket = buckets.entry(address).or_insert_with(|| Bucket::full(self.burst, now));
+        let bucket = buckets.entry(key).or_insert_with(|| Bucket::full(self.burst, now));
         bucket.refill(self.rate, self.burst, now);
         bucket.take()
     }
 
-    /// Gives back what was taken for a request that turned out to be right.
-    pub(super) fn give_back(&self, address: IpAddr) {
-        let address = subscriber(address);
-        if let Some(bucket) = self.buckets.lock(&address).get_mut(&address) {
+    /// Gives back what was taken.
+    pub(super) fn give_back(&self, key: K) {
+        if let Some(bucket) = self.buckets.lock(&key).get_mut(&key) {
             bucket.tokens = (bucket.tokens + 1.0).min(f64::from(self.burst));
         }
     }
 
-    /// Forgets the addresses that behaved long enough to be unknown again.
+    /// Forgets the keys that have all of it again.
     pub(super) fn forget(&self, now: Timestamp) {
         self.buckets.retain(|_, bucket| {
             bucket.refill(self.rate, self.burst, now);
             bucket.tokens < f64::from(self.burst)
         });
+    }
+}
+
+/// Slows addresses that are refused too often; what is accepted never counts.
+///
+/// Whoever does costly work before it knows whether a request is right takes a refusal first, and gives it back.
+pub(super) struct AddressLimits(Rates<IpAddr>);
+
+impl AddressLimits {
+    /// Lets an address be refused `rate` times a second for ever, and `burst` times at once.
+    pub(super) fn new(rate: u32, burst: u32) -> Self {
+        Self(Rates::new(rate, burst))
+    }
+
+    /// Tells whether an address's refusals are used up.
+    pub(super) fn is_slowed(&self, address: IpAddr, now: Timestamp) -> bool {
+        self.0.is_used_up(subscriber(address), now)
+    }
+
+    /// Takes one of an address's refusals; `false` when none is left.
+    pub(super) fn take(&self, address: IpAddr, now: Timestamp) -> bool {
+        self.0.take(subscriber(address), now)
+    }
+
+    /// Gives back what was taken for a request that turned out to be right.
+    pub(super) fn give_back(&self, address: IpAddr) {
+        self.0.give_back(subscriber(address));
+    }
+
+    /// Forgets the addresses that behaved long enough to be unknown again.
+    pub(super) fn forget(&self, now: Timestamp) {
+        self.0.forget(now);
+    }
+}
+
+/// Limits the token requests of each credential.
+pub(super) struct TokenLimits {
+    rate: u32,
+    /// By a keyed hash, of 64 bits: who shares another's has its limit, and finding one takes as long as a key.
+    rates: Rates<u64>,
+    hasher: RandomState,
+}
+
+impl TokenLimits {
+    /// Lets a credential ask for `rate` tokens a second for ever, and for `burst` at once.
+    pub(super) fn new(rate: u32, burst: u32) -> Self {
+        Self { rate, rates: Rates::new(rate, burst), hasher: RandomState::new() }
+    }
+
+    /// Counts a token request of a credential.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Throttled`] when it is one too many.
+    pub(super) fn count(&self, credential: impl Hash, now: Timestamp) -> Result<()> {
+        if self.rates.take(self.hasher.hash_one(credential), now) {
+            return Ok(());
+        }
+        // A used up bucket has seen more than `rate` within a second.
+        let kind = ErrorKind::Throttled { measured: self.rate.saturating_add(1), allowed: self.rate };
+        let message = format!(
+            "This credential asked for too many tokens: {} a second are allowed. Wait a second, or give each machine a credential of its own.",
+            self.rate
+        );
+        Err(Error::new(kind, message))
+    }
+
+    /// Forgets the credentials that may ask as often as new ones.
+    pub(super) fn forget(&self, now: Timestamp) {
+        self.rates.forget(now);
     }
 }
 
@@ -320,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_full_shard_drops_who_failed_least_and_a_flood_that_is_over_holds_no_memory() {
-        let limits = AddressLimits { most_in_shard: 7, ..AddressLimits::new(1, 3) };
+        let limits = AddressLimits(Rates { max_in_shard: 7, ..Rates::new(1, 3) });
         let guesser = "192.0.2.1".parse().unwrap();
         for _ in 0..3 {
             limits.take(guesser, START);
@@ -331,7 +396,7 @@ mod tests {
             limits.take(address, START);
             limits.take(address, START);
         }
-        let shards = || limits.buckets.shards.iter().map(|shard| shard.lock().unwrap());
+        let shards = || limits.0.buckets.shards.iter().map(|shard| shard.lock().unwrap());
         assert!(shards().all(|shard| shard.len() == 7));
         assert!(limits.is_slowed(guesser, START), "others' refusals clear nobody's own");
         limits.forget(START.plus(Duration::from_secs(2)));
@@ -373,6 +438,19 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(passed, 5);
+    }
+
+    #[test]
+    fn a_credential_asks_for_so_many_tokens_at_once_and_so_many_a_second_whatever_others_do() {
+        let limits = TokenLimits::new(2, 5);
+        let taken = |credential: &str, now| (0..100).filter(|_| limits.count(credential, now).is_ok()).count();
+        assert_eq!([taken("one", START), taken("other", START)], [5, 5]);
+        let later = START.plus(Duration::from_secs(1));
+        assert_eq!([taken("one", later), taken("other", later)], [2, 2]);
+        let refused = limits.count("one", later).unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::Throttled { measured: 3, allowed: 2 });
+        limits.forget(later.plus(Duration::from_secs(3)));
+        assert_eq!(taken("one", later.plus(Duration::from_secs(3))), 5);
     }
 
     #[test]

@@ -156,6 +156,10 @@ pub struct Settings {
     pub anonymous_per_second: u32,
     /// Tokens for nobody that one address gets at once.
     pub anonymous_burst: u32,
+    /// Token requests of one credential in a second.
+    pub token_requests_per_second: u32,
+    /// Token requests of one credential at once.
+    pub token_requests_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
     /// Passwords that people chose, hashed at once.
@@ -208,6 +212,7 @@ pub struct Service {
     action_limits: limits::ActionLimits,
     address_limits: limits::AddressLimits,
     anonymous_limits: limits::AddressLimits,
+    token_limits: limits::TokenLimits,
     log_ins: log_ins::LogIns,
     refusals: refusals::Refusals,
     anonymous: counted::Counted<anonymous::Place>,
@@ -453,6 +458,7 @@ impl Service {
             self.action_limits.forget(now);
             self.address_limits.forget(now);
             self.anonymous_limits.forget(now);
+            self.token_limits.forget(now);
             self.log_ins.forget(now);
             self.refusals.forget(now);
             self.replays.forget(now);

@@ -14,59 +14,96 @@ use crate::domain::instance::Instance;
 use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::policy::{Request, Resource};
 
-/// The most scopes of one request that the log explains; the audit has them all.
-const MAX_EXPLAINED: usize = 20;
+/// The most scopes of one request that the log explains.
+const MAX_EXPLAINED: usize = 10;
 /// Why nothing is granted on a name that no registry takes.
 const IMPOSSIBLE: &str = "no registry can have a repository of this name: it is at most 255 characters of a-z, 0-9 and, \
                                      between them, '.', '_', '__', '-' or '/'";
-/// The most characters of a scope that can't be read in the log.
-const MAX_LEFT_OUT: usize = 256;
+/// The most bytes of each part of an explanation: what was asked, what was granted, and why not more.
+const MAX_PART_BYTES: usize = 512;
+/// The most bytes that all explanations of one request have together: its line has 4 KiB at most, the names in it included.
+const MAX_EXPLANATION_BYTES: usize = 3072;
+/// The same where nobody logged in.
+const MAX_BYTES_FOR_STRANGERS: usize = 256;
+
+/// The scopes of one request that aren't granted whole, as one text of bounded size.
+struct Explanations {
+    max_bytes: usize,
+    text: String,
+    explained: usize,
+    /// How many have no room in it.
+    more: usize,
+}
+
+impl Explanations {
+    fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, text: String::new(), explained: 0, more: 0 }
+    }
+
+    /// Tells whether there is no room for another.
+    fn is_full(&self) -> bool {
+        self.explained == MAX_EXPLAINED || self.text.len() >= self.max_bytes
+    }
+
+    /// Adds a scope, with what is granted of it and why not more; or counts it, once there is no room.
+    fn add(&mut self, scope: &str, granted: &str, why: &str) {
+        if self.is_full() {
+            self.more += 1;
+            return;
+        }
+        let divider = if self.explained == 0 { "" } else { " | " };
+        // Writing into text can't fail.
+        write!(self.text, "{divider}scope={} granted={} {}", escaped(scope), escaped(granted), cut(why)).unwrap_or_default();
+        self.text.truncate(self.text.floor_char_boundary(self.max_bytes));
+        self.explained += 1;
+    }
+}
+
+/// Returns a text as the log shows what a client wrote: escaped, and cut.
+fn escaped(text: &str) -> String {
+    let escaped: String = cut(text).escape_debug().collect();
+    cut(&escaped).to_owned()
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_PART_BYTES)]
+}
 
 impl Service {
-    /// Says in the log of each scope that isn't granted whole what is granted, and why not more: the client hears nothing
-    /// but less in its token. `granted` is in the order of what was asked, without those of which nothing is granted.
+    /// Says in one line of the log of each scope that isn't granted whole what is granted, and why not more: the client
+    /// hears nothing but less in its token. `granted` is in the order of what was asked, without those of which nothing is
+    /// granted.
     pub(super) async fn log_reductions(&self, caller: &Caller, scopes: &Scopes, granted: &[Scope], context: &RequestContext) -> Result<()> {
         let instance = caller.registry_instance()?;
-        let party = caller.audit_name().and(caller.account()).map_or_else(|| Party::of_address(context.address), Party::Account);
-        if !self.refusals.may_explain(party, self.now()) {
+        let principal = caller.audit_name();
+        let party = principal.as_ref().and(caller.account()).map_or_else(|| Party::of_address(context.address), Party::Account);
+        if !self.refusals.take_explanation(party, self.now()) {
             return Ok(());
         }
-        let principal = caller.audit_name();
+        let mut reduced = Explanations::new(if principal.is_some() { MAX_EXPLANATION_BYTES } else { MAX_BYTES_FOR_STRANGERS });
         let mut granted = granted.iter().peekable();
         let nothing = std::collections::BTreeSet::new();
-        let mut reduced = 0_usize;
         for scope in &scopes.asked {
             let held = granted.next_if(|held| same_thing(held, scope));
             let missing = missing(scope, held.map_or(&nothing, |held| &held.actions));
             if missing.is_empty() {
                 continue;
             }
-            reduced += 1;
-            if reduced > MAX_EXPLAINED {
-                continue;
-            }
-            let why = self.why_missing(caller, instance, scope, missing, context).await?;
-            let (asked, held) = (scope.to_string(), held.map(ToString::to_string).unwrap_or_default());
-            tracing::info!(
-                request_id = context.request_id,
-                principal,
-                instance = instance.id.as_str(),
-                scope = %asked.escape_debug(),
-                granted = %held.escape_debug(),
-                "reduced: {why}"
-            );
+            // What isn't shown isn't worked out.
+            let why = if reduced.is_full() { String::new() } else { self.why_missing(caller, instance, scope, missing, context).await? };
+            reduced.add(&scope.to_string(), &held.map(ToString::to_string).unwrap_or_default(), &why);
         }
-        for text in scopes.left_out.iter().take(MAX_EXPLAINED.saturating_sub(reduced)) {
-            let scope: String = text.chars().take(MAX_LEFT_OUT).flat_map(char::escape_debug).collect();
-            let instance = instance.id.as_str();
-            let request_id = context.request_id.as_str();
-            tracing::info!(request_id, principal, instance, scope, "reduced: it can't be read, or asks for actions that are unknown here");
+        for text in &scopes.left_out {
+            reduced.add(text, "", "it can't be read, or asks for actions that are unknown here");
         }
-        reduced += scopes.left_out.len();
-        if reduced > MAX_EXPLAINED {
-            let more = reduced - MAX_EXPLAINED;
-            tracing::info!(request_id = context.request_id, principal, more, "reduced: more scopes of this request, which the audit has");
-        }
+        tracing::info!(
+            request_id = context.request_id,
+            principal,
+            instance = instance.id.as_str(),
+            more = (reduced.more > 0).then_some(reduced.more),
+            "reduced: {}",
+            reduced.text
+        );
         Ok(())
     }
 
@@ -141,5 +178,32 @@ fn unrecorded(lacking: Unrecorded) -> &'static str {
     match lacking {
         Unrecorded::Namespace => "the namespace isn't recorded, and the instance is closed to pushes to such ones",
         Unrecorded::Repository => "the repository isn't recorded, and its namespace's AutoCreateRepo is off",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explanations_of_a_request_have_a_bounded_size_whatever_is_asked() {
+        let long = "\u{202e}".repeat(10_000);
+        let mut all = Explanations::new(MAX_EXPLANATION_BYTES);
+        for _ in 0..1000 {
+            all.add(&long, &long, &"reason ".repeat(1000));
+        }
+        assert!(all.text.len() <= MAX_EXPLANATION_BYTES && all.text.is_ascii(), "{}", all.text);
+        assert_eq!(all.explained + all.more, 1000);
+    }
+
+    #[test]
+    fn the_first_explanations_are_whole_and_the_others_are_counted() {
+        let mut all = Explanations::new(MAX_EXPLANATION_BYTES);
+        for number in 0..12 {
+            all.add(&format!("repository:a{number}:pull,push"), "repository:a:pull", "push: no statement allows it");
+        }
+        assert!(all.text.starts_with("scope=repository:a0:pull,push granted=repository:a:pull push: no statement allows it | scope="));
+        assert!(all.text.ends_with("scope=repository:a9:pull,push granted=repository:a:pull push: no statement allows it"));
+        assert_eq!(all.more, 2);
     }
 }

@@ -4,7 +4,6 @@
 //! have lines of their own only so often; the others are counted, and told of together every ten seconds. What is told
 //! so says of how many, of whom and why, and nothing is told of in one place alone.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +11,7 @@ use serde::Serialize;
 
 use super::audit::{Line, Share};
 use super::counted::Counted;
-use super::limits::{ActionLimits, AddressLimits, Bucket, subscriber};
+use super::limits::{AddressLimits, Bucket, Rates, subscriber};
 use super::{RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
@@ -25,12 +24,11 @@ use crate::domain::{Error, ErrorKind};
 const LINES_OF_ADDRESS: (u32, u32) = (1, 20);
 /// How many refusals of all strangers do, a second and at once.
 const LINES_OF_STRANGERS: (u32, u32) = (20, 200);
-/// How many refusals of one account do, a second and at once.
-const LINES_OF_ACCOUNT: u32 = 20;
-/// How many requests of one account have what their tokens lack explained in the log, a second.
-const EXPLANATIONS_OF_ACCOUNT: u32 = 100;
-/// What those are counted under, beside the refusals.
-const REDUCTIONS: &str = "reductions";
+/// How many refusals of one account do, a second and at once: some five kilobytes of log a second.
+const LINES_OF_ACCOUNT: (u32, u32) = (10, 20);
+/// How many requests of one account have what their tokens lack explained in the log, a second and at once. Such a line has
+/// four kilobytes at most, so that all lines of an account stay below ten kilobytes a second.
+const EXPLANATIONS_OF_ACCOUNT: (u32, u32) = (1, 20);
 /// The most that are told of by whom they were; all others are by their cause alone.
 const MAX_COUNTED: usize = 64;
 /// What the audit calls refusals of several actions.
@@ -119,7 +117,8 @@ struct Alike {
 /// How often refusals had lines, and those that had none.
 pub(super) struct Refusals {
     of_addresses: AddressLimits,
-    of_accounts: ActionLimits,
+    of_accounts: Rates<AccountId>,
+    explanations: Rates<AccountId>,
     of_strangers: Mutex<Option<Bucket>>,
     strangers: Counted<Alike>,
     accounts: Counted<Alike>,
@@ -134,10 +133,11 @@ impl Alike {
 
 impl Refusals {
     pub(super) fn new() -> Self {
-        let (per_second, at_once) = LINES_OF_ADDRESS;
+        let (of_address, of_account, explained) = (LINES_OF_ADDRESS, LINES_OF_ACCOUNT, EXPLANATIONS_OF_ACCOUNT);
         Self {
-            of_addresses: AddressLimits::new(per_second, at_once),
-            of_accounts: ActionLimits::new(LINES_OF_ACCOUNT, HashMap::from([(REDUCTIONS.to_owned(), EXPLANATIONS_OF_ACCOUNT)])),
+            of_addresses: AddressLimits::new(of_address.0, of_address.1),
+            of_accounts: Rates::new(of_account.0, of_account.1),
+            explanations: Rates::new(explained.0, explained.1),
             of_strangers: Mutex::default(),
             strangers: Counted::new(MAX_COUNTED, Alike::beyond),
             accounts: Counted::new(MAX_COUNTED, Alike::beyond),
@@ -147,7 +147,7 @@ impl Refusals {
     /// Takes a line of its own for a refusal, if there is one left.
     fn take_line(&self, party: Party, now: Timestamp) -> bool {
         match party {
-            Party::Account(account) => self.of_accounts.check(account, "refusals", now).is_ok(),
+            Party::Account(account) => self.of_accounts.take(account, now),
             Party::Address(address) => {
                 if address.is_some_and(|address| !self.of_addresses.take(address, now)) {
                     return false;
@@ -165,10 +165,10 @@ impl Refusals {
         }
     }
 
-    /// Tells whether the log may explain what a token lacks, and counts that; otherwise it is told of with others.
-    pub(super) fn may_explain(&self, party: Party, now: Timestamp) -> bool {
+    /// Takes a line of the log that explains what a token lacks, if there is one left; otherwise it is told of with others.
+    pub(super) fn take_explanation(&self, party: Party, now: Timestamp) -> bool {
         let (has_line, share) = match party {
-            Party::Account(account) => (self.of_accounts.check(account, REDUCTIONS, now).is_ok(), Share::Refused),
+            Party::Account(account) => (self.explanations.take(account, now), Share::Refused),
             Party::Address(_) => (self.take_line(party, now), Share::Strangers),
         };
         if !has_line {
@@ -189,6 +189,7 @@ impl Refusals {
     pub(super) fn forget(&self, now: Timestamp) {
         self.of_addresses.forget(now);
         self.of_accounts.forget(now);
+        self.explanations.forget(now);
     }
 }
 
@@ -293,7 +294,17 @@ mod tests {
         let lines = |party, now| (0..100).filter(|_| refusals.take_line(party, now)).count();
         assert_eq!([lines(address(1), START), lines(address(2), START), lines(account, START)], [20, 20, 20]);
         let later = START.plus(Duration::from_secs(1));
-        assert_eq!([lines(address(1), later), lines(account, later)], [1, 20]);
+        assert_eq!([lines(address(1), later), lines(account, later)], [1, 10]);
+    }
+
+    #[test]
+    fn what_tokens_of_an_account_lack_is_explained_only_so_often_and_counted_whole() {
+        // One service account had 39 MB a second of it written.
+        let (refusals, account) = (Refusals::new(), Party::Account("100000000001".parse().unwrap()));
+        let explained = |now| (0..1000).filter(|_| refusals.take_explanation(account, now)).count();
+        assert_eq!([explained(START), explained(START.plus(Duration::from_secs(1)))], [20, 1]);
+        assert_eq!(refusals.accounts.take().values().sum::<u64>(), 2000 - 21);
+        assert!(refusals.take_line(account, START), "a refusal has a line all the same");
     }
 
     #[test]

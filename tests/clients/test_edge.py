@@ -79,7 +79,14 @@ class Crowd:
 
 
 def test_ten_times_too_many_requests_are_refused_at_once_in_bounded_memory(new_transire: Callable[..., Transire]) -> None:
-    transire = new_transire(settings={"TRANSIRE_LIMITS__WAIT_MILLISECONDS": "2"})
+    transire = new_transire(
+        settings={
+            "TRANSIRE_LIMITS__WAIT_MILLISECONDS": "2",
+            # One credential asks for all.
+            "TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND": "100000",
+            "TRANSIRE_LIMITS__TOKEN_REQUESTS_BURST": "100000",
+        }
+    )
     transire.start()
     instance = transire.new_instance(transire.new_account("acme"), "demo")
     credential = tencent.issue(transire, instance.account.key, instance.tcr_id)
@@ -321,3 +328,34 @@ def test_dockers_bad_password_counts_once(new_transire: Callable[..., Transire],
     assert "toomanyrequests" in attempts[2].lower() or "429" in attempts[2], attempts[2]
     # And what this service made logs in all the same.
     assert_logs_in(registry, tencent.issue(transire, instance.account.key, instance.tcr_id))  # type: ignore[arg-type]
+
+
+def test_a_credential_that_asks_for_too_many_tokens_is_told_to_come_again(
+    new_transire: Callable[..., Transire], new_registry: Callable[..., object]
+) -> None:
+    """One service account asked as often as it liked; now docker shows why it has to wait, and goes on after a second."""
+    transire = new_transire(settings={"TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND": "1", "TRANSIRE_LIMITS__TOKEN_REQUESTS_BURST": "2"})
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    registry = new_registry(transire, instance)
+    busy, other = (tencent.issue(transire, instance.account.key, instance.tcr_id, kind) for kind in ("temp", "longterm"))
+    stop, answers = threading.Event(), set[tuple[int, str | None]]()
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            answer = transire.fetch(f"/token?service={instance.service}", {"Authorization": busy.basic()})
+            answers.add((answer.status, answer.headers["Retry-After"]))
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    try:
+        # It may get the token of a second before the others do.
+        wait_until("docker to be refused", lambda: "asked for too many tokens: 1 a second" in docker_login(registry, busy).stderr)  # type: ignore[arg-type]
+        assert_logs_in(registry, other)  # type: ignore[arg-type]
+    finally:
+        stop.set()
+        asking.join()
+    assert answers == {(200, None), (429, "1")}
+    wait_until("docker to log in again", lambda: docker_login(registry, busy).returncode == 0)  # type: ignore[arg-type]
+    [line, *_] = [line for line in transire.log.read_text().splitlines() if "throttled" in line]
+    assert instance.account.id in line

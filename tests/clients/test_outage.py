@@ -52,7 +52,9 @@ def settings(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
         key.touch(mode=0o600)
         key.write_text(secrets.token_hex(32))
     # Whoever is refused asks again at once here, and that is not what is tested.
-    often = {"TRANSIRE_LIMITS__REQUESTS_PER_SECOND": "100000"}
+    often = {
+        f"TRANSIRE_LIMITS__{name}": "100000" for name in ("REQUESTS_PER_SECOND", "TOKEN_REQUESTS_PER_SECOND", "TOKEN_REQUESTS_BURST")
+    }
     return {"TRANSIRE_DATABASE": url, "TRANSIRE_MASTER_KEY_FILE": str(key), **often, **more}
 
 

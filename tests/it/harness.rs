@@ -91,6 +91,8 @@ impl Options {
                 failed_log_ins_per_minute: 1000,
                 anonymous_per_second: 1000,
                 anonymous_burst: 1000,
+                token_requests_per_second: 1000,
+                token_requests_burst: 1000,
                 nonces_per_access_key: 1000,
                 password_threads: 2,
                 password_queue: 100,

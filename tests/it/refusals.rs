@@ -1,6 +1,7 @@
 //! What the operator learns of refused requests, and their clients don't.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -361,4 +362,88 @@ async fn a_token_for_less_than_was_asked_is_reduced_in_the_audit() {
         let line = lines.iter().find(|line| line.request_id == id).unwrap();
         assert_eq!((line.action.as_str(), line.outcome.as_str()), ("token.exchange", expected), "{scope}");
     }
+}
+
+/// What is logged on this thread while it is there.
+struct Logged {
+    text: Arc<Mutex<Vec<u8>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Logged {
+    fn begin() -> Self {
+        let text = Arc::<Mutex<Vec<u8>>>::default();
+        let writer = Arc::clone(&text);
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || Appending(Arc::clone(&writer))).finish();
+        Self { text, _guard: tracing::subscriber::set_default(log) }
+    }
+
+    /// Returns the lines since this was asked last.
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8(std::mem::take(&mut self.text.lock().unwrap())).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+struct Appending(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Appending {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks for as many scopes as a request may have that nobody grants to a service account, each as long as may be.
+fn denied_scopes() -> String {
+    (0..62).map(|number| format!("&scope=repository:other/{number}-{}:pull,push,delete", "a".repeat(200))).collect()
+}
+
+#[tokio::test]
+async fn a_request_has_one_line_in_the_log_of_bounded_length_however_much_its_token_lacks() {
+    // A request with 62 denied scopes wrote 62 lines, and one connection 39 MB a second.
+    let app = App::new().await;
+    let password = app.create_robot(&json!({})).await;
+    let log = Logged::begin();
+    let answer = app.registry(Some(("tcr$robot", &password)), &format!("service={SERVICE}{}", denied_scopes())).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let id = answer.header("x-request-id").unwrap();
+    let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains(id)).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].len() <= 4096, "{}", lines[0].len());
+    assert!(lines[0].contains("scope=repository:other/0-") && lines[0].contains(" more=5"), "{}", lines[0]);
+}
+
+#[tokio::test]
+async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_less_than_ten_kilobytes_a_second() {
+    let app = App::with(|options| {
+        (options.service.token_requests_per_second, options.service.token_requests_burst) = (100_000, 100_000);
+        options.service.requests_per_second = 100_000;
+    })
+    .await;
+    let password = app.create_robot(&json!({})).await;
+    let user = app.user("ci", &cam(&json!([{ "effect": "allow", "action": "sts:*", "resource": "*" }]))).await;
+    let denied = denied_scopes();
+    let busy = async || {
+        for _ in 0..40 {
+            app.registry(Some(("tcr$robot", &password)), &format!("service={SERVICE}{denied}")).await;
+            app.tencent("CreateInstanceToken", &app.registry_id()).by(&user).send().await;
+        }
+    };
+    // What may be told of at once is used up.
+    busy().await;
+    let log = Logged::begin();
+    for _ in 0..10 {
+        app.wait(Duration::from_secs(1));
+        busy().await;
+    }
+    app.service.tell_counted().await;
+    let lines = log.lines();
+    let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
+    assert!(bytes < 10 * 10_000, "{bytes} bytes in ten seconds");
+    let told = |more: &str| lines.iter().any(|line| line.contains("alike") && line.contains(more));
+    assert!(told("more=410") && told("more=320"), "what has no line is counted whole: {lines:?}");
 }

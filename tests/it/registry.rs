@@ -597,6 +597,48 @@ async fn tokens_for_nobody_have_a_limit_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_credential_that_asks_for_too_many_tokens_waits_and_keeps_no_other_waiting() {
+    // One service account asked as often as it liked, and filled log and audit.
+    let app = App::with(|options| (options.service.token_requests_per_second, options.service.token_requests_burst) = (1, 3)).await;
+    app.give_refresh_tokens().await;
+    let (username, secret) = app.temporary().await;
+    let robot = app.create_robot(&json!({})).await;
+    app.reset_login_password("Passw0rd-EXAMPLE").await;
+    let refresh = app.refresh_token(&username, secret.expose()).await;
+    let ask = async |username: &str, secret: &str| app.registry(Some((username, secret)), &format!("service={SERVICE}")).await;
+    let by_refresh_token = async || app.registry_form(&format!("grant_type=refresh_token&service={SERVICE}&refresh_token={refresh}")).await;
+    assert_eq!(ask(&username, secret.expose()).await.status, StatusCode::OK);
+    assert_eq!(by_refresh_token().await.status, StatusCode::OK);
+    let last = ask(&username, secret.expose()).await;
+    assert_eq!(refused(&last), (429, "TOOMANYREQUESTS".to_owned()));
+    assert_eq!(last.header("retry-after"), Some("1"));
+    assert_eq!(by_refresh_token().await.status, StatusCode::TOO_MANY_REQUESTS, "it is of the same credential");
+    for (username, secret) in [("tcr$robot", robot.as_str()), ("acme", "Passw0rd-EXAMPLE")] {
+        let statuses = [ask(username, secret).await, ask(username, secret).await, ask(username, secret).await, ask(username, secret).await];
+        assert_eq!(statuses.map(|answer| answer.status.as_u16()), [200, 200, 200, 429], "{username}");
+    }
+    app.wait(Duration::from_secs(1));
+    assert_eq!(ask(&username, secret.expose()).await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_token_requests_of_a_credential_at_once_no_more_are_answered_than_the_limit_allows() {
+    let app = App::with(|options| (options.service.token_requests_per_second, options.service.token_requests_burst) = (1, 5)).await;
+    let (username, secret) = app.temporary().await;
+    let app = std::sync::Arc::new(app);
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..60 {
+        let (app, username, secret) = (std::sync::Arc::clone(&app), username.clone(), secret.clone());
+        crowd.spawn(async move {
+            app.registry(Some((&username, secret.expose())), &format!("service={SERVICE}&scope=repository:a:pull")).await.status.as_u16()
+        });
+    }
+    let statuses = crowd.join_all().await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 5, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 55, "{statuses:?}");
+}
+
+#[tokio::test]
 async fn a_stranger_that_asks_for_made_up_services_is_slowed() {
     // Each asked the database, and none counted: one address could ask without end.
     let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;

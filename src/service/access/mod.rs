@@ -23,13 +23,13 @@ use super::rights::Subject;
 use super::{RequestContext, Service};
 use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
-use crate::domain::credential::{Cloud, SecretKind};
+use crate::domain::credential::{Cloud, CredentialId, SecretKind};
 use crate::domain::error::WebIdentityFault;
-use crate::domain::instance::Instance;
+use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
-use crate::domain::service_account::ServiceAccount;
+use crate::domain::service_account::{ServiceAccount, ServiceAccountId};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::Document;
 use crate::sign::{self, SigningSecret};
@@ -90,6 +90,14 @@ struct OpenSession {
     session: Session,
     /// What narrows it, compiled.
     policy: Option<Document>,
+}
+
+/// A credential that logs in at a registry. A refresh token is of the credential that it came from.
+#[derive(Hash)]
+pub(super) enum LoggedInBy<'a> {
+    Credential(&'a CredentialId),
+    FixedPassword(&'a InstanceId, &'a Principal),
+    ServiceAccount(&'a ServiceAccountId),
 }
 
 /// Whom an OpenID Connect token proved.
@@ -238,6 +246,16 @@ impl Caller {
         match &self.identity {
             Identity::LoggedIn { grant, .. } => Some(grant),
             _ => None,
+        }
+    }
+
+    /// Returns what logged in at a registry; nothing when nobody did.
+    pub(super) fn credential(&self) -> Option<LoggedInBy<'_>> {
+        match &self.identity {
+            Identity::LoggedIn { grant, .. } => Some(LoggedInBy::Credential(&grant.id)),
+            Identity::WithPassword { instance, principal } => Some(LoggedInBy::FixedPassword(&instance.id, principal)),
+            Identity::ServiceAccount { account, .. } => Some(LoggedInBy::ServiceAccount(&account.id)),
+            Identity::Signed(_) | Identity::InSession(_) | Identity::Bearer(_) | Identity::Anonymous { .. } | Identity::Operator => None,
         }
     }
 

@@ -32,7 +32,7 @@ use super::catalog::Imports;
 use super::directory::Directory;
 use super::freshness::Freshness;
 use super::images::{Walks, registries};
-use super::limits::{ActionLimits, AddressLimits};
+use super::limits::{ActionLimits, AddressLimits, TokenLimits};
 use super::log_ins::LogIns;
 use super::oidc::Issuers;
 use super::passwords::Passwords;
@@ -184,6 +184,7 @@ impl Service {
             action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             anonymous_limits: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
+            token_limits: TokenLimits::new(settings.token_requests_per_second, settings.token_requests_burst),
             log_ins: LogIns::new(
                 settings.failed_log_ins,
                 settings.failed_log_ins_per_minute,
