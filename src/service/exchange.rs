@@ -293,6 +293,8 @@ fn decide_account(account: &ServiceAccount, permission: Permission, path: &str) 
 /// repository `*` is written out, because zot knows no `*`.
 pub(super) fn everything(resource_type: &ResourceType, name: &str) -> BTreeSet<Action> {
     match resource_type {
+        // A repository without a name is the list of all, which is only read.
+        ResourceType::Repository if name.is_empty() => BTreeSet::from([Action::Pull]),
         ResourceType::Repository => BTreeSet::from([Action::Pull, Action::Push, Action::Delete]),
         ResourceType::Registry if name == "catalog" => BTreeSet::from([Action::All]),
         ResourceType::Registry | ResourceType::Other(_) => BTreeSet::new(),
