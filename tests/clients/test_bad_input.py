@@ -18,7 +18,7 @@ import tencent
 from processes import wait_until
 from service import REGION, Instance, Transire
 
-TEXTS = ["", "x" * 5000, "a\u0000\u0007b", "日本語", "../..", "-1", "99999999999999999999", "[", "{}"]
+TEXTS = ["", "x" * 5000, "'; DROP TABLE account; --", "a\r\nX-Injected: 1", "\x1b[2J\u202e", "%s%n{}${a}", "a\u0000\u0007b", "日本語", "../..", "-1", "99999999999999999999", "[", "{}"]
 VALUES = [*TEXTS, 0, -1, 2**40, 1.5, True, [], {}, ["x"], [{}], [["x"]], {"x": {"y": []}}]
 
 # The codes at Tencent's door for a value that can't be taken.
