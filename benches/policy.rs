@@ -107,6 +107,8 @@ fn measure(name: &str, statement: &dyn Fn(usize) -> Value, outcome: Outcome) {
         mfa_present: false,
         source_vpc: None,
         principal_arn: None,
+        principal_id: None,
+        owner: None,
         resource_tags: Vec::new(),
         request_tags: Vec::new(),
     };

@@ -28,6 +28,10 @@ pub struct Context<'a> {
     pub source_vpc: Option<&'a str>,
     /// The caller's Alibaba ARN.
     pub principal_arn: Option<&'a str>,
+    /// The numeric id of whoever calls.
+    pub principal_id: Option<&'a str>,
+    /// The numeric id of whom the credential or the service account belongs to that the request is about.
+    pub owner: Option<&'a str>,
     /// Tags of the resource: key and value.
     pub resource_tags: &'a [(&'a str, &'a str)],
     /// Tags that the request gives: key and value.
@@ -56,6 +60,8 @@ pub(super) enum Key {
     MfaPresent,
     SourceVpc,
     PrincipalArn,
+    /// The owner's numeric id and, where that is the caller, `self`.
+    Owner,
     /// RAM: the value of the resource's tag of this key.
     ResourceTag(String),
     /// CAM: the resource's tags, each written `key&value`.
@@ -90,6 +96,7 @@ const CAM_KEYS: &[(&str, Key)] = &[
     ("qcs:resource_tag", Key::ResourceTags),
     ("qcs:tag", Key::ResourceTags),
     ("qcs:request_tag", Key::RequestTags),
+    ("tcr:owner", Key::Owner),
 ];
 
 const RAM_KEYS: &[(&str, Key)] = &[
@@ -100,9 +107,13 @@ const RAM_KEYS: &[(&str, Key)] = &[
     ("acs:RAMMFAPresent", Key::MfaPresent),
     ("acs:SourceVpc", Key::SourceVpc),
     ("acs:PrincipalARN", Key::PrincipalArn),
+    ("cr:Owner", Key::Owner),
 ];
 
 const OIDC_KEYS: &[(&str, Key)] = &[("oidc:iss", Key::OidcIssuer), ("oidc:sub", Key::OidcSubject), ("oidc:aud", Key::OidcAudience)];
+
+/// The value of [`Key::Owner`] for what belongs to the caller. No numeric id is spelled so.
+const OWN: &str = "self";
 
 /// What follows it is a tag's key.
 const RAM_RESOURCE_TAG: &str = "acs:ResourceTag/";
@@ -135,6 +146,7 @@ impl Key {
             Self::SecureTransport | Self::MfaPresent => KeyType::Boolean,
             Self::SourceVpc
             | Self::PrincipalArn
+            | Self::Owner
             | Self::ResourceTag(_)
             | Self::ResourceTags
             | Self::RequestTags
@@ -154,6 +166,7 @@ impl Key {
             Self::MfaPresent => see(&Actual::Boolean(context.mfa_present)),
             Self::SourceVpc => context.source_vpc.is_some_and(text),
             Self::PrincipalArn => context.principal_arn.is_some_and(text),
+            Self::Owner => context.owner.is_some_and(|owner| text(owner) || context.principal_id == Some(owner) && text(OWN)),
             Self::ResourceTag(key) => context.resource_tags.iter().any(|(known, value)| known == key && text(value)),
             Self::ResourceTags => context.resource_tags.iter().any(|(key, value)| text(&format!("{key}&{value}"))),
             Self::RequestTags => context.request_tags.iter().any(|(key, value)| text(&format!("{key}&{value}"))),
@@ -246,6 +259,11 @@ impl Condition {
     /// Checks the shape and the operators of a condition that decides nothing here.
     pub(super) fn check_shape(json: &Json, language: Language) -> Result<(), (String, String)> {
         each_clause(json, language, |_, _, _, _| Ok(()))
+    }
+
+    /// Tells whether it asks nothing, and so always holds.
+    pub(super) fn is_empty(&self) -> bool {
+        self.clauses.is_empty()
     }
 
     /// Returns the first clause that doesn't hold, as `OPERATOR.KEY`.

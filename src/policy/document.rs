@@ -1,6 +1,6 @@
 //! Policy documents: read strictly, told apart by their version, compiled once.
 
-use super::condition::{Condition, Context, Place};
+use super::condition::{Condition, Place};
 use super::json::Json;
 use super::pattern::{Pattern, Wildcards};
 use super::resource::{ResourcePattern, check_characters};
@@ -72,8 +72,9 @@ impl Statement {
         self.resources.iter().any(|resource| resource.matches(target, self.effect, owner))
     }
 
-    pub(super) fn applies(&self, permission: Permission, target: &Target<'_>, owner: AccountId, context: &Context<'_>) -> bool {
-        self.permissions.has(permission) && self.has_resource(target, owner) && self.condition.first_unmet(context).is_none()
+    /// Tells whether it speaks of that permission on that target, whatever its condition says.
+    pub(super) fn is_about(&self, permission: Permission, target: &Target<'_>, owner: AccountId) -> bool {
+        self.permissions.has(permission) && self.has_resource(target, owner)
     }
 }
 

@@ -3,7 +3,8 @@
 //! Pure: no clock, no input or output. A document is read once ([`Document::parse`]: strictly, so that what
 //! saves evaluates) and then asked often ([`decide`]): an explicit deny wins, then an allow, else no. Every
 //! document is asked in its own language's names ([`vocabulary`]), whichever door the call came through.
-//! That an account's root may do all is not known here; neither is who has which documents.
+//! That an account's root may do all is not known here; neither is who has which documents. What somebody may give on
+//! to others is another question than what he may do: [`decide_unconditionally`].
 //!
 //! Start with [`decide`], then [`document`]; docs/policies.md teaches the languages.
 
@@ -130,6 +131,20 @@ pub struct Explanation<'a> {
 
 /// Weighs all documents of a principal together: an explicit deny wins, then an allow, else no.
 pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
+    weigh(documents, request, |statement| statement.condition.first_unmet(&request.context).is_none())
+}
+
+/// Decides whether documents allow something in every circumstance, of which the request's context is only one: so it is
+/// asked before a right is given on, to be used from elsewhere and later.
+///
+/// Of a condition it is not known whether it will hold. So a statement that has one never allows, and always denies.
+/// What this allows, [`decide`] allows in every context.
+pub fn decide_unconditionally<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
+    weigh(documents, request, |statement| statement.effect == Effect::Deny || statement.condition.is_empty())
+}
+
+/// Weighs documents; `may_hold` tells whether a statement's condition counts as met.
+fn weigh<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>, may_hold: impl Fn(&Statement) -> bool) -> Decision<'a> {
     let mut targets = Targets::default();
     let mut allowed = None;
     for named in documents {
@@ -139,7 +154,7 @@ pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Dec
             if statement.effect == Effect::Allow && allowed.is_some() {
                 continue;
             }
-            if !statement.applies(request.permission, target, named.owner, &request.context) {
+            if !statement.is_about(request.permission, target, named.owner) || !may_hold(statement) {
                 continue;
             }
             let statement_ref = refer(named, index, statement);

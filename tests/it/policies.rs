@@ -75,6 +75,8 @@ struct Asked {
     mfa_present: bool,
     source_vpc: Option<String>,
     principal_arn: Option<String>,
+    principal_id: Option<String>,
+    owner: Option<String>,
     #[serde(default)]
     resource_tags: Vec<(String, String)>,
     #[serde(default)]
@@ -172,6 +174,8 @@ impl Asked {
                 mfa_present: self.mfa_present,
                 source_vpc: self.source_vpc.as_deref(),
                 principal_arn: self.principal_arn.as_deref(),
+                principal_id: self.principal_id.as_deref(),
+                owner: self.owner.as_deref(),
                 resource_tags: &resource_tags,
                 request_tags: &request_tags,
                 oidc: None,

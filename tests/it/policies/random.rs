@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 use transire::domain::clock::Timestamp;
 use transire::domain::instance::{CriId, InstanceId};
-use transire::policy::{Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Request, Resource, decide, decide_session};
+use transire::policy::{
+    Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Request, Resource, decide, decide_session, decide_unconditionally,
+};
 
 use super::reference::{self, PERMISSIONS, Plain};
 use super::{INSTANCES, OWNER, REGION, owner};
@@ -152,7 +154,7 @@ fn resource(dice: &mut Dice, ram: bool) -> String {
 const TIMES: &[&str] =
     &["2026-01-01T00:00:00Z", "2026-01-02T03:04:05Z", "2026-01-02T11:04:05+08:00", "2026-01-02T03:04:06Z", "2027-01-01T00:00:00Z"];
 const TEXTS: &[&str] =
-    &["", "blue", "Blue", "red", "env&blue", "env&5", "Env&Blue", "5", "4.5", "-1", "true", "2026-01-02T03:04:05Z", "中文"];
+    &["", "self", "blue", "Blue", "red", "env&blue", "env&5", "Env&Blue", "5", "4.5", "-1", "true", "2026-01-02T03:04:05Z", "中文"];
 const GLOBS: &[&str] = &["*", "b*", "B?ue", "*e", "env&*", "e?v&*", "*&b*u*", "5", "", "中?"];
 const NUMBERS: &[&str] = &["5", "5.0", "4.5", "-1", "0", "100"];
 const NETWORKS: &[&str] =
@@ -176,9 +178,9 @@ const STRINGS: &[(&str, &str)] = &[
 /// Draws one operator with its key and values.
 fn clause(dice: &mut Dice, ram: bool) -> (String, &'static str, Vec<String>) {
     let text_keys: &[&str] = if ram {
-        &["acs:ResourceTag/env", "acs:ResourceTag/none", "acs:SourceVpc", "acs:PrincipalARN"]
+        &["acs:ResourceTag/env", "acs:ResourceTag/none", "acs:SourceVpc", "acs:PrincipalARN", "cr:Owner"]
     } else {
-        &["qcs:resource_tag", "qcs:tag", "qcs:request_tag"]
+        &["qcs:resource_tag", "qcs:tag", "qcs:request_tag", "tcr:owner"]
     };
     let pick = |(cam, of_ram): (&str, &str)| if ram { of_ram } else { cam }.to_owned();
     let order = |dice: &mut Dice, cam: &str, of_ram: &str| {
@@ -274,6 +276,8 @@ fn request(dice: &mut Dice) -> Plain {
         mfa_present: dice.in_ten(5),
         source_vpc: text(dice),
         principal_arn: text(dice),
+        principal_id: text(dice),
+        owner: text(dice),
         resource_tags: tags(dice),
         request_tags: tags(dice),
     }
@@ -297,6 +301,8 @@ fn ask<T>(plain: &Plain, ask: impl FnOnce(&Request<'_>) -> T) -> T {
             mfa_present: plain.mfa_present,
             source_vpc: plain.source_vpc.as_deref(),
             principal_arn: plain.principal_arn.as_deref(),
+            principal_id: plain.principal_id.as_deref(),
+            owner: plain.owner.as_deref(),
             resource_tags: &resource_tags,
             request_tags: &request_tags,
             oidc: None,
@@ -358,6 +364,65 @@ fn adding_a_deny_never_widens_and_adding_an_allow_never_narrows() {
             assert!(if deny { before || !after } else { after || !before }, "seed {seed}: {before} became {after}, deny: {deny}");
         }
     }
+}
+
+#[test]
+fn what_is_decided_in_every_circumstance_takes_no_allow_for_met_and_every_deny() {
+    let mut allowed = 0;
+    for seed in 0..2_000 {
+        let mut dice = Dice(seed + 4_000_000_000);
+        let values: Vec<Value> = (0..=dice.throw(2)).map(|_| document(&mut dice, None)).collect();
+        let compiled: Vec<Document> = values.iter().map(compile).collect();
+        let bare: Vec<Value> = values.iter().map(without_conditions).collect();
+        for _ in 0..REQUESTS {
+            let plain = request(&mut dice);
+            let decide = |request: &Request<'_>| decide_unconditionally(&name(&compiled), request).is_allowed();
+            let (allows, denies) = reference::decide(&bare, &plain);
+            assert_eq!(ask(&plain, decide), allows && !denies, "seed {seed}: {plain:#?}\n{}", json!(values));
+            allowed += usize::from(allows && !denies);
+        }
+    }
+    assert!(allowed > 500, "{allowed}");
+}
+
+/// Takes the statements away that allow under a condition, and the conditions of those that deny.
+fn without_conditions(document: &Value) -> Value {
+    let mut document = document.clone();
+    let name = if document.get("Version").is_some() { "Statement" } else { "statement" };
+    let statements = document[name].as_array_mut().unwrap();
+    statements.retain(|statement| {
+        let denies = [statement.get("effect"), statement.get("Effect")].contains(&Some(&json!("deny")))
+            || statement.get("Effect") == Some(&json!("Deny"));
+        denies || statement.get("condition").is_none() && statement.get("Condition").is_none()
+    });
+    for statement in statements {
+        let fields = statement.as_object_mut().unwrap();
+        fields.remove("condition");
+        fields.remove("Condition");
+    }
+    document
+}
+
+#[test]
+fn what_is_allowed_in_every_circumstance_is_allowed_in_each() {
+    let mut allowed = 0;
+    for seed in 0..2_000 {
+        let mut dice = Dice(seed + 5_000_000_000);
+        let compiled: Vec<Document> = (0..=dice.throw(2)).map(|_| compile(&document(&mut dice, None))).collect();
+        for _ in 0..REQUESTS {
+            let plain = request(&mut dice);
+            if !ask(&plain, |request| decide_unconditionally(&name(&compiled), request).is_allowed()) {
+                continue;
+            }
+            allowed += 1;
+            for _ in 0..5 {
+                let Plain { permission, instance, path, .. } = plain.clone();
+                let elsewhere = Plain { permission, instance, path, ..request(&mut dice) };
+                assert!(ask(&elsewhere, |request| decide(&name(&compiled), request).is_allowed()), "seed {seed}: {elsewhere:#?}");
+            }
+        }
+    }
+    assert!(allowed > 500, "{allowed}");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Plain {
     pub(crate) mfa_present: bool,
     pub(crate) source_vpc: Option<String>,
     pub(crate) principal_arn: Option<String>,
+    pub(crate) principal_id: Option<String>,
+    pub(crate) owner: Option<String>,
     pub(crate) resource_tags: Vec<(String, String)>,
     pub(crate) request_tags: Vec<(String, String)>,
 }
@@ -192,6 +194,10 @@ fn actual(key: &str, request: &Plain) -> Vec<String> {
         "acs:MFAPresent" | "acs:RAMMFAPresent" => vec![request.mfa_present.to_string()],
         "acs:SourceVpc" => request.source_vpc.iter().cloned().collect(),
         "acs:PrincipalARN" => request.principal_arn.iter().cloned().collect(),
+        "tcr:owner" | "cr:Owner" => {
+            let own = request.owner.is_some() && request.owner == request.principal_id;
+            request.owner.iter().cloned().chain(own.then(|| "self".to_owned())).collect()
+        }
         "qcs:resource_tag" | "qcs:tag" => pairs(&request.resource_tags),
         "qcs:request_tag" => pairs(&request.request_tags),
         key => {
