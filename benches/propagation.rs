@@ -73,7 +73,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
     settings.master_key = Some(transire::config::MasterKeyText::from(database.master_key.clone()));
     let service = Arc::new(transire::open::open(&settings, Open::Serve).await?);
     let (operator, context) = (Caller::operator(), RequestContext::operator(service.request_id()));
-    let account = service.create_account(&operator, None, "bench", &context).await?.id;
+    let account = service.create_account(&operator, None, "bench", None, &context).await?.id;
     let key = service.create_access_key(&operator, account, None, &context).await?;
     let new = NewInstance {
         account,

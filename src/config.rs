@@ -22,7 +22,7 @@ use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::http;
-pub use crate::service::{AuditMode, Quotas};
+pub use crate::service::{AuditMode, Quotas, ServiceAccountGrant};
 
 /// The least that a head must be allowed: a session token takes some of it.
 const SMALLEST_HEADER_BYTES: usize = 8 << 10;
@@ -74,6 +74,8 @@ pub struct Settings {
     pub base_domain: Option<String>,
     /// How many there may be.
     pub quotas: Quotas,
+    /// Service accounts.
+    pub service_accounts: ServiceAccounts,
     /// Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
     /// What this service may ask of others: the keys of OpenID Connect issuers.
@@ -106,6 +108,7 @@ impl Default for Settings {
             limits: Limits::default(),
             base_domain: None,
             quotas: Quotas::default(),
+            service_accounts: ServiceAccounts::default(),
             trusted_proxies: Vec::new(),
             outgoing: Outgoing::default(),
             quickstart_registry: None,
@@ -267,6 +270,14 @@ impl Default for Shutdown {
     fn default() -> Self {
         Self { delay_seconds: 0, drain_seconds: 10 }
     }
+}
+
+/// Service accounts.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceAccounts {
+    /// What users may give them, in accounts that say nothing else.
+    pub grant: ServiceAccountGrant,
 }
 
 /// Which signatures are accepted.

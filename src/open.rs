@@ -109,6 +109,7 @@ fn service_settings(settings: &Settings) -> service::Settings {
         public_url: settings.public_url.clone(),
         base_domain: settings.base_domain.clone(),
         quotas: settings.quotas,
+        service_account_grant: settings.service_accounts.grant,
         audit: settings.audit,
         audit_days: settings.audit_days,
         audit_queue: limits.audit_queue,

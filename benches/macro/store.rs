@@ -79,7 +79,7 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
     let operator = Caller::operator();
     let context = RequestContext::operator(service.request_id());
     let id = AccountId::new(100_000_000_001 + i64::try_from(number).unwrap_or_default())?;
-    let account = service.create_account(&operator, Some(id), &format!("tenant-{number}"), &context).await?.id;
+    let account = service.create_account(&operator, Some(id), &format!("tenant-{number}"), None, &context).await?.id;
     let NewAccessKey { id, secret } = service.create_access_key(&operator, account, None, &context).await?;
     let new = NewInstance {
         account,

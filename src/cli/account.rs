@@ -1,10 +1,13 @@
 //! `transire account`.
 
 use clap::Subcommand;
+use serde_json::Value;
 
 use super::Context;
+use super::arguments::{self, OrDefault};
 use crate::domain::Result;
 use crate::domain::principal::AccountId;
+use crate::service::ServiceAccountGrant;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -16,6 +19,19 @@ pub(super) enum Command {
         /// Its numeric id; without it, one is picked.
         #[arg(long)]
         id: Option<AccountId>,
+        /// What its users may give service accounts: own-rights, what their policies allow them without a condition, or vendor,
+        /// anything. [default: as the settings say]
+        #[arg(long, value_name = "GRANT")]
+        service_account_grant: Option<ServiceAccountGrant>,
+    },
+    /// Change what an account's users may do.
+    Update {
+        /// Its numeric id.
+        #[arg(long)]
+        id: AccountId,
+        /// What its users may give service accounts: own-rights, vendor, or default for what the settings say.
+        #[arg(long, value_name = "GRANT", value_parser = arguments::or_default::<ServiceAccountGrant>)]
+        service_account_grant: OrDefault<ServiceAccountGrant>,
     },
     /// List the accounts.
     List,
@@ -23,16 +39,26 @@ pub(super) enum Command {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
-        Command::Create { name, id } => {
-            let account = context.service.create_account(&context.operator, id, &name, &context.request).await?;
+        Command::Create { name, id, service_account_grant } => {
+            let (service, operator) = (&context.service, &context.operator);
+            let account = service.create_account(operator, id, &name, service_account_grant, &context.request).await?;
             context.output.one(vec![("account_id", account.id.to_string().into()), ("name", account.name.into())])
+        }
+        Command::Update { id, service_account_grant: OrDefault(grant) } => {
+            context.service.set_service_account_grant(&context.operator, id, grant, &context.request).await?;
+            context.output.one(vec![("account_id", id.to_string().into()), ("service_account_grant", word(grant))])
         }
         Command::List => {
             let accounts = context.service.accounts(&context.operator).await?;
-            let rows = accounts
-                .into_iter()
-                .map(|account| vec![account.id.to_string().into(), account.name.into(), account.created_at.rfc3339().into()]);
-            context.output.list(&["account_id", "name", "created_at"], rows.collect())
+            let rows = accounts.into_iter().map(|account| {
+                let grant = word(account.service_account_grant);
+                vec![account.id.to_string().into(), account.name.into(), account.created_at.rfc3339().into(), grant]
+            });
+            context.output.list(&["account_id", "name", "created_at", "service_account_grant"], rows.collect())
         }
     }
+}
+
+fn word(grant: Option<ServiceAccountGrant>) -> Value {
+    grant.map_or("default", ServiceAccountGrant::name).into()
 }

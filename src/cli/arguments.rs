@@ -1,6 +1,7 @@
 //! Readers of arguments whose own readers don't say which form is right.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use crate::domain::access_key;
 use crate::domain::credential::CredentialId;
@@ -18,6 +19,15 @@ pub(super) fn of_argument(name: &'static str) -> impl Fn(Error) -> Error {
         ErrorKind::InvalidParameter { .. } | ErrorKind::Misconfigured => Error::invalid_parameter(name, error.message()),
         _ => error,
     }
+}
+
+/// A value of the thing's own, or none: then the settings' holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OrDefault<T>(pub(super) Option<T>);
+
+/// Reads a value, or the word `default`.
+pub(super) fn or_default<T: FromStr<Err = Error>>(text: &str) -> Result<OrDefault<T>> {
+    Ok(OrDefault(if text == "default" { None } else { Some(text.parse()?) }))
 }
 
 /// Reads a number of whole seconds.

@@ -23,6 +23,7 @@ mod registry_config;
 mod repository;
 mod revoke;
 mod role;
+mod service_account;
 mod user;
 
 use std::path::{Path, PathBuf};
@@ -105,7 +106,8 @@ enum Command {
     /// OpenID Connect issuers, whose tokens roles may trust.
     #[command(subcommand)]
     OidcProvider(oidc_provider::Command),
-    /// Stop every temporary credential, session and refresh token of a principal, or one of them.
+    /// Stop every temporary credential, session and refresh token of a principal, and the service accounts that it made; or one
+    /// of the credentials.
     Revoke(revoke::Command),
     /// Instances: the registries to log in to.
     #[command(subcommand)]
@@ -122,6 +124,9 @@ enum Command {
     /// Long-term credentials, and fixed passwords.
     #[command(subcommand)]
     Credential(credential::Command),
+    /// Service accounts, which Tencent's API makes.
+    #[command(subcommand)]
+    ServiceAccount(service_account::Command),
     /// The keys that sign tokens and seal credentials.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -278,6 +283,7 @@ async fn run_to_its_end(settings: &Settings, format: Format, command: Command) -
         Command::Repository(command) => repository::run(&context, command).await,
         Command::AllowList(command) => allow_list::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
+        Command::ServiceAccount(command) => service_account::run(&context, command).await,
         Command::Keys(command) => keys::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::RegistryConfig(command) => registry_config::run(&context, command).await,

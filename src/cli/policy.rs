@@ -88,6 +88,9 @@ pub(super) struct Explain {
     /// A file with the policy that narrows the principal's session.
     #[arg(long, value_name = "FILE")]
     session_policy: Option<PathBuf>,
+    /// Whose the credential or the service account is that the action changes: what policies know as tcr:owner and cr:Owner.
+    #[arg(long, value_name = "PRINCIPAL")]
+    owner: Option<AnyPrincipal>,
 }
 
 /// How a command ended that did what it was asked.
@@ -154,6 +157,7 @@ async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
         instance: instance.into(),
         path,
         session_policy: session_policy.as_deref(),
+        owner: explain.owner.as_ref(),
     };
     let from = RequestContext { address: explain.ip, ..context.request.clone() };
     let explained = context.service.explain(&context.operator, &question, &from).await?;

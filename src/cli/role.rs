@@ -67,8 +67,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             context.output.list(&["role_id", "name", "max_session_seconds", "created_at"], rows.collect())
         }
         Command::Delete(one) => {
-            service.delete_role(operator, one.account, &one.name, &context.request).await?;
-            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
+            let made = service.delete_role(operator, one.account, &one.name, &context.request).await?;
+            let made = context.output.lines(made.into_iter());
+            context.output.one(vec![("name", one.name.into()), ("state", "deleted".into()), ("service_accounts", made)])
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Command {
     Disable(Named),
     /// Let a disabled user act again; what was temporary stays stopped.
     Enable(Named),
-    /// Delete a user, its access keys and its credentials.
+    /// Delete a user, its access keys and its credentials. Service accounts that it made go on, and are listed.
     Delete(Named),
 }
 
@@ -40,8 +40,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             return context.output.list(&["user_id", "name", "state", "created_at"], rows.collect());
         }
         Command::Delete(one) => {
-            service.delete_user(operator, one.account, &one.name, &context.request).await?;
-            return context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())]);
+            let made = service.delete_user(operator, one.account, &one.name, &context.request).await?;
+            let made = context.output.lines(made.into_iter());
+            return context.output.one(vec![("name", one.name.into()), ("state", "deleted".into()), ("service_accounts", made)]);
         }
         Command::Disable(one) => (one, UserState::Disabled),
         Command::Enable(one) => (one, UserState::Active),

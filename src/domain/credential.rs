@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use super::clock::{Random, Timestamp, random_bytes, random_text};
 use super::instance::InstanceId;
-use super::principal::Principal;
+use super::principal::{Level, Principal};
 use super::secret::Secret;
 use super::{Error, Result};
 
@@ -192,6 +192,8 @@ pub struct LongTermCredential {
     pub secret_hash: [u8; 32],
     /// Whether it may be used.
     pub state: CredentialState,
+    /// At which level it was disabled; `None` while it is enabled, or when an earlier release disabled it.
+    pub disabled_by: Option<Level>,
     /// What refresh tokens got with it name; raising it stops them.
     pub generation: i64,
     /// When it was made.

@@ -269,6 +269,8 @@ pub struct Denial {
     pub principal: Option<Principal>,
     /// Whether a statement denied it, or none allowed it.
     pub explicit: bool,
+    /// The rule that denied it, and how to go on, where that isn't a policy's; shown after the door's own text.
+    pub rule: Option<&'static str>,
 }
 
 /// What went wrong: a kind, a message for whoever asked, and a source for the log.

@@ -95,16 +95,65 @@ impl Principal {
 
     /// Returns the numeric id that the clouds show for the principal, and that logs in at a registry.
     pub fn numeric_id(&self) -> String {
+        self.number().to_string()
+    }
+
+    /// Returns the numeric id as a number: no two accounts, users or roles share one. A session has its role's or user's.
+    pub fn number(&self) -> i64 {
         match self {
-            Self::Root(account) | Self::FederatedSession(account, None, _) => account.to_string(),
-            Self::User(_, user) | Self::FederatedSession(_, Some(user), _) => user.to_string(),
-            Self::RoleSession(_, role, _) => role.to_string(),
+            Self::Root(account) | Self::FederatedSession(account, None, _) => account.number(),
+            Self::User(_, user) | Self::FederatedSession(_, Some(user), _) => user.number(),
+            Self::RoleSession(_, role, _) => role.number(),
         }
     }
 
     /// Tells whether the principal is one session, whose rights end with it.
     pub fn is_session(&self) -> bool {
         matches!(self, Self::RoleSession(..) | Self::FederatedSession(..))
+    }
+}
+
+/// How much somebody decides over what belongs to others in an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// A user or a session, as far as policies allow.
+    User,
+    /// The account's root, with its own access key.
+    Root,
+    /// The operator.
+    Operator,
+}
+
+impl Level {
+    /// All levels, the lowest first.
+    pub const ALL: [Self; 3] = [Self::User, Self::Root, Self::Operator];
+
+    /// Returns the name that the store uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Root => "root",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// Tells whether this level may enable what `disabled_by` disabled: root and operator undo what either of them did, a
+    /// user what users did.
+    pub fn may_enable(self, disabled_by: Option<Self>) -> bool {
+        self > Self::User || disabled_by.is_none_or(|by| by == Self::User)
+    }
+}
+
+impl FromStr for Level {
+    type Err = Error;
+
+    /// Reads the store's name.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for another word.
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|level| level.name() == text);
+        found.ok_or_else(|| Error::invalid_parameter("level", "a level is user, root or operator"))
     }
 }
 

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 use super::clock::{Random, Timestamp, random_text};
 use super::credential::{BASE62, PasswordHash, SecretKind, checksum};
 use super::id::text_id;
 use super::instance::InstanceId;
+use super::principal::{Level, Principal};
 use super::secret::Secret;
 use super::{Error, Result};
 
@@ -102,6 +105,43 @@ impl FromStr for ServiceAccountState {
     }
 }
 
+/// What a user may give a service account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceAccountGrant {
+    /// What its own policies allow it without a condition; a session gives nothing.
+    #[default]
+    OwnRights,
+    /// Anything, as at Tencent Cloud, once a policy lets it make or change service accounts.
+    Vendor,
+}
+
+impl ServiceAccountGrant {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::OwnRights, Self::Vendor];
+
+    /// Returns the word of settings, arguments and the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OwnRights => "own-rights",
+            Self::Vendor => "vendor",
+        }
+    }
+}
+
+impl FromStr for ServiceAccountGrant {
+    type Err = Error;
+
+    /// Reads the word.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for another one.
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|grant| grant.name() == text);
+        found.ok_or_else(|| Error::invalid_parameter("service-account-grant", "it is own-rights or vendor"))
+    }
+}
+
 /// The stored form of a service account's password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountSecret {
@@ -128,8 +168,16 @@ pub struct ServiceAccount {
     pub secret: AccountSecret,
     /// Whether it may log in.
     pub state: ServiceAccountState,
+    /// At which level it was disabled; `None` while it is enabled, or when an earlier release disabled it.
+    pub disabled_by: Option<Level>,
+    /// Who made it; `None` when the operator did, or an earlier release.
+    pub maker: Option<Principal>,
+    /// The numeric ids of all principals that it came from: the maker's, and those that the maker's session came from.
+    pub maker_ids: BTreeSet<i64>,
     /// What a remembered log-in names; a new password and disabling raise it.
     pub generation: i64,
+    /// Raised by every change.
+    pub revision: i64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was made or last changed.
@@ -156,6 +204,23 @@ impl ServiceAccount {
     pub fn may(&self, action: AccountAction, path: &str) -> bool {
         let permitted = path.split_once('/').and_then(|(namespace, _)| self.permissions.get(namespace));
         permitted.is_some_and(|actions| actions.contains(&action))
+    }
+
+    /// Returns what a change gives it that it didn't hold: all that it will hold, where it is enabled or lives longer by the
+    /// change, and else what is new. `None` when the change only takes away.
+    pub fn given_by(&self, change: &ServiceAccountChange) -> Option<AccountPermissions> {
+        let after = change.permissions.as_ref().unwrap_or(&self.permissions);
+        let is_enabled = self.state == ServiceAccountState::Disabled && change.state == Some(ServiceAccountState::Active);
+        if is_enabled || change.expires_at.is_some_and(|end| end > self.expires_at) {
+            return Some(after.clone());
+        }
+        let new = after.iter().map(|(namespace, actions)| {
+            let held = self.permissions.get(namespace);
+            let new = actions.iter().copied().filter(|action| held.is_none_or(|held| !held.contains(action))).collect();
+            (namespace.clone(), new)
+        });
+        let given: AccountPermissions = new.filter(|(_, actions): &(String, BTreeSet<AccountAction>)| !actions.is_empty()).collect();
+        (!given.is_empty()).then_some(given)
     }
 
     /// Returns the name without the prefix, which callers leave out or not.

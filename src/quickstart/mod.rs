@@ -116,7 +116,7 @@ async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
             (memory.account, instance)
         }
         None => {
-            let account = service.create_account(&operator, None, NAME, &context).await?.id;
+            let account = service.create_account(&operator, None, NAME, None, &context).await?.id;
             say(&format!("transire account create --name {NAME}: account {account}"));
             let new = NewInstance {
                 account,

@@ -5,6 +5,7 @@ use super::{Caller, RequestContext, Service};
 use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::principal::{AccountId, Principal};
+use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Result, name};
 use crate::store;
 use crate::store::access_key::{AccessKey, AccessKeyState};
@@ -14,18 +15,43 @@ use crate::store::account::Account;
 pub(super) const WRAPPED_AS: &str = "access-key";
 
 impl Service {
-    /// Makes an account; without an id, one of twelve digits is picked.
-    pub async fn create_account(&self, caller: &Caller, id: Option<AccountId>, name: &str, context: &RequestContext) -> Result<Account> {
+    /// Makes an account; without an id, one of twelve digits is picked. Without `service_account_grant`, what the settings say
+    /// holds.
+    pub async fn create_account(
+        &self,
+        caller: &Caller,
+        id: Option<AccountId>,
+        name: &str,
+        service_account_grant: Option<ServiceAccountGrant>,
+        context: &RequestContext,
+    ) -> Result<Account> {
         caller.require_operator()?;
         name::check_name("name", name)?;
         let id = match id {
             Some(id) => id,
             None => random_account_id(&*self.random)?,
         };
-        let account = Account { id, name: name.to_owned(), generation: 0, created_at: self.now() };
+        let account = Account { id, name: name.to_owned(), generation: 0, created_at: self.now(), service_account_grant };
         let line = self.line("account.create", caller, context).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
         self.change(store::account::insert(&account), line).await?;
         Ok(account)
+    }
+
+    /// Sets what an account's users may give service accounts; without a word, what the settings say holds.
+    ///
+    /// # Errors
+    /// `Unsupported` for whoever isn't the operator, `NotFound` when there is no such account.
+    pub async fn set_service_account_grant(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        grant: Option<ServiceAccountGrant>,
+        context: &RequestContext,
+    ) -> Result<()> {
+        caller.require_operator()?;
+        let detail = serde_json::json!({ "account": id.to_string(), "service_account_grant": grant.map(ServiceAccountGrant::name) });
+        let line = self.line("account.modify", caller, context).detail(detail);
+        self.change(store::account::set_service_account_grant(id, grant), line).await
     }
 
     /// Lists the accounts.

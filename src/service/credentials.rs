@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
 use super::audit::{Line, Share};
+use super::rights::forbidden;
 use super::{Caller, Listed, Page, RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
@@ -14,7 +15,7 @@ use crate::domain::instance::{AnyInstanceId, CriId, Instance, InstanceId};
 use crate::domain::name;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Permission, Resource};
+use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::store;
 use crate::token::{Grant, Session};
 
@@ -22,6 +23,9 @@ use crate::token::{Grant, Session};
 const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// The longest life of a temporary credential: 24 hours, as Alibaba's contract has it.
 const LONGEST_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Why somebody doesn't enable what logs in.
+pub(super) const DISABLED_FOR_GOOD: &str =
+    "The account's root, the operator or `transire revoke` disabled it, and only the root and the operator enable it again.";
 
 /// Which instance a call means.
 #[derive(Clone, Debug)]
@@ -148,6 +152,7 @@ impl Service {
             description: description.to_owned(),
             secret_hash,
             state: CredentialState::Active,
+            disabled_by: None,
             generation: 0,
             created_at: now,
             expires_at: now.plus(LONG_TERM_TTL),
@@ -193,13 +198,16 @@ impl Service {
         context: &RequestContext,
     ) -> Result<()> {
         name::check_description("Desc", description)?;
-        let instance = self.permitted_instance(caller, choice, Permission::ModifyLongTerm, context).await?;
-        self.check_is_of(id, &instance).await?;
+        let (instance, _) = self.permitted_credential(caller, choice, Permission::ModifyLongTerm, id, context).await?;
         let line = self.line("credential.modify", caller, context).credential(id).instance(&instance);
         self.change(store::credential::set_description(id, description), line).await
     }
 
     /// Disables or enables a long-term credential.
+    ///
+    /// # Errors
+    /// `AccessDenied` when the caller may not change it, or enables one that the account's root or the operator disabled;
+    /// `NotFound`.
     pub async fn set_credential_state(
         &self,
         caller: &Caller,
@@ -208,14 +216,19 @@ impl Service {
         state: CredentialState,
         context: &RequestContext,
     ) -> Result<()> {
-        let instance = self.permitted_instance(caller, choice, Permission::ModifyLongTerm, context).await?;
-        self.check_is_of(id, &instance).await?;
+        let permission = Permission::ModifyLongTerm;
+        let (instance, stored) = self.permitted_credential(caller, choice, permission, id, context).await?;
+        if state == CredentialState::Active && !caller.level().may_enable(stored.disabled_by) {
+            let resource = Resource::Instance((&*instance).into());
+            let request = Request { permission, resource, context: self.policy_context(context) };
+            return Err(forbidden(caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
+        }
         let action = match state {
             CredentialState::Active => "credential.enable",
             CredentialState::Disabled => "credential.disable",
         };
         let line = self.line(action, caller, context).credential(id).instance(&instance);
-        self.change(store::credential::set_state(id, state), line).await
+        self.change(store::credential::set_state(id, state, caller.level()), line).await
     }
 
     /// Deletes a long-term credential.
@@ -226,16 +239,27 @@ impl Service {
         id: &CredentialId,
         context: &RequestContext,
     ) -> Result<()> {
-        let instance = self.permitted_instance(caller, choice, Permission::DeleteLongTerm, context).await?;
-        self.check_is_of(id, &instance).await?;
+        let (instance, _) = self.permitted_credential(caller, choice, Permission::DeleteLongTerm, id, context).await?;
         let line = self.line("credential.delete", caller, context).credential(id).instance(&instance);
         self.change(store::credential::delete(id), line).await
     }
 
-    /// Fails unless the credential is one of the instance's.
-    async fn check_is_of(&self, id: &CredentialId, instance: &Instance) -> Result<()> {
-        let stored = self.directory.credential(&self.store, id).await?;
-        if stored.is_some_and(|stored| stored.instance == instance.id) { Ok(()) } else { Err(Error::not_found("credential", id)) }
+    /// Returns the instance's long-term credential of this id, and the instance, if the caller may do this to it. Whether it
+    /// exists is said to whom the policies let do it.
+    async fn permitted_credential(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        permission: Permission,
+        id: &CredentialId,
+        context: &RequestContext,
+    ) -> Result<(Arc<Instance>, Arc<LongTermCredential>)> {
+        let instance = self.own_instance(caller, choice).await?;
+        let stored = self.directory.credential(&self.store, id).await?.filter(|stored| stored.instance == instance.id);
+        let owner = stored.as_ref().map(|stored| stored.principal.numeric_id());
+        let context = Context { owner: owner.as_deref(), ..self.policy_context(context) };
+        self.authorize_with(caller, permission, Resource::Instance((&*instance).into()), context).await?;
+        Ok((instance, stored.ok_or_else(|| Error::not_found("credential", id))?))
     }
 
     /// Returns the caller's own instance, if it may do this there.

@@ -12,9 +12,9 @@ use crate::domain::identity::UserState;
 use crate::domain::instance::Instance;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
-use crate::domain::service_account::{ServiceAccount, ServiceAccountState};
+use crate::domain::service_account::{ServiceAccount, ServiceAccountGrant, ServiceAccountState};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::{Document, Limits, Outcome, Permission, Request, Resource};
+use crate::policy::{Context, Document, Limits, Outcome, Permission, Request, Resource};
 
 /// What the operator asks.
 pub struct Question<'a> {
@@ -28,6 +28,8 @@ pub struct Question<'a> {
     pub path: &'a str,
     /// What narrows the principal's session, as a policy document.
     pub session_policy: Option<&'a str>,
+    /// Whose the credential or the service account is that it is about.
+    pub owner: Option<&'a AnyPrincipal>,
 }
 
 /// A decision, with the steps that led to it.
@@ -140,11 +142,17 @@ impl Service {
         } else {
             Resource::Repository { instance: (&*instance).into(), path: question.path }
         };
-        let request = Request { permission: question.permission, resource, context: self.policy_context(context) };
+        let owner = match question.owner {
+            Some(owner) => Some(self.maker_number(owner).await?.to_string()),
+            None => None,
+        };
+        let context = Context { owner: owner.as_deref(), ..self.policy_context(context) };
+        let request = Request { permission: question.permission, resource, context };
         if at_registry {
             self.explain_verdict(&mut steps, subject, &instance, &request).await?;
         } else {
             self.explain_call(&mut steps, subject, &request).await?;
+            self.explain_grant(&mut steps, subject, &instance, question.permission).await?;
         }
         Ok(steps.end())
     }
@@ -189,6 +197,27 @@ impl Service {
         Ok(())
     }
 
+    /// Adds the step that says how far a call that was allowed may give a service account something.
+    async fn explain_grant(&self, steps: &mut Steps, subject: Subject<'_>, instance: &Instance, permission: Permission) -> Result<()> {
+        let Subject::Principal(principal, _) = subject else { return Ok(()) };
+        if !gives_to_service_accounts(permission) || !steps.0.last().is_some_and(|step| step.passes) {
+            return Ok(());
+        }
+        match self.service_account_grant(instance.account).await? {
+            _ if matches!(principal, Principal::Root(_)) => {}
+            ServiceAccountGrant::Vendor => steps.pass("grant", "service_accounts.grant is vendor: it gives anything"),
+            ServiceAccountGrant::OwnRights if !principal.is_session() => steps.pass(
+                "grant",
+                "service_accounts.grant is own-rights: it gives what its policies allow without a condition; ask about pull and push",
+            ),
+            ServiceAccountGrant::OwnRights if permission == Permission::ModifyServiceAccount => {
+                steps.pass("grant", "service_accounts.grant is own-rights: a session may take away and disable, and give nothing");
+            }
+            ServiceAccountGrant::OwnRights => steps.fail("grant", "service_accounts.grant is own-rights: a session gives nothing"),
+        }
+        Ok(())
+    }
+
     /// Says why a principal may do nothing at all, whatever its rights.
     async fn state_of(&self, principal: &Principal) -> Result<Result<(), &'static str>> {
         Ok(match principal {
@@ -210,6 +239,10 @@ impl Service {
             (!account.is_active(self.now())).then_some("the service account has expired")
         }
     }
+}
+
+fn gives_to_service_accounts(permission: Permission) -> bool {
+    matches!(permission, Permission::CreateServiceAccount | Permission::ModifyServiceAccount | Permission::SetServiceAccountPassword)
 }
 
 /// Says why an instance can't be reached, to who may not know which address is meant.

@@ -58,12 +58,21 @@ impl Service {
         self.change(store::user::set_state(user.id, state), line).await
     }
 
-    /// Deletes a user, its access keys and its credentials; its id is never used again.
-    pub async fn delete_user(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
+    /// Deletes a user, its access keys and its credentials; its id is never used again. Returns the service accounts that came
+    /// from it, as `ACCOUNT:service-account/INSTANCE/NAME`: they go on.
+    ///
+    /// # Errors
+    /// `Unsupported` for whoever isn't the operator; `NotFound`; `PreconditionFailed` when it made or lost a service account
+    /// at the same moment.
+    pub async fn delete_user(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<Vec<String>> {
         caller.require_operator()?;
         let user = self.named_user(account, name).await?;
-        let line = self.line("user.delete", caller, context).detail(json!({ "account": account.to_string(), "user": name }));
-        self.change(store::user::delete(account, user.id), line).await
+        let (made, names) = self.made_by(user.id.number()).await?;
+        let detail = json!({ "account": account.to_string(), "user": name, "user_id": user.id.to_string(), "service_accounts": names });
+        let line = self.line("user.delete", caller, context).detail(detail);
+        let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
+        self.change(store::user::delete(account, user.id).and(as_listed), line).await?;
+        Ok(names)
     }
 
     /// Makes a group.
@@ -208,12 +217,20 @@ impl Service {
         store::role::list(&self.store, account).await
     }
 
-    /// Deletes a role: its sessions stop, and what they got.
-    pub async fn delete_role(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
+    /// Deletes a role: its sessions stop, and what they got. Returns the service accounts that came from it, as
+    /// `ACCOUNT:service-account/INSTANCE/NAME`: they go on.
+    ///
+    /// # Errors
+    /// As [`Self::delete_user`].
+    pub async fn delete_role(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<Vec<String>> {
         caller.require_operator()?;
         let role = self.named_role(account, name).await?;
-        let line = self.line("role.delete", caller, context).detail(json!({ "account": account.to_string(), "role": name }));
-        self.change(store::role::delete(account, role.id), line).await
+        let (made, names) = self.made_by(role.id.number()).await?;
+        let detail = json!({ "account": account.to_string(), "role": name, "role_id": role.id.to_string(), "service_accounts": names });
+        let line = self.line("role.delete", caller, context).detail(detail);
+        let as_listed = store::service_account::expect_made_by(role.id.number(), made.len());
+        self.change(store::role::delete(account, role.id).and(as_listed), line).await?;
+        Ok(names)
     }
 
     /// Returns the role of this name.

@@ -76,12 +76,14 @@ pub use self::quotas::{BySpecification, Quotas};
 pub use self::refusals::{Claim, Refusal};
 pub use self::replay::Purpose;
 pub use self::repositories::{Images, NewRepository, RepositoryChoice};
+pub use self::revocations::Revoked;
 pub use self::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
 pub use self::within::Within;
 pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::principal::AccountId;
+pub use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, ErrorKind, Result};
 pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
@@ -124,6 +126,8 @@ pub struct Settings {
     pub base_domain: Option<String>,
     /// How many there may be.
     pub quotas: Quotas,
+    /// What users may give service accounts, in accounts that say nothing else.
+    pub service_account_grant: ServiceAccountGrant,
     /// What happens when the audit queue is full.
     pub audit: AuditMode,
     /// How many days audit lines are kept; 0 keeps them for ever.

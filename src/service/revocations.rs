@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::identities::Resolved;
 use super::{Caller, RequestContext, Service};
-use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::any_principal::{AnyPrincipal, Written};
 use crate::domain::credential::{CredentialId, CredentialState};
 use crate::domain::principal::Principal;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::store::{self, Part, Store, revocation};
 
 /// How long a revocation is kept: longer than anything sealed lives, by more than clocks differ.
@@ -82,18 +82,43 @@ async fn read(store: &Store) -> Result<HashSet<CredentialId>> {
 
 impl Service {
     /// Stops every temporary credential, session and refresh token of a principal: of a session, those of its role, or of
-    /// whom it is federated for. Returns whose they were.
-    pub async fn revoke(&self, caller: &Caller, principal: &AnyPrincipal, context: &RequestContext) -> Result<AnyPrincipal> {
+    /// whom it is federated for. It disables the service accounts that came from it, too.
+    ///
+    /// A user or a role that is gone, by its id, has nothing temporary left; what it made is disabled.
+    ///
+    /// # Errors
+    /// `Unsupported` for whoever isn't the operator, or for a principal that holds nothing; `NotFound`;
+    /// `PreconditionFailed` when it made or lost a service account at the same moment.
+    pub async fn revoke(&self, caller: &Caller, principal: &AnyPrincipal, context: &RequestContext) -> Result<Revoked> {
         caller.require_operator()?;
-        let part = match self.revocable(principal).await? {
-            Principal::Root(account) | Principal::FederatedSession(account, None, _) => store::account::raise_generation(account),
-            Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => store::user::raise_generation(user),
-            Principal::RoleSession(_, role, _) => store::role::raise_generation(role),
+        let (id, temporary) = match self.revocable(principal).await {
+            Ok(found) => (found.number(), Ok(raise_generation(&found))),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. }) => match number_of_gone(principal) {
+                Some(id) => (id, Err(error)),
+                None => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
+        let (made, service_accounts) = self.made_by(id).await?;
+        let part = match temporary {
+            Ok(part) => part,
+            Err(gone) if made.is_empty() => return Err(gone),
+            Err(_) => Part::default(),
         };
         let revoked = principal.without_session();
-        let line = self.line("principal.revoke", caller, context).detail(json!({ "revoked": revoked.to_string() }));
-        self.change(part, line).await?;
-        Ok(revoked)
+        let detail = json!({ "revoked": revoked.to_string(), "disabled": service_accounts });
+        let line = self.line("principal.revoke", caller, context).detail(detail);
+        let disable = store::service_account::disable_made_by(id, &made, caller.level(), self.now());
+        self.change(part.and(disable), line).await?;
+        Ok(Revoked { principal: revoked, service_accounts })
+    }
+
+    /// Returns the numeric id under which service accounts have a principal as their maker, though it be gone.
+    pub(super) async fn maker_number(&self, principal: &AnyPrincipal) -> Result<i64> {
+        match number_of_gone(principal) {
+            Some(id) => Ok(id),
+            None => Ok(self.revocable(principal).await?.number()),
+        }
     }
 
     /// Stops one credential or session of a principal, and what came from it: a long-term one is disabled.
@@ -110,7 +135,7 @@ impl Service {
         let of = self.revocable(principal).await?;
         let part: Part = match self.directory.credential(&self.store, id).await? {
             Some(stored) if stored.principal.account() != of.account() => return Err(Error::not_found("credential", id)),
-            Some(_) => store::credential::set_state(id, CredentialState::Disabled),
+            Some(_) => store::credential::set_state(id, CredentialState::Disabled, caller.level()),
             None => revocation::insert(id, self.now()),
         };
         let line = self.line("credential.revoke", caller, context).credential(id).detail(json!({ "revoked": principal.to_string() }));
@@ -127,6 +152,32 @@ impl Service {
             )),
             Resolved::Operator => Err(Error::unsupported("The operator holds nothing that could be revoked.")),
         }
+    }
+}
+
+/// What a principal was deprived of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// Whose temporary credentials, sessions and refresh tokens stopped.
+    pub principal: AnyPrincipal,
+    /// The service accounts that came from it and are disabled, as `ACCOUNT:service-account/INSTANCE/NAME`.
+    pub service_accounts: Vec<String>,
+}
+
+fn raise_generation(principal: &Principal) -> Part {
+    match principal {
+        Principal::Root(account) | Principal::FederatedSession(account, None, _) => store::account::raise_generation(*account),
+        Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => store::user::raise_generation(*user),
+        Principal::RoleSession(_, role, _) => store::role::raise_generation(*role),
+    }
+}
+
+/// Returns the numeric id of a user or a role that is written by it, and so is known when it is gone.
+fn number_of_gone(principal: &AnyPrincipal) -> Option<i64> {
+    match principal {
+        AnyPrincipal::User(_, Written::Id(user)) | AnyPrincipal::Federated(_, Some(user), _) => Some(user.number()),
+        AnyPrincipal::Role(_, Written::Id(role), _) => Some(role.number()),
+        _ => None,
     }
 }
 

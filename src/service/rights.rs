@@ -113,6 +113,21 @@ impl Service {
         self.weigh(subject, request, root, "it has no policies".to_owned(), weigh).await
     }
 
+    /// Returns the first of the requests that the principal's own policies don't allow in every circumstance, and how it was
+    /// decided; of the root's there is none. It isn't for sessions, which are narrower than this.
+    pub(super) async fn first_withheld<'r>(
+        &self,
+        principal: &Principal,
+        mut requests: impl Iterator<Item = Request<'r>>,
+    ) -> Result<Option<(Request<'r>, Outcome)>> {
+        let Holder::Policies(rights) = self.holder(principal).await? else { return Ok(None) };
+        let documents = rights.named();
+        Ok(requests.find_map(|request| match policy::decide_unconditionally(&documents, &request).outcome {
+            Outcome::Allowed => None,
+            outcome => Some((request, outcome)),
+        }))
+    }
+
     /// Gathers what policies say of a caller, and lets `weigh` judge by them: those of its own (none of a root,
     /// which may do everything), and its session's, if it has one.
     async fn weigh<T>(
@@ -142,7 +157,8 @@ impl Service {
         let arn = self.principal_name(principal).await?.as_ref().map(ram_arn);
         let tags = self.tags_of(&request.resource).await?;
         let tags: Vec<(&str, &str)> = pairs(&tags);
-        let context = Context { principal_arn: arn.as_deref(), resource_tags: &tags, ..request.context.clone() };
+        let id = principal.numeric_id();
+        let context = Context { principal_arn: arn.as_deref(), principal_id: Some(&id), resource_tags: &tags, ..request.context.clone() };
         let request = &Request { context, ..request.clone() };
         let session = session.map(|document| [NamedDocument { name: "session policy", owner: principal.account(), document }]);
         let session = session.as_ref().map(<[_; 1]>::as_slice);
@@ -232,6 +248,12 @@ pub(super) fn denied(caller: &Caller, request: &Request<'_>, outcome: Outcome) -
     Error::new(ErrorKind::AccessDenied(Box::new(denial)), "The caller may not do this; `transire policy explain` says why.")
 }
 
+/// Says that a rule of this service's own forbids it, whatever policies say; `rule` tells it, and how to go on.
+pub(super) fn forbidden(caller: &Caller, request: &Request<'_>, outcome: Outcome, rule: &'static str) -> Error {
+    let denial = Denial { rule: Some(rule), ..denial(caller, request, outcome) };
+    Error::new(ErrorKind::AccessDenied(Box::new(denial)), rule)
+}
+
 /// Returns how RAM names a principal; a session goes by its role.
 fn ram_arn(principal: &PrincipalName) -> String {
     match principal {
@@ -251,6 +273,7 @@ pub(super) fn denial(caller: &Caller, request: &Request<'_>, outcome: Outcome) -
         ram: named(Language::Ram),
         principal: caller.principal().cloned(),
         explicit: outcome == Outcome::DeniedExplicitly,
+        rule: None,
     }
 }
 

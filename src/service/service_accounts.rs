@@ -1,26 +1,34 @@
 //! Service accounts: named log-ins of one instance, with permissions of their own.
 //!
-//! Who may manage them is for policies on the instance to say; what they may do themselves, no policy says.
+//! Who may manage them is for policies on the instance to say; what they may do themselves, no policy says. So whoever
+//! manages them could give himself any right by one, and keep it for a hundred years: he gives what he has, see
+//! [`Service::check_grant`] and decision 0016.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
+use super::credentials::DISABLED_FOR_GOOD;
+use super::rights::forbidden;
 use super::{Caller, InstanceChoice, RequestContext, Service};
+use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::{Instance, InstanceId};
 use crate::domain::name::{check_description, check_service_account};
 use crate::domain::password::check_of_account;
+use crate::domain::principal::{AccountId, Level, Principal, PrincipalName};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{
-    AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId, ServiceAccountState, make_password,
+    AccountAction, AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountGrant, ServiceAccountId,
+    ServiceAccountState, make_password,
 };
-use crate::domain::{Error, Result};
-use crate::policy::Permission;
-use crate::store;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::store::page::{Listed, Page};
+use crate::store::{self, Part};
 
 /// The life of a service account when nothing is said: 3650 days, as long as a long-term credential's.
 const USUAL_TTL: Duration = Duration::from_hours(24 * 3650);
@@ -68,8 +76,33 @@ pub struct ChangedServiceAccount {
     pub state: Option<ServiceAccountState>,
 }
 
+/// How the operator lets users give more, for refusals.
+macro_rules! the_setting {
+    () => {
+        "This is `service_accounts.grant = \"own-rights\"`; the operator sets it to \"vendor\", or \
+         `transire account update --service-account-grant vendor` for one account, to let them."
+    };
+}
+
+/// Why a session gives nothing.
+const SESSIONS_GIVE_NOTHING: &str = concat!(
+    "A session makes, widens or gives a password to no service account, which would outlive it: make the call with a permanent access \
+     key. ",
+    the_setting!()
+);
+/// Why somebody doesn't give this.
+const NOT_HIS_TO_GIVE: &str = concat!(
+    "A caller gives a service account only what his own policies allow without a condition, and a password only to one that holds \
+     nothing else. ",
+    the_setting!()
+);
+
 impl Service {
     /// Makes a service account; its password is shown this once.
+    ///
+    /// # Errors
+    /// `AccessDenied` when the caller may not make it, or may not give it all of its permissions; `InvalidParameter`,
+    /// `AlreadyExists`, `QuotaExceeded`.
     pub async fn create_service_account(
         &self,
         caller: &Caller,
@@ -83,7 +116,9 @@ impl Service {
         check_permissions(&new.permissions)?;
         let now = self.now();
         let expires_at = new.validity.map_or_else(|| Ok(now.plus(USUAL_TTL)), |validity| validity.end(now))?;
-        let instance = self.permitted_instance(caller, choice, Permission::CreateServiceAccount, context).await?;
+        let permission = Permission::CreateServiceAccount;
+        let instance = self.permitted_instance(caller, choice, permission, context).await?;
+        self.check_grant(caller, &instance, permission, &new.permissions, context).await?;
         let password = make_password(&*self.random);
         let account = ServiceAccount {
             id: ServiceAccountId::random(&*self.random),
@@ -93,7 +128,11 @@ impl Service {
             permissions: new.permissions,
             secret: made(&password),
             state: new.state,
+            disabled_by: (new.state == ServiceAccountState::Disabled).then_some(caller.level()),
+            maker: caller.principal().cloned(),
+            maker_ids: caller.origins(),
             generation: 0,
+            revision: 0,
             created_at: now,
             modified_at: now,
             expires_at,
@@ -132,6 +171,10 @@ impl Service {
     }
 
     /// Changes a service account. Disabling it stops its log-in until it is enabled.
+    ///
+    /// # Errors
+    /// `AccessDenied` when the caller may not change it, may not give it what it would get, or may not enable it;
+    /// `PreconditionFailed` when somebody else changed it meanwhile; `InvalidParameter`, `NotFound`.
     pub async fn modify_service_account(
         &self,
         caller: &Caller,
@@ -153,18 +196,30 @@ impl Service {
             state: changed.state,
             expires_at: changed.validity.map(|validity| validity.end(now)).transpose()?,
         };
-        let instance = self.permitted_instance(caller, choice, Permission::ModifyServiceAccount, context).await?;
-        let account = self.stored_service_account(&instance.id, name).await?;
+        let permission = Permission::ModifyServiceAccount;
+        let (instance, account) = self.permitted_service_account(caller, choice, permission, name, context).await?;
+        if change.state == Some(ServiceAccountState::Active) && !caller.level().may_enable(account.disabled_by) {
+            let request = self.request_on(permission, &instance, context);
+            return Err(forbidden(caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
+        }
+        if let Some(given) = account.given_by(&change) {
+            self.check_grant(caller, &instance, permission, &given, context).await?;
+        }
         let action = match change.state {
             Some(ServiceAccountState::Disabled) => "service-account.disable",
             Some(ServiceAccountState::Active) => "service-account.enable",
             None => "service-account.modify",
         };
         let line = self.account_line(action, caller, &account, &instance, context);
-        self.change(store::service_account::update(&account, &change, now), line).await
+        let update = store::service_account::update(&account, &change, caller.level(), now);
+        self.change(as_decided(caller, &account).and(update), line).await
     }
 
     /// Replaces a service account's password by a chosen one, or by a made one; the old one stops. Returns the new one.
+    ///
+    /// # Errors
+    /// `AccessDenied` when the caller may not set it, or holds less than the service account, with which he could log in
+    /// then; `PreconditionFailed` when somebody else changed it meanwhile; `InvalidParameter`, `NotFound`.
     pub async fn set_service_account_password(
         &self,
         caller: &Caller,
@@ -176,8 +231,9 @@ impl Service {
         if let Some(chosen) = &chosen {
             check_of_account("Password", chosen)?;
         }
-        let instance = self.permitted_instance(caller, choice, Permission::SetServiceAccountPassword, context).await?;
-        let account = self.stored_service_account(&instance.id, name).await?;
+        let permission = Permission::SetServiceAccountPassword;
+        let (instance, account) = self.permitted_service_account(caller, choice, permission, name, context).await?;
+        self.check_grant(caller, &instance, permission, &account.permissions, context).await?;
         let (password, secret) = match chosen {
             Some(chosen) => {
                 let hash = self.passwords.hash(&chosen, instance.account, &*self.random).await?;
@@ -190,7 +246,8 @@ impl Service {
             }
         };
         let line = self.account_line("service-account.set-password", caller, &account, &instance, context);
-        self.change(store::service_account::set_secret(&account, &secret, self.now()), line).await?;
+        let set = store::service_account::set_secret(&account, &secret, self.now());
+        self.change(as_decided(caller, &account).and(set), line).await?;
         Ok(password)
     }
 
@@ -202,10 +259,95 @@ impl Service {
         name: &str,
         context: &RequestContext,
     ) -> Result<()> {
-        let instance = self.permitted_instance(caller, choice, Permission::DeleteServiceAccount, context).await?;
-        let account = self.stored_service_account(&instance.id, name).await?;
+        let (instance, account) = self.permitted_service_account(caller, choice, Permission::DeleteServiceAccount, name, context).await?;
         let line = self.account_line("service-account.delete", caller, &account, &instance, context);
         self.change(store::service_account::delete(&account), line).await
+    }
+
+    /// Lists the service accounts that came from a principal, at all instances, without their permissions.
+    ///
+    /// # Errors
+    /// `Unsupported` for whoever isn't the operator, or for a principal that makes none.
+    pub async fn service_accounts_made_by(&self, caller: &Caller, principal: &AnyPrincipal) -> Result<Vec<ServiceAccount>> {
+        caller.require_operator()?;
+        store::service_account::list_made_by(&self.store, self.maker_number(principal).await?).await
+    }
+
+    /// Returns the service accounts that came from the principal of that numeric id, and their names as arguments take them.
+    pub(super) async fn made_by(&self, id: i64) -> Result<(Vec<ServiceAccount>, Vec<String>)> {
+        let made = store::service_account::list_made_by(&self.store, id).await?;
+        let mut names = Vec::with_capacity(made.len());
+        for account in &made {
+            let instance = self.directory.instance(&self.store, &account.instance).await?.ok_or_else(Error::instance_not_found)?;
+            names.push(PrincipalName::ServiceAccount(instance.account, instance.id.clone(), account.name.clone()).to_string());
+        }
+        Ok((made, names))
+    }
+
+    /// Returns the service account of this name, as it is now, and its instance, if the caller may do this to it. Whether it
+    /// exists is said to whom the policies let do it.
+    async fn permitted_service_account(
+        &self,
+        caller: &Caller,
+        choice: &InstanceChoice,
+        permission: Permission,
+        name: &str,
+        context: &RequestContext,
+    ) -> Result<(Arc<Instance>, ServiceAccount)> {
+        let instance = self.own_instance(caller, choice).await?;
+        let found = match self.stored_service_account(&instance.id, name).await {
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound { .. }) => return Err(error),
+            found => found,
+        };
+        let owner = found.as_ref().ok().and_then(|account| account.maker.as_ref()).map(Principal::numeric_id);
+        let context = Context { owner: owner.as_deref(), ..self.policy_context(context) };
+        self.authorize_with(caller, permission, Resource::Instance((&*instance).into()), context).await?;
+        Ok((instance, found?))
+    }
+
+    /// Fails with [`ErrorKind::AccessDenied`] unless the caller may let a service account of the instance hold `given`, which
+    /// the call asks by `permission`.
+    ///
+    /// The operator and the root may. Others hold `given` themselves, in every circumstance: a service account logs in from
+    /// anywhere, at any time. Of a session nothing may be left when it ends.
+    async fn check_grant(
+        &self,
+        caller: &Caller,
+        instance: &Instance,
+        permission: Permission,
+        given: &AccountPermissions,
+        context: &RequestContext,
+    ) -> Result<()> {
+        if caller.level() > Level::User || self.service_account_grant(instance.account).await? == ServiceAccountGrant::Vendor {
+            return Ok(());
+        }
+        let principal = caller.signer()?.principal;
+        if principal.is_session() {
+            let request = self.request_on(permission, instance, context);
+            return Err(forbidden(caller, &request, Outcome::DeniedImplicitly, SESSIONS_GIVE_NOTHING));
+        }
+        let asked = given.iter().flat_map(|(namespace, actions)| {
+            let permissions: BTreeSet<Permission> = actions.iter().copied().map(needed_to_give).collect();
+            permissions.into_iter().map(move |permission| Request {
+                permission,
+                resource: Resource::Namespace { instance: instance.into(), name: namespace },
+                context: Context::default(),
+            })
+        });
+        match Box::pin(self.first_withheld(principal, asked)).await? {
+            None => Ok(()),
+            Some((request, outcome)) => Err(forbidden(caller, &request, outcome, NOT_HIS_TO_GIVE)),
+        }
+    }
+
+    /// Returns what users of an account may give service accounts.
+    pub(super) async fn service_account_grant(&self, account: AccountId) -> Result<ServiceAccountGrant> {
+        let own = self.directory.account(&self.store, account).await?.and_then(|account| account.service_account_grant);
+        Ok(own.unwrap_or(self.settings.service_account_grant))
+    }
+
+    fn request_on<'a>(&self, permission: Permission, instance: &'a Instance, context: &RequestContext) -> Request<'a> {
+        Request { permission, resource: Resource::Instance(instance.into()), context: self.policy_context(context) }
     }
 
     fn account_line<'a>(
@@ -247,6 +389,22 @@ impl Validity {
             )
         })
     }
+}
+
+/// Returns what somebody has to be allowed himself to give an action to a service account.
+///
+/// The three last decide nothing here. Charts are artifacts like images: to make one is to push it, to see one to pull it.
+fn needed_to_give(action: AccountAction) -> Permission {
+    match action {
+        AccountAction::Push | AccountAction::CreateChart => Permission::Push,
+        AccountAction::Pull | AccountAction::DescribeCharts => Permission::Pull,
+        AccountAction::CreateRepository => Permission::CreateRepository,
+    }
+}
+
+/// Guards a change whose caller was judged by what the service account held when it was read.
+fn as_decided(caller: &Caller, account: &ServiceAccount) -> Part {
+    if caller.level() == Level::User { store::service_account::expect_as_read(account) } else { Part::default() }
 }
 
 fn made(password: &Secret) -> AccountSecret {

@@ -2,6 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::principal::AccountId;
+use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, Result};
 
 use super::change::Noun;
@@ -10,12 +11,13 @@ use super::write::{Guarded, Part, Rows};
 use super::{Store, principal_id};
 
 statements! { "account";
-    INSERT = "INSERT INTO account (id, name, generation, created_at) VALUES ($1, $2, $3, $4)";
+    INSERT = "INSERT INTO account (id, name, generation, created_at, service_account_grant) VALUES ($1, $2, $3, $4, $5)";
     // Reads and locks: whoever else is about to add to this account waits until the write is done.
     HOLD = "UPDATE account SET generation = generation WHERE id = $1";
     HAS_ID = "SELECT id FROM account WHERE id = $1";
-    FIND = "SELECT id, name, generation, created_at FROM account WHERE id = $1";
-    LIST = "SELECT id, name, generation, created_at FROM account ORDER BY created_at, id";
+    FIND = "SELECT id, name, generation, created_at, service_account_grant FROM account WHERE id = $1";
+    LIST = "SELECT id, name, generation, created_at, service_account_grant FROM account ORDER BY created_at, id";
+    SET_GRANT = "UPDATE account SET service_account_grant = $2 WHERE id = $1";
     RAISE = "UPDATE account SET generation = generation + 1 WHERE id = $1";
 }
 
@@ -30,6 +32,8 @@ pub struct Account {
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
+    /// What its users may give service accounts; `None` for what the settings say.
+    pub service_account_grant: Option<ServiceAccountGrant>,
 }
 
 /// Adds an account; `AlreadyExists` when its id or its name is taken, the id perhaps by a user or a role.
@@ -41,7 +45,13 @@ pub fn insert(account: &Account) -> Part {
     let register = principal_id::register(id.number(), move || {
         Error::already_exists("account", format!("The id {id} is or was a user's or a role's; choose another id."))
     });
-    let parameters = vec![id.number().into(), name.as_str().into(), account.generation.into(), account.created_at.into()];
+    let parameters = vec![
+        id.number().into(),
+        name.as_str().into(),
+        account.generation.into(),
+        account.created_at.into(),
+        account.service_account_grant.map(ServiceAccountGrant::name).into(),
+    ];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
         Error::already_exists("account", format!("There is an account named {name} already; choose another name."))
     });
@@ -57,6 +67,14 @@ pub(super) fn hold(id: AccountId) -> Guarded {
 pub fn raise_generation(id: AccountId) -> Part {
     let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("account", id));
     Part::of([raise]).changes(Noun::Account, &id)
+}
+
+/// Sets what the account's users may give service accounts, or leaves it to the settings; `NotFound` when there is no such
+/// account.
+pub fn set_service_account_grant(id: AccountId, grant: Option<ServiceAccountGrant>) -> Part {
+    let parameters = vec![id.number().into(), grant.map(ServiceAccountGrant::name).into()];
+    let update = Guarded::new(SET_GRANT, parameters, Rows::Exactly(1), move || Error::not_found("account", id));
+    Part::of([update]).changes(Noun::Account, &id)
 }
 
 /// Finds an account by its id.
@@ -80,5 +98,6 @@ fn account(row: &Row) -> Result<Account> {
         name: row.text("name")?,
         generation: row.integer("generation")?,
         created_at: row.time("created_at")?,
+        service_account_grant: row.optional_parsed("service_account_grant")?,
     })
 }

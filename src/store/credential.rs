@@ -2,7 +2,7 @@
 
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
 use crate::domain::instance::InstanceId;
-use crate::domain::principal::Principal;
+use crate::domain::principal::{Level, Principal};
 use crate::domain::{Error, Result};
 
 use super::change::Noun;
@@ -14,18 +14,23 @@ use super::{Store, instance, principal_id};
 
 macro_rules! columns {
     () => {
-        "id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at"
+        "id, instance_id, principal, username, description, secret_hash, state, generation, created_at, expires_at, \
+         disabled_by"
     };
 }
 
 statements! { "credential";
-    INSERT = concat!("INSERT INTO credential (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    INSERT = concat!("INSERT INTO credential (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
     FIND = concat!("SELECT ", columns!(), " FROM credential WHERE id = $1");
     IDS_AFTER = "SELECT id FROM credential WHERE id > $1 ORDER BY id LIMIT $2";
     LIST = concat!("SELECT ", columns!(), " FROM credential WHERE instance_id = $1 ORDER BY created_at DESC, id DESC");
     PAGE = select_page!(columns!(), "credential WHERE instance_id = $3", "created_at DESC, id DESC");
-    ENABLE = "UPDATE credential SET state = 'active' WHERE id = $1";
-    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1 WHERE id = $1";
+    HOLD = "UPDATE credential SET state = state WHERE id = $1";
+    MAY_BE_ENABLED = "SELECT id FROM credential WHERE id = $1 AND (disabled_by IS NULL OR disabled_by = 'user')";
+    ENABLE = "UPDATE credential SET state = 'active', disabled_by = NULL WHERE id = $1";
+    // Once root or the operator disabled it, a user who does so too changes nothing of that.
+    DISABLE = "UPDATE credential SET state = 'disabled', generation = generation + 1, disabled_by = \
+               CASE WHEN CAST($2 AS TEXT) = 'user' AND disabled_by IS NOT NULL THEN disabled_by ELSE $2 END WHERE id = $1";
     SET_DESCRIPTION = "UPDATE credential SET description = $2 WHERE id = $1";
     LIST_OF_PRINCIPAL = concat!("SELECT ", columns!(), " FROM credential WHERE principal = $1 ORDER BY created_at DESC, id DESC");
     DELETE = "DELETE FROM credential WHERE id = $1";
@@ -51,6 +56,7 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
         credential.generation.into(),
         credential.created_at.into(),
         credential.expires_at.into(),
+        credential.disabled_by.map(Level::name).into(),
     ];
     let id = credential.id.clone();
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
@@ -62,16 +68,28 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
     Part::of(guarded)
 }
 
-/// Sets whether a credential may be used; `NotFound` when there is no such credential.
+/// Sets whether a credential may be used, as somebody of that level wants.
 ///
 /// Disabling raises the generation, so that its refresh tokens stop for ever.
-pub fn set_state(id: &CredentialId, state: CredentialState) -> Part {
-    let statement = match state {
-        CredentialState::Active => ENABLE,
-        CredentialState::Disabled => DISABLE,
+///
+/// # Errors
+/// `NotFound` when there is no such credential, `PreconditionFailed` when a user enables what root or the operator disabled.
+pub fn set_state(id: &CredentialId, state: CredentialState, by: Level) -> Part {
+    let of = || vec![id.as_str().into()];
+    let guarded = match state {
+        CredentialState::Active => {
+            let hold = Guarded::new(HOLD, of(), Rows::Exactly(1), missing(id));
+            let may = Guarded::new(MAY_BE_ENABLED, of(), Rows::Exactly(1), || {
+                Error::precondition_failed("credential", "The account's root or the operator disabled it, and only they enable it.")
+            });
+            let enable = Guarded::new(ENABLE, of(), Rows::Exactly(1), missing(id));
+            if by == Level::User { vec![hold, may, enable] } else { vec![enable] }
+        }
+        CredentialState::Disabled => {
+            vec![Guarded::new(DISABLE, vec![id.as_str().into(), by.name().into()], Rows::Exactly(1), missing(id))]
+        }
     };
-    let update = Guarded::new(statement, vec![id.as_str().into()], Rows::Exactly(1), missing(id));
-    Part::of([update]).changes(Noun::Credential, id)
+    Part::of(guarded).changes(Noun::Credential, id)
 }
 
 /// Replaces what is written about a credential; `NotFound` when there is no such credential.
@@ -167,5 +185,6 @@ fn credential(row: &Row) -> Result<LongTermCredential> {
         generation: row.integer("generation")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
+        disabled_by: row.optional_parsed("disabled_by")?,
     })
 }

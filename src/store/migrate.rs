@@ -82,6 +82,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0010_signed_change.sql"),
         postgres: include_str!("../../migrations/postgres/0010_signed_change.sql"),
     },
+    Migration {
+        number: 11,
+        name: "own_rights",
+        sqlite: include_str!("../../migrations/sqlite/0011_own_rights.sql"),
+        postgres: include_str!("../../migrations/postgres/0011_own_rights.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

@@ -192,6 +192,15 @@ impl Row {
         text.parse().map_err(|error| self.unreadable(column, format_args!("{text:?}: {error}")))
     }
 
+    /// Returns text as what it spells, or nothing.
+    pub(crate) fn optional_parsed<T: FromStr>(&self, column: &str) -> Result<Option<T>>
+    where
+        T::Err: fmt::Display,
+    {
+        let parse = |text: String| text.parse().map_err(|error| self.unreadable(column, format_args!("{text:?}: {error}")));
+        self.optional_text(column)?.map(parse).transpose()
+    }
+
     /// Returns bytes.
     pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>> {
         self.optional_bytes(column)?.ok_or_else(|| self.unreadable(column, "there is no value"))

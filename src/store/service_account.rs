@@ -1,12 +1,15 @@
 //! Service accounts of instances: all but their passwords.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::PasswordHash;
 use crate::domain::instance::InstanceId;
 use crate::domain::namespace::Namespace;
-use crate::domain::service_account::{AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId};
+use crate::domain::principal::{Level, Principal};
+use crate::domain::service_account::{
+    AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId, ServiceAccountState,
+};
 use crate::domain::{Error, Result};
 
 use super::change::Noun;
@@ -14,11 +17,12 @@ use super::page::{Listed, Page, listed, select_page};
 use super::quota::{self, Counted};
 use super::row::{Row, Value, statements};
 use super::write::{Guarded, Part, Rows};
-use super::{Store, instance};
+use super::{Store, instance, principal_id};
 
 macro_rules! columns {
     () => {
-        "id, instance_id, name, description, made_hash, chosen_hash, state, generation, created_at, modified_at, expires_at"
+        "id, instance_id, name, description, made_hash, chosen_hash, state, generation, created_at, modified_at, expires_at, \
+         maker, maker_ids, revision, disabled_by"
     };
 }
 
@@ -52,7 +56,7 @@ macro_rules! select_accounts {
 
 statements! {
     "service_account" {
-        INSERT = concat!("INSERT INTO service_account (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+        INSERT = concat!("INSERT INTO service_account (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)");
         HAS_NAME = "SELECT id FROM service_account WHERE instance_id = $1 AND name = $2";
         IDS_AFTER = "SELECT id, instance_id, name FROM service_account WHERE id > $1 ORDER BY id LIMIT $2";
         FIND = select!("instance_id = $1 AND name = $2");
@@ -60,9 +64,18 @@ statements! {
         PAGE = select_accounts!("service_account WHERE instance_id = $3");
         PAGE_OF_NAME = select_accounts!("service_account WHERE instance_id = $3 AND name = $4");
         UPDATE = "UPDATE service_account SET description = COALESCE($2, description), state = COALESCE($3, state), \
-                  expires_at = COALESCE($4, expires_at), modified_at = $5, \
+                  expires_at = COALESCE($4, expires_at), modified_at = $5, revision = revision + 1, \
                   generation = generation + CASE WHEN CAST($3 AS TEXT) = 'disabled' THEN 1 ELSE 0 END WHERE id = $1";
-        SET_SECRET = "UPDATE service_account SET made_hash = $2, chosen_hash = $3, modified_at = $4, generation = generation + 1 WHERE id = $1";
+        NOTE_DISABLED = "UPDATE service_account SET disabled_by = \
+                         CASE WHEN CAST($2 AS TEXT) = 'user' AND disabled_by IS NOT NULL THEN disabled_by ELSE $2 END WHERE id = $1";
+        NOTE_ENABLED = "UPDATE service_account SET disabled_by = NULL WHERE id = $1";
+        IS_AS_READ = "UPDATE service_account SET revision = revision WHERE id = $1 AND revision = $2";
+        SET_SECRET = "UPDATE service_account SET made_hash = $2, chosen_hash = $3, modified_at = $4, generation = generation + 1, \
+                      revision = revision + 1 WHERE id = $1";
+        MADE_BY = concat!("SELECT ", columns!(), ", NULL AS namespace FROM service_account WHERE maker_ids LIKE $1 ORDER BY instance_id, name");
+        COUNT_MADE_BY = "SELECT id FROM service_account WHERE maker_ids LIKE $1";
+        DISABLE_MADE_BY = "UPDATE service_account SET state = 'disabled', disabled_by = $2, modified_at = $3, \
+                           generation = generation + 1, revision = revision + 1 WHERE maker_ids LIKE $1";
         DELETE = "DELETE FROM service_account WHERE id = $1";
         ANY_OF_INSTANCE = "SELECT id FROM service_account WHERE instance_id = $1 LIMIT 1";
         DELETE_OF_INSTANCE = "DELETE FROM service_account WHERE instance_id = $1";
@@ -79,7 +92,8 @@ statements! {
 
 /// Adds a service account to an instance that may have `most` of them.
 ///
-/// `InstanceNotFound` without its instance, `AlreadyExists` when the instance has that name, `QuotaExceeded`.
+/// `InstanceNotFound` without its instance, `NotFound` without the user or role that makes it, `AlreadyExists` when the
+/// instance has that name, `QuotaExceeded`.
 pub fn insert(account: &ServiceAccount, most: u32) -> Part {
     let (instance, name) = (&account.instance, account.name.clone());
     let has_name = Guarded::new(HAS_NAME, vec![instance.as_str().into(), name.as_str().into()], Rows::Exactly(0), move || {
@@ -98,17 +112,25 @@ pub fn insert(account: &ServiceAccount, most: u32) -> Part {
         account.created_at.into(),
         account.modified_at.into(),
         account.expires_at.into(),
+        account.maker.as_ref().map(Principal::to_string).into(),
+        written(&account.maker_ids).into(),
+        account.revision.into(),
+        account.disabled_by.map(Level::name).into(),
     ];
-    let mut guarded = vec![instance::hold(instance), has_name, Guarded::unguarded(INSERT, parameters)];
+    let mut guarded = vec![instance::hold(instance)];
+    // Held, so that a maker who is being deleted, or revoked, leaves none behind unseen.
+    guarded.extend(account.maker.as_ref().and_then(principal_id::hold));
+    guarded.extend([has_name, Guarded::unguarded(INSERT, parameters)]);
     guarded.extend(permit(&account.id, &account.permissions));
     guarded.push(quota::within(instance, Counted::ServiceAccounts, most));
     Part::of(guarded).changes(Noun::ServiceAccount, &thing_id(account))
 }
 
-/// Changes a service account; `InstanceNotFound`, `NotFound` when it is gone.
+/// Changes a service account, as somebody of that level wants; `InstanceNotFound`, `NotFound` when it is gone.
 ///
-/// Disabling raises the generation, so that its refresh tokens stop for ever.
-pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, at: Timestamp) -> Part {
+/// Disabling raises the generation, so that its refresh tokens stop for ever. Whether the level may enable it the caller
+/// knows, who read it: see [`expect_as_read`].
+pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, by: Level, at: Timestamp) -> Part {
     let parameters = vec![
         account.id.as_str().into(),
         change.description.as_deref().into(),
@@ -118,11 +140,56 @@ pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, at: Times
     ];
     // Held, so that no permission is added while all of them are taken away with the account, or with its instance.
     let mut guarded = vec![instance::hold(&account.instance), Guarded::new(UPDATE, parameters, Rows::Exactly(1), missing(account))];
+    let id = || Value::from(account.id.as_str());
+    guarded.extend(change.state.map(|state| match state {
+        ServiceAccountState::Active => Guarded::unguarded(NOTE_ENABLED, vec![id()]),
+        ServiceAccountState::Disabled => Guarded::unguarded(NOTE_DISABLED, vec![id(), by.name().into()]),
+    }));
     if let Some(permissions) = &change.permissions {
         guarded.push(forget_permissions(account));
         guarded.extend(permit(&account.id, permissions));
     }
     Part::of(guarded).changes(Noun::ServiceAccount, &thing_id(account))
+}
+
+/// Refuses with `PreconditionFailed` when a service account was changed since it was read, and keeps it from being changed
+/// meanwhile: what its caller may do to it was decided by what it was.
+pub fn expect_as_read(account: &ServiceAccount) -> Part {
+    let parameters = vec![account.id.as_str().into(), account.revision.into()];
+    let as_read = Guarded::new(IS_AS_READ, parameters, Rows::Exactly(1), || {
+        Error::precondition_failed("service account", "The service account was changed at the same moment; make the call again.")
+    });
+    // In the order in which a change takes them.
+    Part::of([instance::hold(&account.instance), as_read])
+}
+
+/// Disables service accounts: all that came from the principal with that numeric id, which the caller just listed.
+///
+/// `PreconditionFailed` when there are more or fewer by now.
+pub fn disable_made_by(id: i64, listed: &[ServiceAccount], by: Level, at: Timestamp) -> Part {
+    let parameters = vec![made_by(id), by.name().into(), at.into()];
+    let disable = Guarded::new(DISABLE_MADE_BY, parameters, Rows::Exactly(listed.len() as u64), others_were_made);
+    listed.iter().fold(Part::of([disable]), |part, account| part.changes(Noun::ServiceAccount, &thing_id(account)))
+}
+
+/// Refuses with `PreconditionFailed` unless so many service accounts came from the principal with that numeric id.
+pub fn expect_made_by(id: i64, count: usize) -> Part {
+    Part::of([Guarded::new(COUNT_MADE_BY, vec![made_by(id)], Rows::Exactly(count as u64), others_were_made)])
+}
+
+fn others_were_made() -> Error {
+    Error::precondition_failed("service account", "A service account was made or deleted at the same moment; give the command again.")
+}
+
+/// Returns the pattern that finds a numeric id in `maker_ids`.
+fn made_by(id: i64) -> Value {
+    format!("%,{id},%").into()
+}
+
+/// Writes numeric ids as `maker_ids` has them.
+fn written(ids: &BTreeSet<i64>) -> String {
+    let written: String = ids.iter().map(|id| format!(",{id}")).collect();
+    if written.is_empty() { written } else { written + "," }
 }
 
 /// Replaces a service account's password, and stops what was got with the old one; `NotFound` when it is gone.
@@ -202,6 +269,11 @@ pub async fn list(store: &Store, instance: &InstanceId, name: Option<&str>, page
     listed(&rows, accounts)
 }
 
+/// Lists the service accounts that came from the principal with that numeric id, at all instances, without their permissions.
+pub async fn list_made_by(store: &Store, id: i64) -> Result<Vec<ServiceAccount>> {
+    accounts(&store.query(MADE_BY, vec![made_by(id)]).await?)
+}
+
 /// Reads accounts out of rows in which those of one account follow each other.
 fn accounts(rows: &[Row]) -> Result<Vec<ServiceAccount>> {
     let mut accounts: Vec<ServiceAccount> = Vec::new();
@@ -233,6 +305,10 @@ fn account(row: &Row, id: ServiceAccountId) -> Result<ServiceAccount> {
         created_at: row.time("created_at")?,
         modified_at: row.time("modified_at")?,
         expires_at: row.time("expires_at")?,
+        maker: row.optional_parsed("maker")?,
+        maker_ids: row.parsed_list("maker_ids")?,
+        revision: row.integer("revision")?,
+        disabled_by: row.optional_parsed("disabled_by")?,
     })
 }
 

@@ -161,7 +161,7 @@ async fn a_request_without_a_default_instance_hears_what_to_do() {
     let app = App::new().await;
     let operator = Caller::operator();
     let account = "100000000003".parse().unwrap();
-    app.service.create_account(&operator, Some(account), "empty", &context()).await.unwrap();
+    app.service.create_account(&operator, Some(account), "empty", None, &context()).await.unwrap();
     let key = app.service.create_access_key(&operator, account, None, &context()).await.unwrap();
     let secret = sign::SigningSecret::new(key.secret);
     let signer = sign::Signer { access_key_id: &key.id, secret: &secret, session_token: None };

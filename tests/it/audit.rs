@@ -75,6 +75,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("access-key.delete", "set_access_key_state"),
     ("access-key.disable", "set_access_key_state"),
     ("access-key.enable", "set_access_key_state"),
+    ("account.modify", "set_service_account_grant"),
     ("allow-list.disable", "set_allow_list"),
     ("allow-list.enable", "set_allow_list"),
     ("authority.create", "make_authority"),

@@ -75,6 +75,7 @@ every_kind! {
     ErrorKind::MalformedRequest => Error::malformed_request("The request's body is not a JSON object."),
     ErrorKind::AccessDenied(_) => Error::new(
         ErrorKind::AccessDenied(Box::new(Denial {
+            rule: None,
             cam: (text("tcr:CreateInstanceToken"), text("qcs::tcr:ap-guangzhou:uin/100000000001:instance/tcr-abcd1234")),
             ram: (text("cr:GetAuthorizationToken"), text("*")),
             principal: Some("100000000001:user#200000000001".parse().unwrap()),

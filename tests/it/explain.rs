@@ -26,7 +26,7 @@ impl App {
         context: &RequestContext,
     ) -> Result<Explained> {
         let instance = InstanceChoice::Tcr(instance.id.clone());
-        let question = Question { principal, permission: action.parse().unwrap(), instance, path, session_policy: None };
+        let question = Question { principal, permission: action.parse().unwrap(), instance, path, session_policy: None, owner: None };
         self.service.explain(&Caller::operator(), &question, context).await
     }
 
@@ -127,6 +127,7 @@ async fn a_session_policy_narrows_what_is_asked_about() {
             instance: InstanceChoice::Tcr(app.instance.id.clone()),
             path: "team/app",
             session_policy: Some(&pull_only),
+            owner: None,
         };
         let explained = app.service.explain(&Caller::operator(), &question, &context()).await.unwrap();
         assert_eq!(explained.allowed, allowed, "{action}: {:?}", explained.deciding());
@@ -165,6 +166,6 @@ async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
     }
     let of_session = written.iter().find(|text| text.contains("role#")).unwrap();
     let revoked = app.service.revoke(&Caller::operator(), &of_session.parse().unwrap(), &context()).await.unwrap();
-    assert_eq!(Some(revoked.to_string().as_str()), of_session.split_once('/').map(|(role, _)| role));
+    assert_eq!(Some(revoked.principal.to_string().as_str()), of_session.split_once('/').map(|(role, _)| role));
     assert!(!logs_in().await);
 }

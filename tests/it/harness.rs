@@ -75,6 +75,7 @@ impl Options {
                 quotas: service::Quotas::default(),
                 public_url: format!("http://{HOST}"),
                 base_domain: None,
+                service_account_grant: service::ServiceAccountGrant::OwnRights,
                 audit: AuditMode::BestEffort,
                 audit_days: 90,
                 audit_queue: 1000,
@@ -224,7 +225,7 @@ impl App {
         let account: AccountId = ACCOUNT.parse().unwrap();
         let stranger: AccountId = "100000000002".parse().unwrap();
         for (id, name) in [(account, "acme"), (stranger, "stranger")] {
-            service.create_account(&operator, Some(id), name, &context()).await.unwrap();
+            service.create_account(&operator, Some(id), name, None, &context()).await.unwrap();
         }
         let key = service.create_access_key(&operator, account, None, &context()).await.unwrap();
         let instance = create_instance(&service, account, "demo", SERVICE, DefaultMark::Marked).await;
@@ -298,6 +299,14 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
         let store = Store::open(&Location::Directory(self.directory.clone()), Open::Command, &*clock, &*random).await?;
         Ok(Arc::new(Service::open(store, master, self.settings.clone(), clock, random).await?))
+    }
+
+    /// Opens another service over the same data as `transire serve` does, which brings an older schema up to date.
+    pub(crate) async fn upgraded(&self) -> Arc<Service> {
+        let place = Location::Directory(self.directory.clone());
+        let store = Store::open(&place, Open::Serve, &*self.clock, &SystemRandom).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::<StandingClock>::clone(&self.clock);
+        Arc::new(Service::open(store, self.master_key(), self.settings.clone(), clock, Arc::new(SystemRandom)).await.unwrap())
     }
 
     /// Goes on with another service in the place of the one that was: it was restarted.

@@ -32,6 +32,7 @@ mod namespaces;
 mod neighbours;
 mod oidc;
 mod outage;
+mod own_rights;
 mod passwords;
 mod policies;
 mod refusals;

@@ -397,7 +397,10 @@ async fn an_instance_has_no_more_service_accounts_than_its_quota() {
 
 #[tokio::test]
 async fn who_may_manage_them_is_for_policies_and_what_they_may_do_is_not() {
-    let create = cam(&json!([{ "effect": "allow", "action": "tcr:CreateServiceAccount", "resource": "qcs::tcr:::instance/INSTANCE-TCR" }]));
+    let create = cam(&json!([
+        { "effect": "allow", "action": "tcr:CreateServiceAccount", "resource": "qcs::tcr:::instance/INSTANCE-TCR" },
+        { "effect": "allow", "action": "tcr:PullRepository", "resource": "qcs::tcr:::repository/INSTANCE-TCR/team/*" },
+    ]));
     let app = app_of_user(&[create]).await;
     let password = Secret::new(app.create_robot(&json!({})).await);
     for (action, more) in [
@@ -411,7 +414,7 @@ async fn who_may_manage_them_is_for_policies_and_what_they_may_do_is_not() {
         assert_eq!(code, "AuthFailure.UnauthorizedOperation", "{action}");
         assert!(message.contains(&format!("(tcr:{action})")), "{message}");
     }
-    // Who made it may not pull, and may be gone.
+    // Its maker may be gone.
     app.service.delete_user(&Caller::operator(), account(), "ci", &context()).await.unwrap();
     assert_eq!(granted(&app, "tcr$robot", &password, "repository:team/app:pull").await, "repository:team/app:pull");
 }

@@ -477,7 +477,7 @@ async fn a_session_stops_with_whatever_it_came_from() {
                 app.service.revoke(&operator, &format!("{ACCOUNT}:role/open").parse().unwrap(), &context()).await.map(drop)
             }
             Blow::UserRevoked => app.service.revoke(&operator, &format!("{ACCOUNT}:user/ci").parse().unwrap(), &context()).await.map(drop),
-            Blow::RoleDeleted => app.service.delete_role(&operator, account(), "open", &context()).await,
+            Blow::RoleDeleted => app.service.delete_role(&operator, account(), "open", &context()).await.map(drop),
         }
         .unwrap();
         assert_eq!(code(&app.tencent_credential(&tencent.key()).await), "AuthFailure.TokenFailure", "{blow:?}");

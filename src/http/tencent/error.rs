@@ -101,12 +101,13 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::MalformedRequest => ("InvalidParameter", own()),
         ErrorKind::AccessDenied(denial) => {
             let (action, resource) = &denial.cam;
+            let rule = denial.rule.map(|rule| format!(" {rule}")).unwrap_or_default();
             let detail = format!("you are not authorized to perform operation ({action})\nresource ({resource}) has no permission\n");
             let text = match language {
                 Language::English => format!(
-                    "You are not authorized to perform this operation. Check your CAM policies, and ensure that you are using the correct access keys. [{detail}]"
+                    "You are not authorized to perform this operation. Check your CAM policies, and ensure that you are using the correct access keys. [{detail}]{rule}"
                 ),
-                Language::Chinese => format!("操作未授权，请检查CAM策略。[{detail}]"),
+                Language::Chinese => format!("操作未授权，请检查CAM策略。[{detail}]{rule}"),
             };
             ("AuthFailure.UnauthorizedOperation", Cow::Owned(text))
         }

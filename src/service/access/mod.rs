@@ -9,6 +9,7 @@ mod log_in;
 mod session_policy;
 mod standing;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -25,7 +26,9 @@ use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, CredentialId, SecretKind};
 use crate::domain::error::WebIdentityFault;
+use crate::domain::instance::Instance;
 use crate::domain::instance::{Instance, InstanceId};
+use crate::domain::principal::{AccountId, Level, Principal};
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
@@ -166,6 +169,34 @@ impl Caller {
             }
             _ => Err(Error::unsupported("Only a signed call can do this.")),
         }
+    }
+
+    /// Returns how much the caller decides over what belongs to others of its account.
+    pub(super) fn level(&self) -> Level {
+        match &self.identity {
+            Identity::Operator => Level::Operator,
+            Identity::Signed(key) if matches!(key.principal, Principal::Root(_)) => Level::Root,
+            Identity::Signed(_)
+            | Identity::InSession(_)
+            | Identity::LoggedIn { .. }
+            | Identity::WithPassword { .. }
+            | Identity::ServiceAccount { .. }
+            | Identity::Bearer(_)
+            | Identity::Anonymous { .. } => Level::User,
+        }
+    }
+
+    /// Returns the numeric ids of all principals that a signed call came from: the caller's, and those that its session came
+    /// from. The operator has none.
+    pub(super) fn origins(&self) -> BTreeSet<i64> {
+        let grounds = self.signer().map(|signer| signer.grounds).unwrap_or_default();
+        let ids = grounds.iter().filter_map(|(ground, _)| match ground {
+            Ground::Root(id) => Some(id.number()),
+            Ground::User(id) => Some(id.number()),
+            Ground::Role(id) => Some(id.number()),
+            Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => None,
+        });
+        ids.chain(self.principal().map(Principal::number)).collect()
     }
 
     /// Returns what the OpenID Connect token says that proved the caller.

@@ -16,7 +16,7 @@ const ALL: &[&str] = &[
     "operation key=id columns=id:text,applied_at:integer",
     "change_counter key=id columns=id:integer,position:integer seeded",
     "change key=position columns=position:integer,noun:text,thing_id:text,changed_at:integer",
-    "account key=id columns=id:integer,name:text,generation:integer,created_at:integer",
+    "account key=id columns=id:integer,name:text,generation:integer,created_at:integer,service_account_grant:text?",
     "access_key key=id columns=id:text,account_id:integer,principal:text,sealed_secret:bytes,state:text,generation:integer,\
      created_at:integer",
     "instance key=id columns=id:text,cri_id:text,account_id:integer,name:text,region:text,service:text,algorithm:text,\
@@ -25,7 +25,7 @@ const ALL: &[&str] = &[
      modified_at:integer?,unrecorded_namespaces:text,kind:text,issuer:text?,next_issuer:text?,refresh_tokens:integer,\
      refresh_generation:integer",
     "credential key=id columns=id:text,instance_id:text,principal:text,username:text,description:text,secret_hash:bytes,\
-     state:text,generation:integer,created_at:integer,expires_at:integer",
+     state:text,generation:integer,created_at:integer,expires_at:integer,disabled_by:text?",
     "sealing_key key=id columns=id:text,wrapped:bytes,created_at:integer",
     "signing_key key=id columns=id:text,algorithm:text,wrapped_private:bytes,leaf_der:bytes,leaf_expires_at:integer,\
      created_at:integer,next_leaf_der:bytes?,certified_at:integer?",
@@ -53,7 +53,8 @@ const ALL: &[&str] = &[
     "repository key=id columns=id:text,instance_id:text,namespace_id:text,name:text,visibility:text,summary:text,detail:text,\
      tag_immutability:integer,created_at:integer,modified_at:integer",
     "service_account key=id columns=id:text,instance_id:text,name:text,description:text,made_hash:bytes?,chosen_hash:text?,state:text,\
-     generation:integer,created_at:integer,modified_at:integer,expires_at:integer",
+     generation:integer,created_at:integer,modified_at:integer,expires_at:integer,maker:text?,maker_ids:text,revision:integer,\
+     disabled_by:text?",
     "service_account_permission key=service_account_id,namespace columns=service_account_id:text,namespace:text,actions:text",
     "fixed_password key=instance_id,principal columns=instance_id:text,principal:text,hash:text?,generation:integer,changed_at:integer",
     "allow_entry key=instance_id,cidr columns=instance_id:text,cidr:text,written:text,comment:text,place:integer",

@@ -204,7 +204,7 @@ async fn nothing_is_added_to_an_instance_while_it_is_deleted(place: &Place) {
                     2 => {
                         let permissions = [(format!("team-{number}"), BTreeSet::new())].into();
                         let change = ServiceAccountChange { permissions: Some(permissions), ..Default::default() };
-                        service_accounts::update(&robot, &change, NOW)
+                        service_accounts::update(&robot, &change, Level::User, NOW)
                     }
                     3 => allow_lists::add(&home.id, &[allowed(&format!("192.0.2.{number}"))], MOST),
                     _ => return apply(&store, instances::delete(owner.id, &home.id, Contents::GoToo, NOW)).await,

@@ -16,6 +16,9 @@ use crate::store::{credential as credentials, fixed_password as fixed_passwords,
 on_both_databases! {
     a_service_account_is_found_with_all_that_it_may_do
     a_service_account_is_changed_and_stopped
+    service_accounts_are_listed_and_disabled_by_whom_they_came_from
+    what_was_decided_on_an_older_state_of_a_service_account_is_not_written
+    what_the_root_disabled_no_user_enables
     service_accounts_are_listed_in_pages_each_once
     a_fixed_password_is_replaced_and_its_generation_goes_on
     a_fixed_password_goes_with_its_user
@@ -41,6 +44,10 @@ pub(super) fn service_account(of: &Instance, name: &str) -> ServiceAccount {
         created_at: NOW,
         modified_at: NOW,
         expires_at: later(3600),
+        disabled_by: None,
+        maker: None,
+        maker_ids: BTreeSet::new(),
+        revision: 0,
     }
 }
 
@@ -94,21 +101,24 @@ async fn a_service_account_is_changed_and_stopped(place: &Place) {
         (ServiceAccountChange { expires_at: Some(later(9)), ..Default::default() }, |robot| robot.expires_at = later(9)),
         (ServiceAccountChange { state: Some(ServiceAccountState::Disabled), ..Default::default() }, |robot| {
             robot.state = ServiceAccountState::Disabled;
+            robot.disabled_by = Some(Level::User);
             robot.generation += 1;
         }),
         (ServiceAccountChange { state: Some(ServiceAccountState::Active), ..Default::default() }, |robot| {
             robot.state = ServiceAccountState::Active;
+            robot.disabled_by = None;
         }),
     ];
     for (at, (change, expect)) in (1..).zip(changes) {
-        assert_eq!(announced(&store, service_accounts::update(&robot, &change, later(at))).await, feed);
+        assert_eq!(announced(&store, service_accounts::update(&robot, &change, Level::User, later(at))).await, feed);
         expect(&mut robot);
         robot.modified_at = later(at);
+        robot.revision += 1;
         assert_eq!(service_accounts::find(&store, &home.id, "robot").await.unwrap().as_ref(), Some(&robot), "{change:?}");
     }
     for secret in [AccountSecret::Chosen(hash("two")), AccountSecret::Made([7; 32])] {
         assert_eq!(announced(&store, service_accounts::set_secret(&robot, &secret, later(20))).await, feed);
-        robot = ServiceAccount { secret, generation: robot.generation + 1, modified_at: later(20), ..robot };
+        robot = ServiceAccount { secret, generation: robot.generation + 1, revision: robot.revision + 1, modified_at: later(20), ..robot };
         assert_eq!(service_accounts::find(&store, &home.id, "robot").await.unwrap().as_ref(), Some(&robot));
     }
 
@@ -118,7 +128,7 @@ async fn a_service_account_is_changed_and_stopped(place: &Place) {
     apply(&store, service_accounts::insert(&again, MOST)).await.unwrap();
     // Whoever still has the old one in mind changes nothing of the new one.
     for part in [
-        service_accounts::update(&robot, &ServiceAccountChange::default(), NOW),
+        service_accounts::update(&robot, &ServiceAccountChange::default(), Level::User, NOW),
         service_accounts::set_secret(&robot, &AccountSecret::Made([0; 32]), NOW),
         service_accounts::delete(&robot),
     ] {
@@ -147,6 +157,93 @@ async fn service_accounts_are_listed_in_pages_each_once(place: &Place) {
     assert_eq!(list(None, 5, Some(2)).await, Listed { items: vec![], total: 5 });
     assert_eq!(list(Some("robot-3"), 0, Some(20)).await, Listed { items: made[3..4].to_vec(), total: 1 });
     assert_eq!(list(Some("robot-9"), 0, Some(20)).await, Listed { items: vec![], total: 0 });
+}
+
+/// Adds a user of the account of `home`, and returns it.
+async fn maker(store: &Store, home: &Instance, id: i64) -> User {
+    let name = format!("user-{id}");
+    let user = User { id: UserId::new(id).unwrap(), account: home.account, name, state: UserState::Active, generation: 0, created_at: NOW };
+    apply(store, users::insert(&user)).await.unwrap();
+    user
+}
+
+/// A service account that a user made.
+fn made_by(user: &User, home: &Instance, name: &str) -> ServiceAccount {
+    let maker = Principal::User(user.account, user.id);
+    ServiceAccount { maker_ids: BTreeSet::from([maker.number()]), maker: Some(maker), ..service_account(home, name) }
+}
+
+async fn service_accounts_are_listed_and_disabled_by_whom_they_came_from(place: &Place) {
+    let (store, home, other) = home_and_other(place).await;
+    let (ann, bob) = (maker(&store, &home, 211).await, maker(&store, &home, 21).await);
+    let (first, second) = (made_by(&ann, &home, "first"), made_by(&ann, &other, "second"));
+    // One that came from a session of a role, which a user had assumed.
+    let third = ServiceAccount { maker_ids: BTreeSet::from([211, 4_611]), ..made_by(&bob, &home, "third") };
+    let bobs = made_by(&bob, &home, "bobs");
+    all(&store, [&first, &second, &third, &bobs].map(|account| service_accounts::insert(account, MOST))).await;
+    let names = async |id: i64| {
+        let made = service_accounts::list_made_by(&store, id).await.unwrap();
+        let mut names: Vec<_> = made.into_iter().map(|account| account.name).collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!([names(211).await, names(21).await, names(4_611).await, names(1).await], ["first second third", "bobs", "third", ""]);
+    assert_eq!(service_accounts::find(&store, &home.id, "third").await.unwrap(), Some(third));
+
+    let listed = service_accounts::list_made_by(&store, 211).await.unwrap();
+    let one_too_few = service_accounts::disable_made_by(211, &listed[..2], Level::Operator, NOW);
+    assert_eq!(kind(apply(&store, one_too_few).await), ErrorKind::PreconditionFailed { noun: "service account" });
+    assert_eq!(
+        kind(apply(&store, service_accounts::expect_made_by(211, 2)).await),
+        ErrorKind::PreconditionFailed { noun: "service account" }
+    );
+    apply(&store, service_accounts::expect_made_by(211, 3)).await.unwrap();
+    assert_eq!(announced(&store, service_accounts::disable_made_by(211, &listed, Level::Operator, later(1))).await.len(), 3);
+    let found = service_accounts::find(&store, &home.id, "first").await.unwrap().unwrap();
+    let state = ServiceAccountState::Disabled;
+    let (generation, revision) = (first.generation + 1, first.revision + 1);
+    assert_eq!(found, ServiceAccount { state, disabled_by: Some(Level::Operator), generation, revision, modified_at: later(1), ..first });
+    assert_eq!(service_accounts::find(&store, &home.id, "bobs").await.unwrap(), Some(bobs));
+
+    // Whoever is gone makes none.
+    apply(&store, users::delete(bob.account, bob.id)).await.unwrap();
+    assert_eq!(refusal(&store, service_accounts::insert(&made_by(&bob, &home, "late"), MOST)).await, not_found("user", "21"));
+}
+
+async fn what_was_decided_on_an_older_state_of_a_service_account_is_not_written(place: &Place) {
+    let (store, home, _) = home_and_other(place).await;
+    let robot = service_account(&home, "robot");
+    apply(&store, service_accounts::insert(&robot, MOST)).await.unwrap();
+    let as_decided = |part: Part| service_accounts::expect_as_read(&robot).and(part);
+    let wider = ServiceAccountChange { permissions: Some(permissions(&[("secret", &[AccountAction::Pull])])), ..Default::default() };
+    apply(&store, as_decided(service_accounts::update(&robot, &wider, Level::User, NOW))).await.unwrap();
+    let late = as_decided(service_accounts::set_secret(&robot, &AccountSecret::Made([7; 32]), NOW));
+    assert_eq!(kind(apply(&store, late).await), ErrorKind::PreconditionFailed { noun: "service account" });
+    assert_eq!(service_accounts::find(&store, &home.id, "robot").await.unwrap().unwrap().secret, robot.secret);
+}
+
+async fn what_the_root_disabled_no_user_enables(place: &Place) {
+    let (store, home, _) = home_and_other(place).await;
+    let made = credential(&home);
+    apply(&store, credentials::insert(&made, MOST)).await.unwrap();
+    let set = async |state, by| apply(&store, credentials::set_state(&made.id, state, by)).await;
+    let found = async || {
+        let found = credentials::find(&store, &made.id).await.unwrap().unwrap();
+        (found.state, found.disabled_by)
+    };
+    use CredentialState::{Active, Disabled};
+    set(Disabled, Level::User).await.unwrap();
+    set(Active, Level::User).await.unwrap();
+    for above in [Level::Root, Level::Operator] {
+        set(Disabled, Level::User).await.unwrap();
+        set(Disabled, above).await.unwrap();
+        set(Disabled, Level::User).await.unwrap();
+        assert_eq!(found().await, (Disabled, Some(above)));
+        assert_eq!(kind(set(Active, Level::User).await), ErrorKind::PreconditionFailed { noun: "credential" });
+        assert_eq!(found().await, (Disabled, Some(above)));
+        set(Active, Level::Root).await.unwrap();
+        assert_eq!(found().await, (Active, None));
+    }
 }
 
 async fn a_fixed_password_is_replaced_and_its_generation_goes_on(place: &Place) {

@@ -23,7 +23,7 @@ use crate::domain::credential::{CredentialId, CredentialState, LongTermCredentia
 use crate::domain::instance::{
     Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, RegistryKind, Specification, UnrecordedNamespaces,
 };
-use crate::domain::principal::{AccountId, Principal};
+use crate::domain::principal::{AccountId, Level, Principal};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
 
@@ -267,7 +267,13 @@ fn unexpected() -> Error {
 }
 
 fn account(number: i64) -> Account {
-    Account { id: AccountId::new(number).unwrap(), name: format!("account-{number}"), generation: 1, created_at: NOW }
+    Account {
+        id: AccountId::new(number).unwrap(),
+        name: format!("account-{number}"),
+        generation: 1,
+        created_at: NOW,
+        service_account_grant: None,
+    }
 }
 
 fn access_key(id: &str, account: &Account) -> AccessKey {
@@ -322,5 +328,6 @@ fn credential(instance: &Instance) -> LongTermCredential {
         generation: 0,
         created_at: NOW,
         expires_at: NOW.plus(Duration::from_secs(3600)),
+        disabled_by: None,
     }
 }

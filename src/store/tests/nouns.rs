@@ -166,12 +166,12 @@ async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
     assert_eq!(format!("{found:?}"), format!("{old:?}"));
 
     for state in [CredentialState::Disabled, CredentialState::Active] {
-        apply(&store, credentials::set_state(&old.id, state)).await.unwrap();
+        apply(&store, credentials::set_state(&old.id, state, Level::User)).await.unwrap();
         assert_eq!(credentials::find(&store, &old.id).await.unwrap().unwrap().state, state);
     }
     apply(&store, credentials::delete(&old.id)).await.unwrap();
     assert!(credentials::find(&store, &old.id).await.unwrap().is_none());
-    for part in [credentials::delete(&old.id), credentials::set_state(&old.id, CredentialState::Active)] {
+    for part in [credentials::delete(&old.id), credentials::set_state(&old.id, CredentialState::Active, Level::User)] {
         assert_eq!(kind(apply(&store, part).await), ErrorKind::NotFound { noun: "credential" });
     }
     assert_eq!(credentials::list(&store, &home.id).await.unwrap().len(), 1);

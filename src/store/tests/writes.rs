@@ -179,7 +179,7 @@ async fn creating_a_credential_is_no_change(place: &Place) {
     let before = change::position(&store).await.unwrap();
     apply(&store, credentials::insert(&made, MOST)).await.unwrap();
     assert_eq!(change::position(&store).await.unwrap(), before);
-    apply(&store, credentials::set_state(&made.id, CredentialState::Disabled)).await.unwrap();
+    apply(&store, credentials::set_state(&made.id, CredentialState::Disabled, Level::User)).await.unwrap();
     apply(&store, credentials::delete(&made.id)).await.unwrap();
     let Changes::Next(next) = change::read(&store, before, 10).await.unwrap() else { panic!("nothing was trimmed") };
     assert!(next.iter().all(|change| change.noun == Noun::Credential && change.id == made.id.as_str()));

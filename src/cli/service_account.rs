@@ -1,0 +1,74 @@
+//! `transire service-account`.
+
+use clap::{Args, Subcommand};
+
+use super::{Context, arguments};
+use crate::domain::Result;
+use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::instance::AnyInstanceId;
+use crate::domain::principal::{Level, Principal};
+use crate::domain::service_account::ServiceAccountState;
+use crate::service::{ChangedServiceAccount, Page};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List service accounts of an instance, or those that a principal made.
+    List(Which),
+    /// Stop a service account; only the account's root and the operator enable it again.
+    Disable(One),
+    /// Let a disabled service account log in again.
+    Enable(One),
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Which {
+    /// The instance's tcr- or cri- id.
+    #[arg(long)]
+    instance: Option<AnyInstanceId>,
+    /// Who made them, at whichever instance: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or by the id of one that is
+    /// gone, ACCOUNT:user#ID. Those of its sessions are listed, too.
+    #[arg(long, value_name = "PRINCIPAL")]
+    made_by: Option<AnyPrincipal>,
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The instance's tcr- or cri- id.
+    #[arg(long)]
+    instance: AnyInstanceId,
+    /// Its name, with `tcr$` or without.
+    #[arg(long, value_parser = arguments::some_text)]
+    name: String,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
+    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    let (one, state) = match command {
+        Command::List(which) => {
+            let accounts = match (which.instance, which.made_by) {
+                (Some(instance), _) => service.service_accounts(operator, &instance.into(), None, Page::ALL, request).await?.items,
+                (None, Some(maker)) => service.service_accounts_made_by(operator, &maker).await?,
+                (None, None) => Vec::new(),
+            };
+            let rows = accounts.into_iter().map(|account| {
+                vec![
+                    account.instance.to_string().into(),
+                    account.username().into(),
+                    account.state.name().into(),
+                    account.disabled_by.map(Level::name).into(),
+                    account.maker.as_ref().map(Principal::to_string).into(),
+                    account.created_at.rfc3339().into(),
+                    account.expires_at.rfc3339().into(),
+                ]
+            });
+            let columns = ["instance_id", "name", "state", "disabled_by", "made_by", "created_at", "expires_at"];
+            return context.output.list(&columns, rows.collect());
+        }
+        Command::Disable(one) => (one, ServiceAccountState::Disabled),
+        Command::Enable(one) => (one, ServiceAccountState::Active),
+    };
+    let changed = ChangedServiceAccount { state: Some(state), ..ChangedServiceAccount::default() };
+    service.modify_service_account(operator, &one.instance.into(), &one.name, changed, request).await?;
+    context.output.one(vec![("name", one.name.into()), ("state", state.name().into())])
+}
