@@ -212,6 +212,103 @@ def test_the_operator_hears_what_a_service_account_may_do_and_did(
     transire.start()
 
 
+def new_user(transire: Transire, instance: Instance, tmp_path: Path) -> AccessKey:
+    """The key of a user that manages service accounts, assumes roles, and pulls from one namespace."""
+    account = instance.account.id
+    document = tmp_path / "manager.json"
+    pull = {"effect": "allow", "action": "tcr:PullRepository", "resource": f"qcs::tcr:::repository/{instance.tcr_id}/team/*"}
+    manage = {"effect": "allow", "action": ["tcr:*ServiceAccount*", "sts:AssumeRole"], "resource": "*"}
+    document.write_text(json.dumps({"version": "2.0", "statement": [manage, pull]}))
+    transire.cli("user", "create", "--account", account, "--name", "ci")
+    transire.cli("policy", "create", "--account", account, "--name", "manager", "--document", document)
+    transire.cli("policy", "attach", "--account", account, "--name", "manager", "--user", "ci")
+    key = transire.cli("access-key", "create", "--account", account, "--user", "ci")
+    return AccessKey(key["access_key_id"], transire.remember("access key secret", key["access_key_secret"]))
+
+
+def test_a_user_gives_a_service_account_only_what_it_may_itself(
+    transire: Transire, instance: Instance, registry: Registry, tcr: Calls, tmp_path: Path
+) -> None:
+    """Whoever could make a service account gave it every push and pull; whoever set passwords took it over."""
+    ci = Calls(transire, instance, new_user(transire, instance, tmp_path))
+    robot = ci.create_robot()
+    assert_logs_in(registry, robot)
+    more = [{"Resource": "team", "Actions": ["tcr:PushRepository"]}]
+    for action, fields in (
+        ("CreateServiceAccount", {"Name": "pusher", "Permissions": more}),
+        ("ModifyServiceAccount", {"Name": "robot", "Permissions": [*PULL_TEAM, *more]}),
+    ):
+        with pytest.raises(TencentCloudSDKException) as denied:
+            ci(action, **fields)
+        assert denied.value.code == "AuthFailure.UnauthorizedOperation"
+        assert "(tcr:PushRepository)" in denied.value.message
+        assert 'service_accounts.grant = "own-rights"' in denied.value.message
+    tcr.create_robot(Name="pusher", Permissions=[*PULL_TEAM, *more])
+    assert ci.refused("ModifyServiceAccountPassword", Name="pusher", Random=True) == "AuthFailure.UnauthorizedOperation"
+    changed = ci("ModifyServiceAccountPassword", Name="robot", Random=True)
+    assert_logs_in(registry, Credential("tcr$robot", transire.remember("service account password", changed.Password), 0))
+
+
+def test_an_assumed_role_makes_service_accounts_where_the_operator_lets_it(
+    transire: Transire, instance: Instance, tmp_path: Path
+) -> None:
+    account, user = instance.account.id, new_user(transire, instance, tmp_path)
+    trust = tmp_path / "trust.json"
+    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"RAM": [f"acs:ram::{account}:user/ci"]}}
+    trust.write_text(json.dumps({"Version": "1", "Statement": [trusted]}))
+    role = transire.cli("role", "create", "--account", account, "--name", "builder", "--trust-policy", trust)
+    transire.cli("policy", "attach", "--account", account, "--name", "QcloudTCRFullAccess", "--role", "builder")
+    tccli = Path(sys.executable).with_name("tccli")
+    run(tccli, "configure", "set", "sts.endpoint", f"http://{transire.endpoint}", "region", REGION)
+
+    def create() -> str:
+        made = run(
+            tccli,
+            *("tcr", "CreateServiceAccount", "--RegistryId", instance.tcr_id, "--Name", "robot"),
+            *("--Permissions", json.dumps(PULL_TEAM), "--endpoint", f"http://{transire.endpoint}"),
+            *("--secretId", user.id, "--secretKey", user.secret, "--region", REGION),
+            *("--role-arn", role["tencent_arn"], "--role-session-name", "terraform"),
+        )
+        if made.returncode == 0:
+            transire.remember("service account password", json.loads(made.stdout)["Password"])
+        return made.stdout + made.stderr
+
+    refused = create()
+    assert "AuthFailure.UnauthorizedOperation" in refused
+    assert "transire account update --service-account-grant vendor" in refused
+    transire.cli("account", "update", "--id", account, "--service-account-grant", "vendor")
+    wait_until("the setting to be obeyed", lambda: "AuthFailure" not in create(), within=10)
+    [robot] = transire.items("service-account", "list", "--made-by", f"{account}:role/builder")
+    assert robot["name"] == "tcr$robot"
+    assert transire.cli("role", "delete", "--account", account, "--name", "builder")["service_accounts"] == [
+        f"{account}:service-account/{instance.tcr_id}/robot"
+    ]
+
+
+def test_a_revoked_users_service_account_is_refused_at_the_registry(
+    transire: Transire, instance: Instance, registry: Registry, tmp_path: Path
+) -> None:
+    account = instance.account.id
+    ci = Calls(transire, instance, new_user(transire, instance, tmp_path))
+    robot = ci.create_robot()
+    assert_logs_in(registry, robot)
+    name = f"{account}:service-account/{instance.tcr_id}/robot"
+    assert transire.cli("revoke", "--principal", f"{account}:user/ci")["disabled_service_accounts"] == [name]
+
+    def status() -> int:
+        return exchange(f"http://{transire.endpoint}/token", instance, robot).status
+
+    wait_until("the revocation to be obeyed", lambda: status() == 401)
+    assert_refused(registry, robot)
+    assert ci.refused("ModifyServiceAccount", Name="robot", Disable=False) == "AuthFailure.UnauthorizedOperation"
+    one = ("--instance", instance.tcr_id, "--name", "robot")
+    assert transire.cli("service-account", "enable", *one)["state"] == "active"
+    wait_until("it to be enabled", lambda: status() == 200)
+    assert transire.cli("user", "delete", "--account", account, "--name", "ci")["service_accounts"] == [name]
+    transire.cli("service-account", "disable", *one)
+    wait_until("it to be disabled", lambda: status() == 401)
+
+
 # --- fixed passwords -------------------------------------------------------------------------------------------------
 
 
