@@ -373,7 +373,7 @@ fn the_page_on_policies_lists_the_vocabulary_and_nothing_else() {
 fn the_examples_on_the_page_save_without_a_warning() {
     let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).unwrap();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in examples {
         let warnings = if example.to_lowercase().contains("\"principal\"") {
             TrustPolicy::parse(example, Limits::POLICY).unwrap().warnings
