@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
-use super::{Context, arguments};
+use super::{Context, arguments, output};
 use crate::domain::instance::{
     Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, RegistryKind, Specification,
 };
@@ -162,7 +162,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             };
             let instance = context.service.create_instance(&context.operator, new, &context.request).await?;
             if let Some(doubt) = doubt_of_service(&instance.service) {
-                eprintln!("transire: warning: {doubt}");
+                output::warn(doubt);
             }
             if instance.kind == RegistryKind::Zot {
                 eprintln!(

@@ -15,6 +15,7 @@ mod data;
 mod group;
 mod instance;
 mod keys;
+mod log;
 mod namespace;
 mod oidc_provider;
 mod output;
@@ -35,6 +36,7 @@ use tracing_subscriber::EnvFilter;
 use self::output::{Format, Output};
 use crate::config::{Arguments, DatabaseUrl, Listen, Settings, refuses_colours};
 use crate::domain::principal::AccountId;
+use crate::domain::printable::escape_lines;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
@@ -223,9 +225,9 @@ impl Cli {
                     Failure::Usage(error) => (error, ExitCode::from(2)),
                     Failure::Stopped(told) => return ExitCode::from(told.exit_code()),
                 };
-                eprintln!("transire: {}", explain(&error));
+                eprintln!("transire: {}", escape_lines(&explain(&error)));
                 if let Some(cause) = error.cause() {
-                    eprintln!("  because: {cause}");
+                    eprintln!("  because: {}", escape_lines(&cause));
                 }
                 code
             }
@@ -241,6 +243,7 @@ impl Cli {
         tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level)))
             .with_writer(std::io::stderr)
+            .fmt_fields(log::escaped_fields())
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !refuses_colours())
             .try_init()
             .ok();

@@ -1,10 +1,14 @@
 //! What a command prints: a table for people, or one JSON document for programs.
+//!
+//! Strangers and users chose much of it: all that could do something to a terminal is escaped.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use crate::domain::printable::{escape, escape_lines};
 use crate::domain::{Error, Result};
 
 /// How to print.
@@ -32,7 +36,7 @@ impl Output {
     pub(super) fn lines(&self, lines: impl Iterator<Item = String>) -> Value {
         match self.format {
             Format::Json => lines.collect(),
-            Format::Table => lines.collect::<Vec<_>>().join("\n").into(),
+            Format::Table => lines.map(|line| escape(&line).into_owned()).collect::<Vec<_>>().join("\n").into(),
         }
     }
 
@@ -58,7 +62,7 @@ impl Output {
     /// As [`Output::show`].
     pub(super) fn text(&self, text: &str) -> Result<()> {
         match self.format {
-            Format::Json => print_for_reader(&json!({ "text": text }).to_string()),
+            Format::Json => print_for_reader(&document(&json!({ "text": text }))),
             Format::Table => print_for_reader(text.strip_suffix('\n').unwrap_or(text)),
         }
     }
@@ -81,11 +85,12 @@ impl Output {
 
     fn fields(&self, fields: Fields) -> String {
         match self.format {
-            Format::Json => Value::Object(object(fields)).to_string(),
+            Format::Json => document(&Value::Object(object(fields))),
             Format::Table => {
                 let mut table = table();
                 for (name, value) in fields {
-                    table.add_row([name.to_owned(), cell(&value)]);
+                    // A second line stands below the first, and not where a field's name does.
+                    table.add_row([name.to_owned(), escape_lines(&cell(&value)).into_owned()]);
                 }
                 table.to_string()
             }
@@ -96,13 +101,13 @@ impl Output {
         match self.format {
             Format::Json => {
                 let items: Vec<Value> = items.into_iter().map(|item| object(columns.iter().copied().zip(item).collect()).into()).collect();
-                json!({ "items": items }).to_string()
+                document(&json!({ "items": items }))
             }
             Format::Table => {
                 let mut table = table();
                 table.set_header(columns);
                 for item in items {
-                    table.add_row(item.iter().map(cell));
+                    table.add_row(item.iter().map(|value| escape(&cell(value)).into_owned()));
                 }
                 table.to_string()
             }
@@ -112,6 +117,11 @@ impl Output {
 
 fn object(fields: Fields) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Writes a JSON document; what is escaped in it stays the same text.
+fn document(value: &Value) -> String {
+    escape(&value.to_string()).into_owned()
 }
 
 fn table() -> comfy_table::Table {
@@ -138,6 +148,11 @@ fn print_for_reader(text: &str) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unprintable(&error)),
         _ => Ok(()),
     }
+}
+
+/// Says something on standard error that is no failure.
+pub(super) fn warn(text: impl Display) {
+    eprintln!("transire: warning: {}", escape_lines(&text.to_string()));
 }
 
 fn unprintable(error: &io::Error) -> Error {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Named, arguments, read_document};
+use super::{Context, Named, arguments, output, read_document};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::Target;
 use crate::domain::instance::AnyInstanceId;
@@ -181,7 +181,7 @@ async fn save(context: &Context, document: Document, save: Save) -> Result<()> {
     let text = read_document("document", &file)?;
     let warnings = context.service.save_policy(&context.operator, policy.account, &policy.name, &text, save, &context.request).await?;
     for warning in &warnings {
-        eprintln!("transire: warning: {warning}");
+        output::warn(warning);
     }
     context.output.one(vec![("name", policy.name.into()), ("warnings", warnings.into())])
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Named, arguments, read_document};
+use super::{Context, Named, arguments, output, read_document};
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
 
@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             let (role, warnings) =
                 service.create_role(operator, account, &name, &text, max_session, &context.request).await.map_err(of_document)?;
             for warning in &warnings {
-                eprintln!("transire: warning: {warning}");
+                output::warn(warning);
             }
             context.output.one(vec![
                 ("role_id", role.id.to_string().into()),

@@ -23,6 +23,7 @@ pub mod name;
 pub mod namespace;
 pub mod password;
 pub mod principal;
+pub mod printable;
 pub mod refusal;
 pub mod repository;
 pub mod scope;

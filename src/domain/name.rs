@@ -1,5 +1,6 @@
 //! Names that people choose, and the rules for them.
 
+use super::printable::is_unprintable;
 use super::{Error, Result};
 
 /// The most characters of an account's or an instance's name.
@@ -124,22 +125,25 @@ pub fn check_service_account(parameter: &'static str, name: &str) -> Result<()> 
     }
 }
 
-/// Checks a repository's detailed description: at most 2000 characters, no control characters but line ends and tabs.
+/// Checks a repository's detailed description: at most 2000 characters, none of them unprintable but line ends and tabs.
 pub fn check_detail(parameter: &'static str, detail: &str) -> Result<()> {
-    let is_strange = |character: char| character.is_control() && !"\r\n\t".contains(character);
+    let is_strange = |character: char| is_unprintable(character) && !"\r\n\t".contains(character);
     if detail.chars().count() <= DETAIL_LENGTH && !detail.chars().any(is_strange) {
         Ok(())
     } else {
         Err(Error::invalid_parameter(
             parameter,
-            format!("a detailed description has at most {DETAIL_LENGTH} characters, and no control characters but line ends and tabs"),
+            format!(
+                "a detailed description has at most {DETAIL_LENGTH} characters, and no control or bidirectional characters but line ends \
+                 and tabs"
+            ),
         ))
     }
 }
 
 /// Checks a tag, so that both clouds can show it.
 pub fn check_tag(parameter: &'static str, key: &str, value: &str) -> Result<()> {
-    let fits = |text: &str, most| text.chars().count() <= most && !text.chars().any(char::is_control);
+    let fits = |text: &str, most| text.chars().count() <= most && !text.contains(is_unprintable);
     let lower = key.to_lowercase();
     let is_reserved = RESERVED_TAG_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
     let is_link = [&lower, &value.to_lowercase()].into_iter().any(|text| text.contains("http://") || text.contains("https://"));
@@ -150,7 +154,7 @@ pub fn check_tag(parameter: &'static str, key: &str, value: &str) -> Result<()> 
             parameter,
             format!(
                 "a tag has a key of 1 to {TAG_KEY_LENGTH} characters that doesn't begin with aliyun, acs: or qcs:, nor begin or end with \
-                 space, and a value of at most {TAG_VALUE_LENGTH}; neither holds http://, https:// or control characters"
+                 space, and a value of at most {TAG_VALUE_LENGTH}; neither holds http://, https://, control or bidirectional characters"
             ),
         ))
     }
@@ -240,14 +244,14 @@ pub fn check_region(parameter: &'static str, region: &str) -> Result<()> {
     }
 }
 
-/// Checks a credential's description: at most 255 characters, none of them a control character.
+/// Checks a description: at most 255 characters, all of them printable.
 pub fn check_description(parameter: &'static str, description: &str) -> Result<()> {
-    if description.chars().count() <= DESCRIPTION_LENGTH && !description.chars().any(char::is_control) {
+    if description.chars().count() <= DESCRIPTION_LENGTH && !description.contains(is_unprintable) {
         Ok(())
     } else {
         Err(Error::invalid_parameter(
             parameter,
-            format!("a description has at most {DESCRIPTION_LENGTH} characters and no control characters"),
+            format!("a description has at most {DESCRIPTION_LENGTH} characters, and no control or bidirectional characters"),
         ))
     }
 }
@@ -351,7 +355,11 @@ mod tests {
 
     #[test]
     fn a_detailed_description_may_have_lines() {
-        assert_rule(check_detail, &["", "# App\n\tis good\r\n", &"中".repeat(2000)], &["a\u{0}", "a\u{7f}", &"a".repeat(2001)]);
+        assert_rule(
+            check_detail,
+            &["", "# App\n\tis good\r\n", &"中".repeat(2000)],
+            &["a\u{0}", "a\u{7f}", "a\u{202e}b", "a\u{2028}b", &"a".repeat(2001)],
+        );
     }
 
     #[test]
@@ -361,7 +369,14 @@ mod tests {
         }
         let bad =
             [("", "v"), (" k", "v"), ("k ", "v"), ("Aliyun-x", "v"), ("acs:x", "v"), ("QCS:x", "v"), ("k", "see https://example.com")];
-        for (key, value) in bad.into_iter().chain([("k\n", "v"), ("k", "a\tb"), (&*"k".repeat(128), "v"), ("k", &*"v".repeat(129))]) {
+        for (key, value) in bad.into_iter().chain([
+            ("k\n", "v"),
+            ("k", "a\tb"),
+            ("k\u{202e}", "v"),
+            ("k", "\u{feff}v"),
+            (&*"k".repeat(128), "v"),
+            ("k", &*"v".repeat(129)),
+        ]) {
             assert!(check_tag("Tags", key, value).is_err(), "{key:?}={value:?} was taken");
         }
     }
@@ -423,6 +438,8 @@ mod tests {
     fn a_description_counts_characters_not_bytes() {
         assert!(check_description("Desc", &"中".repeat(255)).is_ok());
         assert!(check_description("Desc", &"a".repeat(256)).is_err());
-        assert!(check_description("Desc", "a\nb").is_err());
+        for bad in ["a\nb", "\u{1b}[2J", "\u{9b}2J", "a\u{202e}b", "a\u{2028}b", "\u{feff}a"] {
+            assert!(check_description("Desc", bad).is_err(), "{bad:?} was taken");
+        }
     }
 }

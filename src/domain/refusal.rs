@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::credential::SecretKind;
+use super::printable::escape;
 use super::secret::Secret;
 use super::service_account;
 
@@ -116,8 +117,9 @@ impl ClaimedName {
         if let Some(kind) = secret_in(text) {
             return Self(format!("({kind})"));
         }
-        let mut shown: String = text.chars().take(Self::MAX_SHOWN).flat_map(char::escape_debug).collect();
-        if text.chars().nth(Self::MAX_SHOWN).is_some() {
+        let end = text.char_indices().nth(Self::MAX_SHOWN).map_or(text.len(), |(place, _)| place);
+        let mut shown = escape(&text[..end]).into_owned();
+        if end < text.len() {
             shown.push('…');
         }
         Self(shown)
@@ -197,7 +199,7 @@ mod tests {
         for (text, shown) in [
             ("tcr$robot", "tcr$robot".to_owned()),
             ("ci@100000000001", "ci@100000000001".to_owned()),
-            ("a\n\u{1b}[2J", "a\\n\\u{1b}[2J".to_owned()),
+            ("a\n\u{1b}[2J", "a\\n\\u001b[2J".to_owned()),
             (&"é".repeat(65), format!("{}…", "é".repeat(64))),
         ] {
             assert_eq!(ClaimedName::of(text, None).as_str(), shown);

@@ -148,7 +148,7 @@ impl Visit {
             Ok(response) => {
                 tracing::debug!(
                     dialect = self.door.name(),
-                    action = %self.action.escape_debug(),
+                    action = %self.action,
                     principal = self.principal.as_ref().map(tracing::field::display),
                     request_id = self.context.request_id,
                     "answered"
@@ -168,7 +168,7 @@ impl Visit {
     }
 
     /// Writes the lines of log and audit. The kind's name alone: its fields may hold what the client signed, with its
-    /// session token in it. The action is the client's text: escaped, and cut.
+    /// session token in it. The action is the client's text: cut, and escaped by the log as all is.
     fn record(&self, error: &Error, service: &Service, outage: &Outage) {
         let (door, request_id) = (self.door.name(), self.context.request_id.as_str());
         if matches!(error.kind(), ErrorKind::Overloaded) {
@@ -196,7 +196,7 @@ impl Visit {
             return;
         }
         let address = self.context.address.map(tracing::field::display);
-        let action: String = self.action.chars().take(64).flat_map(char::escape_debug).collect();
+        let action: String = self.action.chars().take(64).collect();
         let claimed = claim.and_then(|claim| claim.name.as_ref()).map(tracing::field::display);
         if error.kind().is_ours() {
             tracing::error!(kind, dialect = door, action, principal, claimed, request_id, address, cause, "failed: {error}");

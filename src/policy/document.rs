@@ -6,6 +6,7 @@ use super::pattern::{Pattern, Wildcards};
 use super::resource::{ResourcePattern, check_characters};
 use super::vocabulary::{self, Form, Language, Permission, Permissions, Target};
 use crate::domain::principal::AccountId;
+use crate::domain::printable::escape;
 use crate::domain::{Error, Result};
 
 /// How long a document may be, in characters.
@@ -201,8 +202,9 @@ impl<'j> Elements<'j> {
 
 /// Puts a place together; a name is written so that it can't be mistaken for something else.
 pub(super) fn join(place: &str, name: &str) -> String {
-    let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
-    if place.is_empty() { shown } else { format!("{place}.{shown}") }
+    let shown: String = name.chars().take(80).collect();
+    let shown = escape(&shown);
+    if place.is_empty() { shown.into_owned() } else { format!("{place}.{shown}") }
 }
 
 /// Reads a string or a list of strings, each with its place.
@@ -495,7 +497,7 @@ mod tests {
     fn a_name_in_a_refusal_is_short_and_printable() {
         let long = format!(r#"{{"version":"2.0","statement":[],"\u001b{}":1}}"#, "x".repeat(4000));
         let message = refusal(&long);
-        assert!(message.starts_with("\\u{1b}xxx") && message.len() < 400, "{message}");
+        assert!(message.starts_with("\\u001bxxx") && message.len() < 400, "{message}");
     }
 
     /// Pieces of documents, put together anyhow.

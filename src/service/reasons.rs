@@ -11,6 +11,7 @@ use super::rights::{Subject, why_of_account};
 use super::{Caller, RequestContext, Service};
 use crate::domain::Result;
 use crate::domain::instance::Instance;
+use crate::domain::printable::escape;
 use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::policy::{Request, Resource};
 
@@ -61,8 +62,7 @@ impl Explanations {
 
 /// Returns a text as the log shows what a client wrote: escaped, and cut.
 fn escaped(text: &str) -> String {
-    let escaped: String = cut(text).escape_debug().collect();
-    cut(&escaped).to_owned()
+    cut(&escape(cut(text))).to_owned()
 }
 
 fn cut(text: &str) -> &str {

@@ -1,9 +1,12 @@
 """What commands do with pipes, terminals, times and the files of their user."""
 
+import base64
+import json
 import os
 import pty
 import subprocess
 import threading
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +68,35 @@ def test_an_answer_that_a_full_disk_lost_is_a_failure(transire: Transire, accoun
         done = run_into(transire, full.fileno(), "--output", form, "account", "list")
     assert done.returncode == 1
     assert "the answer can't be printed" in done.stderr
+
+
+# --- terminals ---------------------------------------------------------------------------------------------------------
+
+UNPRINTABLE = {*range(0x20), *range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
+
+
+def unprintable(text: str) -> set[str]:
+    """What does something to a terminal, but line feeds."""
+    return {character for character in text if ord(character) in UNPRINTABLE - {0x0A}}
+
+
+def test_escape_sequences_of_strangers_reach_no_terminal_and_no_log(transire: Transire, account: Account, instance: Instance) -> None:
+    """`audit list` printed what a stranger had asked for as it was: a request cleared the operator's screen."""
+    every = "".join(chr(number) for number in sorted(UNPRINTABLE))
+    basic = base64.b64encode(f"\x1b]0;owned admin\x07{every}:wrong-EXAMPLE".encode()).decode()
+    for service in (f"x\x1b[2J{every}", instance.service):
+        query = urllib.parse.urlencode({"service": service, "scope": "repository:team/app:pull"})
+        assert transire.fetch(f"/token?{query}", {"Authorization": f"Basic {basic}"}).status in (400, 401)
+    listing = ("audit", "list", "--since", "1h", "--outcome", "refused")
+    wait_until("the audit lines", lambda: len(transire.items(*listing)) == 2)
+    for form in ("table", "json"):
+        done = run_into(transire, subprocess.PIPE, "--output", form, *listing)
+        assert done.returncode == 0 and "[2J" in done.stdout and "owned admin" in done.stdout, done
+        assert not unprintable(done.stdout), form
+    services = [line["service"] for line in json.loads(done.stdout)["items"]]
+    assert services[0].startswith("x\x1b[2J"), "escaped, it means the same"
+    log = transire.log.read_text()
+    assert "owned admin" in log and not unprintable(log)
 
 
 # --- times -------------------------------------------------------------------------------------------------------------

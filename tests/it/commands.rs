@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use clap::CommandFactory;
 use transire::cli::Cli;
+use transire::domain::printable::escape;
 
 /// What Rust's own readers say, which names neither the argument nor what is right.
 const RUST_TALK: [&str; 7] = ["invalid digit", "number too large", "invalid socket", "invalid IP", "invalid port", "panicked", "Utf8Error"];
@@ -157,8 +158,8 @@ fn every_argument_of_every_command_refuses_what_it_can_not_take_and_says_so() {
             let said = String::from_utf8(output.stderr).unwrap();
             let shown: String = words.join(" ").chars().take(200).collect();
             let is_free = argument.long.as_deref().is_none_or(|long| FREE.contains(&long));
-            // A file is named by its path.
-            let is_named = said.contains(&argument.shown) || argument.long.is_none() && !bad.is_empty() && said.contains(bad);
+            // A file is named by its path, escaped.
+            let is_named = said.contains(&argument.shown) || argument.long.is_none() && !bad.is_empty() && said.contains(&*escape(bad));
             match output.status.code() {
                 Some(0) if may_fit || is_free => {}
                 Some(1) if output.stdout.is_empty() && !said.is_empty() && !bad.is_empty() => {}

@@ -279,7 +279,7 @@ async fn a_description_is_one_line() {
         let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": token_type, "Desc": description });
         app.tencent("CreateInstanceToken", &body).send().await
     };
-    for bad in ["a\nb", &"中".repeat(256)] {
+    for bad in ["a\nb", "\u{1b}[2J", "a\u{202e}b", &"中".repeat(256)] {
         assert_eq!(code(&call("longterm", bad).await), "InvalidParameterValue");
         // A temporary credential keeps none, so any will do.
         served(&call("temp", bad).await);
@@ -306,7 +306,7 @@ async fn parameters_are_checked_with_their_types() {
         (
             json!({ "RegistryId": id, "TokenType": "longterm", "Desc": long }),
             "InvalidParameterValue",
-            "The parameter `Desc` is not valid: a description has at most 255 characters and no control characters",
+            "The parameter `Desc` is not valid: a description has at most 255 characters, and no control or bidirectional characters",
         ),
         (json!([id]), "InvalidParameter", "The request's body is not a JSON object."),
         (json!({ "RegistryId": "nonsense" }), "ResourceNotFound.TcrResourceNotFound", "The instance does not exist."),
