@@ -241,9 +241,11 @@ impl<'a> Buffered<'a> {
 }
 
 /// Whether more of a body may come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It may.
     ToCome,
+    /// It is whole.
     None,
 }
 
@@ -312,27 +314,27 @@ fn overloaded() -> Error {
     Error::new(ErrorKind::Overloaded, "Too many requests are being received; try again in a moment.")
 }
 
-/// Reads a whole body of at most `limit` bytes within `timeout` into `buffered`, which holds what had come
-/// even after an error.
-pub(super) async fn read_body(
-    mut body: Body,
-    limit: usize,
-    timeout: Duration,
-    announced: Announced,
-    buffered: &mut Buffered<'_>,
-) -> Result<()> {
-    if axum::body::HttpBody::is_end_stream(&body) {
-        return Ok(());
+/// Reads what has come of a body of at most `limit` bytes into `buffered`, which holds it even after an error; tells
+/// whether the rest has to be waited for.
+///
+/// Nearly every body comes with its head: those need no timer, and give way to nobody.
+pub(super) async fn read_at_once(body: &mut Body, limit: usize, announced: Announced, buffered: &mut Buffered<'_>) -> Result<Rest> {
+    if axum::body::HttpBody::is_end_stream(body) {
+        return Ok(Rest::None);
     }
-    if announced == Announced::Refuse && axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
+    if announced == Announced::Refuse && axum::body::HttpBody::size_hint(body).lower() > limit as u64 {
         return Err(too_large(limit));
     }
-    // Nearly every body comes with its head: those need no timer, and give way to nobody.
     while let Poll::Ready(frame) = poll_fn(|context| Poll::Ready(pin!(body.frame()).poll(context))).await {
         if buffered.take_in(frame.map(|frame| frame.map(|frame| frame.into_data().ok())), limit)? == Rest::None {
-            return Ok(());
+            return Ok(Rest::None);
         }
     }
+    Ok(Rest::ToCome)
+}
+
+/// Reads the rest of a body of at most `limit` bytes within `timeout`, as [`read_at_once`].
+pub(super) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, buffered: &mut Buffered<'_>) -> Result<()> {
     let gives_way = buffered.held.wait();
     let rest = async {
         while buffered.take_in(body.frame().await.map(|frame| frame.map(|frame| frame.into_data().ok())), limit)? == Rest::ToCome {}
@@ -348,6 +350,11 @@ pub(super) async fn read_body(
             })
         }
     }
+}
+
+/// Tells whether an error says that a body's sender let it be waited for in vain.
+pub(super) fn never_came(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::RequestTimeout | ErrorKind::MalformedRequest)
 }
 
 fn too_large(limit: usize) -> Error {
@@ -396,7 +403,14 @@ mod tests {
 
     async fn read<'a>(body: Body, limit: usize, timeout: Duration, budget: &'a Budget) -> Result<Buffered<'a>> {
         let mut buffered = Buffered::new(budget, owner(1, ""));
-        read_body(body, limit, timeout, Announced::Refuse, &mut buffered).await.map(|()| buffered)
+        read_whole(body, limit, timeout, Announced::Refuse, &mut buffered).await.map(|()| buffered)
+    }
+
+    async fn read_whole(mut body: Body, limit: usize, timeout: Duration, announced: Announced, buffered: &mut Buffered<'_>) -> Result<()> {
+        match read_at_once(&mut body, limit, announced, buffered).await? {
+            Rest::None => Ok(()),
+            Rest::ToCome => read_rest(body, limit, timeout, buffered).await,
+        }
     }
 
     fn owner(last: u8, key: &'static str) -> Owner<'static> {
@@ -434,7 +448,7 @@ mod tests {
         let budget = Budget::new(100);
         for body in [Body::from("abcdef"), stream(&["abc", "def"])] {
             let mut buffered = Buffered::new(&budget, owner(1, ""));
-            let error = read_body(body, 5, SECOND, Announced::Begin, &mut buffered).await.unwrap_err();
+            let error = read_whole(body, 5, SECOND, Announced::Begin, &mut buffered).await.unwrap_err();
             assert_eq!(error.kind(), &ErrorKind::RequestTooLarge { limit: 5 });
             assert_eq!(buffered.bytes(), b"abcde");
         }
@@ -534,7 +548,7 @@ mod tests {
         let budget = Budget::new(10);
         let mut slow = Buffered::new(&budget, owner(1, ""));
         let body = Body::new(StreamThenEndless(Some(Bytes::from_static(b"12345678"))));
-        let mut read = pin!(read_body(body, 10, Duration::from_secs(60), Announced::Refuse, &mut slow));
+        let mut read = pin!(read_whole(body, 10, Duration::from_secs(60), Announced::Refuse, &mut slow));
         assert!(poll_fn(|context| Poll::Ready(read.as_mut().poll(context).is_pending())).await);
         let _other = arriving(&budget, owner(2, ""), 5);
         assert_eq!(read.await.unwrap_err().kind(), &ErrorKind::Overloaded);

@@ -20,7 +20,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::Service;
 use crate::sign;
 
-use super::body::{Announced, Budget, Buffered, Owner, read_body};
+use super::body::{Announced, Budget, Buffered, Owner, Rest, never_came, read_at_once, read_rest};
 use super::edge::{Door, Outage, Visit, unless_panic};
 use super::metrics::{self, ConnectionCounts, Outcome, Requests};
 use super::overload::Load;
@@ -30,8 +30,10 @@ use super::{Peer, Settings, Transport, address, alibaba, plain, registry, tencen
 /// The largest body from an address that was refused too often, in bytes, unless its access key was right lately: to hold
 /// it and to hash it is all that a wrong signature costs.
 const MAX_SLOWED_BODY: usize = 64 * 1024;
-/// The largest body of a call that isn't signed, in bytes: it holds a token of at most 20,000 characters.
-const LARGEST_UNSIGNED: usize = 64 * 1024;
+/// The largest body of a call whose headers carry no signature, in bytes. The older signatures stand in forms, which anybody
+/// may send: those of real clients have a few kilobytes. A call that isn't signed holds a token of at most 20,000
+/// characters.
+const MAX_FORM_BYTES: usize = 64 * 1024;
 /// Where registries send their clients.
 const TOKEN_PATH: &str = "/token";
 
@@ -165,7 +167,8 @@ impl Front {
             registry::get(&self.service, parts, visit).await
         } else if parts.method == Method::POST {
             let mut buffered = Buffered::new(&self.unknown, Owner::new(visit.context.address, ""));
-            self.read(body, self.settings.max_body_bytes.min(registry::MAX_FORM_BYTES), Announced::Refuse, &mut buffered).await?;
+            let limit = self.settings.max_body_bytes.min(registry::MAX_FORM_BYTES);
+            self.read(body, limit, Announced::Refuse, &mut buffered, "", visit).await?;
             let _in_work = self.load.begin()?;
             registry::post(&self.service, parts, buffered.bytes(), visit).await
         } else {
@@ -189,8 +192,8 @@ impl Front {
 
         let mut limit = match marks.dialect() {
             Dialect::Tencent(tencent::Scheme::Tc3) => self.settings.max_tc3_body_bytes.max(self.settings.max_body_bytes),
-            Dialect::Tencent(tencent::Scheme::Unsigned) => self.settings.max_body_bytes.min(LARGEST_UNSIGNED),
-            _ => self.settings.max_body_bytes,
+            _ if marks.is_header_signed() => self.settings.max_body_bytes,
+            _ => self.settings.max_body_bytes.min(MAX_FORM_BYTES),
         };
         let (mut body, mut preview) = (body, None);
         if marks.is_header_signed() && !axum::body::HttpBody::is_end_stream(&body) {
@@ -205,7 +208,7 @@ impl Front {
         }
         let budget = if marks.is_header_signed() { &self.admitted } else { &self.unknown };
         let mut buffered = Buffered::new(budget, Owner::new(visit.context.address, access_key_id));
-        let read = self.read(body, limit, announced, &mut buffered).await;
+        let read = self.read(body, limit, announced, &mut buffered, access_key_id, visit).await;
         if registry::is_form(&parts.headers) {
             // Even what came of a form that is too large or too slow says whose envelope to answer in.
             marks.add(buffered.bytes());
@@ -248,8 +251,26 @@ impl Front {
         Err(Error::malformed_authorization("The Authorization header can't be read."))
     }
 
-    async fn read(&self, body: Body, limit: usize, announced: Announced, buffered: &mut Buffered<'_>) -> Result<()> {
-        read_body(body, limit, self.settings.body_timeout, announced, buffered).await
+    /// Reads a body. One that has to be waited for is charged to its sender until it is whole: who lets many be waited for
+    /// in vain is then refused unread, but for bodies that come at once.
+    async fn read(
+        &self,
+        mut body: Body,
+        limit: usize,
+        announced: Announced,
+        buffered: &mut Buffered<'_>,
+        access_key_id: &str,
+        visit: &Visit,
+    ) -> Result<()> {
+        if read_at_once(&mut body, limit, announced, buffered).await? == Rest::None {
+            return Ok(());
+        }
+        let wait = self.service.begin_wait(&visit.context, access_key_id)?;
+        let read = read_rest(body, limit, self.settings.body_timeout, buffered).await;
+        if !read.as_ref().is_err_and(never_came) {
+            self.service.end_wait(wait);
+        }
+        read
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::{RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
@@ -276,6 +277,68 @@ impl AddressLimits {
     }
 }
 
+/// Bodies that are waited for, of one sender at once: a client that sends head and body apart has one for some milliseconds.
+const MAX_WAITS: u32 = 256;
+/// How many more of one sender may never come, a second.
+const WAITS_PER_SECOND: u32 = 1;
+
+/// Limits the bodies that are waited for, by who sends them.
+pub(super) struct WaitLimits {
+    /// By a keyed hash of address and access key.
+    rates: Rates<u64>,
+    hasher: RandomState,
+}
+
+/// A body that is waited for, and charged to its sender. Dropped, as when its sender breaks off, it stays charged.
+#[must_use]
+pub struct Wait(Option<u64>);
+
+impl WaitLimits {
+    pub(super) fn new() -> Self {
+        Self { rates: Rates::new(WAITS_PER_SECOND, MAX_WAITS), hasher: RandomState::new() }
+    }
+
+    /// Charges a body to an address, or there to an access key where one is named.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddressThrottled`] when too many were waited for in vain, or are waited for.
+    fn begin(&self, address: Option<IpAddr>, access_key_id: &str, now: Timestamp) -> Result<Wait> {
+        let Some(address) = address else { return Ok(Wait(None)) };
+        let sender = self.hasher.hash_one((subscriber(address), access_key_id));
+        if self.rates.take(sender, now) {
+            return Ok(Wait(Some(sender)));
+        }
+        let kind = ErrorKind::AddressThrottled { retry_after_seconds: 1 };
+        Err(Error::new(kind, "Too many requests from this address did not send their bodies to the end; send a body at once, or wait."))
+    }
+
+    /// Forgets the senders whose bodies came for long enough.
+    pub(super) fn forget(&self, now: Timestamp) {
+        self.rates.forget(now);
+    }
+}
+
+impl Service {
+    /// Charges a body that has to be waited for to its address. An access key that was right lately counts apart: what
+    /// others send in its name before they are proved is not charged to it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddressThrottled`] when too many were waited for in vain, or are waited for.
+    pub fn begin_wait(&self, context: &RequestContext, access_key_id: &str) -> Result<Wait> {
+        let known = if self.was_right_lately(access_key_id) { access_key_id } else { "" };
+        self.wait_limits.begin(context.address, known, self.now())
+    }
+
+    /// Gives back what was charged for a body that came.
+    pub fn end_wait(&self, Wait(sender): Wait) {
+        if let Some(sender) = sender {
+            self.wait_limits.rates.give_back(sender);
+        }
+    }
+}
+
 /// Limits the token requests of each credential.
 pub(super) struct TokenLimits {
     rate: u32,
@@ -438,6 +501,23 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(passed, 5);
+    }
+
+    #[test]
+    fn bodies_that_are_waited_for_are_charged_until_they_came() {
+        let limits = WaitLimits::new();
+        let here = Some("192.0.2.1".parse().unwrap());
+        let mut waits: Vec<_> = (0..MAX_WAITS).map(|_| limits.begin(here, "", START).unwrap()).collect();
+        let refused = limits.begin(here, "", START).map(drop).unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::AddressThrottled { retry_after_seconds: 1 });
+        assert!(limits.begin(here, "AKIDEXAMPLE", START).is_ok() && limits.begin(None, "", START).is_ok());
+        let came = waits.pop().unwrap();
+        limits.rates.give_back(came.0.unwrap());
+        waits.push(limits.begin(here, "", START).unwrap());
+        drop(waits);
+        assert!(limits.begin(here, "", START).is_err(), "who breaks off is charged");
+        let later = START.plus(Duration::from_secs(1));
+        assert!(limits.begin(here, "", later).is_ok() && limits.begin(here, "", later).is_err());
     }
 
     #[test]

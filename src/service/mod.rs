@@ -67,7 +67,7 @@ pub use self::keys::{
     Alarm, AlarmKind, AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
     MasterKeySource, MasterKeyState, MasterKeyStep, MasterKeys, NextStep, PrivatePart, Retired, SigningRequest, is_set_up,
 };
-pub use self::limits::subscriber;
+pub use self::limits::{Wait, subscriber};
 pub use self::measures::Measures;
 pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
 pub use self::oidc::NewOidcProvider;
@@ -217,6 +217,7 @@ pub struct Service {
     address_limits: limits::AddressLimits,
     anonymous_limits: limits::AddressLimits,
     token_limits: limits::TokenLimits,
+    wait_limits: limits::WaitLimits,
     log_ins: log_ins::LogIns,
     refusals: refusals::Refusals,
     anonymous: counted::Counted<anonymous::Place>,
@@ -463,6 +464,7 @@ impl Service {
             self.address_limits.forget(now);
             self.anonymous_limits.forget(now);
             self.token_limits.forget(now);
+            self.wait_limits.forget(now);
             self.log_ins.forget(now);
             self.refusals.forget(now);
             self.replays.forget(now);

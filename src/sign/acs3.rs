@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use super::headers::{self, Fields, Preview, name};
 use super::parameters::Parameters;
 use super::{
-    KeyForm, Keyed, Method, Proof, Request, Signer, Unverified, check_access_key_id, check_nonce, decode_hex_signature, hex_of,
+    KeyForm, Keyed, Method, Proof, Request, Signer, ToSign, Unverified, check_access_key_id, check_nonce, decode_hex_signature, hex_of,
     parse_alibaba_time, sha256,
 };
 use crate::domain::clock::Timestamp;
@@ -80,7 +80,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
         signed_at,
         proof: Proof::Keyed(Keyed {
             form: KeyForm::PlainSha256,
-            strings_to_sign: vec![string_to_sign(&canonical)],
+            to_sign: ToSign::Written(vec![string_to_sign(&canonical)]),
             signature: signature.to_vec(),
             nonce: Some(nonce.to_owned()),
         }),

@@ -10,7 +10,9 @@ use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName};
 
 use super::headers::{self, Preview, name};
 use super::parameters::Parameters;
-use super::{KeyForm, Keyed, Method, Proof, Request, Signer, Unverified, acs3, check_access_key_id, check_nonce, decode_base64_signature};
+use super::{
+    KeyForm, Keyed, Method, Proof, Request, Signer, ToSign, Unverified, acs3, check_access_key_id, check_nonce, decode_base64_signature,
+};
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
@@ -63,7 +65,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
         signed_at,
         proof: Proof::Keyed(Keyed {
             form: KeyForm::PlainSha1,
-            strings_to_sign: strings_to_sign(request, &parameters)?,
+            to_sign: ToSign::Written(strings_to_sign(request, &parameters)?),
             signature,
             nonce: nonce.map(str::to_owned),
         }),

@@ -3,6 +3,8 @@
 //! Covered: the method and all parameters, wherever they stand. Not covered: path, host and headers, the
 //! `x-acs-action` that SDKs send along too; nothing may be decided by those.
 
+use std::sync::Arc;
+
 use super::parameters::{Parameters, percent_encode};
 use super::{
     KeyForm, Keyed, Method, Proof, Request, Signer, Unverified, check_access_key_id, check_nonce, decode_base64_signature, headers,
@@ -17,7 +19,20 @@ pub struct Read {
     /// The signature, to be verified before anything else here counts.
     pub unverified: Unverified,
     /// All parameters of query and form body, `Signature` taken out.
-    pub parameters: Parameters,
+    pub parameters: Arc<Parameters>,
+}
+
+/// What the string to sign is made of.
+pub(super) struct ToSign {
+    method: String,
+    parameters: Arc<Parameters>,
+}
+
+impl ToSign {
+    /// Writes the string to sign.
+    pub(super) fn string(&self) -> Vec<u8> {
+        string_to_sign(&self.method, &self.parameters).into_bytes()
+    }
 }
 
 /// Reads a request.
@@ -49,6 +64,8 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
     let nonce = check_nonce("SignatureNonce", parameters.required("SignatureNonce")?)?.to_owned();
     let signed_at = parse_alibaba_time(parameters.required("Timestamp")?)?;
     parameters.take("Signature");
+    let parameters = Arc::new(parameters);
+    let to_sign = ToSign { method: request.method.to_owned(), parameters: Arc::clone(&parameters) };
     let unverified = Unverified {
         method: Method::AlibabaRpcHmacSha1,
         access_key_id,
@@ -56,7 +73,7 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
         signed_at,
         proof: Proof::Keyed(Keyed {
             form: KeyForm::AmpersandSha1,
-            strings_to_sign: vec![string_to_sign(request.method, &parameters).into_bytes()],
+            to_sign: super::ToSign::AlibabaRpc(to_sign),
             signature,
             nonce: Some(nonce),
         }),

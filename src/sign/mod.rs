@@ -19,6 +19,7 @@ pub mod tencent_v1;
 #[cfg(test)]
 mod testing;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -153,10 +154,32 @@ enum Proof {
 /// A signature by a key that doesn't depend on the request.
 struct Keyed {
     form: KeyForm,
-    /// The likeliest first. More than one where clients of the same cloud differ.
-    strings_to_sign: Vec<Vec<u8>>,
+    to_sign: ToSign,
     signature: Vec<u8>,
     nonce: Option<String>,
+}
+
+/// The strings to sign that are accepted, the likeliest first: more than one where clients of the same cloud differ.
+///
+/// Those of parameters are written out when they are verified, which is after the access key was found. Writing them costs
+/// more than all else of a request, and strangers make access keys up.
+enum ToSign {
+    /// As they are.
+    Written(Vec<Vec<u8>>),
+    /// Of Tencent's parameters.
+    TencentV1(tencent_v1::ToSign),
+    /// Of Alibaba's parameters.
+    AlibabaRpc(alibaba_rpc::ToSign),
+}
+
+impl ToSign {
+    fn strings(&self) -> Cow<'_, [Vec<u8>]> {
+        match self {
+            Self::Written(strings) => Cow::Borrowed(strings),
+            Self::TencentV1(to_sign) => Cow::Owned(to_sign.strings()),
+            Self::AlibabaRpc(to_sign) => Cow::Owned(vec![to_sign.string()]),
+        }
+    }
 }
 
 /// How a verified request is told from its own repetition.
@@ -235,7 +258,7 @@ impl Unverified {
     fn strings_to_sign(&self) -> Vec<Vec<u8>> {
         match &self.proof {
             Proof::Tc3(proof) => proof.strings_to_sign(),
-            Proof::Keyed(proof) => proof.strings_to_sign.clone(),
+            Proof::Keyed(proof) => proof.to_sign.strings().into_owned(),
         }
     }
 }
@@ -253,10 +276,11 @@ impl fmt::Debug for Unverified {
 impl Keyed {
     fn verify(&self, secret: &SigningSecret) -> Result<Replay> {
         let fits = |string: &Vec<u8>| bool::from(secret.sign(self.form, string).as_ref().ct_eq(&self.signature));
-        if self.strings_to_sign.iter().any(fits) {
+        let strings = self.to_sign.strings();
+        if strings.iter().any(fits) {
             Ok(self.nonce.clone().map_or(Replay::None, Replay::Nonce))
         } else {
-            let likeliest = self.strings_to_sign.first().map_or(&[][..], Vec::as_slice);
+            let likeliest = strings.first().map_or(&[][..], Vec::as_slice);
             Err(Error::signature_mismatch(String::from_utf8_lossy(likeliest)))
         }
     }

@@ -4,6 +4,8 @@
 //! that holds `&` or `=` could be read as two parameters under the same signature; nothing here can mend
 //! that, and there is no nonce check that clients could count on ([`Replay::None`](super::Replay::None)).
 
+use std::sync::Arc;
+
 use super::parameters::Parameters;
 use super::{
     KeyForm, Keyed, Method, Proof, Request, Signer, Unverified, check_access_key_id, decode_base64_signature, headers, parse_tencent_time,
@@ -17,7 +19,15 @@ pub struct Read {
     /// The signature, to be verified before anything else here counts.
     pub unverified: Unverified,
     /// All parameters of query and form, `Signature` taken out.
-    pub parameters: Parameters,
+    pub parameters: Arc<Parameters>,
+}
+
+/// What the strings to sign are made of.
+pub(super) struct ToSign {
+    method: String,
+    host: String,
+    path: String,
+    parameters: Arc<Parameters>,
 }
 
 /// Reads a request.
@@ -43,17 +53,19 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
     parameters.required("Nonce")?;
     let signed_at = parse_tencent_time(parameters.required("Timestamp")?)?;
     parameters.take("Signature");
+    let parameters = Arc::new(parameters);
+    let to_sign = ToSign {
+        method: request.method.to_owned(),
+        host: request.host.to_owned(),
+        path: request.path.to_owned(),
+        parameters: Arc::clone(&parameters),
+    };
     let unverified = Unverified {
         method,
         access_key_id,
         session_token: parameters.get("Token").filter(|token| !token.is_empty()).map(str::to_owned),
         signed_at,
-        proof: Proof::Keyed(Keyed {
-            form,
-            strings_to_sign: strings_to_sign(request.method, request.host, request.path, &parameters),
-            signature,
-            nonce: None,
-        }),
+        proof: Proof::Keyed(Keyed { form, to_sign: super::ToSign::TencentV1(to_sign), signature, nonce: None }),
     };
     Ok(Read { unverified, parameters })
 }
@@ -86,14 +98,17 @@ pub fn sign(
     Ok(parameters)
 }
 
-/// Writes the strings to sign that are accepted: as documented, and as the Python SDK has it, which
-/// sorts the names and then writes `.` for `_` in them.
-fn strings_to_sign(method: &str, host: &str, path: &str, parameters: &Parameters) -> Vec<Vec<u8>> {
-    let mut strings = vec![string_to_sign(method, host, path, parameters, str::to_owned).into_bytes()];
-    if parameters.iter().any(|(name, _)| name.contains('_')) {
-        strings.push(string_to_sign(method, host, path, parameters, |name| name.replace('_', ".")).into_bytes());
+impl ToSign {
+    /// Writes the strings to sign that are accepted: as documented, and as the Python SDK has it, which sorts the names and
+    /// then writes `.` for `_` in them.
+    pub(super) fn strings(&self) -> Vec<Vec<u8>> {
+        let string = |name_as| string_to_sign(&self.method, &self.host, &self.path, &self.parameters, name_as).into_bytes();
+        let mut strings = vec![string(str::to_owned)];
+        if self.parameters.iter().any(|(name, _)| name.contains('_')) {
+            strings.push(string(|name| name.replace('_', ".")));
+        }
+        strings
     }
-    strings
 }
 
 fn string_to_sign(method: &str, host: &str, path: &str, parameters: &Parameters, name_as: fn(&str) -> String) -> String {

@@ -196,3 +196,45 @@ def test_guesses_with_new_usernames_keep_no_right_password_out(new_transire: Cal
             statuses[log_in(transire, "127.0.0.2", instance.service, "acme", password)] += 1
             statuses[log_in(transire, f"127.0.0.{turn + 3}", instance.service, instance.account.id, password)] += 1
     assert statuses == {200: 50}
+
+
+def stalled_form(transire: Transire, source: str) -> socket.socket:
+    """A token request of which all but the last byte comes."""
+    connection = socket.create_connection(place(transire), timeout=30, source_address=(source, 0))
+    form = b"grant_type=password&username=acme"
+    head = (
+        "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(form) + 1}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + form)
+    return connection
+
+
+def status_of(connection: socket.socket) -> int:
+    """The status of an answer, once it is there."""
+    return int(connection.recv(65536).split(b" ", 2)[1])
+
+
+def test_an_address_whose_bodies_never_come_is_refused_unread_and_keeps_nobody_out(new_transire: Callable[..., Transire]) -> None:
+    """958 connections that sent all but the last byte had a fifth of the others' forms refused."""
+    transire = new_transire(settings={"TRANSIRE_LIMITS__BODY_SECONDS": "2"})
+    transire.start()
+    instance = transire.new_instance(transire.new_account("acme"), "demo")
+    credential = tencent.issue(transire, instance.account.key, instance.tcr_id)
+    held = [stalled_form(transire, "127.0.0.2") for _ in range(400)]
+    try:
+        assert [log_in(transire, source, instance.service, credential.username, credential.secret) for source in ("127.0.0.2", "127.0.0.3")] == [200, 200]
+        statuses = Counter(map(status_of, held))
+        # 256 at once are waited for, and one more a second.
+        assert set(statuses) == {408, 429} and 256 <= statuses[408] <= 276, statuses
+        again = [stalled_form(transire, "127.0.0.2") for _ in range(100)]
+        held += again
+        assert Counter(map(status_of, again))[429] >= 80
+        elsewhere = stalled_form(transire, "127.0.0.3")
+        held.append(elsewhere)
+        elsewhere.sendall(b"x")
+        assert status_of(elsewhere) == 400, "it came, and names no service"
+        assert log_in(transire, "127.0.0.2", instance.service, credential.username, credential.secret) == 200
+    finally:
+        for connection in held:
+            connection.close()

@@ -14,7 +14,7 @@ use transire::service::{AccessKeyState, Caller};
 use transire::sign::{self, SigningSecret};
 
 use crate::alibaba::Place;
-use crate::harness::{ACCOUNT, App, Key, SERVICE, context};
+use crate::harness::{ACCOUNT, App, HOST, Key, SERVICE, Stalled, context};
 
 impl App {
     /// Makes a service that lets an address fail twice.
@@ -248,4 +248,65 @@ async fn of_many_tokens_for_nobody_at_once_no_more_are_given_out_than_the_limit_
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 5, "{statuses:?}");
     app.wait(Duration::from_secs(1));
     assert_eq!(app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await.status, StatusCode::OK);
+}
+
+/// Begins a call by a form from an address, which stops on its way.
+fn stalled_form(peer: &str) -> Request<Body> {
+    let begun = Body::new(Stalled(Some(bytes::Bytes::from_static(b"SecretId=AKIDmadeUpEXAMPLE&Action="))));
+    from(peer, Request::post("/").header("host", HOST).header("content-type", "application/x-www-form-urlencoded").body(begun).unwrap())
+}
+
+fn from(peer: &str, mut request: Request<Body>) -> Request<Body> {
+    request.extensions_mut().insert(transire::http::Peer(format!("{peer}:1").parse().unwrap()));
+    request
+}
+
+#[tokio::test]
+async fn an_address_whose_bodies_never_come_has_more_of_them_refused_unread_for_a_while() {
+    // One address kept 958 forms waiting, all but their last byte, and a fifth of the others' were refused.
+    let app = App::with(|options| options.http.body_timeout = Duration::from_millis(5)).await;
+    let (here, elsewhere) = ("192.0.2.1", "192.0.2.2");
+    let stalled = async |peer: &str, count: usize| -> BTreeMap<String, usize> {
+        let mut crowd: Vec<_> = (0..count).map(|_| Box::pin(app.code(stalled_form(peer)))).collect();
+        let mut codes = BTreeMap::new();
+        for code in &mut crowd {
+            *codes.entry(code.await).or_default() += 1;
+        }
+        codes
+    };
+    let codes = |pairs: &[(&str, usize)]| pairs.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect::<BTreeMap<_, _>>();
+    // So many at once are waited for, and all others are refused at once.
+    let at_once = futures_at_once((0..300).map(|_| app.send(stalled_form(here))).collect()).await;
+    assert_eq!((at_once.waiting.len(), at_once.done), (256, 44));
+    assert_eq!(stalled(elsewhere, 2).await, codes(&[("InvalidRequest", 2)]), "another address has its own");
+    for answer in at_once.waiting {
+        assert_eq!(answer.await.json()["Response"]["Error"]["Code"], "InvalidRequest", "it never came");
+    }
+    assert_eq!(stalled(here, 5).await, codes(&[("RequestLimitExceeded", 5)]));
+    for call in app.calls(&app.key) {
+        assert_eq!(app.code(from(here, call)).await, "", "who sends a body at once is served");
+    }
+    let mut known = app.tencent("CreateInstanceToken", &json!({})).request();
+    *known.body_mut() = Body::new(Stalled(None));
+    assert_eq!(app.code(from(here, known)).await, "InvalidRequest", "a key that was right lately counts apart, and is waited for");
+    app.wait(Duration::from_secs(3));
+    assert_eq!(stalled(here, 5).await, codes(&[("InvalidRequest", 3), ("RequestLimitExceeded", 2)]));
+    app.wait(Duration::from_secs(256));
+    assert_eq!(stalled(here, 5).await, codes(&[("InvalidRequest", 5)]));
+}
+
+/// What of many futures was done at once, and those that go on.
+struct AtOnce<F> {
+    done: usize,
+    waiting: Vec<std::pin::Pin<Box<F>>>,
+}
+
+async fn futures_at_once<F: Future>(futures: Vec<F>) -> AtOnce<F> {
+    let mut at_once = AtOnce { done: 0, waiting: Vec::new() };
+    for future in futures {
+        let mut future = Box::pin(future);
+        let done = std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_ready())).await;
+        if done { at_once.done += 1 } else { at_once.waiting.push(future) }
+    }
+    at_once
 }

@@ -32,7 +32,7 @@ use super::catalog::Imports;
 use super::directory::Directory;
 use super::freshness::Freshness;
 use super::images::{Walks, registries};
-use super::limits::{ActionLimits, AddressLimits, TokenLimits};
+use super::limits::{ActionLimits, AddressLimits, TokenLimits, WaitLimits};
 use super::log_ins::LogIns;
 use super::oidc::Issuers;
 use super::passwords::Passwords;
@@ -185,6 +185,7 @@ impl Service {
             address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
             anonymous_limits: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
             token_limits: TokenLimits::new(settings.token_requests_per_second, settings.token_requests_burst),
+            wait_limits: WaitLimits::new(),
             log_ins: LogIns::new(
                 settings.failed_log_ins,
                 settings.failed_log_ins_per_minute,
