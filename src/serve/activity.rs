@@ -57,6 +57,8 @@ pub(super) struct Activity {
     sent: AtomicU64,
     /// Whether the client's side of the socket took nothing more at the last try.
     send_blocked: AtomicBool,
+    /// Whether all that was written since went to the socket.
+    flushed: AtomicBool,
     /// Answers that the client hasn't taken yet, by the period in which they were made.
     unsent: [AtomicU32; PERIODS],
     /// Whether `tallies` count it.
@@ -75,6 +77,8 @@ pub(super) struct Look {
     pub(super) has_begun_another: bool,
     pub(super) sent: u64,
     pub(super) send_blocked: bool,
+    /// Whether all of its requests are answered, and all of the answers sent.
+    pub(super) may_rest: bool,
 }
 
 impl Activity {
@@ -94,6 +98,7 @@ impl Activity {
             received_at_answer: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             send_blocked: AtomicBool::new(false),
+            flushed: AtomicBool::new(false),
             unsent: Default::default(),
             tallied: AtomicBool::new(true),
             tallies,
@@ -102,9 +107,11 @@ impl Activity {
     }
 
     pub(super) fn look(&self) -> Look {
+        let (requests, in_work) = (self.requests.load(Ordering::Relaxed), self.in_work.load(Ordering::Relaxed));
         Look {
-            requests: self.requests.load(Ordering::Relaxed),
-            in_work: self.in_work.load(Ordering::Relaxed),
+            requests,
+            in_work,
+            may_rest: requests > 0 && in_work == 0 && self.flushed.load(Ordering::Relaxed),
             has_begun_another: self.received.load(Ordering::Relaxed) > self.received_at_answer.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
             send_blocked: self.send_blocked.load(Ordering::Relaxed),
@@ -187,8 +194,14 @@ impl Activity {
         self.received.store(self.received.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
     }
 
+    /// Takes note that hyper has nothing left to write. Only the connection's own task may call it.
+    pub(super) fn flush(&self) {
+        self.flushed.store(true, Ordering::Relaxed);
+    }
+
     /// Counts bytes that the socket took, or that it takes no more. Only the connection's own task may call it.
     pub(super) fn send(&self, taken: Option<usize>) {
+        self.flushed.store(false, Ordering::Relaxed);
         match taken {
             Some(bytes) => {
                 self.sent.store(self.sent.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);

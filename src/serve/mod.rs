@@ -17,12 +17,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use self::connection::{Connections, Phase};
+use self::connection::{Connections, Phase, Protocol};
 use self::places::{Place, PlaceLimits, Places};
 pub use self::signals::{Signals, Told};
 pub use self::tls::Tls;
@@ -256,8 +256,8 @@ struct Gate {
     connections: Arc<Connections>,
     places: Arc<Places>,
     /// How HTTP is spoken with trusted proxies, and with all others.
-    with_proxies: Arc<auto::Builder<TokioExecutor>>,
-    with_others: Arc<auto::Builder<TokioExecutor>>,
+    with_proxies: Arc<Protocol>,
+    with_others: Arc<Protocol>,
     /// Every connection holds a receiver while it lasts.
     phase: watch::Sender<Phase>,
 }
@@ -346,17 +346,16 @@ impl Gate {
 }
 
 /// Returns how HTTP is spoken over a connection.
-fn protocol(header_bytes: usize, streams: u32) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn protocol(header_bytes: usize, streams: u32) -> Protocol {
+    let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
     // Times are kept by `connection`: hyper's timer costs an allocation and two locks for every request.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(header_bytes);
-    builder
-        .http2()
+    http1.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(header_bytes);
+    http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(streams)
         .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(PING_INTERVAL);
-    builder
+    Protocol { http1, http2 }
 }
 
 #[cfg(test)]

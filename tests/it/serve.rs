@@ -398,3 +398,48 @@ async fn keys_that_could_not_be_read_again_are_tried_again() {
     let (username, secret) = app.temporary().await;
     assert_eq!(app.registry(Some((&username, secret.expose())), "service=registry.example.com").await.status, 200);
 }
+
+/// Longer than an idle connection keeps what serving takes.
+const RESTED: Duration = Duration::from_millis(2500);
+
+#[tokio::test]
+async fn a_connection_that_rested_serves_what_comes_whole_or_in_pieces() {
+    let running = Running::new(|_| {}).await;
+    let mut stream = running.connect().await;
+    ask(&mut stream, "/healthz").await;
+    tokio::time::sleep(RESTED).await;
+    assert!(ask(&mut stream, "/healthz").await.starts_with("HTTP/1.1 200"));
+    tokio::time::sleep(RESTED).await;
+    for piece in ["G", "ET /healthz HTTP/1.1\r\nho", "st: localhost\r\n\r"] {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The last piece has the beginning of the next request, which then waits for its end.
+    stream.write_all(b"\nGET /readyz HTTP/1.1\r\nhost: loc").await.unwrap();
+    assert!(head_and_body(&mut stream).await.starts_with("HTTP/1.1 200"));
+    tokio::time::sleep(RESTED).await;
+    stream.write_all(b"alhost\r\n\r\n").await.unwrap();
+    assert!(head_and_body(&mut stream).await.starts_with("HTTP/1.1 200"));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_rested_ends_when_it_was_idle_for_long_and_has_a_last_request_at_the_end() {
+    let running = Running::new(|settings| settings.limits.idle_seconds = 4).await;
+    let mut idle = running.connect().await;
+    ask(&mut idle, "/healthz").await;
+    let begun = std::time::Instant::now();
+    is_closed(&mut idle).await;
+    assert!(begun.elapsed() >= Duration::from_secs(3), "it rested, and its time was not over");
+    let (mut silent, mut waiting) = (running.connect().await, running.connect().await);
+    for stream in [&mut silent, &mut waiting] {
+        ask(stream, "/healthz").await;
+    }
+    tokio::time::sleep(RESTED).await;
+    running.stop.send(()).unwrap();
+    let answer = ask(&mut waiting, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    is_closed(&mut waiting).await;
+    is_closed(&mut silent).await;
+    timeout(Duration::from_secs(5), running.task).await.expect("it still runs").unwrap();
+}
