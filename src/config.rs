@@ -276,7 +276,7 @@ impl Default for Shutdown {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServiceAccounts {
-    /// What users may give them, in accounts that say nothing else.
+    /// The rights that users may give them, in accounts that say nothing else.
     pub grant: ServiceAccountGrant,
 }
 

@@ -19,8 +19,8 @@ pub(super) enum Command {
         /// Its numeric id; without it, one is picked.
         #[arg(long)]
         id: Option<AccountId>,
-        /// What its users may give service accounts: own-rights, what their policies allow them without a condition, or vendor,
-        /// anything. [default: as the settings say]
+        /// The rights that its users may give service accounts: own-rights, those that their policies allow them without a
+        /// condition, or vendor, any. [default: as the settings say]
         #[arg(long, value_name = "GRANT")]
         service_account_grant: Option<ServiceAccountGrant>,
     },
@@ -29,7 +29,7 @@ pub(super) enum Command {
         /// Its numeric id.
         #[arg(long)]
         id: AccountId,
-        /// What its users may give service accounts: own-rights, vendor, or default for what the settings say.
+        /// The rights that its users may give service accounts: own-rights, vendor, or default, as the settings say.
         #[arg(long, value_name = "GRANT", value_parser = arguments::or_default::<ServiceAccountGrant>)]
         service_account_grant: OrDefault<ServiceAccountGrant>,
     },

@@ -26,7 +26,7 @@ pub(super) struct Which {
     /// The instance's tcr- or cri- id.
     #[arg(long)]
     instance: Option<AnyInstanceId>,
-    /// Who made them, at whichever instance: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or by the id of one that is
+    /// Their maker, at whichever instance: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or by the id of one that is
     /// gone, ACCOUNT:user#ID. Those of its sessions are listed, too.
     #[arg(long, value_name = "PRINCIPAL")]
     made_by: Option<AnyPrincipal>,

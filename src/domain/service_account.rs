@@ -105,14 +105,14 @@ impl FromStr for ServiceAccountState {
     }
 }
 
-/// What a user may give a service account.
+/// The rights that a user may give a service account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceAccountGrant {
-    /// What its own policies allow it without a condition; a session gives nothing.
+    /// Those that its own policies allow it without a condition; a session gives none.
     #[default]
     OwnRights,
-    /// Anything, as at Tencent Cloud, once a policy lets it make or change service accounts.
+    /// Any, as at Tencent Cloud, once a policy lets it make or change service accounts.
     Vendor,
 }
 
@@ -170,7 +170,7 @@ pub struct ServiceAccount {
     pub state: ServiceAccountState,
     /// At which level it was disabled; `None` while it is enabled, or when an earlier release disabled it.
     pub disabled_by: Option<Level>,
-    /// Who made it; `None` when the operator did, or an earlier release.
+    /// Its maker; `None` when the operator or an earlier release made it.
     pub maker: Option<Principal>,
     /// The numeric ids of all principals that it came from: the maker's, and those that the maker's session came from.
     pub maker_ids: BTreeSet<i64>,

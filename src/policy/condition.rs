@@ -266,6 +266,11 @@ impl Condition {
         self.clauses.is_empty()
     }
 
+    /// Tells whether some clause asks for the owner.
+    pub(super) fn asks_owner(&self) -> bool {
+        self.clauses.iter().any(|clause| clause.key == Key::Owner)
+    }
+
     /// Returns the first clause that doesn't hold, as `OPERATOR.KEY`.
     pub(super) fn first_unmet(&self, context: &Context<'_>) -> Option<&str> {
         self.clauses.iter().find(|clause| !clause.holds(context)).map(|clause| clause.place.as_str())

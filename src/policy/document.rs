@@ -362,6 +362,10 @@ impl Reader {
             return Ok(Statement { sid, effect, permissions, resources, condition: Condition::default() });
         }
         let condition = condition(&elements, place, language, Place::Permission)?;
+        if condition.asks_owner() && !permissions.iter().any(Permission::has_owner) {
+            let place = join(place, words.condition);
+            self.warn(&place, "of none of these actions an owner is known: long-term credentials and service accounts have one");
+        }
         self.warn_of_resources(language, permissions, &resources);
         self.warn_of_actions(language, &actions, &resources);
         Ok(Statement { sid, effect, permissions, resources: resources.into_iter().map(|(_, resource)| resource).collect(), condition })

@@ -3,8 +3,8 @@
 //! Pure: no clock, no input or output. A document is read once ([`Document::parse`]: strictly, so that what
 //! saves evaluates) and then asked often ([`decide`]): an explicit deny wins, then an allow, else no. Every
 //! document is asked in its own language's names ([`vocabulary`]), whichever door the call came through.
-//! That an account's root may do all is not known here; neither is who has which documents. What somebody may give on
-//! to others is another question than what he may do: [`decide_unconditionally`].
+//! That an account's root may do all is not known here; neither is who has which documents. To give a right
+//! on is another question than to use it: [`decide_unconditionally`].
 //!
 //! Start with [`decide`], then [`document`]; docs/policies.md teaches the languages.
 
@@ -138,7 +138,7 @@ pub fn decide<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Dec
 /// asked before a right is given on, to be used from elsewhere and later.
 ///
 /// Of a condition it is not known whether it will hold. So a statement that has one never allows, and always denies.
-/// What this allows, [`decide`] allows in every context.
+/// [`decide`] allows in every context what this allows.
 pub fn decide_unconditionally<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>) -> Decision<'a> {
     weigh(documents, request, |statement| statement.effect == Effect::Deny || statement.condition.is_empty())
 }

@@ -393,6 +393,18 @@ impl Permission {
         self.names(language).first().copied().unwrap_or_default()
     }
 
+    /// Tells whether it is asked on something that has an owner, of whom conditions may ask.
+    pub(super) fn has_owner(self) -> bool {
+        matches!(
+            self,
+            Self::ModifyLongTerm
+                | Self::DeleteLongTerm
+                | Self::ModifyServiceAccount
+                | Self::SetServiceAccountPassword
+                | Self::DeleteServiceAccount
+        )
+    }
+
     pub(super) fn form(self, language: Language) -> Form {
         match language {
             Language::Cam => self.row().cam.1,

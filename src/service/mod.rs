@@ -126,7 +126,7 @@ pub struct Settings {
     pub base_domain: Option<String>,
     /// How many there may be.
     pub quotas: Quotas,
-    /// What users may give service accounts, in accounts that say nothing else.
+    /// The rights that users may give service accounts, in accounts that say nothing else.
     pub service_account_grant: ServiceAccountGrant,
     /// What happens when the audit queue is full.
     pub audit: AuditMode,

@@ -155,7 +155,7 @@ impl Service {
     }
 }
 
-/// What a principal was deprived of.
+/// A revocation that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revoked {
     /// Whose temporary credentials, sessions and refresh tokens stopped.

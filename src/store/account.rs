@@ -32,7 +32,7 @@ pub struct Account {
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
-    /// What its users may give service accounts; `None` for what the settings say.
+    /// The rights that its users may give service accounts; `None` for those that the settings say.
     pub service_account_grant: Option<ServiceAccountGrant>,
 }
 

@@ -229,7 +229,7 @@ def new_user(transire: Transire, instance: Instance, tmp_path: Path) -> AccessKe
 def test_a_user_gives_a_service_account_only_what_it_may_itself(
     transire: Transire, instance: Instance, registry: Registry, tcr: Calls, tmp_path: Path
 ) -> None:
-    """Whoever could make a service account gave it every push and pull; whoever set passwords took it over."""
+    """The right to make a service account was every push and pull, and the right to set its password took it over."""
     ci = Calls(transire, instance, new_user(transire, instance, tmp_path))
     robot = ci.create_robot()
     assert_logs_in(registry, robot)

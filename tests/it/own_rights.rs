@@ -104,7 +104,7 @@ fn withheld(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn a_user_makes_a_service_account_that_may_what_its_own_policies_allow_and_no_more() {
-    // Whoever could make one gave it every push and pull, past an explicit deny on himself.
+    // The right to make one was every push and pull, past an explicit deny on the caller.
     let (app, _) = app_of_puller().await;
     app.robot_of(&app.key, &pull()).await;
     for (permissions, action, path) in [
@@ -230,13 +230,13 @@ async fn whoever_widens_a_service_account_holds_what_it_gets_and_whoever_narrows
         succeeded(&modify(&app.key, more).await);
     }
     withheld(&modify(&app.key, json!({ "Disable": false })).await);
-    // What is taken away in the same call needs not be held.
+    // A right that is taken away in the same call need not be held.
     succeeded(&modify(&app.key, json!({ "Disable": false, "Permissions": pull(), "Duration": 40 })).await);
 }
 
 #[tokio::test]
 async fn who_sets_a_password_holds_all_that_the_service_account_does() {
-    // Who might only set passwords took every service account over.
+    // The right to set passwords alone took every service account over.
     let (app, root) = app_of_puller().await;
     let password = app.robot_of(&root, &push_and_pull()).await;
     for more in [json!({ "Random": true }), json!({ "Random": false, "Password": "Ch0senEXAMPLE" })] {
@@ -290,7 +290,7 @@ async fn the_operator_lets_users_and_sessions_give_anything_everywhere_or_in_one
 
 #[tokio::test]
 async fn revoking_a_principal_disables_what_it_and_its_sessions_made_until_the_root_or_the_operator_enables_it() {
-    // What somebody made went on after the maker was revoked.
+    // A service account went on after its maker was revoked.
     let app = App::with(|options| options.service.service_account_grant = ServiceAccountGrant::Vendor).await;
     let operator = Caller::operator();
     app.role("open", &everything()).await;
@@ -378,7 +378,7 @@ async fn deleting_a_user_lists_what_it_made_and_that_can_be_stopped_afterwards()
 
 #[tokio::test]
 async fn what_the_root_the_operator_or_revoke_disabled_of_long_term_credentials_only_they_enable() {
-    // Whoever might modify one enabled what the operator had disabled.
+    // The right to modify one undid what the operator had disabled.
     let (app, root) = app_of_puller().await;
     let operator = Caller::operator();
     let (id, secret) = app.long_term_of(&app.key).await;
@@ -550,7 +550,7 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
     ] {
         withheld(&app.of_robot(&app.key, action, &more).await);
     }
-    // Nobody knows who disabled this one: whoever may modify it enables it, as before.
+    // Nobody knows who disabled this one, so that the right to modify it enables it, as before.
     succeeded(&app.of_token(&app.key, "ModifyInstanceToken", &id, &json!({ "Enable": true })).await);
     assert_eq!(app.status(ACCOUNT, &secret).await, 200);
     succeeded(&app.of_robot(&app.key, "ModifyServiceAccount", &json!({ "Disable": true })).await);

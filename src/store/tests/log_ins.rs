@@ -205,7 +205,7 @@ async fn service_accounts_are_listed_and_disabled_by_whom_they_came_from(place: 
     assert_eq!(found, ServiceAccount { state, disabled_by: Some(Level::Operator), generation, revision, modified_at: later(1), ..first });
     assert_eq!(service_accounts::find(&store, &home.id, "bobs").await.unwrap(), Some(bobs));
 
-    // Whoever is gone makes none.
+    // A maker who is gone makes none.
     apply(&store, users::delete(bob.account, bob.id)).await.unwrap();
     assert_eq!(refusal(&store, service_accounts::insert(&made_by(&bob, &home, "late"), MOST)).await, not_found("user", "21"));
 }
