@@ -66,15 +66,20 @@ def tcr(transire: Transire, instance: Instance) -> Calls:
 def test_tokens_are_listed_page_by_page_as_terraform_asks(transire: Transire, instance: Instance, method: str) -> None:
     tcr = Calls(transire, instance, method=method)
     assert tcr("DescribeInstanceToken", Offset=0, Limit=200).Tokens == []
-    made = [tencent.issue(transire, instance.account.key, instance.tcr_id, "longterm") for _ in range(3)]
+    # Each with another text: of two changes with one body in one second the second is a repetition.
+    descriptions = ["a", "b", "c"]
+    made = [tcr("CreateInstanceToken", TokenType="longterm", Desc=text) for text in descriptions]
+    for token in made:
+        transire.remember("longterm credential", token.Token)
     listed = tcr("DescribeInstanceToken", Offset=0, Limit=200)
     assert listed.TotalCount == 3
-    assert {token.Id for token in listed.Tokens} == {credential.id for credential in made}
+    assert {token.Id for token in listed.Tokens} == {token.TokenId for token in made}
     for token in listed.Tokens:
         assert None not in vars(token).values()
-        assert (token.RegistryId, token.Enabled, token.Desc) == (instance.tcr_id, True, "")
+        assert (token.RegistryId, token.Enabled) == (instance.tcr_id, True)
+        assert token.Desc in descriptions
         assert re.fullmatch(ISO_IN_BEIJING, token.CreatedAt)
-        assert token.ExpiredAt in {credential.expires_at for credential in made}
+        assert token.ExpiredAt in {token.ExpTime for token in made}
     assert [token.Id for token in tcr("DescribeInstanceToken", Offset=1, Limit=1).Tokens] == [listed.Tokens[1].Id]
 
 
@@ -171,7 +176,7 @@ def test_service_accounts_are_found_by_name_and_refused_by_rule(tcr: Calls, tran
     found = flat("DescribeServiceAccounts", Filters=[{"Name": "ServiceAccountName", "Values": ["tcr$c", "a"]}], Limit=1, Offset=1)
     assert (found.TotalCount, [account.Name for account in found.ServiceAccounts]) == (2, ["tcr$c"])
     flat("CreateServiceAccount", Name="d", Permissions=PULL_TEAM, Disable=True)
-    assert tcr.refused("CreateServiceAccount", Name="a", Permissions=PULL_TEAM) == "InvalidParameter.ErrorNameExists"
+    assert tcr.refused("CreateServiceAccount", Name="tcr$a", Permissions=PULL_TEAM) == "InvalidParameter.ErrorNameExists"
     assert tcr.refused("CreateServiceAccount", Name="e", Permissions=[]) == "MissingParameter"
     assert tcr.refused("CreateServiceAccount", Name="A b", Permissions=PULL_TEAM) == "InvalidParameterValue"
     assert tcr.refused("DeleteServiceAccount", Name="nobody") == "InvalidParameter"
