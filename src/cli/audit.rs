@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::Value;
 
+use super::output::Reader;
 use super::{Context, arguments};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
@@ -46,10 +47,21 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         None => None,
     };
     let filter = AuditFilter { since, until, principal, action, outcome };
-    let rows = context.service.audit_lines(&context.operator, &filter).await?;
     let columns =
         ["at", "action", "outcome", "cause", "principal", "claimed", "service", "credential_id", "address", "request_id", "detail"];
-    context.output.list(&columns, rows.into_iter().map(row).collect())
+    let mut listing = context.output.listing(&columns);
+    let mut after = None;
+    loop {
+        let batch = context.service.audit_lines(&context.operator, &filter, after.as_ref()).await?;
+        let is_last = batch.next.is_none();
+        after = batch.next;
+        if listing.add(batch.rows.into_iter().map(row))? == Reader::Gone {
+            return Ok(());
+        }
+        if is_last {
+            return listing.end();
+        }
+    }
 }
 
 fn row(row: AuditRow) -> Vec<Value> {

@@ -1,8 +1,8 @@
 //! The operator's commands, one file a noun. Each acts as an operator caller, and is audited like everyone.
 //!
 //! With `--output json` a command prints one JSON document on stdout and nothing else; a failure leaves
-//! stdout empty, says why on stderr and exits with 1, or with 2 when an argument, or the file that it names,
-//! can't be taken. A command that answers a question exits with 1 when the answer is no, and with 2 when there is none.
+//! stdout empty (but for a listing that is printed as it is read), says why on stderr and exits with 1, or with 2 when an
+//! argument, or the file that it names, can't be taken. A command that answers a question exits with 1 when the answer is no, and with 2 when there is none.
 //! SIGTERM ends a command, whatever it waits for, with 143, and SIGINT with 130.
 
 mod access_key;

@@ -3,9 +3,10 @@
 //! Strangers and users chose much of it: all that could do something to a terminal is escaped.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 
 use clap::ValueEnum;
+use comfy_table::{ColumnConstraint, Width};
 use serde_json::{Map, Value, json};
 
 use crate::domain::printable::{escape, escape_lines};
@@ -72,7 +73,16 @@ impl Output {
     /// # Errors
     /// As [`Output::show`].
     pub(super) fn list(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
-        print_for_reader(&self.items(columns, items))
+        let mut listing = self.listing(columns);
+        match listing.add(items)? {
+            Reader::There => listing.end(),
+            Reader::Gone => Ok(()),
+        }
+    }
+
+    /// Begins a list that may be too long for memory.
+    pub(super) fn listing<'a>(&self, columns: &'a [&'static str]) -> Listing<'a> {
+        Listing { format: self.format, columns, widths: Vec::new(), has_begun: false }
     }
 
     /// Prints a list where something else goes to standard output.
@@ -80,7 +90,8 @@ impl Output {
     /// # Errors
     /// Standard error can't be written.
     pub(super) fn list_on_stderr(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
-        print(&mut io::stderr().lock(), &self.items(columns, items)).map_err(|error| unprintable(&error))
+        let (mut listing, mut out) = (self.listing(columns), io::stderr().lock());
+        listing.print(&mut out, items).and_then(|()| listing.close(&mut out)).map_err(|error| unprintable(&error))
     }
 
     fn fields(&self, fields: Fields) -> String {
@@ -96,20 +107,99 @@ impl Output {
             }
         }
     }
+}
 
-    fn items(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> String {
+/// The reader of standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// It may want more.
+    There,
+    /// It has enough (`head`).
+    Gone,
+}
+
+/// How many items a table is laid out for at once: its columns are as wide as the widest so far.
+const LAID_OUT: usize = 1000;
+
+/// A list that is printed part by part. A failure in its midst leaves a JSON document that isn't whole.
+pub(super) struct Listing<'a> {
+    format: Format,
+    columns: &'a [&'static str],
+    widths: Vec<u16>,
+    has_begun: bool,
+}
+
+impl Listing<'_> {
+    /// Prints the next items; nothing is printed before the first call.
+    ///
+    /// # Errors
+    /// Standard output can't be written.
+    pub(super) fn add(&mut self, items: impl IntoIterator<Item = Vec<Value>>) -> Result<Reader> {
+        for_reader(self.print(&mut BufWriter::new(io::stdout().lock()), items))
+    }
+
+    /// Ends the list.
+    ///
+    /// # Errors
+    /// As [`Listing::add`].
+    pub(super) fn end(mut self) -> Result<()> {
+        for_reader(self.close(&mut io::stdout().lock())).map(drop)
+    }
+
+    fn close(&mut self, out: &mut impl Write) -> io::Result<()> {
+        // A list without items has a beginning, too.
+        if !self.has_begun {
+            self.print(out, [])?;
+        }
+        if self.format == Format::Json {
+            writeln!(out, "]}}")?;
+        }
+        out.flush()
+    }
+
+    fn print(&mut self, out: &mut impl Write, items: impl IntoIterator<Item = Vec<Value>>) -> io::Result<()> {
+        let mut items = items.into_iter();
         match self.format {
             Format::Json => {
-                let items: Vec<Value> = items.into_iter().map(|item| object(columns.iter().copied().zip(item).collect()).into()).collect();
-                document(&json!({ "items": items }))
-            }
-            Format::Table => {
-                let mut table = table();
-                table.set_header(columns);
                 for item in items {
+                    let before = if self.has_begun { "," } else { r#"{"items":["# };
+                    self.has_begun = true;
+                    let item = object(self.columns.iter().copied().zip(item).collect());
+                    write!(out, "{before}{}", document(&item.into()))?;
+                }
+                if !self.has_begun {
+                    self.has_begun = true;
+                    write!(out, r#"{{"items":["#)?;
+                }
+            }
+            Format::Table => loop {
+                let mut table = table();
+                if !self.has_begun {
+                    table.set_header(self.columns);
+                }
+                for item in items.by_ref().take(LAID_OUT) {
                     table.add_row(item.iter().map(|value| escape(&cell(value)).into_owned()));
                 }
-                table.to_string()
+                if self.has_begun && table.row_count() == 0 {
+                    break;
+                }
+                self.align(&mut table);
+                self.has_begun = true;
+                writeln!(out, "{table}")?;
+            },
+        }
+        out.flush()
+    }
+
+    /// Makes columns as wide as they were before, where they are wider than they need be.
+    fn align(&mut self, table: &mut comfy_table::Table) {
+        let needed = table.column_max_content_widths();
+        self.widths.resize(needed.len(), 0);
+        for ((width, needed), column) in self.widths.iter_mut().zip(needed).zip(table.column_iter_mut()) {
+            *width = needed.max(*width);
+            if self.has_begun {
+                let padding = column.padding_width();
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width.saturating_add(padding))));
             }
         }
     }
@@ -144,9 +234,14 @@ fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
 }
 
 fn print_for_reader(text: &str) -> Result<()> {
-    match print(&mut io::stdout().lock(), text) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unprintable(&error)),
-        _ => Ok(()),
+    for_reader(print(&mut io::stdout().lock(), text)).map(drop)
+}
+
+fn for_reader(printed: io::Result<()>) -> Result<Reader> {
+    match printed {
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(unprintable(&error)),
     }
 }
 

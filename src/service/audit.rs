@@ -9,6 +9,8 @@
 //! Bytes are bounded everywhere: a line ([`line`]), so the queue by its lines, and a page.
 
 mod line;
+mod listing;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,14 +19,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use self::line::{MAX_LINE_BYTES, Written, rows};
+use self::line::{MAX_LINE_BYTES, Written};
+use self::words::Words;
 use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::store::audit::{self, AuditPage, AuditRow};
+use crate::store::audit::{self, AuditPage};
 use crate::store::{Operation, Store, Write};
 
 pub(super) use self::line::Line;
+pub use self::listing::{AuditBatch, AuditFilter};
 
 /// The most lines of one page.
 const MAX_PAGE_LINES: usize = 4000;
@@ -32,10 +36,6 @@ const MAX_PAGE_LINES: usize = 4000;
 const MAX_PAGE_BYTES: usize = 1 << 20;
 /// How long the writer waits for more lines: a page, and its fsync, for each line would cost much.
 const GATHERING: Duration = Duration::from_millis(100);
-/// The most lines of one listing.
-const LISTED: usize = 100_000;
-/// How many pages a listing reads at once.
-const PAGES: u32 = 8;
 /// How long the writer waits before it tries a database again that didn't answer.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// The same at the end, where there are few tries left.
@@ -218,10 +218,12 @@ struct Batch {
     lines: usize,
     /// The times of the earliest and the latest line.
     span: Option<(Timestamp, Timestamp)>,
+    words: Words,
 }
 
 impl Batch {
     fn add(&mut self, line: &Written) {
+        self.words.add(&line.text);
         self.text.extend_from_slice(&line.text);
         self.lines += 1;
         let (first_at, last_at) = self.span.unwrap_or((line.at, line.at));
@@ -237,7 +239,7 @@ impl Batch {
     fn page(self, random: &dyn Random) -> Result<Option<AuditPage>> {
         let Some((first_at, last_at)) = self.span else { return Ok(None) };
         let lines = String::from_utf8(self.text).map_err(Error::internal)?;
-        Ok(Some(AuditPage { id: random_id(random), first_at, last_at, lines }))
+        Ok(Some(AuditPage { id: random_id(random), first_at, last_at, lines, contents: self.words.contents() }))
     }
 }
 
@@ -320,78 +322,10 @@ fn random_id(random: &dyn Random) -> String {
     random_text(random, b"0123456789abcdefghijklmnopqrstuv", 20)
 }
 
-/// Which lines of the audit are listed: all from one time to another, or some of them.
-#[derive(Clone, Debug)]
-pub struct AuditFilter {
-    /// From this time on.
-    pub since: Timestamp,
-    /// Before this time.
-    pub until: Timestamp,
-    /// Only those of this principal, as the audit names it; where that ends with `/`, of all whose names begin so.
-    pub principal: Option<String>,
-    /// Only those of this action, or of all that begin so: `tcr:*`.
-    pub action: Option<String>,
-    /// Only those that ended so.
-    pub outcome: Option<String>,
-}
-
-impl AuditFilter {
-    /// All lines from one time to another.
-    pub fn between(since: Timestamp, until: Timestamp) -> Self {
-        Self { since, until, principal: None, action: None, outcome: None }
-    }
-
-    fn has(&self, row: &AuditRow) -> bool {
-        let by = row.principal.as_deref().unwrap_or_default();
-        let is_by = |wanted: &str| if wanted.ends_with('/') { by.starts_with(wanted) } else { by == wanted };
-        let is_action = |wanted: &str| match wanted.strip_suffix('*') {
-            Some(beginning) => row.action.starts_with(beginning),
-            None => row.action == wanted,
-        };
-        (self.since..self.until).contains(&row.at)
-            && self.principal.as_deref().is_none_or(is_by)
-            && self.action.as_deref().is_none_or(is_action)
-            && self.outcome.as_ref().is_none_or(|outcome| row.outcome == *outcome)
-    }
-}
-
 impl Service {
     /// Begins a line about what `caller` does now.
     pub(super) fn line<'a>(&self, action: &'static str, caller: &Caller, context: &'a RequestContext) -> Line<'a> {
         Line::new(action, self.now(), context).caller(caller)
-    }
-
-    /// Lists what was done and refused, the oldest first.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`] when that is more than can be listed at once: nothing is left out in silence.
-    pub async fn audit_lines(&self, caller: &Caller, filter: &AuditFilter) -> Result<Vec<AuditRow>> {
-        caller.require_operator()?;
-        let (since, until) = (filter.since, filter.until);
-        let principal = filter.principal.as_deref().filter(|principal| !principal.ends_with('/'));
-        let wanted = |row: &AuditRow| filter.has(row);
-        let mut listed = audit::list(&self.store, since, principal, LISTED as u32 + 1).await?;
-        listed.retain(wanted);
-        let mut after = None;
-        loop {
-            let pages = audit::list_pages(&self.store, since, after.as_ref(), PAGES).await?;
-            for page in &pages {
-                for row in rows(page) {
-                    listed.extend(Some(row?).filter(wanted));
-                }
-            }
-            if listed.len() > LISTED {
-                return Err(Error::unsupported(format!(
-                    "There are more than {LISTED} lines; narrow them by --since, --until, --principal, --action or --outcome."
-                )));
-            }
-            match pages.into_iter().next_back() {
-                Some(last) if last.first_at < until => after = Some(last),
-                _ => break,
-            }
-        }
-        listed.sort_unstable_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
-        Ok(listed)
     }
 }
 
@@ -399,10 +333,12 @@ impl Service {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::line::rows;
     use super::*;
     use crate::domain::clock::SystemRandom;
     use crate::domain::credential::CredentialId;
     use crate::domain::principal::{AccountId, Principal};
+    use crate::store::audit::AuditRow;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
 
@@ -431,7 +367,7 @@ mod tests {
         let page = batch(lines().map(|line| line.written().unwrap())).page(&SystemRandom).unwrap().unwrap();
         assert_eq!((page.first_at, page.last_at), (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(2))));
         let alone = lines().map(|line| line.row(&SystemRandom));
-        let mut read: Vec<AuditRow> = rows(&page).map(Result::unwrap).collect();
+        let mut read: Vec<AuditRow> = rows(&page.id, &page.lines).map(Result::unwrap).collect();
         assert!(read[0].id < read[1].id && read.iter().all(|row| row.id.starts_with(&page.id)));
         for (read, alone) in read.iter_mut().zip(&alone) {
             read.id.clone_from(&alone.id);

@@ -55,7 +55,7 @@ use arc_swap::ArcSwap;
 
 pub use self::access::{Caller, LogIn};
 pub use self::allow_lists::AllowListPlace;
-pub use self::audit::{AuditFilter, AuditMode};
+pub use self::audit::{AuditBatch, AuditFilter, AuditMode};
 pub use self::catalog::Imported;
 pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
@@ -90,7 +90,7 @@ pub use crate::remote::Settings as Outgoing;
 pub use crate::shared::Settings as SharedSettings;
 use crate::shared::Shared;
 pub use crate::store::access_key::AccessKeyState;
-pub use crate::store::audit::AuditRow;
+pub use crate::store::audit::{AuditPosition, AuditRow};
 use crate::store::change::Noun;
 pub use crate::store::namespace::Contents;
 pub use crate::store::page::{Listed, Page};

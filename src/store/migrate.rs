@@ -88,6 +88,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0011_own_rights.sql"),
         postgres: include_str!("../../migrations/postgres/0011_own_rights.sql"),
     },
+    Migration {
+        number: 12,
+        name: "audit_page_contents",
+        sqlite: include_str!("../../migrations/sqlite/0012_audit_page_contents.sql"),
+        postgres: include_str!("../../migrations/postgres/0012_audit_page_contents.sql"),
+    },
 ];
 
 /// Keeps which steps were taken; both databases read it.

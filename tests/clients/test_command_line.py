@@ -4,8 +4,10 @@ import base64
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +99,51 @@ def test_escape_sequences_of_strangers_reach_no_terminal_and_no_log(transire: Tr
     assert services[0].startswith("x\x1b[2J"), "escaped, it means the same"
     log = transire.log.read_text()
     assert "owned admin" in log and not unprintable(log)
+
+
+# --- long lists --------------------------------------------------------------------------------------------------------
+
+
+def fill_audit(transire: Transire, pages: int, lines: int) -> None:
+    """Stores as many lines as a busy service does in hours, some 300 bytes each."""
+    begin = int((time.time() - 1800) * 1000)
+    line = {"request_id": "0" * 36, "action": "token.exchange", "outcome": "ok", "principal": "100000000001:root", "account": 100000000001}
+    rest = {"credential_id": "c" * 20, "address": "192.0.2.1", "service": "registry.example.com", "detail": {"asked": ["repository:team/app:pull"]}}
+    with sqlite3.connect(transire.data_dir / "transire.db") as database:
+        for page in range(pages):
+            first = begin + page * 100
+            text = "\n".join(json.dumps({"at": first + number % 100, **line, **rest}) for number in range(lines))
+            row = (f"{page:020}", first, first + 99, text, len(text), "\naction=token.exchange\n\noutcome=ok\n\nprincipal=100000000001:root\n")
+            database.execute("INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents) VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def listed(transire: Transire, form: str, *options: str) -> tuple[int, int]:
+    """How many lines `audit list` prints, and how much memory it takes at most, in MiB."""
+    command = [transire.binary, "--data-dir", transire.data_dir, "--output", form, "audit", "list", "--since", "1h", *options]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        if form == "json":
+            count = len(json.load(process.stdout)["items"])
+        else:
+            count = sum(1 for _ in process.stdout) - 1
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return count, usage.ru_maxrss // 1024
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_list_of_any_length_takes_little_memory(new_transire: Callable[..., Transire], form: str) -> None:
+    """`audit list` refused to list more than 100,000 lines, and peaked at 2.5 GiB."""
+    transire = new_transire()
+    transire.cli("init")
+    transire.cli("account", "create", "--name", "acme", "--id", "100000000001")
+    _, usual = listed(transire, form)
+    fill_audit(transire, pages=40, lines=3500)
+    count, memory = listed(transire, form)
+    assert count > 140_000
+    assert memory - usual <= 24, f"{memory} MiB instead of {usual}"
+    assert listed(transire, form, "--outcome", "refused")[0] == 0
 
 
 # --- times -------------------------------------------------------------------------------------------------------------

@@ -6,19 +6,16 @@ use std::time::Duration;
 
 use serde_json::json;
 use transire::domain::clock::Timestamp;
-use transire::service::{AuditFilter, AuditMode, AuditRow, Caller};
+use transire::service::{AuditFilter, AuditMode, AuditRow};
 
-use crate::harness::{ACCOUNT, App, SERVICE};
+use crate::harness::{ACCOUNT, App, SERVICE, listed};
 
 /// Returns every line once `expected` of them are stored: the queue's writer is asynchronous.
 pub(crate) async fn lines(app: &App, expected: usize) -> Vec<AuditRow> {
+    let everything = AuditFilter::between(Timestamp::from_unix_millis(0), Timestamp::from_unix_millis(i64::MAX));
     let mut lines = Vec::new();
     for _ in 0..1000 {
-        lines = app
-            .service
-            .audit_lines(&Caller::operator(), &AuditFilter::between(Timestamp::from_unix_millis(0), Timestamp::from_unix_millis(i64::MAX)))
-            .await
-            .unwrap();
+        lines = listed(&app.service, &everything).await;
         if lines.len() >= expected {
             break;
         }

@@ -172,8 +172,7 @@ async fn what_waits_for_the_audit_is_written_at_the_end() {
     assert!(app.logs_in(&username, secret.expose()).await);
     assert!(!app.logs_in(&username, "wrong").await);
     app.service.close().await;
-    let lines =
-        app.service.audit_lines(&Caller::operator(), &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await.unwrap();
+    let lines = crate::harness::listed(&app.service, &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await;
     for (action, outcome) in [("credential.issue-temporary", "ok"), ("token.exchange", "ok"), ("registry.log-in", "refused")] {
         let count = lines.iter().filter(|line| line.action == action && line.outcome == outcome).count();
         assert_eq!(count, 1, "{action}");

@@ -182,6 +182,19 @@ impl Answer {
     }
 }
 
+/// Returns all lines of the audit that a filter lets through.
+pub(crate) async fn listed(service: &Service, filter: &service::AuditFilter) -> Vec<service::AuditRow> {
+    let (mut lines, mut after) = (Vec::new(), None);
+    loop {
+        let batch = service.audit_lines(&Caller::operator(), filter, after.as_ref()).await.unwrap();
+        lines.extend(batch.rows);
+        match batch.next {
+            Some(next) => after = Some(next),
+            None => return lines,
+        }
+    }
+}
+
 pub(crate) fn context() -> RequestContext {
     RequestContext::operator("test".to_owned())
 }

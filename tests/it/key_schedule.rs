@@ -54,8 +54,7 @@ async fn keys_are_replaced_when_they_are_old_and_not_a_moment_earlier() {
     }
     assert_eq!(app.key_states(ES256).await, [KeyState::Next, KeyState::InUse, KeyState::Old]);
     assert_eq!(app.key_states(KeyKind::Sealing).await, [KeyState::Next, KeyState::InUse]);
-    let lines =
-        app.service.audit_lines(&Caller::operator(), &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await.unwrap();
+    let lines = crate::harness::listed(&app.service, &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await;
     let mut made: Vec<_> = lines.iter().filter(|line| line.detail.contains("schedule")).map(|line| line.action.as_str()).collect();
     // They are of one moment.
     made.sort_unstable();
@@ -83,8 +82,7 @@ async fn of_many_replicas_one_makes_the_next_key() {
         assert_eq!(app.key_states(ES256).await.len(), round);
         assert_eq!(app.key_states(KeyKind::Sealing).await.len(), round);
     }
-    let lines =
-        app.service.audit_lines(&Caller::operator(), &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await.unwrap();
+    let lines = crate::harness::listed(&app.service, &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await;
     assert_eq!(lines.iter().filter(|line| line.detail.contains("schedule")).count(), 2);
 }
 

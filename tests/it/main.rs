@@ -5,6 +5,7 @@
 mod alibaba;
 mod allow_lists;
 mod audit;
+mod audit_listing;
 mod authority;
 mod captured;
 mod commands;

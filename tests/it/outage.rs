@@ -493,8 +493,7 @@ async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
     far.set(Line::Open);
     running.await.unwrap();
     let direct = App::beside(&app, far.direct.clone()).await;
-    let lines =
-        direct.service.audit_lines(&Caller::operator(), &AuditFilter::between(NOW, NOW.plus(Duration::from_hours(1)))).await.unwrap();
+    let lines = crate::harness::listed(&direct.service, &AuditFilter::between(NOW, NOW.plus(Duration::from_hours(1)))).await;
     assert_eq!(lines.iter().filter(|line| line.action == "credential.issue-temporary").count(), 2, "{lines:?}");
     drop((app, direct));
     far.remove().await;

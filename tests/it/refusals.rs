@@ -27,7 +27,7 @@ const PASSWORD: &str = "Passw0rd-EXAMPLE";
 /// Returns the whole audit, once nothing waits for it any more.
 async fn audit(app: &App) -> Vec<AuditRow> {
     app.service.close().await;
-    app.service.audit_lines(&Caller::operator(), &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await.unwrap()
+    crate::harness::listed(&app.service, &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await
 }
 
 fn detail(line: &AuditRow) -> Value {
@@ -208,7 +208,7 @@ async fn a_claimed_name_is_in_the_audit_and_never_as_the_principal() {
         let filter =
             AuditFilter { outcome: Some("refused".to_owned()), ..AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX)) };
         let line = loop {
-            let lines = app.service.audit_lines(&Caller::operator(), &filter).await.unwrap();
+            let lines = crate::harness::listed(&app.service, &filter).await;
             if let Some(line) = lines.into_iter().find(|line| line.request_id == id) {
                 break line;
             }

@@ -129,7 +129,7 @@ async fn its_token_is_its_own_and_it_gets_no_refresh_token() {
     app.service.close().await;
     let principal = format!("{ACCOUNT}:service-account/{}/robot", app.instance.id);
     let filter = AuditFilter { principal: Some(principal), ..AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1))) };
-    let lines = app.service.audit_lines(&Caller::operator(), &filter).await.unwrap();
+    let lines = crate::harness::listed(&app.service, &filter).await;
     assert_eq!(lines.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["token.exchange"]);
     assert!(lines[0].account == Some(account().number()) && !lines[0].detail.contains(&password));
 }

@@ -19,7 +19,7 @@ use crate::domain::{Error, Result};
 use crate::service::access::Signature;
 use crate::service::{Caller, RequestContext};
 use crate::store::Write;
-use crate::store::audit::{AuditPage, AuditRow};
+use crate::store::audit::AuditRow;
 
 /// The most bytes of a line as JSON, with its line feed: its detail, service and principal, and some 500 for all that this
 /// service itself chooses.
@@ -287,9 +287,9 @@ fn fitting(text: &str, room: usize) -> usize {
 
 impl ReadLine {
     /// Returns the line as a row; its id is its page's and its place there.
-    fn row(self, page: &AuditPage, place: usize) -> AuditRow {
+    fn row(self, page_id: &str, place: usize) -> AuditRow {
         AuditRow {
-            id: format!("{}.{place:04}", page.id),
+            id: format!("{page_id}.{place:04}"),
             at: self.at,
             request_id: self.request_id,
             action: self.action,
@@ -308,8 +308,8 @@ impl ReadLine {
 ///
 /// # Errors
 /// [`ErrorKind::Internal`](crate::domain::ErrorKind::Internal) naming the page, where a line can't be read.
-pub(super) fn rows(page: &AuditPage) -> impl Iterator<Item = Result<AuditRow>> {
-    let unreadable = |error| Error::internal(format!("table audit_page, column lines, id {}: {error}", page.id));
-    let lines = page.lines.lines().enumerate();
-    lines.map(move |(place, line)| serde_json::from_str::<ReadLine>(line).map(|line| line.row(page, place)).map_err(unreadable))
+pub(super) fn rows(page_id: &str, lines: &str) -> impl Iterator<Item = Result<AuditRow>> {
+    let unreadable = move |error| Error::internal(format!("table audit_page, column lines, id {page_id}: {error}"));
+    let lines = lines.lines().enumerate();
+    lines.map(move |(place, line)| serde_json::from_str::<ReadLine>(line).map(|line| line.row(page_id, place)).map_err(unreadable))
 }

@@ -33,7 +33,7 @@ const ALL: &[&str] = &[
     "authority key=id columns=id:text,wrapped_private:bytes,certificate_der:bytes,created_at:integer,state:text,changed_at:integer",
     "audit key=id columns=id:text,happened_at:integer,request_id:text,action:text,principal:text?,account_id:integer?,\
      credential_id:text?,address:text?,service:text?,detail:text,outcome:text",
-    "audit_page key=id columns=id:text,first_at:integer,last_at:integer,lines:text",
+    "audit_page key=id columns=id:text,first_at:integer,last_at:integer,lines:text,bytes:integer,contents:text",
     "principal_id key=id columns=id:integer",
     "account_user key=id columns=id:integer,account_id:integer,name:text,state:text,generation:integer,created_at:integer",
     "account_group key=account_id,name columns=account_id:integer,name:text,created_at:integer",

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::store::audit::{self, AuditPage, AuditRow};
+use crate::store::audit::{self, AuditPage, AuditPosition, AuditRow, PageFilter, PageHead, RowFilter, Span, Wanted};
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::namespace::Contents;
@@ -340,27 +340,78 @@ async fn audit_rows_are_listed_in_the_order_of_time(place: &Place) {
     let (one, two, three) = (row(1, Some("1:root")), row(2, None), row(3, Some("1:root")));
     store.apply(write().audit(&three).audit(&one)).await.unwrap();
     store.apply(write().audit(&two)).await.unwrap();
-    assert_eq!(audit::list(&store, NOW, None, 10).await.unwrap(), [one.clone(), two.clone(), three.clone()]);
-    assert_eq!(audit::list(&store, two.at, None, 1).await.unwrap(), std::slice::from_ref(&two));
-    assert_eq!(audit::list(&store, NOW, Some("1:root"), 10).await.unwrap(), [one, three.clone()]);
+    let all = RowFilter { until: three.at.plus(Duration::from_secs(1)), action: Wanted::Any, outcome: Wanted::Any, principal: Wanted::Any };
+    let from = |at| AuditPosition { at, id: String::new() };
+    let listed = async |after, filter, limit| audit::list(&store, &after, filter, limit).await.unwrap();
+    assert_eq!(listed(from(NOW), all, 10).await, [one.clone(), two.clone(), three.clone()]);
+    assert_eq!(listed(from(two.at), all, 1).await, std::slice::from_ref(&two));
+    assert_eq!(listed(AuditPosition { at: two.at, id: two.id.clone() }, all, 10).await, std::slice::from_ref(&three));
+    assert_eq!(listed(from(NOW), RowFilter { until: three.at, ..all }, 10).await, [one.clone(), two.clone()]);
+    for (wanted, expected) in [("1:root", &[&one, &three][..]), ("1:roo", &[]), ("1:", &[])] {
+        assert_eq!(
+            listed(from(NOW), RowFilter { principal: Wanted::Exactly(wanted), ..all }, 10).await,
+            expected.iter().copied().cloned().collect::<Vec<_>>()
+        );
+    }
+    assert_eq!(listed(from(NOW), RowFilter { principal: Wanted::Beginning("1:"), ..all }, 10).await, [one.clone(), three.clone()]);
+    for (action, count) in [
+        (Wanted::Exactly("credential:create"), 3),
+        (Wanted::Exactly("credential"), 0),
+        (Wanted::Beginning("cred"), 3),
+        (Wanted::Beginning("x"), 0),
+    ] {
+        assert_eq!(listed(from(NOW), RowFilter { action, ..all }, 10).await.len(), count, "{action:?}");
+    }
+    assert_eq!(listed(from(NOW), RowFilter { outcome: Wanted::Exactly("refused"), ..all }, 10).await, []);
     apply(&store, audit::trim(three.at)).await.unwrap();
-    assert_eq!(audit::list(&store, NOW, None, 10).await.unwrap(), [three]);
+    assert_eq!(listed(from(NOW), all, 10).await, [three]);
 }
 
 async fn audit_pages_are_listed_by_their_beginning_and_trimmed_by_their_end(place: &Place) {
     let store = place.store().await;
-    let page = |id: &str, first: u64, last: u64| {
+    let page = |id: &str, first: u64, last: u64, contents: &str| {
         let at = |seconds| NOW.plus(Duration::from_secs(seconds));
-        AuditPage { id: id.to_owned(), first_at: at(first), last_at: at(last), lines: format!("the lines of {id}") }
+        AuditPage {
+            id: id.to_owned(),
+            first_at: at(first),
+            last_at: at(last),
+            lines: format!("the lines of {id}"),
+            contents: contents.to_owned(),
+        }
     };
-    let pages = [page("a", 1, 9), page("b", 2, 3), page("c", 2, 8), page("d", 5, 6)];
+    let pages = [
+        page("a", 1, 9, "\na=1\n"),
+        page("b", 2, 3, ""),
+        page("c", 2, 8, "\na=1\n\na=2\n"),
+        page("d", 5, 6, "\na+\n"),
+        page("w", 4, 40, ""),
+    ];
     for page in pages.iter().rev() {
         apply(&store, audit::insert_page(page)).await.unwrap();
     }
-    assert_eq!(audit::list_pages(&store, NOW, None, 10).await.unwrap(), pages);
-    assert_eq!(audit::list_pages(&store, NOW, Some(&pages[1]), 1).await.unwrap(), pages[2..3]);
-    let [a, _, c, d] = pages;
-    assert_eq!(audit::list_pages(&store, d.last_at, None, 10).await.unwrap(), [a.clone(), c.clone(), d.clone()]);
-    apply(&store, audit::trim(c.last_at)).await.unwrap();
-    assert_eq!(audit::list_pages(&store, NOW, None, 10).await.unwrap(), [a, c]);
+    let end = NOW.plus(Duration::from_secs(60));
+    let from = |at, id: &str| AuditPosition { at, id: id.to_owned() };
+    let filter = |span, since, word: &str| PageFilter {
+        span,
+        since,
+        words: [(word, "\na+\n"), ("\n", ""), ("\n", "")].map(|(one, other)| (one.to_owned(), other.to_owned())),
+    };
+    let narrow = filter(Span::Narrow, NOW, "\n");
+    let ids = async |after: AuditPosition, filter: &PageFilter, limit| {
+        let heads = audit::list_pages(&store, &after, end, filter, limit).await.unwrap();
+        heads.iter().map(|head| head.position.id.clone()).collect::<Vec<_>>().concat()
+    };
+    assert_eq!(ids(from(NOW, ""), &narrow, 10).await, "abcd");
+    assert_eq!(ids(from(NOW, ""), &filter(Span::Wide, NOW, "\n"), 10).await, "w");
+    assert_eq!(ids(from(pages[1].first_at, "b"), &narrow, 1).await, "c");
+    assert_eq!(ids(from(NOW, ""), &filter(Span::Narrow, pages[3].last_at, "\n"), 10).await, "acd");
+    // Where nothing is known of a page, or it has too many words, it may have any.
+    assert_eq!(ids(from(NOW, ""), &filter(Span::Narrow, NOW, "\na=2\n"), 10).await, "bcd");
+    let heads = audit::list_pages(&store, &from(NOW, ""), pages[1].first_at, &narrow, 10).await.unwrap();
+    let first = PageHead { position: from(pages[0].first_at, "a"), last_at: pages[0].last_at, bytes: Some(pages[0].lines.len()) };
+    assert_eq!(heads, std::slice::from_ref(&first), "those that begin later are left out");
+    let read = audit::read_pages(&store, &first.position, &from(pages[1].first_at, "b"), &narrow).await.unwrap();
+    assert_eq!(read, [("b".to_owned(), "the lines of b".to_owned())]);
+    apply(&store, audit::trim(pages[2].last_at)).await.unwrap();
+    assert_eq!(ids(from(NOW, ""), &narrow, 10).await, "ac");
 }

@@ -165,7 +165,7 @@ const SAMPLE: &[&str] = &[
     "INSERT INTO authority (id, wrapped_private, certificate_der, created_at) VALUES ('k', $1, $1, 1)",
     "INSERT INTO audit (id, happened_at, request_id, action, principal, account_id, credential_id, address, service, detail, outcome) \
      VALUES ('1', 1, 'r', 'a', NULL, NULL, NULL, NULL, NULL, '{}', 'ok'), ('2', 1, 'r', 'a', 'p', -5, 'c', 'd', 's', '{}', 'ok')",
-    "INSERT INTO audit_page (id, first_at, last_at, lines) VALUES ('1', 1, 1, '{}')",
+    "INSERT INTO audit_page (id, first_at, last_at, lines, bytes, contents) VALUES ('1', 1, 1, '{}', 2, '')",
     "INSERT INTO principal_id (id) SELECT id FROM account",
     "INSERT INTO account_user (id, account_id, name, state, generation, created_at) VALUES (4, 1, 'u', 'active', 1, 1)",
     "INSERT INTO account_group (account_id, name, created_at) VALUES (1, 'g', 1), (1, 'G', 1)",
