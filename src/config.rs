@@ -10,18 +10,19 @@ mod sources;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use zeroize::Zeroizing;
 
 use self::sources::{CONFIG, Fault, PREFIX, Sources};
 use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::http;
+use crate::secret_files;
 pub use crate::service::{AuditMode, Quotas, ServiceAccountGrant};
 
 /// The least that a head must be allowed: a session token takes some of it.
@@ -542,10 +543,27 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
+/// Refuses a settings file that holds the master key and that others may read, and warns of one that holds a password.
+fn check_secrets_in(path: &Path, text: &str) -> Result<()> {
+    // It was read a moment ago.
+    let Ok(table) = text.parse::<toml::Table>() else { return Ok(()) };
+    if table.contains_key("master_key") {
+        secret_files::check_key("the settings file, which holds the master key,", path)?;
+    }
+    let has_password = |url: Option<&toml::Value>| url.and_then(toml::Value::as_str).is_some_and(|url| url.contains('@'));
+    let shared = table.get("shared").and_then(|shared| shared.get("url"));
+    if secret_files::is_public(path) && (has_password(shared) || has_password(table.get("database"))) {
+        tracing::warn!(
+            "the settings file {} may hold a password, and every user of this machine can read it: chmod 640 it",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
 /// Reads a pgpass file as libpq does: a file that others can read is warned of, and not used.
 fn read_pgpass(path: &Path) -> Option<String> {
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    if mode & 0o077 != 0 {
+    if secret_files::is_shared(path) {
         tracing::warn!("the password file {} is not used, because others can read it: chmod 600 it", path.display());
         return None;
     }
@@ -618,6 +636,8 @@ impl Settings {
                 .map_err(|error| Error::misconfigured(format!("the settings file {} can't be read: {error}", path.display())))?,
             None => String::new(),
         };
+        // It may hold the master key.
+        let text = Zeroizing::new(text);
         // Others' variables may be anything.
         let ours = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         let variables = ours.filter(|(name, _)| name.starts_with(PREFIX)).map(|(name, value)| match value.into_string() {
@@ -625,6 +645,9 @@ impl Settings {
             Err(_) => Err(Error::misconfigured(format!("the variable {name} is not UTF-8"))),
         });
         let mut settings = Self::read(file.as_deref(), &text, variables.collect::<Result<Vec<_>>>()?)?;
+        if let Some(path) = &file {
+            check_secrets_in(path, &text)?;
+        }
         settings.data_dir = arguments.data_dir.unwrap_or(settings.data_dir);
         settings.database = arguments.database.or(settings.database).map(DatabaseUrl::with_known_password);
         Ok(settings)

@@ -25,6 +25,7 @@ pub mod policy;
 pub mod quickstart;
 pub mod registry_config;
 pub mod remote;
+mod secret_files;
 pub mod serve;
 pub mod service;
 pub mod shared;

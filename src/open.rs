@@ -11,6 +11,7 @@ use crate::config::{DatabaseUrl, Isolation, Settings};
 use crate::domain::Result;
 use crate::domain::clock::{SystemClock, SystemRandom};
 use crate::domain::secret::Secret;
+use crate::secret_files;
 use crate::service::{self, MasterKeys, Service};
 use crate::sign;
 pub use crate::store::Open;
@@ -51,6 +52,15 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
         Some(text) => MasterKeys::read(Box::new(GivenKeys(text.0.clone()))),
         None => MasterKeys::read(Box::new(KeyFile::new(&path, keeper))),
     };
+    if let Location::Directory(folder) = &location {
+        secret_files::check_folder("the data folder,", folder)?;
+        if how != Open::Command && secret_files::is_public(folder) {
+            tracing::warn!("the data folder {} can be read by every user of this machine: chmod 700 it", folder.display());
+        }
+    }
+    if settings.master_key.is_none() {
+        KeyFile::new(&path, keeper).check_permissions()?;
+    }
     // Keys that have to be given are asked for first: without them nothing is made in the database.
     if how != Open::Command && (settings.master_key.is_some() || keeper == Keeper::Operator) {
         read_keys()?;
@@ -65,7 +75,6 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
         if is_new && keeper == Keeper::Service && !path.exists() {
             file.create(&*random)?;
         }
-        file.check_permissions();
     }
     let service = Service::open(store, read_keys()?, service_settings(settings), clock, random).await?;
     if is_new {

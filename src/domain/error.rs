@@ -304,6 +304,14 @@ impl Error {
         &self.message
     }
 
+    /// Returns the resource that a policy refused, as CAM names it.
+    pub fn refused_resource(&self) -> Option<&str> {
+        match &self.kind {
+            ErrorKind::AccessDenied(denial) => Some(&denial.cam.1),
+            _ => None,
+        }
+    }
+
     /// Returns the cause of a refusal that its client doesn't hear.
     pub fn refusal_cause(&self) -> Option<RefusalCause> {
         self.source.as_deref().and_then(|source| source.downcast_ref()).copied()

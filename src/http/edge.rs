@@ -22,6 +22,11 @@ use crate::service::{Caller, Claim, Refusal, RequestContext, Service};
 use super::overload::BETWEEN_LINES;
 use super::{alibaba, plain, registry, tencent};
 
+/// The most bytes that a line of the log has of what was refused, of its cause, and of the client's word for the action.
+const MAX_REFUSED_BYTES: usize = 192;
+const MAX_CAUSE_BYTES: usize = 1024;
+const MAX_ACTION_BYTES: usize = 64;
+
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The shape that a client can read, known before any work is done.
@@ -190,18 +195,33 @@ impl Visit {
             ErrorKind::PasswordsBusy => has_line,
             kind => has_line || kind.is_ours(),
         };
-        let (kind, cause) = (error.kind().name(), error.cause());
+        let (kind, cause) = (error.kind().name(), error.cause().map(|cause| cut(cause, MAX_CAUSE_BYTES)));
         if !has_line {
             tracing::debug!(kind, dialect = door, request_id, cause, "refused or failed: {error}");
             return;
         }
         let address = self.context.address.map(tracing::field::display);
-        let action: String = self.action.chars().take(64).collect();
+        let action = cut(self.action.to_string(), MAX_ACTION_BYTES);
         let claimed = claim.and_then(|claim| claim.name.as_ref()).map(tracing::field::display);
         if error.kind().is_ours() {
             tracing::error!(kind, dialect = door, action, principal, claimed, request_id, address, cause, "failed: {error}");
         } else {
-            tracing::info!(kind, dialect = door, action, principal, claimed, request_id, address, cause, "refused");
+            let resource = error.refused_resource().map(|resource| cut(resource.to_owned(), MAX_REFUSED_BYTES));
+            // What isn't a policy's refusal names the resource in its message. Strangers choose what stands in theirs.
+            let named = account.filter(|_| resource.is_none()).map(|_| cut(error.message().to_owned(), MAX_REFUSED_BYTES));
+            tracing::info!(
+                kind,
+                dialect = door,
+                action,
+                principal,
+                claimed,
+                resource,
+                error = named,
+                request_id,
+                address,
+                cause,
+                "refused"
+            );
         }
     }
 
@@ -267,6 +287,11 @@ impl Outage {
             }
         }
     }
+}
+
+fn cut(mut text: String, max_bytes: usize) -> String {
+    text.truncate(text.floor_char_boundary(max_bytes));
+    text
 }
 
 /// Runs `work`; a panic inside becomes an internal error, so that the client still gets its envelope.

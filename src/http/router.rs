@@ -147,10 +147,14 @@ impl Front {
         let path = parts.uri.path();
         if path == TOKEN_PATH {
             visit.door = Door::Registry;
+            check_authority(parts)?;
             return self.token(parts, body, visit).await;
         }
         match Page::of(path) {
-            Some(page) => plain::page(page, parts, &self.service, self.closing.load(Ordering::Relaxed), Reader::Anybody).await,
+            Some(page) => {
+                check_authority(parts)?;
+                plain::page(page, parts, &self.service, self.closing.load(Ordering::Relaxed), Reader::Anybody).await
+            }
             None => self.cloud(parts, body, visit).await,
         }
     }
@@ -344,6 +348,7 @@ fn signed_host(parts: &Parts) -> Result<&str> {
     let mut lines = parts.headers.get_all(header::HOST).iter();
     let header = lines.next().map(HeaderValue::to_str).transpose();
     let header = header.map_err(|_| Error::malformed_request("The Host header can't be read."))?;
+    check_authority(parts)?;
     let authority = (parts.version >= Version::HTTP_2).then(|| parts.uri.authority().map(http::uri::Authority::as_str)).flatten();
     match (authority, header, lines.next()) {
         (Some(authority), Some(header), _) if authority != header => Err(two_hosts()),
@@ -351,6 +356,14 @@ fn signed_host(parts: &Parts) -> Result<&str> {
         (Some(host), _, None) | (None, Some(host), None) => Ok(host),
         (None, None, None) => Err(Error::malformed_request("The request names no host.")),
     }
+}
+
+/// Refuses a target that names another host than the Host header: whoever stands in front may go by the one, and this
+/// service by the other (RFC 9112, 3.2.2).
+fn check_authority(parts: &Parts) -> Result<()> {
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let is_same = |host: &HeaderValue| authority.is_none_or(|authority| host.as_bytes().eq_ignore_ascii_case(authority));
+    if parts.headers.get_all(header::HOST).iter().all(is_same) { Ok(()) } else { Err(two_hosts()) }
 }
 
 fn two_hosts() -> Error {
@@ -613,6 +626,10 @@ mod tests {
         assert_eq!(signed_host(&parts(Method::GET, "/", &[("host", "http://127.0.0.1:8480")])).unwrap(), "http://127.0.0.1:8480");
         assert!(signed_host(&parts(Method::GET, "/", &[("host", "a"), ("host", "a")])).is_err());
         assert!(signed_host(&parts(Method::GET, "/", &[])).is_err());
+        assert_eq!(signed_host(&parts(Method::GET, "http://a:1/", &[("host", "a:1")])).unwrap(), "a:1");
+        for other in ["b", "a:1@b", "http://a:1"] {
+            assert!(signed_host(&parts(Method::GET, "http://a:1/", &[("host", other)])).is_err(), "{other}");
+        }
         let mut http2 = parts(Method::GET, "https://a:1/", &[]);
         http2.version = Version::HTTP_2;
         assert_eq!(signed_host(&http2).unwrap(), "a:1");

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::clock::{Random, SystemRandom, random_bytes};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
+use crate::secret_files;
 use crate::service::MasterKeySource;
 use crate::token::MasterKey;
 
@@ -53,11 +54,17 @@ impl KeyFile {
         }
     }
 
-    /// Warns when others may read the file.
-    pub(super) fn check_permissions(&self) {
-        if self.path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
-            tracing::warn!("the master key file {} can be read by others: chmod 600 it", self.path.display());
+    /// Fails when others may read or replace the keys, and warns when a group may read them.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured`, with what to do.
+    pub(super) fn check_permissions(&self) -> Result<()> {
+        secret_files::check_key("the master key file", &self.path)?;
+        if secret_files::is_shared(&self.path) {
+            tracing::warn!("the master key file {} can be read by its group: chmod 600 it unless that is meant", self.path.display());
         }
+        Ok(())
     }
 
     /// Changes the keys, and lets nobody else do so meanwhile.
@@ -153,6 +160,7 @@ impl MasterKeySource for GivenKeys {
 
 /// Reads the one key in a file that the operator names.
 pub(super) fn one_key(path: &Path) -> Result<MasterKey> {
+    secret_files::check_key("the file", path)?;
     let text = std::fs::read_to_string(path)
         .map(Secret::new)
         .map_err(|error| Error::misconfigured(format!("the file {} can't be read: {error}", path.display())))?;

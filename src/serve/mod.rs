@@ -9,6 +9,7 @@ mod connection;
 mod monitor;
 mod open_files;
 mod places;
+mod privacy;
 mod signals;
 mod tls;
 
@@ -78,6 +79,8 @@ impl From<TcpListener> for Listener {
 ///
 /// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`, with `"metrics"` where it is monitored.
 pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
+    // Before a key is read.
+    privacy::keep_memory_private();
     let Ok(prepared) = signals.unless_told(prepare(settings)).await else {
         tracing::info!("told to stop before it listened");
         return Ok(());

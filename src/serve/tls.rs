@@ -19,6 +19,7 @@ use crate::config;
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
+use crate::secret_files;
 use crate::token::certificate_expires_at;
 
 /// How often the files are looked at.
@@ -112,6 +113,7 @@ impl Tls {
 impl Files {
     fn read(certificate_file: &Path, key_file: &Path) -> Result<Self> {
         let certificates = std::fs::read(certificate_file).map_err(|error| unusable("certificate", certificate_file, &error))?;
+        secret_files::check_key("the TLS key file", key_file)?;
         let key = std::fs::read_to_string(key_file).map_err(|error| unusable("key", key_file, &error))?;
         Ok(Self { certificates, key: Secret::new(key) })
     }

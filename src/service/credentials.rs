@@ -292,6 +292,13 @@ impl Service {
                 })?)
             }
         };
-        found.filter(|instance| caller.is_of(instance.account)).ok_or_else(Error::instance_not_found)
+        found.filter(|instance| caller.is_of(instance.account)).ok_or_else(|| {
+            let error = Error::instance_not_found();
+            match choice {
+                InstanceChoice::Tcr(id) => error.caused_by(format!("asked for {id}")),
+                InstanceChoice::Cri(id) => error.caused_by(format!("asked for {id}")),
+                InstanceChoice::Default => error,
+            }
+        })
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use zeroize::Zeroize;
 
 use crate::domain::{Error, Result};
 
@@ -128,12 +129,19 @@ impl fmt::Debug for Parameters {
     }
 }
 
+impl Drop for Parameters {
+    /// Wipes the values: a password may be among them.
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| value.zeroize());
+    }
+}
+
 impl IntoIterator for Parameters {
     type Item = (String, String);
     type IntoIter = std::vec::IntoIter<(String, String)>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+    fn into_iter(mut self) -> Self::IntoIter {
+        std::mem::take(&mut self.0).into_iter()
     }
 }
 

@@ -75,6 +75,7 @@ class Authority:
         folder = self._folder / f"..{self._issued}"
         folder.mkdir()
         (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        (folder / "tls.key").touch(mode=0o600)
         (folder / "tls.key").write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

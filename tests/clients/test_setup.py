@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -237,3 +238,38 @@ def test_a_place_that_nobody_can_listen_at_is_a_usage_error(folder: Path) -> Non
     done = run(folder, "serve", "--listen", "everywhere")
     assert (done.returncode, done.stdout) == (2, "")
     assert "a port on loopback such as 8480, or an address such as 0.0.0.0:8480" in done.stderr
+
+
+def test_a_master_key_that_others_can_read_or_replace_is_refused_with_what_to_do(new_transire: Callable[..., Transire]) -> None:
+    """It was warned of, and served."""
+    transire = new_transire()
+    transire.run("init")
+    key = transire.data_dir / "master.key"
+    key.chmod(0o644)
+    for command in (["serve", "--listen", "127.0.0.1:0"], ["account", "list"]):
+        refused = transire.run(*command)
+        assert refused.returncode == 1 and "chmod 600 it" in refused.stderr, refused.stderr
+    key.chmod(0o600)
+    transire.data_dir.chmod(0o777)
+    refused = transire.run("account", "list")
+    assert refused.returncode == 1 and "chmod o-w it" in refused.stderr, refused.stderr
+    transire.data_dir.chmod(0o700)
+    assert transire.run("account", "list").returncode == 0
+
+
+def test_a_settings_file_with_the_master_key_that_others_can_read_is_refused(new_transire: Callable[..., Transire], tmp_path: Path) -> None:
+    transire = new_transire()
+    settings = tmp_path / "transire.toml"
+    settings.write_text(f'master_key = "{secrets.token_hex(32)}"')
+    settings.chmod(0o644)
+    refused = transire.run("init", environment={"TRANSIRE_CONFIG": str(settings)})
+    assert refused.returncode == 1 and "which holds the master key" in refused.stderr and "chmod 600 it" in refused.stderr, refused.stderr
+    settings.chmod(0o600)
+    assert transire.run("init", environment={"TRANSIRE_CONFIG": str(settings)}).returncode == 0
+
+
+def test_the_service_leaves_no_core_and_keeps_its_memory_from_others(new_transire: Callable[..., Transire]) -> None:
+    transire = new_transire()
+    transire.start()
+    [limit] = [line for line in Path(f"/proc/{transire.pid}/limits").read_text().splitlines() if line.startswith("Max core file size")]
+    assert limit.split()[4] == "0", limit

@@ -447,3 +447,21 @@ async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_les
     let told = |more: &str| lines.iter().any(|line| line.contains("alike") && line.contains(more));
     assert!(told("more=410") && told("more=320"), "what has no line is counted whole: {lines:?}");
 }
+
+#[tokio::test]
+async fn the_log_names_what_a_refused_call_was_about_and_cuts_it() {
+    // The operator read that a call was denied, and not for which instance.
+    let app = App::new().await;
+    let user = app.user("ci", &cam(&json!([{ "effect": "allow", "action": "sts:*", "resource": "*" }]))).await;
+    let log = Logged::begin();
+    app.tencent("CreateInstanceToken", &app.registry_id()).by(&user).send().await;
+    app.tencent("CreateInstanceToken", &json!({ "RegistryId": "tcr-zzzzzzzz" })).send().await;
+    app.tencent("CreateNamespace", &with(&app.registry_id(), &json!({ "NamespaceName": "n".repeat(5000), "IsPublic": false })))
+        .send()
+        .await;
+    let lines = log.lines();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].contains("resource=") && lines[0].contains(app.instance.id.as_str()), "{}", lines[0]);
+    assert!(lines[1].contains("error=") && lines[1].contains("asked for tcr-zzzzzzzz"), "{}", lines[1]);
+    assert!(lines.iter().all(|line| line.len() < 1024), "{lines:?}");
+}

@@ -639,6 +639,34 @@ async fn of_many_token_requests_of_a_credential_at_once_no_more_are_answered_tha
 }
 
 #[tokio::test]
+async fn a_target_that_names_another_host_than_its_header_is_refused_at_every_door() {
+    // It was served, and whoever stood in front could go by the other host.
+    let app = App::new().await;
+    let (username, secret) = app.temporary().await;
+    let credential = format!("Basic {}", STANDARD.encode(format!("{username}:{}", secret.expose())));
+    let tencent = app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() }));
+    let alibaba = app.alibaba("GetAuthorizationToken", &[("InstanceId", app.instance.cri_id.as_str())]);
+    let token = Request::get(format!("/token?service={SERVICE}")).header("host", HOST).header("authorization", credential);
+    let health = Request::get("/healthz").header("host", HOST).body(Body::empty()).unwrap();
+    for (request, status, words) in [
+        (token.body(Body::empty()).unwrap(), 400, "INVALID_REQUEST"),
+        (tencent.request(), 200, "InvalidParameter"),
+        (alibaba.request(), 400, "two hosts"),
+        (health, 400, "two hosts"),
+    ] {
+        let to = async |authority: &str| {
+            let mut copy = Request::builder().method(request.method()).uri(format!("http://{authority}{}", request.uri()));
+            copy.headers_mut().unwrap().extend(request.headers().clone());
+            app.send(copy.body(Body::empty()).unwrap()).await
+        };
+        let refused = to("other.example.com").await;
+        assert_eq!(refused.status.as_u16(), status, "{}", refused.body);
+        assert!(refused.body.contains(words) && refused.body.contains("two hosts"), "{}", refused.body);
+        assert!(!to(HOST).await.body.contains("two hosts"));
+    }
+}
+
+#[tokio::test]
 async fn a_stranger_that_asks_for_made_up_services_is_slowed() {
     // Each asked the database, and none counted: one address could ask without end.
     let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;

@@ -1,6 +1,7 @@
 //! HTTPS: handshakes, and certificates that are read again.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,8 +48,15 @@ impl Pair {
     fn write(&self, folder: &Path) {
         std::fs::create_dir_all(folder).unwrap();
         std::fs::write(folder.join("tls.crt"), &self.certificate_pem).unwrap();
-        std::fs::write(folder.join("tls.key"), &self.key_pem).unwrap();
+        write_key(folder, &self.key_pem);
     }
+}
+
+/// Writes a key that its owner alone may read.
+fn write_key(folder: &Path, pem: &str) {
+    let file = folder.join("tls.key");
+    std::fs::write(&file, pem).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// The settings that name the files of a folder.
@@ -219,12 +227,14 @@ async fn what_is_wrong_with_the_files_is_said() {
     let (pair, other) = (Pair::new(), Pair::new());
     pair.write(&folder);
     assert!(Tls::load(&files_in(&folder)).unwrap().is_some());
-    std::fs::write(folder.join("tls.key"), &other.key_pem).unwrap();
+    write_key(&folder, &other.key_pem);
     assert!(refusal(&folder).contains("does not belong to the certificate"), "{}", refusal(&folder));
-    std::fs::write(folder.join("tls.key"), "nonsense").unwrap();
+    std::fs::set_permissions(folder.join("tls.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(refusal(&folder).contains("can be read or changed by every user of this machine: chmod 600 it"), "{}", refusal(&folder));
+    write_key(&folder, "nonsense");
     assert!(refusal(&folder).contains("no private key in it"), "{}", refusal(&folder));
     // The key's text never stands in the message.
-    std::fs::write(folder.join("tls.key"), other.key_pem.replace("PRIVATE", "ENCRYPTED PRIVATE")).unwrap();
+    write_key(&folder, &other.key_pem.replace("PRIVATE", "ENCRYPTED PRIVATE"));
     assert!(!refusal(&folder).contains(&other.key_pem[40..60]));
     pair.write(&folder);
     std::fs::write(folder.join("tls.crt"), "").unwrap();
