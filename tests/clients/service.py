@@ -24,6 +24,9 @@ REGION = "ap-guangzhou"
 # The program under test isn't optimised, and its machine is busy: only tests of an overload may meet one.
 _PATIENT = {"TRANSIRE_LIMITS__WAIT_MILLISECONDS": "2000"}
 
+# For tests whose one credential asks for more tokens than a client does.
+MANY_TOKENS = {f"TRANSIRE_LIMITS__TOKEN_REQUESTS_{name}": "100000" for name in ("PER_SECOND", "BURST")}
+
 # Everything in this suite is on loopback, and some clients would take a proxy even there.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

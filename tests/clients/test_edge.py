@@ -20,7 +20,7 @@ import tencent
 from credential import Credential
 from processes import wait_until
 from registry import docker_login, assert_logs_in
-from service import Instance, Transire
+from service import MANY_TOKENS, Instance, Transire
 
 PASSWORD = "Passw0rd-EXAMPLE"
 
@@ -80,12 +80,7 @@ class Crowd:
 
 def test_ten_times_too_many_requests_are_refused_at_once_in_bounded_memory(new_transire: Callable[..., Transire]) -> None:
     transire = new_transire(
-        settings={
-            "TRANSIRE_LIMITS__WAIT_MILLISECONDS": "2",
-            # One credential asks for all.
-            "TRANSIRE_LIMITS__TOKEN_REQUESTS_PER_SECOND": "100000",
-            "TRANSIRE_LIMITS__TOKEN_REQUESTS_BURST": "100000",
-        }
+        settings={"TRANSIRE_LIMITS__WAIT_MILLISECONDS": "2", **MANY_TOKENS}
     )
     transire.start()
     instance = transire.new_instance(transire.new_account("acme"), "demo")
@@ -269,7 +264,7 @@ class Clients:
 
 @pytest.mark.parametrize("delay", ["0", "1"])
 def test_at_the_end_nothing_that_is_under_way_is_lost(new_transire: Callable[..., Transire], delay: str) -> None:
-    transire = new_transire(settings={"TRANSIRE_SHUTDOWN__DELAY_SECONDS": delay})
+    transire = new_transire(settings={"TRANSIRE_SHUTDOWN__DELAY_SECONDS": delay, **MANY_TOKENS})
     transire.start()
     instance = transire.new_instance(transire.new_account("acme"), "demo")
     clients = Clients(transire, instance, tencent.issue(transire, instance.account.key, instance.tcr_id))

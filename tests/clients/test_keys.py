@@ -23,7 +23,7 @@ import tencent
 from credential import Credential, exchange
 from processes import wait_until
 from registry import Registry, skopeo_login
-from service import AccessKey, Account, Clock, Instance, Transire, fetch
+from service import MANY_TOKENS, AccessKey, Account, Clock, Instance, Transire, fetch
 from traffic import Traffic
 
 
@@ -231,7 +231,7 @@ def test_replicas_rotate_the_master_key_that_the_operator_gives(
         file = tmp_path / f"{name}.key"
         file.touch(mode=0o600)
         file.write_text(f"{first_key}\n")
-        settings = {"TRANSIRE_DATABASE": database, "TRANSIRE_MASTER_KEY_FILE": str(file), "PGPASSFILE": os.environ["PGPASSFILE"]}
+        settings = {"TRANSIRE_DATABASE": database, "TRANSIRE_MASTER_KEY_FILE": str(file), "PGPASSFILE": os.environ["PGPASSFILE"], **MANY_TOKENS}
         replica = new_transire(name, settings=settings)
         replica.start()
         replicas.append(replica)

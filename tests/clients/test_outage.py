@@ -21,7 +21,7 @@ import tencent
 from credential import Credential, exchange
 from postgres import Postgres
 from processes import wait_until
-from service import Instance, Transire, fetch
+from service import MANY_TOKENS, Instance, Transire, fetch
 
 # What is promised, and what a busy machine gets on top.
 RESUMED_WITHIN = 2.0
@@ -52,9 +52,7 @@ def settings(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
         key.touch(mode=0o600)
         key.write_text(secrets.token_hex(32))
     # Whoever is refused asks again at once here, and that is not what is tested.
-    often = {
-        f"TRANSIRE_LIMITS__{name}": "100000" for name in ("REQUESTS_PER_SECOND", "TOKEN_REQUESTS_PER_SECOND", "TOKEN_REQUESTS_BURST")
-    }
+    often = {"TRANSIRE_LIMITS__REQUESTS_PER_SECOND": "100000", **MANY_TOKENS}
     return {"TRANSIRE_DATABASE": url, "TRANSIRE_MASTER_KEY_FILE": str(key), **often, **more}
 
 

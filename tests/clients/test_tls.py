@@ -19,7 +19,7 @@ from authority import Authority
 from credential import Credential
 from processes import wait_until
 from registry import Registry, run, skopeo
-from service import Account, Instance, Transire
+from service import MANY_TOKENS, Account, Instance, Transire
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 def transire(new_transire: Callable[..., Transire], authority: Authority) -> Transire:
     """A running transire that speaks HTTPS."""
-    transire = new_transire(authority=authority)
+    transire = new_transire(authority=authority, settings=MANY_TOKENS)
     transire.start()
     return transire
 
