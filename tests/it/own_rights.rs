@@ -536,7 +536,12 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
              ALTER TABLE service_account DROP COLUMN revision;
              ALTER TABLE service_account DROP COLUMN disabled_by;
              ALTER TABLE credential DROP COLUMN disabled_by;
-             DELETE FROM schema_version WHERE number = 11;",
+             DROP INDEX audit_page_wide;
+             DROP INDEX audit_page_by_time;
+             ALTER TABLE audit_page DROP COLUMN bytes;
+             ALTER TABLE audit_page DROP COLUMN contents;
+             CREATE INDEX audit_page_by_time ON audit_page (first_at, id, last_at);
+             DELETE FROM schema_version WHERE number >= 11;",
         )
         .unwrap();
     drop(database);
