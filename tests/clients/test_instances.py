@@ -135,7 +135,7 @@ def test_names_and_ids_are_checked(transire: Transire, account: Account, instanc
     assert call(tcr, "CheckInstance", RegistryId=made).IsValidated is True
     assert call(tcr, "CheckInstance", RegistryId="tcr-zzzzzzzz").IsValidated is False
     assert call(tcr, "DescribeRegions").Regions[0].RegionName == REGION
-    assert refusal(tcr, "CreateInstance", RegistryName="team-registry", RegistryType="basic") == "InvalidParameter.ErrorNameExists"
+    assert refusal(tcr, "CreateInstance", RegistryName="team-registry", RegistryType="standard") == "InvalidParameter.ErrorNameExists"
     assert refusal(tcr, "CreateInstance", RegistryName="x", RegistryType="basic") == "InvalidParameter.ErrorRegistryName"
     assert refusal(tcr, "CreateInstance", RegistryName="newer-registry") == "MissingParameter"
     assert refusal(tcr, "CreateInstance", RegistryName="newer-registry", RegistryType=1) == "InvalidParameter"
