@@ -11,6 +11,7 @@ use super::json::Json;
 use super::operator::{Operator, Qualifier, Test};
 use super::pattern::{Pattern, Wildcards};
 use super::vocabulary::Language;
+use super::words::{KeyType, Order};
 use crate::domain::clock::Timestamp;
 
 /// What is known of a request besides its permission and resource.
@@ -71,16 +72,6 @@ pub(super) enum Key {
     OidcIssuer,
     OidcSubject,
     OidcAudience,
-}
-
-/// What the values of a key are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyType {
-    Time,
-    Address,
-    Boolean,
-    /// Text, which may hold a number or a time.
-    Text,
 }
 
 /// Where a condition stands.
@@ -217,28 +208,6 @@ enum Values {
     Networks(Vec<Network>),
     /// Whether the key must be missing.
     Missing(bool),
-}
-
-/// How the request's value stands to the document's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    Equal,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-impl Order {
-    fn holds<T: PartialOrd>(self, actual: &T, own: &T) -> bool {
-        match self {
-            Self::Equal => actual == own,
-            Self::Less => actual < own,
-            Self::LessOrEqual => actual <= own,
-            Self::Greater => actual > own,
-            Self::GreaterOrEqual => actual >= own,
-        }
-    }
 }
 
 impl Condition {

@@ -5,6 +5,7 @@ use super::json::Json;
 use super::pattern::{Pattern, Wildcards};
 use super::resource::{ResourcePattern, check_characters};
 use super::vocabulary::{self, Form, Language, Permission, Permissions, Target};
+use super::words::Effect;
 use crate::domain::principal::AccountId;
 use crate::domain::printable::escape;
 use crate::domain::{Error, Result};
@@ -31,15 +32,6 @@ impl Limits {
             Language::Ram => self.ram,
         }
     }
-}
-
-/// Whether a statement allows or denies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// It allows.
-    Allow,
-    /// It denies, whatever else allows.
-    Deny,
 }
 
 /// A compiled policy document.

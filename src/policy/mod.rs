@@ -18,17 +18,19 @@ pub mod pattern;
 mod resource;
 pub mod trust;
 pub mod vocabulary;
+mod words;
 
 use std::fmt;
 
 pub use condition::{Context, OidcClaims};
-pub use document::{Checked, Document, Effect, Limits};
+pub use document::{Checked, Document, Limits};
 pub use trust::{Assumer, TrustPolicy};
 pub use vocabulary::{InstanceRef, Language, Permission, Resource, is_action};
 
 use crate::domain::principal::AccountId;
 use document::Statement;
 use vocabulary::Target;
+pub use words::Effect;
 
 /// A document under the name by which a decision speaks of it.
 #[derive(Clone, Copy, Debug)]

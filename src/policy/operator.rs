@@ -1,7 +1,7 @@
 //! The condition operators of both languages.
 
-use super::condition::{KeyType, Order};
 use super::vocabulary::Language;
+use super::words::{KeyType, Order};
 
 /// What an operator compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use super::document::Effect;
 use super::pattern::{Pattern, Wildcards};
 use super::vocabulary::{Extent, Form, Language, Service, Target};
+use super::words::Effect;
 use crate::domain::instance::{CriId, InstanceId};
 use crate::domain::principal::AccountId;
 

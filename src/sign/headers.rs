@@ -3,9 +3,8 @@
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 
-use super::{Method, acs3, alibaba_roa, check_access_key_id, tc3};
+use super::{Method, check_access_key_id};
 use crate::domain::clock::Timestamp;
-use crate::domain::credential::Cloud;
 use crate::domain::{Error, Result};
 
 /// The most headers that one signature may cover; SDKs sign about a dozen.
@@ -47,18 +46,8 @@ pub struct Preview<'a> {
     pub session_token: Option<&'a str>,
     /// The time that the client wrote into it.
     pub signed_at: Timestamp,
-    /// TC3's Authorization header taken apart, so that its reader need not do it again.
-    pub(super) tc3: Option<tc3::Authorization<'a>>,
-}
-
-/// Looks at the headers of a request; `None` when it isn't signed there, or not as the schemes have it.
-pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
-    let preview = tc3::preview(headers).or_else(|| acs3::preview(headers)).or_else(|| alibaba_roa::preview(headers))?;
-    let session_token = match preview.method.cloud() {
-        Cloud::Tencent => single(headers, &name::X_TC_TOKEN),
-        Cloud::Alibaba => single(headers, &name::X_ACS_SECURITY_TOKEN),
-    };
-    Some(Preview { session_token: session_token.ok()?, ..preview })
+    /// The Authorization header taken apart, so that a scheme's reader need not do it again.
+    pub(super) fields: Option<Fields<'a>>,
 }
 
 /// Returns a header that may come once only, without the spaces around it; an empty one counts as none.
@@ -149,5 +138,11 @@ pub(super) fn signed_names<'a>(list: &'a str, required: &[&str]) -> Result<Vec<&
 
 /// Reads a preview's parts; only well-formed ids are worth a look-up.
 pub(super) fn preview_of(method: Method, access_key_id: &str, signed_at: Option<Timestamp>) -> Option<Preview<'_>> {
-    Some(Preview { method, access_key_id: check_access_key_id(access_key_id).ok()?, session_token: None, signed_at: signed_at?, tc3: None })
+    Some(Preview {
+        method,
+        access_key_id: check_access_key_id(access_key_id).ok()?,
+        session_token: None,
+        signed_at: signed_at?,
+        fields: None,
+    })
 }

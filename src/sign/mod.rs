@@ -26,7 +26,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use subtle::ConstantTimeEq;
 
-pub use headers::{Preview, is_form_type, preview};
+pub use headers::{Preview, is_form_type};
 pub use parameters::Parameters;
 use secret::KeyForm;
 pub use secret::SigningSecret;
@@ -50,6 +50,16 @@ pub struct Request<'a> {
     pub headers: &'a http::HeaderMap,
     /// The whole body.
     pub body: &'a [u8],
+}
+
+/// Looks at the headers of a request; `None` when it isn't signed there, or not as the schemes have it.
+pub fn preview(headers: &http::HeaderMap) -> Option<Preview<'_>> {
+    let preview = tc3::preview(headers).or_else(|| acs3::preview(headers)).or_else(|| alibaba_roa::preview(headers))?;
+    let session_token = match preview.method.cloud() {
+        Cloud::Tencent => headers::single(headers, &headers::name::X_TC_TOKEN),
+        Cloud::Alibaba => headers::single(headers, &headers::name::X_ACS_SECURITY_TOKEN),
+    };
+    Some(Preview { session_token: session_token.ok()?, ..preview })
 }
 
 /// How a request is signed.

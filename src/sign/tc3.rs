@@ -73,8 +73,9 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
         _ => return Err(Error::malformed_request("The request method must be GET or POST.")),
     }
     let headers = request.headers;
-    let known = preview.and_then(|preview| preview.tc3);
-    let Authorization { fields, credential } = known.map_or_else(|| Authorization::read(headers), Ok)?;
+    let known = preview.filter(|preview| preview.method == Method::Tc3HmacSha256).and_then(|preview| preview.fields);
+    let fields = known.map_or_else(|| fields(headers::authorization(headers)?), Ok)?;
+    let credential = Credential::parse(fields.credential)?;
     let names = headers::signed_names(fields.signed_headers, &["content-type", "host"])?;
     let signature = decode_hex_signature(fields.signature)?;
     let timestamp = headers::single(headers, &name::X_TC_TIMESTAMP)?.ok_or_else(|| Error::missing_parameter("Timestamp"))?;
@@ -111,10 +112,11 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
 
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
-    let authorization = Authorization::read(headers).ok()?;
+    let fields = fields(headers::authorization(headers).ok()?).ok()?;
+    let credential = Credential::parse(fields.credential).ok()?;
     let signed_at = parse_tencent_time(headers::single(headers, &name::X_TC_TIMESTAMP).ok()??).ok();
-    let preview = headers::preview_of(Method::Tc3HmacSha256, authorization.credential.access_key_id, signed_at)?;
-    Some(Preview { tc3: Some(authorization), ..preview })
+    let preview = headers::preview_of(Method::Tc3HmacSha256, credential.access_key_id, signed_at)?;
+    Some(Preview { fields: Some(fields), ..preview })
 }
 
 /// Returns the value of the Authorization header for `request`, which must have the headers that
@@ -174,20 +176,6 @@ impl Proof {
     #[cfg(test)]
     pub(super) fn strings_to_sign(&self) -> Vec<Vec<u8>> {
         self.hashes.iter().map(|hash| string_to_sign(&self.timestamp, &self.credential_scope, hash)).collect()
-    }
-}
-
-/// The Authorization header, taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Authorization<'a> {
-    fields: Fields<'a>,
-    credential: Credential<'a>,
-}
-
-impl<'a> Authorization<'a> {
-    fn read(headers: &'a HeaderMap) -> Result<Self> {
-        let fields = fields(headers::authorization(headers)?)?;
-        Ok(Self { fields, credential: Credential::parse(fields.credential)? })
     }
 }
 

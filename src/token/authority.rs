@@ -22,8 +22,6 @@ use crate::domain::{Error, Result};
 
 /// How long a leaf lives: a leaked one signs until then, because registries check no revocation.
 pub const LEAF_TTL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// When less than this is left of a leaf it must be renewed: half of its life.
-pub const LEAF_RENEWAL_LEFT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How far certificates are dated back, for verifiers whose clocks are behind.
 pub const BACK_DATED: Duration = Duration::from_secs(60 * 60);
 /// How long an authority lives: to replace one, every registry must be touched.

@@ -24,7 +24,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::authority::LEAF_RENEWAL_LEFT;
 use super::x509::{self, Certificate};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, KidFormat};
@@ -32,6 +31,8 @@ use crate::domain::{Error, Result};
 
 /// How far `iat` and `nbf` are dated back: Distribution allows 60 seconds on `nbf`, zot none on either.
 pub const TOKEN_BACK_DATED: Duration = Duration::from_secs(60);
+/// When less than this is left of a leaf it must be renewed: half of its life.
+pub const LEAF_RENEWAL_LEFT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long before its leaf's end a token ends at the latest: a leaf's end has no leeway at all.
 pub const LEAF_MARGIN: Duration = Duration::from_secs(60);
 

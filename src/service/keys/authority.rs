@@ -15,7 +15,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Caller, RequestContext, Service, unexpected};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
-use crate::token::authority::LEAF_RENEWAL_LEFT;
+use crate::token::jwt::LEAF_RENEWAL_LEFT;
 use crate::token::{Authority, SigningKeyPair, certificates};
 
 /// How long an authority stays in the bundle after another took its place: the longest life of a token, and as much

@@ -1,0 +1,43 @@
+//! Words that statements, conditions, operators and resources share.
+
+/// Whether a statement allows or denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// It allows.
+    Allow,
+    /// It denies, whatever else allows.
+    Deny,
+}
+
+/// What the values of a key are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyType {
+    Time,
+    Address,
+    Boolean,
+    /// Text, which may hold a number or a time.
+    Text,
+}
+
+/// How the request's value stands to the document's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Order {
+    /// Tells whether the request's value stands so to the document's own.
+    pub(super) fn holds<T: PartialOrd>(self, actual: &T, own: &T) -> bool {
+        match self {
+            Self::Equal => actual == own,
+            Self::Less => actual < own,
+            Self::LessOrEqual => actual <= own,
+            Self::Greater => actual > own,
+            Self::GreaterOrEqual => actual >= own,
+        }
+    }
+}
