@@ -21,9 +21,10 @@ use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::sign::SigningSecret;
+use crate::store::Noun;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
-use crate::store::change::{self, Changes, Noun};
+use crate::store::change::{self, Changes};
 use crate::store::{
     Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, session_policy, tag, user,
 };

@@ -71,7 +71,7 @@ impl Service {
         let detail = json!({ "account": account.to_string(), "user": name, "user_id": user.id.to_string(), "service_accounts": names });
         let line = self.line("user.delete", caller, context).detail(detail);
         let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
-        self.change(store::user::delete(account, user.id).and(as_listed), line).await?;
+        self.change(store::cascade::delete_user(account, user.id).and(as_listed), line).await?;
         Ok(names)
     }
 
@@ -100,7 +100,7 @@ impl Service {
     pub async fn delete_group(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
         caller.require_operator()?;
         let line = self.line("group.delete", caller, context).detail(json!({ "account": account.to_string(), "group": name }));
-        self.change(store::group::delete(account, name), line).await
+        self.change(store::cascade::delete_group(account, name), line).await
     }
 
     /// Puts a user into a group, or takes it out.
@@ -229,7 +229,7 @@ impl Service {
         let detail = json!({ "account": account.to_string(), "role": name, "role_id": role.id.to_string(), "service_accounts": names });
         let line = self.line("role.delete", caller, context).detail(detail);
         let as_listed = store::service_account::expect_made_by(role.id.number(), made.len());
-        self.change(store::role::delete(account, role.id).and(as_listed), line).await?;
+        self.change(store::cascade::delete_role(account, role.id).and(as_listed), line).await?;
         Ok(names)
     }
 

@@ -16,9 +16,9 @@ use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
-use crate::store::change::Noun;
+use crate::store::Noun;
+use crate::store::cascade::Contents;
 use crate::store::instance_key::InstanceKeyState;
-use crate::store::namespace::Contents;
 use crate::store::quota::Usage;
 use crate::store::tag::Tagged;
 use crate::store::{self, Part, quota};
@@ -466,7 +466,7 @@ impl Service {
     }
 
     fn deletion(&self, instance: &Instance, contents: Contents) -> Part {
-        let part = store::instance::delete(instance.account, &instance.id, contents, self.now());
+        let part = store::cascade::delete_instance(instance.account, &instance.id, contents, self.now());
         // Its own key is gone from the store, and is to be from every memory.
         if instance.kind.has_own_key() { part.changes(Noun::SigningKey, &instance.id) } else { part }
     }

@@ -16,7 +16,8 @@ use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result, name};
 use crate::policy::{Permission, Resource};
-use crate::store::namespace::{self as stored, Contents};
+use crate::store::cascade::Contents;
+use crate::store::namespace as stored;
 use crate::store::page::{Listed, Page};
 use crate::store::tag::{self, Tagged};
 use crate::store::{self, Store};
@@ -301,7 +302,7 @@ impl Service {
         let instance = self.permitted_namespace(caller, choice, name, Permission::DeleteNamespace, context).await?;
         let namespace = self.stored_namespace(&instance, name).await?;
         let line = self.line("namespace.delete", caller, context).instance(&instance).detail(json!({ "namespace": name }));
-        self.change(stored::delete(&namespace, contents), line).await
+        self.change(store::cascade::delete_namespace(&namespace, contents), line).await
     }
 
     /// Says what becomes of a push to a namespace of an instance that isn't recorded.

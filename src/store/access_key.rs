@@ -6,10 +6,10 @@ use crate::domain::clock::Timestamp;
 use crate::domain::principal::{AccountId, Principal};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, account, principal_id};
+use super::{Store, account, principal};
 
 statements! { "access_key";
     INSERT = "INSERT INTO access_key (id, account_id, principal, sealed_secret, state, generation, created_at) \
@@ -97,7 +97,7 @@ pub fn insert(key: &AccessKey) -> Part {
         Error::already_exists("access key", format!("The access key id {id} was used before; make another."))
     });
     let mut guarded = vec![account::hold(account)];
-    guarded.extend(principal_id::hold(&key.principal));
+    guarded.extend(principal::hold(&key.principal));
     guarded.push(insert);
     Part::of(guarded).changes(Noun::AccessKey, &key.id)
 }

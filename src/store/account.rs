@@ -5,9 +5,9 @@ use crate::domain::principal::AccountId;
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
 use super::{Store, principal_id};
 
 statements! { "account";

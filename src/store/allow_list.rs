@@ -4,10 +4,10 @@ use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
 use crate::domain::instance::InstanceId;
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
 use super::row::{Row, Value, statements};
-use super::write::{Guarded, Part, Rows};
 use super::{Store, instance};
 
 statements! {

@@ -7,8 +7,8 @@ use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 
 use super::Store;
+use super::part::{Guarded, Part};
 use super::row::{Row, Value, statements};
-use super::write::{Guarded, Part};
 
 /// Writes a query of rows, from the place ($1, $2) on and before $3; $4 is the action or nothing, $5 what it begins with, $6
 /// the outcome or nothing, $7 what the principal begins with or nothing, $8 the limit.

@@ -5,12 +5,12 @@ use crate::domain::instance::InstanceId;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
 use super::page::{Listed, Page, listed_rows, select_page};
+use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, instance, principal_id};
+use super::{Store, instance, principal};
 
 macro_rules! columns {
     () => {
@@ -63,7 +63,7 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
         Error::already_exists("credential", format!("There is a credential {id} already."))
     });
     let mut guarded = vec![instance::hold(&credential.instance)];
-    guarded.extend(principal_id::hold(&credential.principal));
+    guarded.extend(principal::hold(&credential.principal));
     guarded.extend([insert, quota::within(&credential.instance, Counted::Credentials, most)]);
     Part::of(guarded)
 }

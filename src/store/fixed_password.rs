@@ -6,10 +6,10 @@ use crate::domain::instance::InstanceId;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, instance, principal_id};
+use super::{Store, instance, principal};
 
 statements! { "fixed_password";
     SET = "INSERT INTO fixed_password (instance_id, principal, hash, generation, changed_at) VALUES ($1, $2, $3, 1, $4) \
@@ -29,7 +29,7 @@ statements! { "fixed_password";
 pub fn set(instance: &InstanceId, principal: &Principal, hash: &PasswordHash, at: Timestamp) -> Part {
     let parameters = vec![instance.as_str().into(), principal.to_string().into(), hash.as_str().into(), at.into()];
     let mut guarded = vec![instance::hold(instance)];
-    guarded.extend(principal_id::hold(principal));
+    guarded.extend(principal::hold(principal));
     guarded.push(Guarded::unguarded(SET, parameters));
     Part::of(guarded).changes(Noun::FixedPassword, &thing_id(instance, principal))
 }

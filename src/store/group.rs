@@ -4,10 +4,10 @@ use crate::domain::identity::Group;
 use crate::domain::principal::{AccountId, UserId};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, account, policy, user};
+use super::{Store, account, user};
 
 statements! {
     "account_group" {
@@ -43,13 +43,16 @@ pub fn insert(group: &Group) -> Part {
     Part::of([account::hold(account), insert]).changes(Noun::Policies, &account)
 }
 
-/// Deletes a group, with its memberships and what is attached to it; `NotFound` when the account has no such group.
-pub fn delete(account: AccountId, name: &str) -> Part {
-    let key = || vec![account.number().into(), name.into()];
+/// Takes all members out of a group.
+pub(super) fn empty(account: AccountId, name: &str) -> Guarded {
+    Guarded::unguarded(EMPTY, vec![account.number().into(), name.into()])
+}
+
+/// Deletes a group's own row; `NotFound` when the account has no such group.
+pub(super) fn delete_row(account: AccountId, name: &str) -> Guarded {
     let missing = name.to_owned();
-    let delete = Guarded::new(DELETE, key(), Rows::Exactly(1), move || Error::not_found("group", &missing));
-    let guarded = [account::hold(account), Guarded::unguarded(EMPTY, key()), policy::detach_all_of_group(account, name), delete];
-    Part::of(guarded).changes(Noun::Policies, &account)
+    let parameters = vec![account.number().into(), name.into()];
+    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("group", &missing))
 }
 
 /// Puts a user into a group; `NotFound` without either, `AlreadyExists` when the user is in it.

@@ -6,12 +6,11 @@ use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
-use super::namespace::Contents;
+use super::noun::Noun;
 use super::page::{Listed, Page, listed_rows, select_page};
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, Statement, Value, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, account, allow_list, credential, fixed_password, instance_key, namespace, repository, service_account, tag};
+use super::{Store, account};
 
 macro_rules! columns {
     () => {
@@ -187,31 +186,15 @@ fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<It
     Part::of([Guarded::new(statement, parameters, Rows::Exactly(1), Error::instance_not_found)]).changes(Noun::Instance, id)
 }
 
-/// Deletes an instance for ever, with its own signing keys, fixed passwords, allow list and tags.
-///
-/// `InstanceNotFound` when the account has no such instance; `PreconditionFailed` when it is protected from that, or
-/// has namespaces, long-term credentials or service accounts that are not to go too. Its name is free again, its ids
-/// and its service stay taken.
-pub fn delete(account: AccountId, id: &InstanceId, contents: Contents, at: Timestamp) -> Part {
-    let key = || vec![Value::from(id.as_str())];
-    let is_unprotected = Guarded::new(IS_UNPROTECTED, key(), Rows::Exactly(1), || {
+/// Deletes an instance's own row: `InstanceNotFound` when the account has no such instance, `PreconditionFailed` when it
+/// is protected.
+pub(super) fn delete_row(account: AccountId, id: &InstanceId, at: Timestamp) -> [Guarded; 2] {
+    let parameters = vec![id.as_str().into(), account.number().into(), at.into()];
+    let is_unprotected = Guarded::new(IS_UNPROTECTED, vec![id.as_str().into()], Rows::Exactly(1), || {
         Error::precondition_failed("instance", "The instance is protected from being deleted; turn its deletion protection off first.")
     });
-    let parameters = vec![id.as_str().into(), account.number().into(), at.into()];
-    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), Error::instance_not_found);
-    // First the instance's own row: who is adding to it holds that row, and is waited for. And another account
-    // learns nothing of what is in it.
-    let mut guarded = vec![account::hold(account), delete, is_unprotected];
-    match contents {
-        Contents::MustBeGone => guarded.extend([namespace::none_in(id), credential::none_in(id), service_account::none_in(id)]),
-        Contents::GoToo => {
-            guarded.extend([repository::delete_of_instance(id), namespace::delete_of_instance(id), credential::delete_of_instance(id)]);
-            guarded.extend(service_account::delete_of_instance(id));
-        }
-    }
-    guarded.push(instance_key::delete_of_instance(id));
-    guarded.extend([fixed_password::delete_of_instance(id), allow_list::delete_of_instance(id), tag::delete_of_instance(id)]);
-    Part::of(guarded).changes(Noun::Instance, id).changes(Noun::Account, &account)
+    // First the row: another account learns nothing of the instance.
+    [Guarded::new(DELETE, parameters, Rows::Exactly(1), Error::instance_not_found), is_unprotected]
 }
 
 /// Refuses with `InstanceNotFound` when there is no such instance, and keeps others from adding to it meanwhile.

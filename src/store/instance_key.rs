@@ -8,9 +8,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::instance::{Algorithm, InstanceId};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
 use super::{Store, instance};
 
 statements! { "instance_key";

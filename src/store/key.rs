@@ -8,9 +8,9 @@ use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Result};
 
 use super::Store;
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, Value, statements};
-use super::write::{Guarded, Part, Rows};
 
 statements! {
     "sealing_key" {

@@ -3,8 +3,8 @@
 use crate::domain::{Error, Result};
 
 use super::Store;
+use super::part::{Guarded, Part, Rows};
 use super::row::statements;
-use super::write::{Guarded, Part, Rows};
 
 statements! { "meta";
     FIND = "SELECT name, value FROM meta WHERE name = $1";

@@ -11,6 +11,7 @@ pub mod access_key;
 pub mod account;
 pub mod allow_list;
 pub mod audit;
+pub mod cascade;
 pub mod change;
 pub mod credential;
 pub mod fixed_password;
@@ -37,8 +38,11 @@ pub mod wrapped;
 
 mod breaker;
 mod migrate;
+mod noun;
+mod part;
 pub mod portable;
 mod postgres;
+mod principal;
 mod principal_id;
 mod row;
 mod sqlite;
@@ -65,8 +69,11 @@ use portable::{Batch, Hold, Piece, Table};
 use row::{Row, Statement, Value};
 use write::Steps;
 
+pub use noun::Noun;
+pub use operation::Operation;
+pub use part::Part;
 pub use postgres::{Isolation, PostgresOptions, Statements};
-pub use write::{Operation, Part, Write};
+pub use write::Write;
 
 /// Where the data is.
 #[derive(Clone, Debug)]

@@ -5,12 +5,12 @@ use crate::domain::instance::InstanceId;
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
 use super::page::{Listed, Page, listed_rows, select_page};
+use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
 use super::row::{Row, Value, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, instance, repository, service_account, tag};
+use super::{Store, instance};
 
 macro_rules! columns {
     () => {
@@ -84,33 +84,9 @@ pub fn update(namespace: &Namespace, change: &NamespaceChange, at: Timestamp) ->
     Part::of([update]).changes(Noun::Namespace, &thing_id(namespace))
 }
 
-/// What happens to what is in a thing that is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contents {
-    /// There must be nothing.
-    MustBeGone,
-    /// It goes too.
-    GoToo,
-}
-
-/// Deletes a namespace, its tags, and what service accounts may do in it.
-///
-/// `InstanceNotFound`, `NotFound` when it is gone, `PreconditionFailed` when it has repositories that are not to go too.
-pub fn delete(namespace: &Namespace, contents: Contents) -> Part {
-    let id = || vec![namespace.id.as_str().into()];
-    // Held first: whoever adds a repository to it holds the instance.
-    let mut guarded = vec![instance::hold(&namespace.instance), exists(namespace)];
-    guarded.push(match contents {
-        Contents::MustBeGone => repository::none_in(namespace),
-        Contents::GoToo => repository::delete_of_namespace(namespace),
-    });
-    guarded.extend([
-        tag::delete_of(namespace.id.as_str()),
-        // Or a namespace that is given the same name later would be open to them.
-        service_account::forget_namespace(namespace),
-        Guarded::new(DELETE, id(), Rows::Exactly(1), missing(namespace)),
-    ]);
-    Part::of(guarded).changes(Noun::Namespace, &thing_id(namespace))
+/// Deletes a namespace's own row; `NotFound` when it is gone.
+pub(super) fn delete_row(namespace: &Namespace) -> Guarded {
+    Guarded::new(DELETE, vec![namespace.id.as_str().into()], Rows::Exactly(1), missing(namespace))
 }
 
 /// Refuses with `NotFound` when the namespace is gone.

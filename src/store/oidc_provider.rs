@@ -6,9 +6,9 @@ use crate::domain::identity::{OidcAlgorithm, OidcProvider};
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
 use super::{Store, account};
 
 /// The columns of a provider, a row for each of its audiences.

@@ -3,10 +3,10 @@
 use std::error::Error as _;
 
 use crate::domain::Error;
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Random, Timestamp, random_bytes};
 
+use super::part::{Guarded, Part, Rows};
 use super::row::statements;
-use super::write::{Guarded, Operation, Part, Rows};
 
 statements! { "operation";
     // Where the first try is still at its commit, PostgreSQL makes the second wait here until that is decided.
@@ -14,6 +14,25 @@ statements! { "operation";
     TRIM = "DELETE FROM operation WHERE applied_at < $1";
     // The counter has one row, always.
     REFUSE = "SELECT id FROM change_counter WHERE id = 1";
+}
+
+/// Names one write for ever, so that a retry never trips over its own success.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub(crate) id: String,
+    pub(crate) at: Timestamp,
+}
+
+impl Operation {
+    /// Names a new write, made at `now`.
+    pub fn new(random: &dyn Random, now: Timestamp) -> Self {
+        Self { id: format!("{:032x}", u128::from_be_bytes(random_bytes(random))), at: now }
+    }
+
+    /// Names a write that whoever comes to it names the same: the first is applied, and to the others it seems so.
+    pub fn named(name: String, now: Timestamp) -> Self {
+        Self { id: name, at: now }
+    }
 }
 
 /// The source of the error that ends a dry run in which nothing else was refused.

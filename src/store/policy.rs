@@ -4,9 +4,9 @@ use crate::domain::identity::{Policy, Target};
 use crate::domain::principal::{AccountId, RoleId, UserId};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
 use super::{Store, account, group, role, user};
 
 /// The columns of an attached document; a built-in policy's is not here.

@@ -29,9 +29,10 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 
 use super::migrate::{MIGRATIONS, Migration, Purpose};
+use super::part::Guarded;
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
-use super::write::{Guarded, Steps};
+use super::write::Steps;
 use super::{Answer, Driver, Open, mpsc};
 
 pub(super) use connect::place;

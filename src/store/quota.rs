@@ -8,8 +8,8 @@ use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 
 use super::Store;
+use super::part::{Guarded, Part, Rows};
 use super::row::statements;
-use super::write::{Guarded, Part, Rows};
 
 /// Finds the instance when it has no more of a table's rows than it may.
 macro_rules! within {

@@ -6,11 +6,11 @@ use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
 use super::page::{Listed, Page, listed_rows, select_page};
+use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
 use super::row::{Row, Statement, statements};
-use super::write::{Guarded, Part, Rows};
 use super::{Store, instance, namespace};
 
 macro_rules! columns {

@@ -5,9 +5,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 
 use super::Store;
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part};
 use super::row::statements;
-use super::write::{Guarded, Part};
 
 statements! { "revocation";
     INSERT = "INSERT INTO revocation (credential_id, revoked_at) VALUES ($1, $2) ON CONFLICT (credential_id) DO NOTHING";

@@ -4,10 +4,10 @@ use crate::domain::identity::Role;
 use crate::domain::principal::{AccountId, RoleId};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, account, policy, principal_id};
+use super::{Store, account, principal_id};
 
 /// The columns of a role.
 macro_rules! select {
@@ -62,14 +62,10 @@ pub fn raise_generation(id: RoleId) -> Part {
     Part::of([raise]).changes(Noun::Role, &id)
 }
 
-/// Deletes a role for ever, with what is attached to it; `NotFound` when the account has no such role.
-///
-/// Its name is free again, its id stays taken.
-pub fn delete(account: AccountId, id: RoleId) -> Part {
+/// Deletes a role's own row; `NotFound` when the account has no such role.
+pub(super) fn delete_row(account: AccountId, id: RoleId) -> Guarded {
     let parameters = vec![id.number().into(), account.number().into()];
-    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("role", id));
-    let guarded = [account::hold(account), delete, policy::detach_all_of_role(id)];
-    Part::of(guarded).changes(Noun::Role, &id).changes(Noun::Policies, &account)
+    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("role", id))
 }
 
 /// Refuses with `NotFound` when the account has no such role, and keeps it from being deleted meanwhile.

@@ -12,12 +12,12 @@ use crate::domain::service_account::{
 };
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
 use super::page::{Listed, Page, listed, select_page};
+use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
 use super::row::{Row, Value, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, instance, principal_id};
+use super::{Store, instance, principal};
 
 macro_rules! columns {
     () => {
@@ -119,7 +119,7 @@ pub fn insert(account: &ServiceAccount, most: u32) -> Part {
     ];
     let mut guarded = vec![instance::hold(instance)];
     // Held, so that a maker who is being deleted, or revoked, leaves none behind unseen.
-    guarded.extend(account.maker.as_ref().and_then(principal_id::hold));
+    guarded.extend(account.maker.as_ref().and_then(principal::hold));
     guarded.extend([has_name, Guarded::unguarded(INSERT, parameters)]);
     guarded.extend(permit(&account.id, &account.permissions));
     guarded.push(quota::within(instance, Counted::ServiceAccounts, most));

@@ -6,8 +6,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 
+use super::part::{Guarded, Part, Rows};
 use super::row::statements;
-use super::write::{Guarded, Part, Rows};
 use super::{Store, account};
 
 statements! { "session_policy";

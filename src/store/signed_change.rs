@@ -6,8 +6,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
 use super::Store;
+use super::part::{Guarded, Part, Rows};
 use super::row::statements;
-use super::write::{Guarded, Part, Rows};
 
 statements! { "signed_change";
     // A call may take several writes: its own request id tells them from a repetition. Where another transaction holds the

@@ -20,9 +20,10 @@ use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
 use super::migrate::{self, Applied, MIGRATIONS, Purpose};
+use super::part::Guarded;
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
-use super::write::{Guarded, Steps};
+use super::write::Steps;
 use super::{Answer, Driver, Open, no_data};
 
 const FILE: &str = "transire.db";

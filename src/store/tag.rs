@@ -6,9 +6,9 @@ use crate::domain::principal::AccountId;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
 use super::{Store, instance, namespace};
 
 statements! { "resource_tag";

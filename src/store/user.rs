@@ -1,13 +1,13 @@
 //! Users; deleted ones stay as rows and are never read.
 
 use crate::domain::identity::{User, UserState};
-use crate::domain::principal::{AccountId, Principal, UserId};
+use crate::domain::principal::{AccountId, UserId};
 use crate::domain::{Error, Result};
 
-use super::change::Noun;
+use super::noun::Noun;
+use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
-use super::write::{Guarded, Part, Rows};
-use super::{Store, access_key, account, credential, fixed_password, group, policy, principal_id};
+use super::{Store, account, principal_id};
 
 /// The columns of a user.
 macro_rules! select {
@@ -70,25 +70,10 @@ pub fn raise_generation(id: UserId) -> Part {
     Part::of([raise]).changes(Noun::User, &id)
 }
 
-/// Deletes a user for ever, with its access keys, long-term credentials, fixed passwords, memberships and attachments;
-/// `NotFound` when the account has no such user.
-///
-/// Its name is free again, its id and those of its access keys stay taken.
-pub fn delete(account: AccountId, id: UserId) -> Part {
-    let principal = Principal::User(account, id);
+/// Deletes a user's own row; `NotFound` when the account has no such user.
+pub(super) fn delete_row(account: AccountId, id: UserId) -> Guarded {
     let parameters = vec![id.number().into(), account.number().into()];
-    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("user", id));
-    // First the user's own row: who is adding to it holds that row, and is waited for.
-    let guarded = [
-        account::hold(account),
-        delete,
-        access_key::delete_of(&principal),
-        credential::delete_of(&principal),
-        fixed_password::delete_of(&principal),
-        group::leave_all(id),
-        policy::detach_all_of_user(id),
-    ];
-    Part::of(guarded).changes(Noun::User, &id).changes(Noun::Policies, &account)
+    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("user", id))
 }
 
 /// Refuses with `NotFound` when the account has no such user, and keeps it from being deleted meanwhile.

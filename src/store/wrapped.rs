@@ -3,8 +3,8 @@
 use crate::domain::{Error, Result};
 
 use super::Store;
+use super::part::{Guarded, Part};
 use super::row::{Statement, statements};
-use super::write::{Guarded, Part};
 
 // The first nine bytes of what is wrapped say which master key did it. Nothing is in the place of a deleted key, or
 // of a private key that is kept elsewhere.

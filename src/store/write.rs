@@ -1,114 +1,11 @@
 //! A write: a list of guarded statements, applied whole or not at all.
 
-use crate::domain::clock::{Random, Timestamp, random_bytes};
-use crate::domain::{Error, Result};
-
 use super::audit::{self, AuditRow};
-use super::change::{self, Noun};
-use super::operation;
-use super::row::{Statement, Value};
+use super::change;
+use super::noun::Noun;
+use super::operation::{self, Operation};
+use super::part::{Guarded, Part};
 use super::signed_change::{self, SignedChange};
-
-/// How many rows a statement must touch, or, when it only reads, find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rows {
-    /// So many, no more and no fewer.
-    Exactly(u64),
-    /// However many there are.
-    Any,
-}
-
-impl Rows {
-    fn allows(self, count: u64) -> bool {
-        match self {
-            Self::Exactly(expected) => expected == count,
-            Self::Any => true,
-        }
-    }
-}
-
-/// A statement, its parameters, how many rows it must touch, and what it means if it does not.
-pub(crate) struct Guarded {
-    pub(crate) statement: Statement,
-    pub(crate) parameters: Vec<Value>,
-    rows: Rows,
-    // A constructor and not an error: errors don't clone, and a retry may need it again.
-    otherwise: Box<dyn Fn() -> Error + Send + Sync>,
-}
-
-impl Guarded {
-    /// Makes a guarded statement; `otherwise` is also the error when a unique value is taken.
-    pub(crate) fn new(
-        statement: Statement,
-        parameters: Vec<Value>,
-        rows: Rows,
-        otherwise: impl Fn() -> Error + Send + Sync + 'static,
-    ) -> Self {
-        Self { statement, parameters, rows, otherwise: Box::new(otherwise) }
-    }
-
-    /// Makes a statement that nothing expected can refuse.
-    pub(crate) fn unguarded(statement: Statement, parameters: Vec<Value>) -> Self {
-        Self::new(statement, parameters, Rows::Any, move || {
-            Error::internal(format!("table {}: a value that must be new was there already", statement.table))
-        })
-    }
-
-    /// Judges how many rows were touched.
-    pub(crate) fn check(&self, count: u64) -> Result<()> {
-        if self.rows.allows(count) { Ok(()) } else { Err(self.refusal()) }
-    }
-
-    /// Makes the error that this statement's refusal means.
-    pub(crate) fn refusal(&self) -> Error {
-        (self.otherwise)()
-    }
-}
-
-/// What one noun adds to a write: its guarded statements, and what they change.
-#[must_use = "a part does nothing until it is in a write and that is applied"]
-#[derive(Default)]
-pub struct Part {
-    guarded: Vec<Guarded>,
-    changes: Vec<(Noun, String)>,
-}
-
-impl Part {
-    pub(crate) fn of(guarded: impl IntoIterator<Item = Guarded>) -> Self {
-        Self { guarded: guarded.into_iter().collect(), changes: Vec::new() }
-    }
-
-    /// Adds what another noun's function made.
-    pub fn and(mut self, other: Self) -> Self {
-        self.guarded.extend(other.guarded);
-        self.changes.extend(other.changes);
-        self
-    }
-
-    pub(crate) fn changes(mut self, noun: Noun, id: &(impl ToString + ?Sized)) -> Self {
-        self.changes.push((noun, id.to_string()));
-        self
-    }
-}
-
-/// Names one write for ever, so that a retry never trips over its own success.
-#[derive(Clone, Debug)]
-pub struct Operation {
-    pub(crate) id: String,
-    pub(crate) at: Timestamp,
-}
-
-impl Operation {
-    /// Names a new write, made at `now`.
-    pub fn new(random: &dyn Random, now: Timestamp) -> Self {
-        Self { id: format!("{:032x}", u128::from_be_bytes(random_bytes(random))), at: now }
-    }
-
-    /// Names a write that whoever comes to it names the same: the first is applied, and to the others it seems so.
-    pub fn named(name: String, now: Timestamp) -> Self {
-        Self { id: name, at: now }
-    }
-}
 
 /// A list of guarded statements, applied whole or not at all.
 ///

@@ -735,7 +735,7 @@ async fn records_are_read_from_memory_until_the_feed_says_that_they_changed() {
         (store::namespace::update(&team, &closed, app.now()), false),
         (store::repository::insert(&team, &repository, 10), true),
         (store::repository::delete(&repository), false),
-        (store::namespace::delete(&team, Contents::MustBeGone), true),
+        (store::cascade::delete_namespace(&team, Contents::MustBeGone), true),
     ] {
         let before = pushes().await;
         write(part).await.unwrap();

@@ -12,7 +12,7 @@ use transire::domain::namespace::{Namespace, NamespaceId, Severity, Visibility};
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
 use transire::service::{AuditFilter, Caller};
-use transire::store::namespace::Contents;
+use transire::store::cascade::Contents;
 use transire::store::{self, Location, Open, Operation, Part, Store, Write};
 
 use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
@@ -487,7 +487,7 @@ async fn a_deleted_namespace_takes_the_permissions_in_it_along_and_an_instance_i
     elsewhere.apply(write(store::namespace::insert(&team, 10))).await.unwrap();
     app.service.catch_up().await.unwrap();
     assert_eq!(granted(&app, "tcr$robot", &password, "repository:team/app:pull").await, "repository:team/app:pull");
-    elsewhere.apply(write(store::namespace::delete(&team, Contents::MustBeGone))).await.unwrap();
+    elsewhere.apply(write(store::cascade::delete_namespace(&team, Contents::MustBeGone))).await.unwrap();
     app.service.catch_up().await.unwrap();
     // Its successor of the same name is somebody else's.
     elsewhere.apply(write(store::namespace::insert(&team, 10))).await.unwrap();
@@ -496,7 +496,7 @@ async fn a_deleted_namespace_takes_the_permissions_in_it_along_and_an_instance_i
     assert_eq!(app.reset_login_password("Passw0rd-EXAMPLE").await.status, 200);
     assert_eq!(app.status("acme", "Passw0rd-EXAMPLE").await, 200);
 
-    elsewhere.apply(write(store::instance::delete(account(), &app.instance.id, Contents::GoToo, NOW))).await.unwrap();
+    elsewhere.apply(write(store::cascade::delete_instance(account(), &app.instance.id, Contents::GoToo, NOW))).await.unwrap();
     app.service.catch_up().await.unwrap();
     assert_eq!(app.status("tcr$robot", password.expose()).await, 401);
     assert_eq!(app.status("acme", "Passw0rd-EXAMPLE").await, 401);

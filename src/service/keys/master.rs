@@ -17,7 +17,7 @@ use super::{AUTHORITY, SEALING_KEY, SIGNING_KEY};
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::accounts::WRAPPED_AS as ACCESS_KEY;
-use crate::store::change::Noun;
+use crate::store::Noun;
 use crate::store::wrapped::{self, Holder, Wrapped};
 use crate::store::{Part, Store, meta};
 use crate::token::MasterKey;

@@ -113,12 +113,12 @@ async fn a_user_is_disabled_enabled_and_found_by_its_names(place: &Place) {
         users::set_state(nobody, UserState::Active),
         users::set_state(nobody, UserState::Disabled),
         users::raise_generation(nobody),
-        users::delete(owner.id, nobody),
+        cascade::delete_user(owner.id, nobody),
     ];
     for part in parts {
         assert_eq!(refusal(&store, part).await, not_found("user", "99"));
     }
-    assert_eq!(refusal(&store, users::delete(other.id, ann.id)).await, not_found("user", "11"));
+    assert_eq!(refusal(&store, cascade::delete_user(other.id, ann.id)).await, not_found("user", "11"));
 }
 
 async fn no_two_principals_ever_share_a_number(place: &Place) {
@@ -137,7 +137,8 @@ async fn no_two_principals_ever_share_a_number(place: &Place) {
             assert_eq!(refused, (ErrorKind::AlreadyExists { noun: "account" }, taken), "round {round}");
         }
         if round == 0 {
-            let deleted = [users::delete(owner.id, UserId::new(11).unwrap()), roles::delete(owner.id, RoleId::new(12).unwrap())];
+            let deleted =
+                [cascade::delete_user(owner.id, UserId::new(11).unwrap()), cascade::delete_role(owner.id, RoleId::new(12).unwrap())];
             all(&store, deleted).await;
         }
     }
@@ -187,7 +188,7 @@ async fn deleting_a_user_takes_all_that_is_its_own(place: &Place) {
     all(&store, given.iter().map(|made| credentials::insert(made, MOST))).await;
     apply(&store, access_keys::insert(&access_key("AKIDroot", &owner))).await.unwrap();
 
-    let entries = announced(&store, users::delete(owner.id, ann.id)).await;
+    let entries = announced(&store, cascade::delete_user(owner.id, ann.id)).await;
     assert_eq!(entries, [entry(Noun::User, "11"), entry(Noun::Policies, "1")]);
 
     assert_eq!(users::find(&store, ann.id).await.unwrap(), None);
@@ -207,7 +208,7 @@ async fn deleting_a_user_takes_all_that_is_its_own(place: &Place) {
     assert_eq!(policies::documents_of_user(&store, bob.id).await.unwrap(), [built_in(ADMIN), own(&all_users)]);
     assert!(policies::attachments(&store, owner.id).await.unwrap().iter().all(|one| one.target == to_user("bob")));
 
-    let again = [users::delete(owner.id, ann.id), users::set_state(ann.id, UserState::Active), users::raise_generation(ann.id)];
+    let again = [cascade::delete_user(owner.id, ann.id), users::set_state(ann.id, UserState::Active), users::raise_generation(ann.id)];
     for part in again {
         assert_eq!(refusal(&store, part).await, not_found("user", "11"));
     }
@@ -215,7 +216,7 @@ async fn deleting_a_user_takes_all_that_is_its_own(place: &Place) {
     let next = user(&owner, 12, "ann");
     apply(&store, users::insert(&next)).await.unwrap();
     assert_eq!(policies::documents_of_user(&store, next.id).await.unwrap(), []);
-    apply(&store, users::delete(owner.id, next.id)).await.unwrap();
+    apply(&store, cascade::delete_user(owner.id, next.id)).await.unwrap();
     apply(&store, users::insert(&user(&owner, 13, "ann"))).await.unwrap();
 }
 
@@ -238,7 +239,7 @@ async fn nothing_is_added_to_a_user_while_it_is_deleted(place: &Place) {
                 3 => fixed_passwords::set(&home.id, &principal, &PasswordHash::new("$argon2id$EXAMPLE"), NOW),
                 _ => policies::attach(owner.id, ADMIN, PolicyKind::BuiltIn, &to_user("ann")),
             };
-            let parts = if number == 5 { vec![part, users::delete(owner.id, ann.id)] } else { vec![part] };
+            let parts = if number == 5 { vec![part, cascade::delete_user(owner.id, ann.id)] } else { vec![part] };
             for part in parts {
                 let store = store.clone();
                 writes.spawn(async move { apply(&store, part).await });
@@ -276,7 +277,7 @@ async fn what_belongs_to_a_user_or_a_role_needs_it(place: &Place) {
     for stage in ["before", "while", "after"] {
         match stage {
             "while" => all(&store, [users::insert(&ann), roles::insert(&puller)]).await,
-            "after" => all(&store, [users::delete(owner.id, ann.id), roles::delete(owner.id, puller.id)]).await,
+            "after" => all(&store, [cascade::delete_user(owner.id, ann.id), cascade::delete_role(owner.id, puller.id)]).await,
             _ => {}
         }
         for (number, (principal, possible, missing)) in cases.iter().enumerate() {
@@ -353,8 +354,8 @@ async fn a_group_has_members_of_its_account(place: &Place) {
 
     apply(&store, policies::attach(owner.id, ADMIN, PolicyKind::BuiltIn, &to_group("builders"))).await.unwrap();
     apply(&store, groups::add_member(other.id, "builders", "ann")).await.unwrap();
-    assert_eq!(announced(&store, groups::delete(owner.id, "builders")).await, policies_of_1);
-    assert_eq!(refusal(&store, groups::delete(owner.id, "builders")).await, not_found("group", "builders"));
+    assert_eq!(announced(&store, cascade::delete_group(owner.id, "builders")).await, policies_of_1);
+    assert_eq!(refusal(&store, cascade::delete_group(owner.id, "builders")).await, not_found("group", "builders"));
     assert_eq!(groups::list(&store, owner.id).await.unwrap(), [testers]);
     // Made again, it has nothing of the one before; the other account's was left alone.
     apply(&store, groups::insert(&builders)).await.unwrap();
@@ -381,13 +382,13 @@ async fn a_role_is_found_until_it_is_deleted(place: &Place) {
     assert_eq!(roles::find(&store, puller.id).await.unwrap().unwrap().generation, 2);
 
     apply(&store, policies::attach(owner.id, ADMIN, PolicyKind::BuiltIn, &to_role("puller"))).await.unwrap();
-    assert_eq!(refusal(&store, roles::delete(other.id, puller.id)).await, not_found("role", "11"));
-    let entries = announced(&store, roles::delete(owner.id, puller.id)).await;
+    assert_eq!(refusal(&store, cascade::delete_role(other.id, puller.id)).await, not_found("role", "11"));
+    let entries = announced(&store, cascade::delete_role(owner.id, puller.id)).await;
     assert_eq!(entries, [entry(Noun::Role, "11"), entry(Noun::Policies, "1")]);
     assert_eq!(roles::find(&store, puller.id).await.unwrap(), None);
     assert_eq!(roles::list(&store, owner.id).await.unwrap(), [pusher]);
     assert_eq!(policies::documents_of_role(&store, puller.id).await.unwrap(), []);
-    for part in [roles::delete(owner.id, puller.id), roles::raise_generation(puller.id)] {
+    for part in [cascade::delete_role(owner.id, puller.id), roles::raise_generation(puller.id)] {
         assert_eq!(refusal(&store, part).await, not_found("role", "11"));
     }
     apply(&store, roles::insert(&role(&owner, 13, "puller"))).await.unwrap();
@@ -521,7 +522,7 @@ async fn a_user_has_its_own_documents_and_its_groups_each_once(place: &Place) {
     let changed = Policy { document: "changed".to_owned(), ..b };
     all(&store, [policies::update(&changed), groups::remove_member(owner.id, "two", "ann")]).await;
     assert_eq!(of(&ann).await, [own(&a), own(&changed)]);
-    all(&store, [groups::delete(owner.id, "one")]).await;
+    all(&store, [cascade::delete_group(owner.id, "one")]).await;
     assert_eq!(of(&ann).await, [own(&a)]);
     assert_eq!(of(&eve).await, [own(&foreign)]);
     // Disabling takes nothing away: whether the user may act is asked first.

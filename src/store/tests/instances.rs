@@ -10,8 +10,8 @@ use super::*;
 use crate::domain::credential::PasswordHash;
 use crate::domain::instance::{InstanceChange, OldRefreshTokens, UnrecordedNamespaces};
 use crate::domain::service_account::ServiceAccountChange;
+use crate::store::cascade::Contents;
 use crate::store::instance::InstanceFilter;
-use crate::store::namespace::Contents;
 use crate::store::page::{Listed, Page};
 use crate::store::quota::Usage;
 use crate::store::tag::Tagged;
@@ -130,10 +130,10 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
     ];
     all(&store, parts).await;
 
-    let delete = |contents| instances::delete(owner.id, &home.id, contents, later(1));
-    assert_eq!(refusal(&store, instances::delete(account(2).id, &home.id, Contents::GoToo, NOW)).await, not_found("account", "2"));
+    let delete = |contents| cascade::delete_instance(owner.id, &home.id, contents, later(1));
+    assert_eq!(refusal(&store, cascade::delete_instance(account(2).id, &home.id, Contents::GoToo, NOW)).await, not_found("account", "2"));
     apply(&store, accounts::insert(&account(2))).await.unwrap();
-    assert_eq!(refusal(&store, instances::delete(account(2).id, &home.id, Contents::GoToo, NOW)).await, no_instance());
+    assert_eq!(refusal(&store, cascade::delete_instance(account(2).id, &home.id, Contents::GoToo, NOW)).await, no_instance());
 
     // One thing after another stands in the way, and the refusals took nothing.
     let protection = |switch| instances::update(&home.id, InstanceChange { deletion_protection: Some(switch), specification: None }, NOW);
@@ -146,7 +146,7 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
     let must_be_empty =
         async |message: &str| assert_eq!(refusal(&store, delete(Contents::MustBeGone)).await, forbidden("instance", message));
     must_be_empty("The instance has namespaces; delete them first.").await;
-    apply(&store, namespaces::delete(&team, Contents::GoToo)).await.unwrap();
+    apply(&store, cascade::delete_namespace(&team, Contents::GoToo)).await.unwrap();
     must_be_empty("The instance has long-term credentials; delete them first.").await;
     apply(&store, credentials::delete(&made.id)).await.unwrap();
     must_be_empty("The instance has service accounts; delete them first.").await;
@@ -179,8 +179,8 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
     assert_eq!(refusal(&store, delete(Contents::GoToo)).await, no_instance());
 
     // An empty one goes as well, and only its name is free again.
-    apply(&store, namespaces::delete(&kept[0], Contents::MustBeGone)).await.unwrap();
-    apply(&store, instances::delete(owner.id, &other.id, Contents::MustBeGone, later(2))).await.unwrap();
+    apply(&store, cascade::delete_namespace(&kept[0], Contents::MustBeGone)).await.unwrap();
+    apply(&store, cascade::delete_instance(owner.id, &other.id, Contents::MustBeGone, later(2))).await.unwrap();
     let again = Instance { service: other.service.clone(), ..instance(&owner, "other") };
     assert!(refusal(&store, instances::insert(&again)).await.1.contains("choose another service"));
     apply(&store, instances::insert(&Instance { service: "new.example.com".to_owned(), ..again })).await.unwrap();
@@ -207,7 +207,7 @@ async fn nothing_is_added_to_an_instance_while_it_is_deleted(place: &Place) {
                         service_accounts::update(&robot, &change, Level::User, NOW)
                     }
                     3 => allow_lists::add(&home.id, &[allowed(&format!("192.0.2.{number}"))], MOST),
-                    _ => return apply(&store, instances::delete(owner.id, &home.id, Contents::GoToo, NOW)).await,
+                    _ => return apply(&store, cascade::delete_instance(owner.id, &home.id, Contents::GoToo, NOW)).await,
                 };
                 apply(&store, part).await
             });

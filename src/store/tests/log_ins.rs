@@ -206,7 +206,7 @@ async fn service_accounts_are_listed_and_disabled_by_whom_they_came_from(place: 
     assert_eq!(service_accounts::find(&store, &home.id, "bobs").await.unwrap(), Some(bobs));
 
     // A maker who is gone makes none.
-    apply(&store, users::delete(bob.account, bob.id)).await.unwrap();
+    apply(&store, cascade::delete_user(bob.account, bob.id)).await.unwrap();
     assert_eq!(refusal(&store, service_accounts::insert(&made_by(&bob, &home, "late"), MOST)).await, not_found("user", "21"));
 }
 
@@ -291,7 +291,7 @@ async fn a_fixed_password_goes_with_its_user(place: &Place) {
     )
     .await;
     assert!(fixed_passwords::find(&store, &home.id, &principal).await.unwrap().is_some());
-    apply(&store, users::delete(home.account, ann.id)).await.unwrap();
+    apply(&store, cascade::delete_user(home.account, ann.id)).await.unwrap();
     assert!(fixed_passwords::find(&store, &home.id, &principal).await.unwrap().is_none());
     assert!(fixed_passwords::find(&store, &home.id, &root).await.unwrap().is_some());
 }

@@ -29,10 +29,12 @@ use crate::domain::{Error, ErrorKind, Result};
 
 use super::access_key::{AccessKey, AccessKeyState};
 use super::account::Account;
-use super::change::{self, Changes, Noun};
+use super::cascade;
+use super::change::{self, Changes};
 use super::migrate;
+use super::noun::Noun;
+use super::part::Guarded;
 use super::row::{Statement, Value};
-use super::write::Guarded;
 use super::{Isolation, Location, Open, Operation, Part, PostgresOptions, Statements, Store, Write};
 
 /// Makes a test of each named case on either database.

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::store::audit::{self, AuditPage, AuditPosition, AuditRow, PageFilter, PageHead, RowFilter, Span, Wanted};
+use crate::store::cascade::Contents;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SealingKeyRow, SigningKeyRow};
-use crate::store::namespace::Contents;
 use crate::store::{access_key as access_keys, account as accounts, credential as credentials, instance as instances, meta};
 
 on_both_databases! {
@@ -303,7 +303,7 @@ async fn an_instance_has_one_key_that_signs_and_one_that_is_next(place: &Place) 
     apply(&store, instance_key::insert(&row("k4", InstanceKeyState::Next))).await.unwrap();
     apply(&store, instance_key::delete_next(&home.id)).await.unwrap();
     assert_eq!(instance_key::list(&store).await.unwrap().len(), 1);
-    apply(&store, instances::delete(owner.id, &home.id, Contents::MustBeGone, NOW)).await.unwrap();
+    apply(&store, cascade::delete_instance(owner.id, &home.id, Contents::MustBeGone, NOW)).await.unwrap();
     assert_eq!(instance_key::list(&store).await.unwrap(), []);
 }
 

@@ -10,7 +10,7 @@ use crate::domain::allow_list::{AllowEntry, AllowList};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId, Severity, Visibility};
 use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
 use crate::domain::tag::Tag;
-use crate::store::namespace::Contents;
+use crate::store::cascade::Contents;
 use crate::store::page::{Listed, Page};
 use crate::store::quota::Usage;
 use crate::store::repository::{RepositoryFilter, RepositoryOrder};
@@ -193,11 +193,11 @@ async fn a_namespace_is_deleted_when_it_is_empty_or_with_its_repositories(place:
     )
     .await;
     let refused = forbidden("namespace", "The namespace team has repositories; delete them first.");
-    assert_eq!(refusal(&store, namespaces::delete(&team, Contents::MustBeGone)).await, refused);
+    assert_eq!(refusal(&store, cascade::delete_namespace(&team, Contents::MustBeGone)).await, refused);
     let feed = [entry(Noun::Namespace, &format!("{}/team", home.id))];
-    assert_eq!(announced(&store, namespaces::delete(&team, Contents::GoToo)).await, feed);
+    assert_eq!(announced(&store, cascade::delete_namespace(&team, Contents::GoToo)).await, feed);
     for contents in [Contents::MustBeGone, Contents::GoToo] {
-        assert_eq!(refusal(&store, namespaces::delete(&team, contents)).await, not_found("namespace", "team"));
+        assert_eq!(refusal(&store, cascade::delete_namespace(&team, contents)).await, not_found("namespace", "team"));
     }
     assert_eq!(namespaces::list(&store, &home.id, None, Page::ALL).await.unwrap(), Listed { items: vec![kept.clone()], total: 1 });
     let left = repositories::list(&store, &home.id, RepositoryFilter::default(), Page::ALL).await.unwrap();
@@ -210,7 +210,7 @@ async fn a_namespace_is_deleted_when_it_is_empty_or_with_its_repositories(place:
     assert_eq!(permissions.keys().collect::<Vec<_>>(), ["kept"]);
 
     apply(&store, repositories::delete(&app)).await.unwrap();
-    apply(&store, namespaces::delete(&kept, Contents::MustBeGone)).await.unwrap();
+    apply(&store, cascade::delete_namespace(&kept, Contents::MustBeGone)).await.unwrap();
     assert_eq!(namespaces::list(&store, &home.id, None, Page::ALL).await.unwrap().total, 0);
 }
 

@@ -1,8 +1,9 @@
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::store::change::{self, Change, Changes, Noun};
-use crate::store::write::Rows;
+use crate::store::Noun;
+use crate::store::change::{self, Change, Changes};
+use crate::store::part::Rows;
 use crate::store::{account as accounts, credential as credentials, instance as instances, operation};
 
 on_both_databases! {

@@ -1,0 +1,17 @@
+//! What a principal rests on: the rows that what belongs to it must hold.
+
+use crate::domain::principal::Principal;
+
+use super::part::Guarded;
+use super::{role, user};
+
+/// Refuses with `NotFound` when the user or role that the principal rests on is gone, and keeps it from going meanwhile.
+///
+/// A root rests on nothing but its account, which is never deleted.
+pub(super) fn hold(principal: &Principal) -> Option<Guarded> {
+    match principal {
+        Principal::Root(_) | Principal::FederatedSession(_, None, _) => None,
+        Principal::User(account, id) | Principal::FederatedSession(account, Some(id), _) => Some(user::hold(*account, *id)),
+        Principal::RoleSession(account, id, _) => Some(role::hold(*account, *id)),
+    }
+}
