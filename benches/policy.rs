@@ -6,10 +6,9 @@
 
 use std::hint::black_box;
 use std::time::Instant;
+use transire::domain::ids::{AccountId, CriId, InstanceId};
 
 use serde_json::{Value, json};
-use transire::domain::instance::{CriId, InstanceId};
-use transire::domain::principal::AccountId;
 use transire::policy::{Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Permission, Request, Resource, decide};
 
 #[path = "../tests/it/policies/reference.rs"]

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use transire::config::Settings;
+use transire::domain::ids::AccountId;
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
-use transire::domain::principal::AccountId;
 use transire::domain::switch::Switch;
 use transire::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::SigningSecret;

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{Context, arguments};
 use crate::domain::Result;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::service::AccessKeyState;
 
 #[derive(Subcommand)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Context;
 use super::arguments::{self, OrDefault};
 use crate::domain::Result;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::service::ServiceAccountGrant;
 
 #[derive(Subcommand)]

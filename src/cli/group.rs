@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{Context, Named, arguments};
 use crate::domain::Result;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::service::Membership;
 
 #[derive(Subcommand)]

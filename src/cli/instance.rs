@@ -4,11 +4,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::{Context, arguments, output};
+use crate::domain::ids::AccountId;
 use crate::domain::instance::{
     Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, RegistryKind, Specification,
 };
 use crate::domain::name::doubt_of_service;
-use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 use crate::service::{Contents, InstanceChoice, NewInstance};

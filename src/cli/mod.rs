@@ -35,7 +35,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::output::{Format, Output};
 use crate::config::{Arguments, DatabaseUrl, Listen, Settings, refuses_colours};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::printable::escape_lines;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::open::{Open, open};

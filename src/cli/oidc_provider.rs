@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{Context, Named};
 use crate::domain::identity::{OidcAlgorithm, OidcProvider};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::service::NewOidcProvider;

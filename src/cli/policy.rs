@@ -9,8 +9,8 @@ use clap::{Args, Subcommand};
 use super::{Context, Named, arguments, output, read_document};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::Target;
+use crate::domain::ids::AccountId;
 use crate::domain::instance::AnyInstanceId;
-use crate::domain::principal::AccountId;
 use crate::domain::{Error, Result};
 
 use crate::service::{Attached, Permission, PolicyKind, Question, RequestContext, Save};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{Context, Named, arguments, output, read_document};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
 
 #[derive(Subcommand)]

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::{Context, Named};
 use crate::domain::Result;
 use crate::domain::identity::UserState;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 
 #[derive(Subcommand)]
 pub(super) enum Command {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::instance::InstanceId;
-use super::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
+use super::ids::{AccountId, InstanceId, RoleId, UserId};
+use super::principal::{Principal, PrincipalName};
 use super::{Error, Result};
 
 /// A user or a role as it was written.

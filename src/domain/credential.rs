@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::clock::{Random, Timestamp, random_bytes, random_text};
-use super::instance::InstanceId;
+use super::ids::InstanceId;
 use super::principal::{Level, Principal};
 use super::secret::Secret;
 use super::{Error, Result};

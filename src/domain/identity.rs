@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::clock::Timestamp;
-use super::principal::{AccountId, RoleId, UserId};
+use super::ids::{AccountId, RoleId, UserId};
 use super::{Error, Result};
 
 /// Whether a user may act.

@@ -3,25 +3,9 @@
 use std::str::FromStr;
 
 use super::clock::Timestamp;
-use super::id::text_id;
-use super::principal::AccountId;
+use super::ids::{AccountId, CriId, InstanceId};
 use super::switch::Switch;
 use super::{Error, ErrorKind, Result};
-
-text_id!(
-    /// An instance's own id, which is also its Tencent id: `tcr-` and eight of `a-z0-9`. Never reused.
-    InstanceId,
-    "tcr-",
-    8,
-    Error::instance_not_found()
-);
-text_id!(
-    /// The id that an instance answers to at the Alibaba door: `cri-` and sixteen of `a-z0-9`.
-    CriId,
-    "cri-",
-    16,
-    Error::instance_not_found()
-);
 
 /// Either id of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

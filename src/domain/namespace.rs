@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use super::clock::{Random, Timestamp, random_bytes};
-use super::id::text_id;
-use super::instance::InstanceId;
+use super::ids::InstanceId;
+use super::ids::text_id;
 use super::switch::Switch;
 use super::{Error, Result};
 

@@ -3,74 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use super::instance::InstanceId;
+use super::ids::{AccountId, InstanceId, RoleId, UserId};
 use super::{Error, Result};
-
-/// The largest number that an id may be: 18 digits, as Alibaba's longest.
-const LARGEST: i64 = 999_999_999_999_999_999;
-
-/// Reads a number of 1 to 18 digits; signs and leading zeros would give one id several spellings.
-fn parse_number(text: &str) -> Option<i64> {
-    let canonical = !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|number| canonical && (1..=LARGEST).contains(number))
-}
-
-/// Defines a numeric id: 1 to 18 digits, never reused.
-macro_rules! numeric_id {
-    ($(#[$doc:meta])* $name:ident, $parameter:literal, $why:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(i64);
-
-        impl $name {
-            /// Makes an id of a number between 1 and 999999999999999999.
-            pub fn new(number: i64) -> Result<Self> {
-                if (1..=LARGEST).contains(&number) { Ok(Self(number)) } else { Err(Error::invalid_parameter($parameter, $why)) }
-            }
-
-            /// Returns the number.
-            pub fn number(self) -> i64 {
-                self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}", self.0)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self> {
-                parse_number(text).map(Self).ok_or_else(|| Error::invalid_parameter($parameter, $why))
-            }
-        }
-    };
-}
-
-numeric_id!(
-    /// A tenant's numeric id (Tencent's UIN, Alibaba's UID).
-    AccountId,
-    "account",
-    "an account id is a number of 1 to 18 digits, such as 100000000001"
-);
-numeric_id!(
-    /// A user's numeric id (Tencent's sub-account UIN, Alibaba's user id); no account has the same.
-    UserId,
-    "user",
-    "a user id is a number of 1 to 18 digits"
-);
-numeric_id!(
-    /// A role's numeric id.
-    RoleId,
-    "role",
-    "a role id is a number of 1 to 18 digits"
-);
 
 /// Who a call or a credential acts for, by ids: names can be given to somebody else later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

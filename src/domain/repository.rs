@@ -2,8 +2,8 @@
 
 use super::Error;
 use super::clock::Timestamp;
-use super::id::text_id;
-use super::instance::InstanceId;
+use super::ids::InstanceId;
+use super::ids::text_id;
 use super::namespace::{NamespaceId, Visibility};
 use super::switch::Switch;
 

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::clock::{Random, Timestamp, random_text};
 use super::credential::{BASE62, PasswordHash, SecretKind, checksum};
-use super::id::text_id;
-use super::instance::InstanceId;
+use super::ids::InstanceId;
+use super::ids::text_id;
 use super::principal::{Level, Principal};
 use super::secret::Secret;
 use super::{Error, Result};

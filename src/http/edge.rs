@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 
-use crate::domain::principal::{AccountId, Principal};
+use crate::domain::ids::AccountId;
+use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::{Caller, Claim, Refusal, RequestContext, Service};
 

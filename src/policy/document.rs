@@ -6,7 +6,7 @@ use super::pattern::{Pattern, Wildcards};
 use super::resource::{ResourcePattern, check_characters};
 use super::vocabulary::{self, Form, Language, Permission, Permissions, Target};
 use super::words::Effect;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::printable::escape;
 use crate::domain::{Error, Result};
 

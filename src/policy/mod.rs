@@ -20,6 +20,7 @@ pub mod trust;
 pub mod vocabulary;
 mod words;
 
+use crate::domain::ids::AccountId;
 use std::fmt;
 
 pub use condition::{Context, OidcClaims};
@@ -27,7 +28,6 @@ pub use document::{Checked, Document, Limits};
 pub use trust::{Assumer, TrustPolicy};
 pub use vocabulary::{InstanceRef, Language, Permission, Resource, is_action};
 
-use crate::domain::principal::AccountId;
 use document::Statement;
 use vocabulary::Target;
 pub use words::Effect;

@@ -1,12 +1,11 @@
 //! The resources of a document: CAM's six segments, RAM's five, or `*`.
 
+use crate::domain::ids::{AccountId, CriId, InstanceId};
 use std::str::FromStr;
 
 use super::pattern::{Pattern, Wildcards};
 use super::vocabulary::{Extent, Form, Language, Service, Target};
 use super::words::Effect;
-use crate::domain::instance::{CriId, InstanceId};
-use crate::domain::principal::AccountId;
 
 /// A resource of a document, compiled.
 #[derive(Clone, Debug, PartialEq)]

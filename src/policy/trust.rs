@@ -13,7 +13,7 @@ use super::vocabulary::Language;
 use super::words::Effect;
 use super::{Decision, Outcome, StatementRef};
 use crate::domain::Result;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 
 /// Who wants to assume a role.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::actions;
-use crate::domain::instance::{CriId, Instance, InstanceId};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::{AccountId, CriId, InstanceId};
+use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 
 /// The two policy languages.

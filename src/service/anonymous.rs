@@ -10,8 +10,8 @@ use super::audit::Line;
 use super::counted::Counted;
 use super::limits::subscriber;
 use super::{RequestContext, Service};
+use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
-use crate::domain::principal::AccountId;
 
 /// The most pairs of address and instance that are told of in a minute; all others are told of in one line.
 const MAX_PAIRS: usize = 10_000;

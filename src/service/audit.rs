@@ -337,7 +337,8 @@ mod tests {
     use super::*;
     use crate::domain::clock::SystemRandom;
     use crate::domain::credential::CredentialId;
-    use crate::domain::principal::{AccountId, Principal};
+    use crate::domain::ids::AccountId;
+    use crate::domain::principal::Principal;
     use crate::store::audit::AuditRow;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);

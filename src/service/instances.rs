@@ -7,11 +7,11 @@ use super::keys::{new_instance_key, unless_overtaken};
 use super::rights::{denied, pairs};
 use super::{Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::clock::Timestamp;
+use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::{
-    Algorithm, CriId, DefaultMark, Instance, InstanceChange, InstanceId, KidFormat, OldRefreshTokens, Origin, RegistryKind, Specification,
+    Algorithm, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, Origin, RegistryKind, Specification,
     UnrecordedNamespaces,
 };
-use crate::domain::principal::AccountId;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result, name};

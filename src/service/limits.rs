@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{RequestContext, Service};
 use crate::domain::clock::Timestamp;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
 
 const SHARDS: usize = 64;

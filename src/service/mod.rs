@@ -82,7 +82,7 @@ pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession
 pub use self::within::Within;
 pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 pub use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, ErrorKind, Result};
 pub use crate::policy::{Language, Permission, is_action};

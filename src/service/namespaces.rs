@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::{Caller, InstanceChoice, RequestContext, Service, Within};
 use crate::domain::clock::{Random, Timestamp};
-use crate::domain::instance::{Instance, InstanceId, UnrecordedNamespaces};
+use crate::domain::ids::InstanceId;
+use crate::domain::instance::{Instance, UnrecordedNamespaces};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId, Severity, Visibility};
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;

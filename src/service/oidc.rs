@@ -17,7 +17,7 @@ use super::{Caller, RequestContext, Service};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::{OidcAlgorithm, OidcProvider};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};

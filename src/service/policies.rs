@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Caller, RequestContext, Service};
 use crate::domain::identity::{Policy, Target};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
 use crate::policy::builtin::Builtin;
 use crate::policy::{Document, Limits};

@@ -15,7 +15,7 @@ use super::limits::{AddressLimits, Bucket, Rates, subscriber};
 use super::{RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::refusal::ClaimedName;
 use crate::domain::scope::Scope;
 use crate::domain::{Error, ErrorKind};

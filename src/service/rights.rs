@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::{Caller, RequestContext, Service};
 use crate::domain::error::Denial;
-use crate::domain::principal::{AccountId, Principal, PrincipalName, RoleId, UserId};
+use crate::domain::ids::{AccountId, RoleId, UserId};
+use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::service_account::{AccountAction, ServiceAccount};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};

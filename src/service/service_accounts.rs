@@ -16,10 +16,11 @@ use super::rights::forbidden;
 use super::{Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::{Instance, InstanceId};
+use crate::domain::ids::{AccountId, InstanceId};
+use crate::domain::instance::Instance;
 use crate::domain::name::{check_description, check_service_account};
 use crate::domain::password::check_of_account;
-use crate::domain::principal::{AccountId, Level, Principal, PrincipalName};
+use crate::domain::principal::{Level, Principal, PrincipalName};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{
     AccountAction, AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountGrant, ServiceAccountId,

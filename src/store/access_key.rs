@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::principal::{AccountId, Principal};
+use crate::domain::ids::AccountId;
+use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 
 use super::noun::Noun;

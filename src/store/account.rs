@@ -1,7 +1,7 @@
 //! Accounts.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Error, Result};
 

@@ -1,7 +1,7 @@
 //! Allow lists of instances. Whether one is obeyed, the instance says.
 
 use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
-use crate::domain::instance::InstanceId;
+use crate::domain::ids::InstanceId;
 use crate::domain::{Error, Result};
 
 use super::noun::Noun;

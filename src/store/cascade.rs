@@ -1,9 +1,9 @@
 //! Deletions that go through several nouns: the only file in which one noun's deletion touches another's rows.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::InstanceId;
+use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
 use crate::domain::namespace::Namespace;
-use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
+use crate::domain::principal::Principal;
 
 use super::noun::Noun;
 use super::part::Part;

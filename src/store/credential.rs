@@ -1,7 +1,7 @@
 //! Long-term credentials: all but their secrets.
 
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
-use crate::domain::instance::InstanceId;
+use crate::domain::ids::InstanceId;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::{Error, Result};
 

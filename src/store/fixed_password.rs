@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{FixedPassword, PasswordHash};
-use crate::domain::instance::InstanceId;
+use crate::domain::ids::InstanceId;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, Result};
 

@@ -1,7 +1,7 @@
 //! Groups of users, and who is in them.
 
 use crate::domain::identity::Group;
-use crate::domain::principal::{AccountId, UserId};
+use crate::domain::ids::{AccountId, UserId};
 use crate::domain::{Error, Result};
 
 use super::noun::Noun;

@@ -1,8 +1,8 @@
 //! Instances.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::{CriId, DefaultMark, Instance, InstanceChange, InstanceId, OldRefreshTokens, UnrecordedNamespaces};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::{AccountId, CriId, InstanceId};
+use crate::domain::instance::{DefaultMark, Instance, InstanceChange, OldRefreshTokens, UnrecordedNamespaces};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 

@@ -5,7 +5,8 @@
 use std::str::FromStr;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::{Algorithm, InstanceId};
+use crate::domain::ids::InstanceId;
+use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Result};
 
 use super::noun::Noun;

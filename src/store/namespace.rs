@@ -1,7 +1,7 @@
 //! Namespaces of instances.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::InstanceId;
+use crate::domain::ids::InstanceId;
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId};
 use crate::domain::{Error, Result};
 

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::domain::identity::{OidcAlgorithm, OidcProvider};
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
 
 use super::noun::Noun;

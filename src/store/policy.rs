@@ -1,7 +1,7 @@
 //! Policy documents, and what they are attached to.
 
 use crate::domain::identity::{Policy, Target};
-use crate::domain::principal::{AccountId, RoleId, UserId};
+use crate::domain::ids::{AccountId, RoleId, UserId};
 use crate::domain::{Error, Result};
 
 use super::noun::Noun;

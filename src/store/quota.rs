@@ -3,8 +3,7 @@
 //! A quota is looked at in the write that uses it, after what it counts was added: whoever else is adding to the
 //! same instance waits meanwhile, because each such write holds the instance first. So no race goes beyond it.
 
-use crate::domain::instance::InstanceId;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::{Error, Result};
 
 use super::Store;

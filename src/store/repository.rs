@@ -1,7 +1,7 @@
 //! Repositories that are recorded.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::instance::InstanceId;
+use crate::domain::ids::InstanceId;
 use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
 use crate::domain::{Error, Result};

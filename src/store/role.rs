@@ -1,7 +1,7 @@
 //! Roles; deleted ones stay as rows and are never read.
 
 use crate::domain::identity::Role;
-use crate::domain::principal::{AccountId, RoleId};
+use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::{Error, Result};
 
 use super::noun::Noun;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::PasswordHash;
-use crate::domain::instance::InstanceId;
+use crate::domain::ids::InstanceId;
 use crate::domain::namespace::Namespace;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::service_account::{

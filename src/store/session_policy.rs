@@ -3,7 +3,7 @@
 //! A row is content-addressed: its text never changes, and no cache of it can be wrong.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::{Error, Result};
 
 use super::part::{Guarded, Part, Rows};

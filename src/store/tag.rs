@@ -1,8 +1,7 @@
 //! Tags of instances and namespaces.
 
-use crate::domain::instance::InstanceId;
+use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::namespace::{Namespace, NamespaceId};
-use crate::domain::principal::AccountId;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 

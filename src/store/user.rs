@@ -1,7 +1,7 @@
 //! Users; deleted ones stay as rows and are never read.
 
 use crate::domain::identity::{User, UserState};
-use crate::domain::principal::{AccountId, UserId};
+use crate::domain::ids::{AccountId, UserId};
 use crate::domain::{Error, Result};
 
 use super::noun::Noun;

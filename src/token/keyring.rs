@@ -11,7 +11,8 @@ use super::sealed::{Grant, Sealer, Session};
 use super::x509::{self, Certificate};
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::credential::SecretKind;
-use crate::domain::instance::{Algorithm, Instance, InstanceId, RegistryKind};
+use crate::domain::ids::InstanceId;
+use crate::domain::instance::{Algorithm, Instance, RegistryKind};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 

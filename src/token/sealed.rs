@@ -27,8 +27,8 @@ pub use self::session_policy::{PolicyDigest, SessionPolicy};
 use super::cipher::{Cipher, NONCE_LENGTH, TAG_LENGTH, derive};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, SecretKind, Username};
-use crate::domain::instance::InstanceId;
-use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
+use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
+use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 

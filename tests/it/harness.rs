@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, head
 use serde_json::Value;
 use tower::ServiceExt;
 use transire::domain::clock::{Clock, Random, SystemRandom, Timestamp};
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, InstanceId, KidFormat, OldRefreshTokens, RegistryKind, Specification};
-use transire::domain::principal::AccountId;
+use transire::domain::ids::{AccountId, InstanceId};
+use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, OldRefreshTokens, RegistryKind, Specification};
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
 use transire::service::{self, AuditMode, Caller, InstanceChoice, NewAccessKey, NewInstance, RequestContext, Service};

@@ -1,9 +1,9 @@
 //! Instances and their tags, at both doors: one model.
 
 use std::time::Duration;
+use transire::domain::ids::AccountId;
 
 use serde_json::{Value, json};
-use transire::domain::principal::AccountId;
 use transire::service::{Attached, Caller, Save};
 
 use crate::harness::{ACCOUNT, App, Key, NOW, context};

@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use transire::domain::clock::Timestamp;
-use transire::domain::instance::{CriId, InstanceId};
-use transire::domain::principal::AccountId;
+use transire::domain::ids::{AccountId, CriId, InstanceId};
 use transire::policy::trust::decide_trust;
 use transire::policy::{
     Assumer, Context, Document, InstanceRef, Language, Limits, Missed, NamedDocument, OidcClaims, Outcome, Permission, Request, Resource,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use transire::domain::identity::{Target, UserState};
-use transire::domain::principal::AccountId;
+use transire::domain::ids::AccountId;
 use transire::domain::secret::Secret;
 use transire::service::{Attached, Caller, Membership, Save};
 

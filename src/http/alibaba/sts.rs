@@ -4,7 +4,8 @@ use axum::response::Response;
 use serde::Serialize;
 
 use crate::domain::credential::Cloud;
-use crate::domain::principal::{AccountId, Principal};
+use crate::domain::ids::AccountId;
+use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::service::{AssumeRole, Caller, NewSession, RoleChoice, Service, WebIdentity};

@@ -1,7 +1,7 @@
 //! What narrows a session, and where its text is.
 
 use crate::domain::Result;
-use crate::domain::principal::AccountId;
+use crate::domain::ids::AccountId;
 use crate::domain::refusal::RefusalCause;
 use crate::policy::{Document, Limits};
 use crate::service::{Service, unexpected};

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::failed;
 use crate::domain::clock::Timestamp;
+use crate::domain::ids::InstanceId;
 use crate::domain::image::{ImageContents, ImageDocuments, is_digest};
-use crate::domain::instance::InstanceId;
 use crate::domain::{Error, Result};
 use crate::remote::registry::{Manifest, Registry};
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, unless_overtaken};
 use crate::domain::clock::{Random, Timestamp};
-use crate::domain::instance::{Algorithm, Instance, InstanceId};
+use crate::domain::ids::InstanceId;
+use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, Result};
 use crate::service::{Caller, InstanceChoice, RequestContext, Service};
 use crate::store::Store;

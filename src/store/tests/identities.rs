@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::domain::credential::PasswordHash;
 use crate::domain::identity::{Group, OidcAlgorithm, OidcProvider, Policy, Role, Target, User, UserState};
-use crate::domain::principal::{RoleId, UserId};
+use crate::domain::ids::{RoleId, UserId};
 use crate::store::policy::{self as policies, Attachment, PolicyKind};
 use crate::store::{
     access_key as access_keys, account as accounts, credential as credentials, fixed_password as fixed_passwords, group as groups,

@@ -6,7 +6,7 @@ use super::registry::{home_and_other, later};
 use super::*;
 use crate::domain::credential::{FixedPassword, PasswordHash};
 use crate::domain::identity::{User, UserState};
-use crate::domain::principal::UserId;
+use crate::domain::ids::UserId;
 use crate::domain::service_account::{
     AccountAction, AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId, ServiceAccountState,
 };

@@ -20,10 +20,9 @@ use std::time::Duration;
 
 use crate::domain::clock::{Clock, SystemRandom, Timestamp, random_bytes};
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
-use crate::domain::instance::{
-    Algorithm, CriId, DefaultMark, Instance, InstanceId, KidFormat, Origin, RegistryKind, Specification, UnrecordedNamespaces,
-};
-use crate::domain::principal::{AccountId, Level, Principal};
+use crate::domain::ids::{AccountId, CriId, InstanceId};
+use crate::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Origin, RegistryKind, Specification, UnrecordedNamespaces};
+use crate::domain::principal::{Level, Principal};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, ErrorKind, Result};
 

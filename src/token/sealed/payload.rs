@@ -50,8 +50,8 @@ use super::{
 };
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, Username};
-use crate::domain::instance::InstanceId;
-use crate::domain::principal::{AccountId, Principal, RoleId, UserId};
+use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
+use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 

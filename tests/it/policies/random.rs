@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use transire::domain::clock::Timestamp;
-use transire::domain::instance::{CriId, InstanceId};
+use transire::domain::ids::{CriId, InstanceId};
 use transire::policy::{
     Context, Document, InstanceRef, Limits, NamedDocument, Outcome, Request, Resource, decide, decide_session, decide_unconditionally,
 };

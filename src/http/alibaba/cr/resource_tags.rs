@@ -4,7 +4,7 @@
 use axum::response::Response;
 use serde::Serialize;
 
-use crate::domain::instance::CriId;
+use crate::domain::ids::CriId;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::http::alibaba::{Proved, envelope, given};

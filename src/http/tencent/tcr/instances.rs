@@ -3,7 +3,8 @@
 use axum::response::Response;
 use serde::Serialize;
 
-use crate::domain::instance::{Instance, InstanceChange, InstanceId, Specification};
+use crate::domain::ids::InstanceId;
+use crate::domain::instance::{Instance, InstanceChange, Specification};
 use crate::domain::name::check_tag;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
