@@ -22,8 +22,8 @@ use crate::domain::{Error, ErrorKind};
 
 /// How many refusals of one address have lines of their own, a second and at once.
 const LINES_OF_ADDRESS: (u32, u32) = (1, 20);
-/// How many refusals of all strangers do, a second and at once.
-const LINES_OF_STRANGERS: (u32, u32) = (20, 200);
+/// How many refusals of all strangers do, a second and at once: some four kilobytes of log a second.
+const LINES_OF_STRANGERS: (u32, u32) = (10, 100);
 /// How many refusals of one account do, a second and at once: some five kilobytes of log a second.
 const LINES_OF_ACCOUNT: (u32, u32) = (10, 20);
 /// How many requests of one account have what their tokens lack explained in the log, a second and at once. Such a line has
@@ -311,7 +311,7 @@ mod tests {
     fn all_strangers_together_have_lines_only_so_often_and_take_none_of_an_account() {
         let refusals = Refusals::new();
         let lines = |now| (0..10_000).filter(|number| refusals.take_line(address(*number), now)).count();
-        assert_eq!([lines(START), lines(START.plus(Duration::from_secs(1)))], [200, 20]);
+        assert_eq!([lines(START), lines(START.plus(Duration::from_secs(1)))], [100, 10]);
         assert!(refusals.take_line(Party::Account("100000000001".parse().unwrap()), START));
     }
 
