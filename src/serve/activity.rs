@@ -64,6 +64,8 @@ pub(super) struct Activity {
     /// Whether `tallies` count it.
     tallied: AtomicBool,
     tallies: Vec<Tally>,
+    /// Whether it was told to close, so that its place is as good as free.
+    yields: AtomicBool,
     /// Wakes the connection's task to close it.
     pub(super) close: Notify,
 }
@@ -102,6 +104,7 @@ impl Activity {
             unsent: Default::default(),
             tallied: AtomicBool::new(true),
             tallies,
+            yields: AtomicBool::new(false),
             close: Notify::new(),
         }
     }
@@ -162,6 +165,21 @@ impl Activity {
             }
         }
         was_tallied
+    }
+
+    /// Tells its task to close it for others' sake, unless a caller was authenticated meanwhile; returns whether it does.
+    pub(super) fn yield_place(&self) -> bool {
+        let yields = self.leave_tallies();
+        if yields {
+            self.yields.store(true, Ordering::Relaxed);
+            self.close.notify_one();
+        }
+        yields
+    }
+
+    /// Returns whether it was told to close for others' sake.
+    pub(super) fn is_yielding(&self) -> bool {
+        self.yields.load(Ordering::Relaxed)
     }
 
     /// Takes note that a request of it was of an authenticated caller.

@@ -254,7 +254,12 @@ impl Connections {
         loop {
             tokio::select! {
                 () = reached(phase, Phase::Draining) => return Self::last_request(activity, phase).await,
-                () = activity.close.notified() => return End::Yield,
+                () = activity.close.notified() => {
+                    let now = activity.look();
+                    // Strangers that stop within a head would keep the places that are needed for a second each.
+                    let is_waited_for = now.in_work > 0 || !is_within_a_head(&now, activity);
+                    return if is_waited_for { End::Yield } else { End::Cut("its place is needed") };
+                }
                 () = tokio::time::sleep(pause) => {}
             }
             let now = activity.look();
@@ -263,10 +268,8 @@ impl Connections {
                 return End::Cut("its answers were not taken in time");
             }
             quiet = if now.in_work > 0 || now.requests != last.requests { Duration::ZERO } else { quiet + pause };
-            // A client that stops within its first head, or HTTP/2's first frames, would keep its place for ever. Of HTTP/2
-            // what comes later may be no request.
-            let is_begun = now.requests == 0 || !activity.is_http2() && now.has_begun_another;
-            waited = if !quiet.is_zero() && is_begun { waited + pause } else { Duration::ZERO };
+            // A client that stops within a head would keep its place for ever.
+            waited = if !quiet.is_zero() && is_within_a_head(&now, activity) { waited + pause } else { Duration::ZERO };
             if waited >= self.header_time {
                 return End::Cut("the rest of a head did not come in time");
             }
@@ -297,6 +300,12 @@ impl Connections {
 struct Client<'a> {
     peer: SocketAddr,
     activity: &'a Arc<Activity>,
+}
+
+/// Returns whether a connection without a request in work waits for the rest of a head: its first one, or HTTP/2's first
+/// frames, or of HTTP/1.1 any. Of HTTP/2, what comes later may be no request.
+fn is_within_a_head(now: &Look, activity: &Activity) -> bool {
+    now.requests == 0 || !activity.is_http2() && now.has_begun_another
 }
 
 /// Returns whether the client took hardly anything of what waits for it, from one look to the next.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -48,6 +48,8 @@ pub(super) struct Places {
     refused: AtomicU64,
     closed_early: AtomicU64,
     full: AtomicU64,
+    /// Connections that were told to close and aren't closed yet; it changes under the lock of `open`.
+    yielding: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -94,6 +96,7 @@ impl Places {
             refused: AtomicU64::new(0),
             closed_early: AtomicU64::new(0),
             full: AtomicU64::new(0),
+            yielding: AtomicUsize::new(0),
         }
     }
 
@@ -139,7 +142,9 @@ impl Places {
                 tallies.push(Arc::clone(open.unauthenticated_by_network.entry(network).or_default()));
             }
         }
-        if open.by_id.len() >= places.limits.connections / 4 * 3 {
+        // Many arrive before one that was told to close is gone: each of them would have others closed, honest ones at last.
+        let staying = open.by_id.len() - places.yielding.load(Ordering::Relaxed);
+        if staying >= places.limits.connections / 4 * 3 {
             places.close_silent(&open, places.limits.connections / CLOSED_AT_ONCE, |_| true);
         }
         let activity = Arc::new(Activity::new(Arc::clone(&places.ticks), places.limits.answer_seconds, tallies));
@@ -198,10 +203,9 @@ impl Places {
         }
         silent.select_nth_unstable_by_key(count - 1, |activity| activity.rank());
         for activity in &silent[..count] {
-            // Its caller may have been authenticated meanwhile.
-            if activity.leave_tallies() {
-                activity.close.notify_one();
+            if activity.yield_place() {
                 self.closed_early.fetch_add(1, Ordering::Relaxed);
+                self.yielding.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -239,6 +243,9 @@ impl Drop for Place {
         let mut open = self.places.lock();
         let Some(Entry { of: Some((address, network)), activity }) = open.by_id.remove(&self.id) else { return };
         activity.leave_tallies();
+        if activity.is_yielding() {
+            self.places.yielding.fetch_sub(1, Ordering::Relaxed);
+        }
         if let Some(entry) = open.by_address.get_mut(&address) {
             entry.connections -= 1;
             if entry.connections == 0 {
@@ -356,5 +363,20 @@ mod tests {
             assert!(!is_told_to_close(place).await);
         }
         drop(work);
+    }
+
+    #[tokio::test]
+    async fn those_who_are_being_closed_make_room_for_as_many_before_others_are() {
+        // Each of a crowd that came at once had more closed, until those that had just come were.
+        let places = places(64, 64, 64);
+        let silent: Vec<Place> = (0..48).map(|_| admit(&places, "192.0.2.1").unwrap()).collect();
+        places.ticks.advance(5);
+        let crowd: Vec<Place> = (0..5).map(|_| admit(&places, "192.0.2.2").unwrap()).collect();
+        assert_eq!(places.counts().closed_early, 4 + 4, "four at the first, and four at the fifth");
+        for place in &crowd {
+            assert!(!is_told_to_close(place).await);
+        }
+        drop((silent, crowd));
+        assert_eq!(places.yielding.load(Ordering::Relaxed), 0);
     }
 }
