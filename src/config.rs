@@ -429,7 +429,7 @@ impl Default for Limits {
             password_queue: 32,
             body_bytes: 1 << 20,
             tc3_body_bytes: 1 << 20,
-            bodies_in_flight_bytes: 64 << 20,
+            bodies_in_flight_bytes: 32 << 20,
             body_seconds: 10,
             header_seconds: 10,
             header_bytes: 64 << 10,
