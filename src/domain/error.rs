@@ -210,18 +210,62 @@ impl ErrorKind {
         }
     }
 
-    /// Tells whether the operator should look at it, and not the client.
-    pub fn is_ours(&self) -> bool {
-        matches!(
-            self,
-            Self::Internal
-                | Self::Misconfigured
-                | Self::StoreUnavailable
-                | Self::RegistryUnavailable
-                | Self::AuditUnavailable
-                | Self::PasswordsBusy
-        )
+    /// Returns whose fault the error is: who has to do something about it.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Internal | Self::Misconfigured | Self::StoreUnavailable | Self::AuditUnavailable => Blame::Operator,
+            Self::NonceMemoryFull | Self::Overloaded | Self::PasswordsBusy => Blame::Load,
+            Self::RegistryUnavailable | Self::WebIdentity { fault: WebIdentityFault::KeysUnavailable } => Blame::Upstream,
+            Self::MalformedAuthorization
+            | Self::SignatureMethodRefused { .. }
+            | Self::AccessKeyNotFound
+            | Self::AccessKeyDisabled
+            | Self::RequestExpired { .. }
+            | Self::MalformedTime
+            | Self::SessionTokenMissing
+            | Self::SessionTokenMalformed
+            | Self::SessionTokenMismatch
+            | Self::SessionTokenExpired
+            | Self::SignatureMismatch { .. }
+            | Self::Replayed
+            | Self::Throttled { .. }
+            | Self::AddressThrottled { .. }
+            | Self::RequestTooLarge { .. }
+            | Self::RequestTimeout
+            | Self::UnknownAction { .. }
+            | Self::UnknownVersion { .. }
+            | Self::MissingParameter { .. }
+            | Self::UnknownParameter { .. }
+            | Self::WrongType { .. }
+            | Self::InvalidParameter { .. }
+            | Self::SessionPolicyTooLong
+            | Self::MalformedRequest
+            | Self::AccessDenied(_)
+            | Self::InstanceNotFound
+            | Self::NoDefaultInstance
+            | Self::NotFound { .. }
+            | Self::AlreadyExists { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::PreconditionFailed { .. }
+            | Self::Unsupported
+            | Self::AddressRefused
+            | Self::BadCredentials
+            | Self::WebIdentity { .. } => Blame::Client,
+        }
     }
+}
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The client's: the same request will fail again.
+    Client,
+    /// The operator's, or the program's own.
+    Operator,
+    /// Nobody's: there is more to do than is taken on.
+    Load,
+    /// That of a server which is asked: an OpenID Connect issuer, or a registry.
+    Upstream,
 }
 
 /// Why an OpenID Connect token isn't believed.

@@ -33,4 +33,4 @@ pub mod switch;
 pub mod tag;
 pub mod url;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Blame, Error, ErrorKind, Result};

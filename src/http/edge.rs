@@ -17,7 +17,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Blame, Error, ErrorKind, Result};
 use crate::service::{Caller, Claim, Refusal, RequestContext, Service};
 
 use super::overload::BETWEEN_LINES;
@@ -192,9 +192,8 @@ impl Visit {
         let has_line = service.record_refusal(&refusal, error, &self.context);
         let has_line = match error.kind() {
             ErrorKind::StoreUnavailable => outage.is_due(Instant::now()),
-            // Strangers bring it about.
-            ErrorKind::PasswordsBusy => has_line,
-            kind => has_line || kind.is_ours(),
+            // Clients bring the others about as often as they like.
+            kind => has_line || kind.blame() == Blame::Operator,
         };
         let (kind, cause) = (error.kind().name(), error.cause().map(|cause| cut(cause, MAX_CAUSE_BYTES)));
         if !has_line {
@@ -204,7 +203,7 @@ impl Visit {
         let address = self.context.address.map(tracing::field::display);
         let action = cut(self.action.to_string(), MAX_ACTION_BYTES);
         let claimed = claim.and_then(|claim| claim.name.as_ref()).map(tracing::field::display);
-        if error.kind().is_ours() {
+        if error.kind().blame() != Blame::Client {
             tracing::error!(kind, dialect = door, action, principal, claimed, request_id, address, cause, "failed: {error}");
         } else {
             let resource = error.refused_resource().map(|resource| cut(resource.to_owned(), MAX_REFUSED_BYTES));

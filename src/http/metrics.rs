@@ -13,7 +13,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Blame, Error, Result};
 use crate::service::{AlarmKind, Measures, Service};
 
 use super::edge::Door;
@@ -62,9 +62,8 @@ impl Outcome {
             Ok(response) if response.status().is_server_error() => Self::Failed,
             Ok(response) if response.status().is_client_error() => Self::Refused,
             Ok(_) => Self::Ok,
-            // The client did nothing wrong; it has no line of its own, and so isn't among those.
-            Err(error) if error.kind().is_ours() || matches!(error.kind(), ErrorKind::Overloaded) => Self::Failed,
-            Err(_) => Self::Refused,
+            Err(error) if error.kind().blame() == Blame::Client => Self::Refused,
+            Err(_) => Self::Failed,
         }
     }
 }
@@ -274,6 +273,7 @@ fn millis(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ErrorKind;
 
     #[test]
     fn requests_fall_into_their_buckets_and_are_counted_by_action_and_outcome() {

@@ -18,7 +18,7 @@ use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
 use crate::domain::refusal::ClaimedName;
 use crate::domain::scope::Scope;
-use crate::domain::{Error, ErrorKind};
+use crate::domain::{Blame, Error, ErrorKind};
 
 /// How many refusals of one address have lines of their own, a second and at once.
 const LINES_OF_ADDRESS: (u32, u32) = (1, 20);
@@ -266,8 +266,8 @@ impl Service {
 fn outcome(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::AccessDenied(_) => "denied",
-        kind if kind.is_ours() => "failed",
-        _ => "refused",
+        kind if kind.blame() == Blame::Client => "refused",
+        _ => "failed",
     }
 }
 

@@ -16,7 +16,7 @@ use crate::domain::refusal::{ClaimedName, RefusalCause};
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Blame, Error, ErrorKind, Result};
 use crate::service::log_ins::Slowed;
 use crate::service::passwords::Failed;
 use crate::service::refusals::Claim;
@@ -296,7 +296,7 @@ impl Service {
     /// one where there were too many before.
     fn charge_failure(&self, log_in: &LogIn, attempt: &mut Attempt, error: Error) -> Error {
         let Some(address) = attempt.address else { return error };
-        if super::is_nobodys(error.kind()) {
+        if error.kind().blame() != Blame::Client {
             self.give_back(attempt);
             return error;
         }

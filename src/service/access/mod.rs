@@ -25,14 +25,13 @@ use super::{RequestContext, Service};
 use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, CredentialId, SecretKind};
-use crate::domain::error::WebIdentityFault;
 use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::instance::Instance;
 use crate::domain::principal::{Level, Principal};
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountId};
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Blame, Error, ErrorKind, Result};
 use crate::policy::Document;
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
@@ -510,26 +509,11 @@ impl Service {
 
     /// As [`Self::count_refusal`], for a request that may have been charged already.
     fn charge_stranger(&self, attempt: &mut Attempt, error: &Error) -> Option<Error> {
-        if is_nobodys(error.kind()) {
+        if error.kind().blame() != Blame::Client {
             self.give_back(attempt);
             return None;
         }
         let is_within = matches!(error.kind(), ErrorKind::AddressThrottled { .. }) || self.charge(attempt);
         (!is_within).then(address_throttled)
     }
-}
-
-/// Tells whether an error is a fault of ours, or of an issuer, and so nobody's refusal.
-fn is_nobodys(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::StoreUnavailable
-            | ErrorKind::AuditUnavailable
-            | ErrorKind::Misconfigured
-            | ErrorKind::Internal
-            | ErrorKind::NonceMemoryFull
-            | ErrorKind::Overloaded
-            | ErrorKind::PasswordsBusy
-            | ErrorKind::WebIdentity { fault: WebIdentityFault::KeysUnavailable }
-    )
 }
