@@ -65,7 +65,7 @@ impl ResourceType {
 pub struct Scope {
     /// The kind of the resource.
     pub resource_type: ResourceType,
-    /// Its name; a repository's may begin with `host:port/`.
+    /// Its name; a repository's may begin with `host:port/`, and nothing is granted on one that does.
     pub name: String,
     /// The known actions that are asked; their order doesn't matter.
     pub actions: BTreeSet<Action>,
