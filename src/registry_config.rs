@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::domain::instance::{Algorithm, RegistryKind};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
 /// How long zot takes for one request's body, and for one answer: by itself it cuts both off after a minute, long
 /// uploads too. Its versions before 2.1.17 have no such setting, and refuse to start with it.
@@ -111,7 +111,7 @@ pub fn write(files: &[&RegistryFile], overwrite: Overwrite) -> Result<()> {
         }
         if !differing.is_empty() {
             return Err(Error::precondition_failed(
-                "out",
+                Noun::OutputFile,
                 format!(
                     "There already, with other contents: {}. Nothing was written. --out - prints what would be, --bundle-only or --key-only \
                      leaves the configuration out, and --force replaces what is there.",

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{Context, arguments};
 use crate::domain::instance::{AnyInstanceId, RegistryKind};
 use crate::domain::url::HttpUrl;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::registry_config::{Overwrite, RegistryConfig, RegistryFile, files_for, write};
 use crate::service::KeyState;
 
@@ -67,7 +67,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     if instance.kind != command.kind {
         let (is, asked) = (instance.kind.name(), command.kind.name());
         return Err(Error::precondition_failed(
-            "instance",
+            Noun::Instance,
             format!(
                 "The instance {} is of the kind {is}: give --kind {is}. A {asked} registry needs an instance of its own kind, because \
                  what registries trust differs: `transire instance create --kind {asked}`.",

@@ -11,7 +11,7 @@ use super::clock::{Random, Timestamp, random_bytes, random_text};
 use super::ids::InstanceId;
 use super::principal::{Level, Principal};
 use super::secret::Secret;
-use super::{Error, Result};
+use super::{Error, Noun, Result};
 
 /// Finds every registry secret and session token that this service makes, for secret scanners.
 pub const SECRET_PATTERN: &str = r"\btrs[tlrs]_[A-Za-z0-9_-]{48,}";
@@ -51,7 +51,7 @@ impl FromStr for CredentialId {
         if text.len() == Self::LENGTH && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v')) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Error::not_found("credential", "of that id"))
+            Err(Error::not_found(Noun::Credential, "of that id"))
         }
     }
 }

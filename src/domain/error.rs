@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::clock::Timestamp;
+use super::noun::Noun;
 use super::principal::Principal;
 use super::refusal::RefusalCause;
 
@@ -120,22 +121,22 @@ pub enum ErrorKind {
     /// No such thing of another noun.
     NotFound {
         /// What was looked for, such as `account`.
-        noun: &'static str,
+        noun: Noun,
     },
     /// A thing of that name is there already, or was and its name can't be used again.
     AlreadyExists {
         /// What was to be made, such as `instance`.
-        noun: &'static str,
+        noun: Noun,
     },
     /// There are as many as there may be.
     QuotaExceeded {
         /// Of what, such as `namespace`.
-        noun: &'static str,
+        noun: Noun,
     },
     /// What the thing is like at present forbids it: it isn't empty, it is protected, or it was changed meanwhile.
     PreconditionFailed {
         /// What was to be changed, such as `instance`.
-        noun: &'static str,
+        noun: Noun,
     },
     /// The action exists, but not for this caller or this thing.
     Unsupported,
@@ -514,22 +515,22 @@ impl Error {
     }
 
     /// No such thing.
-    pub fn not_found(noun: &'static str, id: impl fmt::Display) -> Self {
+    pub fn not_found(noun: Noun, id: impl fmt::Display) -> Self {
         Self::new(ErrorKind::NotFound { noun }, format!("There is no {noun} {id}."))
     }
 
     /// A thing of that name exists or existed; `why` says which name and what to do.
-    pub fn already_exists(noun: &'static str, why: impl Into<String>) -> Self {
+    pub fn already_exists(noun: Noun, why: impl Into<String>) -> Self {
         Self::new(ErrorKind::AlreadyExists { noun }, why)
     }
 
     /// A quota is used up; `why` says whose, and how many there may be.
-    pub fn quota_exceeded(noun: &'static str, why: impl Into<String>) -> Self {
+    pub fn quota_exceeded(noun: Noun, why: impl Into<String>) -> Self {
         Self::new(ErrorKind::QuotaExceeded { noun }, why)
     }
 
     /// The thing is in a state that forbids it; `why` says which and what to do.
-    pub fn precondition_failed(noun: &'static str, why: impl Into<String>) -> Self {
+    pub fn precondition_failed(noun: Noun, why: impl Into<String>) -> Self {
         Self::new(ErrorKind::PreconditionFailed { noun }, why)
     }
 

@@ -21,6 +21,7 @@ pub mod image;
 pub mod instance;
 pub mod name;
 pub mod namespace;
+mod noun;
 pub mod password;
 pub mod principal;
 pub mod printable;
@@ -34,3 +35,4 @@ pub mod tag;
 pub mod url;
 
 pub use error::{Blame, Error, ErrorKind, Result};
+pub use noun::Noun;

@@ -6,14 +6,14 @@ use super::clock::{Random, Timestamp, random_bytes};
 use super::ids::InstanceId;
 use super::ids::text_id;
 use super::switch::Switch;
-use super::{Error, Result};
+use super::{Error, Noun, Result};
 
 text_id!(
     /// A namespace's own id, which is also its Alibaba id: `crn-` and sixteen of `a-z0-9`. Never reused.
     NamespaceId,
     "crn-",
     16,
-    Error::not_found("namespace", "of that id")
+    Error::not_found(Noun::Namespace, "of that id")
 );
 
 /// Who may pull without logging in.

@@ -6,13 +6,14 @@ use super::ids::InstanceId;
 use super::ids::text_id;
 use super::namespace::{NamespaceId, Visibility};
 use super::switch::Switch;
+use crate::domain::Noun;
 
 text_id!(
     /// A repository's own id, which is also its Alibaba id: `crr-` and sixteen of `a-z0-9`. Never reused.
     RepositoryId,
     "crr-",
     16,
-    Error::not_found("repository", "of that id")
+    Error::not_found(Noun::Repository, "of that id")
 );
 
 /// A repository of a namespace.

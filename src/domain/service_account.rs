@@ -11,14 +11,14 @@ use super::ids::InstanceId;
 use super::ids::text_id;
 use super::principal::{Level, Principal};
 use super::secret::Secret;
-use super::{Error, Result};
+use super::{Error, Noun, Result};
 
 text_id!(
     /// A service account's own id: `sa-` and sixteen of `a-z0-9`. Never reused, and never shown.
     ServiceAccountId,
     "sa-",
     16,
-    Error::not_found("service account", "of that id")
+    Error::not_found(Noun::ServiceAccount, "of that id")
 );
 
 /// Finds every password that this service makes for service accounts, for secret scanners.

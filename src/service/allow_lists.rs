@@ -14,7 +14,7 @@ use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
 use crate::domain::instance::Instance;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::switch::Switch;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::policy::Permission;
 use crate::store::{self, Part};
 
@@ -119,7 +119,7 @@ impl Service {
                         // The write's guard says so, in the words that it has for it.
                         continue;
                     }
-                    list.entries.get(*index).ok_or_else(|| Error::not_found("allow-list entry", index))?.cidr
+                    list.entries.get(*index).ok_or_else(|| Error::not_found(Noun::AllowListEntry, index))?.cidr
                 }
             });
         }

@@ -18,7 +18,7 @@ use crate::domain::instance::Instance;
 use crate::domain::name::{check_imported_repository, check_namespace};
 use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryId};
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::store;
 use crate::store::page::Page;
 use crate::store::repository::RepositoryFilter;
@@ -122,9 +122,9 @@ impl Service {
     ) -> Result<Repository> {
         let of = store::namespace::find(&self.store, &instance.id, namespace).await?;
         let shown = |text: &str| text[..text.floor_char_boundary(128)].to_owned();
-        let of = of.ok_or_else(|| Error::not_found("namespace", shown(namespace)))?;
+        let of = of.ok_or_else(|| Error::not_found(Noun::Namespace, shown(namespace)))?;
         let path = format!("{namespace}/{name}");
-        let missing = || Error::not_found("repository", shown(&path));
+        let missing = || Error::not_found(Noun::Repository, shown(&path));
         // First the name: of what is no name, nobody is asked.
         if check_imported_repository("RepositoryName", name).is_err() || !self.has_tags(instance, &path).await? {
             return Err(missing());

@@ -15,7 +15,7 @@ use crate::domain::ids::{CriId, InstanceId};
 use crate::domain::instance::{AnyInstanceId, Instance};
 use crate::domain::name;
 use crate::domain::secret::Secret;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::store;
 use crate::token::{Grant, Session};
@@ -260,7 +260,7 @@ impl Service {
         let owner = stored.as_ref().map(|stored| stored.principal.numeric_id());
         let context = Context { owner: owner.as_deref(), ..self.policy_context(context) };
         self.authorize_with(caller, permission, Resource::Instance((&*instance).into()), context).await?;
-        Ok((instance, stored.ok_or_else(|| Error::not_found("credential", id))?))
+        Ok((instance, stored.ok_or_else(|| Error::not_found(Noun::Credential, id))?))
     }
 
     /// Returns the caller's own instance, if it may do this there.

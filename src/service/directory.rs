@@ -22,7 +22,7 @@ use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::sign::SigningSecret;
-use crate::store::Noun;
+use crate::store::Entity;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
 use crate::store::change::{self, Changes};
@@ -439,7 +439,7 @@ impl Directory {
     }
 
     /// Drops what a write of this process changed, without the feed.
-    pub(super) fn obey(&self, changes: &[(Noun, String)]) {
+    pub(super) fn obey(&self, changes: &[(Entity, String)]) {
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
         *drops += 1;
         for (noun, id) in changes {
@@ -458,16 +458,16 @@ impl Directory {
                     None => return Ok(()),
                 },
                 // What was missed may have been anything.
-                Changes::FellBehind { position } => (vec![(Noun::Unknown, String::new())], position),
+                Changes::FellBehind { position } => (vec![(Entity::Unknown, String::new())], position),
             };
             self.obey(&changes);
             self.position.store(position, Ordering::Release);
         }
     }
 
-    fn drop_entry(&self, noun: Noun, id: &str) {
+    fn drop_entry(&self, noun: Entity, id: &str) {
         match noun {
-            Noun::Account => {
+            Entity::Account => {
                 // Its access keys hold its generation, and its default may be another one now.
                 if let Ok(id) = id.parse::<AccountId>() {
                     self.accounts.remove(&id);
@@ -475,17 +475,17 @@ impl Directory {
                 self.access_keys.clear();
                 self.instances.clear();
             }
-            Noun::AllowList => {
+            Entity::AllowList => {
                 if let Ok(id) = id.parse::<InstanceId>() {
                     self.allow_lists.remove(&id);
                 }
             }
-            Noun::AccessKey => {
+            Entity::AccessKey => {
                 // It may be new.
                 self.access_key_ids.add(id);
                 self.access_keys.remove(id);
             }
-            Noun::Instance => {
+            Entity::Instance => {
                 // An instance is known by four names.
                 self.instances.clear();
                 if let Ok(id) = id.parse::<InstanceId>() {
@@ -497,12 +497,12 @@ impl Directory {
                 self.drop_service_accounts_of(id);
                 self.fixed_passwords.retain(|_, password| password.instance.as_str() != id);
             }
-            Noun::Credential => {
+            Entity::Credential => {
                 if let Ok(id) = id.parse::<CredentialId>() {
                     self.credentials.remove(&id);
                 }
             }
-            Noun::User => {
+            Entity::User => {
                 if let Ok(id) = id.parse::<UserId>() {
                     self.users.remove(&id);
                     self.users_by_name.retain(|_, user| user.id != id);
@@ -512,33 +512,33 @@ impl Directory {
                 self.access_keys.clear();
                 self.credentials.clear();
             }
-            Noun::Role => {
+            Entity::Role => {
                 if let Ok(id) = id.parse::<RoleId>() {
                     self.roles.remove(&id);
                     self.rights.remove(&Holder::Role(id));
                 }
             }
             // A change of policies is rare, and may concern every user of its account.
-            Noun::Policies => self.rights.clear(),
-            Noun::Revocation => self.revoked(),
-            Noun::Namespace => {
+            Entity::Policies => self.rights.clear(),
+            Entity::Revocation => self.revoked(),
+            Entity::Namespace => {
                 let instance = id.split_once('/').map_or(id, |(instance, _)| instance);
                 self.drop_namespaces_of(instance);
                 self.drop_repositories(id);
                 // A deleted one took the permissions in it along.
                 self.drop_service_accounts_of(instance);
             }
-            Noun::Repositories => self.drop_repositories(id),
-            Noun::ServiceAccount => {
+            Entity::Repositories => self.drop_repositories(id),
+            Entity::ServiceAccount => {
                 self.service_account_ids.add(id);
                 self.service_accounts.remove(id);
             }
-            Noun::FixedPassword => drop(self.fixed_passwords.remove(id)),
-            Noun::OidcProvider => {
+            Entity::FixedPassword => drop(self.fixed_passwords.remove(id)),
+            Entity::OidcProvider => {
                 self.oidc_providers.remove(id);
             }
-            Noun::SealingKey | Noun::SigningKey | Noun::Authority | Noun::MasterKey => self.keys_changed(),
-            Noun::Unknown => {
+            Entity::SealingKey | Entity::SigningKey | Entity::Authority | Entity::MasterKey => self.keys_changed(),
+            Entity::Unknown => {
                 self.accounts.clear();
                 self.access_keys.clear();
                 self.instances.clear();

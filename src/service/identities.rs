@@ -11,7 +11,7 @@ use crate::domain::identity::{Group, Role, User, UserState};
 use crate::domain::ids::{AccountId, RoleId, UserId};
 use crate::domain::instance::Instance;
 use crate::domain::principal::{Principal, PrincipalName};
-use crate::domain::{Error, Result, name};
+use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Limits, TrustPolicy};
 use crate::store;
 
@@ -156,7 +156,7 @@ impl Service {
                     Written::Name(name) => self.named_role(*account, name).await?,
                     Written::Id(id) => {
                         let found = store::role::find(&self.store, *id).await?.filter(|role| role.account == *account);
-                        found.ok_or_else(|| Error::not_found("role", id))?
+                        found.ok_or_else(|| Error::not_found(Noun::Role, id))?
                     }
                 };
                 Principal::RoleSession(*account, role.id, session.clone().unwrap_or_default())
@@ -178,7 +178,7 @@ impl Service {
 
     /// Returns a user of an account by its id.
     async fn user_of(&self, account: AccountId, id: UserId) -> Result<User> {
-        store::user::find(&self.store, id).await?.filter(|user| user.account == account).ok_or_else(|| Error::not_found("user", id))
+        store::user::find(&self.store, id).await?.filter(|user| user.account == account).ok_or_else(|| Error::not_found(Noun::User, id))
     }
 
     /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know about it, too.
@@ -236,7 +236,7 @@ impl Service {
 
     /// Returns the role of this name.
     pub(super) async fn named_role(&self, account: AccountId, name: &str) -> Result<Role> {
-        store::role::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("role", name))
+        store::role::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::Role, name))
     }
 
     /// Returns how people call a principal: a session goes by its role, or by whom it stands for. None when that
@@ -256,7 +256,7 @@ impl Service {
 
     /// Returns the user of this name.
     pub(super) async fn named_user(&self, account: AccountId, name: &str) -> Result<User> {
-        store::user::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found("user", name))
+        store::user::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::User, name))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::domain::image::{Image, ImageDocuments, is_tag};
 use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
 use crate::domain::url::HttpUrl;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::policy::{Permission, Resource};
 use crate::remote::Failure;
 use crate::remote::registry::{Deletion, Head, Registry, check_base};
@@ -227,7 +227,7 @@ impl Service {
         let found = match (found, repository) {
             (Some(found), _) => found,
             (None, RepositoryChoice::Named { namespace, name }) => self.import_repository(&instance, namespace, name, context).await?,
-            (None, RepositoryChoice::WithId(id)) => return Err(Error::not_found("repository", id)),
+            (None, RepositoryChoice::WithId(id)) => return Err(Error::not_found(Noun::Repository, id)),
         };
         Ok((instance, found))
     }
@@ -293,7 +293,7 @@ pub(super) async fn within_patience<T>(work: impl Future<Output = Result<T>>) ->
 
 fn missing(tag: &str) -> Error {
     let end = tag.floor_char_boundary(128);
-    Error::not_found("image", &tag[..end])
+    Error::not_found(Noun::Image, &tag[..end])
 }
 
 /// Returns what tags stand for now; `NotFound` unless all of them are there.

@@ -14,9 +14,9 @@ use crate::domain::instance::{
 };
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
-use crate::domain::{Error, Result, name};
+use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
-use crate::store::Noun;
+use crate::store::Entity;
 use crate::store::cascade::Contents;
 use crate::store::instance_key::InstanceKeyState;
 use crate::store::quota::Usage;
@@ -371,7 +371,7 @@ impl Service {
         name::check_issuer("issuer", issuer)?;
         let instance = self.own_instance(caller, choice).await?;
         if self.issuer_of(&instance) == issuer {
-            return Err(Error::precondition_failed("issuer", format!("The tokens of instance {} name {issuer} already.", instance.id)));
+            return Err(Error::precondition_failed(Noun::Issuer, format!("The tokens of instance {} name {issuer} already.", instance.id)));
         }
         let detail = serde_json::json!({ "issuer": issuer });
         let line = self.line("instance.prepare-issuer", caller, context).instance(&instance).detail(detail);
@@ -407,7 +407,7 @@ impl Service {
         let instance = self.own_instance(caller, choice).await?;
         let next = instance.next_issuer.clone().ok_or_else(|| {
             Error::precondition_failed(
-                "issuer",
+                Noun::Issuer,
                 format!(
                     "No issuer of instance {id} is prepared; `transire instance update --instance {id} --issuer URL` prepares one.",
                     id = instance.id
@@ -468,7 +468,7 @@ impl Service {
     fn deletion(&self, instance: &Instance, contents: Contents) -> Part {
         let part = store::cascade::delete_instance(instance.account, &instance.id, contents, self.now());
         // Its own key is gone from the store, and is to be from every memory.
-        if instance.kind.has_own_key() { part.changes(Noun::SigningKey, &instance.id) } else { part }
+        if instance.kind.has_own_key() { part.changes(Entity::SigningKey, &instance.id) } else { part }
     }
 }
 

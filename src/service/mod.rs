@@ -89,7 +89,7 @@ pub use crate::policy::{Language, Permission, is_action};
 pub use crate::remote::Settings as Outgoing;
 pub use crate::shared::Settings as SharedSettings;
 use crate::shared::Shared;
-use crate::store::Noun;
+use crate::store::Entity;
 pub use crate::store::access_key::AccessKeyState;
 pub use crate::store::audit::{AuditPosition, AuditRow};
 pub use crate::store::cascade::Contents;
@@ -321,7 +321,7 @@ impl Service {
         let changed = write.changed().to_vec();
         self.commit(write).await?;
         for (noun, id) in &changed {
-            if let (Noun::Revocation, Ok(id)) = (noun, id.parse()) {
+            if let (Entity::Revocation, Ok(id)) = (noun, id.parse()) {
                 self.revocations.add(&id);
             }
         }

@@ -15,7 +15,7 @@ use crate::domain::instance::{Instance, UnrecordedNamespaces};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId, Severity, Visibility};
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
-use crate::domain::{Error, Result, name};
+use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Permission, Resource};
 use crate::store::cascade::Contents;
 use crate::store::namespace as stored;
@@ -257,8 +257,8 @@ impl Service {
         };
         self.authorize(caller, Permission::DescribeNamespace, resource, context).await?;
         found.ok_or_else(|| match which {
-            NamespaceChoice::Named(name) => Error::not_found("namespace", name),
-            NamespaceChoice::WithId(id) => Error::not_found("namespace", id),
+            NamespaceChoice::Named(name) => Error::not_found(Noun::Namespace, name),
+            NamespaceChoice::WithId(id) => Error::not_found(Noun::Namespace, id),
         })
     }
 
@@ -337,7 +337,7 @@ impl Service {
 
     /// Returns a namespace by its name, for who may know of it.
     pub(super) async fn stored_namespace(&self, instance: &Instance, name: &str) -> Result<Namespace> {
-        stored::find(&self.store, &instance.id, name).await?.ok_or_else(|| Error::not_found("namespace", name))
+        stored::find(&self.store, &instance.id, name).await?.ok_or_else(|| Error::not_found(Noun::Namespace, name))
     }
 
     /// Returns what lacks a record before anyone may push to a path. Whether this caller may is for policies to say.

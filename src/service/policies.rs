@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Caller, RequestContext, Service};
 use crate::domain::identity::{Policy, Target};
 use crate::domain::ids::AccountId;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::policy::builtin::Builtin;
 use crate::policy::{Document, Limits};
 use crate::store;
@@ -58,7 +58,9 @@ impl Service {
         caller.require_operator()?;
         match Builtin::named(name) {
             Some(builtin) => Ok(builtin.text.to_owned()),
-            None => Ok(store::policy::find(&self.store, account, name).await?.ok_or_else(|| Error::not_found("policy", name))?.document),
+            None => {
+                Ok(store::policy::find(&self.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::Policy, name))?.document)
+            }
         }
     }
 
@@ -114,7 +116,7 @@ fn check_policy_name(name: &str) -> Result<()> {
         return Err(Error::invalid_parameter("name", format!("a policy's name has 1 to {NAME_LENGTH} letters, digits, '-' or '_'")));
     }
     match Builtin::named(name) {
-        Some(_) => Err(Error::already_exists("policy", format!("{name} is a built-in policy; choose another name."))),
+        Some(_) => Err(Error::already_exists(Noun::Policy, format!("{name} is a built-in policy; choose another name."))),
         None => Ok(()),
     }
 }

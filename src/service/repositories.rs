@@ -9,7 +9,7 @@ use crate::domain::instance::Instance;
 use crate::domain::namespace::{Namespace, Visibility};
 use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
 use crate::domain::switch::Switch;
-use crate::domain::{Error, Result, name};
+use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Permission, Resource};
 use crate::store::page::{Listed, Page};
 use crate::store::repository::{self as stored, RepositoryFilter};
@@ -199,7 +199,7 @@ impl Service {
             )));
         }
         if Box::pin(self.has_tags(instance, &path)).await? {
-            return Err(Error::precondition_failed("repository", format!("The repository {path} has images; delete them first.")));
+            return Err(Error::precondition_failed(Noun::Repository, format!("The repository {path} has images; delete them first.")));
         }
         Ok(())
     }
@@ -222,8 +222,8 @@ impl Service {
         self.authorize_repository(caller, &instance, path.as_deref(), permission, context).await?;
         match (found, which) {
             (Some(repository), _) => Ok((instance, repository)),
-            (None, RepositoryChoice::Named { namespace, name }) => Err(Error::not_found("repository", format!("{namespace}/{name}"))),
-            (None, RepositoryChoice::WithId(id)) => Err(Error::not_found("repository", id)),
+            (None, RepositoryChoice::Named { namespace, name }) => Err(Error::not_found(Noun::Repository, format!("{namespace}/{name}"))),
+            (None, RepositoryChoice::WithId(id)) => Err(Error::not_found(Noun::Repository, id)),
         }
     }
 
@@ -253,7 +253,7 @@ fn path_of(repository: &Repository) -> String {
 fn refuse_in_public(namespace: &Namespace, visibility: Option<Visibility>) -> Result<()> {
     if namespace.visibility == Visibility::Public && visibility == Some(Visibility::Private) {
         let why = format!("The namespace {} is public, and so is all that is in it; make the namespace private first.", namespace.name);
-        return Err(Error::precondition_failed("repository", why));
+        return Err(Error::precondition_failed(Noun::Repository, why));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{Caller, RequestContext, Service};
 use crate::domain::any_principal::{AnyPrincipal, Written};
 use crate::domain::credential::{CredentialId, CredentialState};
 use crate::domain::principal::Principal;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::store::{self, Part, Store, revocation};
 
 /// How long a revocation is kept: longer than anything sealed lives, by more than clocks differ.
@@ -134,7 +134,7 @@ impl Service {
         caller.require_operator()?;
         let of = self.revocable(principal).await?;
         let part: Part = match self.directory.credential(&self.store, id).await? {
-            Some(stored) if stored.principal.account() != of.account() => return Err(Error::not_found("credential", id)),
+            Some(stored) if stored.principal.account() != of.account() => return Err(Error::not_found(Noun::Credential, id)),
             Some(_) => store::credential::set_state(id, CredentialState::Disabled, caller.level()),
             None => revocation::insert(id, self.now()),
         };

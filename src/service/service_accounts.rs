@@ -26,7 +26,7 @@ use crate::domain::service_account::{
     AccountAction, AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountGrant, ServiceAccountId,
     ServiceAccountState, make_password,
 };
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::store::page::{Listed, Page};
 use crate::store::{self, Part};
@@ -366,9 +366,9 @@ impl Service {
     pub(super) async fn stored_service_account(&self, instance: &InstanceId, name: &str) -> Result<ServiceAccount> {
         let bare = ServiceAccount::bare_name(name);
         // What can't be a name is nobody's, and isn't repeated.
-        check_service_account("Name", bare).map_err(|_| Error::not_found("service account", "of that name"))?;
+        check_service_account("Name", bare).map_err(|_| Error::not_found(Noun::ServiceAccount, "of that name"))?;
         let found = store::service_account::find(&self.store, instance, bare).await?;
-        found.ok_or_else(|| Error::not_found("service account", format_args!("{}{bare}", ServiceAccount::PREFIX)))
+        found.ok_or_else(|| Error::not_found(Noun::ServiceAccount, format_args!("{}{bare}", ServiceAccount::PREFIX)))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::secret::Secret;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::policy::{Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy, trust};
 use crate::store;
 use crate::token::{
@@ -210,7 +210,7 @@ impl Service {
         }
         let Some(role) = found else {
             return Err(match shown.resource {
-                Resource::Role { account, name, .. } if account == signer.principal.account() => Error::not_found("role", name),
+                Resource::Role { account, name, .. } if account == signer.principal.account() => Error::not_found(Noun::Role, name),
                 _ => untrusted(caller, shown, Outcome::DeniedImplicitly),
             });
         };

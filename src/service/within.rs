@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Caller, InstanceChoice, RequestContext, Service};
 use crate::domain::instance::Instance;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::policy::{Permission, Resource};
 use crate::store::repository;
 
@@ -49,7 +49,7 @@ impl Service {
                 let path = format!("{namespace}/{name}");
                 self.authorize(caller, permission, Resource::Repository { instance: reference, path: &path }, context).await?;
                 let found = repository::find(&self.store, &instance.id, namespace, name).await?;
-                found.ok_or_else(|| Error::not_found("repository", path))?;
+                found.ok_or_else(|| Error::not_found(Noun::Repository, path))?;
             }
         }
         Ok(instance)

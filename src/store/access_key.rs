@@ -5,9 +5,9 @@ use std::str::FromStr;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account, principal};
@@ -95,12 +95,12 @@ pub fn insert(key: &AccessKey) -> Part {
     ];
     let id = key.id.clone();
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists("access key", format!("The access key id {id} was used before; make another."))
+        Error::already_exists(Noun::AccessKey, format!("The access key id {id} was used before; make another."))
     });
     let mut guarded = vec![account::hold(account)];
     guarded.extend(principal::hold(&key.principal));
     guarded.push(insert);
-    Part::of(guarded).changes(Noun::AccessKey, &key.id)
+    Part::of(guarded).changes(Entity::AccessKey, &key.id)
 }
 
 /// Sets the state; `NotFound` when there is no such key or it was deleted, which is final.
@@ -113,8 +113,8 @@ pub fn set_state(id: &str, state: AccessKeyState) -> Part {
         AccessKeyState::Deleted => (DELETE, vec![id.into(), [].as_slice().into()]),
     };
     let missing = id.to_owned();
-    let update = Guarded::new(statement, parameters, Rows::Exactly(1), move || Error::not_found("access key", &missing));
-    Part::of([update]).changes(Noun::AccessKey, id)
+    let update = Guarded::new(statement, parameters, Rows::Exactly(1), move || Error::not_found(Noun::AccessKey, &missing));
+    Part::of([update]).changes(Entity::AccessKey, id)
 }
 
 /// Deletes all access keys of a principal that is itself being deleted, whose own change covers them.

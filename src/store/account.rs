@@ -3,9 +3,9 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::service_account::ServiceAccountGrant;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, principal_id};
@@ -40,10 +40,10 @@ pub struct Account {
 pub fn insert(account: &Account) -> Part {
     let (id, name) = (account.id, account.name.clone());
     let id_is_free = Guarded::new(HAS_ID, vec![id.number().into()], Rows::Exactly(0), move || {
-        Error::already_exists("account", format!("There is an account {id} already; choose another id."))
+        Error::already_exists(Noun::Account, format!("There is an account {id} already; choose another id."))
     });
     let register = principal_id::register(id.number(), move || {
-        Error::already_exists("account", format!("The id {id} is or was a user's or a role's; choose another id."))
+        Error::already_exists(Noun::Account, format!("The id {id} is or was a user's or a role's; choose another id."))
     });
     let parameters = vec![
         id.number().into(),
@@ -53,28 +53,28 @@ pub fn insert(account: &Account) -> Part {
         account.service_account_grant.map(ServiceAccountGrant::name).into(),
     ];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists("account", format!("There is an account named {name} already; choose another name."))
+        Error::already_exists(Noun::Account, format!("There is an account named {name} already; choose another name."))
     });
-    Part::of([id_is_free, register, insert]).changes(Noun::Account, &id)
+    Part::of([id_is_free, register, insert]).changes(Entity::Account, &id)
 }
 
 /// Refuses with `NotFound` when there is no such account, and keeps others from adding to it meanwhile.
 pub(super) fn hold(id: AccountId) -> Guarded {
-    Guarded::new(HOLD, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("account", id))
+    Guarded::new(HOLD, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::Account, id))
 }
 
 /// Stops everything that was sealed for the account's root; `NotFound` when there is no such account.
 pub fn raise_generation(id: AccountId) -> Part {
-    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("account", id));
-    Part::of([raise]).changes(Noun::Account, &id)
+    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::Account, id));
+    Part::of([raise]).changes(Entity::Account, &id)
 }
 
 /// Sets what the account's users may give service accounts, or leaves it to the settings; `NotFound` when there is no such
 /// account.
 pub fn set_service_account_grant(id: AccountId, grant: Option<ServiceAccountGrant>) -> Part {
     let parameters = vec![id.number().into(), grant.map(ServiceAccountGrant::name).into()];
-    let update = Guarded::new(SET_GRANT, parameters, Rows::Exactly(1), move || Error::not_found("account", id));
-    Part::of([update]).changes(Noun::Account, &id)
+    let update = Guarded::new(SET_GRANT, parameters, Rows::Exactly(1), move || Error::not_found(Noun::Account, id));
+    Part::of([update]).changes(Entity::Account, &id)
 }
 
 /// Finds an account by its id.

@@ -2,9 +2,9 @@
 
 use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
 use crate::domain::ids::InstanceId;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
 use super::row::{Row, Value, statements};
@@ -75,7 +75,7 @@ pub fn delete(instance: &InstanceId, entries: &[Cidr]) -> Part {
 pub fn expect_version(instance: &InstanceId, version: i64) -> Part {
     let is_version = Guarded::new(IS_VERSION, vec![instance.as_str().into(), version.into()], Rows::Exactly(1), move || {
         let why = format!("The allow list is not of version {version} any more: it was changed meanwhile; list it again.");
-        Error::precondition_failed("allow list", why)
+        Error::precondition_failed(Noun::AllowList, why)
     });
     Part::of([instance::hold(instance), is_version])
 }
@@ -86,7 +86,7 @@ fn raise(instance: &InstanceId) -> Guarded {
 }
 
 fn changed(instance: &InstanceId, guarded: impl IntoIterator<Item = Guarded>) -> Part {
-    Part::of(guarded).changes(Noun::AllowList, instance)
+    Part::of(guarded).changes(Entity::AllowList, instance)
 }
 
 fn parameters(instance: &InstanceId, entry: &AllowEntry) -> Vec<Value> {
@@ -95,12 +95,12 @@ fn parameters(instance: &InstanceId, entry: &AllowEntry) -> Vec<Value> {
 
 fn taken(entry: &AllowEntry) -> impl Fn() -> Error + Send + Sync + 'static {
     let cidr = entry.cidr;
-    move || Error::already_exists("allow-list entry", format!("The allow list has {cidr} already, or is given it twice."))
+    move || Error::already_exists(Noun::AllowListEntry, format!("The allow list has {cidr} already, or is given it twice."))
 }
 
 fn missing(cidr: &Cidr) -> impl Fn() -> Error + Send + Sync + 'static {
     let cidr = *cidr;
-    move || Error::not_found("allow-list entry", cidr)
+    move || Error::not_found(Noun::AllowListEntry, cidr)
 }
 
 /// Deletes the list of an instance that is being deleted, whose own change covers it.

@@ -5,7 +5,7 @@ use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
 use crate::domain::namespace::Namespace;
 use crate::domain::principal::Principal;
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::Part;
 use super::{
     access_key, account, allow_list, credential, fixed_password, group, instance, instance_key, namespace, policy, repository, role,
@@ -39,7 +39,7 @@ pub fn delete_instance(account: AccountId, id: &InstanceId, contents: Contents, 
     }
     guarded.push(instance_key::delete_of_instance(id));
     guarded.extend([fixed_password::delete_of_instance(id), allow_list::delete_of_instance(id), tag::delete_of_instance(id)]);
-    Part::of(guarded).changes(Noun::Instance, id).changes(Noun::Account, &account)
+    Part::of(guarded).changes(Entity::Instance, id).changes(Entity::Account, &account)
 }
 
 /// Deletes a namespace, its tags, and what service accounts may do in it.
@@ -58,7 +58,7 @@ pub fn delete_namespace(namespace: &Namespace, contents: Contents) -> Part {
         service_account::forget_namespace(namespace),
         namespace::delete_row(namespace),
     ]);
-    Part::of(guarded).changes(Noun::Namespace, &namespace::thing_id(namespace))
+    Part::of(guarded).changes(Entity::Namespace, &namespace::thing_id(namespace))
 }
 
 /// Deletes a user for ever, with its access keys, long-term credentials, fixed passwords, memberships and attachments;
@@ -77,7 +77,7 @@ pub fn delete_user(account: AccountId, id: UserId) -> Part {
         group::leave_all(id),
         policy::detach_all_of_user(id),
     ];
-    Part::of(guarded).changes(Noun::User, &id).changes(Noun::Policies, &account)
+    Part::of(guarded).changes(Entity::User, &id).changes(Entity::Policies, &account)
 }
 
 /// Deletes a role for ever, with what is attached to it; `NotFound` when the account has no such role.
@@ -85,12 +85,12 @@ pub fn delete_user(account: AccountId, id: UserId) -> Part {
 /// Its name is free again, its id stays taken.
 pub fn delete_role(account: AccountId, id: RoleId) -> Part {
     let guarded = [account::hold(account), role::delete_row(account, id), policy::detach_all_of_role(id)];
-    Part::of(guarded).changes(Noun::Role, &id).changes(Noun::Policies, &account)
+    Part::of(guarded).changes(Entity::Role, &id).changes(Entity::Policies, &account)
 }
 
 /// Deletes a group, with its memberships and what is attached to it; `NotFound` when the account has no such group.
 pub fn delete_group(account: AccountId, name: &str) -> Part {
     let guarded =
         [account::hold(account), group::empty(account, name), policy::detach_all_of_group(account, name), group::delete_row(account, name)];
-    Part::of(guarded).changes(Noun::Policies, &account)
+    Part::of(guarded).changes(Entity::Policies, &account)
 }

@@ -6,7 +6,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part};
 use super::row::statements;
 use super::{Driver, Store};
@@ -29,7 +29,7 @@ pub struct Change {
     /// Its place in the order of commits, from 1.
     pub position: i64,
     /// What sort of thing changed.
-    pub noun: Noun,
+    pub noun: Entity,
     /// Which one.
     pub id: String,
 }
@@ -46,7 +46,7 @@ pub enum Changes {
     },
 }
 
-pub(super) fn append(noun: Noun, id: &str, at: Timestamp) -> [Guarded; 2] {
+pub(super) fn append(noun: Entity, id: &str, at: Timestamp) -> [Guarded; 2] {
     [Guarded::unguarded(ADVANCE, Vec::new()), Guarded::unguarded(APPEND, vec![noun.name().into(), id.into(), at.into()])]
 }
 
@@ -73,7 +73,7 @@ pub async fn read(store: &Store, after: i64, limit: u32) -> Result<Changes> {
     let rows = store.query(READ, vec![after.into(), i64::from(limit).into()]).await?;
     let changes = rows
         .iter()
-        .map(|row| Ok(Change { position: row.integer("position")?, noun: Noun::of_name(&row.text("noun")?), id: row.text("thing_id")? }))
+        .map(|row| Ok(Change { position: row.integer("position")?, noun: Entity::of_name(&row.text("noun")?), id: row.text("thing_id")? }))
         .collect::<Result<Vec<_>>>()?;
     // Ahead of the feed is behind, too: the database was put back to an older state.
     let behind = match changes.first() {

@@ -3,9 +3,9 @@
 use crate::domain::credential::{CredentialId, CredentialState, LongTermCredential, Username};
 use crate::domain::ids::InstanceId;
 use crate::domain::principal::{Level, Principal};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
@@ -60,7 +60,7 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
     ];
     let id = credential.id.clone();
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists("credential", format!("There is a credential {id} already."))
+        Error::already_exists(Noun::Credential, format!("There is a credential {id} already."))
     });
     let mut guarded = vec![instance::hold(&credential.instance)];
     guarded.extend(principal::hold(&credential.principal));
@@ -80,7 +80,7 @@ pub fn set_state(id: &CredentialId, state: CredentialState, by: Level) -> Part {
         CredentialState::Active => {
             let hold = Guarded::new(HOLD, of(), Rows::Exactly(1), missing(id));
             let may = Guarded::new(MAY_BE_ENABLED, of(), Rows::Exactly(1), || {
-                Error::precondition_failed("credential", "The account's root or the operator disabled it, and only they enable it.")
+                Error::precondition_failed(Noun::Credential, "The account's root or the operator disabled it, and only they enable it.")
             });
             let enable = Guarded::new(ENABLE, of(), Rows::Exactly(1), missing(id));
             if by == Level::User { vec![hold, may, enable] } else { vec![enable] }
@@ -89,19 +89,19 @@ pub fn set_state(id: &CredentialId, state: CredentialState, by: Level) -> Part {
             vec![Guarded::new(DISABLE, vec![id.as_str().into(), by.name().into()], Rows::Exactly(1), missing(id))]
         }
     };
-    Part::of(guarded).changes(Noun::Credential, id)
+    Part::of(guarded).changes(Entity::Credential, id)
 }
 
 /// Replaces what is written about a credential; `NotFound` when there is no such credential.
 pub fn set_description(id: &CredentialId, description: &str) -> Part {
     let update = Guarded::new(SET_DESCRIPTION, vec![id.as_str().into(), description.into()], Rows::Exactly(1), missing(id));
-    Part::of([update]).changes(Noun::Credential, id)
+    Part::of([update]).changes(Entity::Credential, id)
 }
 
 /// Deletes a credential for ever; `NotFound` when there is no such credential.
 pub fn delete(id: &CredentialId) -> Part {
     let delete = Guarded::new(DELETE, vec![id.as_str().into()], Rows::Exactly(1), missing(id));
-    Part::of([delete]).changes(Noun::Credential, id)
+    Part::of([delete]).changes(Entity::Credential, id)
 }
 
 /// Deletes all credentials of a principal that is itself being deleted, whose own change covers them.
@@ -117,7 +117,7 @@ pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<Str
 /// Refuses with `PreconditionFailed` when an instance that is to be deleted has long-term credentials.
 pub(super) fn none_in(id: &InstanceId) -> Guarded {
     Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
-        Error::precondition_failed("instance", "The instance has long-term credentials; delete them first.")
+        Error::precondition_failed(Noun::Instance, "The instance has long-term credentials; delete them first.")
     })
 }
 
@@ -128,7 +128,7 @@ pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
 
 fn missing(id: &CredentialId) -> impl Fn() -> Error + Send + Sync + 'static {
     let id = id.clone();
-    move || Error::not_found("credential", &id)
+    move || Error::not_found(Noun::Credential, &id)
 }
 
 /// Finds a credential by its id.

@@ -4,9 +4,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::{FixedPassword, PasswordHash};
 use crate::domain::ids::InstanceId;
 use crate::domain::principal::Principal;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, instance, principal};
@@ -31,15 +31,15 @@ pub fn set(instance: &InstanceId, principal: &Principal, hash: &PasswordHash, at
     let mut guarded = vec![instance::hold(instance)];
     guarded.extend(principal::hold(principal));
     guarded.push(Guarded::unguarded(SET, parameters));
-    Part::of(guarded).changes(Noun::FixedPassword, &thing_id(instance, principal))
+    Part::of(guarded).changes(Entity::FixedPassword, &thing_id(instance, principal))
 }
 
 /// Takes a principal's password at an instance back for ever; `NotFound` when it has none.
 pub fn delete(instance: &InstanceId, principal: &Principal, at: Timestamp) -> Part {
     let which = format!("of {principal}");
     let parameters = vec![instance.as_str().into(), principal.to_string().into(), at.into()];
-    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("fixed password", &which));
-    Part::of([delete]).changes(Noun::FixedPassword, &thing_id(instance, principal))
+    let delete = Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found(Noun::FixedPassword, &which));
+    Part::of([delete]).changes(Entity::FixedPassword, &thing_id(instance, principal))
 }
 
 /// Deletes all passwords of a principal that is itself being deleted, whose own change covers them.

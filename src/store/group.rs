@@ -2,9 +2,9 @@
 
 use crate::domain::identity::Group;
 use crate::domain::ids::{AccountId, UserId};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account, user};
@@ -38,9 +38,9 @@ pub fn insert(group: &Group) -> Part {
     let (account, name) = (group.account, group.name.clone());
     let parameters = vec![account.number().into(), name.as_str().into(), group.created_at.into()];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists("group", format!("Account {account} has a group named {name} already; choose another name."))
+        Error::already_exists(Noun::Group, format!("Account {account} has a group named {name} already; choose another name."))
     });
-    Part::of([account::hold(account), insert]).changes(Noun::Policies, &account)
+    Part::of([account::hold(account), insert]).changes(Entity::Policies, &account)
 }
 
 /// Takes all members out of a group.
@@ -52,23 +52,23 @@ pub(super) fn empty(account: AccountId, name: &str) -> Guarded {
 pub(super) fn delete_row(account: AccountId, name: &str) -> Guarded {
     let missing = name.to_owned();
     let parameters = vec![account.number().into(), name.into()];
-    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("group", &missing))
+    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found(Noun::Group, &missing))
 }
 
 /// Puts a user into a group; `NotFound` without either, `AlreadyExists` when the user is in it.
 pub fn add_member(account: AccountId, group: &str, user: &str) -> Part {
     let (in_group, member) = (group.to_owned(), user.to_owned());
     let add = Guarded::new(ADD, membership(account, group, user), Rows::Exactly(1), move || {
-        Error::already_exists("member", format!("User {member} is in group {in_group} already."))
+        Error::already_exists(Noun::Member, format!("User {member} is in group {in_group} already."))
     });
-    Part::of([account::hold(account), named(account, group), user::named(account, user), add]).changes(Noun::Policies, &account)
+    Part::of([account::hold(account), named(account, group), user::named(account, user), add]).changes(Entity::Policies, &account)
 }
 
 /// Takes a user out of a group; `NotFound` without either, or when the user is not in it.
 pub fn remove_member(account: AccountId, group: &str, user: &str) -> Part {
     let missing = format!("{user} in group {group}");
-    let remove = Guarded::new(REMOVE, membership(account, group, user), Rows::Exactly(1), move || Error::not_found("member", &missing));
-    Part::of([account::hold(account), named(account, group), user::named(account, user), remove]).changes(Noun::Policies, &account)
+    let remove = Guarded::new(REMOVE, membership(account, group, user), Rows::Exactly(1), move || Error::not_found(Noun::Member, &missing));
+    Part::of([account::hold(account), named(account, group), user::named(account, user), remove]).changes(Entity::Policies, &account)
 }
 
 fn membership(account: AccountId, group: &str, user: &str) -> Vec<super::Value> {
@@ -83,7 +83,7 @@ pub(super) fn leave_all(user: UserId) -> Guarded {
 /// Refuses with `NotFound` when the account has no group of that name; the account is held already.
 pub(super) fn named(account: AccountId, name: &str) -> Guarded {
     let missing = name.to_owned();
-    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found("group", &missing))
+    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found(Noun::Group, &missing))
 }
 
 /// Lists the groups of an account, oldest first.

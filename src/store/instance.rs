@@ -4,9 +4,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::{DefaultMark, Instance, InstanceChange, OldRefreshTokens, UnrecordedNamespaces};
 use crate::domain::switch::Switch;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, Statement, Value, statements};
@@ -77,7 +77,7 @@ pub fn insert(instance: &Instance) -> Part {
     let mut guarded = vec![account::hold(account)];
     let name = instance.name.clone();
     guarded.push(Guarded::new(HAS_NAME, vec![account.number().into(), name.as_str().into()], Rows::Exactly(0), move || {
-        Error::already_exists("instance", format!("Account {account} has an instance named {name} already; choose another name."))
+        Error::already_exists(Noun::Instance, format!("Account {account} has an instance named {name} already; choose another name."))
     }));
     if instance.default == DefaultMark::Marked {
         guarded.push(Guarded::unguarded(UNMARK, vec![account.number().into()]));
@@ -111,21 +111,21 @@ pub fn insert(instance: &Instance) -> Part {
     let service = instance.service.clone();
     guarded.push(Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
         Error::already_exists(
-            "instance",
+            Noun::Instance,
             format!(
                 "The service {service} belongs or once belonged to another instance, and tokens made for that one must not open \
                  this one; choose another service, and set the same in the registry."
             ),
         )
     }));
-    Part::of(guarded).changes(Noun::Instance, &instance.id).changes(Noun::Account, &account)
+    Part::of(guarded).changes(Entity::Instance, &instance.id).changes(Entity::Account, &account)
 }
 
 /// Makes an instance its account's default, in place of the one that was; `InstanceNotFound` when the account has no such instance.
 pub fn mark_default(account: AccountId, id: &InstanceId) -> Part {
     let unmark = Guarded::unguarded(UNMARK, vec![account.number().into()]);
     let mark = Guarded::new(MARK, vec![account.number().into(), id.as_str().into()], Rows::Exactly(1), Error::instance_not_found);
-    Part::of([account::hold(account), unmark, mark]).changes(Noun::Instance, id).changes(Noun::Account, &account)
+    Part::of([account::hold(account), unmark, mark]).changes(Entity::Instance, id).changes(Entity::Account, &account)
 }
 
 /// Changes what an API may change of an instance; `InstanceNotFound`.
@@ -170,9 +170,9 @@ pub fn cancel_issuer(id: &InstanceId, next: &str, at: Timestamp) -> Part {
 }
 
 fn end_preparation(id: &InstanceId, statement: Statement, next: &str, at: Timestamp) -> Part {
-    let changed = || Error::precondition_failed("issuer", "The issuer that is prepared was changed meanwhile; look, and try again.");
+    let changed = || Error::precondition_failed(Noun::Issuer, "The issuer that is prepared was changed meanwhile; look, and try again.");
     Part::of([Guarded::new(statement, vec![id.as_str().into(), next.into(), at.into()], Rows::Exactly(1), changed)])
-        .changes(Noun::Instance, id)
+        .changes(Entity::Instance, id)
 }
 
 /// Says whether an instance's clients get refresh tokens, and what becomes of those that were given out; `InstanceNotFound`.
@@ -183,7 +183,7 @@ pub fn set_refresh_tokens(id: &InstanceId, switch: Switch, old: OldRefreshTokens
 
 fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<Item = Value>) -> Part {
     let parameters = std::iter::once(id.as_str().into()).chain(parameters).collect();
-    Part::of([Guarded::new(statement, parameters, Rows::Exactly(1), Error::instance_not_found)]).changes(Noun::Instance, id)
+    Part::of([Guarded::new(statement, parameters, Rows::Exactly(1), Error::instance_not_found)]).changes(Entity::Instance, id)
 }
 
 /// Deletes an instance's own row: `InstanceNotFound` when the account has no such instance, `PreconditionFailed` when it
@@ -191,7 +191,7 @@ fn touch(id: &InstanceId, statement: Statement, parameters: impl IntoIterator<It
 pub(super) fn delete_row(account: AccountId, id: &InstanceId, at: Timestamp) -> [Guarded; 2] {
     let parameters = vec![id.as_str().into(), account.number().into(), at.into()];
     let is_unprotected = Guarded::new(IS_UNPROTECTED, vec![id.as_str().into()], Rows::Exactly(1), || {
-        Error::precondition_failed("instance", "The instance is protected from being deleted; turn its deletion protection off first.")
+        Error::precondition_failed(Noun::Instance, "The instance is protected from being deleted; turn its deletion protection off first.")
     });
     // First the row: another account learns nothing of the instance.
     [Guarded::new(DELETE, parameters, Rows::Exactly(1), Error::instance_not_found), is_unprotected]

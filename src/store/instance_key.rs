@@ -7,9 +7,9 @@ use std::str::FromStr;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, instance};
@@ -81,9 +81,9 @@ pub fn insert(key: &InstanceKeyRow) -> Part {
         key.created_at.into(),
     ];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), || {
-        Error::already_exists("signing key", "The instance has such a key of its own already; look at `transire keys list`.")
+        Error::already_exists(Noun::SigningKey, "The instance has such a key of its own already; look at `transire keys list`.")
     });
-    Part::of([instance::hold(&key.instance), insert]).changes(Noun::SigningKey, &key.id)
+    Part::of([instance::hold(&key.instance), insert]).changes(Entity::SigningKey, &key.id)
 }
 
 /// Lists all of them, oldest first.
@@ -96,14 +96,14 @@ pub async fn list(store: &Store) -> Result<Vec<InstanceKeyRow>> {
 pub fn activate(id: &str, instance: &InstanceId) -> Part {
     let delete = Guarded::unguarded(DELETE_IN_USE, vec![instance.as_str().into()]);
     let activate = Guarded::new(ACTIVATE, vec![id.into(), instance.as_str().into()], Rows::Exactly(1), || {
-        Error::already_exists("signing key", "Somebody changed this instance's keys at the same moment; look at `transire keys list`.")
+        Error::already_exists(Noun::SigningKey, "Somebody changed this instance's keys at the same moment; look at `transire keys list`.")
     });
-    Part::of([delete, activate]).changes(Noun::SigningKey, id)
+    Part::of([delete, activate]).changes(Entity::SigningKey, id)
 }
 
 /// Forgets the instance's key that is next, if there is one.
 pub fn delete_next(instance: &InstanceId) -> Part {
-    Part::of([Guarded::unguarded(DELETE_NEXT, vec![instance.as_str().into()])]).changes(Noun::SigningKey, instance)
+    Part::of([Guarded::unguarded(DELETE_NEXT, vec![instance.as_str().into()])]).changes(Entity::SigningKey, instance)
 }
 
 pub(super) fn delete_of_instance(instance: &InstanceId) -> Guarded {

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
 use super::Store;
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, Value, statements};
 
@@ -136,7 +136,7 @@ pub struct AuthorityRow {
     pub changed_at: Timestamp,
 }
 
-fn taken(noun: &'static str, id: &str) -> impl Fn() -> Error + Send + Sync + 'static {
+fn taken(noun: Noun, id: &str) -> impl Fn() -> Error + Send + Sync + 'static {
     let id = id.to_owned();
     move || Error::already_exists(noun, format!("There is a {noun} {id} already."))
 }
@@ -144,8 +144,8 @@ fn taken(noun: &'static str, id: &str) -> impl Fn() -> Error + Send + Sync + 'st
 /// Adds a sealing key; `AlreadyExists` when its id is taken.
 pub fn insert_sealing(key: &SealingKeyRow) -> Part {
     let parameters = vec![key.id.as_str().into(), key.wrapped.as_slice().into(), key.created_at.into()];
-    let insert = Guarded::new(INSERT_SEALING, parameters, Rows::Exactly(1), taken("sealing key", &key.id));
-    Part::of([insert]).changes(Noun::SealingKey, &key.id)
+    let insert = Guarded::new(INSERT_SEALING, parameters, Rows::Exactly(1), taken(Noun::SealingKey, &key.id));
+    Part::of([insert]).changes(Entity::SealingKey, &key.id)
 }
 
 /// Lists the sealing keys, oldest first.
@@ -168,8 +168,8 @@ pub fn insert_signing(key: &SigningKeyRow) -> Part {
         key.next_leaf_der.as_deref().into(),
         key.certified_at.into(),
     ];
-    let insert = Guarded::new(INSERT_SIGNING, parameters, Rows::Exactly(1), taken("signing key", &key.id));
-    Part::of([insert]).changes(Noun::SigningKey, &key.id)
+    let insert = Guarded::new(INSERT_SIGNING, parameters, Rows::Exactly(1), taken(Noun::SigningKey, &key.id));
+    Part::of([insert]).changes(Entity::SigningKey, &key.id)
 }
 
 /// Lists the signing keys, oldest first.
@@ -179,7 +179,7 @@ pub async fn list_signing(store: &Store) -> Result<Vec<SigningKeyRow>> {
 
 /// Forgets a signing key; nothing happens when another replica was quicker.
 pub fn delete_signing(id: &str) -> Part {
-    Part::of([Guarded::unguarded(DELETE_SIGNING, vec![id.into()])]).changes(Noun::SigningKey, id)
+    Part::of([Guarded::unguarded(DELETE_SIGNING, vec![id.into()])]).changes(Entity::SigningKey, id)
 }
 
 /// Gives a signing key another leaf certificate in place of the one that stops at `old_expires_at`, or its first one.
@@ -188,21 +188,21 @@ pub fn delete_signing(id: &str) -> Part {
 pub fn replace_leaf(id: &str, old_expires_at: Timestamp, leaf_der: &[u8], expires_at: Timestamp, certified_at: Option<Timestamp>) -> Part {
     let parameters = vec![id.into(), old_expires_at.into(), leaf_der.into(), expires_at.into(), certified_at.into()];
     let replace = Guarded::new(REPLACE_LEAF, parameters, Rows::Exactly(1), || {
-        Error::already_exists("leaf certificate", "Another leaf certificate took this one's place already.")
+        Error::already_exists(Noun::LeafCertificate, "Another leaf certificate took this one's place already.")
     });
-    Part::of([replace]).changes(Noun::SigningKey, id)
+    Part::of([replace]).changes(Entity::SigningKey, id)
 }
 
 /// Keeps a signing key's leaf certificate under the authority that is next; `NotFound`.
 pub fn set_next_leaf(id: &str, leaf_der: &[u8]) -> Part {
     let owned = id.to_owned();
     let set =
-        Guarded::new(SET_NEXT_LEAF, vec![id.into(), leaf_der.into()], Rows::Exactly(1), move || Error::not_found("signing key", &owned));
-    Part::of([set]).changes(Noun::SigningKey, id)
+        Guarded::new(SET_NEXT_LEAF, vec![id.into(), leaf_der.into()], Rows::Exactly(1), move || Error::not_found(Noun::SigningKey, &owned));
+    Part::of([set]).changes(Entity::SigningKey, id)
 }
 
 fn changed_meanwhile() -> Error {
-    Error::already_exists("authority", "Somebody changed the certificate authorities at the same moment; look at `transire keys list`.")
+    Error::already_exists(Noun::Authority, "Somebody changed the certificate authorities at the same moment; look at `transire keys list`.")
 }
 
 /// Lets what comes after it be done only while this authority stands where it is thought to; `AlreadyExists` when it
@@ -222,13 +222,13 @@ pub fn insert_next_authority(authority: &AuthorityRow, in_use: &str) -> [Part; 3
 pub fn activate_authority(id: &str, in_use: &str, at: Timestamp) -> Part {
     let replace = Guarded::new(REPLACE_AUTHORITY, vec![in_use.into(), at.into()], Rows::Exactly(1), changed_meanwhile);
     let activate = Guarded::new(ACTIVATE_AUTHORITY, vec![id.into(), at.into()], Rows::Exactly(1), changed_meanwhile);
-    Part::of([replace, activate]).changes(Noun::Authority, id).changes(Noun::Authority, in_use)
+    Part::of([replace, activate]).changes(Entity::Authority, id).changes(Entity::Authority, in_use)
 }
 
 /// Forgets an authority's private key, which somebody else keeps.
 pub fn forget_private(id: &str) -> Part {
     Part::of([Guarded::new(FORGET_PRIVATE, vec![id.into(), Value::from(&[][..])], Rows::Exactly(1), changed_meanwhile)])
-        .changes(Noun::Authority, id)
+        .changes(Entity::Authority, id)
 }
 
 /// Forgets an authority that stands there, and with one that is next the certificates under it; `AlreadyExists` when
@@ -238,7 +238,7 @@ pub fn delete_authority(id: &str, state: AuthorityState) -> Part {
     if state == AuthorityState::Next {
         guarded.push(Guarded::unguarded(FORGET_NEXT_LEAVES, Vec::new()));
     }
-    Part::of(guarded).changes(Noun::Authority, id)
+    Part::of(guarded).changes(Entity::Authority, id)
 }
 
 /// Adds an authority; `AlreadyExists` when its id is taken.
@@ -251,8 +251,8 @@ pub fn insert_authority(authority: &AuthorityRow) -> Part {
         authority.state.name().into(),
         authority.changed_at.into(),
     ];
-    let insert = Guarded::new(INSERT_AUTHORITY, parameters, Rows::Exactly(1), taken("authority", &authority.id));
-    Part::of([insert]).changes(Noun::Authority, &authority.id)
+    let insert = Guarded::new(INSERT_AUTHORITY, parameters, Rows::Exactly(1), taken(Noun::Authority, &authority.id));
+    Part::of([insert]).changes(Entity::Authority, &authority.id)
 }
 
 /// Lists the authorities, oldest first.

@@ -1,6 +1,6 @@
 //! What there is one of: what the first start sets, and how far a rotation of the master key has come.
 
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
 use super::Store;
 use super::part::{Guarded, Part, Rows};
@@ -40,7 +40,7 @@ pub async fn find_text(store: &Store, name: &str) -> Result<Option<String>> {
 /// Sets a value for the first time; `AlreadyExists`, and nothing else of the write happens, when another was first.
 pub fn put_if_absent(name: &'static str, value: &[u8]) -> Part {
     Part::of([Guarded::new(PUT_IF_ABSENT, vec![name.into(), value.into()], Rows::Exactly(1), move || {
-        Error::already_exists("setting", format!("The setting {name} was set already."))
+        Error::already_exists(Noun::Setting, format!("The setting {name} was set already."))
     })])
 }
 
@@ -55,7 +55,8 @@ pub fn hold(name: &'static str, value: &[u8]) -> Part {
 }
 
 fn changed(name: &'static str) -> Error {
-    Error::precondition_failed(name, format!("The setting {name} was changed meanwhile; try again."))
+    let noun = if name == MASTER_KEY_ID { Noun::CurrentMasterKey } else { Noun::Setting };
+    Error::precondition_failed(noun, format!("The setting {name} was changed meanwhile; try again."))
 }
 
 /// Sets a value, whatever it was.

@@ -37,8 +37,8 @@ pub mod user;
 pub mod wrapped;
 
 mod breaker;
+mod entity;
 mod migrate;
-mod noun;
 mod part;
 pub mod portable;
 mod postgres;
@@ -69,7 +69,7 @@ use portable::{Batch, Hold, Piece, Table};
 use row::{Row, Statement, Value};
 use write::Steps;
 
-pub use noun::Noun;
+pub use entity::Entity;
 pub use operation::Operation;
 pub use part::Part;
 pub use postgres::{Isolation, PostgresOptions, Statements};

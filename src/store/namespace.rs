@@ -3,9 +3,9 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
@@ -43,7 +43,7 @@ statements! { "namespace";
 pub fn insert(namespace: &Namespace, most: u32) -> Part {
     let (instance, name) = (&namespace.instance, namespace.name.clone());
     let has_name = Guarded::new(HAS_NAME, vec![instance.as_str().into(), name.as_str().into()], Rows::Exactly(0), move || {
-        Error::already_exists("namespace", format!("The instance has a namespace named {name} already; choose another name."))
+        Error::already_exists(Noun::Namespace, format!("The instance has a namespace named {name} already; choose another name."))
     });
     let parameters = vec![
         namespace.id.as_str().into(),
@@ -63,7 +63,7 @@ pub fn insert(namespace: &Namespace, most: u32) -> Part {
     ];
     let insert = Guarded::unguarded(INSERT, parameters);
     Part::of([instance::hold(instance), has_name, insert, quota::within(instance, Counted::Namespaces, most)])
-        .changes(Noun::Namespace, &thing_id(namespace))
+        .changes(Entity::Namespace, &thing_id(namespace))
 }
 
 /// Changes a namespace; `NotFound` when it is gone.
@@ -81,7 +81,7 @@ pub fn update(namespace: &Namespace, change: &NamespaceChange, at: Timestamp) ->
         at.into(),
     ];
     let update = Guarded::new(UPDATE, parameters, Rows::Exactly(1), missing(namespace));
-    Part::of([update]).changes(Noun::Namespace, &thing_id(namespace))
+    Part::of([update]).changes(Entity::Namespace, &thing_id(namespace))
 }
 
 /// Deletes a namespace's own row; `NotFound` when it is gone.
@@ -97,7 +97,7 @@ pub(super) fn exists(namespace: &Namespace) -> Guarded {
 /// Refuses with `PreconditionFailed` when an instance that is to be deleted has namespaces.
 pub(super) fn none_in(id: &InstanceId) -> Guarded {
     Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
-        Error::precondition_failed("instance", "The instance has namespaces; delete them first.")
+        Error::precondition_failed(Noun::Instance, "The instance has namespaces; delete them first.")
     })
 }
 
@@ -113,7 +113,7 @@ pub(super) fn thing_id(namespace: &Namespace) -> String {
 
 fn missing(namespace: &Namespace) -> impl Fn() -> Error + Send + Sync + 'static {
     let name = namespace.name.clone();
-    move || Error::not_found("namespace", &name)
+    move || Error::not_found(Noun::Namespace, &name)
 }
 
 /// Finds a namespace of an instance by its name.

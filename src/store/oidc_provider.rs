@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use crate::domain::identity::{OidcAlgorithm, OidcProvider};
 use crate::domain::ids::AccountId;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account};
@@ -51,22 +51,25 @@ pub fn insert(provider: &OidcProvider) -> Part {
     ];
     let mut guarded = vec![account::hold(account)];
     guarded.push(Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists("OIDC provider", format!("Account {account} has an OIDC provider named {name} already; choose another name."))
+        Error::already_exists(
+            Noun::OidcProvider,
+            format!("Account {account} has an OIDC provider named {name} already; choose another name."),
+        )
     }));
     guarded.extend((0..).zip(&provider.audiences).map(|(place, audience)| {
         let parameters = vec![account.number().into(), provider.name.as_str().into(), i64::into(place), audience.as_str().into()];
         Guarded::unguarded(INSERT_AUDIENCE, parameters)
     }));
-    Part::of(guarded).changes(Noun::OidcProvider, &thing_id(account, &provider.name))
+    Part::of(guarded).changes(Entity::OidcProvider, &thing_id(account, &provider.name))
 }
 
 /// Deletes a provider; `NotFound` when the account has no such provider.
 pub fn delete(account: AccountId, name: &str) -> Part {
     let key = || vec![account.number().into(), name.into()];
     let missing = name.to_owned();
-    let delete = Guarded::new(DELETE, key(), Rows::Exactly(1), move || Error::not_found("OIDC provider", &missing));
+    let delete = Guarded::new(DELETE, key(), Rows::Exactly(1), move || Error::not_found(Noun::OidcProvider, &missing));
     let guarded = [account::hold(account), Guarded::unguarded(DELETE_AUDIENCES, key()), delete];
-    Part::of(guarded).changes(Noun::OidcProvider, &thing_id(account, name))
+    Part::of(guarded).changes(Entity::OidcProvider, &thing_id(account, name))
 }
 
 /// Algorithms as a row has them: their names, divided by spaces.

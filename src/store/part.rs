@@ -2,7 +2,7 @@
 
 use crate::domain::{Error, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::row::{Statement, Value};
 
 /// How many rows a statement must touch, or, when it only reads, find.
@@ -66,7 +66,7 @@ impl Guarded {
 #[derive(Default)]
 pub struct Part {
     pub(super) guarded: Vec<Guarded>,
-    pub(super) changes: Vec<(Noun, String)>,
+    pub(super) changes: Vec<(Entity, String)>,
 }
 
 impl Part {
@@ -81,7 +81,7 @@ impl Part {
         self
     }
 
-    pub(crate) fn changes(mut self, noun: Noun, id: &(impl ToString + ?Sized)) -> Self {
+    pub(crate) fn changes(mut self, noun: Entity, id: &(impl ToString + ?Sized)) -> Self {
         self.changes.push((noun, id.to_string()));
         self
     }

@@ -2,9 +2,9 @@
 
 use crate::domain::identity::{Policy, Target};
 use crate::domain::ids::{AccountId, RoleId, UserId};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account, group, role, user};
@@ -107,15 +107,18 @@ pub struct Attachment {
 pub fn create(policy: &Policy) -> Part {
     let (account, name) = (policy.account, policy.name.clone());
     let insert = Guarded::new(INSERT, columns(policy), Rows::Exactly(1), move || {
-        Error::already_exists("policy", format!("Account {account} has a policy named {name} already; choose another name, or update it."))
+        Error::already_exists(
+            Noun::Policy,
+            format!("Account {account} has a policy named {name} already; choose another name, or update it."),
+        )
     });
-    Part::of([account::hold(account), insert]).changes(Noun::Policies, &account)
+    Part::of([account::hold(account), insert]).changes(Entity::Policies, &account)
 }
 
 /// Replaces a policy's document; `NotFound` when the account has no such policy.
 pub fn update(policy: &Policy) -> Part {
     let update = Guarded::new(UPDATE, columns(policy), Rows::Exactly(1), missing(&policy.name));
-    Part::of([update]).changes(Noun::Policies, &policy.account)
+    Part::of([update]).changes(Entity::Policies, &policy.account)
 }
 
 /// Deletes a policy that is attached to nothing; `NotFound` when the account has no such policy,
@@ -127,7 +130,7 @@ pub fn delete(account: AccountId, name: &str) -> Part {
         Error::unsupported(format!("The policy {attached} is attached to a user, a group or a role; detach it first."))
     });
     let delete = Guarded::new(DELETE, key(), Rows::Exactly(1), missing(name));
-    Part::of([account::hold(account), is_free, delete]).changes(Noun::Policies, &account)
+    Part::of([account::hold(account), is_free, delete]).changes(Entity::Policies, &account)
 }
 
 /// Attaches a policy; `NotFound` without the target or an own policy, `AlreadyExists` when it is attached there.
@@ -145,10 +148,10 @@ pub fn attach(account: AccountId, policy: &str, kind: PolicyKind, target: &Targe
     };
     let message = format!("The policy {policy} is attached to {} already.", described(target));
     let attach = Guarded::new(statement, attachment(account, policy, kind, target), Rows::Exactly(1), move || {
-        Error::already_exists("attachment", message.as_str())
+        Error::already_exists(Noun::Attachment, message.as_str())
     });
     guarded.extend([there, attach]);
-    Part::of(guarded).changes(Noun::Policies, &account)
+    Part::of(guarded).changes(Entity::Policies, &account)
 }
 
 /// Detaches a policy; `NotFound` without the target, or when the policy is not attached to it.
@@ -160,9 +163,9 @@ pub fn detach(account: AccountId, policy: &str, kind: PolicyKind, target: &Targe
     };
     let which = format!("of policy {policy} to {}", described(target));
     let detach = Guarded::new(statement, attachment(account, policy, kind, target), Rows::Exactly(1), move || {
-        Error::not_found("attachment", &which)
+        Error::not_found(Noun::Attachment, &which)
     });
-    Part::of([account::hold(account), there, detach]).changes(Noun::Policies, &account)
+    Part::of([account::hold(account), there, detach]).changes(Entity::Policies, &account)
 }
 
 fn columns(policy: &Policy) -> Vec<super::Value> {
@@ -184,7 +187,7 @@ fn described(target: &Target) -> String {
 
 fn missing(name: &str) -> impl Fn() -> Error + Send + Sync + 'static {
     let name = name.to_owned();
-    move || Error::not_found("policy", &name)
+    move || Error::not_found(Noun::Policy, &name)
 }
 
 /// Detaches everything from a user that is being deleted.

@@ -4,7 +4,7 @@
 //! same instance waits meanwhile, because each such write holds the instance first. So no race goes beyond it.
 
 use crate::domain::ids::{AccountId, InstanceId};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
 use super::Store;
 use super::part::{Guarded, Part, Rows};
@@ -46,11 +46,11 @@ pub(super) enum Counted {
 /// Refuses with `QuotaExceeded` when the instance, which is held, now has more than `most` of what is counted.
 pub(super) fn within(instance: &InstanceId, counted: Counted, most: u32) -> Guarded {
     let (statement, noun, things) = match counted {
-        Counted::Credentials => (CREDENTIALS_WITHIN, "credential", "long-term credentials"),
-        Counted::Namespaces => (NAMESPACES_WITHIN, "namespace", "namespaces"),
-        Counted::Repositories => (REPOSITORIES_WITHIN, "repository", "repositories"),
-        Counted::ServiceAccounts => (SERVICE_ACCOUNTS_WITHIN, "service account", "service accounts"),
-        Counted::AllowEntries => (ALLOW_ENTRIES_WITHIN, "allow-list entry", "entries in its allow list"),
+        Counted::Credentials => (CREDENTIALS_WITHIN, Noun::Credential, "long-term credentials"),
+        Counted::Namespaces => (NAMESPACES_WITHIN, Noun::Namespace, "namespaces"),
+        Counted::Repositories => (REPOSITORIES_WITHIN, Noun::Repository, "repositories"),
+        Counted::ServiceAccounts => (SERVICE_ACCOUNTS_WITHIN, Noun::ServiceAccount, "service accounts"),
+        Counted::AllowEntries => (ALLOW_ENTRIES_WITHIN, Noun::AllowListEntry, "entries in its allow list"),
     };
     Guarded::new(statement, vec![instance.as_str().into(), i64::from(most).into()], Rows::Exactly(1), move || {
         Error::quota_exceeded(noun, format!("The instance may have {most} {things} and no more; delete some that nobody needs."))
@@ -62,7 +62,7 @@ pub(super) fn within(instance: &InstanceId, counted: Counted, most: u32) -> Guar
 pub fn instances_within(account: AccountId, most: u32) -> Part {
     let parameters = vec![account.number().into(), i64::from(most).into()];
     Part::of([Guarded::new(INSTANCES_WITHIN, parameters, Rows::Exactly(1), move || {
-        Error::quota_exceeded("instance", format!("The account may have {most} instances and no more; delete one that nobody needs."))
+        Error::quota_exceeded(Noun::Instance, format!("The account may have {most} instances and no more; delete one that nobody needs."))
     })])
 }
 

@@ -4,9 +4,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
 use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
@@ -117,12 +117,12 @@ pub fn insert(of: &Namespace, repository: &Repository, most: u32) -> Part {
     let name = format!("{}/{}", of.name, repository.name);
     let key = vec![of.id.as_str().into(), repository.name.as_str().into()];
     let has_name = Guarded::new(HAS_NAME, key, Rows::Exactly(0), move || {
-        Error::already_exists("repository", format!("There is a repository {name} already; choose another name."))
+        Error::already_exists(Noun::Repository, format!("There is a repository {name} already; choose another name."))
     });
     let insert = Guarded::unguarded(INSERT, parameters(of, repository));
     let quota = quota::within(&of.instance, Counted::Repositories, most);
     Part::of([instance::hold(&of.instance), namespace::exists(of), has_name, insert, quota])
-        .changes(Noun::Repositories, &namespace::thing_id(of))
+        .changes(Entity::Repositories, &namespace::thing_id(of))
 }
 
 /// Records what a registry has already in `of`, and leaves alone what is recorded; no quota keeps it out.
@@ -131,7 +131,7 @@ pub fn insert(of: &Namespace, repository: &Repository, most: u32) -> Part {
 pub fn import<'a>(of: &Namespace, repositories: impl IntoIterator<Item = &'a Repository>) -> Part {
     let mut guarded = vec![instance::hold(&of.instance), namespace::exists(of)];
     guarded.extend(repositories.into_iter().map(|repository| Guarded::unguarded(IMPORT, parameters(of, repository))));
-    Part::of(guarded).changes(Noun::Repositories, &namespace::thing_id(of))
+    Part::of(guarded).changes(Entity::Repositories, &namespace::thing_id(of))
 }
 
 fn parameters(of: &Namespace, repository: &Repository) -> Vec<super::Value> {
@@ -169,15 +169,15 @@ pub fn delete(repository: &Repository) -> Part {
 
 fn touch(repository: &Repository, statement: Statement, parameters: Vec<super::Value>) -> Part {
     let name = format!("{}/{}", repository.namespace_name, repository.name);
-    let guarded = Guarded::new(statement, parameters, Rows::Exactly(1), move || Error::not_found("repository", &name));
-    Part::of([guarded]).changes(Noun::Repositories, &format!("{}/{}", repository.instance, repository.namespace_name))
+    let guarded = Guarded::new(statement, parameters, Rows::Exactly(1), move || Error::not_found(Noun::Repository, &name));
+    Part::of([guarded]).changes(Entity::Repositories, &format!("{}/{}", repository.instance, repository.namespace_name))
 }
 
 /// Refuses with `PreconditionFailed` when a namespace that is to be deleted has repositories.
 pub(super) fn none_in(namespace: &Namespace) -> Guarded {
     let name = namespace.name.clone();
     Guarded::new(ANY_OF_NAMESPACE, vec![namespace.id.as_str().into()], Rows::Exactly(0), move || {
-        Error::precondition_failed("namespace", format!("The namespace {name} has repositories; delete them first."))
+        Error::precondition_failed(Noun::Namespace, format!("The namespace {name} has repositories; delete them first."))
     })
 }
 

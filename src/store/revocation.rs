@@ -5,7 +5,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 
 use super::Store;
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part};
 use super::row::statements;
 
@@ -17,7 +17,7 @@ statements! { "revocation";
 
 /// Revokes a sealed credential or session, and what came from it; nothing happens when it was revoked before.
 pub fn insert(id: &CredentialId, at: Timestamp) -> Part {
-    Part::of([Guarded::unguarded(INSERT, vec![id.as_str().into(), at.into()])]).changes(Noun::Revocation, id)
+    Part::of([Guarded::unguarded(INSERT, vec![id.as_str().into(), at.into()])]).changes(Entity::Revocation, id)
 }
 
 /// Lists what was revoked and may not have expired yet.

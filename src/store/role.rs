@@ -2,9 +2,9 @@
 
 use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account, principal_id};
@@ -39,7 +39,7 @@ statements! { "role";
 pub fn insert(role: &Role) -> Part {
     let (id, account, name) = (role.id, role.account, role.name.clone());
     let register = principal_id::register(id.number(), move || {
-        Error::already_exists("principal id", format!("The id {id} was used before; make another."))
+        Error::already_exists(Noun::PrincipalId, format!("The id {id} was used before; make another."))
     });
     let parameters = vec![
         id.number().into(),
@@ -51,32 +51,32 @@ pub fn insert(role: &Role) -> Part {
         role.created_at.into(),
     ];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists("role", format!("Account {account} has a role named {name} already; choose another name."))
+        Error::already_exists(Noun::Role, format!("Account {account} has a role named {name} already; choose another name."))
     });
-    Part::of([account::hold(account), register, insert]).changes(Noun::Role, &id)
+    Part::of([account::hold(account), register, insert]).changes(Entity::Role, &id)
 }
 
 /// Stops all sessions of the role; `NotFound` when there is no such role.
 pub fn raise_generation(id: RoleId) -> Part {
-    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("role", id));
-    Part::of([raise]).changes(Noun::Role, &id)
+    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::Role, id));
+    Part::of([raise]).changes(Entity::Role, &id)
 }
 
 /// Deletes a role's own row; `NotFound` when the account has no such role.
 pub(super) fn delete_row(account: AccountId, id: RoleId) -> Guarded {
     let parameters = vec![id.number().into(), account.number().into()];
-    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("role", id))
+    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found(Noun::Role, id))
 }
 
 /// Refuses with `NotFound` when the account has no such role, and keeps it from being deleted meanwhile.
 pub(super) fn hold(account: AccountId, id: RoleId) -> Guarded {
-    Guarded::new(HOLD, vec![id.number().into(), account.number().into()], Rows::Exactly(1), move || Error::not_found("role", id))
+    Guarded::new(HOLD, vec![id.number().into(), account.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::Role, id))
 }
 
 /// Refuses with `NotFound` when the account has no role of that name; the account is held already.
 pub(super) fn named(account: AccountId, name: &str) -> Guarded {
     let missing = name.to_owned();
-    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found("role", &missing))
+    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found(Noun::Role, &missing))
 }
 
 /// Finds a role by its id.

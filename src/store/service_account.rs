@@ -10,9 +10,9 @@ use crate::domain::principal::{Level, Principal};
 use crate::domain::service_account::{
     AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountId, ServiceAccountState,
 };
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::page::{Listed, Page, listed, select_page};
 use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
@@ -97,7 +97,10 @@ statements! {
 pub fn insert(account: &ServiceAccount, most: u32) -> Part {
     let (instance, name) = (&account.instance, account.name.clone());
     let has_name = Guarded::new(HAS_NAME, vec![instance.as_str().into(), name.as_str().into()], Rows::Exactly(0), move || {
-        Error::already_exists("service account", format!("The instance has a service account named {name} already; choose another name."))
+        Error::already_exists(
+            Noun::ServiceAccount,
+            format!("The instance has a service account named {name} already; choose another name."),
+        )
     });
     let [made, chosen] = hashes(&account.secret);
     let parameters = vec![
@@ -123,7 +126,7 @@ pub fn insert(account: &ServiceAccount, most: u32) -> Part {
     guarded.extend([has_name, Guarded::unguarded(INSERT, parameters)]);
     guarded.extend(permit(&account.id, &account.permissions));
     guarded.push(quota::within(instance, Counted::ServiceAccounts, most));
-    Part::of(guarded).changes(Noun::ServiceAccount, &thing_id(account))
+    Part::of(guarded).changes(Entity::ServiceAccount, &thing_id(account))
 }
 
 /// Changes a service account, as somebody of that level wants; `InstanceNotFound`, `NotFound` when it is gone.
@@ -149,7 +152,7 @@ pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, by: Level
         guarded.push(forget_permissions(account));
         guarded.extend(permit(&account.id, permissions));
     }
-    Part::of(guarded).changes(Noun::ServiceAccount, &thing_id(account))
+    Part::of(guarded).changes(Entity::ServiceAccount, &thing_id(account))
 }
 
 /// Refuses with `PreconditionFailed` when a service account was changed since it was read, and keeps it from being changed
@@ -157,7 +160,7 @@ pub fn update(account: &ServiceAccount, change: &ServiceAccountChange, by: Level
 pub fn expect_as_read(account: &ServiceAccount) -> Part {
     let parameters = vec![account.id.as_str().into(), account.revision.into()];
     let as_read = Guarded::new(IS_AS_READ, parameters, Rows::Exactly(1), || {
-        Error::precondition_failed("service account", "The service account was changed at the same moment; make the call again.")
+        Error::precondition_failed(Noun::ServiceAccount, "The service account was changed at the same moment; make the call again.")
     });
     // In the order in which a change takes them.
     Part::of([instance::hold(&account.instance), as_read])
@@ -169,7 +172,7 @@ pub fn expect_as_read(account: &ServiceAccount) -> Part {
 pub fn disable_made_by(id: i64, listed: &[ServiceAccount], by: Level, at: Timestamp) -> Part {
     let parameters = vec![made_by(id), by.name().into(), at.into()];
     let disable = Guarded::new(DISABLE_MADE_BY, parameters, Rows::Exactly(listed.len() as u64), others_were_made);
-    listed.iter().fold(Part::of([disable]), |part, account| part.changes(Noun::ServiceAccount, &thing_id(account)))
+    listed.iter().fold(Part::of([disable]), |part, account| part.changes(Entity::ServiceAccount, &thing_id(account)))
 }
 
 /// Refuses with `PreconditionFailed` unless so many service accounts came from the principal with that numeric id.
@@ -178,7 +181,7 @@ pub fn expect_made_by(id: i64, count: usize) -> Part {
 }
 
 fn others_were_made() -> Error {
-    Error::precondition_failed("service account", "A service account was made or deleted at the same moment; give the command again.")
+    Error::precondition_failed(Noun::ServiceAccount, "A service account was made or deleted at the same moment; give the command again.")
 }
 
 /// Returns the pattern that finds a numeric id in `maker_ids`.
@@ -197,13 +200,13 @@ pub fn set_secret(account: &ServiceAccount, secret: &AccountSecret, at: Timestam
     let [made, chosen] = hashes(secret);
     let parameters = vec![account.id.as_str().into(), made, chosen, at.into()];
     let update = Guarded::new(SET_SECRET, parameters, Rows::Exactly(1), missing(account));
-    Part::of([update]).changes(Noun::ServiceAccount, &thing_id(account))
+    Part::of([update]).changes(Entity::ServiceAccount, &thing_id(account))
 }
 
 /// Deletes a service account for ever; `InstanceNotFound`, `NotFound` when it is gone. Its name is free again, its id stays unused.
 pub fn delete(account: &ServiceAccount) -> Part {
     let delete = Guarded::new(DELETE, vec![account.id.as_str().into()], Rows::Exactly(1), missing(account));
-    Part::of([instance::hold(&account.instance), forget_permissions(account), delete]).changes(Noun::ServiceAccount, &thing_id(account))
+    Part::of([instance::hold(&account.instance), forget_permissions(account), delete]).changes(Entity::ServiceAccount, &thing_id(account))
 }
 
 fn permit(id: &ServiceAccountId, permissions: &AccountPermissions) -> impl Iterator<Item = Guarded> {
@@ -225,7 +228,7 @@ pub(super) fn forget_namespace(namespace: &Namespace) -> Guarded {
 /// Refuses with `PreconditionFailed` when an instance that is to be deleted has service accounts.
 pub(super) fn none_in(id: &InstanceId) -> Guarded {
     Guarded::new(ANY_OF_INSTANCE, vec![id.as_str().into()], Rows::Exactly(0), || {
-        Error::precondition_failed("instance", "The instance has service accounts; delete them first.")
+        Error::precondition_failed(Noun::Instance, "The instance has service accounts; delete them first.")
     })
 }
 
@@ -240,7 +243,7 @@ fn thing_id(account: &ServiceAccount) -> String {
 
 fn missing(account: &ServiceAccount) -> impl Fn() -> Error + Send + Sync + 'static {
     let name = account.username();
-    move || Error::not_found("service account", &name)
+    move || Error::not_found(Noun::ServiceAccount, &name)
 }
 
 /// Finds a service account of an instance by its name, without the `tcr$`.

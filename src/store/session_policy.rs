@@ -4,7 +4,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
 use super::part::{Guarded, Part, Rows};
 use super::row::statements;
@@ -68,7 +68,7 @@ pub fn save(policy: &SessionPolicy<'_>, most: Most, now: Timestamp) -> Part {
 
 fn exceeded(quota: &str) -> Error {
     Error::quota_exceeded(
-        "session policy",
+        Noun::SessionPolicy,
         format!(
             "The session's policy is too long for a log-in secret, so it has to be stored, and {quota} at once \
              (quotas.session_policies). Shorten it, give more sessions the same one, or wait until sessions have ended."

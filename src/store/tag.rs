@@ -3,9 +3,9 @@
 use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::namespace::{Namespace, NamespaceId};
 use crate::domain::tag::Tag;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, instance, namespace};
@@ -57,8 +57,8 @@ impl Tagged<'_> {
         }
         all.extend(guarded);
         match self {
-            Self::Instance(id) => Part::of(all).changes(Noun::Instance, id),
-            Self::Namespace(namespace) => Part::of(all).changes(Noun::Namespace, &namespace::thing_id(namespace)),
+            Self::Instance(id) => Part::of(all).changes(Entity::Instance, id),
+            Self::Namespace(namespace) => Part::of(all).changes(Entity::Namespace, &namespace::thing_id(namespace)),
         }
     }
 }
@@ -89,7 +89,7 @@ fn settings(thing: Tagged<'_>, tags: &[Tag]) -> Vec<Guarded> {
     });
     let most = vec![instance.as_str().into(), id.as_str().into(), i64::from(Tag::MOST).into()];
     let within = Guarded::new(WITHIN, most, Rows::Exactly(1), || {
-        Error::quota_exceeded("tag", format!("A thing may have {} tags and no more; remove some.", Tag::MOST))
+        Error::quota_exceeded(Noun::Tag, format!("A thing may have {} tags and no more; remove some.", Tag::MOST))
     });
     set.chain([within]).collect()
 }

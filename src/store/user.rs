@@ -2,9 +2,9 @@
 
 use crate::domain::identity::{User, UserState};
 use crate::domain::ids::{AccountId, UserId};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 
-use super::noun::Noun;
+use super::entity::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account, principal_id};
@@ -36,7 +36,7 @@ statements! { "account_user";
 pub fn insert(user: &User) -> Part {
     let (id, account, name) = (user.id, user.account, user.name.clone());
     let register = principal_id::register(id.number(), move || {
-        Error::already_exists("principal id", format!("The id {id} was used before; make another."))
+        Error::already_exists(Noun::PrincipalId, format!("The id {id} was used before; make another."))
     });
     let parameters = vec![
         id.number().into(),
@@ -47,9 +47,9 @@ pub fn insert(user: &User) -> Part {
         user.created_at.into(),
     ];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), move || {
-        Error::already_exists("user", format!("Account {account} has a user named {name} already; choose another name."))
+        Error::already_exists(Noun::User, format!("Account {account} has a user named {name} already; choose another name."))
     });
-    Part::of([account::hold(account), register, insert]).changes(Noun::User, &id)
+    Part::of([account::hold(account), register, insert]).changes(Entity::User, &id)
 }
 
 /// Sets whether the user may act; `NotFound` when there is no such user.
@@ -60,31 +60,31 @@ pub fn set_state(id: UserId, state: UserState) -> Part {
         UserState::Active => ENABLE,
         UserState::Disabled => DISABLE,
     };
-    let update = Guarded::new(statement, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("user", id));
-    Part::of([update]).changes(Noun::User, &id)
+    let update = Guarded::new(statement, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::User, id));
+    Part::of([update]).changes(Entity::User, &id)
 }
 
 /// Stops everything that was sealed for the user; `NotFound` when there is no such user.
 pub fn raise_generation(id: UserId) -> Part {
-    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found("user", id));
-    Part::of([raise]).changes(Noun::User, &id)
+    let raise = Guarded::new(RAISE, vec![id.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::User, id));
+    Part::of([raise]).changes(Entity::User, &id)
 }
 
 /// Deletes a user's own row; `NotFound` when the account has no such user.
 pub(super) fn delete_row(account: AccountId, id: UserId) -> Guarded {
     let parameters = vec![id.number().into(), account.number().into()];
-    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found("user", id))
+    Guarded::new(DELETE, parameters, Rows::Exactly(1), move || Error::not_found(Noun::User, id))
 }
 
 /// Refuses with `NotFound` when the account has no such user, and keeps it from being deleted meanwhile.
 pub(super) fn hold(account: AccountId, id: UserId) -> Guarded {
-    Guarded::new(HOLD, vec![id.number().into(), account.number().into()], Rows::Exactly(1), move || Error::not_found("user", id))
+    Guarded::new(HOLD, vec![id.number().into(), account.number().into()], Rows::Exactly(1), move || Error::not_found(Noun::User, id))
 }
 
 /// Refuses with `NotFound` when the account has no user of that name; the account is held already.
 pub(super) fn named(account: AccountId, name: &str) -> Guarded {
     let missing = name.to_owned();
-    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found("user", &missing))
+    Guarded::new(HAS_NAME, vec![account.number().into(), name.into()], Rows::Exactly(1), move || Error::not_found(Noun::User, &missing))
 }
 
 /// Finds a user by its id.

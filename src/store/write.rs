@@ -2,7 +2,7 @@
 
 use super::audit::{self, AuditRow};
 use super::change;
-use super::noun::Noun;
+use super::entity::Entity;
 use super::operation::{self, Operation};
 use super::part::{Guarded, Part};
 use super::signed_change::{self, SignedChange};
@@ -32,7 +32,7 @@ impl Write {
     }
 
     /// Announces a change in the change feed, beyond those that the parts announce by themselves.
-    pub fn changes(mut self, noun: Noun, id: &(impl ToString + ?Sized)) -> Self {
+    pub fn changes(mut self, noun: Entity, id: &(impl ToString + ?Sized)) -> Self {
         self.part = self.part.changes(noun, id);
         self
     }
@@ -55,7 +55,7 @@ impl Write {
     }
 
     /// Returns what is announced in the change feed.
-    pub fn changed(&self) -> &[(Noun, String)] {
+    pub fn changed(&self) -> &[(Entity, String)] {
         &self.part.changes
     }
 

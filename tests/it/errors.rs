@@ -7,7 +7,7 @@ use axum::body::to_bytes;
 use http::{Method, Request, header};
 use transire::domain::error::{Denial, WebIdentityFault};
 use transire::domain::refusal::RefusalCause;
-use transire::domain::{Error, ErrorKind};
+use transire::domain::{Error, ErrorKind, Noun};
 use transire::http::refusal;
 
 use crate::harness::NOW;
@@ -85,10 +85,10 @@ every_kind! {
     ),
     ErrorKind::InstanceNotFound => Error::instance_not_found(),
     ErrorKind::NoDefaultInstance => Error::new(ErrorKind::NoDefaultInstance, "The account has no default instance."),
-    ErrorKind::NotFound { .. } => Error::not_found("account", "100000000001"),
-    ErrorKind::AlreadyExists { .. } => Error::already_exists("instance", "An instance of that name exists."),
-    ErrorKind::QuotaExceeded { .. } => Error::quota_exceeded("namespace", "The instance may have 50 namespaces and no more."),
-    ErrorKind::PreconditionFailed { .. } => Error::precondition_failed("namespace", "The namespace team has repositories."),
+    ErrorKind::NotFound { .. } => Error::not_found(Noun::Account, "100000000001"),
+    ErrorKind::AlreadyExists { .. } => Error::already_exists(Noun::Instance, "An instance of that name exists."),
+    ErrorKind::QuotaExceeded { .. } => Error::quota_exceeded(Noun::Namespace, "The instance may have 50 namespaces and no more."),
+    ErrorKind::PreconditionFailed { .. } => Error::precondition_failed(Noun::Namespace, "The namespace team has repositories."),
     ErrorKind::Unsupported => Error::unsupported("The grant_type is password or refresh_token; no other is served."),
     ErrorKind::AddressRefused => Error::address_refused("192.0.2.7 is not in the allow list of the instance."),
     ErrorKind::BadCredentials => Error::bad_credentials(RefusalCause::WrongSecret),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use transire::domain::clock::SystemRandom;
 use transire::domain::secret::Secret;
-use transire::domain::{ErrorKind, Result};
+use transire::domain::{ErrorKind, Noun, Result};
 use transire::service::{
     AccessKeyState, AuditFilter, Caller, InstanceChoice, KeyKind, KeyState, MasterKeyInfo, MasterKeySource, MasterKeyState, MasterKeyStep,
     MasterKeys, Service,
@@ -485,7 +485,7 @@ async fn an_old_key_is_not_retired_while_anything_is_under_it() {
     assert!(finish().await.unwrap_err().message().contains("never rotated"));
     step(&app.service).await;
     let refused = finish().await.unwrap_err();
-    assert_eq!(refused.kind(), &ErrorKind::PreconditionFailed { noun: "master key" });
+    assert_eq!(refused.kind(), &ErrorKind::PreconditionFailed { noun: Noun::MasterKey });
     assert!(refused.message().contains("under an old master key"), "{refused}");
     assert_eq!(place.ids().len(), 2);
     let new = MasterKey::generate(&SystemRandom);

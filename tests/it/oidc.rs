@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use transire::domain::error::WebIdentityFault;
 use transire::domain::identity::OidcAlgorithm;
 use transire::domain::secret::Secret;
-use transire::domain::{Error, ErrorKind, Result};
+use transire::domain::{Error, ErrorKind, Noun, Result};
 use transire::service::{Caller, LogIn, NewOidcProvider, Outgoing, RequestContext, WebIdentity};
 
 use crate::harness::{ACCOUNT, App, SERVICE, context};
@@ -472,7 +472,7 @@ async fn a_provider_is_made_of_sound_parts_and_listed() {
     }
     create(&app, usual()).await;
     let twice = app.service.create_oidc_provider(&Caller::operator(), usual(), &context()).await.unwrap_err();
-    assert_eq!(twice.kind(), &ErrorKind::AlreadyExists { noun: "OIDC provider" });
+    assert_eq!(twice.kind(), &ErrorKind::AlreadyExists { noun: Noun::OidcProvider });
     let listed = app.service.oidc_providers(&Caller::operator(), ACCOUNT.parse().unwrap()).await.unwrap();
     let [provider] = &listed[..] else { panic!("{listed:?}") };
     assert_eq!((provider.name.as_str(), &provider.algorithms[..]), ("issuer", &OidcAlgorithm::ALL[..]));

@@ -1,6 +1,7 @@
 //! The registry door, through the true router.
 
 use std::time::Duration;
+use transire::domain::Noun;
 
 use axum::body::Body;
 use base64::Engine;
@@ -257,7 +258,7 @@ async fn an_instances_tokens_name_another_issuer_once_it_is_activated() {
     let (operator, choice) = (Caller::operator(), InstanceChoice::Tcr(app.instance.id.clone()));
     let (username, secret) = app.temporary().await;
     let issuer = async || claims(&app.registry(Some((&username, secret.expose())), &format!("service={SERVICE}")).await)["iss"].clone();
-    let none = ErrorKind::PreconditionFailed { noun: "issuer" };
+    let none = ErrorKind::PreconditionFailed { noun: Noun::Issuer };
     let activated = app.service.activate_issuer(&operator, &choice, &context()).await;
     assert_eq!(activated.unwrap_err().kind(), &none);
     app.service.prepare_issuer(&operator, &choice, "https://a.example.com", &context()).await.unwrap();

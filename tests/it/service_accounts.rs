@@ -1,6 +1,7 @@
 //! Service accounts: Tencent's operations, and what they may do at the registry door.
 
 use std::time::Duration;
+use transire::domain::Noun;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -445,7 +446,7 @@ async fn the_operator_hears_what_one_may_do_and_that_nothing_of_it_can_be_revoke
     let refused = app.service.revoke(&operator, &principal, &context()).await.unwrap_err();
     assert!(refused.message().contains("disable it (ModifyServiceAccount with Disable)"), "{refused}");
     for (instance, name, kind) in [
-        (&app.instance, "nobody", ErrorKind::NotFound { noun: "service account" }),
+        (&app.instance, "nobody", ErrorKind::NotFound { noun: Noun::ServiceAccount }),
         (&app.foreign_instance, "robot", ErrorKind::InstanceNotFound),
     ] {
         let unknown = format!("{ACCOUNT}:service-account/{}/{name}", instance.id).parse().unwrap();

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::domain::error::WebIdentityFault;
 use crate::domain::principal::Principal;
-use crate::domain::{Error, ErrorKind};
+use crate::domain::{Error, ErrorKind, Noun};
 
 use super::{Product, Style};
 
@@ -144,11 +144,11 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
             ),
             ..of(StatusCode::NOT_FOUND, "INSTANCE_NOT_EXIST", "")
         },
-        ErrorKind::NotFound { noun: "role" } => of(StatusCode::NOT_FOUND, "EntityNotExist.Role", "The specified Role not exists."),
+        ErrorKind::NotFound { noun: Noun::Role } => of(StatusCode::NOT_FOUND, "EntityNotExist.Role", "The specified Role not exists."),
         ErrorKind::NotFound { noun } => {
-            Answer { code: Cow::Owned(format!("{}_NOT_EXIST", noun_word(noun))), ..ours(StatusCode::NOT_FOUND, "") }
+            Answer { code: Cow::Owned(format!("{}_NOT_EXIST", noun_word(*noun))), ..ours(StatusCode::NOT_FOUND, "") }
         }
-        ErrorKind::AlreadyExists { noun } => Answer { code: Cow::Owned(format!("{}_ALREADY_EXIST", noun_word(noun))), ..ours(bad, "") },
+        ErrorKind::AlreadyExists { noun } => Answer { code: Cow::Owned(format!("{}_ALREADY_EXIST", noun_word(*noun))), ..ours(bad, "") },
         ErrorKind::QuotaExceeded { .. } => ours(bad, "QuotaExceeded"),
         ErrorKind::PreconditionFailed { .. } => ours(bad, "PreconditionFailed"),
         ErrorKind::Unsupported => ours(bad, "UnsupportedOperation"),
@@ -162,8 +162,8 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
 }
 
 /// Returns what codes call a thing: clients look for `REPO_NOT_EXIST`.
-fn noun_word(noun: &str) -> String {
-    if noun == "repository" { "REPO".to_owned() } else { noun.to_ascii_uppercase().replace([' ', '-'], "_") }
+fn noun_word(noun: Noun) -> String {
+    if noun == Noun::Repository { "REPO".to_owned() } else { noun.words().to_ascii_uppercase().replace([' ', '-'], "_") }
 }
 
 /// Returns the answer of STS where it has its own.

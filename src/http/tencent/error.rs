@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::{Error, ErrorKind};
+use crate::domain::{Error, ErrorKind, Noun};
 
 use super::{Language, Product, Scheme};
 
@@ -114,21 +114,21 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         // One code for all that can be wrong with the token (its spelling is the vendor's); the message says what.
         ErrorKind::WebIdentity { .. } => ("InvalidParameter.WebIdentityTokenError", own()),
         ErrorKind::InstanceNotFound | ErrorKind::NoDefaultInstance => ("ResourceNotFound.TcrResourceNotFound", own()),
-        ErrorKind::NotFound { noun: "role" } => ("ResourceNotFound.RoleNotFound", own()),
+        ErrorKind::NotFound { noun: Noun::Role } => ("ResourceNotFound.RoleNotFound", own()),
         // The operations that name one list no ResourceNotFound (facts 4.6).
-        ErrorKind::NotFound { noun: "credential" | "service account" } => ("InvalidParameter", own()),
+        ErrorKind::NotFound { noun: Noun::Credential | Noun::ServiceAccount } => ("InvalidParameter", own()),
         // Terraform takes exactly this code, without a second half, for "gone".
         ErrorKind::NotFound { .. } => ("ResourceNotFound", own()),
-        ErrorKind::AlreadyExists { noun: "namespace" } => ("InvalidParameter.ErrNamespaceExist", own()),
-        ErrorKind::AlreadyExists { noun: "repository" } => ("InvalidParameter.ErrRepoExist", own()),
-        ErrorKind::AlreadyExists { noun: "instance" | "service account" } => ("InvalidParameter.ErrorNameExists", own()),
+        ErrorKind::AlreadyExists { noun: Noun::Namespace } => ("InvalidParameter.ErrNamespaceExist", own()),
+        ErrorKind::AlreadyExists { noun: Noun::Repository } => ("InvalidParameter.ErrRepoExist", own()),
+        ErrorKind::AlreadyExists { noun: Noun::Instance | Noun::ServiceAccount } => ("InvalidParameter.ErrorNameExists", own()),
         ErrorKind::AlreadyExists { .. } => ("ResourceInUse", own()),
-        ErrorKind::QuotaExceeded { noun: "namespace" } => ("LimitExceeded.ErrNamespaceMaxLimit", own()),
-        ErrorKind::QuotaExceeded { noun: "repository" } => ("LimitExceeded.ErrRepoMaxLimit", own()),
-        ErrorKind::QuotaExceeded { noun: "tag" } => ("InvalidParameter.ErrorTagOverLimit", own()),
-        ErrorKind::QuotaExceeded { noun: "instance" | "service account" } => ("OperationDenied.QuotaOverLimit", own()),
+        ErrorKind::QuotaExceeded { noun: Noun::Namespace } => ("LimitExceeded.ErrNamespaceMaxLimit", own()),
+        ErrorKind::QuotaExceeded { noun: Noun::Repository } => ("LimitExceeded.ErrRepoMaxLimit", own()),
+        ErrorKind::QuotaExceeded { noun: Noun::Tag } => ("InvalidParameter.ErrorTagOverLimit", own()),
+        ErrorKind::QuotaExceeded { noun: Noun::Instance | Noun::ServiceAccount } => ("OperationDenied.QuotaOverLimit", own()),
         ErrorKind::QuotaExceeded { .. } => ("LimitExceeded", own()),
-        ErrorKind::PreconditionFailed { noun: "instance" } => ("OperationDenied", own()),
+        ErrorKind::PreconditionFailed { noun: Noun::Instance } => ("OperationDenied", own()),
         ErrorKind::PreconditionFailed { .. } => ("FailedOperation.PreconditionFailed", own()),
         ErrorKind::Unsupported => ("UnsupportedOperation", own()),
         ErrorKind::AddressRefused => ("IpNotInWhitelist", own()),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, Instance};
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::{Caller, RequestContext, Service, unexpected};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
@@ -133,7 +133,7 @@ fn find(rows: &[AuthorityRow], state: AuthorityState) -> Option<&AuthorityRow> {
 }
 
 fn no_next() -> Error {
-    Error::precondition_failed("authority", "No certificate authority is next; `transire keys rotate ca` makes one.")
+    Error::precondition_failed(Noun::Authority, "No certificate authority is next; `transire keys rotate ca` makes one.")
 }
 
 pub(super) fn first_step(row: &AuthorityRow) -> Result<AuthorityStep> {
@@ -226,7 +226,7 @@ impl Service {
                  and it activated, in {} seconds.",
                 wait.as_secs() + 1
             );
-            return Err(Error::precondition_failed("authority", why));
+            return Err(Error::precondition_failed(Noun::Authority, why));
         }
         let signing = key::list_signing(&self.store).await?;
         let used = used_soon(&signing, now);
@@ -253,7 +253,7 @@ impl Service {
                  `transire keys csr` writes what is to be signed, and `transire keys import-leaf` takes each certificate.",
                 missing.join(", ")
             );
-            return Err(Error::precondition_failed("authority", why));
+            return Err(Error::precondition_failed(Noun::Authority, why));
         }
         // A key that waits is certified by the one that was imported for it; without one, it waits on.
         for row in signing.iter().filter(|row| !row.is_certified()) {
@@ -284,7 +284,7 @@ impl Service {
         let in_use = find(&rows, AuthorityState::InUse).cloned().ok_or_else(|| unexpected("no authority is in use"))?;
         rows.retain(|row| row.state == AuthorityState::Old);
         if rows.is_empty() {
-            return Err(Error::precondition_failed("authority", "There is no old certificate authority to retire."));
+            return Err(Error::precondition_failed(Noun::Authority, "There is no old certificate authority to retire."));
         }
         let signing = key::list_signing(&self.store).await?;
         let mut write = self.write();
@@ -296,7 +296,7 @@ impl Service {
                     row.id,
                     from.rfc3339()
                 );
-                return Err(Error::precondition_failed("authority", why));
+                return Err(Error::precondition_failed(Noun::Authority, why));
             }
             // Unless the one in use has the same key, with another certificate.
             let by_it = |key: &&SigningKeyRow| {
@@ -309,7 +309,7 @@ impl Service {
                      another within a minute, or, where the authority is kept elsewhere, `transire keys import-leaf` takes one.",
                     key.id, row.id
                 );
-                return Err(Error::precondition_failed("authority", why));
+                return Err(Error::precondition_failed(Noun::Authority, why));
             }
             write = write.then(key::delete_authority(&row.id, AuthorityState::Old));
         }

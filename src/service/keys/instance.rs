@@ -9,7 +9,7 @@ use super::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, unless_overtake
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Algorithm, Instance};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::service::{Caller, InstanceChoice, RequestContext, Service};
 use crate::store::Store;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
@@ -47,7 +47,7 @@ pub(super) async fn load(store: &Store, master: &MasterKeys) -> Result<HashMap<I
 /// Tells that only a registry with a key of its own is meant.
 fn has_no_own_key(instance: &Instance) -> Error {
     Error::precondition_failed(
-        "instance",
+        Noun::Instance,
         format!(
             "The instance {} is of the kind {}, which shares its signing keys; `transire keys rotate signing` without --instance \
              rotates those.",
@@ -139,7 +139,7 @@ impl Service {
 
 fn no_next(instance: &Instance) -> Error {
     Error::precondition_failed(
-        "signing key",
+        Noun::SigningKey,
         format!("No key of instance {id} is next; `transire keys rotate signing --instance {id}` makes one.", id = instance.id),
     )
 }

@@ -15,9 +15,9 @@ use super::super::{Caller, RequestContext, Service};
 use super::instance::INSTANCE_KEY;
 use super::{AUTHORITY, SEALING_KEY, SIGNING_KEY};
 use crate::domain::clock::Timestamp;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::accounts::WRAPPED_AS as ACCESS_KEY;
-use crate::store::Noun;
+use crate::store::Entity;
 use crate::store::wrapped::{self, Holder, Wrapped};
 use crate::store::{Part, Store, meta};
 use crate::token::MasterKey;
@@ -44,7 +44,7 @@ pub(super) struct Progress {
 }
 
 fn was_overtaken(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::PreconditionFailed { noun: meta::MASTER_KEY_ID })
+    matches!(error.kind(), ErrorKind::PreconditionFailed { noun: Noun::CurrentMasterKey })
 }
 
 /// How far a rotation has come, as the store keeps it.
@@ -171,7 +171,7 @@ impl Service {
             Some((rotation, bytes)) if rotation.finished_at.is_none() => {
                 if given.is_some_and(|given| given.id() != rotation.to) {
                     return Err(Error::precondition_failed(
-                        "master key",
+                        Noun::MasterKey,
                         format!("A rotation to the master key {} has begun; finish that one first, without a new key.", rotation.to),
                     ));
                 }
@@ -253,7 +253,7 @@ impl Service {
             .then(meta::replace(meta::MASTER_KEY_ID, current.id().as_bytes(), next.id().as_bytes()))
             .then(meta::put(meta::MASTER_KEY_CHECK, &next.check_value(&*self.random)))
             .then(meta::put(meta::MASTER_KEY_ROTATION, &rotation.bytes()?))
-            .changes(Noun::MasterKey, next.id());
+            .changes(Entity::MasterKey, next.id());
         match self.record(write, line).await {
             // Another command was as quick; its rotation is gone on with.
             Err(error) if was_overtaken(&error) => self.follow_master_key().await?,
@@ -366,7 +366,7 @@ impl Service {
         self.follow_master_key().await?;
         self.require_master_key()?;
         let Some((rotation, bytes)) = Rotation::find(&self.store).await? else {
-            return Err(Error::precondition_failed("master key", "The master key was never rotated."));
+            return Err(Error::precondition_failed(Noun::MasterKey, "The master key was never rotated."));
         };
         let retired = if rotation.finished_at.is_some() {
             rotation
@@ -374,7 +374,7 @@ impl Service {
             let left = wrapped::count_others(&self.store, &self.master.current().head()).await?;
             if rotation.rewrapped_at.is_none() || left > 0 {
                 return Err(Error::precondition_failed(
-                    "master key",
+                    Noun::MasterKey,
                     format!("{left} secrets are still under an old master key: give `transire keys rotate master` again first."),
                 ));
             }

@@ -43,7 +43,7 @@ use super::{Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::remote;
 use crate::store::key::{AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
@@ -314,7 +314,7 @@ impl Service {
         if let KeyKind::Signing(algorithm) = kind
             && !key::list_signing(&self.store).await?.iter().any(|row| row.algorithm == algorithm)
         {
-            return Err(Error::not_found("signing key", format!("for {}", algorithm.name())));
+            return Err(Error::not_found(Noun::SigningKey, format!("for {}", algorithm.name())));
         }
         self.make_key_now(caller, kind, context).await
     }

@@ -5,7 +5,7 @@ use super::{AUTHORITY, AuthorityStep, KeyState};
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
 use crate::domain::secret::Secret;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::service::{Caller, RequestContext, Service};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::token::{Authority, certificates};
@@ -118,11 +118,11 @@ impl Service {
             if known.state == AuthorityState::Next {
                 return first_step(known);
             }
-            return Err(Error::already_exists("authority", format!("This certificate authority is known already: {}.", known.id)));
+            return Err(Error::already_exists(Noun::Authority, format!("This certificate authority is known already: {}.", known.id)));
         }
         if let Some(next) = rows.iter().find(|row| row.state == AuthorityState::Next) {
             let why = format!("The certificate authority {} is next already; activate it, or give it up with --cancel, first.", next.id);
-            return Err(Error::precondition_failed("authority", why));
+            return Err(Error::precondition_failed(Noun::Authority, why));
         }
         certificates::check_authority(&certificate_der, now)?;
         let row = AuthorityRow {
@@ -142,7 +142,7 @@ impl Service {
         let authority = InUse::load(&self.store, &self.master).await?;
         let Some(signer) = &authority.signer else {
             let why = format!("The private key of the certificate authority {} is not kept here.", authority.row.id);
-            return Err(Error::precondition_failed("authority", why));
+            return Err(Error::precondition_failed(Noun::Authority, why));
         };
         // What can't be written down isn't done.
         let line = self.line("authority.export", caller, context).detail(serde_json::json!({ "authority": authority.row.id }));
@@ -156,7 +156,7 @@ impl Service {
     pub async fn forget_authority_key(&self, caller: &Caller, id: &str, exported: &[u8], context: &RequestContext) -> Result<()> {
         caller.require_operator()?;
         let rows = key::list_authorities(&self.store).await?;
-        let row = rows.iter().find(|row| row.id == id).ok_or_else(|| Error::not_found("certificate authority", id))?;
+        let row = rows.iter().find(|row| row.id == id).ok_or_else(|| Error::not_found(Noun::Authority, id))?;
         let private = self.master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?;
         if Authority::from_parts(&private, &row.certificate_der)?.to_pem()?.expose().as_bytes() != exported {
             return Err(Error::invalid_parameter("out", "The file is not what was exported; the key stays here as well."));

@@ -1,3 +1,4 @@
+use crate::domain::Noun;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -86,11 +87,11 @@ async fn a_user_is_disabled_enabled_and_found_by_its_names(place: &Place) {
     let store = place.store().await;
     let (owner, other) = (account(1), account(2));
     let (ann, bob) = (user(&owner, 11, "ann"), User { state: UserState::Disabled, ..user(&owner, 12, "bob") });
-    assert_eq!(refusal(&store, users::insert(&ann)).await, not_found("account", "1"));
+    assert_eq!(refusal(&store, users::insert(&ann)).await, not_found(Noun::Account, "1"));
     all(&store, [accounts::insert(&owner), accounts::insert(&other)]).await;
-    assert_eq!(announced(&store, users::insert(&ann)).await, [entry(Noun::User, "11")]);
+    assert_eq!(announced(&store, users::insert(&ann)).await, [entry(Entity::User, "11")]);
     apply(&store, users::insert(&bob)).await.unwrap();
-    let taken = (ErrorKind::AlreadyExists { noun: "user" }, "Account 1 has a user named ann already; choose another name.".to_owned());
+    let taken = (ErrorKind::AlreadyExists { noun: Noun::User }, "Account 1 has a user named ann already; choose another name.".to_owned());
     assert_eq!(refusal(&store, users::insert(&user(&owner, 13, "ann"))).await, taken);
     // The refusal took no number, and another account has names of its own.
     apply(&store, users::insert(&user(&other, 13, "ann"))).await.unwrap();
@@ -102,10 +103,10 @@ async fn a_user_is_disabled_enabled_and_found_by_its_names(place: &Place) {
     assert_eq!(users::list(&store, owner.id).await.unwrap(), [ann.clone(), bob]);
 
     for (state, generation) in [(UserState::Disabled, 2), (UserState::Active, 2)] {
-        assert_eq!(announced(&store, users::set_state(ann.id, state)).await, [entry(Noun::User, "11")]);
+        assert_eq!(announced(&store, users::set_state(ann.id, state)).await, [entry(Entity::User, "11")]);
         assert_eq!(users::find(&store, ann.id).await.unwrap(), Some(User { state, generation, ..ann.clone() }));
     }
-    assert_eq!(announced(&store, users::raise_generation(ann.id)).await, [entry(Noun::User, "11")]);
+    assert_eq!(announced(&store, users::raise_generation(ann.id)).await, [entry(Entity::User, "11")]);
     assert_eq!(users::find(&store, ann.id).await.unwrap().unwrap().generation, 3);
 
     let nobody = UserId::new(99).unwrap();
@@ -116,9 +117,9 @@ async fn a_user_is_disabled_enabled_and_found_by_its_names(place: &Place) {
         cascade::delete_user(owner.id, nobody),
     ];
     for part in parts {
-        assert_eq!(refusal(&store, part).await, not_found("user", "99"));
+        assert_eq!(refusal(&store, part).await, not_found(Noun::User, "99"));
     }
-    assert_eq!(refusal(&store, cascade::delete_user(other.id, ann.id)).await, not_found("user", "11"));
+    assert_eq!(refusal(&store, cascade::delete_user(other.id, ann.id)).await, not_found(Noun::User, "11"));
 }
 
 async fn no_two_principals_ever_share_a_number(place: &Place) {
@@ -127,14 +128,14 @@ async fn no_two_principals_ever_share_a_number(place: &Place) {
     all(&store, [accounts::insert(&owner), users::insert(&user(&owner, 11, "ann")), roles::insert(&role(&owner, 12, "puller"))]).await;
     for round in 0..2 {
         for number in [1, 11, 12] {
-            let taken = (ErrorKind::AlreadyExists { noun: "principal id" }, format!("The id {number} was used before; make another."));
+            let taken = (ErrorKind::AlreadyExists { noun: Noun::PrincipalId }, format!("The id {number} was used before; make another."));
             assert_eq!(refusal(&store, users::insert(&user(&owner, number, "new"))).await, taken, "round {round}");
             assert_eq!(refusal(&store, roles::insert(&role(&owner, number, "new"))).await, taken, "round {round}");
         }
         for number in [11, 12] {
             let taken = format!("The id {number} is or was a user's or a role's; choose another id.");
             let refused = refusal(&store, accounts::insert(&account(number))).await;
-            assert_eq!(refused, (ErrorKind::AlreadyExists { noun: "account" }, taken), "round {round}");
+            assert_eq!(refused, (ErrorKind::AlreadyExists { noun: Noun::Account }, taken), "round {round}");
         }
         if round == 0 {
             let deleted =
@@ -151,7 +152,7 @@ async fn accounts_from_before_users_keep_their_numbers(place: &Place) {
     let store = place.store().await;
     let owner = accounts::find(&store, AccountId::new(11).unwrap()).await.unwrap().unwrap();
     let (kind, _) = refusal(&store, users::insert(&user(&owner, 11, "ann"))).await;
-    assert_eq!(kind, ErrorKind::AlreadyExists { noun: "principal id" });
+    assert_eq!(kind, ErrorKind::AlreadyExists { noun: Noun::PrincipalId });
     apply(&store, users::insert(&user(&owner, 12, "ann"))).await.unwrap();
 }
 
@@ -189,7 +190,7 @@ async fn deleting_a_user_takes_all_that_is_its_own(place: &Place) {
     apply(&store, access_keys::insert(&access_key("AKIDroot", &owner))).await.unwrap();
 
     let entries = announced(&store, cascade::delete_user(owner.id, ann.id)).await;
-    assert_eq!(entries, [entry(Noun::User, "11"), entry(Noun::Policies, "1")]);
+    assert_eq!(entries, [entry(Entity::User, "11"), entry(Entity::Policies, "1")]);
 
     assert_eq!(users::find(&store, ann.id).await.unwrap(), None);
     assert_eq!(users::find_by_name(&store, owner.id, "ann").await.unwrap(), None);
@@ -210,7 +211,7 @@ async fn deleting_a_user_takes_all_that_is_its_own(place: &Place) {
 
     let again = [cascade::delete_user(owner.id, ann.id), users::set_state(ann.id, UserState::Active), users::raise_generation(ann.id)];
     for part in again {
-        assert_eq!(refusal(&store, part).await, not_found("user", "11"));
+        assert_eq!(refusal(&store, part).await, not_found(Noun::User, "11"));
     }
     // The name is free; whoever has it next has nothing of the one before.
     let next = user(&owner, 12, "ann");
@@ -247,7 +248,7 @@ async fn nothing_is_added_to_a_user_while_it_is_deleted(place: &Place) {
         }
         for result in writes.join_all().await {
             if let Err(error) = result {
-                assert!(matches!(error.kind(), ErrorKind::NotFound { noun: "user" } | ErrorKind::AlreadyExists { .. }), "{error:?}");
+                assert!(matches!(error.kind(), ErrorKind::NotFound { noun: Noun::User } | ErrorKind::AlreadyExists { .. }), "{error:?}");
             }
         }
         assert_eq!(users::find(&store, ann.id).await.unwrap(), None);
@@ -266,13 +267,13 @@ async fn what_belongs_to_a_user_or_a_role_needs_it(place: &Place) {
     let (ann, puller) = (user(&owner, 11, "ann"), role(&owner, 12, "puller"));
     all(&store, [accounts::insert(&owner), accounts::insert(&other), instances::insert(&home)]).await;
     let cases = [
-        (Principal::User(owner.id, ann.id), Ok(()), not_found("user", "11")),
-        (Principal::FederatedSession(owner.id, Some(ann.id), "ci".to_owned()), Ok(()), not_found("user", "11")),
-        (Principal::RoleSession(owner.id, puller.id, "ci".to_owned()), Ok(()), not_found("role", "12")),
+        (Principal::User(owner.id, ann.id), Ok(()), not_found(Noun::User, "11")),
+        (Principal::FederatedSession(owner.id, Some(ann.id), "ci".to_owned()), Ok(()), not_found(Noun::User, "11")),
+        (Principal::RoleSession(owner.id, puller.id, "ci".to_owned()), Ok(()), not_found(Noun::Role, "12")),
         // Of another account.
-        (Principal::User(other.id, ann.id), Err(()), not_found("user", "11")),
-        (Principal::RoleSession(other.id, puller.id, "ci".to_owned()), Err(()), not_found("role", "12")),
-        (Principal::User(owner.id, UserId::new(12).unwrap()), Err(()), not_found("user", "12")),
+        (Principal::User(other.id, ann.id), Err(()), not_found(Noun::User, "11")),
+        (Principal::RoleSession(other.id, puller.id, "ci".to_owned()), Err(()), not_found(Noun::Role, "12")),
+        (Principal::User(owner.id, UserId::new(12).unwrap()), Err(()), not_found(Noun::User, "12")),
     ];
     for stage in ["before", "while", "after"] {
         match stage {
@@ -324,16 +325,16 @@ async fn a_group_has_members_of_its_account(place: &Place) {
     let (owner, other) = (account(1), account(2));
     let builders = group(&owner, "builders");
     let testers = Group { created_at: NOW.minus(Duration::from_secs(1)), ..group(&owner, "testers") };
-    assert_eq!(refusal(&store, groups::insert(&builders)).await, not_found("account", "1"));
+    assert_eq!(refusal(&store, groups::insert(&builders)).await, not_found(Noun::Account, "1"));
     let (ann, bob) = (user(&owner, 11, "ann"), user(&owner, 12, "bob"));
     all(&store, [accounts::insert(&owner), accounts::insert(&other)]).await;
     all(&store, [&bob, &ann, &user(&other, 13, "eve"), &user(&other, 14, "ann")].map(users::insert)).await;
-    let policies_of_1 = [entry(Noun::Policies, "1")];
+    let policies_of_1 = [entry(Entity::Policies, "1")];
     assert_eq!(announced(&store, groups::insert(&builders)).await, policies_of_1);
     all(&store, [groups::insert(&testers), groups::insert(&group(&other, "builders"))]).await;
     assert_eq!(groups::list(&store, owner.id).await.unwrap(), [testers.clone(), builders.clone()]);
     let taken = "Account 1 has a group named builders already; choose another name.".to_owned();
-    assert_eq!(refusal(&store, groups::insert(&builders)).await, (ErrorKind::AlreadyExists { noun: "group" }, taken));
+    assert_eq!(refusal(&store, groups::insert(&builders)).await, (ErrorKind::AlreadyExists { noun: Noun::Group }, taken));
 
     assert_eq!(announced(&store, groups::add_member(owner.id, "builders", "bob")).await, policies_of_1);
     apply(&store, groups::add_member(owner.id, "builders", "ann")).await.unwrap();
@@ -341,21 +342,21 @@ async fn a_group_has_members_of_its_account(place: &Place) {
     assert_eq!(groups::members(&store, owner.id, "builders").await.unwrap(), ["ann", "bob"]);
     assert_eq!(groups::members(&store, other.id, "builders").await.unwrap(), [] as [&str; 0]);
     assert_eq!(groups::groups_of(&store, ann.id).await.unwrap(), ["builders", "testers"]);
-    let twice = (ErrorKind::AlreadyExists { noun: "member" }, "User bob is in group builders already.".to_owned());
+    let twice = (ErrorKind::AlreadyExists { noun: Noun::Member }, "User bob is in group builders already.".to_owned());
     assert_eq!(refusal(&store, groups::add_member(owner.id, "builders", "bob")).await, twice);
     for change in [groups::add_member, groups::remove_member] {
-        assert_eq!(refusal(&store, change(owner.id, "dancers", "bob")).await, not_found("group", "dancers"));
-        assert_eq!(refusal(&store, change(owner.id, "builders", "eve")).await, not_found("user", "eve"));
-        assert_eq!(refusal(&store, change(AccountId::new(3).unwrap(), "builders", "bob")).await, not_found("account", "3"));
+        assert_eq!(refusal(&store, change(owner.id, "dancers", "bob")).await, not_found(Noun::Group, "dancers"));
+        assert_eq!(refusal(&store, change(owner.id, "builders", "eve")).await, not_found(Noun::User, "eve"));
+        assert_eq!(refusal(&store, change(AccountId::new(3).unwrap(), "builders", "bob")).await, not_found(Noun::Account, "3"));
     }
-    assert_eq!(refusal(&store, groups::remove_member(owner.id, "testers", "bob")).await, not_found("member", "bob in group testers"));
+    assert_eq!(refusal(&store, groups::remove_member(owner.id, "testers", "bob")).await, not_found(Noun::Member, "bob in group testers"));
     assert_eq!(announced(&store, groups::remove_member(owner.id, "builders", "bob")).await, policies_of_1);
     assert_eq!(groups::members(&store, owner.id, "builders").await.unwrap(), ["ann"]);
 
     apply(&store, policies::attach(owner.id, ADMIN, PolicyKind::BuiltIn, &to_group("builders"))).await.unwrap();
     apply(&store, groups::add_member(other.id, "builders", "ann")).await.unwrap();
     assert_eq!(announced(&store, cascade::delete_group(owner.id, "builders")).await, policies_of_1);
-    assert_eq!(refusal(&store, cascade::delete_group(owner.id, "builders")).await, not_found("group", "builders"));
+    assert_eq!(refusal(&store, cascade::delete_group(owner.id, "builders")).await, not_found(Noun::Group, "builders"));
     assert_eq!(groups::list(&store, owner.id).await.unwrap(), [testers]);
     // Made again, it has nothing of the one before; the other account's was left alone.
     apply(&store, groups::insert(&builders)).await.unwrap();
@@ -368,28 +369,28 @@ async fn a_role_is_found_until_it_is_deleted(place: &Place) {
     let store = place.store().await;
     let (owner, other) = (account(1), account(2));
     let (puller, pusher) = (role(&owner, 11, "puller"), Role { max_session_seconds: 3600, ..role(&owner, 12, "pusher") });
-    assert_eq!(refusal(&store, roles::insert(&puller)).await, not_found("account", "1"));
+    assert_eq!(refusal(&store, roles::insert(&puller)).await, not_found(Noun::Account, "1"));
     all(&store, [accounts::insert(&owner), accounts::insert(&other)]).await;
-    assert_eq!(announced(&store, roles::insert(&puller)).await, [entry(Noun::Role, "11")]);
+    assert_eq!(announced(&store, roles::insert(&puller)).await, [entry(Entity::Role, "11")]);
     apply(&store, roles::insert(&pusher)).await.unwrap();
     let taken = "Account 1 has a role named puller already; choose another name.".to_owned();
-    assert_eq!(refusal(&store, roles::insert(&role(&owner, 13, "puller"))).await, (ErrorKind::AlreadyExists { noun: "role" }, taken));
+    assert_eq!(refusal(&store, roles::insert(&role(&owner, 13, "puller"))).await, (ErrorKind::AlreadyExists { noun: Noun::Role }, taken));
     assert_eq!(roles::find(&store, puller.id).await.unwrap().as_ref(), Some(&puller));
     assert_eq!(roles::find_by_name(&store, owner.id, "pusher").await.unwrap().as_ref(), Some(&pusher));
     assert_eq!(roles::find_by_name(&store, other.id, "pusher").await.unwrap(), None);
     assert_eq!(roles::list(&store, owner.id).await.unwrap(), [puller.clone(), pusher.clone()]);
-    assert_eq!(announced(&store, roles::raise_generation(puller.id)).await, [entry(Noun::Role, "11")]);
+    assert_eq!(announced(&store, roles::raise_generation(puller.id)).await, [entry(Entity::Role, "11")]);
     assert_eq!(roles::find(&store, puller.id).await.unwrap().unwrap().generation, 2);
 
     apply(&store, policies::attach(owner.id, ADMIN, PolicyKind::BuiltIn, &to_role("puller"))).await.unwrap();
-    assert_eq!(refusal(&store, cascade::delete_role(other.id, puller.id)).await, not_found("role", "11"));
+    assert_eq!(refusal(&store, cascade::delete_role(other.id, puller.id)).await, not_found(Noun::Role, "11"));
     let entries = announced(&store, cascade::delete_role(owner.id, puller.id)).await;
-    assert_eq!(entries, [entry(Noun::Role, "11"), entry(Noun::Policies, "1")]);
+    assert_eq!(entries, [entry(Entity::Role, "11"), entry(Entity::Policies, "1")]);
     assert_eq!(roles::find(&store, puller.id).await.unwrap(), None);
     assert_eq!(roles::list(&store, owner.id).await.unwrap(), [pusher]);
     assert_eq!(policies::documents_of_role(&store, puller.id).await.unwrap(), []);
     for part in [cascade::delete_role(owner.id, puller.id), roles::raise_generation(puller.id)] {
-        assert_eq!(refusal(&store, part).await, not_found("role", "11"));
+        assert_eq!(refusal(&store, part).await, not_found(Noun::Role, "11"));
     }
     apply(&store, roles::insert(&role(&owner, 13, "puller"))).await.unwrap();
 }
@@ -398,19 +399,19 @@ async fn a_policy_is_replaced_and_not_deleted_while_attached(place: &Place) {
     let store = place.store().await;
     let (owner, other) = (account(1), account(2));
     let (pull, push) = (policy(&owner, "pull"), policy(&owner, "push"));
-    assert_eq!(refusal(&store, policies::create(&push)).await, not_found("account", "1"));
+    assert_eq!(refusal(&store, policies::create(&push)).await, not_found(Noun::Account, "1"));
     all(&store, [accounts::insert(&owner), accounts::insert(&other)]).await;
-    let policies_of_1 = [entry(Noun::Policies, "1")];
+    let policies_of_1 = [entry(Entity::Policies, "1")];
     assert_eq!(announced(&store, policies::create(&push)).await, policies_of_1);
     all(&store, [policies::create(&pull), policies::create(&policy(&other, "push"))]).await;
     let taken = "Account 1 has a policy named push already; choose another name, or update it.".to_owned();
-    assert_eq!(refusal(&store, policies::create(&push)).await, (ErrorKind::AlreadyExists { noun: "policy" }, taken));
+    assert_eq!(refusal(&store, policies::create(&push)).await, (ErrorKind::AlreadyExists { noun: Noun::Policy }, taken));
     assert_eq!(policies::find(&store, owner.id, "push").await.unwrap().as_ref(), Some(&push));
     assert_eq!(policies::find(&store, other.id, "pull").await.unwrap(), None);
 
     let changed = Policy { document: "{}".to_owned(), changed_at: NOW.plus(Duration::from_secs(1)), ..push };
     assert_eq!(announced(&store, policies::update(&changed)).await, policies_of_1);
-    assert_eq!(refusal(&store, policies::update(&policy(&owner, "none"))).await, not_found("policy", "none"));
+    assert_eq!(refusal(&store, policies::update(&policy(&owner, "none"))).await, not_found(Noun::Policy, "none"));
     assert_eq!(policies::list(&store, owner.id).await.unwrap(), [pull.clone(), changed]);
     assert_eq!(policies::list(&store, other.id).await.unwrap(), [policy(&other, "push")]);
 
@@ -419,11 +420,11 @@ async fn a_policy_is_replaced_and_not_deleted_while_attached(place: &Place) {
     let attached = "The policy push is attached to a user, a group or a role; detach it first.".to_owned();
     assert_eq!(refusal(&store, policies::delete(owner.id, "push")).await, (ErrorKind::Unsupported, attached));
     // The other account's of that name is attached to nothing.
-    assert_eq!(announced(&store, policies::delete(other.id, "push")).await, [entry(Noun::Policies, "2")]);
+    assert_eq!(announced(&store, policies::delete(other.id, "push")).await, [entry(Entity::Policies, "2")]);
     let detached = announced(&store, policies::detach(owner.id, "push", PolicyKind::Own, &to_group("builders"))).await;
     assert_eq!(detached, policies_of_1);
     assert_eq!(announced(&store, policies::delete(owner.id, "push")).await, policies_of_1);
-    assert_eq!(refusal(&store, policies::delete(owner.id, "push")).await, not_found("policy", "push"));
+    assert_eq!(refusal(&store, policies::delete(owner.id, "push")).await, not_found(Noun::Policy, "push"));
     assert_eq!(policies::list(&store, owner.id).await.unwrap(), [pull]);
 }
 
@@ -443,22 +444,24 @@ async fn attaching_needs_both_ends_and_happens_once(place: &Place) {
         policies::create(&pull),
     ];
     all(&store, parts).await;
-    for (target, missing, noun) in
-        [(to_user("one"), to_user("two"), "user"), (to_group("one"), to_group("two"), "group"), (to_role("one"), to_role("two"), "role")]
-    {
+    for (target, missing, noun) in [
+        (to_user("one"), to_user("two"), Noun::User),
+        (to_group("one"), to_group("two"), Noun::Group),
+        (to_role("one"), to_role("two"), Noun::Role),
+    ] {
         for change in [policies::attach, policies::detach] {
             assert_eq!(refusal(&store, change(owner.id, "pull", PolicyKind::Own, &missing)).await, not_found(noun, "two"));
         }
         let attach = || policies::attach(owner.id, "pull", PolicyKind::Own, &target);
-        assert_eq!(announced(&store, attach()).await, [entry(Noun::Policies, "1")]);
+        assert_eq!(announced(&store, attach()).await, [entry(Entity::Policies, "1")]);
         let twice = format!("The policy pull is attached to {noun} one already.");
-        assert_eq!(refusal(&store, attach()).await, (ErrorKind::AlreadyExists { noun: "attachment" }, twice));
+        assert_eq!(refusal(&store, attach()).await, (ErrorKind::AlreadyExists { noun: Noun::Attachment }, twice));
         let none = policies::attach(owner.id, "push", PolicyKind::Own, &target);
-        assert_eq!(refusal(&store, none).await, not_found("policy", "push"));
+        assert_eq!(refusal(&store, none).await, not_found(Noun::Policy, "push"));
         // A built-in policy has no row, and may have an own one's name.
         apply(&store, policies::attach(owner.id, "pull", PolicyKind::BuiltIn, &target)).await.unwrap();
         let none = policies::detach(owner.id, "push", PolicyKind::Own, &target);
-        assert_eq!(refusal(&store, none).await, not_found("attachment", &format!("of policy push to {noun} one")));
+        assert_eq!(refusal(&store, none).await, not_found(Noun::Attachment, &format!("of policy push to {noun} one")));
     }
     let attached = |kind, target| Attachment { policy: "pull".to_owned(), kind, target };
     let listed = policies::attachments(&store, owner.id).await.unwrap();
@@ -566,22 +569,22 @@ async fn an_oidc_provider_reads_back_with_its_audiences(place: &Place) {
     };
     let cluster =
         OidcProvider { name: "a-cluster".to_owned(), audiences: Vec::new(), jwks: Some("{\"keys\":[]}".to_owned()), ..actions.clone() };
-    assert_eq!(refusal(&store, oidc_providers::insert(&actions)).await, not_found("account", "1"));
+    assert_eq!(refusal(&store, oidc_providers::insert(&actions)).await, not_found(Noun::Account, "1"));
     all(&store, [accounts::insert(&owner), accounts::insert(&other)]).await;
-    assert_eq!(announced(&store, oidc_providers::insert(&actions)).await, [entry(Noun::OidcProvider, "1/actions")]);
+    assert_eq!(announced(&store, oidc_providers::insert(&actions)).await, [entry(Entity::OidcProvider, "1/actions")]);
     apply(&store, oidc_providers::insert(&cluster)).await.unwrap();
     let foreign = OidcProvider { account: other.id, audiences: vec!["foreign".to_owned()], ..actions.clone() };
     apply(&store, oidc_providers::insert(&foreign)).await.unwrap();
     let taken = "Account 1 has an OIDC provider named actions already; choose another name.".to_owned();
-    assert_eq!(refusal(&store, oidc_providers::insert(&actions)).await, (ErrorKind::AlreadyExists { noun: "OIDC provider" }, taken));
+    assert_eq!(refusal(&store, oidc_providers::insert(&actions)).await, (ErrorKind::AlreadyExists { noun: Noun::OidcProvider }, taken));
 
     assert_eq!(oidc_providers::find(&store, owner.id, "actions").await.unwrap().as_ref(), Some(&actions));
     assert_eq!(oidc_providers::find(&store, owner.id, "a-cluster").await.unwrap().as_ref(), Some(&cluster));
     assert_eq!(oidc_providers::find(&store, other.id, "a-cluster").await.unwrap(), None);
     assert_eq!(oidc_providers::list(&store, owner.id).await.unwrap(), [cluster.clone(), actions]);
-    assert_eq!(announced(&store, oidc_providers::delete(owner.id, "actions")).await, [entry(Noun::OidcProvider, "1/actions")]);
+    assert_eq!(announced(&store, oidc_providers::delete(owner.id, "actions")).await, [entry(Entity::OidcProvider, "1/actions")]);
     let again = refusal(&store, oidc_providers::delete(owner.id, "actions")).await;
-    assert_eq!(again, not_found("OIDC provider", "actions"));
+    assert_eq!(again, not_found(Noun::OidcProvider, "actions"));
     assert_eq!(oidc_providers::list(&store, owner.id).await.unwrap(), [cluster]);
     assert_eq!(oidc_providers::list(&store, other.id).await.unwrap(), [foreign]);
 }

@@ -1,5 +1,6 @@
 //! Instances as a whole: what they are, and what goes with them.
 
+use crate::domain::Noun;
 use std::collections::BTreeSet;
 
 use tokio::task::JoinSet;
@@ -65,7 +66,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         (instances::cancel_issuer(&home.id, "https://b.example.com", later(12)), |home| home.next_issuer = None),
     ];
     for (at, (part, change)) in (1..).zip(changes) {
-        assert_eq!(announced(&store, part).await, [entry(Noun::Instance, home.id.as_str())]);
+        assert_eq!(announced(&store, part).await, [entry(Entity::Instance, home.id.as_str())]);
         change(&mut expected);
         expected.modified_at = later(at);
         assert_eq!(format!("{:?}", instances::find(&store, &home.id).await.unwrap().unwrap()), format!("{expected:?}"));
@@ -78,7 +79,7 @@ async fn an_instance_is_changed_a_setting_at_a_time(place: &Place) {
         instances::activate_issuer(&home.id, "https://b.example.com", NOW),
         instances::cancel_issuer(&home.id, "https://b.example.com", NOW),
     ] {
-        assert_eq!(refusal(&store, part).await.0, ErrorKind::PreconditionFailed { noun: "issuer" });
+        assert_eq!(refusal(&store, part).await.0, ErrorKind::PreconditionFailed { noun: Noun::Issuer });
     }
     let nowhere = InstanceId::random(&SystemRandom);
     for part in [
@@ -131,7 +132,10 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
     all(&store, parts).await;
 
     let delete = |contents| cascade::delete_instance(owner.id, &home.id, contents, later(1));
-    assert_eq!(refusal(&store, cascade::delete_instance(account(2).id, &home.id, Contents::GoToo, NOW)).await, not_found("account", "2"));
+    assert_eq!(
+        refusal(&store, cascade::delete_instance(account(2).id, &home.id, Contents::GoToo, NOW)).await,
+        not_found(Noun::Account, "2")
+    );
     apply(&store, accounts::insert(&account(2))).await.unwrap();
     assert_eq!(refusal(&store, cascade::delete_instance(account(2).id, &home.id, Contents::GoToo, NOW)).await, no_instance());
 
@@ -140,11 +144,11 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
     apply(&store, protection(Switch::On)).await.unwrap();
     let message = "The instance is protected from being deleted; turn its deletion protection off first.";
     for contents in [Contents::MustBeGone, Contents::GoToo] {
-        assert_eq!(refusal(&store, delete(contents)).await, forbidden("instance", message));
+        assert_eq!(refusal(&store, delete(contents)).await, forbidden(Noun::Instance, message));
     }
     apply(&store, protection(Switch::Off)).await.unwrap();
     let must_be_empty =
-        async |message: &str| assert_eq!(refusal(&store, delete(Contents::MustBeGone)).await, forbidden("instance", message));
+        async |message: &str| assert_eq!(refusal(&store, delete(Contents::MustBeGone)).await, forbidden(Noun::Instance, message));
     must_be_empty("The instance has namespaces; delete them first.").await;
     apply(&store, cascade::delete_namespace(&team, Contents::GoToo)).await.unwrap();
     must_be_empty("The instance has long-term credentials; delete them first.").await;
@@ -159,7 +163,7 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
         [namespaces::insert(&team, MOST), repositories::insert(&team, &repository(&team, "app"), MOST), credentials::insert(&made, MOST)],
     )
     .await;
-    let gone = [entry(Noun::Instance, home.id.as_str()), entry(Noun::Account, "1")];
+    let gone = [entry(Entity::Instance, home.id.as_str()), entry(Entity::Account, "1")];
     assert_eq!(announced(&store, delete(Contents::GoToo)).await, gone);
     for table in [
         "SELECT COUNT(*) AS count FROM credential",
@@ -258,6 +262,6 @@ async fn instances_are_listed_in_pages(place: &Place) {
     };
     quota("sixth", 6).await.unwrap();
     let refused = quota("seventh", 6).await.unwrap_err();
-    assert_eq!(refused.kind(), &ErrorKind::QuotaExceeded { noun: "instance" });
+    assert_eq!(refused.kind(), &ErrorKind::QuotaExceeded { noun: Noun::Instance });
     assert_eq!(refused.message(), "The account may have 6 instances and no more; delete one that nobody needs.");
 }

@@ -1,5 +1,6 @@
 //! What logs in beside long-term credentials: service accounts and fixed passwords.
 
+use crate::domain::Noun;
 use std::collections::BTreeSet;
 
 use super::registry::{home_and_other, later};
@@ -65,7 +66,7 @@ async fn a_service_account_is_found_with_all_that_it_may_do(place: &Place) {
         ..service_account(&home, "idle")
     };
     let bare = ServiceAccount { permissions: permissions(&[]), ..service_account(&other, "robot") };
-    let feed = [entry(Noun::ServiceAccount, &format!("{}/robot", home.id))];
+    let feed = [entry(Entity::ServiceAccount, &format!("{}/robot", home.id))];
     assert_eq!(announced(&store, service_accounts::insert(&robot, MOST)).await, feed);
     all(&store, [service_accounts::insert(&idle, MOST), service_accounts::insert(&bare, MOST)]).await;
     for account in [&robot, &idle, &bare] {
@@ -77,10 +78,10 @@ async fn a_service_account_is_found_with_all_that_it_may_do(place: &Place) {
 
     let taken = "The instance has a service account named robot already; choose another name.".to_owned();
     let refused = refusal(&store, service_accounts::insert(&service_account(&home, "robot"), MOST)).await;
-    assert_eq!(refused, (ErrorKind::AlreadyExists { noun: "service account" }, taken));
+    assert_eq!(refused, (ErrorKind::AlreadyExists { noun: Noun::ServiceAccount }, taken));
     let full = refusal(&store, service_accounts::insert(&service_account(&home, "third"), 2)).await;
     let message = "The instance may have 2 service accounts and no more; delete some that nobody needs.".to_owned();
-    assert_eq!(full, (ErrorKind::QuotaExceeded { noun: "service account" }, message));
+    assert_eq!(full, (ErrorKind::QuotaExceeded { noun: Noun::ServiceAccount }, message));
     let nowhere = ServiceAccount { instance: InstanceId::random(&SystemRandom), ..service_account(&home, "x") };
     assert_eq!(kind(apply(&store, service_accounts::insert(&nowhere, MOST)).await), ErrorKind::InstanceNotFound);
     assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM service_account_permission").await, 3);
@@ -91,7 +92,7 @@ async fn a_service_account_is_changed_and_stopped(place: &Place) {
     let mut robot = service_account(&home, "robot");
     let witness = service_account(&home, "witness");
     all(&store, [service_accounts::insert(&robot, MOST), service_accounts::insert(&witness, MOST)]).await;
-    let feed = [entry(Noun::ServiceAccount, &format!("{}/robot", home.id))];
+    let feed = [entry(Entity::ServiceAccount, &format!("{}/robot", home.id))];
     let given = permissions(&[("base", &[AccountAction::Pull])]);
     let changes: [Step<ServiceAccountChange, ServiceAccount>; 5] = [
         (ServiceAccountChange { description: Some(String::new()), ..Default::default() }, |robot| robot.description.clear()),
@@ -132,7 +133,7 @@ async fn a_service_account_is_changed_and_stopped(place: &Place) {
         service_accounts::set_secret(&robot, &AccountSecret::Made([0; 32]), NOW),
         service_accounts::delete(&robot),
     ] {
-        assert_eq!(refusal(&store, part).await, not_found("service account", "tcr$robot"));
+        assert_eq!(refusal(&store, part).await, not_found(Noun::ServiceAccount, "tcr$robot"));
     }
     for account in [again, witness] {
         assert_eq!(service_accounts::find_by_id(&store, &account.id).await.unwrap(), Some(account));
@@ -192,10 +193,10 @@ async fn service_accounts_are_listed_and_disabled_by_whom_they_came_from(place: 
 
     let listed = service_accounts::list_made_by(&store, 211).await.unwrap();
     let one_too_few = service_accounts::disable_made_by(211, &listed[..2], Level::Operator, NOW);
-    assert_eq!(kind(apply(&store, one_too_few).await), ErrorKind::PreconditionFailed { noun: "service account" });
+    assert_eq!(kind(apply(&store, one_too_few).await), ErrorKind::PreconditionFailed { noun: Noun::ServiceAccount });
     assert_eq!(
         kind(apply(&store, service_accounts::expect_made_by(211, 2)).await),
-        ErrorKind::PreconditionFailed { noun: "service account" }
+        ErrorKind::PreconditionFailed { noun: Noun::ServiceAccount }
     );
     apply(&store, service_accounts::expect_made_by(211, 3)).await.unwrap();
     assert_eq!(announced(&store, service_accounts::disable_made_by(211, &listed, Level::Operator, later(1))).await.len(), 3);
@@ -207,7 +208,7 @@ async fn service_accounts_are_listed_and_disabled_by_whom_they_came_from(place: 
 
     // A maker who is gone makes none.
     apply(&store, cascade::delete_user(bob.account, bob.id)).await.unwrap();
-    assert_eq!(refusal(&store, service_accounts::insert(&made_by(&bob, &home, "late"), MOST)).await, not_found("user", "21"));
+    assert_eq!(refusal(&store, service_accounts::insert(&made_by(&bob, &home, "late"), MOST)).await, not_found(Noun::User, "21"));
 }
 
 async fn what_was_decided_on_an_older_state_of_a_service_account_is_not_written(place: &Place) {
@@ -218,7 +219,7 @@ async fn what_was_decided_on_an_older_state_of_a_service_account_is_not_written(
     let wider = ServiceAccountChange { permissions: Some(permissions(&[("secret", &[AccountAction::Pull])])), ..Default::default() };
     apply(&store, as_decided(service_accounts::update(&robot, &wider, Level::User, NOW))).await.unwrap();
     let late = as_decided(service_accounts::set_secret(&robot, &AccountSecret::Made([7; 32]), NOW));
-    assert_eq!(kind(apply(&store, late).await), ErrorKind::PreconditionFailed { noun: "service account" });
+    assert_eq!(kind(apply(&store, late).await), ErrorKind::PreconditionFailed { noun: Noun::ServiceAccount });
     assert_eq!(service_accounts::find(&store, &home.id, "robot").await.unwrap().unwrap().secret, robot.secret);
 }
 
@@ -239,7 +240,7 @@ async fn what_the_root_disabled_no_user_enables(place: &Place) {
         set(Disabled, above).await.unwrap();
         set(Disabled, Level::User).await.unwrap();
         assert_eq!(found().await, (Disabled, Some(above)));
-        assert_eq!(kind(set(Active, Level::User).await), ErrorKind::PreconditionFailed { noun: "credential" });
+        assert_eq!(kind(set(Active, Level::User).await), ErrorKind::PreconditionFailed { noun: Noun::Credential });
         assert_eq!(found().await, (Disabled, Some(above)));
         set(Active, Level::Root).await.unwrap();
         assert_eq!(found().await, (Active, None));
@@ -249,7 +250,7 @@ async fn what_the_root_disabled_no_user_enables(place: &Place) {
 async fn a_fixed_password_is_replaced_and_its_generation_goes_on(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let root = Principal::Root(home.account);
-    let feed = [entry(Noun::FixedPassword, &format!("{}/1:root", home.id))];
+    let feed = [entry(Entity::FixedPassword, &format!("{}/1:root", home.id))];
     let expect = async |text: &str, generation, changed_at| {
         let expected = FixedPassword { instance: home.id.clone(), principal: root.clone(), hash: hash(text), generation, changed_at };
         assert_eq!(fixed_passwords::find(&store, &home.id, &root).await.unwrap(), Some(expected));
@@ -261,7 +262,7 @@ async fn a_fixed_password_is_replaced_and_its_generation_goes_on(place: &Place) 
     assert_eq!(fixed_passwords::find(&store, &other.id, &root).await.unwrap(), None);
     assert_eq!(announced(&store, fixed_passwords::delete(&home.id, &root, later(2))).await, feed);
     assert_eq!(fixed_passwords::find(&store, &home.id, &root).await.unwrap(), None);
-    assert_eq!(refusal(&store, fixed_passwords::delete(&home.id, &root, NOW)).await, not_found("fixed password", "of 1:root"));
+    assert_eq!(refusal(&store, fixed_passwords::delete(&home.id, &root, NOW)).await, not_found(Noun::FixedPassword, "of 1:root"));
     // What was got with the first two must not stand for the third.
     apply(&store, fixed_passwords::set(&home.id, &root, &hash("three"), later(3))).await.unwrap();
     expect("three", 4, later(3)).await;
@@ -280,7 +281,7 @@ async fn a_fixed_password_goes_with_its_user(place: &Place) {
         created_at: NOW,
     };
     let (principal, root) = (Principal::User(home.account, ann.id), Principal::Root(home.account));
-    assert_eq!(refusal(&store, fixed_passwords::set(&home.id, &principal, &hash("x"), NOW)).await, not_found("user", "11"));
+    assert_eq!(refusal(&store, fixed_passwords::set(&home.id, &principal, &hash("x"), NOW)).await, not_found(Noun::User, "11"));
     all(
         &store,
         [
@@ -305,7 +306,7 @@ async fn long_term_credentials_are_described_counted_and_listed_in_pages(place: 
     apply(&store, credentials::insert(&credential(&other), 3)).await.unwrap();
     let full = refusal(&store, credentials::insert(&credential(&home), 3)).await;
     let message = "The instance may have 3 long-term credentials and no more; delete some that nobody needs.".to_owned();
-    assert_eq!(full, (ErrorKind::QuotaExceeded { noun: "credential" }, message));
+    assert_eq!(full, (ErrorKind::QuotaExceeded { noun: Noun::Credential }, message));
 
     let ids = async |offset, limit| {
         let Listed { items, total } = credentials::list_page(&store, &home.id, Page { offset, limit }).await.unwrap();
@@ -317,11 +318,11 @@ async fn long_term_credentials_are_described_counted_and_listed_in_pages(place: 
     assert_eq!(ids(200, Some(200)).await, (vec![], 3));
 
     let described = announced(&store, credentials::set_description(&all[0], "new")).await;
-    assert_eq!(described, [entry(Noun::Credential, all[0].as_str())]);
+    assert_eq!(described, [entry(Entity::Credential, all[0].as_str())]);
     let found = credentials::find(&store, &all[0]).await.unwrap().unwrap();
     assert_eq!((found.description.as_str(), found.generation), ("new", made[0].generation));
     apply(&store, credentials::delete(&all[0])).await.unwrap();
-    assert_eq!(kind(apply(&store, credentials::set_description(&all[0], "x")).await), ErrorKind::NotFound { noun: "credential" });
+    assert_eq!(kind(apply(&store, credentials::set_description(&all[0], "x")).await), ErrorKind::NotFound { noun: Noun::Credential });
 }
 
 async fn rows_of_log_ins_that_will_not_convert_are_named(place: &Place) {

@@ -24,14 +24,14 @@ use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Origin, RegistryKind, Specification, UnrecordedNamespaces};
 use crate::domain::principal::{Level, Principal};
 use crate::domain::switch::Switch;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result};
 
 use super::access_key::{AccessKey, AccessKeyState};
 use super::account::Account;
 use super::cascade;
 use super::change::{self, Changes};
+use super::entity::Entity;
 use super::migrate;
-use super::noun::Noun;
 use super::part::Guarded;
 use super::row::{Statement, Value};
 use super::{Isolation, Location, Open, Operation, Part, PostgresOptions, Statements, Store, Write};
@@ -243,14 +243,14 @@ async fn all(store: &Store, parts: impl IntoIterator<Item = Part>) {
 }
 
 /// Applies a part, and returns what it announced.
-async fn announced(store: &Store, part: Part) -> Vec<(Noun, String)> {
+async fn announced(store: &Store, part: Part) -> Vec<(Entity, String)> {
     let before = change::position(store).await.unwrap();
     apply(store, part).await.unwrap();
     let Changes::Next(next) = change::read(store, before, 100).await.unwrap() else { panic!("nothing was trimmed") };
     next.into_iter().map(|change| (change.noun, change.id)).collect()
 }
 
-fn entry(noun: Noun, id: &str) -> (Noun, String) {
+fn entry(noun: Entity, id: &str) -> (Entity, String) {
     (noun, id.to_owned())
 }
 
@@ -259,7 +259,7 @@ async fn refusal(store: &Store, part: Part) -> (ErrorKind, String) {
     (error.kind().clone(), error.message().to_owned())
 }
 
-fn not_found(noun: &'static str, which: &str) -> (ErrorKind, String) {
+fn not_found(noun: Noun, which: &str) -> (ErrorKind, String) {
     (ErrorKind::NotFound { noun }, format!("There is no {noun} {which}."))
 }
 

@@ -1,3 +1,4 @@
+use crate::domain::Noun;
 use std::time::Duration;
 
 use super::*;
@@ -44,14 +45,14 @@ async fn an_account_reads_back_and_has_an_id_and_a_name_of_its_own(place: &Place
     apply(&store, accounts::raise_generation(first.id)).await.unwrap();
     assert_eq!(accounts::find(&store, first.id).await.unwrap().unwrap().generation, 2);
     let missing = accounts::raise_generation(AccountId::new(7).unwrap());
-    assert_eq!(kind(apply(&store, missing).await), ErrorKind::NotFound { noun: "account" });
+    assert_eq!(kind(apply(&store, missing).await), ErrorKind::NotFound { noun: Noun::Account });
 }
 
 async fn an_access_key_is_disabled_enabled_and_deleted_for_ever(place: &Place) {
     let store = place.store().await;
     let owner = account(1);
     let key = access_key("AKIDone", &owner);
-    assert_eq!(kind(apply(&store, access_keys::insert(&key)).await), ErrorKind::NotFound { noun: "account" });
+    assert_eq!(kind(apply(&store, access_keys::insert(&key)).await), ErrorKind::NotFound { noun: Noun::Account });
     apply(&store, accounts::insert(&owner)).await.unwrap();
     apply(&store, access_keys::insert(&key)).await.unwrap();
     assert_eq!(access_keys::find(&store, "AKIDone").await.unwrap().as_ref(), Some(&key));
@@ -73,16 +74,16 @@ async fn an_access_key_is_disabled_enabled_and_deleted_for_ever(place: &Place) {
     assert_eq!(access_keys::list(&store, None).await.unwrap(), []);
     for state in [AccessKeyState::Active, AccessKeyState::Disabled, AccessKeyState::Deleted] {
         let refused = apply(&store, access_keys::set_state("AKIDone", state)).await;
-        assert_eq!(kind(refused), ErrorKind::NotFound { noun: "access key" });
+        assert_eq!(kind(refused), ErrorKind::NotFound { noun: Noun::AccessKey });
     }
-    assert_eq!(kind(apply(&store, access_keys::insert(&key)).await), ErrorKind::AlreadyExists { noun: "access key" });
+    assert_eq!(kind(apply(&store, access_keys::insert(&key)).await), ErrorKind::AlreadyExists { noun: Noun::AccessKey });
 }
 
 async fn an_instance_is_found_by_every_name_it_has(place: &Place) {
     let store = place.store().await;
     let owner = account(1);
     let one = Instance { registry_url: Some("https://one.example.com".to_owned()), ..instance(&owner, "one") };
-    assert_eq!(kind(apply(&store, instances::insert(&one)).await), ErrorKind::NotFound { noun: "account" });
+    assert_eq!(kind(apply(&store, instances::insert(&one)).await), ErrorKind::NotFound { noun: Noun::Account });
     store.apply(write().then(accounts::insert(&owner)).then(instances::insert(&one))).await.unwrap();
     let found = [
         instances::find(&store, &one.id).await.unwrap().unwrap(),
@@ -122,7 +123,7 @@ async fn an_instance_has_its_name_in_its_account_and_its_service_everywhere(plac
 
     let same_service = Instance { name: "three".to_owned(), account: other.id, ..instance(&owner, "one") };
     let refusal = apply(&store, instances::insert(&same_service)).await.unwrap_err();
-    assert_eq!(refusal.kind(), &ErrorKind::AlreadyExists { noun: "instance" });
+    assert_eq!(refusal.kind(), &ErrorKind::AlreadyExists { noun: Noun::Instance });
     assert!(refusal.message().contains("choose another service"), "{refusal}");
 }
 
@@ -158,7 +159,7 @@ async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
     store.apply(write().then(accounts::insert(&owner)).then(instances::insert(&home))).await.unwrap();
     apply(&store, credentials::insert(&old, MOST)).await.unwrap();
     apply(&store, credentials::insert(&new, MOST)).await.unwrap();
-    assert_eq!(kind(apply(&store, credentials::insert(&new, MOST)).await), ErrorKind::AlreadyExists { noun: "credential" });
+    assert_eq!(kind(apply(&store, credentials::insert(&new, MOST)).await), ErrorKind::AlreadyExists { noun: Noun::Credential });
 
     let listed = credentials::list(&store, &home.id).await.unwrap();
     assert_eq!(format!("{listed:?}"), format!("{:?}", [&new, &old]));
@@ -172,7 +173,7 @@ async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
     apply(&store, credentials::delete(&old.id)).await.unwrap();
     assert!(credentials::find(&store, &old.id).await.unwrap().is_none());
     for part in [credentials::delete(&old.id), credentials::set_state(&old.id, CredentialState::Active, Level::User)] {
-        assert_eq!(kind(apply(&store, part).await), ErrorKind::NotFound { noun: "credential" });
+        assert_eq!(kind(apply(&store, part).await), ErrorKind::NotFound { noun: Noun::Credential });
     }
     assert_eq!(credentials::list(&store, &home.id).await.unwrap().len(), 1);
 }
@@ -200,7 +201,7 @@ async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place
     };
     let all = || write().then(key::insert_sealing(&sealing)).then(key::insert_signing(&signing)).then(key::insert_authority(&authority));
     store.apply(all()).await.unwrap();
-    assert_eq!(kind(store.apply(all()).await), ErrorKind::AlreadyExists { noun: "sealing key" });
+    assert_eq!(kind(store.apply(all()).await), ErrorKind::AlreadyExists { noun: Noun::SealingKey });
     assert_eq!(key::list_sealing(&store).await.unwrap(), [sealing]);
     assert_eq!(key::list_signing(&store).await.unwrap(), std::slice::from_ref(&signing));
     assert_eq!(key::list_authorities(&store).await.unwrap(), [authority]);
@@ -208,7 +209,7 @@ async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place
     let later = NOW.plus(Duration::from_secs(60));
     apply(&store, key::replace_leaf("k1", NOW, &[5, 6], later, None)).await.unwrap();
     let second = apply(&store, key::replace_leaf("k1", NOW, &[7], later, None)).await;
-    assert_eq!(kind(second), ErrorKind::AlreadyExists { noun: "leaf certificate" });
+    assert_eq!(kind(second), ErrorKind::AlreadyExists { noun: Noun::LeafCertificate });
     let replaced = SigningKeyRow { leaf_der: vec![5, 6], leaf_expires_at: later, ..signing };
     assert_eq!(key::list_signing(&store).await.unwrap(), [replaced]);
 }
@@ -240,9 +241,9 @@ async fn one_authority_is_next_and_one_in_use_whoever_is_quicker(place: &Place) 
         key::hold_authority("a1", AuthorityState::InUse),
         key::delete_authority(next, AuthorityState::Next),
     ] {
-        assert_eq!(kind(apply(&store, part).await), ErrorKind::AlreadyExists { noun: "authority" });
+        assert_eq!(kind(apply(&store, part).await), ErrorKind::AlreadyExists { noun: Noun::Authority });
     }
-    assert_eq!(kind(add("a4", "a1").await), ErrorKind::AlreadyExists { noun: "authority" });
+    assert_eq!(kind(add("a4", "a1").await), ErrorKind::AlreadyExists { noun: Noun::Authority });
     apply(&store, key::forget_private(next)).await.unwrap();
     apply(&store, key::delete_authority("a1", AuthorityState::Old)).await.unwrap();
     let left = AuthorityRow { wrapped_private: Vec::new(), changed_at: later, ..row(next, AuthorityState::InUse) };
@@ -265,7 +266,7 @@ async fn a_signing_key_waits_for_its_first_leaf_and_keeps_the_next(place: &Place
     assert!(!key::list_signing(&store).await.unwrap()[0].is_certified());
     let [later, end] = [60, 120].map(|seconds| NOW.plus(Duration::from_secs(seconds)));
     apply(&store, key::set_next_leaf("k1", &[7])).await.unwrap();
-    assert_eq!(kind(apply(&store, key::set_next_leaf("k2", &[7])).await), ErrorKind::NotFound { noun: "signing key" });
+    assert_eq!(kind(apply(&store, key::set_next_leaf("k2", &[7])).await), ErrorKind::NotFound { noun: Noun::SigningKey });
     assert_eq!(key::list_signing(&store).await.unwrap()[0].next_leaf_der.as_deref(), Some([7].as_slice()));
     apply(&store, key::replace_leaf("k1", NOW, &[5], end, Some(later))).await.unwrap();
     apply(&store, key::replace_leaf("k1", end, &[6], end, Some(end))).await.unwrap();
@@ -294,11 +295,11 @@ async fn an_instance_has_one_key_that_signs_and_one_that_is_next(place: &Place) 
     store.apply(both).await.unwrap();
     apply(&store, instance_key::insert(&next)).await.unwrap();
     for taken in [row("k3", InstanceKeyState::InUse), row("k3", InstanceKeyState::Next)] {
-        assert_eq!(kind(apply(&store, instance_key::insert(&taken)).await), ErrorKind::AlreadyExists { noun: "signing key" });
+        assert_eq!(kind(apply(&store, instance_key::insert(&taken)).await), ErrorKind::AlreadyExists { noun: Noun::SigningKey });
     }
     assert_eq!(instance_key::list(&store).await.unwrap(), [signs, next.clone()]);
     apply(&store, instance_key::activate("k2", &home.id)).await.unwrap();
-    assert_eq!(kind(apply(&store, instance_key::activate("k2", &home.id)).await), ErrorKind::AlreadyExists { noun: "signing key" });
+    assert_eq!(kind(apply(&store, instance_key::activate("k2", &home.id)).await), ErrorKind::AlreadyExists { noun: Noun::SigningKey });
     assert_eq!(instance_key::list(&store).await.unwrap(), [InstanceKeyRow { state: InstanceKeyState::InUse, ..next }]);
     apply(&store, instance_key::insert(&row("k4", InstanceKeyState::Next))).await.unwrap();
     apply(&store, instance_key::delete_next(&home.id)).await.unwrap();
@@ -312,7 +313,7 @@ async fn a_setting_is_first_put_once(place: &Place) {
     assert_eq!(meta::find(&store, meta::ISSUER).await.unwrap(), None);
     apply(&store, meta::put_if_absent(meta::ISSUER, b"https://a.example.com")).await.unwrap();
     let second = write().then(accounts::insert(&account(1))).then(meta::put_if_absent(meta::ISSUER, b"https://b.example.com"));
-    assert_eq!(kind(store.apply(second).await), ErrorKind::AlreadyExists { noun: "setting" });
+    assert_eq!(kind(store.apply(second).await), ErrorKind::AlreadyExists { noun: Noun::Setting });
     assert_eq!(meta::find_text(&store, meta::ISSUER).await.unwrap().as_deref(), Some("https://a.example.com"));
     assert_eq!(accounts::list(&store).await.unwrap(), []);
 

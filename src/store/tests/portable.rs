@@ -195,7 +195,7 @@ const SAMPLE: &[&str] = &[
 
 /// Puts some rows into every table.
 async fn put_sample(store: &Store) {
-    let mut all = write().then(meta::put(meta::ISSUER, b"https://example.com")).changes(Noun::Account, &1);
+    let mut all = write().then(meta::put(meta::ISSUER, b"https://example.com")).changes(Entity::Account, &1);
     for text in SAMPLE {
         let bytes = if text.contains("$1") { vec![[0_u8, 255, 10].as_slice().into()] } else { Vec::new() };
         all = all.then(Part::of([Guarded::unguarded(Statement { table: "sample", text }, bytes)]));

@@ -1,5 +1,6 @@
 //! What is in an instance: namespaces, repositories, tags, the allow list.
 
+use crate::domain::Noun;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -88,7 +89,7 @@ pub(super) fn allowed(range: &str) -> AllowEntry {
     AllowEntry { cidr: range.parse().unwrap(), written: range.to_owned(), comment: format!("the office at {range}") }
 }
 
-pub(super) fn forbidden(noun: &'static str, message: &str) -> (ErrorKind, String) {
+pub(super) fn forbidden(noun: Noun, message: &str) -> (ErrorKind, String) {
     (ErrorKind::PreconditionFailed { noun }, message.to_owned())
 }
 
@@ -99,10 +100,10 @@ pub(super) fn no_instance() -> (ErrorKind, String) {
 async fn a_namespace_is_found_changed_and_listed(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let team = namespace(&home, "team");
-    let feed = [entry(Noun::Namespace, &format!("{}/team", home.id))];
+    let feed = [entry(Entity::Namespace, &format!("{}/team", home.id))];
     assert_eq!(announced(&store, namespaces::insert(&team, MOST)).await, feed);
     let taken = (
-        ErrorKind::AlreadyExists { noun: "namespace" },
+        ErrorKind::AlreadyExists { noun: Noun::Namespace },
         "The instance has a namespace named team already; choose another name.".to_owned(),
     );
     assert_eq!(refusal(&store, namespaces::insert(&namespace(&home, "team"), MOST)).await, taken);
@@ -169,11 +170,11 @@ async fn a_namespace_is_found_changed_and_listed(place: &Place) {
     assert_eq!(list(Some("tea"), 0, Some(200)).await, Listed { items: vec![], total: 0 });
 
     let full = (
-        ErrorKind::QuotaExceeded { noun: "namespace" },
+        ErrorKind::QuotaExceeded { noun: Noun::Namespace },
         "The instance may have 5 namespaces and no more; delete some that nobody needs.".to_owned(),
     );
     assert_eq!(refusal(&store, namespaces::insert(&namespace(&home, "n5"), 5)).await, full);
-    assert_eq!(refusal(&store, namespaces::update(&namespace(&home, "gone"), &alibaba, NOW)).await, not_found("namespace", "gone"));
+    assert_eq!(refusal(&store, namespaces::update(&namespace(&home, "gone"), &alibaba, NOW)).await, not_found(Noun::Namespace, "gone"));
 }
 
 async fn a_namespace_is_deleted_when_it_is_empty_or_with_its_repositories(place: &Place) {
@@ -192,12 +193,12 @@ async fn a_namespace_is_deleted_when_it_is_empty_or_with_its_repositories(place:
         ],
     )
     .await;
-    let refused = forbidden("namespace", "The namespace team has repositories; delete them first.");
+    let refused = forbidden(Noun::Namespace, "The namespace team has repositories; delete them first.");
     assert_eq!(refusal(&store, cascade::delete_namespace(&team, Contents::MustBeGone)).await, refused);
-    let feed = [entry(Noun::Namespace, &format!("{}/team", home.id))];
+    let feed = [entry(Entity::Namespace, &format!("{}/team", home.id))];
     assert_eq!(announced(&store, cascade::delete_namespace(&team, Contents::GoToo)).await, feed);
     for contents in [Contents::MustBeGone, Contents::GoToo] {
-        assert_eq!(refusal(&store, cascade::delete_namespace(&team, contents)).await, not_found("namespace", "team"));
+        assert_eq!(refusal(&store, cascade::delete_namespace(&team, contents)).await, not_found(Noun::Namespace, "team"));
     }
     assert_eq!(namespaces::list(&store, &home.id, None, Page::ALL).await.unwrap(), Listed { items: vec![kept.clone()], total: 1 });
     let left = repositories::list(&store, &home.id, RepositoryFilter::default(), Page::ALL).await.unwrap();
@@ -218,17 +219,17 @@ async fn a_repository_is_found_changed_and_deleted(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let (team, quiet) = (namespace(&home, "team"), namespace(&home, "quiet"));
     let app = repository(&team, "app");
-    assert_eq!(refusal(&store, repositories::insert(&team, &app, MOST)).await, not_found("namespace", "team"));
+    assert_eq!(refusal(&store, repositories::insert(&team, &app, MOST)).await, not_found(Noun::Namespace, "team"));
     all(&store, [namespaces::insert(&team, MOST), namespaces::insert(&quiet, MOST)]).await;
-    let feed = [entry(Noun::Repositories, &format!("{}/team", home.id))];
+    let feed = [entry(Entity::Repositories, &format!("{}/team", home.id))];
     assert_eq!(announced(&store, repositories::insert(&team, &app, MOST)).await, feed);
     let taken =
-        (ErrorKind::AlreadyExists { noun: "repository" }, "There is a repository team/app already; choose another name.".to_owned());
+        (ErrorKind::AlreadyExists { noun: Noun::Repository }, "There is a repository team/app already; choose another name.".to_owned());
     assert_eq!(refusal(&store, repositories::insert(&team, &repository(&team, "app"), MOST)).await, taken);
     apply(&store, repositories::insert(&quiet, &repository(&quiet, "app"), 2)).await.unwrap();
     // The quota is of the instance, over all its namespaces.
     let full = refusal(&store, repositories::insert(&quiet, &repository(&quiet, "web"), 2)).await;
-    assert_eq!(full.0, ErrorKind::QuotaExceeded { noun: "repository" });
+    assert_eq!(full.0, ErrorKind::QuotaExceeded { noun: Noun::Repository });
     assert_eq!(full.1, "The instance may have 2 repositories and no more; delete some that nobody needs.");
 
     assert_eq!(repositories::find(&store, &home.id, "team", "app").await.unwrap().as_ref(), Some(&app));
@@ -253,7 +254,7 @@ async fn a_repository_is_found_changed_and_deleted(place: &Place) {
 
     assert_eq!(announced(&store, repositories::delete(&app)).await, feed);
     for part in [repositories::delete(&app), repositories::update(&app, &open, NOW)] {
-        assert_eq!(refusal(&store, part).await, not_found("repository", "team/app"));
+        assert_eq!(refusal(&store, part).await, not_found(Noun::Repository, "team/app"));
     }
 }
 
@@ -294,10 +295,10 @@ async fn what_a_registry_has_is_recorded_once(place: &Place) {
     let (store, home, _) = home_and_other(place).await;
     let team = namespace(&home, "team");
     let known = Repository { summary: "known".to_owned(), ..repository(&team, "a") };
-    assert_eq!(refusal(&store, repositories::import(&team, std::slice::from_ref(&known))).await, not_found("namespace", "team"));
+    assert_eq!(refusal(&store, repositories::import(&team, std::slice::from_ref(&known))).await, not_found(Noun::Namespace, "team"));
     all(&store, [namespaces::insert(&team, MOST), repositories::insert(&team, &known, MOST)]).await;
     let found = [repository(&team, "a"), repository(&team, "b/c"), repository(&team, "b/c")];
-    assert_eq!(announced(&store, repositories::import(&team, &found)).await, [entry(Noun::Repositories, &format!("{}/team", home.id))]);
+    assert_eq!(announced(&store, repositories::import(&team, &found)).await, [entry(Entity::Repositories, &format!("{}/team", home.id))]);
     let listed = repositories::list(&store, &home.id, RepositoryFilter { order: RepositoryOrder::ByName, ..Default::default() }, Page::ALL);
     assert_eq!(listed.await.unwrap().items, [known, found[1].clone()]);
 }
@@ -341,12 +342,12 @@ async fn tags_are_set_replaced_and_removed(place: &Place) {
     apply(&store, namespaces::insert(&team, MOST)).await.unwrap();
     let on_home = Tagged::Instance(&home.id);
     let set = tags::set(on_home, &[tag("team", "blue"), tag("部门", "")]);
-    assert_eq!(announced(&store, set).await, [entry(Noun::Instance, home.id.as_str())]);
+    assert_eq!(announced(&store, set).await, [entry(Entity::Instance, home.id.as_str())]);
     apply(&store, tags::set(on_home, &[tag("team", "red"), tag("cost", "1")])).await.unwrap();
     assert_eq!(tags::list(&store, on_home).await.unwrap(), [tag("cost", "1"), tag("team", "red"), tag("部门", "")]);
 
     let set = tags::set(Tagged::Namespace(&team), &[tag("team", "green")]);
-    assert_eq!(announced(&store, set).await, [entry(Noun::Namespace, &format!("{}/team", home.id))]);
+    assert_eq!(announced(&store, set).await, [entry(Entity::Namespace, &format!("{}/team", home.id))]);
     apply(&store, tags::set(Tagged::Instance(&other.id), &[tag("x", "y")])).await.unwrap();
     let of_account = tags::list_of_instances(&store, home.account).await.unwrap();
     let mut expected = vec![
@@ -369,7 +370,7 @@ async fn tags_are_set_replaced_and_removed(place: &Place) {
     let twenty: Vec<Tag> = (0..20).map(|number| tag(&format!("key-{number:02}"), "v")).collect();
     apply(&store, tags::replace(on_home, &twenty)).await.unwrap();
     assert_eq!(tags::list(&store, on_home).await.unwrap(), twenty);
-    let too_many = (ErrorKind::QuotaExceeded { noun: "tag" }, "A thing may have 20 tags and no more; remove some.".to_owned());
+    let too_many = (ErrorKind::QuotaExceeded { noun: Noun::Tag }, "A thing may have 20 tags and no more; remove some.".to_owned());
     assert_eq!(refusal(&store, tags::set(on_home, &[tag("key-00", "new"), tag("one-more", "")])).await, too_many);
     assert_eq!(tags::list(&store, on_home).await.unwrap(), twenty);
     apply(&store, tags::replace(Tagged::Namespace(&team), &[])).await.unwrap();
@@ -377,15 +378,15 @@ async fn tags_are_set_replaced_and_removed(place: &Place) {
 
     let nowhere = InstanceId::random(&SystemRandom);
     assert_eq!(refusal(&store, tags::set(Tagged::Instance(&nowhere), &[tag("a", "b")])).await, no_instance());
-    assert_eq!(refusal(&store, tags::set(Tagged::Namespace(&gone), &[tag("a", "b")])).await, not_found("namespace", "gone"));
-    assert_eq!(refusal(&store, tags::remove(Tagged::Namespace(&gone), ["a"])).await, not_found("namespace", "gone"));
+    assert_eq!(refusal(&store, tags::set(Tagged::Namespace(&gone), &[tag("a", "b")])).await, not_found(Noun::Namespace, "gone"));
+    assert_eq!(refusal(&store, tags::remove(Tagged::Namespace(&gone), ["a"])).await, not_found(Noun::Namespace, "gone"));
 }
 
 async fn an_allow_list_keeps_its_order_and_its_version(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     assert_eq!(allow_lists::find(&store, &home.id).await.unwrap(), Some(AllowList::default()));
     let (a, b, c, d) = (allowed("203.0.113.0/24"), allowed("3.3.3.3"), allowed("192.168.0.7/16"), allowed("2001:db8::/32"));
-    let feed = [entry(Noun::AllowList, home.id.as_str())];
+    let feed = [entry(Entity::AllowList, home.id.as_str())];
     assert_eq!(announced(&store, allow_lists::add(&home.id, &[a.clone(), b.clone()], MOST)).await, feed);
     apply(&store, allow_lists::add(&home.id, std::slice::from_ref(&c), MOST)).await.unwrap();
     let list = async || allow_lists::find(&store, &home.id).await.unwrap().unwrap();
@@ -393,13 +394,13 @@ async fn an_allow_list_keeps_its_order_and_its_version(place: &Place) {
 
     // Whole or not at all: one of them is there, however it is written, or comes twice.
     let taken = |range: &str| {
-        (ErrorKind::AlreadyExists { noun: "allow-list entry" }, format!("The allow list has {range} already, or is given it twice."))
+        (ErrorKind::AlreadyExists { noun: Noun::AllowListEntry }, format!("The allow list has {range} already, or is given it twice."))
     };
     assert_eq!(refusal(&store, allow_lists::add(&home.id, &[d.clone(), allowed("192.168.9.9/16")], MOST)).await, taken("192.168.0.0/16"));
     assert_eq!(refusal(&store, allow_lists::add(&home.id, &[d.clone(), d.clone()], MOST)).await, taken("2001:db8::/32"));
     assert_eq!(
         refusal(&store, allow_lists::add(&home.id, std::slice::from_ref(&d), 3)).await.0,
-        ErrorKind::QuotaExceeded { noun: "allow-list entry" }
+        ErrorKind::QuotaExceeded { noun: Noun::AllowListEntry }
     );
     assert_eq!(list().await.version, 2);
     apply(&store, allow_lists::add_if_absent(&home.id, &c)).await.unwrap();
@@ -410,12 +411,12 @@ async fn an_allow_list_keeps_its_order_and_its_version(place: &Place) {
     // Only what is written about it may change as well.
     let renamed = AllowEntry { comment: "home".to_owned(), ..d.clone() };
     apply(&store, allow_lists::replace(&home.id, &d.cidr, &renamed)).await.unwrap();
-    assert_eq!(refusal(&store, allow_lists::replace(&home.id, &b.cidr, &d)).await, not_found("allow-list entry", "3.3.3.3/32"));
+    assert_eq!(refusal(&store, allow_lists::replace(&home.id, &b.cidr, &d)).await, not_found(Noun::AllowListEntry, "3.3.3.3/32"));
     assert_eq!(refusal(&store, allow_lists::replace(&home.id, &d.cidr, &a)).await, taken("203.0.113.0/24"));
 
-    assert_eq!(refusal(&store, allow_lists::delete(&home.id, &[a.cidr, b.cidr])).await, not_found("allow-list entry", "3.3.3.3/32"));
+    assert_eq!(refusal(&store, allow_lists::delete(&home.id, &[a.cidr, b.cidr])).await, not_found(Noun::AllowListEntry, "3.3.3.3/32"));
     let stale = store.apply(write().then(allow_lists::expect_version(&home.id, 4)).then(allow_lists::delete(&home.id, &[a.cidr]))).await;
-    assert_eq!(kind(stale), ErrorKind::PreconditionFailed { noun: "allow list" });
+    assert_eq!(kind(stale), ErrorKind::PreconditionFailed { noun: Noun::AllowList });
     assert_eq!(list().await, AllowList { version: 5, entries: vec![a.clone(), renamed.clone(), c.clone()] });
     store
         .apply(write().then(allow_lists::expect_version(&home.id, 5)).then(allow_lists::delete(&home.id, &[a.cidr, c.cidr])))

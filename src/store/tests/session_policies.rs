@@ -1,6 +1,7 @@
 //! Session policies are stored once, raised to the last end, counted and dropped.
 
 use super::*;
+use crate::domain::Noun;
 use crate::store::account as accounts;
 use crate::store::session_policy::{Most, SessionPolicy, find, save, trim};
 
@@ -44,7 +45,7 @@ async fn a_policy_is_stored_once_an_account_until_the_last_end(place: &Place) {
     assert!(of(1, "d").await.is_some(), "it ends at that moment, and not before it");
     apply(&store, trim(NOW.plus(Duration::from_millis(3 * 60 * 60 * 1000 + 1)))).await.unwrap();
     assert_eq!(of(1, "d").await, None);
-    assert_eq!(kind(apply(&store, save(&policy(3, "d", "a"), PLENTY, NOW)).await), ErrorKind::NotFound { noun: "account" });
+    assert_eq!(kind(apply(&store, save(&policy(3, "d", "a"), PLENTY, NOW)).await), ErrorKind::NotFound { noun: Noun::Account });
 }
 
 async fn the_quota_counts_what_one_caller_has_and_what_all_have(place: &Place) {
@@ -56,7 +57,7 @@ async fn the_quota_counts_what_one_caller_has_and_what_all_have(place: &Place) {
     for digest in ["1", "2", "1"] {
         store_it(1, digest, "a").await.unwrap();
     }
-    let exceeded = ErrorKind::QuotaExceeded { noun: "session policy" };
+    let exceeded = ErrorKind::QuotaExceeded { noun: Noun::SessionPolicy };
     assert_eq!(kind(store_it(1, "3", "a").await), exceeded);
     // What another stored takes nothing of one's own share.
     store_it(1, "1", "b").await.unwrap();

@@ -1,5 +1,6 @@
 //! A signature makes one durable change, on either database.
 
+use crate::domain::Noun;
 use std::time::Duration;
 
 use crate::domain::ErrorKind;
@@ -45,7 +46,7 @@ async fn a_change_that_fails_leaves_its_signature_free(place: &Place) {
     let store = place.store().await;
     make(&store, 1, "first").await.unwrap();
     apply(&store, trim(NOW.plus(Duration::from_mins(16)))).await.unwrap();
-    assert_eq!(kind(make(&store, 1, "second").await), ErrorKind::AlreadyExists { noun: "account" });
+    assert_eq!(kind(make(&store, 1, "second").await), ErrorKind::AlreadyExists { noun: Noun::Account });
     make(&store, 2, "third").await.unwrap();
 }
 

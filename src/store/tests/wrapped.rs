@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::Noun;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SealingKeyRow};
 use crate::store::wrapped::{self, Holder, Wrapped};
 use crate::store::{access_key as access_keys, account as accounts, meta};
@@ -73,7 +74,7 @@ async fn a_write_that_holds_a_setting_is_refused_once_it_has_changed(place: &Pla
     // Many replace it at once: one does.
     let replace = |new: &'static [u8]| store.apply(write().then(meta::replace(meta::MASTER_KEY_ID, b"old", new)));
     let outcomes = tokio::join!(replace(b"one"), replace(b"two"), replace(b"three"));
-    let refused = ErrorKind::PreconditionFailed { noun: meta::MASTER_KEY_ID };
+    let refused = ErrorKind::PreconditionFailed { noun: Noun::CurrentMasterKey };
     let outcomes = [outcomes.0, outcomes.1, outcomes.2];
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert!(outcomes.into_iter().filter_map(Result::err).all(|error| error.kind() == &refused));

@@ -1,7 +1,8 @@
+use crate::domain::Noun;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::store::Noun;
+use crate::store::Entity;
 use crate::store::change::{self, Change, Changes};
 use crate::store::part::Rows;
 use crate::store::{account as accounts, credential as credentials, instance as instances, operation};
@@ -28,7 +29,7 @@ async fn a_failing_guard_leaves_nothing(place: &Place) {
     let store = place.store().await;
     let owner = account(1);
     let refused = write().then(accounts::insert(&owner)).then(accounts::raise_generation(AccountId::new(2).unwrap()));
-    assert_eq!(kind(store.apply(refused).await), ErrorKind::NotFound { noun: "account" });
+    assert_eq!(kind(store.apply(refused).await), ErrorKind::NotFound { noun: Noun::Account });
     assert_eq!(accounts::list(&store).await.unwrap(), []);
     assert_eq!(change::position(&store).await.unwrap(), 0);
     assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM operation").await, 0);
@@ -91,7 +92,7 @@ async fn of_many_writes_at_once_all_land_and_a_refused_one_hurts_no_other(place:
     while let Some(done) = writes.join_next().await {
         let (number, result) = done.unwrap();
         match number % 10 {
-            0 => assert_eq!(kind(result), ErrorKind::AlreadyExists { noun: "account" }),
+            0 => assert_eq!(kind(result), ErrorKind::AlreadyExists { noun: Noun::Account }),
             _ => result.unwrap(),
         }
     }
@@ -106,7 +107,7 @@ async fn positions_have_no_gaps_and_follow_the_order_of_commits(place: &Place) {
         let store = store.clone();
         writes.spawn(async move {
             // Those with an even number are slow between their first statement and their position.
-            let mut all = write().changes(Noun::Instance, &number);
+            let mut all = write().changes(Entity::Instance, &number);
             for more in 0..(number % 2) * 20 {
                 all = all.then(accounts::insert(&account(number * 100 + more + 1)));
             }
@@ -127,7 +128,7 @@ async fn positions_have_no_gaps_and_follow_the_order_of_commits(place: &Place) {
     for (index, change) in seen.iter().enumerate() {
         assert_eq!(change.position, index as i64 + 1);
     }
-    assert_eq!(seen.iter().filter(|change| change.noun == Noun::Instance).count(), 100);
+    assert_eq!(seen.iter().filter(|change| change.noun == Entity::Instance).count(), 100);
 }
 
 async fn a_reader_that_fell_behind_what_is_kept_can_see_it(place: &Place) {
@@ -140,7 +141,7 @@ async fn a_reader_that_fell_behind_what_is_kept_can_see_it(place: &Place) {
     assert_eq!(change::read(&store, 2, 10).await.unwrap(), Changes::FellBehind { position: 5 });
     let Changes::Next(next) = change::read(&store, 3, 10).await.unwrap() else { panic!("3 was seen, so nothing is missing") };
     assert_eq!(next.iter().map(|change| change.position).collect::<Vec<_>>(), [4, 5]);
-    assert_eq!(next[1], Change { position: 5, noun: Noun::Account, id: "5".to_owned() });
+    assert_eq!(next[1], Change { position: 5, noun: Entity::Account, id: "5".to_owned() });
     assert_eq!(change::read(&store, 5, 10).await.unwrap(), Changes::Next(vec![]));
     // Put back to an older state.
     assert_eq!(change::read(&store, 6, 10).await.unwrap(), Changes::FellBehind { position: 5 });
@@ -153,7 +154,7 @@ async fn a_reader_that_fell_behind_what_is_kept_can_see_it(place: &Place) {
     apply(&store, raw("change", "UPDATE change_counter SET position = 6")).await.unwrap();
     apply(&store, raw("change", "INSERT INTO change (position, noun, thing_id, changed_at) VALUES (6, 'robot', 'x', 0)")).await.unwrap();
     let Changes::Next(next) = change::read(&store, 5, 10).await.unwrap() else { panic!("5 was seen") };
-    assert_eq!(next[0].noun, Noun::Unknown);
+    assert_eq!(next[0].noun, Entity::Unknown);
 }
 
 async fn the_feed_keeps_what_is_new(place: &Place) {
@@ -183,7 +184,7 @@ async fn creating_a_credential_is_no_change(place: &Place) {
     apply(&store, credentials::set_state(&made.id, CredentialState::Disabled, Level::User)).await.unwrap();
     apply(&store, credentials::delete(&made.id)).await.unwrap();
     let Changes::Next(next) = change::read(&store, before, 10).await.unwrap() else { panic!("nothing was trimmed") };
-    assert!(next.iter().all(|change| change.noun == Noun::Credential && change.id == made.id.as_str()));
+    assert!(next.iter().all(|change| change.noun == Entity::Credential && change.id == made.id.as_str()));
     assert_eq!(next.len(), 2);
 }
 

@@ -8,7 +8,7 @@ use crate::domain::allow_list::{AllowEntry, AllowList};
 use crate::domain::instance::Instance;
 use crate::domain::name::check_description;
 use crate::domain::switch::Switch;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Noun, Result};
 use crate::http::alibaba::{Proved, given};
 use crate::http::operation::operations;
 use crate::service::{AllowListPlace, Permission, Within};
@@ -256,5 +256,5 @@ async fn customized_domain(Proved { service, caller, parameters, visit }: Proved
         return Err(Error::invalid_parameter("Domain", "It is a host name."));
     }
     service.instance_with(caller, &choice, Within::Instance, Permission::DescribeCustomDomain, &visit.context).await?;
-    Err(Error::not_found("customized domain", domain))
+    Err(Error::not_found(Noun::CustomizedDomain, domain))
 }

@@ -2,7 +2,7 @@
 
 /// What sort of thing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Noun {
+pub enum Entity {
     /// An account, or which instances it has and which of them is the default: drop all that is cached under it.
     Account,
     /// An access key.
@@ -45,7 +45,7 @@ pub enum Noun {
     Unknown,
 }
 
-impl Noun {
+impl Entity {
     const KNOWN: [Self; 18] = [
         Self::Account,
         Self::AccessKey,
