@@ -71,7 +71,7 @@ numeric_id!(
     "a role id is a number of 1 to 18 digits"
 );
 
-/// What comes after the prefix.
+/// The characters that follow the prefix.
 pub(super) const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// Tells whether `text` is `prefix` and `length` characters of [`ALPHABET`].

@@ -1,4 +1,4 @@
-//! What errors are about.
+//! The sorts of things that errors are about.
 
 use std::fmt;
 

@@ -296,7 +296,7 @@ impl Held<'_> {
         if self.budget.arriving().remove(self.owner, ticket.number).is_some() {
             return Ok(());
         }
-        // What it held was taken from it.
+        // Its bytes were taken from it.
         self.bytes = 0;
         Err(overloaded())
     }
@@ -386,18 +386,18 @@ mod tests {
         }
     }
 
-    /// A body that never comes.
-    struct Endless;
+    /// A body of which no more comes.
+    struct StreamThenEndless(Option<Bytes>);
 
-    impl axum::body::HttpBody for Endless {
+    impl axum::body::HttpBody for StreamThenEndless {
         type Data = Bytes;
         type Error = Infallible;
 
         fn poll_frame(
-            self: std::pin::Pin<&mut Self>,
+            mut self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
-            std::task::Poll::Pending
+        ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+            self.0.take().map_or(Poll::Pending, |data| Poll::Ready(Some(Ok(hyper::body::Frame::data(data)))))
         }
     }
 
@@ -466,7 +466,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_never_comes_is_cut_off() {
-        let error = read(Body::new(Endless), 10, Duration::from_millis(1), &Budget::new(8)).await.unwrap_err();
+        let error = read(Body::new(StreamThenEndless(None)), 10, Duration::from_millis(1), &Budget::new(8)).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::RequestTimeout);
     }
 
@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn the_oldest_body_of_who_holds_most_gives_way() {
-        // What strangers held was gone for everybody: a few slow bodies shut all others out.
+        // The bytes that strangers held were gone for everybody: a few slow bodies shut all others out.
         let budget = Budget::new(100);
         let mut small = arriving(&budget, owner(1, "victim"), 5);
         let mut crowd: Vec<_> = (0..9).map(|_| arriving(&budget, owner(2, "stranger"), 10)).collect();
@@ -506,7 +506,7 @@ mod tests {
 
     #[test]
     fn under_one_name_the_newest_is_served() {
-        // Whoever names another's key from the same address shares with it; but its slow bodies are the older ones.
+        // A client that names another's key from the same address shares with it; but its slow bodies are the older ones.
         let budget = Budget::new(100);
         let mut crowd: Vec<_> = (0..10).map(|_| arriving(&budget, owner(1, "victim"), 10)).collect();
         let mut new = arriving(&budget, owner(1, "victim"), 10);
@@ -552,20 +552,5 @@ mod tests {
         assert!(poll_fn(|context| Poll::Ready(read.as_mut().poll(context).is_pending())).await);
         let _other = arriving(&budget, owner(2, ""), 5);
         assert_eq!(read.await.unwrap_err().kind(), &ErrorKind::Overloaded);
-    }
-
-    /// A body of which no more comes.
-    struct StreamThenEndless(Option<Bytes>);
-
-    impl axum::body::HttpBody for StreamThenEndless {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            mut self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
-            self.0.take().map_or(Poll::Pending, |data| Poll::Ready(Some(Ok(hyper::body::Frame::data(data)))))
-        }
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::url::HttpUrl;
 /// Headers that a page may send: those that tokens need, and those that the user interfaces send to registries besides.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, accept, cache-control");
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-/// What a page may read besides the body: why it was refused, and when to come again.
+/// The headers that a page may read besides the body: why it was refused, and when to come again.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("retry-after, www-authenticate, x-request-id");
 /// How long a browser goes by a preflight, in seconds: as long as it takes an operator to wonder about a change.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("600");

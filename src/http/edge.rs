@@ -1,4 +1,4 @@
-//! What every request passes, whichever door it comes to: an id and an address, an answer when something panics, and one
+//! The steps that every request passes, whichever door it comes to: an id and an address, an answer when something panics, and one
 //! line in the log. Its body is read in [`super::body`].
 
 use std::any::Any;
