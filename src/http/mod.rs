@@ -1,35 +1,28 @@
-//! The front doors: the only part that knows HTTP.
+//! HTTP: the only part that knows it.
 //!
-//! A dialect decodes a request, hands it to a use case, and encodes what comes back; it never opens the
-//! store and never decides. The envelope is chosen before the work ([`router`]), so that whatever goes
-//! wrong comes back in a shape that the client can read ([`edge`]).
+//! [`front`] serves a request in one order of steps. Its door, chosen by [`doors`] before any work, is an API's way in: it
+//! decodes the request, hands it to a use case, and encodes the outcome, an error too, in a shape that the client can read.
+//! It never opens the store and never decides. Doors don't know each other.
 //!
-//! Start with [`router`], then [`tencent`], [`alibaba`] and [`registry`].
+//! Start with [`front`], then [`door`], then [`tencent`], [`alibaba`] and [`registry`].
 
-pub mod address;
 pub mod alibaba;
-mod body;
-mod cors;
-mod edge;
-mod metrics;
+mod door;
+mod doors;
+mod front;
+mod observe;
 mod operation;
-mod overload;
 mod plain;
 pub mod registry;
-mod router;
+mod request;
 pub mod tencent;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use address::Network;
-pub use cors::{Cors, Origin};
-pub use metrics::ConnectionCounts;
-pub use router::{Front, Served, refusal, router};
-
-/// The socket that a request came from, among the extensions of what the [`router`] gets.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+pub use front::{Front, Served, refusal};
+pub use observe::metrics::ConnectionCounts;
+pub use registry::{Cors, Origin};
+pub use request::address::Network;
 
 /// How a request came here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +33,7 @@ pub enum Transport {
     Tls,
 }
 
-/// What the front doors are told by the operator.
+/// The operator's settings of HTTP.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The largest body, in bytes.
@@ -62,7 +55,7 @@ pub struct Settings {
     pub cors: Cors,
     /// Where clients reach this service, such as `http://localhost:8480`, without a slash at the end.
     pub public_url: String,
-    /// Where the documentation is, for who came to the wrong door.
+    /// Where the documentation is, for people at the wrong address.
     pub documentation: String,
 }
 

@@ -3,16 +3,14 @@
 use crate::domain::Error;
 use crate::service::{Caller, Service};
 
-use super::edge::Visit;
-
 /// A call whose caller is proved: what an operation runs with.
 #[derive(Clone, Copy)]
-pub(super) struct Proved<'a, P> {
+pub(super) struct Proved<'a, P, V> {
     pub(super) service: &'a Service,
     pub(super) caller: &'a Caller,
     /// The action's own, as its dialect reads them.
     pub(super) parameters: P,
-    pub(super) visit: &'a Visit,
+    pub(super) visit: &'a V,
 }
 
 /// Defines the operations of one area of a product, such as `operations! { "tcr": CreateInstanceToken }`.

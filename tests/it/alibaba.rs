@@ -1,4 +1,4 @@
-//! The Alibaba door, through the true router.
+//! The Alibaba door, through the true server.
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ async fn from(app: &App, service: &str, credential: Option<(&str, &str)>, peer: 
         request = request.header("x-forwarded-for", forwarded);
     }
     let mut request = request.body(axum::body::Body::empty()).unwrap();
-    request.extensions_mut().insert(transire::http::Peer(peer.parse().unwrap()));
+    request.extensions_mut().insert(crate::harness::Peer(peer.parse().unwrap()));
     app.send(request).await
 }
 

@@ -1,21 +1,21 @@
-//! The true router over a fresh store, with a clock that stands still and the same chance in every run.
+//! The true server over a fresh store, with a clock that stands still and the same chance in every run.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
-use tower::ServiceExt;
 use transire::domain::clock::{Clock, Random, SystemRandom, Timestamp};
 use transire::domain::ids::{AccountId, InstanceId};
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, OldRefreshTokens, RegistryKind, Specification};
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
+use transire::http::{Front, Transport};
 use transire::service::{self, AuditMode, Caller, InstanceChoice, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::{self, Parameters, Signer, SigningSecret};
 use transire::store::{Location, Open, Store, key};
@@ -113,7 +113,7 @@ pub(crate) struct App {
     pub(crate) other_instance: Instance,
     pub(crate) foreign_instance: Instance,
     pub(crate) key: Key,
-    router: Router,
+    front: Arc<Front>,
     clock: Arc<StandingClock>,
     nonces: AtomicU64,
     directory: PathBuf,
@@ -125,19 +125,28 @@ pub(crate) struct App {
 /// Another service over the same store, as another process would have it.
 pub(crate) struct Replica {
     pub(crate) service: Arc<Service>,
-    router: Router,
+    front: Arc<Front>,
 }
 
 impl Replica {
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        answer(&self.router, request).await
+        answer(&self.front, request).await
     }
 }
 
-async fn answer(router: &Router, request: Request<Body>) -> Answer {
-    let response = router.clone().oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
+/// The socket that a request comes from, among its extensions; without one, it comes from 0.0.0.0.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+async fn answer(front: &Front, request: Request<Body>) -> Answer {
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let served = Box::pin(front.serve(request, peer, Transport::Plain)).await;
+    let (mut parts, body) = served.response.into_parts();
+    // As the listener writes it.
+    if let Some(length) = axum::body::HttpBody::size_hint(&body).exact() {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
     let body = to_bytes(body, 1 << 20).await.unwrap();
     Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
@@ -245,7 +254,7 @@ impl App {
         let other_instance = create_instance(&service, account, "other", "other.example.com", DefaultMark::Unmarked).await;
         let foreign_instance = create_instance(&service, stranger, "demo", "stranger.example.com", DefaultMark::Unmarked).await;
         Self {
-            router: transire::http::router(Arc::clone(&service), options.http),
+            front: Arc::new(Front::new(Arc::clone(&service), options.http)),
             service,
             instance,
             other_instance,
@@ -272,7 +281,7 @@ impl App {
         let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
         let key = service.create_access_key(&Caller::operator(), first.instance.account, None, &context()).await.unwrap();
         Self {
-            router: transire::http::router(Arc::clone(&service), options.http),
+            front: Arc::new(Front::new(Arc::clone(&service), options.http)),
             service,
             instance: first.instance.clone(),
             other_instance: first.other_instance.clone(),
@@ -289,7 +298,7 @@ impl App {
     /// Opens another service over the same store, by the same clock, with doors of its own.
     pub(crate) async fn replica(&self) -> Replica {
         let service = self.another(self.master_key()).await.unwrap();
-        Replica { router: transire::http::router(Arc::clone(&service), transire::http::Settings::default()), service }
+        Replica { front: Arc::new(Front::new(Arc::clone(&service), transire::http::Settings::default())), service }
     }
 
     fn master_key(&self) -> MasterKey {
@@ -324,7 +333,7 @@ impl App {
 
     /// Goes on with another service in the place of the one that was: it was restarted.
     pub(crate) fn go_on_with(&mut self, service: Arc<Service>) {
-        self.router = transire::http::router(Arc::clone(&service), transire::http::Settings::default());
+        self.front = Arc::new(Front::new(Arc::clone(&service), transire::http::Settings::default()));
         self.service = service;
     }
 
@@ -371,7 +380,7 @@ impl App {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        answer(&self.router, request).await
+        answer(&self.front, request).await
     }
 
     pub(crate) fn signer(&self) -> Signer<'_> {
@@ -453,7 +462,7 @@ impl App {
             request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
         }
         let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(transire::http::Peer(format!("{peer}:1").parse().unwrap()));
+        request.extensions_mut().insert(Peer(format!("{peer}:1").parse().unwrap()));
         self.send(request).await
     }
 

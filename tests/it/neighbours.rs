@@ -257,7 +257,7 @@ fn stalled_form(peer: &str) -> Request<Body> {
 }
 
 fn from(peer: &str, mut request: Request<Body>) -> Request<Body> {
-    request.extensions_mut().insert(transire::http::Peer(format!("{peer}:1").parse().unwrap()));
+    request.extensions_mut().insert(crate::harness::Peer(format!("{peer}:1").parse().unwrap()));
     request
 }
 

@@ -1,4 +1,4 @@
-//! The registry door, through the true router.
+//! The registry door, through the true server.
 
 use std::time::Duration;
 use transire::domain::Noun;
@@ -701,7 +701,7 @@ async fn behind_a_trusted_proxy_each_client_is_counted_alone() {
             .header("x-forwarded-for", forwarded)
             .body(Body::empty())
             .unwrap();
-        request.extensions_mut().insert(transire::http::Peer(format!("{peer}:1").parse().unwrap()));
+        request.extensions_mut().insert(crate::harness::Peer(format!("{peer}:1").parse().unwrap()));
         app.send(request).await.status.as_u16()
     };
     for _ in 0..4 {

@@ -1,4 +1,4 @@
-//! The Tencent door, through the true router.
+//! The Tencent door, through the true server.
 
 use std::time::Duration;
 

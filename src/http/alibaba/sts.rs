@@ -11,7 +11,7 @@ use crate::domain::{Error, Result};
 use crate::service::{AssumeRole, Caller, NewSession, RoleChoice, Service, WebIdentity};
 use crate::sign::Parameters;
 
-use super::super::edge::Visit;
+use super::Visit;
 use super::{envelope, given};
 use crate::http::alibaba::Proved;
 
@@ -208,7 +208,7 @@ pub(super) async fn assume_role_with_oidc(
     service: &Service,
     signer: Option<&Caller>,
     parameters: &Parameters,
-    visit: &Visit,
+    visit: &Visit<'_>,
 ) -> Result<Response> {
     let (account, provider) = arn("OIDCProviderArn", "oidc-provider", required(parameters, "OIDCProviderArn")?)?;
     let token = required(parameters, "OIDCToken")?;

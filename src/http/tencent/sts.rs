@@ -13,8 +13,8 @@ use crate::domain::{Error, Result};
 use crate::service::{AssumeRole, Caller, FederationToken, NewSession, RoleChoice, Service};
 use crate::sign;
 
-use super::super::edge::Visit;
 use super::super::operation::operations;
+use super::Visit;
 use super::parameters::Parameters;
 use super::reply;
 use crate::http::tencent::Proved;
@@ -108,7 +108,7 @@ pub(super) async fn assume_role_with_web_identity(
     service: &Service,
     signer: Option<&Caller>,
     mut parameters: Parameters,
-    visit: &Visit,
+    visit: &Visit<'_>,
 ) -> Result<Response> {
     let provider = parameters.required_text("ProviderId")?;
     let token = Secret::new(parameters.required_text("WebIdentityToken")?);

@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::domain::instance::Specification;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
+use crate::http::alibaba::Visit;
 use crate::http::alibaba::{Proved, envelope, given};
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
 use crate::service::{InstanceChoice, Permission, TaggedInstance};
 use crate::sign::Parameters;
@@ -53,7 +53,7 @@ struct Success<'a, T: Serialize> {
 }
 
 /// Answers with an output.
-pub(super) fn respond(root: &'static str, output: impl Serialize, visit: &Visit) -> Result<Response> {
+pub(super) fn respond(root: &'static str, output: impl Serialize, visit: &Visit<'_>) -> Result<Response> {
     let request_id = &visit.context.request_id;
     let output = Success { request_id, code: "success", is_success: true, output };
     envelope(visit)?.respond(root, &output, request_id)

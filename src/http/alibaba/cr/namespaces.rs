@@ -9,8 +9,8 @@ use crate::domain::{Error, Result};
 use crate::service::{Contents, InstanceChoice, NamespaceChoice, NamespaceFilter, NewNamespace, Page};
 use crate::sign::Parameters;
 
+use crate::http::alibaba::Visit;
 use crate::http::alibaba::{Proved, envelope, given};
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
 
 operations! {
@@ -48,7 +48,7 @@ struct Success<'a, T: Serialize> {
 pub(super) struct Nothing {}
 
 /// Answers with an output; `root` is what XML calls it.
-pub(super) fn respond(root: &'static str, output: impl Serialize, visit: &Visit) -> Result<Response> {
+pub(super) fn respond(root: &'static str, output: impl Serialize, visit: &Visit<'_>) -> Result<Response> {
     let success = Success { request_id: &visit.context.request_id, code: "success", is_success: true, output };
     envelope(visit)?.respond(root, &success, &visit.context.request_id)
 }

@@ -9,8 +9,8 @@ use crate::domain::image::{Image, ImageDocuments, is_digest};
 use crate::domain::{Error, Result};
 use crate::service::{Caller, ImageFilter, InstanceChoice, Listed, Page, RepositoryChoice, Service, TagFilter};
 
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
+use crate::http::tencent::Visit;
 use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::{Proved, reply};
 
@@ -73,7 +73,13 @@ impl Place {
     }
 }
 
-async fn describe_images(service: &Service, caller: &Caller, place: Place, mut parameters: Parameters, visit: &Visit) -> Result<Response> {
+async fn describe_images(
+    service: &Service,
+    caller: &Caller,
+    place: Place,
+    mut parameters: Parameters,
+    visit: &Visit<'_>,
+) -> Result<Response> {
     let version = parameters.text("ImageVersion")?.filter(|version| !version.is_empty());
     let exact = parameters.boolean("ExactMatch")?.unwrap_or(false);
     let digest = parameters.text("Digest")?.filter(|digest| !digest.is_empty());

@@ -9,8 +9,8 @@ use crate::domain::name::check_tag;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::http::edge::Visit;
 use crate::http::operation::operations;
+use crate::http::tencent::Visit;
 use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::{Proved, reply, times};
 use crate::service::{Contents, InstanceChoice, NameCheck, Permission, RequestedInstance, TaggedInstance};
@@ -87,7 +87,7 @@ fn region_id(region: &str) -> u64 {
 }
 
 /// Returns the region that the call was made in.
-fn region(visit: &Visit) -> &str {
+fn region<'a>(visit: &'a Visit<'_>) -> &'a str {
     visit.region.as_deref().unwrap_or_default()
 }
 

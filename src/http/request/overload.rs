@@ -23,11 +23,11 @@ const WHOLE: u64 = 256;
 /// The most of them: some always pass, or nothing would show that it is over.
 const MOST: u64 = 248;
 /// How often refusals are told of.
-pub(super) const BETWEEN_LINES: Duration = Duration::from_secs(10);
+pub(crate) const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// What the service has taken on.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     most_in_work: usize,
     longest_wait: Duration,
     in_work: AtomicUsize,
@@ -40,7 +40,7 @@ pub(super) struct Load {
 
 /// A request in work.
 #[derive(Debug)]
-pub(super) struct InWork<'a>(&'a Load);
+pub(crate) struct InWork<'a>(&'a Load);
 
 impl Drop for InWork<'_> {
     fn drop(&mut self) {
@@ -50,7 +50,7 @@ impl Drop for InWork<'_> {
 
 impl Load {
     /// Takes on `most_in_work` requests at once, and refuses some while they wait longer than `longest_wait`.
-    pub(super) fn new(most_in_work: usize, longest_wait: Duration) -> Self {
+    pub(crate) fn new(most_in_work: usize, longest_wait: Duration) -> Self {
         Self {
             most_in_work,
             longest_wait,
@@ -62,7 +62,7 @@ impl Load {
     }
 
     /// Refuses a request while there are too many, before anything is done for it.
-    pub(super) fn let_in(&self) -> Result<()> {
+    pub(crate) fn let_in(&self) -> Result<()> {
         let share = self.refused_share.load(Ordering::Relaxed);
         // Multiplied by an odd number, turns of 256 come in another order: the refused don't come in rows.
         if share > 0 && self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(167) % WHOLE < share {
@@ -72,18 +72,18 @@ impl Load {
     }
 
     /// Takes a request on whose body is there.
-    pub(super) fn begin(&self) -> Result<InWork<'_>> {
+    pub(crate) fn begin(&self) -> Result<InWork<'_>> {
         let in_work = InWork(self);
         if self.in_work.fetch_add(1, Ordering::Relaxed) < self.most_in_work { Ok(in_work) } else { Err(overloaded()) }
     }
 
     /// Counts a refusal. There is no line for each: that would cost more than the refusal.
-    pub(super) fn count(&self) {
+    pub(crate) fn count(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Measures for ever how long tasks wait.
-    pub(super) async fn keep_pace(&self) {
+    pub(crate) async fn keep_pace(&self) {
         let (mut shortest, mut measures, mut began_at) = (Duration::MAX, 0, Instant::now());
         let mut told_at = None;
         loop {

@@ -1,4 +1,4 @@
-//! What the doors count, and the page that a monitoring system reads (Prometheus' text form, 0.0.4).
+//! The counters of requests, and the page that a monitoring system reads (Prometheus' text form, 0.0.4).
 //!
 //! A request costs three additions to plain atomics, and no lock, allocation or hash of labels: what is written on
 //! a counter is put together when the page is asked for. Nothing that a client sends freely becomes a label.
@@ -16,15 +16,13 @@ use http::{HeaderValue, Method, StatusCode};
 use crate::domain::{Blame, Error, Result};
 use crate::service::{AlarmKind, Measures, Service};
 
-use super::edge::Door;
-use super::plain::{self, Page, Reader};
+use crate::http::request::respond::{TEXT, response};
 
 /// More than all doors have actions.
 const ACTIONS: usize = 512;
 /// The upper ends of the buckets of durations, in microseconds.
 const BUCKETS: [u64; 14] =
     [500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
-const DOORS: [&str; 4] = ["tencent", "alibaba", "registry", "plain"];
 /// How long the page waits for the database's answer.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -45,7 +43,7 @@ pub struct ConnectionCounts {
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// As it was asked.
     Ok,
     /// By something that the client has to change.
@@ -57,7 +55,7 @@ pub(super) enum Outcome {
 impl Outcome {
     const NAMES: [&str; 3] = ["ok", "refused", "failed"];
 
-    pub(super) fn of(answer: &Result<Response>) -> Self {
+    pub(crate) fn of(answer: &Result<Response>) -> Self {
         match answer {
             Ok(response) if response.status().is_server_error() => Self::Failed,
             Ok(response) if response.status().is_client_error() => Self::Refused,
@@ -74,7 +72,7 @@ struct Counts([AtomicU64; Outcome::NAMES.len()]);
 /// An action of a door, once it was asked for, and how often.
 #[derive(Default)]
 struct Slot {
-    action: OnceLock<(u8, &'static str)>,
+    action: OnceLock<(usize, &'static str)>,
     counts: Counts,
 }
 
@@ -85,46 +83,57 @@ struct Durations {
     micros: AtomicU64,
 }
 
-/// What is counted of requests.
-pub(super) struct Requests {
-    slots: Box<[Slot]>,
-    durations: [Durations; DOORS.len()],
+/// A door's labels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DoorLabels {
+    /// The door's name.
+    pub(crate) door: &'static str,
+    /// The action of a request that names none that is served.
+    pub(crate) unnamed_action: &'static str,
 }
 
-impl Requests {
-    pub(super) fn new() -> Self {
-        Self { slots: (0..ACTIONS).map(|_| Slot::default()).collect(), durations: Default::default() }
+/// The counters of requests.
+pub(crate) struct Metrics {
+    doors: &'static [DoorLabels],
+    slots: Box<[Slot]>,
+    durations: Box<[Durations]>,
+}
+
+impl Metrics {
+    /// Counts requests at these doors.
+    pub(crate) fn new(doors: &'static [DoorLabels]) -> Self {
+        Self {
+            doors,
+            slots: (0..ACTIONS).map(|_| Slot::default()).collect(),
+            durations: doors.iter().map(|_| Durations::default()).collect(),
+        }
     }
 
-    /// Counts a request.
+    /// Counts a request at the door with that place among the doors.
     #[expect(clippy::ptr_arg, reason = "whether the name is borrowed says whether it is this program's own")]
-    pub(super) fn count(&self, door: &Door, action: &Cow<'static, str>, outcome: Outcome, took: Duration) {
-        let (door, action) = match (door, action) {
-            // Only what this program itself names has a name here: there are so many of them, and no more.
-            (Door::Tencent(_), Cow::Borrowed(name)) => (0, *name),
-            (Door::Alibaba(_), Cow::Borrowed(name)) => (1, *name),
-            (Door::Tencent(_), Cow::Owned(_)) => (0, ""),
-            (Door::Alibaba(_), Cow::Owned(_)) => (1, ""),
-            (Door::Registry, _) => (2, "token"),
-            (Door::Plain, _) => (3, "page"),
+    pub(crate) fn count(&self, door: usize, action: &Cow<'static, str>, outcome: Outcome, took: Duration) {
+        let action = match action {
+            // Only this program's own names are labels: there are so many of them, and no more.
+            Cow::Borrowed(name) if !name.is_empty() => name,
+            Cow::Borrowed(_) | Cow::Owned(_) => self.doors[door].unnamed_action,
         };
         if let Some(slot) = self.slot(door, action) {
             slot.counts.0[outcome as usize].fetch_add(1, Ordering::Relaxed);
         }
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let durations = &self.durations[usize::from(door)];
+        let durations = &self.durations[door];
         durations.buckets[BUCKETS.partition_point(|end| *end < micros)].fetch_add(1, Ordering::Relaxed);
         durations.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
     /// Finds the place of an action, or takes a free one: each is at the first free place behind the one that it should have.
-    fn slot(&self, door: u8, action: &'static str) -> Option<&Slot> {
+    fn slot(&self, door: usize, action: &'static str) -> Option<&Slot> {
         let bytes = action.as_bytes();
         // Lengths, first and last letters tell the actions of a cloud apart well enough.
         let edge = |bytes: &[u8]| bytes.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
         let end = bytes.len().min(6);
         let start = edge(&bytes[..end]).wrapping_mul(7).wrapping_add(edge(&bytes[bytes.len() - end..]));
-        let start = start.wrapping_add(bytes.len() * 64 + usize::from(door));
+        let start = start.wrapping_add(bytes.len() * 64 + door);
         (0..ACTIONS)
             .map(|step| &self.slots[(start + step) % ACTIONS])
             .find(|slot| *slot.action.get_or_init(|| (door, action)) == (door, action))
@@ -138,7 +147,7 @@ impl Requests {
             for (outcome, count) in Outcome::NAMES.iter().zip(&counts.0) {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
-                    let door = DOORS[usize::from(*door)];
+                    let door = self.doors[*door].door;
                     page.line(
                         "transire_requests_total",
                         format_args!("{{door=\"{door}\",action=\"{action}\",outcome=\"{outcome}\"}}"),
@@ -148,7 +157,7 @@ impl Requests {
             }
         }
         page.head("transire_request_duration_seconds", "histogram", "How long requests took, from their headers to their answer.");
-        for (door, durations) in DOORS.iter().zip(&self.durations) {
+        for (DoorLabels { door, .. }, durations) in self.doors.iter().zip(&self.durations) {
             let mut all = 0;
             for (place, bucket) in durations.buckets.iter().enumerate() {
                 all += bucket.load(Ordering::Relaxed);
@@ -187,19 +196,12 @@ impl Text<'_> {
     }
 }
 
-/// Answers at the listener for monitoring: `/metrics`, `/healthz`, `/readyz`, and nothing else.
-pub(super) async fn answer(
-    parts: &Parts,
-    service: &Service,
-    requests: &Requests,
-    connections: &ConnectionCounts,
-    closing: bool,
-) -> Result<Response> {
-    match Page::of(parts.uri.path()) {
-        Some(page @ (Page::Health | Page::Ready)) => return plain::page(page, parts, service, closing, Reader::Monitor).await,
-        Some(Page::Keys | Page::Bundle) => return Ok(not_here()),
-        None => {}
-    }
+/// Answers `/metrics` at the listener for monitoring.
+///
+/// # Errors
+///
+/// `MalformedRequest` for a method that doesn't read.
+pub(crate) async fn answer(parts: &Parts, service: &Service, metrics: &Metrics, connections: &ConnectionCounts) -> Result<Response> {
     if parts.uri.path() != "/metrics" {
         return Ok(not_here());
     }
@@ -207,22 +209,18 @@ pub(super) async fn answer(
         return Err(Error::malformed_request("This page is only read."));
     }
     let reachable = tokio::time::timeout(DATABASE_TIMEOUT, service.missing()).await.is_ok_and(|missing| missing.is_empty());
-    let text = text(requests, &service.measures(), reachable, connections);
-    Ok(plain::response(StatusCode::OK, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"), text))
+    let text = text(metrics, &service.measures(), reachable, connections);
+    Ok(response(StatusCode::OK, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"), text))
 }
 
 fn not_here() -> Response {
-    plain::response(
-        StatusCode::NOT_FOUND,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-        "Here are /metrics, /healthz and /readyz.\n",
-    )
+    response(StatusCode::NOT_FOUND, TEXT, "Here are /metrics, /healthz and /readyz.\n")
 }
 
-fn text(requests: &Requests, measures: &Measures, reachable: bool, connections: &ConnectionCounts) -> String {
+fn text(metrics: &Metrics, measures: &Measures, reachable: bool, connections: &ConnectionCounts) -> String {
     let mut text = String::with_capacity(8192);
     let mut page = Text(&mut text);
-    requests.write(&mut page);
+    metrics.write(&mut page);
     page.one("transire_connections_open", "gauge", "Connections that are open.", connections.open);
     page.one("transire_connections_limit", "gauge", "Connections that may be open at once.", connections.limit);
     page.one(
@@ -275,24 +273,28 @@ mod tests {
     use super::*;
     use crate::domain::ErrorKind;
 
+    const DOORS: &[DoorLabels] =
+        &[DoorLabels { door: "registry", unnamed_action: "token" }, DoorLabels { door: "cloud", unnamed_action: "" }];
+
     #[test]
     fn requests_fall_into_their_buckets_and_are_counted_by_action_and_outcome() {
-        let requests = Requests::new();
+        let metrics = Metrics::new(DOORS);
         for (action, outcome, micros) in [
             (Cow::Borrowed("x"), Outcome::Ok, 1000),
             (Cow::Borrowed("y"), Outcome::Ok, 1001),
             (Cow::Owned("what\"ever".to_owned()), Outcome::Refused, 0),
             (Cow::Borrowed("y"), Outcome::Failed, 20_000_000),
         ] {
-            requests.count(&Door::Registry, &action, outcome, Duration::from_micros(micros));
-            requests.count(&Door::Plain, &action, outcome, Duration::from_micros(micros));
+            metrics.count(0, &Cow::Borrowed(""), outcome, Duration::from_micros(micros));
+            metrics.count(1, &action, outcome, Duration::from_micros(micros));
         }
         let mut text = String::new();
-        requests.write(&mut Text(&mut text));
+        metrics.write(&mut Text(&mut text));
         for line in [
             "transire_requests_total{door=\"registry\",action=\"token\",outcome=\"ok\"} 2",
             "transire_requests_total{door=\"registry\",action=\"token\",outcome=\"refused\"} 1",
-            "transire_requests_total{door=\"plain\",action=\"page\",outcome=\"failed\"} 1",
+            "transire_requests_total{door=\"cloud\",action=\"y\",outcome=\"failed\"} 1",
+            "transire_requests_total{door=\"cloud\",action=\"\",outcome=\"refused\"} 1",
             "transire_request_duration_seconds_bucket{door=\"registry\",le=\"0.0005\"} 1",
             "transire_request_duration_seconds_bucket{door=\"registry\",le=\"0.001\"} 2",
             "transire_request_duration_seconds_bucket{door=\"registry\",le=\"0.0025\"} 3",
@@ -300,7 +302,7 @@ mod tests {
             "transire_request_duration_seconds_bucket{door=\"registry\",le=\"+Inf\"} 4",
             "transire_request_duration_seconds_sum{door=\"registry\"} 20.002001",
             "transire_request_duration_seconds_count{door=\"registry\"} 4",
-            "transire_request_duration_seconds_count{door=\"tencent\"} 0",
+            "transire_request_duration_seconds_count{door=\"cloud\"} 4",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
@@ -316,31 +318,31 @@ mod tests {
 
     #[test]
     fn every_action_has_a_place_of_its_own_and_a_full_table_stops_nothing() {
-        let requests = Requests::new();
+        let metrics = Metrics::new(DOORS);
         let names: Vec<&'static str> = (0..ACTIONS + 5).map(|number| &*Box::leak(format!("Action{number}").into_boxed_str())).collect();
         for name in names.iter().chain(&names) {
-            if let Some(slot) = requests.slot(1, name) {
+            if let Some(slot) = metrics.slot(1, name) {
                 slot.counts.0[0].fetch_add(1, Ordering::Relaxed);
             }
         }
-        let counted = requests.slots.iter().filter(|slot| slot.counts.0[0].load(Ordering::Relaxed) == 2).count();
+        let counted = metrics.slots.iter().filter(|slot| slot.counts.0[0].load(Ordering::Relaxed) == 2).count();
         assert_eq!(counted, ACTIONS);
     }
 
     #[test]
     fn many_threads_lose_no_count() {
-        let requests = Requests::new();
+        let metrics = Metrics::new(DOORS);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        requests.count(&Door::Registry, &Cow::Borrowed(""), Outcome::Ok, Duration::ZERO);
+                        metrics.count(0, &Cow::Borrowed(""), Outcome::Ok, Duration::ZERO);
                     }
                 });
             }
         });
         let mut text = String::new();
-        requests.write(&mut Text(&mut text));
+        metrics.write(&mut Text(&mut text));
         assert!(text.contains("action=\"token\",outcome=\"ok\"} 4000\n"), "{text}");
     }
 }

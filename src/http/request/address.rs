@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use crate::domain::{Error, Result};
 
-use super::Transport;
+use crate::http::Transport;
 
 /// A range of addresses, such as `10.0.0.0/8`, `fd00::/8` or `192.0.2.7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl FromStr for Network {
 /// Returns the client's address: the peer's, unless the peer is a trusted proxy. Then `X-Forwarded-For`,
 /// all its lines, is walked from the right past trusted addresses: what stands further left was written
 /// by the client itself.
-pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     if !is_trusted(client) {
@@ -74,7 +74,7 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
 }
 
 /// Returns whether the client's request came by TLS: this service's own, or what a trusted proxy says of its own.
-pub(super) fn came_by_tls(peer: IpAddr, transport: Transport, headers: &HeaderMap, trusted: &[Network]) -> bool {
+pub(crate) fn came_by_tls(peer: IpAddr, transport: Transport, headers: &HeaderMap, trusted: &[Network]) -> bool {
     let peer = peer.to_canonical();
     if trusted.iter().any(|network| network.contains(peer))
         && let Some(proto) = headers.get("x-forwarded-proto")

@@ -66,7 +66,7 @@ impl Cors {
     }
 
     /// Tells whether a request comes from a page that may ask.
-    pub(super) fn allows(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn allows(&self, headers: &HeaderMap) -> bool {
         self.origin(headers).is_some()
     }
 
@@ -77,7 +77,7 @@ impl Cors {
     }
 
     /// Answers a preflight of a page that may ask; nothing for every other request.
-    pub(super) fn preflight(&self, parts: &Parts) -> Option<Response> {
+    pub(crate) fn preflight(&self, parts: &Parts) -> Option<Response> {
         let is_preflight = parts.method == Method::OPTIONS && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if !is_preflight || !self.allows(&parts.headers) {
             return None;
@@ -92,7 +92,7 @@ impl Cors {
     }
 
     /// Lets the page that asked read the answer, whatever it is.
-    pub(super) fn mark(&self, asked: &HeaderMap, response: &mut Response) {
+    pub(crate) fn mark(&self, asked: &HeaderMap, response: &mut Response) {
         if self.0.is_empty() {
             return;
         }

@@ -23,7 +23,7 @@ use crate::service::subscriber;
 
 /// Whose body it is, as far as that is known before it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Owner<'a> {
+pub(crate) struct Owner<'a> {
     address: IpAddr,
     /// The access key that the headers name; empty where they name none.
     access_key_id: &'a str,
@@ -31,7 +31,7 @@ pub(super) struct Owner<'a> {
 
 impl<'a> Owner<'a> {
     /// Names an owner.
-    pub(super) fn new(address: Option<IpAddr>, access_key_id: &'a str) -> Self {
+    pub(crate) fn new(address: Option<IpAddr>, access_key_id: &'a str) -> Self {
         let address = address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), subscriber);
         Self { address, access_key_id }
     }
@@ -39,7 +39,7 @@ impl<'a> Owner<'a> {
 
 /// How many bytes of bodies may still be taken into memory, over all requests.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     left: AtomicUsize,
     /// The bodies that are waited for. Most come with their heads, and are never among them.
     arriving: Mutex<Arriving>,
@@ -79,7 +79,7 @@ struct Ticket {
 }
 
 impl Budget {
-    pub(super) fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         Self { left: AtomicUsize::new(bytes), arriving: Mutex::default() }
     }
 
@@ -194,7 +194,7 @@ impl Arriving {
 
 /// A body in memory; its share of the budget goes back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Buffered<'a> {
+pub(crate) struct Buffered<'a> {
     /// The first frame, as it is; nearly every body has only one.
     first: Bytes,
     /// All frames, when there are more.
@@ -204,11 +204,11 @@ pub(super) struct Buffered<'a> {
 
 impl<'a> Buffered<'a> {
     /// Begins with nothing.
-    pub(super) fn new(budget: &'a Budget, owner: Owner<'a>) -> Self {
+    pub(crate) fn new(budget: &'a Budget, owner: Owner<'a>) -> Self {
         Self { first: Bytes::new(), gathered: BytesMut::new(), held: Held { budget, owner, bytes: 0, ticket: None } }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         if self.gathered.is_empty() { &self.first } else { &self.gathered }
     }
 
@@ -242,7 +242,7 @@ impl<'a> Buffered<'a> {
 
 /// Whether more of a body may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
+pub(crate) enum Rest {
     /// It may.
     ToCome,
     /// It is whole.
@@ -251,7 +251,7 @@ pub(super) enum Rest {
 
 /// The treatment of a body that is announced to be too large.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Announced {
+pub(crate) enum Announced {
     /// Not begin with it.
     Refuse,
     /// Read it to the limit: what the client reads stands in it.
@@ -318,7 +318,7 @@ fn overloaded() -> Error {
 /// whether the rest has to be waited for.
 ///
 /// Nearly every body comes with its head: those need no timer, and give way to nobody.
-pub(super) async fn read_at_once(body: &mut Body, limit: usize, announced: Announced, buffered: &mut Buffered<'_>) -> Result<Rest> {
+pub(crate) async fn read_at_once(body: &mut Body, limit: usize, announced: Announced, buffered: &mut Buffered<'_>) -> Result<Rest> {
     if axum::body::HttpBody::is_end_stream(body) {
         return Ok(Rest::None);
     }
@@ -334,7 +334,7 @@ pub(super) async fn read_at_once(body: &mut Body, limit: usize, announced: Annou
 }
 
 /// Reads the rest of a body of at most `limit` bytes within `timeout`, as [`read_at_once`].
-pub(super) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, buffered: &mut Buffered<'_>) -> Result<()> {
+pub(crate) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, buffered: &mut Buffered<'_>) -> Result<()> {
     let gives_way = buffered.held.wait();
     let rest = async {
         while buffered.take_in(body.frame().await.map(|frame| frame.map(|frame| frame.into_data().ok())), limit)? == Rest::ToCome {}
@@ -353,7 +353,7 @@ pub(super) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, b
 }
 
 /// Tells whether an error says that a body's sender let it be waited for in vain.
-pub(super) fn never_came(error: &Error) -> bool {
+pub(crate) fn never_came(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::RequestTimeout | ErrorKind::MalformedRequest)
 }
 

@@ -1,0 +1,347 @@
+//! Recognises, reads and proves calls.
+
+use std::borrow::Cow;
+
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, header};
+
+use super::call::{Proved, Visit};
+use super::envelope::Envelope;
+use super::parameters::{check_format, either, given};
+use super::{Product, ROA_VERSION, RPC_VERSION, STS_VERSION, Scheme, Style, cr, sts};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::http::Settings;
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Server, Strength};
+use crate::http::operation::unserved;
+use crate::http::request::{Head, Record};
+use crate::service::{Caller, Language, Purpose, Service, is_action};
+use crate::sign::{self, Parameters};
+
+static X_ACS_ACTION: HeaderName = HeaderName::from_static("x-acs-action");
+static X_ACS_VERSION: HeaderName = HeaderName::from_static("x-acs-version");
+static X_ACS_BEARER_TOKEN: HeaderName = HeaderName::from_static("x-acs-bearer-token");
+
+/// The door of Alibaba Cloud's clients.
+#[derive(Debug)]
+pub(crate) struct Alibaba {
+    scheme: Scheme,
+    envelope: Envelope,
+}
+
+/// The marks of this API in a request. `x-acs-` headers alone are no scheme: clients that sign with parameters send them
+/// too.
+#[derive(Default)]
+struct Marks<'a> {
+    authorization: Option<Scheme>,
+    has_own_header: bool,
+    has_bearer: bool,
+    names_key: bool,
+    has_signature: bool,
+    has_own_parameter: bool,
+    has_action: bool,
+    version: Option<&'a str>,
+    format: Option<&'a str>,
+}
+
+impl<'a> Marks<'a> {
+    fn of(head: &Head<'a>) -> Self {
+        let headers = &head.parts.headers;
+        let authorization = match headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes) {
+            text if text.starts_with(b"ACS3-") => Some(Scheme::Acs3),
+            text if text.starts_with(b"acs ") => Some(Scheme::Roa),
+            _ => None,
+        };
+        let mut marks = Self {
+            authorization,
+            has_own_header: headers.contains_key(&X_ACS_ACTION) || headers.contains_key(&X_ACS_VERSION),
+            has_bearer: headers.contains_key(&X_ACS_BEARER_TOKEN),
+            ..Self::default()
+        };
+        for (name, value) in head.parameters() {
+            match name {
+                b"AccessKeyId" => marks.names_key = true,
+                b"Signature" => marks.has_signature = true,
+                b"SignatureNonce" | b"SignatureVersion" => marks.has_own_parameter = true,
+                b"BearerToken" => marks.has_bearer = true,
+                b"SignatureType" => marks.has_bearer |= value == b"BEARERTOKEN",
+                b"Action" => marks.has_action = true,
+                b"Version" => marks.version = std::str::from_utf8(value).ok(),
+                b"Format" => marks.format = std::str::from_utf8(value).ok(),
+                _ => {}
+            }
+        }
+        marks
+    }
+
+    fn scheme(&self) -> Option<(Strength, Scheme)> {
+        if let Some(scheme) = self.authorization {
+            Some((Strength::Authorization, scheme))
+        } else if self.names_key {
+            Some((Strength::AccessKey, Scheme::Rpc))
+        } else if self.has_bearer {
+            Some((Strength::OwnNames, Scheme::Bearer))
+        } else if self.has_own_header || self.has_own_parameter {
+            Some((Strength::OwnNames, Scheme::Unsigned))
+        } else if self.has_action || self.has_signature {
+            Some((Strength::SharedParameters, Scheme::Unsigned))
+        } else {
+            None
+        }
+    }
+
+    fn envelope(&self, head: &Head<'_>, scheme: Scheme) -> Envelope {
+        let version = head.parts.headers.get(&X_ACS_VERSION).map_or(&b""[..], HeaderValue::as_bytes);
+        let style = match scheme {
+            Scheme::Roa => Style::Roa,
+            Scheme::Rpc => Style::Rpc,
+            Scheme::Acs3 | Scheme::Bearer | Scheme::Unsigned => Style::of_version(version),
+        };
+        let product = match scheme {
+            Scheme::Acs3 | Scheme::Roa => Product::of_version(version),
+            Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => Product::of_version(self.version.map_or(version, str::as_bytes)),
+        };
+        Envelope::new(&head.parts.headers, self.format, style, product, head.host().unwrap_or_default())
+    }
+}
+
+impl Alibaba {
+    /// Returns how the call is signed.
+    #[cfg(test)]
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+}
+
+impl Door for Alibaba {
+    const NAME: &'static str = "alibaba";
+
+    type Envelope = Envelope;
+
+    fn claims(head: &Head<'_>) -> Option<(Evidence, Self)> {
+        let marks = Marks::of(head);
+        let (strength, scheme) = marks.scheme()?;
+        let evidence = Evidence {
+            strength,
+            is_signed_in_header: marks.authorization.is_some(),
+            names_key: marks.names_key,
+            is_signed_in_parameters: marks.names_key && marks.has_signature,
+            has_own_header: marks.has_own_header,
+        };
+        Some((evidence, Self { scheme, envelope: marks.envelope(head, scheme) }))
+    }
+
+    fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// This cloud's ids are upper-case.
+    fn spell_request_id(id: &mut str) {
+        id.make_ascii_uppercase();
+    }
+
+    fn body_rule(&self, head: &Head<'_>, settings: &Settings) -> BodyRule {
+        match self.scheme {
+            Scheme::Acs3 | Scheme::Roa => BodyRule::Signed { limit: settings.max_body_bytes },
+            // Without a signature, all that counts stands in the query or a form.
+            Scheme::Bearer | Scheme::Unsigned if !head.may_be_signed_in_form() => BodyRule::Unread,
+            Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => BodyRule::Unsigned,
+        }
+    }
+
+    fn preview<'a>(&self, head: &Head<'a>) -> Result<Option<sign::Preview<'a>>> {
+        if let Some(preview) = sign::preview(&head.parts.headers) {
+            return Ok(Some(preview));
+        }
+        // Its reader says what is wrong with it, without the body.
+        let request = head.signed(b"")?;
+        match self.scheme {
+            Scheme::Acs3 => sign::acs3::read(&request).map(drop)?,
+            Scheme::Roa => sign::alibaba_roa::read(&request).map(drop)?,
+            Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => return Ok(None),
+        }
+        Err(Error::malformed_authorization("The Authorization header can't be read."))
+    }
+
+    async fn answer(&self, incoming: Incoming<'_>, server: &Server<'_>, record: &mut Record) -> Result<Response> {
+        let (service, envelope) = (server.service, &self.envelope);
+        let request = &incoming.head.signed(incoming.body)?;
+        match self.scheme {
+            Scheme::Acs3 => {
+                let read = sign::acs3::read(request)?;
+                let call =
+                    Named { action: Some(&read.action), version: Some(&read.version), method: request.method, path: Some(request.path) };
+                let (caller, operation) = admit(service, &read.unverified, call, record).await?;
+                let visit = Visit { envelope, record };
+                operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit: &visit }).await
+            }
+            Scheme::Rpc => {
+                let read = sign::alibaba_rpc::read(request)?;
+                // This signature doesn't cover the path: nothing is called by it.
+                let call = Named {
+                    action: given(&read.parameters, "Action"),
+                    version: given(&read.parameters, "Version"),
+                    method: request.method,
+                    path: None,
+                };
+                let (caller, operation) = admit(service, &read.unverified, call, record).await?;
+                let visit = Visit { envelope, record };
+                operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit: &visit }).await
+            }
+            Scheme::Roa => {
+                let read = sign::alibaba_roa::read(request)?;
+                // Signed, as every x-acs- header is in this scheme. Its action is not sent by every client.
+                let version = request.headers.get(&X_ACS_VERSION).and_then(|version| version.to_str().ok());
+                let call = Named { action: None, version, method: request.method, path: Some(request.path) };
+                let (caller, operation) = admit(service, &read.unverified, call, record).await?;
+                let visit = Visit { envelope, record };
+                operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit: &visit }).await
+            }
+            Scheme::Bearer => Err(Error::signature_method_refused("BEARERTOKEN")),
+            Scheme::Unsigned => unsigned(service, request, envelope, record).await,
+        }
+    }
+
+    fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<&'static str> {
+        record.called.or_else(|| audited_action(head.parts)).or(Some("alibaba:unknown"))
+    }
+}
+
+/// An operation of either product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Cr(cr::Operation),
+    Sts(sts::Operation),
+}
+
+impl Operation {
+    /// Returns the operation of an action of a version.
+    fn of_action(version: &str, action: &str) -> Option<Self> {
+        match Product::of_version(version.as_bytes()) {
+            Product::Cr => cr::Operation::named(action).map(Self::Cr),
+            Product::Sts => sts::Operation::of_action(action).map(Self::Sts),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cr(operation) => operation.name(),
+            Self::Sts(operation) => operation.name(),
+        }
+    }
+
+    fn throttle(self) -> &'static str {
+        match self {
+            Self::Cr(operation) => operation.throttle(),
+            Self::Sts(operation) => operation.throttle(),
+        }
+    }
+
+    /// Runs the operation for a proved caller.
+    ///
+    /// Divergence: parameters that it doesn't have are let pass, as the old SDK's `RegionId` must be.
+    async fn run(self, call: Proved<'_>) -> Result<Response> {
+        check_format(call.parameters)?;
+        match self {
+            Self::Cr(operation) => operation.run(call).await,
+            // Apart: what opens a session is large, and the other one is asked for far more often.
+            Self::Sts(operation) => Box::pin(operation.run(call)).await,
+        }
+    }
+}
+
+/// A call's words about itself, before anything of it is believed.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    action: Option<&'a str>,
+    version: Option<&'a str>,
+    method: &'a str,
+    /// The path, where the signature covers it.
+    path: Option<&'a str>,
+}
+
+impl Named<'_> {
+    /// Returns the operation that is called.
+    fn operation(&self) -> Result<Operation> {
+        let version = self.version.ok_or_else(|| Error::missing_parameter("Version"))?;
+        let unknown = |action: &str| {
+            let kind = ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() };
+            Err(Error::new(kind, "The API is not served here."))
+        };
+        match version {
+            RPC_VERSION | STS_VERSION if matches!(self.path, None | Some("/")) => {
+                let action = self.action.ok_or_else(|| Error::missing_parameter("Action"))?;
+                // Divergence: the vendor's tables have two codes for this, and neither is sure.
+                if !matches!(self.method, "GET" | "POST") {
+                    return Err(Error::malformed_request("This HTTP method is not supported; use GET or POST."));
+                }
+                match Operation::of_action(version, action) {
+                    Some(operation) => Ok(operation),
+                    None if is_action(Language::Ram, Product::of_version(version.as_bytes()).service(), action) => Err(unserved(action)),
+                    None => unknown(action),
+                }
+            }
+            RPC_VERSION | STS_VERSION => unknown(self.path.unwrap_or_default()),
+            ROA_VERSION if self.path.is_some() => {
+                let path = self.path.unwrap_or_default();
+                cr::Operation::of_path(self.method, path).map_or_else(|| unknown(path), |operation| Ok(Operation::Cr(operation)))
+            }
+            _ => {
+                let kind = ErrorKind::UnknownVersion { version: version.to_owned() };
+                Err(Error::new(kind, "The version is not served here."))
+            }
+        }
+    }
+}
+
+/// Returns the audit's name for the operation that the head of a call names, which may have been refused before its body was
+/// read.
+fn audited_action(parts: &Parts) -> Option<&'static str> {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (action, version) = (header("x-acs-action"), header("x-acs-version"));
+    let call = Named { action, version, method: parts.method.as_str(), path: Some(parts.uri.path()) };
+    call.operation().ok().map(Operation::throttle)
+}
+
+/// Serves the operation that needs no signature: who calls is proved by a token among the parameters.
+///
+/// SDKs write action and version into headers and everything else into query and form, the credential
+/// libraries everything into the query.
+async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Envelope, record: &mut Record) -> Result<Response> {
+    let form =
+        if sign::is_form_type(request.headers.get(header::CONTENT_TYPE).map_or(b"", HeaderValue::as_bytes)) { request.body } else { b"" };
+    let parameters = Parameters::parse_all([request.query.as_bytes(), form])?;
+    let action = either(request.headers, "x-acs-action", &parameters, "Action")?;
+    let version = either(request.headers, "x-acs-version", &parameters, "Version")?;
+    record.action = Cow::Owned(action.unwrap_or_default().to_owned());
+    let operation = action.zip(version).and_then(|(action, version)| Operation::of_action(version, action));
+    record.called = operation.map(Operation::throttle);
+    match operation {
+        Some(Operation::Sts(sts::Operation::AssumeRoleWithOidc)) if matches!(request.method, "GET" | "POST") => {
+            check_format(&parameters)?;
+            let visit = Visit { envelope, record };
+            Box::pin(sts::assume_role_with_oidc(service, None, &parameters, &visit)).await
+        }
+        _ => Err(Error::missing_parameter("AccessKeyId")),
+    }
+}
+
+/// Proves who calls, counts the call, and only then looks what it is.
+async fn admit(service: &Service, unverified: &sign::Unverified, call: Named<'_>, record: &mut Record) -> Result<(Caller, Operation)> {
+    let operation = call.operation();
+    record.action = match &operation {
+        Ok(operation) => Cow::Borrowed(operation.name()),
+        Err(_) => Cow::Owned(call.action.or(call.path).unwrap_or_default().to_owned()),
+    };
+    // Every signature but the oldest has a nonce here, which is used once whatever the call is for.
+    record.called = operation.as_ref().ok().map(|operation| operation.throttle());
+    let counted = record.called.unwrap_or("cr:unknown");
+    let caller = service.authenticate(unverified, Purpose::Change, counted, &record.context).await;
+    if caller.is_err() {
+        record.claim_access_key(unverified.access_key_id());
+    }
+    let caller = caller?;
+    record.principal = caller.principal().cloned();
+    service.throttle(&caller, counted)?;
+    Ok((caller, operation?))
+}

@@ -1,0 +1,237 @@
+//! Serves one request: reads it, admits it, has its door answer it, and counts it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderValue, Version, header};
+
+use super::door::{BodyRule, Incoming, Server};
+use super::doors::{self, AnyDoor};
+use super::observe::log::{self, Outage};
+use super::observe::metrics::{self, ConnectionCounts, Metrics, Outcome};
+use super::request::body::{Announced, Budget, Buffered, Owner, Rest, never_came, read_at_once, read_rest};
+use super::request::overload::Load;
+use super::request::panic::unless_panic;
+use super::request::{Head, Record, address};
+use super::{Settings, Transport};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::service::Service;
+use crate::sign;
+
+/// The largest body from an address that was refused too often, in bytes, unless its access key was right lately: to hold
+/// it and to hash it is all that a wrong signature costs.
+const MAX_SLOWED_BODY: usize = 64 * 1024;
+/// The largest body of a request whose headers carry no signature, in bytes. The older signatures stand in forms, which
+/// anybody may send: those of real clients have a few kilobytes. A call that isn't signed holds a token of at most 20,000
+/// characters. A catalogue mirror asks for tokens with hundreds of scopes; a query has the bound of heads, which is the same.
+const MAX_UNSIGNED_BYTES: usize = 64 * 1024;
+
+/// A request's answer, and what its connection learns from it.
+pub struct Served {
+    /// The answer.
+    pub response: Response,
+    /// Whether the caller proved an identity: by a signature, a credential or an OpenID Connect token.
+    pub is_authenticated: bool,
+}
+
+/// Serves every request of one process.
+pub struct Front {
+    service: Arc<Service>,
+    settings: Settings,
+    /// For bodies of known keys: their signatures stand in the headers.
+    admitted: Budget,
+    /// For bodies that nobody vouches for before they are read: forms. Strangers can use this one up, and
+    /// that must not shut the others out.
+    unknown: Budget,
+    metrics: Metrics,
+    load: Load,
+    outage: Outage,
+    /// Whether the service is about to end.
+    closing: AtomicBool,
+}
+
+impl Front {
+    /// Serves the use cases of `service`.
+    pub fn new(service: Arc<Service>, settings: Settings) -> Self {
+        let half = settings.body_budget_bytes / 2;
+        let load = Load::new(settings.most_in_work, settings.longest_wait);
+        Self {
+            service,
+            settings,
+            admitted: Budget::new(half),
+            unknown: Budget::new(half),
+            metrics: Metrics::new(AnyDoor::LABELS),
+            load,
+            outage: Outage::default(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Tells all who ask that the service is about to end: probes, and clients that would send more by the same connection.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Measures the load for ever: without it, no request is refused for waiting too long, and of an outage's failures only
+    /// the first is logged.
+    pub async fn keep_pace(&self) {
+        tokio::join!(self.load.keep_pace(), self.outage.keep_telling());
+    }
+
+    /// Serves one request that came from `peer`.
+    pub async fn serve(&self, request: Request, peer: IpAddr, transport: Transport) -> Served {
+        let began = Instant::now();
+        let (parts, body) = request.into_parts();
+        let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
+        let secure = address::came_by_tls(peer, transport, &parts.headers, &self.settings.trusted_proxies);
+        let mut visit = Visit { door: AnyDoor::unknown(), record: Record::new(self.service.request_id(), client, secure) };
+        let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
+        let Visit { door, record } = &visit;
+        let instead = answer.as_ref().err().and_then(|error| self.count_refusal(error, &visit));
+        self.metrics.count(door.index(), &record.action, Outcome::of(&answer), began.elapsed());
+        let (head, server) = (Head::new(&parts), self.server());
+        let mut response = match answer {
+            Ok(response) => {
+                log::answered(record, door.name());
+                response
+            }
+            Err(error) => {
+                log::failed(record, door.name(), door.audited_action(&head, record), &error, &self.service, &self.outage);
+                door.refuse(instead.as_ref().unwrap_or(&error), &record.context.request_id)
+            }
+        };
+        door.complete(&head, &server, record, &mut response);
+        if server.is_closing && parts.version < Version::HTTP_2 {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Served { response, is_authenticated: record.is_authenticated() }
+    }
+
+    /// Answers a monitoring system, at a listener that is for such ones alone; the other listeners have these `connections`.
+    pub async fn monitor(&self, parts: &Parts, connections: &ConnectionCounts) -> Response {
+        let answer = async {
+            match doors::answer_probe(&Head::new(parts), &self.server()).await? {
+                Some(answer) => Ok(answer),
+                None => metrics::answer(parts, &self.service, &self.metrics, connections).await,
+            }
+        };
+        let answer = unless_panic(answer).await;
+        answer.unwrap_or_else(|error| AnyDoor::unknown().refuse(&error, &self.service.request_id()))
+    }
+
+    fn server(&self) -> Server<'_> {
+        Server { service: &self.service, settings: &self.settings, is_closing: self.closing.load(Ordering::Relaxed) }
+    }
+
+    /// Counts a refusal, in one place, whatever was wrong: a stranger costs the same by nonsense as by guessing. Where there
+    /// were too many before, returns what is answered instead.
+    fn count_refusal(&self, error: &Error, Visit { door, record }: &Visit) -> Option<Error> {
+        if matches!(error.kind(), ErrorKind::Overloaded) {
+            self.load.count();
+            return None;
+        }
+        let slowed = if record.is_strangers() { self.service.count_refusal(error, &record.context) } else { None };
+        slowed.filter(|_| door.tells_throttled())
+    }
+
+    async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
+        let server = self.server();
+        let head = Head::new(parts);
+        let is_signed_once = visit.open(&head);
+        if let Some(answer) = visit.door.answer_at_once(&head, &server).await? {
+            return Ok(answer);
+        }
+        let rule = visit.door.body_rule(&head, &self.settings);
+        // A request that only its form tells of is refused in the shape that its client reads, once that is read.
+        if rule != BodyRule::Unrecognised {
+            self.load.let_in()?;
+        }
+        visit.door.check_host(&head)?;
+        is_signed_once?;
+
+        let preview = match rule {
+            BodyRule::Signed { .. } if !body.is_end_stream() => self.admit(&head, visit).await?,
+            _ => None,
+        };
+        let access_key_id = preview.map_or("", |preview| preview.access_key_id);
+        let budget = if matches!(rule, BodyRule::Signed { .. }) { &self.admitted } else { &self.unknown };
+        let mut buffered = Buffered::new(budget, Owner::new(visit.record.context.address, access_key_id));
+        let read = self.read(body, rule, &mut buffered, access_key_id, &visit.record).await;
+        let mut head = head;
+        let mut is_signed_once = Ok(());
+        if head.has_form() {
+            // Even what came of a form that is too large or too slow says in which envelope to answer.
+            head = head.with_form(buffered.bytes());
+            is_signed_once = visit.open(&head);
+        }
+        read?;
+        let _in_work = self.load.begin()?;
+        is_signed_once?;
+        let incoming = Incoming { head, body: buffered.bytes(), preview };
+        visit.door.answer(incoming, &server, &mut visit.record).await
+    }
+
+    /// Checks what can be known before a body takes memory: a stranger gets none.
+    async fn admit<'a>(&self, head: &Head<'a>, visit: &mut Visit) -> Result<Option<sign::Preview<'a>>> {
+        let Some(preview) = visit.door.preview(head)? else { return Ok(None) };
+        let admitted = self.service.admit(&preview, &visit.record.context).await;
+        if admitted.is_err() {
+            visit.record.claim_access_key(preview.access_key_id);
+        }
+        admitted.map(|()| Some(preview))
+    }
+
+    /// Reads a body by its rule. One that has to be waited for is charged to its sender until it is whole: a sender of many
+    /// that never come is then refused unread, but for bodies that come at once.
+    async fn read(&self, mut body: Body, rule: BodyRule, buffered: &mut Buffered<'_>, access_key_id: &str, record: &Record) -> Result<()> {
+        let (limit, announced) = match rule {
+            BodyRule::Unread => return Ok(()),
+            BodyRule::Signed { limit } => (limit, Announced::Refuse),
+            BodyRule::Unsigned => (self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES), Announced::Refuse),
+            BodyRule::Unrecognised => (self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES), Announced::Begin),
+        };
+        let is_slowed = self.service.is_slowed(&record.context) && !self.service.was_right_lately(access_key_id);
+        let limit = if is_slowed { limit.min(MAX_SLOWED_BODY) } else { limit };
+        if read_at_once(&mut body, limit, announced, buffered).await? == Rest::None {
+            return Ok(());
+        }
+        let wait = self.service.begin_wait(&record.context, access_key_id)?;
+        let read = read_rest(body, limit, self.settings.body_timeout, buffered).await;
+        if !read.as_ref().is_err_and(never_came) {
+            self.service.end_wait(wait);
+        }
+        read
+    }
+}
+
+/// A request at the door that it came to.
+struct Visit {
+    door: AnyDoor,
+    record: Record,
+}
+
+impl Visit {
+    /// Chooses the door, by what is known so far; fails when the request is signed in two ways.
+    fn open(&mut self, head: &Head<'_>) -> Result<()> {
+        let choice = doors::choose(head);
+        let is_signed_once = choice.check_signed_once();
+        self.door = choice.door;
+        // The log's and the audit's id is the one that the client saw.
+        self.door.spell_request_id(&mut self.record.context.request_id);
+        is_signed_once
+    }
+}
+
+/// Answers a request that the service can't take on with `error`, in the shape that its client reads.
+pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
+    let mut visit = Visit { door: AnyDoor::unknown(), record: Record::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED), false) };
+    // The error is said already.
+    visit.open(&Head::new(parts)).unwrap_or_default();
+    visit.door.refuse(error, &visit.record.context.request_id)
+}

@@ -1,0 +1,4 @@
+//! The operator's view of requests: the log, and the counters that a monitoring system reads.
+
+pub(crate) mod log;
+pub(crate) mod metrics;

@@ -1,0 +1,52 @@
+//! Recognises pages, and answers every other request that no other door claims.
+
+use axum::response::Response;
+
+use super::envelope::Envelope;
+use super::pages::{Page, Reader, page, wrong_door};
+use crate::domain::Result;
+use crate::http::Settings;
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Server, Strength};
+use crate::http::request::host::check_authority;
+use crate::http::request::{Head, Record};
+
+/// The door of pages, and of the rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain;
+
+impl Door for Plain {
+    const NAME: &'static str = "plain";
+    const UNNAMED_ACTION: &'static str = "page";
+
+    type Envelope = Envelope;
+
+    fn claims(head: &Head<'_>) -> Option<(Evidence, Self)> {
+        let strength = if Page::of(head.path()).is_some() { Strength::Path } else { Strength::Rest };
+        Some((Evidence::unsigned(strength), Self))
+    }
+
+    fn envelope(&self) -> &Envelope {
+        &Envelope
+    }
+
+    async fn answer_at_once(&self, head: &Head<'_>, server: &Server<'_>) -> Result<Option<Response>> {
+        if let Some(served) = Page::of(head.path()) {
+            check_authority(head.parts)?;
+            return page(served, head.parts, server, Reader::Anybody).await.map(Some);
+        }
+        Ok((!head.may_be_signed_in_form()).then(|| wrong_door(server.settings)))
+    }
+
+    fn body_rule(&self, _: &Head<'_>, _: &Settings) -> BodyRule {
+        BodyRule::Unrecognised
+    }
+
+    async fn answer(&self, _: Incoming<'_>, server: &Server<'_>, _: &mut Record) -> Result<Response> {
+        Ok(wrong_door(server.settings))
+    }
+
+    /// People and probes aren't audited.
+    fn audited_action(&self, _: &Head<'_>, _: &Record) -> Option<&'static str> {
+        None
+    }
+}

@@ -1,0 +1,118 @@
+//! Pages for probes, registries and people.
+
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
+use serde::Serialize;
+
+use crate::domain::{Error, Result};
+use crate::http::Settings;
+use crate::http::door::Server;
+use crate::http::request::Head;
+use crate::http::request::respond::{TEXT, response};
+
+/// The paths that this door serves.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Page {
+    /// `/healthz`: the process lives.
+    Health,
+    /// `/readyz`: it can serve.
+    Ready,
+    /// `/.well-known/jwks.json`: the keys that sign tokens.
+    Keys,
+    /// `/bundle.pem`: the certificates that registries trust.
+    Bundle,
+}
+
+impl Page {
+    /// Returns the page of a path.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        match path {
+            "/healthz" => Some(Self::Health),
+            "/readyz" => Some(Self::Ready),
+            "/.well-known/jwks.json" => Some(Self::Keys),
+            "/bundle.pem" => Some(Self::Bundle),
+            _ => None,
+        }
+    }
+}
+
+/// The readers of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Anybody who reaches this service.
+    Anybody,
+    /// A monitoring system, at a listener of the operator's own.
+    Monitor,
+}
+
+/// Serves a page.
+///
+/// # Errors
+///
+/// `Internal` when an answer can't be written.
+pub(super) async fn page(page: Page, parts: &Parts, server: &Server<'_>, reader: Reader) -> Result<Response> {
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "This page is only read.\n");
+        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Ok(refusal);
+    }
+    let service = server.service;
+    let json = HeaderValue::from_static("application/json");
+    Ok(match page {
+        Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
+        Page::Ready => {
+            let readiness = Readiness::of(server, reader).await;
+            let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
+        }
+        Page::Keys => response(StatusCode::OK, json, service.jwks()),
+        Page::Bundle => response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.bundle_pem()),
+    })
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    missing: Vec<String>,
+    /// What the operator should look at, though it serves.
+    warnings: Vec<String>,
+}
+
+impl Readiness {
+    async fn of(Server { service, is_closing, .. }: &Server<'_>, reader: Reader) -> Self {
+        let missing = if *is_closing { vec!["the service is shutting down".to_owned()] } else { service.missing().await };
+        let mut warnings: Vec<_> = service
+            .alarms()
+            .iter()
+            .map(|alarm| if reader == Reader::Monitor { alarm.text.clone() } else { alarm.kind.notice().to_owned() })
+            .collect();
+        // Alarms of one kind follow each other.
+        warnings.dedup();
+        warnings.extend(service.degraded().into_iter().map(ToOwned::to_owned));
+        Self { ready: missing.is_empty(), missing, warnings }
+    }
+}
+
+/// Serves a monitoring system's probe; nothing at a path that is none.
+///
+/// # Errors
+///
+/// Those of [`page`].
+pub(crate) async fn probe(head: &Head<'_>, server: &Server<'_>) -> Result<Option<Response>> {
+    match Page::of(head.path()) {
+        Some(probe @ (Page::Health | Page::Ready)) => page(probe, head.parts, server, Reader::Monitor).await.map(Some),
+        Some(Page::Keys | Page::Bundle) | None => Ok(None),
+    }
+}
+
+/// Answers a request at the wrong address: says what this is.
+pub(super) fn wrong_door(settings: &Settings) -> Response {
+    let body = format!(
+        "This is transire, which gives out access credentials for container registries.\n\
+         The request is no signed call of Tencent Cloud's TCR or Alibaba Cloud's ACR API, and {}/token is where registry clients log in.\n\
+         Documentation: {}\n",
+        settings.public_url, settings.documentation
+    );
+    response(StatusCode::NOT_FOUND, TEXT, body)
+}

@@ -1,0 +1,145 @@
+//! The parameters of a request for a token, and HTTP Basic.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use form_urlencoded::parse;
+use http::request::Parts;
+use http::{HeaderMap, header};
+
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Result};
+
+/// The parameters of a request for a token, by query or by form.
+#[derive(Default)]
+pub(super) struct TokenRequest {
+    service: Option<String>,
+    /// Each may hold several scopes, divided by spaces: some clients repeat, some join, some do both.
+    pub(super) scopes: Vec<String>,
+    pub(super) account: Option<String>,
+    pub(super) offline: bool,
+    pub(super) grant_type: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) refresh_token: Option<Secret>,
+}
+
+impl TokenRequest {
+    /// Reads pairs; a name that can only be once and is twice, with different values, is refused.
+    pub(super) fn read(encoded: &[u8]) -> Result<Self> {
+        let mut asked = Self::default();
+        for (name, value) in parse(encoded) {
+            match name.as_ref() {
+                "scope" => asked.scopes.push(value.into_owned()),
+                "service" => once(&mut asked.service, "service", value.into_owned())?,
+                "account" => once(&mut asked.account, "account", value.into_owned())?,
+                "grant_type" => once(&mut asked.grant_type, "grant_type", value.into_owned())?,
+                "username" => once(&mut asked.username, "username", value.into_owned())?,
+                "password" => once_secret(&mut asked.password, "password", value.into_owned())?,
+                "refresh_token" => once_secret(&mut asked.refresh_token, "refresh_token", value.into_owned())?,
+                "offline_token" => asked.offline |= value == "true",
+                "access_type" => asked.offline |= value == "offline",
+                // `client_id`, and others that clients will think of.
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
+
+    /// Reads the query, without the credential that it may hold: it would stand in the logs of proxies, and nobody is to
+    /// rely on it.
+    pub(super) fn of_query(parts: &Parts) -> Result<Self> {
+        let asked = Self::read(parts.uri.query().unwrap_or_default().as_bytes())?;
+        Ok(Self { grant_type: None, username: None, password: None, refresh_token: None, ..asked })
+    }
+
+    pub(super) fn holds_credential(&self) -> bool {
+        self.username.is_some() || self.password.is_some() || self.refresh_token.is_some()
+    }
+
+    pub(super) fn service(&self) -> Result<&str> {
+        self.service.as_deref().filter(|service| !service.is_empty()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::MissingParameter { name: "service".to_owned() },
+                "The parameter service is missing: it is the service that the registry names in its challenge.",
+            )
+        })
+    }
+}
+
+fn twice(name: &'static str) -> Error {
+    Error::invalid_parameter(name, format!("The parameter {name} is given twice, with different values."))
+}
+
+fn once(place: &mut Option<String>, name: &'static str, value: String) -> Result<()> {
+    match place.replace(value) {
+        Some(before) if place.as_ref() != Some(&before) => Err(twice(name)),
+        _ => Ok(()),
+    }
+}
+
+fn once_secret(place: &mut Option<Secret>, name: &'static str, value: String) -> Result<()> {
+    match place {
+        Some(before) if !before.matches(&value) => Err(twice(name)),
+        _ => {
+            *place = Some(Secret::new(value));
+            Ok(())
+        }
+    }
+}
+
+/// Reads HTTP Basic. Only the first colon divides: an unreserved one can't be in a username, but a
+/// password that someone chose may hold more.
+pub(super) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>> {
+    let malformed = || Error::malformed_authorization("Log in with HTTP Basic: the header Authorization can't be read.");
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        // Every reader could go by another one.
+        return Err(Error::malformed_authorization("Log in with one Authorization header: the request has several."));
+    }
+    let (scheme, encoded) = line.to_str().ok().and_then(|line| line.split_once(' ')).ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(malformed());
+    }
+    let decoded =
+        STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).map(Secret::new).ok_or_else(malformed)?;
+    let (username, secret) = decoded.expose().split_once(':').ok_or_else(malformed)?;
+    Ok(Some((username.to_owned(), Secret::new(secret))))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn with_authorization(line: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_str(line).unwrap())])
+    }
+
+    #[test]
+    fn basic_is_split_at_the_first_colon() {
+        let (username, secret) = basic(&with_authorization(&format!("basic {}", STANDARD.encode("u:p:q")))).unwrap().unwrap();
+        assert_eq!(username, "u");
+        assert!(secret.matches("p:q"));
+        assert!(basic(&HeaderMap::new()).unwrap().is_none());
+        for bad in ["Basic", "Basic !!", "Bearer abc", &format!("Basic {}", STANDARD.encode("no colon"))] {
+            assert!(basic(&with_authorization(bad)).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn what_may_be_once_may_be_repeated_only_with_the_same_value() {
+        assert!(TokenRequest::read(b"service=a&service=a&scope=x&scope=y").is_ok());
+        for bad in [&b"service=a&service=b"[..], b"password=a&password=b", b"account=a&account="] {
+            assert!(TokenRequest::read(bad).is_err(), "{} was taken", String::from_utf8_lossy(bad));
+        }
+    }
+
+    #[test]
+    fn offline_is_asked_either_way() {
+        for (query, offline) in [("offline_token=true", true), ("access_type=offline", true), ("access_type=online", false), ("", false)] {
+            assert_eq!(TokenRequest::read(query.as_bytes()).unwrap().offline, offline, "{query}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Tokens: `GET` and `POST /token`.
+
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::envelope::respond;
+use super::parameters::{TokenRequest, basic};
+use crate::domain::refusal::RefusalCause;
+use crate::domain::scope::{Scope, Scopes};
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::http::door::{Incoming, Server};
+use crate::http::request::Record;
+use crate::service::{LogIn, Offline};
+
+/// Serves `GET /token`: the query asks, and HTTP Basic proves.
+pub(super) async fn get(server: &Server<'_>, parts: &Parts, record: &mut Record) -> Result<Response> {
+    let asked = TokenRequest::of_query(parts)?;
+    let log_in = by_basic(&parts.headers, &asked)?.unwrap_or(LogIn::Anonymous);
+    exchange(server, asked, log_in, Reply::to_get(server, parts), record).await
+}
+
+/// Serves `POST /token`: an OAuth 2 form asks and proves.
+///
+/// The form of some clients only asks, and HTTP Basic proves: VS Code's older Docker extension, and people with curl, who
+/// may send no form at all.
+pub(super) async fn post(server: &Server<'_>, request: &Incoming<'_>, record: &mut Record) -> Result<Response> {
+    let Incoming { head, body, .. } = *request;
+    let parts = head.parts;
+    if !body.is_empty() && !head.has_form() {
+        return Err(Error::malformed_request("A POST to /token is a form: application/x-www-form-urlencoded."));
+    }
+    let mut asked = if body.is_empty() { TokenRequest::of_query(parts)? } else { TokenRequest::read(body)? };
+    let basic = if asked.holds_credential() { None } else { by_basic(&parts.headers, &asked)? };
+    let log_in = match (asked.grant_type.as_deref(), basic) {
+        (None | Some("password"), Some(log_in)) => log_in,
+        (Some("password"), None) => {
+            let username = asked.username.take().ok_or_else(|| Error::missing_parameter("username"))?;
+            let secret = asked.password.take().ok_or_else(|| Error::missing_parameter("password"))?;
+            LogIn::Password { username, secret }
+        }
+        (Some("refresh_token"), _) => {
+            let token = asked.refresh_token.take().ok_or_else(|| Error::missing_parameter("refresh_token"))?;
+            LogIn::Refresh { token }
+        }
+        (Some(_), _) => return Err(Error::unsupported("The grant_type is password or refresh_token; no other is served.")),
+        (None, None) => return Err(Error::missing_parameter("grant_type")),
+    };
+    exchange(server, asked, log_in, Reply::to_post(server, parts), record).await
+}
+
+/// Returns the log-in of HTTP Basic, if the request has one.
+fn by_basic(headers: &HeaderMap, asked: &TokenRequest) -> Result<Option<LogIn>> {
+    let Some((username, secret)) = basic(headers)? else { return Ok(None) };
+    // Docker, podman and regclient send the account beside the credential.
+    if asked.account.as_ref().is_some_and(|account| !account.is_empty() && *account != username) {
+        return Err(Error::invalid_parameter("account", "The account is not the user who logs in."));
+    }
+    Ok(Some(LogIn::Password { username, secret }))
+}
+
+/// How a token is answered with.
+#[derive(Clone, Copy)]
+struct Reply {
+    /// Whether it says which scopes were granted: OAuth 2 replies must.
+    has_scope: bool,
+    /// Whether a web page reads it that may ask for tokens.
+    is_for_page: bool,
+}
+
+impl Reply {
+    fn to_get(server: &Server<'_>, parts: &Parts) -> Self {
+        Self { has_scope: false, is_for_page: server.settings.cors.allows(&parts.headers) }
+    }
+
+    fn to_post(server: &Server<'_>, parts: &Parts) -> Self {
+        Self { has_scope: true, ..Self::to_get(server, parts) }
+    }
+}
+
+async fn exchange(server: &Server<'_>, asked: TokenRequest, log_in: LogIn, reply: Reply, record: &mut Record) -> Result<Response> {
+    let service = server.service;
+    let scopes = Scopes::parse(asked.scopes.iter().map(String::as_str))?;
+    let registry = asked.service()?;
+    let is_anonymous = matches!(log_in, LogIn::Anonymous);
+    if is_anonymous && scopes.asked.len() > Scope::MAX_OF_STRANGERS {
+        let message =
+            format!("Without a log-in a request has at most {} scopes; log in, or ask for fewer at once.", Scope::MAX_OF_STRANGERS);
+        return Err(Error::invalid_parameter("scope", message));
+    }
+    if is_anonymous && scopes.asked.is_empty() {
+        // A log-in with nothing to log in with. A token here would make `docker login` believe that it
+        // had worked.
+        return Err(no_credential());
+    }
+    // The log-in counts its failures itself, by address and by credential.
+    let caller = service.log_in(registry, &log_in, record.settle()).await;
+    if caller.is_err() {
+        record.claim = Some(Box::new(service.claim(registry, &log_in, &scopes.asked)));
+    }
+    let caller = caller?;
+    record.principal = caller.principal().cloned();
+    if record.principal.is_none() {
+        record.note_caller(&caller);
+    }
+    let offline = if asked.offline { Offline::Asked } else { Offline::No };
+    let exchanged = service.token(&caller, &scopes, offline, &record.context).await?;
+    if reply.is_for_page && is_anonymous && exchanged.granted.is_empty() {
+        // A browser asks its user for a password when it is refused, and never otherwise. It was counted among tokens for
+        // nobody.
+        return Err(no_credential());
+    }
+    let granted = reply.has_scope.then(|| {
+        let granted: Vec<String> = exchanged.granted.iter().map(ToString::to_string).collect();
+        granted.join(" ")
+    });
+    // Written once for both names: it is by far the longest part.
+    let written = serde_json::value::to_raw_value(&exchanged.token).map_err(Error::internal)?;
+    let token = Token {
+        token: &written,
+        access_token: &written,
+        expires_in: exchanged.expires_in_seconds,
+        issued_at: exchanged.issued_at.rfc3339(),
+        refresh_token: exchanged.refresh_token.as_ref().map(Secret::expose),
+        scope: granted,
+    };
+    respond(StatusCode::OK, &token)
+}
+
+fn no_credential() -> Error {
+    Error::new(ErrorKind::BadCredentials, "Log in with a username and a password.").caused_by(RefusalCause::NoCredential)
+}
+
+/// The reply. Some clients read `token`, some `access_token`, and one takes a missing `expires_in` for
+/// "never".
+#[derive(Serialize)]
+struct Token<'a> {
+    token: &'a RawValue,
+    access_token: &'a RawValue,
+    expires_in: u32,
+    issued_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+}

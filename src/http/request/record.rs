@@ -1,0 +1,82 @@
+//! What becomes known of a request while it is served.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::domain::ids::AccountId;
+use crate::domain::principal::Principal;
+use crate::service::{Caller, Claim, RequestContext};
+
+/// What is known of a request: for its answer, the log, the audit and the metrics.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// The request's id and the client's address.
+    pub(crate) context: RequestContext,
+    /// The operation's name, or the client's own word for one that isn't served; empty where there is none.
+    pub(crate) action: Cow<'static, str>,
+    /// The operation's name in the audit, once it is known.
+    pub(crate) called: Option<&'static str>,
+    /// The principal who signed.
+    pub(crate) principal: Option<Principal>,
+    /// A caller who is no principal: the bearer of an OpenID Connect token, a service account.
+    bearer: OnceLock<(String, Option<AccountId>)>,
+    /// The identity that was claimed in vain.
+    pub(crate) claim: Option<Box<Claim>>,
+    /// Whether a failure from here on is counted already, or no stranger's.
+    is_settled: AtomicBool,
+}
+
+impl Record {
+    /// Begins the record of a request from `address`.
+    pub(crate) fn new(request_id: String, address: IpAddr, secure_transport: bool) -> Self {
+        Self {
+            context: RequestContext { request_id, address: Some(address), secure_transport },
+            action: Cow::Borrowed(""),
+            called: None,
+            principal: None,
+            bearer: OnceLock::new(),
+            claim: None,
+            is_settled: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns whether the client proved an identity.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.principal.is_some() || self.bearer.get().is_some()
+    }
+
+    /// Leaves it to a use case to charge the address, and returns what that needs.
+    pub(crate) fn settle(&self) -> &RequestContext {
+        self.is_settled.store(true, Ordering::Relaxed);
+        &self.context
+    }
+
+    /// Returns whether a failure is still to be charged to the address.
+    pub(crate) fn is_strangers(&self) -> bool {
+        !self.is_authenticated() && !self.is_settled.load(Ordering::Relaxed)
+    }
+
+    /// Notes the access key of a call that proved nothing.
+    pub(crate) fn claim_access_key(&mut self, id: &str) {
+        self.claim = Some(Box::new(Claim::of_access_key(id)));
+    }
+
+    /// Notes a caller who is no principal.
+    pub(crate) fn note_caller(&self, caller: &Caller) {
+        if let (None, Some(name)) = (caller.principal(), caller.audit_name()) {
+            // No request proves two identities.
+            self.bearer.set((name, caller.account())).unwrap_or_default();
+        }
+    }
+
+    /// Returns the caller's name in the audit, and its account.
+    pub(crate) fn caller(&self) -> (Option<String>, Option<AccountId>) {
+        match (&self.principal, self.bearer.get()) {
+            (Some(principal), _) => (Some(principal.to_string()), Some(principal.account())),
+            (None, Some((name, account))) => (Some(name.clone()), *account),
+            (None, None) => (None, None),
+        }
+    }
+}
