@@ -29,7 +29,7 @@ macro_rules! doors {
         impl AnyDoor {
             /// The labels of all doors in metrics, by [`Self::index`].
             pub(crate) const LABELS: &[DoorLabels] =
-                &[$(DoorLabels { door: $door::NAME, unnamed_action: $door::UNNAMED_ACTION }),+];
+                &[$(DoorLabels { door: $door::NAME, unnamed_action: $door::UNNAMED_ACTION, operations: $door::OPERATIONS }),+];
 
             /// Returns the place among all doors.
             pub(crate) fn index(&self) -> usize {
@@ -226,6 +226,15 @@ mod tests {
         ];
         for (uri, headers, door) in cases {
             assert_eq!(chosen(&choose(&Head::new(&parts(Method::GET, uri, headers))).door), *door, "{uri} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_a_place_and_a_name_of_its_own() {
+        for DoorLabels { door, operations, .. } in AnyDoor::LABELS {
+            assert!(operations.iter().enumerate().all(|(place, operation)| operation.index == place), "{door}");
+            let names: std::collections::BTreeSet<_> = operations.iter().map(|operation| operation.name).collect();
+            assert_eq!(names.len(), operations.len(), "{door}");
         }
     }
 

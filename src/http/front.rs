@@ -94,7 +94,7 @@ impl Front {
         let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
         let Visit { door, record } = &visit;
         let instead = answer.as_ref().err().and_then(|error| self.count_refusal(error, &visit));
-        self.metrics.count(door.index(), &record.action, Outcome::of(&answer), began.elapsed());
+        self.metrics.count(door.index(), record.operation, Outcome::of(&answer), began.elapsed());
         let (head, server) = (Head::new(&parts), self.server());
         let mut response = match answer {
             Ok(response) => {

@@ -11,7 +11,6 @@ mod door;
 mod doors;
 mod front;
 mod observe;
-mod operation;
 mod plain;
 pub mod registry;
 mod request;

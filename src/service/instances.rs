@@ -19,6 +19,7 @@ use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::store::Entity;
 use crate::store::cascade::Contents;
 use crate::store::instance_key::InstanceKeyState;
+use crate::store::page::{Listed, Page};
 use crate::store::quota::Usage;
 use crate::store::tag::Tagged;
 use crate::store::{self, Part, quota};
@@ -76,6 +77,36 @@ pub struct TaggedInstance {
     pub instance: Instance,
     /// Its tags, by key.
     pub tags: Vec<Tag>,
+}
+
+/// A condition on the instances that are listed; where it has values, one of them must fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstanceCriterion {
+    /// Every instance.
+    Any,
+    /// By id.
+    Id(Vec<String>),
+    /// By name.
+    Name(Vec<String>),
+    /// By size.
+    Specification(Vec<Specification>),
+    /// By region.
+    Region(Vec<String>),
+    /// By the value of the tag with this key.
+    Tag(String, Vec<String>),
+}
+
+impl InstanceCriterion {
+    fn is_met_by(&self, TaggedInstance { instance, tags }: &TaggedInstance) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Id(ids) => ids.iter().any(|id| id == instance.id.as_str()),
+            Self::Name(names) => names.contains(&instance.name),
+            Self::Specification(specifications) => specifications.contains(&instance.specification),
+            Self::Region(regions) => regions.contains(&instance.region),
+            Self::Tag(key, values) => tags.iter().any(|tag| tag.key == *key && values.contains(&tag.value)),
+        }
+    }
 }
 
 /// What can be said of a name for an instance.
@@ -244,7 +275,7 @@ impl Service {
             return Ok(NameCheck::Illegal);
         }
         let filter = store::instance::InstanceFilter { name: Some(name), region: None };
-        let named = store::instance::list_page(&self.store, account, filter, store::page::Page::ALL).await?;
+        let named = store::instance::list_page(&self.store, account, filter, Page::ALL).await?;
         if named.total > 0 {
             return Ok(NameCheck::Taken);
         }
@@ -256,6 +287,26 @@ impl Service {
             },
             Err(_) => NameCheck::Free,
         })
+    }
+
+    /// Lists a page of [`Self::own_instances`] that meet all `criteria`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AccessDenied`] when the caller may see none.
+    ///
+    /// [`ErrorKind::AccessDenied`]: crate::domain::ErrorKind::AccessDenied
+    pub async fn instance_page(
+        &self,
+        caller: &Caller,
+        region: &str,
+        criteria: &[InstanceCriterion],
+        page: Page,
+        context: &RequestContext,
+    ) -> Result<Listed<TaggedInstance>> {
+        let own = self.own_instances(caller, Permission::ListInstances, region, context).await?;
+        let is_meant = |one: &TaggedInstance| criteria.iter().all(|criterion| criterion.is_met_by(one));
+        Ok(Listed::page_of(own.into_iter().filter(is_meant).collect(), page))
     }
 
     /// Lists the instances of the caller's account, the oldest first: all, or those that its policies let it see.

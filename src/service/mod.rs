@@ -62,7 +62,7 @@ pub use self::exchange::{Exchanged, Offline};
 pub use self::explain::{Explained, Question, Step};
 pub use self::identities::Membership;
 pub use self::images::{ImageFilter, TagFilter};
-pub use self::instances::{NameCheck, NewInstance, RequestedInstance, TaggedInstance};
+pub use self::instances::{InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance};
 pub use self::keys::{
     Alarm, AlarmKind, AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
     MasterKeySource, MasterKeyState, MasterKeyStep, MasterKeys, NextStep, PrivatePart, Retired, SigningRequest, is_set_up,

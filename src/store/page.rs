@@ -33,6 +33,15 @@ pub struct Listed<T> {
     pub total: u64,
 }
 
+impl<T> Listed<T> {
+    /// Takes a page of a list that is in memory.
+    pub fn page_of(all: Vec<T>, page: Page) -> Self {
+        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        Self { items: all.into_iter().skip(count(page.offset)).take(page.limit.map_or(usize::MAX, count)).collect(), total }
+    }
+}
+
 /// Writes a query of a page, `$1` its limit and `$2` its offset: rows of `$columns`, the first of them named `id`,
 /// and `total`. It is one query, so that both say the same; an empty page is one row whose id is null.
 ///

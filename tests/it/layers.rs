@@ -191,9 +191,8 @@ const PARTS: &[Part] = &[
     Part { room: "http", name: "door", ours: &["request"] },
     Part { room: "http", name: "request", ours: &[] },
     Part { room: "http", name: "observe", ours: &["request"] },
-    Part { room: "http", name: "operation", ours: &[] },
-    Part { room: "http", name: "tencent", ours: &["door", "operation", "request"] },
-    Part { room: "http", name: "alibaba", ours: &["door", "operation", "request"] },
+    Part { room: "http", name: "tencent", ours: &["door", "request"] },
+    Part { room: "http", name: "alibaba", ours: &["door", "request"] },
     Part { room: "http", name: "registry", ours: &["door", "request"] },
     Part { room: "http", name: "plain", ours: &["door", "request"] },
 ];

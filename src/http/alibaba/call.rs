@@ -2,14 +2,17 @@
 
 use std::ops::Deref;
 
+use axum::response::Response;
+use serde::Serialize;
+
 use super::envelope::Envelope;
 use crate::domain::Result;
-use crate::http::operation;
+use crate::http::door;
 use crate::http::request::Record;
 use crate::sign::Parameters;
 
 /// A call whose caller is proved.
-pub(super) type Proved<'a> = operation::Proved<'a, &'a Parameters, Visit<'a>>;
+pub(super) type Proved<'a> = door::Proved<'a, &'a Parameters, Visit<'a>>;
 
 /// What an operation knows of its request besides.
 pub(super) struct Visit<'a> {
@@ -25,8 +28,40 @@ impl Deref for Visit<'_> {
     }
 }
 
-/// Returns the envelope of a call.
-#[expect(clippy::unnecessary_wraps, reason = "its callers are to change")]
-pub(super) fn envelope<'a>(visit: &Visit<'a>) -> Result<&'a Envelope> {
-    Ok(visit.envelope)
+/// Answers with an output as it is.
+///
+/// # Errors
+///
+/// `Internal` when it can't be written.
+pub(super) fn respond_bare(output: &impl Serialize, visit: &Visit<'_>) -> Result<Response> {
+    // The action in XML is that of the credential also where a path names it.
+    let action = visit.operation.map_or("", |operation| operation.counted_as.split_once(':').map_or("", |(_, action)| action));
+    visit.envelope.respond(&format!("{action}Response"), output, &visit.context.request_id)
 }
+
+/// Answers with an output of the product `cr`, of which every success says that it is one.
+///
+/// # Errors
+///
+/// `Internal` when it can't be written.
+pub(super) fn respond(output: impl Serialize, visit: &Visit<'_>) -> Result<Response> {
+    let success = Success { request_id: &visit.context.request_id, code: SUCCESS, is_success: true, output };
+    respond_bare(&success, visit)
+}
+
+/// The code of a success: one client judges by it, whatever the status.
+pub(super) const SUCCESS: &str = "success";
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Success<'a, T: Serialize> {
+    request_id: &'a str,
+    code: &'static str,
+    is_success: bool,
+    #[serde(flatten)]
+    output: T,
+}
+
+/// The output of an action that says nothing of its own.
+#[derive(Serialize)]
+pub(super) struct Nothing {}

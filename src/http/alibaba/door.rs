@@ -1,20 +1,19 @@
 //! Recognises, reads and proves calls.
 
-use std::borrow::Cow;
-
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, header};
 
 use super::call::{Proved, Visit};
 use super::envelope::Envelope;
+use super::operations::Operation;
 use super::parameters::{check_format, either, given};
-use super::{Product, ROA_VERSION, RPC_VERSION, STS_VERSION, Scheme, Style, cr, sts};
+use super::{Product, ROA_VERSION, RPC_VERSION, STS_VERSION, Scheme, Style, sts};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
+use crate::http::door::operations::unserved;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Server, Strength};
-use crate::http::operation::unserved;
-use crate::http::request::{Head, Record};
+use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{Caller, Language, Purpose, Service, is_action};
 use crate::sign::{self, Parameters};
 
@@ -115,6 +114,7 @@ impl Alibaba {
 
 impl Door for Alibaba {
     const NAME: &'static str = "alibaba";
+    const OPERATIONS: &'static [OperationRow] = Operation::ROWS;
 
     type Envelope = Envelope;
 
@@ -171,9 +171,7 @@ impl Door for Alibaba {
                 let read = sign::acs3::read(request)?;
                 let call =
                     Named { action: Some(&read.action), version: Some(&read.version), method: request.method, path: Some(request.path) };
-                let (caller, operation) = admit(service, &read.unverified, call, record).await?;
-                let visit = Visit { envelope, record };
-                operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit: &visit }).await
+                run(service, &read.unverified, call, &read.parameters, envelope, record).await
             }
             Scheme::Rpc => {
                 let read = sign::alibaba_rpc::read(request)?;
@@ -184,18 +182,14 @@ impl Door for Alibaba {
                     method: request.method,
                     path: None,
                 };
-                let (caller, operation) = admit(service, &read.unverified, call, record).await?;
-                let visit = Visit { envelope, record };
-                operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit: &visit }).await
+                run(service, &read.unverified, call, &read.parameters, envelope, record).await
             }
             Scheme::Roa => {
                 let read = sign::alibaba_roa::read(request)?;
                 // Signed, as every x-acs- header is in this scheme. Its action is not sent by every client.
                 let version = request.headers.get(&X_ACS_VERSION).and_then(|version| version.to_str().ok());
                 let call = Named { action: None, version, method: request.method, path: Some(request.path) };
-                let (caller, operation) = admit(service, &read.unverified, call, record).await?;
-                let visit = Visit { envelope, record };
-                operation.run(Proved { service, caller: &caller, parameters: &read.parameters, visit: &visit }).await
+                run(service, &read.unverified, call, &read.parameters, envelope, record).await
             }
             Scheme::Bearer => Err(Error::signature_method_refused("BEARERTOKEN")),
             Scheme::Unsigned => unsigned(service, request, envelope, record).await,
@@ -203,50 +197,9 @@ impl Door for Alibaba {
     }
 
     fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<&'static str> {
-        record.called.or_else(|| audited_action(head.parts)).or(Some("alibaba:unknown"))
-    }
-}
-
-/// An operation of either product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    Cr(cr::Operation),
-    Sts(sts::Operation),
-}
-
-impl Operation {
-    /// Returns the operation of an action of a version.
-    fn of_action(version: &str, action: &str) -> Option<Self> {
-        match Product::of_version(version.as_bytes()) {
-            Product::Cr => cr::Operation::named(action).map(Self::Cr),
-            Product::Sts => sts::Operation::of_action(action).map(Self::Sts),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Cr(operation) => operation.name(),
-            Self::Sts(operation) => operation.name(),
-        }
-    }
-
-    fn throttle(self) -> &'static str {
-        match self {
-            Self::Cr(operation) => operation.throttle(),
-            Self::Sts(operation) => operation.throttle(),
-        }
-    }
-
-    /// Runs the operation for a proved caller.
-    ///
-    /// Divergence: parameters that it doesn't have are let pass, as the old SDK's `RegionId` must be.
-    async fn run(self, call: Proved<'_>) -> Result<Response> {
-        check_format(call.parameters)?;
-        match self {
-            Self::Cr(operation) => operation.run(call).await,
-            // Apart: what opens a session is large, and the other one is asked for far more often.
-            Self::Sts(operation) => Box::pin(operation.run(call)).await,
-        }
+        // A call that was refused before its body was read may name one all the same.
+        let operation = record.operation.or_else(|| named_by(head.parts).map(Operation::row));
+        Some(operation.map_or("alibaba:unknown", |operation| operation.counted_as))
     }
 }
 
@@ -275,7 +228,7 @@ impl Named<'_> {
                 if !matches!(self.method, "GET" | "POST") {
                     return Err(Error::malformed_request("This HTTP method is not supported; use GET or POST."));
                 }
-                match Operation::of_action(version, action) {
+                match Operation::named(Product::of_version(version.as_bytes()).service(), action) {
                     Some(operation) => Ok(operation),
                     None if is_action(Language::Ram, Product::of_version(version.as_bytes()).service(), action) => Err(unserved(action)),
                     None => unknown(action),
@@ -284,7 +237,7 @@ impl Named<'_> {
             RPC_VERSION | STS_VERSION => unknown(self.path.unwrap_or_default()),
             ROA_VERSION if self.path.is_some() => {
                 let path = self.path.unwrap_or_default();
-                cr::Operation::of_path(self.method, path).map_or_else(|| unknown(path), |operation| Ok(Operation::Cr(operation)))
+                Operation::of_path(self.method, path).map_or_else(|| unknown(path), Ok)
             }
             _ => {
                 let kind = ErrorKind::UnknownVersion { version: version.to_owned() };
@@ -294,13 +247,28 @@ impl Named<'_> {
     }
 }
 
-/// Returns the audit's name for the operation that the head of a call names, which may have been refused before its body was
-/// read.
-fn audited_action(parts: &Parts) -> Option<&'static str> {
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let (action, version) = (header("x-acs-action"), header("x-acs-version"));
-    let call = Named { action, version, method: parts.method.as_str(), path: Some(parts.uri.path()) };
-    call.operation().ok().map(Operation::throttle)
+/// Returns the operation that the head of a call names.
+fn named_by(parts: &Parts) -> Option<Operation> {
+    let header = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (action, version) = (header(&X_ACS_ACTION), header(&X_ACS_VERSION));
+    Named { action, version, method: parts.method.as_str(), path: Some(parts.uri.path()) }.operation().ok()
+}
+
+/// Proves a call's caller, and runs its operation.
+///
+/// Divergence: parameters that the operation doesn't have are let pass, as the old SDK's `RegionId` must be.
+async fn run(
+    service: &Service,
+    unverified: &sign::Unverified,
+    call: Named<'_>,
+    parameters: &Parameters,
+    envelope: &Envelope,
+    record: &mut Record,
+) -> Result<Response> {
+    let (caller, operation) = admit(service, unverified, call, record).await?;
+    check_format(parameters)?;
+    let visit = Visit { envelope, record };
+    operation.run(Proved { service, caller: &caller, parameters, visit: &visit }).await
 }
 
 /// Serves the operation that needs no signature: who calls is proved by a token among the parameters.
@@ -313,14 +281,15 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Env
     let parameters = Parameters::parse_all([request.query.as_bytes(), form])?;
     let action = either(request.headers, "x-acs-action", &parameters, "Action")?;
     let version = either(request.headers, "x-acs-version", &parameters, "Version")?;
-    record.action = Cow::Owned(action.unwrap_or_default().to_owned());
-    let operation = action.zip(version).and_then(|(action, version)| Operation::of_action(version, action));
-    record.called = operation.map(Operation::throttle);
+    record.unknown_action = action.unwrap_or_default().to_owned();
+    let operation =
+        action.zip(version).and_then(|(action, version)| Operation::named(Product::of_version(version.as_bytes()).service(), action));
+    record.operation = operation.map(Operation::row);
     match operation {
-        Some(Operation::Sts(sts::Operation::AssumeRoleWithOidc)) if matches!(request.method, "GET" | "POST") => {
+        Some(Operation::AssumeRoleWithOIDC) if matches!(request.method, "GET" | "POST") => {
             check_format(&parameters)?;
             let visit = Visit { envelope, record };
-            Box::pin(sts::assume_role_with_oidc(service, None, &parameters, &visit)).await
+            Box::pin(sts::assume_role_with_oidc(service, &parameters, sts::Signed::No, &visit)).await
         }
         _ => Err(Error::missing_parameter("AccessKeyId")),
     }
@@ -329,14 +298,13 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Env
 /// Proves who calls, counts the call, and only then looks what it is.
 async fn admit(service: &Service, unverified: &sign::Unverified, call: Named<'_>, record: &mut Record) -> Result<(Caller, Operation)> {
     let operation = call.operation();
-    record.action = match &operation {
-        Ok(operation) => Cow::Borrowed(operation.name()),
-        Err(_) => Cow::Owned(call.action.or(call.path).unwrap_or_default().to_owned()),
-    };
-    // Every signature but the oldest has a nonce here, which is used once whatever the call is for.
-    record.called = operation.as_ref().ok().map(|operation| operation.throttle());
-    let counted = record.called.unwrap_or("cr:unknown");
-    let caller = service.authenticate(unverified, Purpose::Change, counted, &record.context).await;
+    match &operation {
+        Ok(operation) => record.operation = Some(operation.row()),
+        Err(_) => record.unknown_action = call.action.or(call.path).unwrap_or_default().to_owned(),
+    }
+    let purpose = record.operation.map_or(Purpose::Change, |operation| operation.purpose);
+    let counted = record.operation.map_or("cr:unknown", |operation| operation.counted_as);
+    let caller = service.authenticate(unverified, purpose, counted, &record.context).await;
     if caller.is_err() {
         record.claim_access_key(unverified.access_key_id());
     }

@@ -47,7 +47,7 @@ impl Envelope {
     /// # Errors
     ///
     /// `Internal` when `output` can't be written.
-    pub(super) fn respond(&self, root: &'static str, output: &impl Serialize, request_id: &str) -> Result<Response> {
+    pub(super) fn respond(&self, root: &str, output: &impl Serialize, request_id: &str) -> Result<Response> {
         let written = match self.format {
             Format::Json => json(output),
             Format::Xml => xml::write(root, output),

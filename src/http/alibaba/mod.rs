@@ -11,14 +11,15 @@ mod cr;
 mod door;
 mod envelope;
 mod error;
+mod operations;
+mod pager;
 mod parameters;
 mod sts;
 mod xml;
 
-use self::call::{Proved, Visit, envelope};
+use self::call::{Nothing, Proved, Visit, respond, respond_bare};
 pub(super) use self::door::Alibaba;
-use self::envelope::Envelope;
-use self::parameters::given;
+use self::parameters::{given, required};
 
 /// How a call is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,3 +43,38 @@ pub(super) fn check_format(parameters: &Parameters) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Returns a parameter that must be there.
+///
+/// # Errors
+///
+/// `MissingParameter`.
+pub(super) fn required<'a>(parameters: &'a Parameters, name: &str) -> Result<&'a str> {
+    given(parameters, name).ok_or_else(|| Error::missing_parameter(name))
+}
+
+/// Reads a boolean, as the SDKs of any language write it.
+///
+/// # Errors
+///
+/// `InvalidParameter`.
+pub(super) fn boolean(parameters: &Parameters, name: &str) -> Result<Option<bool>> {
+    match given(parameters, name) {
+        None => Ok(None),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some(_) => Err(Error::invalid_parameter(name, "It is true or false.")),
+    }
+}
+
+/// Reads a whole number from 1 to `most`.
+///
+/// # Errors
+///
+/// `InvalidParameter`.
+pub(super) fn count(parameters: &Parameters, name: &str, most: u32) -> Result<Option<u32>> {
+    let Some(text) = given(parameters, name) else { return Ok(None) };
+    let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
+    let number = number.filter(|number| (1..=most).contains(number));
+    number.map(Some).ok_or_else(|| Error::invalid_parameter(name, format!("It is a whole number from 1 to {most}.")))
+}

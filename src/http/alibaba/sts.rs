@@ -8,59 +8,13 @@ use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{AssumeRole, Caller, NewSession, RoleChoice, Service, WebIdentity};
+use crate::service::{AssumeRole, NewSession, RoleChoice, Service, WebIdentity};
 use crate::sign::Parameters;
 
-use super::Visit;
-use super::{envelope, given};
-use crate::http::alibaba::Proved;
+use super::{Proved, Visit, given, required, respond_bare};
 
 /// The fewest and the most characters of an OIDC token.
 const OIDC_TOKEN: std::ops::RangeInclusive<usize> = 4..=20_000;
-
-/// What can be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    AssumeRole,
-    AssumeRoleWithOidc,
-    GetCallerIdentity,
-}
-
-impl Operation {
-    const ALL: [Self; 3] = [Self::AssumeRole, Self::AssumeRoleWithOidc, Self::GetCallerIdentity];
-
-    /// Returns the operation of an action's exact name.
-    pub(super) fn of_action(action: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.name() == action)
-    }
-
-    /// Returns the action's name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::AssumeRole => "AssumeRole",
-            Self::AssumeRoleWithOidc => "AssumeRoleWithOIDC",
-            Self::GetCallerIdentity => "GetCallerIdentity",
-        }
-    }
-
-    /// Returns the name that calls are counted under.
-    pub(super) fn throttle(self) -> &'static str {
-        match self {
-            Self::AssumeRole => "sts:AssumeRole",
-            Self::AssumeRoleWithOidc => "sts:AssumeRoleWithOIDC",
-            Self::GetCallerIdentity => "sts:GetCallerIdentity",
-        }
-    }
-
-    /// Runs the operation for a proved caller.
-    pub(super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        match self {
-            Self::AssumeRole => assume_role(call).await,
-            Self::AssumeRoleWithOidc => assume_role_with_oidc(call.service, Some(call.caller), call.parameters, call.visit).await,
-            Self::GetCallerIdentity => get_caller_identity(call).await,
-        }
-    }
-}
 
 /// What both ways to a role's session say of it.
 struct Wanted<'a> {
@@ -89,10 +43,6 @@ impl<'a> Wanted<'a> {
         };
         Ok(Self { account, role_name, call })
     }
-}
-
-fn required<'a>(parameters: &'a Parameters, name: &'static str) -> Result<&'a str> {
-    given(parameters, name).ok_or_else(|| Error::missing_parameter(name))
 }
 
 /// Reads `acs:ram::ACCOUNT:KIND/NAME`.
@@ -193,21 +143,34 @@ impl<'a> Assumed<'a> {
     }
 }
 
-async fn assume_role(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn assume_role(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let mut wanted = Wanted::read(parameters)?;
     wanted.call.source_identity = given(parameters, "SourceIdentity");
     check_external_id(parameters)?;
     let session = service.assume_role(caller, &wanted.call, &visit.context).await?;
     let output = Assumed::of(&wanted, &session, &visit.context.request_id);
-    envelope(visit)?.respond("AssumeRoleResponse", &output, &visit.context.request_id)
+    respond_bare(&output, visit)
 }
 
-/// Opens a session for the bearer of a token. A signature beside it is verified like any other, and gives no
-/// right: the token alone says who gets the session.
+/// Serves a signed `AssumeRoleWithOIDC`. The signature is verified like any other, and gives no right: the token alone says
+/// who gets the session.
+pub(crate) async fn assume_signed_role_with_oidc(Proved { service, parameters, visit, .. }: Proved<'_>) -> Result<Response> {
+    assume_role_with_oidc(service, parameters, Signed::Yes, visit).await
+}
+
+/// Whether a call is signed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signed {
+    Yes,
+    /// It is a stranger's, and nothing of it is counted yet.
+    No,
+}
+
+/// Opens a session for the bearer of a token.
 pub(super) async fn assume_role_with_oidc(
     service: &Service,
-    signer: Option<&Caller>,
     parameters: &Parameters,
+    signed: Signed,
     visit: &Visit<'_>,
 ) -> Result<Response> {
     let (account, provider) = arn("OIDCProviderArn", "oidc-provider", required(parameters, "OIDCProviderArn")?)?;
@@ -217,14 +180,14 @@ pub(super) async fn assume_role_with_oidc(
         return Err(Error::invalid_parameter("OIDCToken", format!("The OIDCToken has {least} to {most} characters.")));
     }
     let mut wanted = Wanted::read(parameters)?;
-    wanted.call.counted_as = signer.is_none().then(|| Operation::AssumeRoleWithOidc.throttle());
-    let stranger = signer.is_none().then(|| visit.settle());
+    wanted.call.counted_as = visit.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as);
+    let stranger = (signed == Signed::No).then(|| visit.settle());
     let bearer = service.prove_web_identity(account, provider, &Secret::new(token), stranger).await?;
     visit.note_caller(&bearer);
     let session = service.assume_role(&bearer, &wanted.call, &visit.context).await?;
     let mut output = Assumed::of(&wanted, &session, &visit.context.request_id);
     output.oidc_token_info = bearer.web_identity().map(OidcTokenInfo::of);
-    envelope(visit)?.respond("AssumeRoleWithOIDCResponse", &output, &visit.context.request_id)
+    respond_bare(&output, visit)
 }
 
 #[derive(Serialize)]
@@ -241,7 +204,7 @@ struct CallerIdentity<'a> {
     arn: String,
 }
 
-async fn get_caller_identity(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get_caller_identity(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Response> {
     let identity = service.caller_identity(caller).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
     let name = identity.name.as_deref().unwrap_or(&id);
@@ -260,7 +223,7 @@ async fn get_caller_identity(Proved { service, caller, visit, .. }: Proved<'_>) 
     };
     let request_id = &visit.context.request_id;
     let output = CallerIdentity { request_id, identity_type, account_id: account.to_string(), principal_id, user_id, role_id, arn };
-    envelope(visit)?.respond("GetCallerIdentityResponse", &output, request_id)
+    respond_bare(&output, visit)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::domain::{Error, Result};
 
 /// Writes `output` as the children of an element `root`; lists repeat their element.
-pub(super) fn write(root: &'static str, output: &impl Serialize) -> Result<Vec<u8>> {
+pub(super) fn write(root: &str, output: &impl Serialize) -> Result<Vec<u8>> {
     let value = serde_json::to_value(output).map_err(Error::internal)?;
     let mut text = String::from(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
     element(&mut text, root, &value);

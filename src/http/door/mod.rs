@@ -4,12 +4,14 @@
 //! hands it to a use case and encodes the outcome; it never opens the store and never decides. No door knows another one:
 //! `http::doors` lists them. Start with [`Door`].
 
+pub(crate) mod operations;
+
 use axum::response::Response;
 
 use super::Settings;
-use super::request::{Head, Record};
+use super::request::{Head, OperationRow, Record};
 use crate::domain::{Error, Result};
-use crate::service::Service;
+use crate::service::{Caller, Service};
 use crate::sign;
 
 /// The shape that a client can read, known before any work is done.
@@ -22,6 +24,8 @@ pub(crate) trait Envelope {
 pub(crate) trait Door: Sized {
     /// The name in the log and in metrics.
     const NAME: &'static str;
+    /// The operations that are counted apart.
+    const OPERATIONS: &'static [OperationRow] = &[];
     /// The action in metrics of a request that names none that is served.
     const UNNAMED_ACTION: &'static str = "";
     /// Whether an address that was refused too often hears that, instead of what was wrong.
@@ -103,6 +107,18 @@ pub(crate) struct Incoming<'a> {
     pub(crate) body: &'a [u8],
     /// What [`Door::preview`] read before the body came.
     pub(crate) preview: Option<sign::Preview<'a>>,
+}
+
+/// A call whose caller is proved: all that an operation runs with.
+pub(crate) struct Proved<'a, P, V> {
+    /// The use cases.
+    pub(crate) service: &'a Service,
+    /// The caller.
+    pub(crate) caller: &'a Caller,
+    /// The action's own parameters, as its dialect reads them.
+    pub(crate) parameters: P,
+    /// What the dialect knows of the request besides.
+    pub(crate) visit: &'a V,
 }
 
 /// How a request's body is read.

@@ -18,7 +18,7 @@ const MAX_ACTION_BYTES: usize = 64;
 pub(crate) fn answered(record: &Record, door: &'static str) {
     tracing::debug!(
         dialect = door,
-        action = %record.action,
+        action = record.action(),
         principal = record.principal.as_ref().map(tracing::field::display),
         request_id = record.context.request_id,
         "answered"
@@ -51,7 +51,7 @@ pub(crate) fn failed(record: &Record, door: &'static str, action: Option<&'stati
         return;
     }
     let address = record.context.address.map(tracing::field::display);
-    let action = cut(record.action.to_string(), MAX_ACTION_BYTES);
+    let action = cut(record.action().to_owned(), MAX_ACTION_BYTES);
     let claimed = claim.and_then(|claim| claim.name.as_ref()).map(tracing::field::display);
     if error.kind().blame() != Blame::Client {
         tracing::error!(kind, dialect = door, action, principal, claimed, request_id, address, cause, "failed: {error}");

@@ -3,9 +3,7 @@
 //! A request costs three additions to plain atomics, and no lock, allocation or hash of labels: what is written on
 //! a counter is put together when the page is asked for. Nothing that a client sends freely becomes a label.
 
-use std::borrow::Cow;
 use std::fmt::Write;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -16,10 +14,9 @@ use http::{HeaderValue, Method, StatusCode};
 use crate::domain::{Blame, Error, Result};
 use crate::service::{AlarmKind, Measures, Service};
 
+use crate::http::request::OperationRow;
 use crate::http::request::respond::{TEXT, response};
 
-/// More than all doors have actions.
-const ACTIONS: usize = 512;
 /// The upper ends of the buckets of durations, in microseconds.
 const BUCKETS: [u64; 14] =
     [500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
@@ -69,13 +66,6 @@ impl Outcome {
 #[derive(Default)]
 struct Counts([AtomicU64; Outcome::NAMES.len()]);
 
-/// An action of a door, once it was asked for, and how often.
-#[derive(Default)]
-struct Slot {
-    action: OnceLock<(usize, &'static str)>,
-    counts: Counts,
-}
-
 #[derive(Default)]
 struct Durations {
     /// The last is for all that took longer.
@@ -90,74 +80,72 @@ pub(crate) struct DoorLabels {
     pub(crate) door: &'static str,
     /// The action of a request that names none that is served.
     pub(crate) unnamed_action: &'static str,
+    /// The operations that have a name.
+    pub(crate) operations: &'static [OperationRow],
+}
+
+/// The counters of one door.
+struct DoorCounts {
+    labels: DoorLabels,
+    /// By the operation's index.
+    named: Box<[Counts]>,
+    unnamed: Counts,
+    durations: Durations,
+}
+
+impl DoorCounts {
+    fn new(labels: DoorLabels) -> Self {
+        let named = labels.operations.iter().map(|_| Counts::default()).collect();
+        Self { labels, named, unnamed: Counts::default(), durations: Durations::default() }
+    }
+
+    /// Returns every action with its counters, by name.
+    fn actions(&self) -> Vec<(&'static str, &Counts)> {
+        let named = self.labels.operations.iter().zip(&self.named).map(|(operation, counts)| (operation.name, counts));
+        let mut actions: Vec<_> = named.chain([(self.labels.unnamed_action, &self.unnamed)]).collect();
+        actions.sort_unstable_by_key(|(name, _)| *name);
+        actions
+    }
 }
 
 /// The counters of requests.
-pub(crate) struct Metrics {
-    doors: &'static [DoorLabels],
-    slots: Box<[Slot]>,
-    durations: Box<[Durations]>,
-}
+pub(crate) struct Metrics(Box<[DoorCounts]>);
 
 impl Metrics {
     /// Counts requests at these doors.
-    pub(crate) fn new(doors: &'static [DoorLabels]) -> Self {
-        Self {
-            doors,
-            slots: (0..ACTIONS).map(|_| Slot::default()).collect(),
-            durations: doors.iter().map(|_| Durations::default()).collect(),
-        }
+    pub(crate) fn new(doors: &[DoorLabels]) -> Self {
+        Self(doors.iter().copied().map(DoorCounts::new).collect())
     }
 
     /// Counts a request at the door with that place among the doors.
-    #[expect(clippy::ptr_arg, reason = "whether the name is borrowed says whether it is this program's own")]
-    pub(crate) fn count(&self, door: usize, action: &Cow<'static, str>, outcome: Outcome, took: Duration) {
-        let action = match action {
-            // Only this program's own names are labels: there are so many of them, and no more.
-            Cow::Borrowed(name) if !name.is_empty() => name,
-            Cow::Borrowed(_) | Cow::Owned(_) => self.doors[door].unnamed_action,
-        };
-        if let Some(slot) = self.slot(door, action) {
-            slot.counts.0[outcome as usize].fetch_add(1, Ordering::Relaxed);
-        }
+    pub(crate) fn count(&self, door: usize, operation: Option<&OperationRow>, outcome: Outcome, took: Duration) {
+        let door = &self.0[door];
+        let counts = operation.map_or(&door.unnamed, |operation| &door.named[operation.index]);
+        counts.0[outcome as usize].fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let durations = &self.durations[door];
-        durations.buckets[BUCKETS.partition_point(|end| *end < micros)].fetch_add(1, Ordering::Relaxed);
-        durations.micros.fetch_add(micros, Ordering::Relaxed);
-    }
-
-    /// Finds the place of an action, or takes a free one: each is at the first free place behind the one that it should have.
-    fn slot(&self, door: usize, action: &'static str) -> Option<&Slot> {
-        let bytes = action.as_bytes();
-        // Lengths, first and last letters tell the actions of a cloud apart well enough.
-        let edge = |bytes: &[u8]| bytes.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
-        let end = bytes.len().min(6);
-        let start = edge(&bytes[..end]).wrapping_mul(7).wrapping_add(edge(&bytes[bytes.len() - end..]));
-        let start = start.wrapping_add(bytes.len() * 64 + door);
-        (0..ACTIONS)
-            .map(|step| &self.slots[(start + step) % ACTIONS])
-            .find(|slot| *slot.action.get_or_init(|| (door, action)) == (door, action))
+        door.durations.buckets[BUCKETS.partition_point(|end| *end < micros)].fetch_add(1, Ordering::Relaxed);
+        door.durations.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
     fn write(&self, page: &mut Text<'_>) {
         page.head("transire_requests_total", "counter", "Requests, by door, action and outcome. An action that isn't served has no name.");
-        let mut slots: Vec<_> = self.slots.iter().filter_map(|slot| slot.action.get().map(|action| (action, &slot.counts))).collect();
-        slots.sort_unstable_by_key(|(action, _)| **action);
-        for ((door, action), counts) in slots {
-            for (outcome, count) in Outcome::NAMES.iter().zip(&counts.0) {
-                let count = count.load(Ordering::Relaxed);
-                if count > 0 {
-                    let door = self.doors[*door].door;
-                    page.line(
-                        "transire_requests_total",
-                        format_args!("{{door=\"{door}\",action=\"{action}\",outcome=\"{outcome}\"}}"),
-                        count,
-                    );
+        for counted in &self.0 {
+            let door = counted.labels.door;
+            for (action, counts) in counted.actions() {
+                for (outcome, count) in Outcome::NAMES.iter().zip(&counts.0) {
+                    let count = count.load(Ordering::Relaxed);
+                    if count > 0 {
+                        page.line(
+                            "transire_requests_total",
+                            format_args!("{{door=\"{door}\",action=\"{action}\",outcome=\"{outcome}\"}}"),
+                            count,
+                        );
+                    }
                 }
             }
         }
         page.head("transire_request_duration_seconds", "histogram", "How long requests took, from their headers to their answer.");
-        for (DoorLabels { door, .. }, durations) in self.doors.iter().zip(&self.durations) {
+        for DoorCounts { labels: DoorLabels { door, .. }, durations, .. } in &self.0 {
             let mut all = 0;
             for (place, bucket) in durations.buckets.iter().enumerate() {
                 all += bucket.load(Ordering::Relaxed);
@@ -272,21 +260,29 @@ fn millis(duration: Duration) -> String {
 mod tests {
     use super::*;
     use crate::domain::ErrorKind;
+    use crate::service::Purpose;
 
-    const DOORS: &[DoorLabels] =
-        &[DoorLabels { door: "registry", unnamed_action: "token" }, DoorLabels { door: "cloud", unnamed_action: "" }];
+    const OPERATIONS: &[OperationRow] = &[row(0, "x"), row(1, "y")];
+    const DOORS: &[DoorLabels] = &[
+        DoorLabels { door: "registry", unnamed_action: "token", operations: &[] },
+        DoorLabels { door: "cloud", unnamed_action: "", operations: OPERATIONS },
+    ];
+
+    const fn row(index: usize, name: &'static str) -> OperationRow {
+        OperationRow { index, action: Some(name), product: "p", name, counted_as: name, purpose: Purpose::Read }
+    }
 
     #[test]
     fn requests_fall_into_their_buckets_and_are_counted_by_action_and_outcome() {
         let metrics = Metrics::new(DOORS);
-        for (action, outcome, micros) in [
-            (Cow::Borrowed("x"), Outcome::Ok, 1000),
-            (Cow::Borrowed("y"), Outcome::Ok, 1001),
-            (Cow::Owned("what\"ever".to_owned()), Outcome::Refused, 0),
-            (Cow::Borrowed("y"), Outcome::Failed, 20_000_000),
+        for (operation, outcome, micros) in [
+            (Some(&OPERATIONS[0]), Outcome::Ok, 1000),
+            (Some(&OPERATIONS[1]), Outcome::Ok, 1001),
+            (None, Outcome::Refused, 0),
+            (Some(&OPERATIONS[1]), Outcome::Failed, 20_000_000),
         ] {
-            metrics.count(0, &Cow::Borrowed(""), outcome, Duration::from_micros(micros));
-            metrics.count(1, &action, outcome, Duration::from_micros(micros));
+            metrics.count(0, None, outcome, Duration::from_micros(micros));
+            metrics.count(1, operation, outcome, Duration::from_micros(micros));
         }
         let mut text = String::new();
         metrics.write(&mut Text(&mut text));
@@ -306,7 +302,6 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
-        assert!(!text.contains("what"), "a client's own words became a label");
     }
 
     #[test]
@@ -317,26 +312,13 @@ mod tests {
     }
 
     #[test]
-    fn every_action_has_a_place_of_its_own_and_a_full_table_stops_nothing() {
-        let metrics = Metrics::new(DOORS);
-        let names: Vec<&'static str> = (0..ACTIONS + 5).map(|number| &*Box::leak(format!("Action{number}").into_boxed_str())).collect();
-        for name in names.iter().chain(&names) {
-            if let Some(slot) = metrics.slot(1, name) {
-                slot.counts.0[0].fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        let counted = metrics.slots.iter().filter(|slot| slot.counts.0[0].load(Ordering::Relaxed) == 2).count();
-        assert_eq!(counted, ACTIONS);
-    }
-
-    #[test]
     fn many_threads_lose_no_count() {
         let metrics = Metrics::new(DOORS);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        metrics.count(0, &Cow::Borrowed(""), Outcome::Ok, Duration::ZERO);
+                        metrics.count(0, None, Outcome::Ok, Duration::ZERO);
                     }
                 });
             }

@@ -76,7 +76,7 @@ impl Door for Registry {
 
     fn audited_action(&self, _: &Head<'_>, record: &Record) -> Option<&'static str> {
         let is_logged_in = record.caller().1.is_some();
-        Some(record.called.unwrap_or(if is_logged_in { "token.exchange" } else { "registry.log-in" }))
+        Some(if is_logged_in { "token.exchange" } else { "registry.log-in" })
     }
 
     fn complete(&self, head: &Head<'_>, server: &Server<'_>, record: &Record, response: &mut Response) {

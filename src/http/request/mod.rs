@@ -12,4 +12,4 @@ mod record;
 pub(crate) mod respond;
 
 pub(crate) use self::head::Head;
-pub(crate) use self::record::Record;
+pub(crate) use self::record::{OperationRow, Record};

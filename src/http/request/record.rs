@@ -1,23 +1,39 @@
 //! What becomes known of a request while it is served.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
-use crate::service::{Caller, Claim, RequestContext};
+use crate::service::{Caller, Claim, Purpose, RequestContext};
+
+/// An operation, as its API's table has it.
+#[derive(Debug)]
+pub(crate) struct OperationRow {
+    /// Its place in the table.
+    pub(crate) index: usize,
+    /// The action that names it, where an action does.
+    pub(crate) action: Option<&'static str>,
+    /// The product that it belongs to, as policies name it.
+    pub(crate) product: &'static str,
+    /// The name in the log and in metrics.
+    pub(crate) name: &'static str,
+    /// The name that calls are counted under, which is the audit's, too.
+    pub(crate) counted_as: &'static str,
+    /// Whether it only reads.
+    pub(crate) purpose: Purpose,
+}
 
 /// What is known of a request: for its answer, the log, the audit and the metrics.
 #[derive(Debug)]
 pub(crate) struct Record {
     /// The request's id and the client's address.
     pub(crate) context: RequestContext,
-    /// The operation's name, or the client's own word for one that isn't served; empty where there is none.
-    pub(crate) action: Cow<'static, str>,
-    /// The operation's name in the audit, once it is known.
-    pub(crate) called: Option<&'static str>,
+    /// The operation, once it is known.
+    pub(crate) operation: Option<&'static OperationRow>,
+    /// The client's word for an operation that isn't served; empty where there is none.
+    pub(crate) unknown_action: String,
     /// The principal who signed.
     pub(crate) principal: Option<Principal>,
     /// A caller who is no principal: the bearer of an OpenID Connect token, a service account.
@@ -33,13 +49,18 @@ impl Record {
     pub(crate) fn new(request_id: String, address: IpAddr, secure_transport: bool) -> Self {
         Self {
             context: RequestContext { request_id, address: Some(address), secure_transport },
-            action: Cow::Borrowed(""),
-            called: None,
+            operation: None,
+            unknown_action: String::new(),
             principal: None,
             bearer: OnceLock::new(),
             claim: None,
             is_settled: AtomicBool::new(false),
         }
+    }
+
+    /// Returns the operation's name, or the client's word for it.
+    pub(crate) fn action(&self) -> &str {
+        self.operation.map_or(&self.unknown_action, |operation| operation.name)
     }
 
     /// Returns whether the client proved an identity.

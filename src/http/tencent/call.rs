@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::envelope::Envelope;
 use super::parameters::Parameters;
 use crate::domain::Result;
-use crate::http::operation;
+use crate::http::door;
 use crate::http::request::Record;
 
 /// A call whose caller is proved.
-pub(super) type Proved<'a> = operation::Proved<'a, Parameters, Visit<'a>>;
+pub(super) type Proved<'a> = door::Proved<'a, Parameters, Visit<'a>>;
 
 /// What an operation knows of its request besides.
 pub(super) struct Visit<'a> {

@@ -1,20 +1,19 @@
 //! Recognises, reads and proves calls.
 
-use std::borrow::Cow;
-
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::call::{Proved, Visit};
 use super::envelope::Envelope;
+use super::operations::Operation;
 use super::parameters::Parameters;
-use super::{Product, Scheme, sts, tcr};
+use super::{Product, Scheme, sts};
 use crate::domain::name::check_region;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
+use crate::http::door::operations::unserved;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Server, Strength};
-use crate::http::operation::unserved;
-use crate::http::request::{Head, Record};
+use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{Caller, Language, Purpose, Service, is_action};
 use crate::sign;
 
@@ -87,6 +86,7 @@ impl Tencent {
 
 impl Door for Tencent {
     const NAME: &'static str = "tencent";
+    const OPERATIONS: &'static [OperationRow] = Operation::ROWS;
 
     type Envelope = Envelope;
 
@@ -168,54 +168,9 @@ impl Door for Tencent {
     }
 
     fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<&'static str> {
-        record.called.or_else(|| audited_action(&head.parts.headers)).or(Some("tencent:unknown"))
-    }
-}
-
-/// An operation of either product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    Tcr(tcr::Operation),
-    Sts(sts::Operation),
-}
-
-impl Operation {
-    /// Returns the operation of an action's exact name.
-    fn named(product: Product, action: &str) -> Option<Self> {
-        match product {
-            Product::Tcr => tcr::Operation::named(action).map(Self::Tcr),
-            Product::Sts => sts::Operation::named(action).map(Self::Sts),
-            Product::Cam => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Tcr(operation) => operation.name(),
-            Self::Sts(operation) => operation.name(),
-        }
-    }
-
-    fn throttle(self) -> &'static str {
-        match self {
-            Self::Tcr(operation) => operation.throttle(),
-            Self::Sts(operation) => operation.throttle(),
-        }
-    }
-
-    /// Returns whether the operation only reads: Tencent names those that only read so.
-    fn purpose(self) -> Purpose {
-        let reads = ["Describe", "Check", "GetCallerIdentity"];
-        if reads.iter().any(|word| self.name().starts_with(word)) { Purpose::Read } else { Purpose::Change }
-    }
-
-    /// Runs the operation for a proved caller.
-    async fn run(self, call: Proved<'_>) -> Result<Response> {
-        match self {
-            Self::Tcr(operation) => operation.run(call).await,
-            // Apart: what opens a session is large, and the other one is asked for far more often.
-            Self::Sts(operation) => Box::pin(operation.run(call)).await,
-        }
+        // A call that was refused before its body was read may name one all the same.
+        let operation = record.operation.or_else(|| named_by(&head.parts.headers).map(Operation::row));
+        Some(operation.map_or("tencent:unknown", |operation| operation.counted_as))
     }
 }
 
@@ -226,19 +181,12 @@ fn named_by(headers: &HeaderMap) -> Option<Operation> {
         lines.next().filter(|_| lines.next().is_none())?.to_str().ok()
     };
     let product = Product::of_version(single("x-tc-version")?)?;
-    Operation::named(product, single("x-tc-action")?)
-}
-
-/// Returns the audit's name for the operation that the headers of a call name, which may have been refused before its body was
-/// read.
-fn audited_action(headers: &HeaderMap) -> Option<&'static str> {
-    named_by(headers).map(Operation::throttle)
+    Operation::named(product.name(), single("x-tc-action")?)
 }
 
 /// Returns the operation that an unsigned call names, if it is one that needs no signature.
-fn unsigned_operation(headers: &HeaderMap) -> Option<&'static str> {
-    let operation = named_by(headers)?;
-    (operation == Operation::Sts(sts::Operation::AssumeRoleWithWebIdentity)).then(|| operation.name())
+fn unsigned_operation(headers: &HeaderMap) -> Option<Operation> {
+    named_by(headers).filter(|operation| *operation == Operation::AssumeRoleWithWebIdentity)
 }
 
 /// A call's words about itself, before anything of it is believed.
@@ -260,7 +208,7 @@ impl Named<'_> {
         let unknown = |kind| Err(Error::new(kind, "The action is not served here."));
         match Product::of_version(version) {
             None => unknown(ErrorKind::UnknownVersion { version: version.to_owned() }),
-            Some(product) => match Operation::named(product, action) {
+            Some(product) => match Operation::named(product.name(), action) {
                 Some(operation) => Ok(operation),
                 None if is_action(Language::Cam, product.name(), action) => Err(unserved(action)),
                 None => unknown(ErrorKind::UnknownAction { action: action.to_owned(), version: version.to_owned() }),
@@ -292,8 +240,8 @@ impl Named<'_> {
     fn check_region(&self, operation: Operation) -> Result<()> {
         match (self.region, operation) {
             (Some(region), _) => check_region(self.region_name, region),
-            (None, Operation::Sts(_)) => Ok(()),
-            (None, Operation::Tcr(_)) => Err(Error::missing_parameter("Region")),
+            (None, operation) if operation.row().product == Product::Sts.name() => Ok(()),
+            (None, _) => Err(Error::missing_parameter("Region")),
         }
     }
 }
@@ -306,11 +254,10 @@ const COMMON: [&str; 11] =
 ///
 /// Its time and its region say nothing: the token has its own time.
 async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Envelope, record: &mut Record) -> Result<Response> {
-    let Some(name) = unsigned_operation(request.headers) else {
+    let Some(operation) = unsigned_operation(request.headers) else {
         return Err(Error::malformed_authorization("This action must be signed."));
     };
-    record.action = Cow::Borrowed(name);
-    record.called = audited_action(request.headers);
+    record.operation = Some(operation.row());
     match request.method {
         "GET" => {}
         "POST" if request.query.is_empty() => {}
@@ -318,19 +265,18 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Env
     }
     let parameters = tc3_parameters(request)?;
     let visit = Visit { envelope, record, region: None };
-    Box::pin(sts::assume_role_with_web_identity(service, None, parameters, &visit)).await
+    Box::pin(sts::assume_role_with_web_identity(service, parameters, sts::Signed::No, &visit)).await
 }
 
 /// Proves who calls, counts the call, and only then looks what it is.
 async fn admit(service: &Service, unverified: &sign::Unverified, call: &Named<'_>, record: &mut Record) -> Result<(Caller, Operation)> {
     let operation = call.operation();
-    record.action = match &operation {
-        Ok(operation) => Cow::Borrowed(operation.name()),
-        Err(_) => Cow::Owned(call.action.unwrap_or_default().to_owned()),
-    };
-    let purpose = operation.as_ref().map_or(Purpose::Change, |operation| operation.purpose());
-    record.called = operation.as_ref().ok().map(|operation| operation.throttle());
-    let counted = record.called.unwrap_or("tcr:unknown");
+    match &operation {
+        Ok(operation) => record.operation = Some(operation.row()),
+        Err(_) => record.unknown_action = call.action.unwrap_or_default().to_owned(),
+    }
+    let purpose = record.operation.map_or(Purpose::Change, |operation| operation.purpose);
+    let counted = record.operation.map_or("tcr:unknown", |operation| operation.counted_as);
     let caller = service.authenticate(unverified, purpose, counted, &record.context).await;
     if caller.is_err() {
         record.claim_access_key(unverified.access_key_id());

@@ -9,6 +9,8 @@ mod call;
 mod door;
 mod envelope;
 mod error;
+mod operations;
+mod pager;
 pub mod parameters;
 mod sts;
 mod tcr;

@@ -10,36 +10,19 @@ use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
-use crate::service::{AssumeRole, Caller, FederationToken, NewSession, RoleChoice, Service};
+use crate::service::{AssumeRole, FederationToken, NewSession, RoleChoice, Service};
 use crate::sign;
 
-use super::super::operation::operations;
 use super::Visit;
 use super::parameters::Parameters;
 use super::reply;
 use crate::http::tencent::Proved;
 
 /// The most tags of a session.
-const MOST_TAGS: usize = 50;
+const MAX_TAGS: usize = 50;
 /// The most characters of a tag's key and of its value.
-const TAG_KEY_LENGTH: usize = 128;
-const TAG_VALUE_LENGTH: usize = 256;
-
-operations! { "sts": AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity, GetFederationToken }
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        match self {
-            Self::AssumeRole => assume_role(call).await,
-            Self::AssumeRoleWithWebIdentity => {
-                assume_role_with_web_identity(call.service, Some(call.caller), call.parameters, call.visit).await
-            }
-            Self::GetCallerIdentity => get_caller_identity(call).await,
-            Self::GetFederationToken => get_federation_token(call).await,
-        }
-    }
-}
+const MAX_TAG_KEY_LENGTH: usize = 128;
+const MAX_TAG_VALUE_LENGTH: usize = 256;
 
 /// A session with its secrets.
 #[derive(Serialize)]
@@ -73,7 +56,7 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn assume_role(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn assume_role(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let (_, role) = role(&parameters.required_text("RoleArn")?)?;
     let session_name = parameters.required_text("RoleSessionName")?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
@@ -102,12 +85,25 @@ async fn assume_role(Proved { service, caller, mut parameters, visit }: Proved<'
     reply(&Session::of(&session), visit)
 }
 
-/// Opens a session for the bearer of a token. A signature beside it is verified like any other, and gives no
-/// right: the token alone says who gets the session.
+/// Serves a signed `AssumeRoleWithWebIdentity`. The signature is verified like any other, and gives no right: the token
+/// alone says who gets the session.
+pub(crate) async fn assume_signed_role_with_web_identity(Proved { service, parameters, visit, .. }: Proved<'_>) -> Result<Response> {
+    assume_role_with_web_identity(service, parameters, Signed::Yes, visit).await
+}
+
+/// Whether a call is signed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signed {
+    Yes,
+    /// It is a stranger's, and nothing of it is counted yet.
+    No,
+}
+
+/// Opens a session for the bearer of a token.
 pub(super) async fn assume_role_with_web_identity(
     service: &Service,
-    signer: Option<&Caller>,
     mut parameters: Parameters,
+    signed: Signed,
     visit: &Visit<'_>,
 ) -> Result<Response> {
     let provider = parameters.required_text("ProviderId")?;
@@ -117,7 +113,7 @@ pub(super) async fn assume_role_with_web_identity(
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
     // A provider is named without its account: it is the role's.
-    let stranger = signer.is_none().then(|| visit.settle());
+    let stranger = (signed == Signed::No).then(|| visit.settle());
     let bearer = service.prove_web_identity(account, &provider, &token, stranger).await?;
     visit.note_caller(&bearer);
     let call = AssumeRole {
@@ -128,13 +124,13 @@ pub(super) async fn assume_role_with_web_identity(
         policy: None,
         source_identity: None,
         tags: &[],
-        counted_as: signer.is_none().then(|| Operation::AssumeRoleWithWebIdentity.throttle()),
+        counted_as: visit.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as),
     };
     let session = service.assume_role(&bearer, &call, &visit.context).await?;
     reply(&Session::of(&session), visit)
 }
 
-async fn get_federation_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get_federation_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let name = parameters.required_text("Name")?;
     let policy = decoded_policy(&parameters.required_text("Policy")?)?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
@@ -156,7 +152,7 @@ struct CallerIdentity {
     kind: &'static str,
 }
 
-async fn get_caller_identity(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get_caller_identity(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     parameters.finish()?;
     let identity = service.caller_identity(caller).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
@@ -228,16 +224,16 @@ fn check_external_id(id: Option<&str>) -> Result<()> {
 fn tags(parameters: &mut Parameters) -> Result<BTreeMap<String, String>> {
     let wrong = |why| Err(Error::invalid_parameter("Tags", why));
     let given = parameters.structures("Tags")?;
-    if given.len() > MOST_TAGS {
-        return wrong(format!("A session has at most {MOST_TAGS} tags."));
+    if given.len() > MAX_TAGS {
+        return wrong(format!("A session has at most {MAX_TAGS} tags."));
     }
     let mut tags = BTreeMap::new();
     for mut tag in given {
         // An empty value is one; where everything is text, it counts as absent.
         let (key, value) = (tag.required_text("Key")?, tag.text("Value")?.unwrap_or_default());
         tag.finish()?;
-        if key.chars().count() > TAG_KEY_LENGTH || value.chars().count() > TAG_VALUE_LENGTH {
-            return wrong(format!("A tag's key has at most {TAG_KEY_LENGTH} characters, its value {TAG_VALUE_LENGTH}."));
+        if key.chars().count() > MAX_TAG_KEY_LENGTH || value.chars().count() > MAX_TAG_VALUE_LENGTH {
+            return wrong(format!("A tag's key has at most {MAX_TAG_KEY_LENGTH} characters, its value {MAX_TAG_VALUE_LENGTH}."));
         }
         if tags.insert(key, value).is_some() {
             return wrong("No two tags have the same key.".to_owned());

@@ -9,43 +9,17 @@ use crate::domain::instance::Instance;
 use crate::domain::name::check_description;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
-use crate::http::alibaba::{Proved, given};
-use crate::http::operation::operations;
+use crate::http::alibaba::parameters::boolean;
+use crate::http::alibaba::{Nothing, Proved, given, respond};
 use crate::service::{AllowListPlace, Permission, Within};
 use crate::sign::Parameters;
 
-use super::instances::{Empty, choice, respond};
+use super::place::required_instance;
 
 /// What the vendor lets in when an endpoint opens, so that nobody else gets in.
 const FIRST_ENTRY: &str = "127.0.0.1/32";
 /// That of a host name, by RFC 1123.
 const MAX_DOMAIN_LENGTH: usize = 253;
-
-operations! { "cr":
-    GetInstanceEndpoint,
-    ListInstanceEndpoint,
-    UpdateInstanceEndpointStatus,
-    CreateInstanceEndpointAclPolicy,
-    DeleteInstanceEndpointAclPolicy,
-    GetInstanceVpcEndpoint,
-    GetInstanceCustomizedDomain,
-}
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        let visit = call.visit;
-        match self {
-            Self::GetInstanceEndpoint => respond("GetInstanceEndpointResponse", get(call).await?, visit),
-            Self::ListInstanceEndpoint => respond("ListInstanceEndpointResponse", list(call).await?, visit),
-            Self::UpdateInstanceEndpointStatus => respond("UpdateInstanceEndpointStatusResponse", update(call).await?, visit),
-            Self::CreateInstanceEndpointAclPolicy => respond("CreateInstanceEndpointAclPolicyResponse", create(call).await?, visit),
-            Self::DeleteInstanceEndpointAclPolicy => respond("DeleteInstanceEndpointAclPolicyResponse", delete(call).await?, visit),
-            Self::GetInstanceVpcEndpoint => respond("GetInstanceVpcEndpointResponse", vpc(call).await?, visit),
-            Self::GetInstanceCustomizedDomain => customized_domain(call).await,
-        }
-    }
-}
 
 /// Checks `ModuleName`: the registry is all that there is.
 fn check_module(parameters: &Parameters) -> Result<()> {
@@ -64,16 +38,6 @@ fn check_endpoint(parameters: &Parameters) -> Result<()> {
         Some(kind) if kind.eq_ignore_ascii_case("internet") => Ok(()),
         Some(kind) if kind.eq_ignore_ascii_case("vpc") => Err(Error::unsupported("There is no endpoint in a VPC here; use internet.")),
         Some(_) => Err(Error::invalid_parameter("EndpointType", "It is internet.")),
-    }
-}
-
-/// Reads a boolean; whether it is there, the operation knows.
-fn switch(parameters: &Parameters, name: &'static str) -> Result<Option<Switch>> {
-    match given(parameters, name) {
-        None => Ok(None),
-        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(Switch::On)),
-        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(Switch::Off)),
-        Some(_) => Err(Error::invalid_parameter(name, "It is true or false.")),
     }
 }
 
@@ -126,11 +90,11 @@ fn entries(list: &AllowList) -> Vec<EntryAndComment> {
     list.entries.iter().map(|entry| EntryAndComment { entry: entry.written.clone(), comment: Some(entry.comment.clone()) }).collect()
 }
 
-async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Got> {
-    let choice = choice(parameters)?;
+pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    let (instance, list) = service.allow_list(caller, &choice, Permission::DescribeEndpoint, &visit.context).await?;
-    Ok(Got { endpoint: Endpoint::of(&instance), acl_entries: entries(&list) })
+    let (found, list) = service.allow_list(caller, &instance, Permission::DescribeEndpoint, &visit.context).await?;
+    respond(Got { endpoint: Endpoint::of(&found), acl_entries: entries(&list) }, visit)
 }
 
 #[derive(Serialize)]
@@ -155,29 +119,32 @@ struct Entry {
     entry: String,
 }
 
-async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Endpoints> {
-    let choice = choice(parameters)?;
+pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let instance = required_instance(parameters)?;
     check_module(parameters)?;
-    let is_summary = switch(parameters, "Summary")? == Some(Switch::On);
-    let (instance, list) = service.allow_list(caller, &choice, Permission::ListEndpoints, &visit.context).await?;
+    let is_summary = boolean(parameters, "Summary")?.unwrap_or(false);
+    let (found, list) = service.allow_list(caller, &instance, Permission::ListEndpoints, &visit.context).await?;
     let shown = if is_summary { &[][..] } else { &list.entries };
-    Ok(Endpoints {
-        endpoints: [Listed {
-            endpoint_type: "internet",
-            endpoint: Endpoint::of(&instance),
-            linked_vpcs: [],
-            acl_entries: shown.iter().map(|entry| Entry { entry: entry.written.clone() }).collect(),
-        }],
-    })
+    respond(
+        Endpoints {
+            endpoints: [Listed {
+                endpoint_type: "internet",
+                endpoint: Endpoint::of(&found),
+                linked_vpcs: [],
+                acl_entries: shown.iter().map(|entry| Entry { entry: entry.written.clone() }).collect(),
+            }],
+        },
+        visit,
+    )
 }
 
-async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Empty> {
-    let choice = choice(parameters)?;
+pub(crate) async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    let switch = switch(parameters, "Enable")?.ok_or_else(|| Error::missing_parameter("Enable"))?;
+    let switch = boolean(parameters, "Enable")?.map(Switch::from).ok_or_else(|| Error::missing_parameter("Enable"))?;
     let first = entry(FIRST_ENTRY.to_owned(), None)?;
-    service.set_public_endpoint(caller, &choice, switch, Some(&first), &visit.context).await?;
-    Ok(Empty {})
+    service.set_public_endpoint(caller, &instance, switch, Some(&first), &visit.context).await?;
+    respond(Nothing {}, visit)
 }
 
 /// Reads an entry for an allow list.
@@ -205,19 +172,19 @@ fn given_entries(parameters: &Parameters) -> Result<Vec<AllowEntry>> {
     entries.into_iter().map(|one| entry(one.entry, one.comment)).collect()
 }
 
-async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Empty> {
-    let choice = choice(parameters)?;
+pub(crate) async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    service.add_to_allow_list(caller, &choice, &given_entries(parameters)?, &visit.context).await?;
-    Ok(Empty {})
+    service.add_to_allow_list(caller, &instance, &given_entries(parameters)?, &visit.context).await?;
+    respond(Nothing {}, visit)
 }
 
-async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Empty> {
-    let choice = choice(parameters)?;
+pub(crate) async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
     let places: Vec<AllowListPlace> = given_entries(parameters)?.into_iter().map(|entry| AllowListPlace::Cidr(entry.cidr)).collect();
-    service.remove_from_allow_list(caller, &choice, &places, &visit.context).await?;
-    Ok(Empty {})
+    service.remove_from_allow_list(caller, &instance, &places, &visit.context).await?;
+    respond(Nothing {}, visit)
 }
 
 /// Reads `ModuleName` of what there is of no module.
@@ -237,24 +204,24 @@ struct VpcEndpoint {
     module_name: String,
 }
 
-async fn vpc(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<VpcEndpoint> {
-    let choice = choice(parameters)?;
+pub(crate) async fn vpc(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let instance = required_instance(parameters)?;
     let module_name = any_module(parameters)?.unwrap_or("Registry").to_owned();
-    service.instance_with(caller, &choice, Within::Instance, Permission::DescribeInternalEndpoint, &visit.context).await?;
-    Ok(VpcEndpoint { enable: false, domains: [], linked_vpcs: [], module_name })
+    service.instance_with(caller, &instance, Within::Instance, Permission::DescribeInternalEndpoint, &visit.context).await?;
+    respond(VpcEndpoint { enable: false, domains: [], linked_vpcs: [], module_name }, visit)
 }
 
 /// Says that there is no such domain. The instance's own name is none of these: GetInstanceEndpoint has it.
 ///
 /// Divergence: the code is by analogy; none is documented.
-async fn customized_domain(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
-    let choice = choice(parameters)?;
+pub(crate) async fn customized_domain(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let instance = required_instance(parameters)?;
     let domain = given(parameters, "Domain").ok_or_else(|| Error::missing_parameter("Domain"))?;
     any_module(parameters)?.ok_or_else(|| Error::missing_parameter("ModuleName"))?;
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     if domain.len() > MAX_DOMAIN_LENGTH || !domain.bytes().all(is_letter) {
         return Err(Error::invalid_parameter("Domain", "It is a host name."));
     }
-    service.instance_with(caller, &choice, Within::Instance, Permission::DescribeCustomDomain, &visit.context).await?;
+    service.instance_with(caller, &instance, Within::Instance, Permission::DescribeCustomDomain, &visit.context).await?;
     Err(Error::not_found(Noun::CustomizedDomain, domain))
 }

@@ -1,114 +1,48 @@
 //! Tags of repositories: what the registry behind an instance has.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
 use axum::response::Response;
 use serde::Serialize;
 
+use super::place::{instance, instance_id};
+use crate::domain::Result;
 use crate::domain::image::Image;
-use crate::domain::{Error, Result};
-use crate::service::{ImageFilter, InstanceChoice, Listed, Page, RepositoryChoice};
+use crate::http::alibaba::pager::{Part, Tokens};
+use crate::http::alibaba::{Nothing, Proved, required, respond};
+use crate::service::{ImageFilter, Listed, RepositoryChoice};
 use crate::sign::Parameters;
 
-use crate::http::alibaba::{Proved, envelope, given};
-use crate::http::operation::operations;
-
-/// How many tags a page has without a word (as the documentation's example does), and at most.
-const USUAL_SIZE: u32 = 30;
-const SIZES: RangeInclusive<u32> = 1..=100;
-
-operations! {
-    #[expect(clippy::enum_variant_names, reason = "they are named as the cloud names them")]
-    "cr": DeleteRepoTag, GetRepoTag, ListRepoTag
+/// Returns the place of an image: an instance, and a repository by its id.
+fn place(parameters: &Parameters) -> Result<(&str, &str)> {
+    Ok((instance_id(parameters)?, required(parameters, "RepoId")?))
 }
 
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        let Proved { service, caller, parameters, visit } = call;
-        let envelope = envelope(visit)?;
-        let request_id = visit.context.request_id.as_str();
-        let required = |name: &'static str| given(parameters, name).ok_or_else(|| Error::missing_parameter(name));
-        let (instance_id, repo_id) = (required("InstanceId")?, required("RepoId")?);
-        // Malformed ids can't name anything; they are answered as what isn't there.
-        let place = || Ok::<_, Error>((InstanceChoice::Cri(instance_id.parse()?), RepositoryChoice::WithId(repo_id.parse()?)));
-        match self {
-            Self::ListRepoTag => {
-                let paging = Paging::read(parameters)?;
-                let (instance, repository) = place()?;
-                let filter = ImageFilter::default();
-                let listed = service.images(caller, &instance, &repository, filter, paging.page(), &visit.context).await?;
-                envelope.respond("ListRepoTagResponse", &List::of(&listed, &paging, request_id), request_id)
-            }
-            Self::GetRepoTag => {
-                let tag = required("Tag")?;
-                let (instance, repository) = place()?;
-                let image = service.image(caller, &instance, &repository, tag, &visit.context).await?;
-                let one = One { outcome: Outcome::of(request_id), tag: Tag::of(&image, |millis| millis) };
-                envelope.respond("GetRepoTagResponse", &one, request_id)
-            }
-            Self::DeleteRepoTag => {
-                let tags = BTreeSet::from([required("Tag")?.to_owned()]);
-                let (instance, repository) = place()?;
-                service.delete_images(caller, &instance, &repository, &tags, &visit.context).await?;
-                envelope.respond("DeleteRepoTagResponse", &Outcome::of(request_id), request_id)
-            }
-        }
-    }
+/// Returns the repository of an id; a malformed one is answered as one that isn't there.
+fn repository(id: &str) -> Result<RepositoryChoice> {
+    Ok(RepositoryChoice::WithId(id.parse()?))
 }
 
-/// Reads a whole number.
-fn number(parameters: &Parameters, name: &'static str, range: RangeInclusive<u32>) -> Result<Option<u32>> {
-    let Some(text) = given(parameters, name) else { return Ok(None) };
-    let read = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
-    let why = || format!("It is a whole number from {} to {}.", range.start(), range.end());
-    read.filter(|number| range.contains(number)).map(Some).ok_or_else(|| Error::invalid_parameter(name, why()))
+pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let (instance_id, repo_id) = place(parameters)?;
+    let part = Tokens::IMAGES.read(parameters)?;
+    let (instance, repository) = (instance(instance_id)?, repository(repo_id)?);
+    let listed = service.images(caller, &instance, &repository, ImageFilter::default(), part.page(), &visit.context).await?;
+    respond(List::of(&listed, part), visit)
 }
 
-/// Which part of a list is asked for: by pages, or by the token that came with the part before, which goes first.
-struct Paging {
-    offset: u32,
-    size: u32,
+pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let (instance_id, repo_id) = place(parameters)?;
+    let tag = required(parameters, "Tag")?;
+    let image = service.image(caller, &instance(instance_id)?, &repository(repo_id)?, tag, &visit.context).await?;
+    respond(Tag::of(&image, |millis| millis), visit)
 }
 
-impl Paging {
-    fn read(parameters: &Parameters) -> Result<Self> {
-        let page_no = number(parameters, "PageNo", 1..=u32::MAX)?.unwrap_or(1);
-        let page_size = number(parameters, "PageSize", SIZES)?.unwrap_or(USUAL_SIZE);
-        let max_results = number(parameters, "MaxResults", SIZES)?;
-        // The token is how many came before; nothing that it could be forged for.
-        let next_token = number(parameters, "NextToken", 0..=u32::MAX)?;
-        Ok(match (next_token, max_results) {
-            (None, None) => Self { offset: (page_no - 1).saturating_mul(page_size), size: page_size },
-            (offset, size) => Self { offset: offset.unwrap_or(0), size: size.unwrap_or(page_size) },
-        })
-    }
-
-    fn page(&self) -> Page {
-        Page { offset: self.offset, limit: Some(self.size) }
-    }
-
-    /// Returns the token of the next part; empty at the end.
-    fn next_token(&self, total: u64) -> String {
-        let next = self.offset.saturating_add(self.size);
-        if u64::from(next) < total { next.to_string() } else { String::new() }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Outcome<'a> {
-    request_id: &'a str,
-    /// Exactly `success`: one client judges by it whatever the status.
-    code: &'static str,
-    is_success: bool,
-}
-
-impl<'a> Outcome<'a> {
-    fn of(request_id: &'a str) -> Self {
-        Self { request_id, code: "success", is_success: true }
-    }
+pub(crate) async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+    let (instance_id, repo_id) = place(parameters)?;
+    let tags = BTreeSet::from([required(parameters, "Tag")?.to_owned()]);
+    service.delete_images(caller, &instance(instance_id)?, &repository(repo_id)?, &tags, &visit.context).await?;
+    respond(Nothing {}, visit)
 }
 
 /// A tag; its times are texts in a list, and numbers alone.
@@ -143,21 +77,10 @@ impl<'a, T> Tag<'a, T> {
     }
 }
 
-/// The output of `GetRepoTag`.
-#[derive(Serialize)]
-struct One<'a> {
-    #[serde(flatten)]
-    outcome: Outcome<'a>,
-    #[serde(flatten)]
-    tag: Tag<'a, i64>,
-}
-
 /// The output of `ListRepoTag`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct List<'a> {
-    #[serde(flatten)]
-    outcome: Outcome<'a>,
     page_no: u32,
     page_size: u32,
     max_results: u32,
@@ -168,13 +91,12 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    fn of(listed: &'a Listed<Image>, paging: &Paging, request_id: &'a str) -> Self {
+    fn of(listed: &'a Listed<Image>, part: Part) -> Self {
         Self {
-            outcome: Outcome::of(request_id),
-            page_no: paging.offset / paging.size + 1,
-            page_size: paging.size,
-            max_results: paging.size,
-            next_token: paging.next_token(listed.total),
+            page_no: part.number(),
+            page_size: part.size,
+            max_results: part.size,
+            next_token: Tokens::IMAGES.next(part, listed.total),
             total_count: listed.total.to_string(),
             images: listed.items.iter().map(|image| Tag::of(image, |millis| millis.to_string())).collect(),
         }

@@ -6,88 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::domain::namespace::{Namespace, NamespaceChange, Visibility};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
-use crate::service::{Contents, InstanceChoice, NamespaceChoice, NamespaceFilter, NewNamespace, Page};
+use crate::service::{Contents, NamespaceChoice, NamespaceFilter, NewNamespace};
 use crate::sign::Parameters;
 
-use crate::http::alibaba::Visit;
-use crate::http::alibaba::{Proved, envelope, given};
-use crate::http::operation::operations;
-
-operations! {
-    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
-    "cr": CreateNamespace, GetNamespace, ListNamespace, UpdateNamespace, DeleteNamespace
-}
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        match self {
-            Self::CreateNamespace => create(call).await,
-            Self::GetNamespace => get(call).await,
-            Self::ListNamespace => list(call).await,
-            Self::UpdateNamespace => update(call).await,
-            Self::DeleteNamespace => delete(call).await,
-        }
-    }
-}
-
-/// What every answer of 2018-12-01 has, around what it says.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Success<'a, T: Serialize> {
-    request_id: &'a str,
-    /// Exactly `success`: one client judges by it whatever the status.
-    code: &'static str,
-    is_success: bool,
-    #[serde(flatten)]
-    output: T,
-}
-
-/// The output of an action that says nothing of its own.
-#[derive(Serialize)]
-pub(super) struct Nothing {}
-
-/// Answers with an output; `root` is what XML calls it.
-pub(super) fn respond(root: &'static str, output: impl Serialize, visit: &Visit<'_>) -> Result<Response> {
-    let success = Success { request_id: &visit.context.request_id, code: "success", is_success: true, output };
-    envelope(visit)?.respond(root, &success, &visit.context.request_id)
-}
-
-/// There are no resource groups here.
-pub(super) const NO_RESOURCE_GROUP: &str = "";
-
-/// Returns a parameter that must be there.
-pub(super) fn required<'a>(parameters: &'a Parameters, name: &str) -> Result<&'a str> {
-    given(parameters, name).ok_or_else(|| Error::missing_parameter(name))
-}
-
-/// Reads the instance of a call; a malformed id can't name one, and is answered as one that isn't there.
-pub(super) fn instance_id(parameters: &Parameters) -> Result<&str> {
-    required(parameters, "InstanceId")
-}
-
-/// Returns the instance of an id.
-pub(super) fn instance(id: &str) -> Result<InstanceChoice> {
-    Ok(InstanceChoice::Cri(id.parse()?))
-}
-
-/// Reads a boolean, as the SDKs of any language write it.
-pub(super) fn boolean(parameters: &Parameters, name: &str) -> Result<Option<bool>> {
-    match given(parameters, name) {
-        None => Ok(None),
-        Some("true" | "True") => Ok(Some(true)),
-        Some("false" | "False") => Ok(Some(false)),
-        Some(_) => Err(Error::invalid_parameter(name, "It is true or false.")),
-    }
-}
-
-/// Reads a whole number from 1 to `most`.
-pub(super) fn count(parameters: &Parameters, name: &str, most: u32) -> Result<Option<u32>> {
-    let Some(text) = given(parameters, name) else { return Ok(None) };
-    let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
-    let number = number.filter(|number| (1..=most).contains(number));
-    number.map(Some).ok_or_else(|| Error::invalid_parameter(name, format!("It is a whole number from 1 to {most}.")))
-}
+use super::place::{NO_RESOURCE_GROUP, instance, instance_id};
+use crate::http::alibaba::pager::Paging;
+use crate::http::alibaba::parameters::boolean;
+use crate::http::alibaba::{Nothing, Proved, given, required, respond};
 
 /// Reads `PUBLIC` or `PRIVATE`.
 pub(super) fn visibility(parameters: &Parameters, name: &str) -> Result<Option<Visibility>> {
@@ -119,32 +44,7 @@ pub(super) fn is_normal(parameters: &Parameters) -> Result<bool> {
     }
 }
 
-/// Which part of a list is asked for by `PageNo` and `PageSize`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Paging {
-    /// From 1.
-    pub(super) number: u32,
-    /// At most [`Paging::LARGEST`].
-    pub(super) size: u32,
-}
-
-impl Paging {
-    /// The documented default of the neighbouring lists.
-    const USUAL: u32 = 30;
-    /// The documented most; beyond it the documents leave a choice, and who is cut short would not notice.
-    pub(super) const LARGEST: u32 = 100;
-
-    pub(super) fn read(parameters: &Parameters) -> Result<Self> {
-        let number = count(parameters, "PageNo", i32::MAX.unsigned_abs())?.unwrap_or(1);
-        Ok(Self { number, size: count(parameters, "PageSize", Self::LARGEST)?.unwrap_or(Self::USUAL) })
-    }
-
-    pub(super) fn page(self) -> Page {
-        Page { offset: (self.number - 1).saturating_mul(self.size), limit: Some(self.size) }
-    }
-}
-
-/// What a repository is that a push makes.
+/// The properties of a repository that a push makes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Defaults {
     visibility: Option<Visibility>,
@@ -188,7 +88,7 @@ impl Defaults {
     }
 }
 
-async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let named = NewNamespace::named(required(parameters, "NamespaceName")?);
     let defaults = Defaults::read(parameters)?;
@@ -200,10 +100,10 @@ async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Re
     };
     let made = service.create_namespace(caller, &instance(instance_id)?, new, &visit.context).await;
     made.map_err(|error| error.naming(&[("name", "NamespaceName")]))?;
-    respond("CreateNamespaceResponse", Nothing {}, visit)
+    respond(Nothing {}, visit)
 }
 
-async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
     let defaults = Defaults::read(parameters)?;
@@ -216,17 +116,17 @@ async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Re
         ..NamespaceChange::default()
     };
     service.modify_namespace(caller, &instance(instance_id)?, name, &change, None, &visit.context).await?;
-    respond("UpdateNamespaceResponse", Nothing {}, visit)
+    respond(Nothing {}, visit)
 }
 
-async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
     service.delete_namespace(caller, &instance(instance_id)?, name, Contents::MustBeGone, &visit.context).await?;
-    respond("DeleteNamespaceResponse", Nothing {}, visit)
+    respond(Nothing {}, visit)
 }
 
-async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let (id, name) = (given(parameters, "NamespaceId"), given(parameters, "NamespaceName"));
     let choice = match (id, name) {
@@ -239,10 +139,10 @@ async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Resul
     if name.is_some_and(|name| name != namespace.name) {
         return Err(Error::invalid_parameter("NamespaceName", "It is not the name of the namespace with that NamespaceId."));
     }
-    respond("GetNamespaceResponse", NamespaceInfo::of(&namespace, instance_id), visit)
+    respond(NamespaceInfo::of(&namespace, instance_id), visit)
 }
 
-async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let filter = NamespaceFilter { name: given(parameters, "NamespaceName").map(ToOwned::to_owned), tags: Vec::new() };
     let paging = Paging::read(parameters)?;
@@ -256,7 +156,7 @@ async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Resu
         total_count: total.to_string(),
         namespaces: namespaces.iter().map(|one| NamespaceInfo::of(&one.namespace, instance_id)).collect(),
     };
-    respond("ListNamespaceResponse", output, visit)
+    respond(output, visit)
 }
 
 #[derive(Serialize)]

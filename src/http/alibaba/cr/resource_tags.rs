@@ -7,48 +7,26 @@ use serde::Serialize;
 use crate::domain::ids::CriId;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::http::alibaba::{Proved, envelope, given};
-use crate::http::operation::operations;
+use crate::http::alibaba::parameters::boolean;
+use crate::http::alibaba::{Proved, Visit, given, respond_bare};
 use crate::service::{InstanceChoice, Permission};
 use crate::sign::Parameters;
 
 /// The most instances of one call, as the vendor's tag service has it.
-const MOST_RESOURCES: usize = 50;
+const MAX_RESOURCES: usize = 50;
 /// The most tags of one call, as there.
-const MOST_TAGS: usize = 20;
-
-operations! {
-    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
-    "cr": TagResources, UntagResources, ListTagResources
-}
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        let visit = call.visit;
-        let request_id = &visit.context.request_id;
-        let envelope = envelope(visit)?;
-        match self {
-            Self::TagResources => {
-                tag(call).await?;
-                envelope.respond("TagResourcesResponse", &Done { request_id }, request_id)
-            }
-            Self::UntagResources => {
-                untag(call).await?;
-                envelope.respond("UntagResourcesResponse", &Done { request_id }, request_id)
-            }
-            Self::ListTagResources => {
-                let output = list(call).await?;
-                envelope.respond("ListTagResourcesResponse", &output, request_id)
-            }
-        }
-    }
-}
+const MAX_TAGS: usize = 20;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Done<'a> {
     request_id: &'a str,
+}
+
+impl<'a> Done<'a> {
+    fn of(visit: &Visit<'a>) -> Self {
+        Self { request_id: &visit.record.context.request_id }
+    }
 }
 
 /// Reads `NAME.1`, `NAME.2` and so on, in their order; one may be left out between others.
@@ -79,7 +57,7 @@ fn check_type(parameters: &Parameters) -> Result<()> {
 /// Reads the instances that a call names.
 fn choices(parameters: &Parameters) -> Result<Vec<InstanceChoice>> {
     let mut ids = Vec::new();
-    for id in repeated(parameters, "ResourceId", "", MOST_RESOURCES)? {
+    for id in repeated(parameters, "ResourceId", "", MAX_RESOURCES)? {
         let id: CriId = id.parse()?;
         if !ids.contains(&id) {
             ids.push(id);
@@ -109,9 +87,9 @@ fn numbered_keys(parameters: &Parameters) -> Result<Vec<(usize, String)>> {
     let mut keys = Vec::new();
     for (full, _) in parameters.iter() {
         let Some((number, part)) = full.strip_prefix("Tag.").and_then(|rest| rest.split_once('.')) else { continue };
-        let number = number.parse().ok().filter(|number| (1..=MOST_TAGS).contains(number) && matches!(part, "Key" | "Value"));
+        let number = number.parse().ok().filter(|number| (1..=MAX_TAGS).contains(number) && matches!(part, "Key" | "Value"));
         let number: usize = number.ok_or_else(|| {
-            Error::invalid_parameter("Tag", format!("Tags are given as Tag.N.Key and Tag.N.Value, N from 1 to {MOST_TAGS}."))
+            Error::invalid_parameter("Tag", format!("Tags are given as Tag.N.Key and Tag.N.Value, N from 1 to {MAX_TAGS}."))
         })?;
         let key = parameters.get(&format!("Tag.{number}.Key")).filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| Error::missing_parameter(format!("Tag.{number}.Key")))?;
@@ -123,7 +101,7 @@ fn numbered_keys(parameters: &Parameters) -> Result<Vec<(usize, String)>> {
     Ok(keys)
 }
 
-async fn tag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<()> {
+pub(crate) async fn tag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
     let tags = tags(parameters)?.into_iter().map(|(key, value)| Tag { key, value: value.unwrap_or_default() });
@@ -131,25 +109,22 @@ async fn tag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Resul
     if tags.is_empty() {
         return Err(Error::missing_parameter("Tag"));
     }
-    service.tag_instances(caller, &choices, &tags, &visit.context).await
+    service.tag_instances(caller, &choices, &tags, &visit.context).await?;
+    respond_bare(&Done::of(visit), visit)
 }
 
-async fn untag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<()> {
+pub(crate) async fn untag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
-    let keys = repeated(parameters, "TagKey", "", MOST_TAGS)?;
-    let all = match given(parameters, "All") {
-        None => false,
-        Some(text) if text.eq_ignore_ascii_case("false") => false,
-        Some(text) if text.eq_ignore_ascii_case("true") => true,
-        Some(_) => return Err(Error::invalid_parameter("All", "It is true or false.")),
-    };
+    let keys = repeated(parameters, "TagKey", "", MAX_TAGS)?;
+    let all = boolean(parameters, "All")?.unwrap_or(false);
     match (keys.is_empty(), all) {
         // As the vendor has it: `All` counts where no key is given.
-        (true, true) => service.untag_instances(caller, &choices, None, &visit.context).await,
-        (true, false) => Err(Error::missing_parameter("TagKey")),
-        (false, _) => service.untag_instances(caller, &choices, Some(&keys), &visit.context).await,
+        (true, true) => service.untag_instances(caller, &choices, None, &visit.context).await?,
+        (true, false) => return Err(Error::missing_parameter("TagKey")),
+        (false, _) => service.untag_instances(caller, &choices, Some(&keys), &visit.context).await?,
     }
+    respond_bare(&Done::of(visit), visit)
 }
 
 #[derive(Serialize)]
@@ -177,7 +152,7 @@ struct TagResource {
 }
 
 /// Lists the tags of the instances that are named, or of all, as far as they have every tag that is asked for.
-async fn list<'a>(Proved { service, caller, parameters, visit }: Proved<'a>) -> Result<Listed<'a>> {
+pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = choices(parameters)?;
     let wanted = tags(parameters)?;
@@ -207,5 +182,5 @@ async fn list<'a>(Proved { service, caller, parameters, visit }: Proved<'a>) -> 
             }));
         }
     }
-    Ok(Listed { request_id: &visit.context.request_id, next_token: "", tag_resources: TagResources { tag_resource } })
+    respond_bare(&Listed { request_id: &visit.context.request_id, next_token: "", tag_resources: TagResources { tag_resource } }, visit)
 }

@@ -3,47 +3,42 @@
 use axum::response::Response;
 use serde::Serialize;
 
-use super::namespaces::{Paging, boolean, instance, instance_id, respond};
+use super::place::{instance, instance_id};
 use crate::domain::{Error, Result};
-use crate::http::alibaba::{Proved, given};
-use crate::http::operation::operations;
+use crate::http::alibaba::pager::Paging;
+use crate::http::alibaba::parameters::boolean;
+use crate::http::alibaba::{Proved, given, respond};
 use crate::service::{Permission, Within};
 use crate::sign::Parameters;
 
-operations! {
-    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
-    "cr": ListRepoSyncRule, ListArtifactLifecycleRule, ListScanRule, ListChain
+pub(crate) async fn list_sync(call: Proved<'_>) -> Result<Response> {
+    let (parameters, visit) = (call.parameters, call.visit);
+    let within = within(parameters, "NamespaceName")?;
+    let page = empty_page(call, within, Permission::ListSyncRules).await?;
+    respond(SyncRules { page, sync_rules: [] }, visit)
 }
 
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        let (visit, parameters) = (call.visit, call.parameters);
-        match self {
-            Self::ListRepoSyncRule => {
-                let within = within(parameters, "NamespaceName")?;
-                let page = empty_page(call, within, Permission::ListSyncRules).await?;
-                respond("ListRepoSyncRuleResponse", SyncRules { page, sync_rules: [] }, visit)
-            }
-            Self::ListArtifactLifecycleRule => {
-                boolean(parameters, "EnableDeleteTag")?;
-                let page = empty_page(call, Within::Instance, Permission::ListRetentionRules).await?;
-                respond("ListArtifactLifecycleRuleResponse", LifecycleRules { page, rules: [] }, visit)
-            }
-            Self::ListScanRule => {
-                if given(parameters, "ScanType").is_some_and(|kind| !matches!(kind, "VUL" | "SBOM")) {
-                    return Err(Error::invalid_parameter("ScanType", "It is VUL or SBOM."));
-                }
-                let page = empty_page(call, Within::Instance, Permission::ListScanRules).await?;
-                respond("ListScanRuleResponse", ScanRules { page, scan_rules: [] }, visit)
-            }
-            Self::ListChain => {
-                let within = within(parameters, "RepoNamespaceName")?;
-                let page = empty_page(call, within, Permission::ListChains).await?;
-                respond("ListChainResponse", Chains { page, chains: [] }, visit)
-            }
-        }
+pub(crate) async fn list_lifecycle(call: Proved<'_>) -> Result<Response> {
+    let (parameters, visit) = (call.parameters, call.visit);
+    boolean(parameters, "EnableDeleteTag")?;
+    let page = empty_page(call, Within::Instance, Permission::ListRetentionRules).await?;
+    respond(LifecycleRules { page, rules: [] }, visit)
+}
+
+pub(crate) async fn list_scan(call: Proved<'_>) -> Result<Response> {
+    let (parameters, visit) = (call.parameters, call.visit);
+    if given(parameters, "ScanType").is_some_and(|kind| !matches!(kind, "VUL" | "SBOM")) {
+        return Err(Error::invalid_parameter("ScanType", "It is VUL or SBOM."));
     }
+    let page = empty_page(call, Within::Instance, Permission::ListScanRules).await?;
+    respond(ScanRules { page, scan_rules: [] }, visit)
+}
+
+pub(crate) async fn list_chains(call: Proved<'_>) -> Result<Response> {
+    let (parameters, visit) = (call.parameters, call.visit);
+    let within = within(parameters, "RepoNamespaceName")?;
+    let page = empty_page(call, within, Permission::ListChains).await?;
+    respond(Chains { page, chains: [] }, visit)
 }
 
 /// Reads where a list looks; a repository's name needs its namespace's.

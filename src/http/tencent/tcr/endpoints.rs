@@ -5,33 +5,16 @@ use std::net::IpAddr;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::namespaces::{instance, page, registry_id};
+use super::place::{instance, registry_id};
 use crate::domain::name::check_region;
 use crate::domain::{Error, Result};
-use crate::http::operation::operations;
+use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::{Proved, reply};
 use crate::service::{Permission, Within};
 
 /// How many private networks one call may ask about; the vendor documents no most.
 const MAX_VPCS: usize = 100;
-
-operations! {
-    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
-    "tcr": DescribeInternalEndpoints, DescribeInternalEndpointDnsStatus, DescribeInstanceCustomizedDomain
-}
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        let visit = call.visit;
-        match self {
-            Self::DescribeInternalEndpoints => reply(&internal_endpoints(call).await?, visit),
-            Self::DescribeInternalEndpointDnsStatus => reply(&dns_status(call).await?, visit),
-            Self::DescribeInstanceCustomizedDomain => reply(&customized_domains(call).await?, visit),
-        }
-    }
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -40,11 +23,11 @@ struct InternalEndpoints {
     total_count: u64,
 }
 
-async fn internal_endpoints(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<InternalEndpoints> {
+pub(crate) async fn internal_endpoints(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
     service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint, &visit.context).await?;
-    Ok(InternalEndpoints { access_vpc_set: [], total_count: 0 })
+    reply(&InternalEndpoints { access_vpc_set: [], total_count: 0 }, visit)
 }
 
 #[derive(Serialize)]
@@ -55,12 +38,12 @@ struct CustomizedDomains {
     total_count: u64,
 }
 
-async fn customized_domains(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<CustomizedDomains> {
+pub(crate) async fn customized_domains(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
-    page(&mut parameters, 0)?;
+    Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain, &visit.context).await?;
-    Ok(CustomizedDomains { domain_info_list: [], total_count: 0 })
+    reply(&CustomizedDomains { domain_info_list: [], total_count: 0 }, visit)
 }
 
 /// A private network that is asked about.
@@ -101,7 +84,7 @@ struct DnsStatus {
     status: &'static str,
 }
 
-async fn dns_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<DnsStatuses> {
+pub(crate) async fn dns_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let asked = parameters.structures("VpcSet")?;
     if asked.is_empty() {
         return Err(Error::missing_parameter("VpcSet"));
@@ -117,5 +100,5 @@ async fn dns_status(Proved { service, caller, mut parameters, visit }: Proved<'_
         let found = service.instance_with(caller, &choice, Within::Instance, Permission::DescribeInternalDns, &visit.context).await?;
         vpc_set.push(DnsStatus { region: region.unwrap_or_else(|| found.region.clone()), vpc_id, status: "DISABLE" });
     }
-    Ok(DnsStatuses { vpc_set })
+    reply(&DnsStatuses { vpc_set }, visit)
 }

@@ -3,58 +3,22 @@
 use axum::response::Response;
 use serde::Serialize;
 
+use super::place::{instance, registry_id};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Instance, InstanceChange, Specification};
 use crate::domain::name::check_tag;
 use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::http::operation::operations;
-use crate::http::tencent::Visit;
+use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{Proved, reply, times};
-use crate::service::{Contents, InstanceChoice, NameCheck, Permission, RequestedInstance, TaggedInstance};
+use crate::http::tencent::{Nothing, Proved, Visit, reply, times};
+use crate::service::{Contents, InstanceChoice, InstanceCriterion, NameCheck, Permission, RequestedInstance, TaggedInstance};
 
 /// The life of a long-term credential, as Tencent shows it.
 const TOKEN_VALID_HOURS: u64 = 87_600;
-/// How many instances a page has when nothing is said.
-const USUAL_LIMIT: i64 = 20;
-/// The most that a page may have: Tencent says 100, and Terraform asks for 200.
-const LARGEST_LIMIT: i64 = 1000;
 /// What an instance's state is called: there is no other here.
 const RUNNING: &str = "Running";
-
-operations! { "tcr":
-    CreateInstance,
-    DescribeInstances,
-    DescribeInstanceStatus,
-    ModifyInstance,
-    DeleteInstance,
-    CheckInstance,
-    CheckInstanceName,
-    DescribeRegions,
-}
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        let visit = call.visit;
-        match self {
-            Self::CreateInstance => reply(&create(call).await?, visit),
-            Self::DescribeInstances => reply(&describe(call).await?, visit),
-            Self::DescribeInstanceStatus => reply(&describe_status(call).await?, visit),
-            Self::ModifyInstance => reply(&modify(call).await?, visit),
-            Self::DeleteInstance => reply(&delete(call).await?, visit),
-            Self::CheckInstance => reply(&check(call).await?, visit),
-            Self::CheckInstanceName => reply(&check_name(call).await?, visit),
-            Self::DescribeRegions => reply(&describe_regions(call).await?, visit),
-        }
-    }
-}
-
-/// An output of nothing but the request's id.
-#[derive(Serialize)]
-struct Empty {}
 
 /// The numbers of the regions that Tencent publishes; any other is 0.
 const REGIONS: [(&str, u64); 22] = [
@@ -89,16 +53,6 @@ fn region_id(region: &str) -> u64 {
 /// Returns the region that the call was made in.
 fn region<'a>(visit: &'a Visit<'_>) -> &'a str {
     visit.region.as_deref().unwrap_or_default()
-}
-
-/// Takes the instance that a call is about. A malformed id can't name one; it is answered as one that isn't there.
-pub(super) fn registry(parameters: &mut Parameters) -> Result<String> {
-    parameters.required_text("RegistryId")
-}
-
-/// Reads the id of the instance that a call is about.
-pub(super) fn choice(registry_id: &str) -> Result<InstanceChoice> {
-    Ok(InstanceChoice::Tcr(registry_id.parse()?))
 }
 
 fn specification(name: &str) -> Result<Specification> {
@@ -140,7 +94,7 @@ struct Created {
     registry_id: String,
 }
 
-async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Created> {
+pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let name = parameters.required_text("RegistryName")?;
     let registry_type = parameters.required_text("RegistryType")?;
     let tags = tags(&mut parameters)?;
@@ -164,59 +118,35 @@ async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
     let specification = specification(&registry_type)?;
     let new = RequestedInstance { name, region: region(visit).to_owned(), specification, deletion_protection, tags };
     let made = service.request_instance(caller, new, &visit.context).await?;
-    Ok(Created { registry_id: made.id.to_string() })
+    reply(&Created { registry_id: made.id.to_string() }, visit)
 }
 
-/// What an instance must be like to be listed: one of the values of each filter.
-struct Filter {
-    name: String,
-    values: Vec<String>,
-}
-
-impl Filter {
-    fn read(mut given: Parameters) -> Result<Self> {
-        let filter = Self { name: given.required_text("Name")?, values: given.texts("Values")? };
-        given.finish()?;
-        match filter.name.as_str() {
-            "RegistryName" | "RegistryId" | "RegistryType" | "RegionName" | "Status" => Ok(filter),
-            name if name.starts_with("tag:") => Ok(filter),
-            _ => Err(Error::invalid_parameter(
-                "Filters",
-                "A filter is `RegistryName`, `RegistryId`, `RegistryType`, `RegionName`, `Status` or `tag:KEY`.",
-            )),
-        }
-    }
-
-    fn takes(&self, TaggedInstance { instance, tags }: &TaggedInstance) -> bool {
-        let is = |actual: &str| self.values.iter().any(|value| value == actual);
-        match self.name.as_str() {
-            "RegistryName" => is(&instance.name),
-            "RegistryId" => is(instance.id.as_str()),
-            "RegistryType" => is(instance.specification.name()),
-            "RegionName" => is(&instance.region),
-            "Status" => is(RUNNING),
-            name => tags.iter().any(|tag| name.strip_prefix("tag:") == Some(&tag.key) && is(&tag.value)),
-        }
-    }
-}
-
-/// Takes `Offset`, which counts items here, and `Limit`.
-fn page(parameters: &mut Parameters) -> Result<(usize, usize)> {
-    let whole = |name, number: i64, range: std::ops::RangeInclusive<i64>| {
-        let fits = usize::try_from(number).ok().filter(|_| range.contains(&number));
-        fits.ok_or_else(|| {
-            Error::invalid_parameter(name, format!("The parameter `{name}` is between {} and {}.", range.start(), range.end()))
-        })
-    };
-    let offset = whole("Offset", parameters.integer("Offset")?.unwrap_or(0), 0..=i64::MAX)?;
-    let limit = whole("Limit", parameters.integer("Limit")?.unwrap_or(USUAL_LIMIT), 1..=LARGEST_LIMIT)?;
-    Ok((offset, limit))
+/// Reads a filter: an instance that is listed has one of its values. `None` for a filter that no instance passes.
+fn criterion(mut given: Parameters) -> Result<Option<InstanceCriterion>> {
+    let (name, values) = (given.required_text("Name")?, given.texts("Values")?);
+    given.finish()?;
+    Ok(Some(match name.as_str() {
+        "RegistryName" => InstanceCriterion::Name(values),
+        "RegistryId" => InstanceCriterion::Id(values),
+        "RegistryType" => InstanceCriterion::Specification(values.iter().filter_map(|value| value.parse().ok()).collect()),
+        "RegionName" => InstanceCriterion::Region(values),
+        "Status" => return Ok(values.iter().any(|value| value == RUNNING).then_some(InstanceCriterion::Any)),
+        name => match name.strip_prefix("tag:") {
+            Some(key) => InstanceCriterion::Tag(key.to_owned(), values),
+            None => {
+                return Err(Error::invalid_parameter(
+                    "Filters",
+                    "A filter is `RegistryName`, `RegistryId`, `RegistryType`, `RegionName`, `Status` or `tag:KEY`.",
+                ));
+            }
+        },
+    }))
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Registries {
-    total_count: usize,
+    total_count: u64,
     registries: Vec<Registry>,
 }
 
@@ -290,22 +220,23 @@ impl From<TaggedInstance> for Registry {
     }
 }
 
-async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Registries> {
+pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let ids = parameters.texts("Registryids")?;
-    let (offset, limit) = page(&mut parameters)?;
-    let filters = parameters.structures("Filters")?.into_iter().map(Filter::read).collect::<Result<Vec<_>>>()?;
+    let page = Pager::INSTANCES.take(&mut parameters)?;
+    let filters = parameters.structures("Filters")?.into_iter().map(criterion).collect::<Result<Vec<_>>>()?;
     let all_regions = parameters.boolean("AllRegion")?.unwrap_or(false);
     parameters.finish()?;
-    let own = service.own_instances(caller, Permission::ListInstances, region(visit), &visit.context).await?;
-    let is_meant = |one: &TaggedInstance| {
-        let instance = &one.instance;
+    let place = match (ids.is_empty(), all_regions) {
         // An id says where its instance is, whatever region the call is made in.
-        let by_place =
-            if ids.is_empty() { all_regions || instance.region == region(visit) } else { ids.iter().any(|id| id == instance.id.as_str()) };
-        by_place && filters.iter().all(|filter| filter.takes(one))
+        (false, _) => InstanceCriterion::Id(ids),
+        (true, true) => InstanceCriterion::Any,
+        (true, false) => InstanceCriterion::Region(vec![region(visit).to_owned()]),
     };
-    let meant: Vec<TaggedInstance> = own.into_iter().filter(is_meant).collect();
-    Ok(Registries { total_count: meant.len(), registries: meant.into_iter().skip(offset).take(limit).map(Registry::from).collect() })
+    let is_empty = filters.iter().any(Option::is_none);
+    let criteria: Vec<_> = filters.into_iter().flatten().chain([place]).collect();
+    let listed = service.instance_page(caller, region(visit), &criteria, page, &visit.context).await?;
+    let (instances, total_count) = if is_empty { (Vec::new(), 0) } else { (listed.items, listed.total) };
+    reply(&Registries { total_count, registries: instances.into_iter().map(Registry::from).collect() }, visit)
 }
 
 #[derive(Serialize)]
@@ -323,7 +254,7 @@ struct RegistryStatus {
 }
 
 /// Divergence: an id of no instance of the account's is left out; what the vendor does isn't known.
-async fn describe_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Statuses> {
+pub(crate) async fn describe_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let ids = parameters.texts("RegistryIds")?;
     parameters.finish()?;
     if ids.is_empty() {
@@ -340,33 +271,33 @@ async fn describe_status(Proved { service, caller, mut parameters, visit }: Prov
             Err(error) => return Err(error),
         }
     }
-    Ok(Statuses { registry_status_set: statuses })
+    reply(&Statuses { registry_status_set: statuses }, visit)
 }
 
-async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Empty> {
-    let id = registry(&mut parameters)?;
+pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let id = registry_id(&mut parameters)?;
     let change = InstanceChange {
         specification: parameters.text("RegistryType")?.as_deref().map(specification).transpose()?,
         deletion_protection: parameters.boolean("DeletionProtection")?.map(Switch::from),
     };
     refuse_bucket(&mut parameters, "EnableCosVersioning")?;
     parameters.finish()?;
-    service.modify_instance(caller, &choice(&id)?, change, &visit.context).await?;
-    Ok(Empty {})
+    service.modify_instance(caller, &instance(&id)?, change, &visit.context).await?;
+    reply(&Nothing {}, visit)
 }
 
 /// With `DeleteBucket`, at the vendor's door the consent to lose the images, all that is in the instance goes too.
-async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Empty> {
-    let id = registry(&mut parameters)?;
+pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let id = registry_id(&mut parameters)?;
     let contents = if parameters.boolean("DeleteBucket")?.unwrap_or(false) { Contents::GoToo } else { Contents::MustBeGone };
     let is_dry_run = parameters.boolean("DryRun")?.unwrap_or(false);
     parameters.finish()?;
     if is_dry_run {
-        service.check_instance_deletion(caller, &choice(&id)?, contents, &visit.context).await?;
+        service.check_instance_deletion(caller, &instance(&id)?, contents, &visit.context).await?;
     } else {
-        service.delete_instance(caller, &choice(&id)?, contents, &visit.context).await?;
+        service.delete_instance(caller, &instance(&id)?, contents, &visit.context).await?;
     }
-    Ok(Empty {})
+    reply(&Nothing {}, visit)
 }
 
 #[derive(Serialize)]
@@ -376,18 +307,19 @@ struct Validated {
     region_id: u64,
 }
 
-async fn check(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Validated> {
-    let id = registry(&mut parameters)?;
+pub(crate) async fn check(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    let found = match choice(&id) {
-        Ok(choice) => service.described_instance(caller, &choice, Permission::CheckInstance, &visit.context).await,
+    let found = match instance(&id) {
+        Ok(instance) => service.described_instance(caller, &instance, Permission::CheckInstance, &visit.context).await,
         Err(error) => Err(error),
     };
-    match found {
-        Ok(TaggedInstance { instance, .. }) => Ok(Validated { is_validated: true, region_id: region_id(&instance.region) }),
-        Err(error) if error.kind() == &ErrorKind::InstanceNotFound => Ok(Validated { is_validated: false, region_id: 0 }),
-        Err(error) => Err(error),
-    }
+    let validated = match found {
+        Ok(TaggedInstance { instance, .. }) => Validated { is_validated: true, region_id: region_id(&instance.region) },
+        Err(error) if error.kind() == &ErrorKind::InstanceNotFound => Validated { is_validated: false, region_id: 0 },
+        Err(error) => return Err(error),
+    };
+    reply(&validated, visit)
 }
 
 #[derive(Serialize)]
@@ -397,19 +329,22 @@ struct ValidatedName {
     detail_code: i64,
 }
 
-async fn check_name(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<ValidatedName> {
+pub(crate) async fn check_name(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let name = parameters.required_text("RegistryName")?;
     parameters.finish()?;
     let check = service.check_instance_name(caller, &name, region(visit), &visit.context).await?;
-    Ok(ValidatedName {
-        is_validated: check == NameCheck::Free,
-        detail_code: match check {
-            NameCheck::Free => 0,
-            NameCheck::Illegal => 1,
-            NameCheck::Reserved => 2,
-            NameCheck::Taken => 3,
+    reply(
+        &ValidatedName {
+            is_validated: check == NameCheck::Free,
+            detail_code: match check {
+                NameCheck::Free => 0,
+                NameCheck::Illegal => 1,
+                NameCheck::Reserved => 2,
+                NameCheck::Taken => 3,
+            },
         },
-    })
+        visit,
+    )
 }
 
 #[derive(Serialize)]
@@ -433,7 +368,7 @@ struct Region {
 }
 
 /// Divergence: the regions are those in which the account has instances; they date from the first and the last of them.
-async fn describe_regions(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Regions> {
+pub(crate) async fn describe_regions(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
     parameters.finish()?;
     let own = service.own_instances(caller, Permission::ListRegions, region(visit), &visit.context).await?;
     let mut regions: Vec<Region> = Vec::new();
@@ -452,5 +387,5 @@ async fn describe_regions(Proved { service, caller, parameters, visit }: Proved<
             }),
         }
     }
-    Ok(Regions { total_count: regions.len(), regions })
+    reply(&Regions { total_count: regions.len(), regions }, visit)
 }

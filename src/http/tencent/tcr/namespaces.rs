@@ -6,80 +6,15 @@ use serde::Serialize;
 use crate::domain::namespace::{NamespaceChange, Severity, Visibility};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::service::{Contents, InstanceChoice, NamespaceFilter, NewNamespace, Page, TaggedNamespace, Within};
+use crate::service::{Contents, NamespaceFilter, NewNamespace, Page, TaggedNamespace};
 
-use crate::http::operation::operations;
+use super::place::{instance, registry_id};
+use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{Proved, reply};
-
-operations! { "tcr": CreateNamespace, DescribeNamespaces, ModifyNamespace, DeleteNamespace }
+use crate::http::tencent::{Nothing, Proved, reply};
 
 /// The names at this door of what a namespace has.
 const NAMES: [(&str, &str); 3] = [("name", "NamespaceName"), ("tags", "TagSpecification.Tags"), ("allowed-cves", "CVEWhitelistItems")];
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        match self {
-            Self::CreateNamespace => create(call).await,
-            Self::DescribeNamespaces => describe(call).await,
-            Self::ModifyNamespace => modify(call).await,
-            Self::DeleteNamespace => delete(call).await,
-        }
-    }
-}
-
-/// The output of an action that says nothing but its request id.
-#[derive(Serialize)]
-pub(super) struct Nothing {}
-
-/// How many of a list come when nothing is said; documented for the neighbours of these actions alone.
-const USUAL_LIMIT: i64 = 20;
-/// How many of a list may be asked for at once. Terraform asks for 200, and takes a shorter page for the last one: so a
-/// limit is honoured or refused, and never made smaller.
-const LARGEST_LIMIT: i64 = 1000;
-
-/// The documented most of the lists that call it `PageSize`.
-const LARGEST_PAGE_SIZE: i64 = 100;
-
-/// Reads `Offset` and `Limit` of a list whose offset counts pages, of which `first` is the first.
-pub(super) fn page(parameters: &mut Parameters, first: i64) -> Result<Page> {
-    let offset = parameters.integer("Offset")?.unwrap_or(first);
-    let limit = parameters.integer("Limit")?.unwrap_or(USUAL_LIMIT);
-    if !(1..=LARGEST_LIMIT).contains(&limit) {
-        return Err(Error::invalid_parameter("Limit", format!("The parameter `Limit` is 1 to {LARGEST_LIMIT}.")));
-    }
-    if offset < 0 {
-        return Err(Error::invalid_parameter("Offset", "The parameter `Offset` counts pages, and is not negative."));
-    }
-    let items = (offset - first).max(0).saturating_mul(limit);
-    Ok(Page { offset: u32::try_from(items).unwrap_or(u32::MAX), limit: u32::try_from(limit).ok() })
-}
-
-/// Checks `Page` and `PageSize` of a list that has nothing to divide into pages.
-pub(super) fn check_numbered_page(parameters: &mut Parameters) -> Result<()> {
-    for (name, most) in [("Page", i64::MAX), ("PageSize", LARGEST_PAGE_SIZE)] {
-        if parameters.integer(name)?.is_some_and(|number| !(1..=most).contains(&number)) {
-            return Err(Error::invalid_parameter(name, format!("The parameter `{name}` is 1 to {most}.")));
-        }
-    }
-    Ok(())
-}
-
-/// Takes the id of the instance that is meant.
-pub(super) fn registry_id(parameters: &mut Parameters) -> Result<String> {
-    parameters.required_text("RegistryId")
-}
-
-/// Returns the instance of an id; a malformed one can't name an instance, and is answered as one that isn't there.
-pub(super) fn instance(registry_id: &str) -> Result<InstanceChoice> {
-    Ok(InstanceChoice::Tcr(registry_id.parse()?))
-}
-
-/// Returns where a list looks; an empty name counts as absent.
-pub(super) fn within(namespace: Option<&str>) -> Within<'_> {
-    namespace.filter(|name| !name.is_empty()).map_or(Within::Instance, Within::Namespace)
-}
 
 fn visibility(is_public: bool) -> Visibility {
     if is_public { Visibility::Public } else { Visibility::Private }
@@ -136,7 +71,7 @@ fn tags(parameters: &mut Parameters) -> Result<Option<Vec<Tag>>> {
     Ok(Some(tags))
 }
 
-async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -157,7 +92,7 @@ async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
     reply(&Nothing {}, visit)
 }
 
-async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -178,7 +113,7 @@ async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
     reply(&Nothing {}, visit)
 }
 
-async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     parameters.finish()?;
@@ -186,10 +121,10 @@ async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
     reply(&Nothing {}, visit)
 }
 
-async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
-    let page = page(&mut parameters, 0)?;
+    let page = Pager::PAGES_FROM_0.take(&mut parameters)?;
     let page = if parameters.boolean("All")?.unwrap_or_default() { Page::ALL } else { page };
     let filters = parameters.structures("Filters")?;
     let tags = filters.into_iter().map(tag_filter).collect::<Result<_>>()?;

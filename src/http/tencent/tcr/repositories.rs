@@ -7,38 +7,16 @@ use crate::domain::clock::Timestamp;
 use crate::domain::namespace::Visibility;
 use crate::domain::repository::{Repository, RepositoryChange};
 use crate::domain::{Error, Result};
-use crate::service::{Images, NewRepository, RepositoryChoice, RepositoryFilter, RepositoryOrder};
+use crate::service::{Images, NewRepository, RepositoryFilter, RepositoryOrder};
 
-use super::namespaces::{Nothing, instance, page, registry_id};
-use crate::http::operation::operations;
-use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{Proved, reply};
-
-operations! { "tcr": CreateRepository, DescribeRepositories, ModifyRepository, DeleteRepository }
+use super::place::{instance, registry_id, repository};
+use crate::http::tencent::pager::Pager;
+use crate::http::tencent::{Nothing, Proved, reply};
 
 /// The names at this door of what a repository has.
 const NAMES: [(&str, &str); 3] = [("name", "RepositoryName"), ("summary", "BriefDescription"), ("detail", "Description")];
 
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        match self {
-            Self::CreateRepository => create(call).await,
-            Self::DescribeRepositories => describe(call).await,
-            Self::ModifyRepository => modify(call).await,
-            Self::DeleteRepository => delete(call).await,
-        }
-    }
-}
-
-/// Takes the two names of a repository.
-fn choice(parameters: &mut Parameters) -> Result<RepositoryChoice> {
-    let namespace = parameters.required_text("NamespaceName")?;
-    let name = parameters.required_text("RepositoryName")?;
-    Ok(RepositoryChoice::Named { namespace, name })
-}
-
-async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let new = NewRepository {
         namespace: parameters.required_text("NamespaceName")?,
@@ -54,9 +32,9 @@ async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
     reply(&Nothing {}, visit)
 }
 
-async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
-    let which = choice(&mut parameters)?;
+    let which = repository(&mut parameters)?;
     let change = RepositoryChange {
         summary: Some(parameters.required_text("BriefDescription")?),
         detail: Some(parameters.required_text("Description")?),
@@ -68,20 +46,20 @@ async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -
     reply(&Nothing {}, visit)
 }
 
-async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
-    let which = choice(&mut parameters)?;
+    let which = repository(&mut parameters)?;
     let images = if parameters.boolean("ForceDelete")?.unwrap_or(true) { Images::GoToo } else { Images::MustBeGone };
     parameters.finish()?;
     service.delete_repository(caller, &instance(&registry_id)?, &which, images, &visit.context).await?;
     reply(&Nothing {}, visit)
 }
 
-async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let namespace = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
     let name = parameters.text("RepositoryName")?.filter(|name| !name.is_empty());
-    let page = page(&mut parameters, 1)?;
+    let page = Pager::PAGES_FROM_1.take(&mut parameters)?;
     let order = order(parameters.text("SortBy")?.as_deref())?;
     parameters.finish()?;
     let filter = RepositoryFilter { namespace: namespace.as_deref(), name: name.as_deref(), order };

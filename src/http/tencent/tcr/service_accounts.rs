@@ -10,40 +10,13 @@ use crate::domain::name::check_namespace;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{AccountAction, AccountPermissions, ServiceAccount, ServiceAccountState};
 use crate::domain::{Error, Result};
-use crate::service::{ChangedServiceAccount, InstanceChoice, NewServiceAccount, Page, Validity};
+use crate::service::{ChangedServiceAccount, NewServiceAccount, Page, Validity};
 
-use super::tokens::page;
-use crate::http::operation::operations;
+use super::place::{instance, registry_id};
+use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::times::beijing;
 use crate::http::tencent::{Nothing, Proved, reply};
-
-/// How many are listed without a Limit.
-const USUAL_PAGE: u32 = 20;
-/// The most that are listed at once; a larger Limit counts as this one.
-const LARGEST_PAGE: u32 = 100;
-
-operations! {
-    "tcr":
-    CreateServiceAccount,
-    DescribeServiceAccounts,
-    ModifyServiceAccount,
-    ModifyServiceAccountPassword,
-    DeleteServiceAccount,
-}
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        match self {
-            Self::CreateServiceAccount => create(call).await,
-            Self::DescribeServiceAccounts => describe(call).await,
-            Self::ModifyServiceAccount => modify(call).await,
-            Self::ModifyServiceAccountPassword => modify_password(call).await,
-            Self::DeleteServiceAccount => delete(call).await,
-        }
-    }
-}
 
 /// Returns the vendor's name of what a service account may be given.
 fn action_name(action: AccountAction) -> &'static str {
@@ -94,11 +67,6 @@ fn state(parameters: &mut Parameters) -> Result<Option<ServiceAccountState>> {
     Ok(parameters.boolean("Disable")?.map(|disable| if disable { ServiceAccountState::Disabled } else { ServiceAccountState::Active }))
 }
 
-/// Reads an instance's id: a malformed one can't name an instance, and is answered as one that isn't there.
-fn instance(registry_id: &str) -> Result<InstanceChoice> {
-    Ok(InstanceChoice::Tcr(registry_id.parse()?))
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Created<'a> {
@@ -109,8 +77,8 @@ struct Created<'a> {
     create_time: String,
 }
 
-async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
-    let registry_id = parameters.required_text("RegistryId")?;
+pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let permissions = permissions(&mut parameters)?.filter(|permissions| !permissions.is_empty());
     let new = NewServiceAccount {
@@ -201,10 +169,10 @@ fn names(parameters: &mut Parameters) -> Result<Option<BTreeSet<String>>> {
     Ok(names)
 }
 
-async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
-    let registry_id = parameters.required_text("RegistryId")?;
+pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
     let names = names(&mut parameters)?;
-    let page = page(&mut parameters, Some(USUAL_PAGE), Some(LARGEST_PAGE))?;
+    let page = Pager::SERVICE_ACCOUNTS.take(&mut parameters)?;
     let page = if parameters.boolean("All")? == Some(true) { Page::ALL } else { page };
     let embed = if parameters.boolean("EmbedPermission")? == Some(true) { Embed::Permissions } else { Embed::Nothing };
     parameters.finish()?;
@@ -213,8 +181,8 @@ async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>)
     reply(&Accounts { service_accounts, total_count: listed.total }, visit)
 }
 
-async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
-    let registry_id = parameters.required_text("RegistryId")?;
+pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let changed = ChangedServiceAccount {
         description: parameters.text("Description")?,
@@ -233,8 +201,8 @@ struct NewPassword<'a> {
     password: &'a str,
 }
 
-async fn modify_password(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
-    let registry_id = parameters.required_text("RegistryId")?;
+pub(crate) async fn modify_password(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let random = parameters.boolean("Random")?.ok_or_else(|| Error::missing_parameter("Random"))?;
     let given = parameters.text("Password")?.map(Secret::new);
@@ -245,8 +213,8 @@ async fn modify_password(Proved { service, caller, mut parameters, visit }: Prov
     reply(&NewPassword { password: password.expose() }, visit)
 }
 
-async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
-    let registry_id = parameters.required_text("RegistryId")?;
+pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     parameters.finish()?;
     service.delete_service_account(caller, &instance(&registry_id)?, &name, &visit.context).await?;

@@ -8,37 +8,15 @@ use serde::Serialize;
 use crate::domain::credential::{CredentialId, CredentialState, Username};
 use crate::domain::name::check_description;
 use crate::domain::{Error, Result};
-use crate::service::{InstanceChoice, Issued, Lifetime, Page};
+use crate::service::{InstanceChoice, Issued, Lifetime};
 
-use crate::http::operation::operations;
-use crate::http::tencent::parameters::Parameters;
+use super::place::{instance, registry_id};
+use crate::http::tencent::pager::Pager;
 use crate::http::tencent::times::beijing;
 use crate::http::tencent::{Nothing, Proved, reply};
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
 const TEMPORARY: Lifetime = Lifetime::AtMost(Duration::from_hours(1));
-
-operations! {
-    #[expect(clippy::enum_variant_names, reason = "the names are the vendor's")]
-    "tcr": CreateInstanceToken, DescribeInstanceToken, ModifyInstanceToken, DeleteInstanceToken
-}
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        let visit = call.visit;
-        match self {
-            Self::CreateInstanceToken => {
-                let issued = create_instance_token(call).await?;
-                reply(&InstanceToken::of(&issued.0, issued.1), visit)
-            }
-            // Apart: these are asked for far less often.
-            Self::DescribeInstanceToken => Box::pin(describe_instance_token(call)).await,
-            Self::ModifyInstanceToken => Box::pin(modify_instance_token(call)).await,
-            Self::DeleteInstanceToken => Box::pin(delete_instance_token(call)).await,
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenType {
@@ -46,8 +24,8 @@ enum TokenType {
     LongTerm,
 }
 
-async fn create_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<(Issued, TokenType)> {
-    let registry_id = parameters.required_text("RegistryId")?;
+pub(crate) async fn create_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
     let token_type = match parameters.text("TokenType")?.as_deref() {
         None | Some("temp") => TokenType::Temporary,
         Some("longterm") => TokenType::LongTerm,
@@ -58,13 +36,12 @@ async fn create_instance_token(Proved { service, caller, mut parameters, visit }
         check_description("Desc", &description)?;
     }
     parameters.finish()?;
-    // A malformed id can't name an instance; it is answered as one that isn't there.
-    let instance = InstanceChoice::Tcr(registry_id.parse()?);
+    let instance = instance(&registry_id)?;
     let issued = match token_type {
         TokenType::Temporary => service.issue_temporary(caller, &instance, Username::NumericId, TEMPORARY, &visit.context).await?,
         TokenType::LongTerm => service.issue_long_term(caller, &instance, &description, &visit.context).await?,
     };
-    Ok((issued, token_type))
+    reply(&InstanceToken::of(&issued, token_type), visit)
 }
 
 /// The output of `CreateInstanceToken`. Divergence: the vendor's token is a JWT, ours is sealed or random; clients
@@ -95,16 +72,6 @@ impl<'a> InstanceToken<'a> {
     }
 }
 
-/// Takes an item offset and a limit: nothing beyond `most`, and `usual` without one.
-pub(super) fn page(parameters: &mut Parameters, usual: Option<u32>, most: Option<u32>) -> Result<Page> {
-    let mut count = |name: &'static str| {
-        let count = parameters.integer(name)?.map(u32::try_from).transpose();
-        count.map_err(|_| Error::invalid_parameter(name, format!("The parameter `{name}` is a whole number from 0 to {}.", u32::MAX)))
-    };
-    let (offset, limit) = (count("Offset")?.unwrap_or(0), count("Limit")?.or(usual));
-    Ok(Page { offset, limit: limit.map(|limit| most.map_or(limit, |most| limit.min(most))) })
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct InstanceTokens<'a> {
@@ -124,13 +91,11 @@ struct TcrInstanceToken<'a> {
     expired_at: i64,
 }
 
-async fn describe_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
-    let registry_id = parameters.required_text("RegistryId")?;
-    // Divergence: what an absent Limit means isn't documented. All that come: whoever asks without one may not
-    // know that there are pages, and an instance has a bounded number.
-    let page = page(&mut parameters, None, None)?;
+pub(crate) async fn describe_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let registry_id = registry_id(&mut parameters)?;
+    let page = Pager::CREDENTIALS.take(&mut parameters)?;
     parameters.finish()?;
-    let listed = service.credential_page(caller, &InstanceChoice::Tcr(registry_id.parse()?), page, &visit.context).await?;
+    let listed = service.credential_page(caller, &instance(&registry_id)?, page, &visit.context).await?;
     let tokens = listed.items.iter().map(|credential| TcrInstanceToken {
         id: credential.id.as_str(),
         desc: &credential.description,
@@ -148,8 +113,8 @@ enum TokenChange {
     State(CredentialState),
 }
 
-async fn modify_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
-    let (registry_id, token_id) = (parameters.required_text("RegistryId")?, parameters.required_text("TokenId")?);
+pub(crate) async fn modify_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
     let (enable, description) = (parameters.boolean("Enable")?, parameters.text("Desc")?);
     let change = match parameters.integer("ModifyFlag")? {
         Some(1) => {
@@ -175,8 +140,8 @@ async fn modify_instance_token(Proved { service, caller, mut parameters, visit }
     reply(&Nothing {}, visit)
 }
 
-async fn delete_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
-    let (registry_id, token_id) = (parameters.required_text("RegistryId")?, parameters.required_text("TokenId")?);
+pub(crate) async fn delete_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+    let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
     service.delete_credential(caller, &instance, &id, &visit.context).await?;
@@ -185,7 +150,7 @@ async fn delete_instance_token(Proved { service, caller, mut parameters, visit }
 
 /// Reads the ids of an instance and of a credential in it.
 fn token(registry_id: &str, token_id: &str) -> Result<(InstanceChoice, CredentialId)> {
-    let instance = InstanceChoice::Tcr(registry_id.parse()?);
+    let instance = instance(registry_id)?;
     // A malformed id can't name a credential. It is refused before any policy is asked: it is seen to be none.
     let id = token_id.parse().map_err(|_| Error::invalid_parameter("TokenId", "A TokenId has 20 characters of 0-9 and a-v."))?;
     Ok((instance, id))

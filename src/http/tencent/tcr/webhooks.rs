@@ -3,23 +3,11 @@
 use axum::response::Response;
 use serde::Serialize;
 
-use super::namespaces::{instance, page, registry_id, within};
+use super::place::{instance, registry_id, within};
 use crate::domain::Result;
-use crate::http::operation::operations;
+use crate::http::tencent::pager::Pager;
 use crate::http::tencent::{Proved, reply};
 use crate::service::Permission;
-
-operations! { "tcr": DescribeWebhookTrigger }
-
-impl Operation {
-    /// Runs the operation for a proved caller.
-    pub(in super::super) async fn run(self, call: Proved<'_>) -> Result<Response> {
-        let visit = call.visit;
-        match self {
-            Self::DescribeWebhookTrigger => reply(&triggers(call).await?, visit),
-        }
-    }
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -28,12 +16,12 @@ struct Triggers {
     triggers: [(); 0],
 }
 
-async fn triggers(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Triggers> {
+pub(crate) async fn triggers(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let namespace = parameters.text("Namespace")?;
-    page(&mut parameters, 0)?;
+    Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     let within = within(namespace.as_deref());
     service.instance_with(caller, &instance(&id)?, within, Permission::ListWebhooks, &visit.context).await?;
-    Ok(Triggers { total_count: 0, triggers: [] })
+    reply(&Triggers { total_count: 0, triggers: [] }, visit)
 }
