@@ -7,7 +7,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account, principal};

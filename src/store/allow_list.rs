@@ -4,7 +4,7 @@ use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
 use crate::domain::ids::InstanceId;
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};
 use super::row::{Row, Value, statements};

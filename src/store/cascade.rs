@@ -5,14 +5,14 @@ use crate::domain::ids::{AccountId, InstanceId, RoleId, UserId};
 use crate::domain::namespace::Namespace;
 use crate::domain::principal::Principal;
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::Part;
 use super::{
     access_key, account, allow_list, credential, fixed_password, group, instance, instance_key, namespace, policy, repository, role,
     service_account, tag, user,
 };
 
-/// What happens to what is in a thing that is deleted.
+/// Whether a delete takes the contents along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
     /// There must be nothing.
@@ -39,7 +39,8 @@ pub fn delete_instance(account: AccountId, id: &InstanceId, contents: Contents, 
     }
     guarded.push(instance_key::delete_of_instance(id));
     guarded.extend([fixed_password::delete_of_instance(id), allow_list::delete_of_instance(id), tag::delete_of_instance(id)]);
-    Part::of(guarded).changes(Entity::Instance, id).changes(Entity::Account, &account)
+    // A key of its own is to leave every memory, too.
+    Part::of(guarded).changes(Entity::Instance, id).changes(Entity::Account, &account).changes(Entity::SigningKey, id)
 }
 
 /// Deletes a namespace, its tags, and what service accounts may do in it.

@@ -6,7 +6,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part};
 use super::row::statements;
 use super::{Driver, Store};

@@ -6,7 +6,7 @@ use crate::domain::instance::{DefaultMark, Instance, InstanceChange, OldRefreshT
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, Statement, Value, statements};

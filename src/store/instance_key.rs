@@ -9,7 +9,7 @@ use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, instance};

@@ -8,7 +8,7 @@ use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Noun, Result};
 
 use super::Store;
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, Value, statements};
 

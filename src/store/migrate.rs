@@ -20,81 +20,47 @@ pub(super) struct Migration {
     pub(super) postgres: &'static str,
 }
 
-/// All steps, in order.
-pub(super) const MIGRATIONS: &[Migration] = &[
-    Migration {
-        number: 1,
-        name: "init",
-        sqlite: include_str!("../../migrations/sqlite/0001_init.sql"),
-        postgres: include_str!("../../migrations/postgres/0001_init.sql"),
-    },
-    Migration {
-        number: 2,
-        name: "audit_page",
-        sqlite: include_str!("../../migrations/sqlite/0002_audit_page.sql"),
-        postgres: include_str!("../../migrations/postgres/0002_audit_page.sql"),
-    },
-    Migration {
-        number: 3,
-        name: "identities",
-        sqlite: include_str!("../../migrations/sqlite/0003_identities.sql"),
-        postgres: include_str!("../../migrations/postgres/0003_identities.sql"),
-    },
-    Migration {
-        number: 4,
-        name: "revocations",
-        sqlite: include_str!("../../migrations/sqlite/0004_revocations.sql"),
-        postgres: include_str!("../../migrations/postgres/0004_revocations.sql"),
-    },
-    Migration {
-        number: 5,
-        name: "registry",
-        sqlite: include_str!("../../migrations/sqlite/0005_registry.sql"),
-        postgres: include_str!("../../migrations/postgres/0005_registry.sql"),
-    },
-    Migration {
-        number: 6,
-        name: "unrecorded_namespaces",
-        sqlite: include_str!("../../migrations/sqlite/0006_unrecorded_namespaces.sql"),
-        postgres: include_str!("../../migrations/postgres/0006_unrecorded_namespaces.sql"),
-    },
-    Migration {
-        number: 7,
-        name: "authorities",
-        sqlite: include_str!("../../migrations/sqlite/0007_authorities.sql"),
-        postgres: include_str!("../../migrations/postgres/0007_authorities.sql"),
-    },
-    Migration {
-        number: 8,
-        name: "instance_issuer",
-        sqlite: include_str!("../../migrations/sqlite/0008_instance_issuer.sql"),
-        postgres: include_str!("../../migrations/postgres/0008_instance_issuer.sql"),
-    },
-    Migration {
-        number: 9,
-        name: "session_policy",
-        sqlite: include_str!("../../migrations/sqlite/0009_session_policy.sql"),
-        postgres: include_str!("../../migrations/postgres/0009_session_policy.sql"),
-    },
-    Migration {
-        number: 10,
-        name: "signed_change",
-        sqlite: include_str!("../../migrations/sqlite/0010_signed_change.sql"),
-        postgres: include_str!("../../migrations/postgres/0010_signed_change.sql"),
-    },
-    Migration {
-        number: 11,
-        name: "own_rights",
-        sqlite: include_str!("../../migrations/sqlite/0011_own_rights.sql"),
-        postgres: include_str!("../../migrations/postgres/0011_own_rights.sql"),
-    },
-    Migration {
-        number: 12,
-        name: "audit_page_contents",
-        sqlite: include_str!("../../migrations/sqlite/0012_audit_page_contents.sql"),
-        postgres: include_str!("../../migrations/postgres/0012_audit_page_contents.sql"),
-    },
-];
+impl Migration {
+    /// Makes a step of `NNNN_name`, as its files are called.
+    const fn of(file: &'static str, sqlite: &'static str, postgres: &'static str) -> Self {
+        let (digits, name) = file.split_at(4);
+        let digits = digits.as_bytes();
+        let (mut number, mut index) = (0, 0);
+        while index < digits.len() {
+            assert!(digits[index].is_ascii_digit(), "a migration's file is called NNNN_name.sql");
+            number = number * 10 + (digits[index] - b'0') as i64;
+            index += 1;
+        }
+        Self { number, name: name.split_at(1).1, sqlite, postgres }
+    }
+}
+
+/// Makes the list of all steps, in order, of the names of their files in both folders.
+macro_rules! migrations {
+    ($($file:literal)+) => {
+        /// All steps, in order.
+        pub(super) const MIGRATIONS: &[Migration] = &[$(Migration::of(
+            $file,
+            include_str!(concat!("../../migrations/sqlite/", $file, ".sql")),
+            include_str!(concat!("../../migrations/postgres/", $file, ".sql")),
+        )),+];
+    };
+}
+
+migrations! {
+    "0001_init"
+    "0002_audit_page"
+    "0003_identities"
+    "0004_revocations"
+    "0005_registry"
+    "0006_unrecorded_namespaces"
+    "0007_authorities"
+    "0008_instance_issuer"
+    "0009_session_policy"
+    "0010_signed_change"
+    "0011_own_rights"
+    "0012_audit_page_contents"
+}
 
 /// Keeps which steps were taken; both databases read it.
 pub(super) const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (number BIGINT NOT NULL PRIMARY KEY, \
@@ -209,6 +175,18 @@ mod tests {
     fn the_steps_are_numbered_from_one_without_a_gap() {
         for (index, step) in MIGRATIONS.iter().enumerate() {
             assert_eq!(step.number, index as i64 + 1, "{}", step.name);
+        }
+    }
+
+    #[test]
+    fn no_file_of_either_folder_is_left_out() {
+        let listed: Vec<String> = MIGRATIONS.iter().map(|step| format!("{:04}_{}.sql", step.number, step.name)).collect();
+        for folder in ["sqlite", "postgres"] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+            let entries = std::fs::read_dir(&folder).unwrap();
+            let mut found: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            found.sort();
+            assert_eq!(found, listed, "{}: list every file in src/store/migrate.rs", folder.display());
         }
     }
 

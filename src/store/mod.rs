@@ -5,7 +5,7 @@
 //! which of them it is on. The store holds no rules and no documents' meaning, seals nothing, and names
 //! no HTTP status.
 //!
-//! Start with [`Store`], then [`Write`], then the noun that you are after.
+//! Start with [`Store`], then [`Write`], then `nouns`, the list of all tables, and the noun that you are after.
 
 pub mod access_key;
 pub mod account;
@@ -37,8 +37,8 @@ pub mod user;
 pub mod wrapped;
 
 mod breaker;
-mod entity;
 mod migrate;
+mod nouns;
 mod part;
 pub mod portable;
 mod postgres;
@@ -69,7 +69,7 @@ use portable::{Batch, Hold, Piece, Table};
 use row::{Row, Statement, Value};
 use write::Steps;
 
-pub use entity::Entity;
+pub use nouns::Entity;
 pub use operation::Operation;
 pub use part::Part;
 pub use postgres::{Isolation, PostgresOptions, Statements};
@@ -289,37 +289,5 @@ impl fmt::Debug for Store {
 /// Returns every statement of every noun.
 #[cfg(test)]
 fn statements() -> impl Iterator<Item = Statement> {
-    [
-        access_key::STATEMENTS,
-        account::STATEMENTS,
-        allow_list::STATEMENTS,
-        audit::STATEMENTS,
-        change::STATEMENTS,
-        credential::STATEMENTS,
-        fixed_password::STATEMENTS,
-        group::STATEMENTS,
-        instance::STATEMENTS,
-        instance_key::STATEMENTS,
-        key::STATEMENTS,
-        meta::STATEMENTS,
-        namespace::STATEMENTS,
-        oidc_provider::STATEMENTS,
-        operation::STATEMENTS,
-        policy::STATEMENTS,
-        portable::STATEMENTS,
-        principal_id::STATEMENTS,
-        revocation::STATEMENTS,
-        quota::STATEMENTS,
-        repository::STATEMENTS,
-        role::STATEMENTS,
-        service_account::STATEMENTS,
-        session_policy::STATEMENTS,
-        signed_change::STATEMENTS,
-        tag::STATEMENTS,
-        user::STATEMENTS,
-        wrapped::STATEMENTS,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
+    nouns::all_statements!().into_iter().flatten().copied()
 }

@@ -5,7 +5,7 @@ use crate::domain::ids::InstanceId;
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId};
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::page::{Listed, Page, listed_rows, select_page};
 use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};

@@ -6,7 +6,7 @@ use crate::domain::identity::{OidcAlgorithm, OidcProvider};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account};

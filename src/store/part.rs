@@ -2,7 +2,7 @@
 
 use crate::domain::{Error, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::row::{Statement, Value};
 
 /// How many rows a statement must touch, or, when it only reads, find.

@@ -4,7 +4,7 @@ use crate::domain::identity::{Policy, Target};
 use crate::domain::ids::{AccountId, RoleId, UserId};
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account, group, role, user};

@@ -5,7 +5,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::CredentialId;
 
 use super::Store;
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part};
 use super::row::statements;
 

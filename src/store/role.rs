@@ -4,7 +4,7 @@ use crate::domain::identity::Role;
 use crate::domain::ids::{AccountId, RoleId};
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, account, principal_id};

@@ -18,12 +18,13 @@ pub(crate) struct Statement {
 }
 
 /// Defines the statements of a table, or of several, as constants and, so that the test that prepares
-/// them all forgets none, as the list `STATEMENTS`.
+/// them all forgets none, as the list `STATEMENTS`. Each table has to be in the list of nouns.
 macro_rules! statements {
     ($table:literal; $($name:ident = $text:expr;)+) => {
         $crate::store::row::statements! { $table { $($name = $text;)+ } }
     };
     ($($table:literal { $($name:ident = $text:expr;)+ })+) => {
+        $(const _: () = assert!($crate::store::nouns::is_table($table), concat!("the list of nouns has no table ", $table));)+
         $($(const $name: $crate::store::row::Statement = $crate::store::row::Statement { table: $table, text: $text };)+)+
         #[cfg(test)]
         pub(super) const STATEMENTS: &[$crate::store::row::Statement] = &[$($($name),+),+];

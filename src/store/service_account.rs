@@ -12,7 +12,7 @@ use crate::domain::service_account::{
 };
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::page::{Listed, Page, listed, select_page};
 use super::part::{Guarded, Part, Rows};
 use super::quota::{self, Counted};

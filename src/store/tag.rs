@@ -5,7 +5,7 @@ use crate::domain::namespace::{Namespace, NamespaceId};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result};
 
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::part::{Guarded, Part, Rows};
 use super::row::{Row, statements};
 use super::{Store, instance, namespace};

@@ -2,7 +2,7 @@
 
 use super::audit::{self, AuditRow};
 use super::change;
-use super::entity::Entity;
+use super::nouns::Entity;
 use super::operation::{self, Operation};
 use super::part::{Guarded, Part};
 use super::signed_change::{self, SignedChange};

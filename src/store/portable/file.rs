@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 
 use crate::domain::clock::{Clock, Random, random_bytes};
 use crate::domain::{Error, Result};
+use crate::store::migrate::{MIGRATIONS, Purpose};
+use crate::store::{Location, Open, Store};
 
-use super::super::migrate::{MIGRATIONS, Purpose};
-use super::super::{Location, Open, Store};
 use super::{Hold, Piece, QUEUE, Reading, Sum, Table, TableSum, decode, fill, hexadecimal, identity, tables};
 
 const FIRST_LINE: &str = "transire backup 1";
@@ -194,7 +194,7 @@ fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> 
         let why = format!("it has schema {} and this transire knows no more than {}", header.schema, MIGRATIONS.len());
         return Err(refused(path, format!("{why}; use the newer transire that made it")));
     }
-    if header.schema == MIGRATIONS.len() && header.tables != *tables() {
+    if header.schema == MIGRATIONS.len() && !are_the_same(&header.tables, &tables()) {
         return Err(refused(path, "it was made by another build"));
     }
     let changed = || refused(path, "it is not what was once written");
@@ -228,6 +228,12 @@ fn read(path: &Path, mut hand_on: impl FnMut(Piece) -> bool) -> Result<Checked> 
         return Err(changed());
     }
     Ok(Checked { schema: header.schema, tables: header.tables.into(), digest: hexadecimal(&digest) })
+}
+
+/// Compares tables, which earlier builds of one schema put into another order.
+fn are_the_same(one: &[Table], other: &[Table]) -> bool {
+    let all_in = |one: &[Table], other: &[Table]| one.iter().all(|table| other.contains(table));
+    one.len() == other.len() && all_in(one, other) && all_in(other, one)
 }
 
 fn read_frame(input: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {

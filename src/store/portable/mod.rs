@@ -1,6 +1,6 @@
 //! Everything that is in a store, in a form that either database takes: to move it, to back it up and to restore it.
 //!
-//! One list of tables drives it all, and a test holds the list equal to the schema of both databases. Rows are read
+//! The list of nouns drives it all, and a test holds its tables equal to the schema of both databases. Rows are read
 //! as of one moment and in one order, so that a table's digest is the same wherever it is computed. Filling an empty
 //! store is done in batches; while it is under way the store can't be opened to be used, and it can be gone on with.
 
@@ -16,14 +16,13 @@ use tokio::sync::mpsc;
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::{Error, Result};
 
-use super::migrate::{FILLING, MIGRATIONS, Purpose};
-use super::row::{Value, statements};
-use super::{Location, Store};
+use crate::store::migrate::{FILLING, MIGRATIONS, Purpose};
+use crate::store::row::{Value, statements};
+use crate::store::{Location, Store};
 
 #[cfg(test)]
 pub(super) use file::backup_of;
 pub use file::{backup, backup_to, restore};
-pub(super) use tables::Kind;
 pub(crate) use tables::Table;
 pub(super) use tables::all as tables;
 

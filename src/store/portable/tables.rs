@@ -1,84 +1,15 @@
-//! The list of all tables. A migration that makes or changes a table changes the list with it.
+//! Tables as a backup writes and reads them: `NAME key=… columns=NAME:KIND,…`, where `?` marks what may be null and
+//! `seeded` says that a migration itself puts rows there. This binary's own come from the list of nouns.
 
 use std::sync::Arc;
 
 use crate::domain::{Error, Result};
-
-use super::super::row::Value;
-
-/// Every table but those about the schema itself: `NAME key=… columns=NAME:KIND,…`, in an order in which what is
-/// referred to comes first. `?` marks what may be null; `seeded`, rows that a migration itself puts there.
-///
-/// The columns are in the order of the schema. The key is the primary key, and of a table without one whatever
-/// puts its rows into an order that is always the same.
-const ALL: &[&str] = &[
-    "meta key=name columns=name:text,value:bytes",
-    "operation key=id columns=id:text,applied_at:integer",
-    "change_counter key=id columns=id:integer,position:integer seeded",
-    "change key=position columns=position:integer,noun:text,thing_id:text,changed_at:integer",
-    "account key=id columns=id:integer,name:text,generation:integer,created_at:integer,service_account_grant:text?",
-    "access_key key=id columns=id:text,account_id:integer,principal:text,sealed_secret:bytes,state:text,generation:integer,\
-     created_at:integer",
-    "instance key=id columns=id:text,cri_id:text,account_id:integer,name:text,region:text,service:text,algorithm:text,\
-     kid_format:text,token_ttl_seconds:integer,registry_url:text?,default_mark:integer,created_at:integer,deleted_at:integer?,\
-     specification:text,deletion_protection:integer,public_endpoint:integer,allow_list:integer,allow_list_version:integer,origin:text,\
-     modified_at:integer?,unrecorded_namespaces:text,kind:text,issuer:text?,next_issuer:text?,refresh_tokens:integer,\
-     refresh_generation:integer",
-    "credential key=id columns=id:text,instance_id:text,principal:text,username:text,description:text,secret_hash:bytes,\
-     state:text,generation:integer,created_at:integer,expires_at:integer,disabled_by:text?",
-    "sealing_key key=id columns=id:text,wrapped:bytes,created_at:integer",
-    "signing_key key=id columns=id:text,algorithm:text,wrapped_private:bytes,leaf_der:bytes,leaf_expires_at:integer,\
-     created_at:integer,next_leaf_der:bytes?,certified_at:integer?",
-    "instance_key key=id columns=id:text,instance_id:text,algorithm:text,wrapped_private:bytes,state:text,created_at:integer",
-    "authority key=id columns=id:text,wrapped_private:bytes,certificate_der:bytes,created_at:integer,state:text,changed_at:integer",
-    "audit key=id columns=id:text,happened_at:integer,request_id:text,action:text,principal:text?,account_id:integer?,\
-     credential_id:text?,address:text?,service:text?,detail:text,outcome:text",
-    "audit_page key=id columns=id:text,first_at:integer,last_at:integer,lines:text,bytes:integer,contents:text",
-    "principal_id key=id columns=id:integer",
-    "account_user key=id columns=id:integer,account_id:integer,name:text,state:text,generation:integer,created_at:integer",
-    "account_group key=account_id,name columns=account_id:integer,name:text,created_at:integer",
-    "group_member key=account_id,group_name,user_id columns=account_id:integer,group_name:text,user_id:integer",
-    "role key=id columns=id:integer,account_id:integer,name:text,trust_policy:text,max_session_seconds:integer,state:text,\
-     generation:integer,created_at:integer",
-    "policy key=account_id,name columns=account_id:integer,name:text,document:text,changed_at:integer",
-    "policy_attachment key=account_id,policy_name,policy_kind,user_id,group_name,role_id \
-     columns=account_id:integer,policy_name:text,policy_kind:text,user_id:integer?,group_name:text?,role_id:integer?",
-    "oidc_provider key=account_id,name columns=account_id:integer,name:text,issuer:text,jwks:text?,algorithms:text,created_at:integer",
-    "oidc_audience key=account_id,provider_name,place \
-     columns=account_id:integer,provider_name:text,place:integer,audience:text",
-    "revocation key=credential_id columns=credential_id:text,revoked_at:integer",
-    "namespace key=id columns=id:text,number:integer,instance_id:text,name:text,visibility:text,auto_create_repository:integer,\
-     default_visibility:text,default_tag_immutability:integer,auto_scan:integer,prevent_vulnerable:integer,severity:text,\
-     allowed_cves:text,created_at:integer,modified_at:integer",
-    "repository key=id columns=id:text,instance_id:text,namespace_id:text,name:text,visibility:text,summary:text,detail:text,\
-     tag_immutability:integer,created_at:integer,modified_at:integer",
-    "service_account key=id columns=id:text,instance_id:text,name:text,description:text,made_hash:bytes?,chosen_hash:text?,state:text,\
-     generation:integer,created_at:integer,modified_at:integer,expires_at:integer,maker:text?,maker_ids:text,revision:integer,\
-     disabled_by:text?",
-    "service_account_permission key=service_account_id,namespace columns=service_account_id:text,namespace:text,actions:text",
-    "fixed_password key=instance_id,principal columns=instance_id:text,principal:text,hash:text?,generation:integer,changed_at:integer",
-    "allow_entry key=instance_id,cidr columns=instance_id:text,cidr:text,written:text,comment:text,place:integer",
-    "resource_tag key=thing_id,tag_key columns=thing_id:text,instance_id:text,tag_key:text,tag_value:text",
-    "session_policy key=account_id,digest columns=account_id:integer,digest:text,charged_to:text,created_at:integer,ends_at:integer,\
-     document:text",
-    "signed_change key=digest columns=digest:text,request_id:text,made:text?,ends_at:integer",
-];
+use crate::store::nouns::{DeclaredTable, Kind, TABLES};
+use crate::store::row::Value;
 
 /// Returns all tables of this binary's schema.
 pub(in crate::store) fn all() -> Arc<[Table]> {
-    // A test reads each line.
-    ALL.iter().filter_map(|line| Table::parse(line)).collect()
-}
-
-/// What is in a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Kind {
-    /// A 64-bit number.
-    Integer,
-    /// Text.
-    Text,
-    /// Bytes.
-    Bytes,
+    TABLES.iter().map(Table::of).collect()
 }
 
 /// A column.
@@ -99,7 +30,17 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads a line of the list, or of a backup; its names are safe to write into SQL.
+    fn of(declared: &DeclaredTable) -> Self {
+        let columns = declared.columns.iter();
+        Self {
+            name: declared.name.to_owned(),
+            key: declared.key.iter().map(|&column| column.to_owned()).collect(),
+            columns: columns.map(|column| Column { name: column.name.to_owned(), kind: column.kind, nullable: column.nullable }).collect(),
+            seeded: declared.seeded,
+        }
+    }
+
+    /// Reads a line of a backup; its names are safe to write into SQL.
     pub(in crate::store) fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let name = identifier(words.next()?)?;
@@ -206,10 +147,13 @@ mod tests {
 
     #[test]
     fn each_line_reads_as_it_is_written() {
-        assert_eq!(all().len(), ALL.len());
-        for (table, line) in all().iter().zip(ALL) {
-            assert_eq!(table.to_line(), *line);
+        assert_eq!(all().len(), TABLES.len());
+        for table in all().iter() {
+            assert_eq!(Table::parse(&table.to_line()).as_ref(), Some(table));
         }
+        let line = "policy_attachment key=account_id,policy_name,policy_kind,user_id,group_name,role_id \
+                    columns=account_id:integer,policy_name:text,policy_kind:text,user_id:integer?,group_name:text?,role_id:integer?";
+        assert!(all().iter().any(|table| table.to_line() == line));
         for bad in [
             "a",
             "a key=b columns=c:text",

@@ -4,11 +4,11 @@ use tokio::sync::mpsc;
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
 
-use crate::domain::{Error, Result};
-
-use super::super::portable::{Batch, Hold, Kind, Piece, Table};
-use super::super::row::Value;
 use super::{Object, Postgres, Sent, Statements, WITHOUT_BOUNDS, failure, in_order, typed, unreachable, value};
+use crate::domain::{Error, Result};
+use crate::store::nouns::Kind;
+use crate::store::portable::{Batch, Hold, Piece, Table};
+use crate::store::row::Value;
 
 /// How many rows are fetched at a time, and how many are sent before their answers are waited for.
 const ROWS: usize = 500;

@@ -8,12 +8,11 @@ use deadpool_postgres::ClientWrapper;
 use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
 
-use crate::domain::clock::{Clock, Random, random_bytes};
-use crate::domain::{Error, Result};
-
-use super::super::migrate::{self, Applied, Migration, Purpose};
 use super::connect::LOCK_TIMEOUT;
 use super::{WITHOUT_TIMEOUT, failure, typed};
+use crate::domain::clock::{Clock, Random, random_bytes};
+use crate::domain::{Error, Result};
+use crate::store::migrate::{self, Applied, Migration, Purpose};
 
 /// How often to try to make the tables that come before all steps.
 const ATTEMPTS: u32 = 10;

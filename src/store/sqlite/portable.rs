@@ -6,11 +6,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::mpsc;
 
-use crate::domain::{Error, Result};
-
-use super::super::portable::{Batch, Hold, Piece, Table};
-use super::super::row::Value;
 use super::{Failure, open_reader, open_writer, value};
+use crate::domain::{Error, Result};
+use crate::store::portable::{Batch, Hold, Piece, Table};
+use crate::store::row::Value;
 
 /// How many rows are sent at a time.
 const ROWS: usize = 500;

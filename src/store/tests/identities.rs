@@ -32,7 +32,7 @@ on_both_databases! {
 
 const ADMIN: &str = "AdministratorAccess";
 
-fn user(account: &Account, number: i64, name: &str) -> User {
+pub(super) fn user(account: &Account, number: i64, name: &str) -> User {
     User {
         id: UserId::new(number).unwrap(),
         account: account.id,
@@ -43,11 +43,11 @@ fn user(account: &Account, number: i64, name: &str) -> User {
     }
 }
 
-fn group(account: &Account, name: &str) -> Group {
+pub(super) fn group(account: &Account, name: &str) -> Group {
     Group { account: account.id, name: name.to_owned(), created_at: NOW }
 }
 
-fn role(account: &Account, number: i64, name: &str) -> Role {
+pub(super) fn role(account: &Account, number: i64, name: &str) -> Role {
     Role {
         id: RoleId::new(number).unwrap(),
         account: account.id,
@@ -59,19 +59,19 @@ fn role(account: &Account, number: i64, name: &str) -> Role {
     }
 }
 
-fn policy(account: &Account, name: &str) -> Policy {
+pub(super) fn policy(account: &Account, name: &str) -> Policy {
     Policy { account: account.id, name: name.to_owned(), document: format!("{{ \"of\": \"{name}\" }}\n"), changed_at: NOW }
 }
 
-fn to_user(name: &str) -> Target {
+pub(super) fn to_user(name: &str) -> Target {
     Target::User(name.to_owned())
 }
 
-fn to_group(name: &str) -> Target {
+pub(super) fn to_group(name: &str) -> Target {
     Target::Group(name.to_owned())
 }
 
-fn to_role(name: &str) -> Target {
+pub(super) fn to_role(name: &str) -> Target {
     Target::Role(name.to_owned())
 }
 
@@ -157,12 +157,12 @@ async fn accounts_from_before_users_keep_their_numbers(place: &Place) {
 }
 
 /// An access key of a user's own.
-fn key_of(id: &str, account: &Account, user: &User) -> AccessKey {
+pub(super) fn key_of(id: &str, account: &Account, user: &User) -> AccessKey {
     AccessKey { principal: Principal::User(account.id, user.id), ..access_key(id, account) }
 }
 
 /// A credential of a user's own.
-fn credential_of(home: &Instance, user: &User) -> LongTermCredential {
+pub(super) fn credential_of(home: &Instance, user: &User) -> LongTermCredential {
     LongTermCredential { principal: Principal::User(user.account, user.id), ..credential(home) }
 }
 

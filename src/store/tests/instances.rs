@@ -163,7 +163,7 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
         [namespaces::insert(&team, MOST), repositories::insert(&team, &repository(&team, "app"), MOST), credentials::insert(&made, MOST)],
     )
     .await;
-    let gone = [entry(Entity::Instance, home.id.as_str()), entry(Entity::Account, "1")];
+    let gone = [entry(Entity::Instance, home.id.as_str()), entry(Entity::Account, "1"), entry(Entity::SigningKey, home.id.as_str())];
     assert_eq!(announced(&store, delete(Contents::GoToo)).await, gone);
     for table in [
         "SELECT COUNT(*) AS count FROM credential",

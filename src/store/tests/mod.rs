@@ -1,5 +1,6 @@
 //! One suite for both databases, and what is special to each.
 
+mod cascades;
 mod connections;
 mod files;
 mod identities;
@@ -30,8 +31,8 @@ use super::access_key::{AccessKey, AccessKeyState};
 use super::account::Account;
 use super::cascade;
 use super::change::{self, Changes};
-use super::entity::Entity;
 use super::migrate;
+use super::nouns::Entity;
 use super::part::Guarded;
 use super::row::{Statement, Value};
 use super::{Isolation, Location, Open, Operation, Part, PostgresOptions, Statements, Store, Write};
