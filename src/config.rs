@@ -752,8 +752,8 @@ impl Settings {
             max_tc3_body_bytes: limits.tc3_body_bytes,
             body_timeout: Duration::from_secs(limits.body_seconds),
             body_budget_bytes: limits.bodies_in_flight_bytes,
-            most_in_work: limits.requests_in_work,
-            longest_wait: Duration::from_millis(limits.wait_milliseconds),
+            max_in_work: limits.requests_in_work,
+            max_wait: Duration::from_millis(limits.wait_milliseconds),
             // Checked when the settings were read.
             trusted_proxies: self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect(),
             cors: http::Cors::new(self.cors.origins.iter().filter_map(|origin| origin.parse().ok()).collect()),

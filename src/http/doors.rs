@@ -9,7 +9,7 @@ use http::header;
 
 use super::Settings;
 use super::alibaba::Alibaba;
-use super::door::{BodyRule, Door, Envelope, Evidence, Incoming, Server, Strength};
+use super::door::{BodyRule, Door, Envelope, Evidence, Incoming, Shared, Strength};
 use super::observe::metrics::DoorLabels;
 use super::plain::{Plain, probe};
 use super::registry::Registry;
@@ -59,8 +59,8 @@ macro_rules! doors {
             }
 
             /// As [`Door::answer_at_once`].
-            pub(crate) async fn answer_at_once(&self, head: &Head<'_>, server: &Server<'_>) -> Result<Option<Response>> {
-                match self { $(Self::$door(door) => door.answer_at_once(head, server).await),+ }
+            pub(crate) async fn answer_at_once(&self, head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
+                match self { $(Self::$door(door) => door.answer_at_once(head, shared).await),+ }
             }
 
             /// As [`Door::body_rule`].
@@ -79,8 +79,8 @@ macro_rules! doors {
             }
 
             /// As [`Door::answer`].
-            pub(crate) async fn answer(&self, request: Incoming<'_>, server: &Server<'_>, record: &mut Record) -> Result<Response> {
-                match self { $(Self::$door(door) => door.answer(request, server, record).await),+ }
+            pub(crate) async fn answer(&self, request: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
+                match self { $(Self::$door(door) => door.answer(request, shared, record).await),+ }
             }
 
             /// As [`Door::audited_action`].
@@ -89,8 +89,8 @@ macro_rules! doors {
             }
 
             /// As [`Door::complete`].
-            pub(crate) fn complete(&self, head: &Head<'_>, server: &Server<'_>, record: &Record, response: &mut Response) {
-                match self { $(Self::$door(door) => door.complete(head, server, record, response)),+ }
+            pub(crate) fn complete(&self, head: &Head<'_>, shared: &Shared<'_>, record: &Record, response: &mut Response) {
+                match self { $(Self::$door(door) => door.complete(head, shared, record, response)),+ }
             }
         }
 
@@ -117,8 +117,8 @@ impl AnyDoor {
 }
 
 /// Answers a monitoring system's probe; nothing at a path that is none.
-pub(crate) async fn answer_probe(head: &Head<'_>, server: &Server<'_>) -> Result<Option<Response>> {
-    probe(head, server).await
+pub(crate) async fn answer_probe(head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
+    probe(head, shared).await
 }
 
 /// The door of a request, and whether it may pass.

@@ -11,7 +11,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Version, header};
 
-use super::door::{BodyRule, Incoming, Server};
+use super::door::{BodyRule, Incoming, Shared};
 use super::doors::{self, AnyDoor};
 use super::observe::log::{self, Outage};
 use super::observe::metrics::{self, ConnectionCounts, Metrics, Outcome};
@@ -41,13 +41,12 @@ pub struct Served {
 }
 
 /// Serves every request of one process.
-pub struct Front {
+pub struct Server {
     service: Arc<Service>,
     settings: Settings,
     /// For bodies of known keys: their signatures stand in the headers.
     admitted: Budget,
-    /// For bodies that nobody vouches for before they are read: forms. Strangers can use this one up, and
-    /// that must not shut the others out.
+    /// For bodies of unknown senders: forms. Strangers can use this one up, and that must not shut the others out.
     unknown: Budget,
     metrics: Metrics,
     load: Load,
@@ -56,11 +55,11 @@ pub struct Front {
     closing: AtomicBool,
 }
 
-impl Front {
+impl Server {
     /// Serves the use cases of `service`.
     pub fn new(service: Arc<Service>, settings: Settings) -> Self {
         let half = settings.body_budget_bytes / 2;
-        let load = Load::new(settings.most_in_work, settings.longest_wait);
+        let load = Load::new(settings.max_in_work, settings.max_wait);
         Self {
             service,
             settings,
@@ -78,10 +77,10 @@ impl Front {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Measures the load for ever: without it, no request is refused for waiting too long, and of an outage's failures only
-    /// the first is logged.
+    /// Measures the load until it is dropped: without it, no request is refused for waiting too long, and of an outage's
+    /// failures only the first is logged.
     pub async fn keep_pace(&self) {
-        tokio::join!(self.load.keep_pace(), self.outage.keep_telling());
+        tokio::join!(self.load.keep_pace(), self.outage.keep_logging());
     }
 
     /// Serves one request that came from `peer`.
@@ -90,12 +89,12 @@ impl Front {
         let (parts, body) = request.into_parts();
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
         let secure = address::came_by_tls(peer, transport, &parts.headers, &self.settings.trusted_proxies);
-        let mut visit = Visit { door: AnyDoor::unknown(), record: Record::new(self.service.request_id(), client, secure) };
-        let answer = unless_panic(self.answer(&parts, body, &mut visit)).await;
-        let Visit { door, record } = &visit;
-        let instead = answer.as_ref().err().and_then(|error| self.count_refusal(error, &visit));
+        let mut exchange = Exchange { door: AnyDoor::unknown(), record: Record::new(self.service.request_id(), client, secure) };
+        let answer = unless_panic(self.answer(&parts, body, &mut exchange)).await;
+        let Exchange { door, record } = &exchange;
+        let instead = answer.as_ref().err().and_then(|error| self.count_refusal(error, &exchange));
         self.metrics.count(door.index(), record.operation, Outcome::of(&answer), began.elapsed());
-        let (head, server) = (Head::new(&parts), self.server());
+        let (head, shared) = (Head::new(&parts), self.shared());
         let mut response = match answer {
             Ok(response) => {
                 log::answered(record, door.name());
@@ -106,17 +105,17 @@ impl Front {
                 door.refuse(instead.as_ref().unwrap_or(&error), &record.context.request_id)
             }
         };
-        door.complete(&head, &server, record, &mut response);
-        if server.is_closing && parts.version < Version::HTTP_2 {
+        door.complete(&head, &shared, record, &mut response);
+        if shared.is_closing && parts.version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Served { response, is_authenticated: record.is_authenticated() }
     }
 
-    /// Answers a monitoring system, at a listener that is for such ones alone; the other listeners have these `connections`.
+    /// Answers a monitoring system at its own listener; `connections` are those of the other listener.
     pub async fn monitor(&self, parts: &Parts, connections: &ConnectionCounts) -> Response {
         let answer = async {
-            match doors::answer_probe(&Head::new(parts), &self.server()).await? {
+            match doors::answer_probe(&Head::new(parts), &self.shared()).await? {
                 Some(answer) => Ok(answer),
                 None => metrics::answer(parts, &self.service, &self.metrics, connections).await,
             }
@@ -125,13 +124,13 @@ impl Front {
         answer.unwrap_or_else(|error| AnyDoor::unknown().refuse(&error, &self.service.request_id()))
     }
 
-    fn server(&self) -> Server<'_> {
-        Server { service: &self.service, settings: &self.settings, is_closing: self.closing.load(Ordering::Relaxed) }
+    fn shared(&self) -> Shared<'_> {
+        Shared { service: &self.service, settings: &self.settings, is_closing: self.closing.load(Ordering::Relaxed) }
     }
 
     /// Counts a refusal, in one place, whatever was wrong: a stranger costs the same by nonsense as by guessing. Where there
     /// were too many before, returns what is answered instead.
-    fn count_refusal(&self, error: &Error, Visit { door, record }: &Visit) -> Option<Error> {
+    fn count_refusal(&self, error: &Error, Exchange { door, record }: &Exchange) -> Option<Error> {
         if matches!(error.kind(), ErrorKind::Overloaded) {
             self.load.count();
             return None;
@@ -140,49 +139,49 @@ impl Front {
         slowed.filter(|_| door.tells_throttled())
     }
 
-    async fn answer(&self, parts: &Parts, body: Body, visit: &mut Visit) -> Result<Response> {
-        let server = self.server();
+    async fn answer(&self, parts: &Parts, body: Body, exchange: &mut Exchange) -> Result<Response> {
+        let shared = self.shared();
         let head = Head::new(parts);
-        let is_signed_once = visit.open(&head);
-        if let Some(answer) = visit.door.answer_at_once(&head, &server).await? {
+        let is_signed_once = exchange.open(&head);
+        if let Some(answer) = exchange.door.answer_at_once(&head, &shared).await? {
             return Ok(answer);
         }
-        let rule = visit.door.body_rule(&head, &self.settings);
+        let rule = exchange.door.body_rule(&head, &self.settings);
         // A request that only its form tells of is refused in the shape that its client reads, once that is read.
         if rule != BodyRule::Unrecognised {
             self.load.let_in()?;
         }
-        visit.door.check_host(&head)?;
+        exchange.door.check_host(&head)?;
         is_signed_once?;
 
         let preview = match rule {
-            BodyRule::Signed { .. } if !body.is_end_stream() => self.admit(&head, visit).await?,
+            BodyRule::Signed { .. } if !body.is_end_stream() => self.admit(&head, exchange).await?,
             _ => None,
         };
         let access_key_id = preview.map_or("", |preview| preview.access_key_id);
         let budget = if matches!(rule, BodyRule::Signed { .. }) { &self.admitted } else { &self.unknown };
-        let mut buffered = Buffered::new(budget, Owner::new(visit.record.context.address, access_key_id));
-        let read = self.read(body, rule, &mut buffered, access_key_id, &visit.record).await;
+        let mut buffered = Buffered::new(budget, Owner::new(exchange.record.context.address, access_key_id));
+        let read = self.read(body, rule, &mut buffered, access_key_id, &exchange.record).await;
         let mut head = head;
         let mut is_signed_once = Ok(());
         if head.has_form() {
             // Even what came of a form that is too large or too slow says in which envelope to answer.
             head = head.with_form(buffered.bytes());
-            is_signed_once = visit.open(&head);
+            is_signed_once = exchange.open(&head);
         }
         read?;
         let _in_work = self.load.begin()?;
         is_signed_once?;
         let incoming = Incoming { head, body: buffered.bytes(), preview };
-        visit.door.answer(incoming, &server, &mut visit.record).await
+        exchange.door.answer(incoming, &shared, &mut exchange.record).await
     }
 
-    /// Checks what can be known before a body takes memory: a stranger gets none.
-    async fn admit<'a>(&self, head: &Head<'a>, visit: &mut Visit) -> Result<Option<sign::Preview<'a>>> {
-        let Some(preview) = visit.door.preview(head)? else { return Ok(None) };
-        let admitted = self.service.admit(&preview, &visit.record.context).await;
+    /// Checks the signer before a body takes memory: a stranger gets none.
+    async fn admit<'a>(&self, head: &Head<'a>, exchange: &mut Exchange) -> Result<Option<sign::Preview<'a>>> {
+        let Some(preview) = exchange.door.preview(head)? else { return Ok(None) };
+        let admitted = self.service.admit(&preview, &exchange.record.context).await;
         if admitted.is_err() {
-            visit.record.claim_access_key(preview.access_key_id);
+            exchange.record.claim_access_key(preview.access_key_id);
         }
         admitted.map(|()| Some(preview))
     }
@@ -211,12 +210,12 @@ impl Front {
 }
 
 /// A request at the door that it came to.
-struct Visit {
+struct Exchange {
     door: AnyDoor,
     record: Record,
 }
 
-impl Visit {
+impl Exchange {
     /// Chooses the door, by what is known so far; fails when the request is signed in two ways.
     fn open(&mut self, head: &Head<'_>) -> Result<()> {
         let choice = doors::choose(head);
@@ -230,8 +229,8 @@ impl Visit {
 
 /// Answers a request that the service can't take on with `error`, in the shape that its client reads.
 pub fn refusal(parts: &Parts, error: &Error, request_id: String) -> Response {
-    let mut visit = Visit { door: AnyDoor::unknown(), record: Record::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED), false) };
+    let mut exchange = Exchange { door: AnyDoor::unknown(), record: Record::new(request_id, IpAddr::V4(Ipv4Addr::UNSPECIFIED), false) };
     // The error is said already.
-    visit.open(&Head::new(parts)).unwrap_or_default();
-    visit.door.refuse(error, &visit.record.context.request_id)
+    exchange.open(&Head::new(parts)).unwrap_or_default();
+    exchange.door.refuse(error, &exchange.record.context.request_id)
 }

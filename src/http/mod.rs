@@ -18,7 +18,7 @@ pub mod tencent;
 
 use std::time::Duration;
 
-pub use front::{Front, Served, refusal};
+pub use front::{Served, Server, refusal};
 pub use observe::metrics::ConnectionCounts;
 pub use registry::{Cors, Origin};
 pub use request::address::Network;
@@ -42,12 +42,12 @@ pub struct Settings {
     /// How long a whole body may take to arrive.
     pub body_timeout: Duration,
     /// How many bytes of bodies may be in memory at once, over all requests: half of them for known keys,
-    /// half for who is known only when the body is read.
+    /// half for senders that only the body tells of.
     pub body_budget_bytes: usize,
     /// How many requests may be in work at once.
-    pub most_in_work: usize,
+    pub max_in_work: usize,
     /// How long a request may wait for a processor before some are refused.
-    pub longest_wait: Duration,
+    pub max_wait: Duration,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// The web pages that may ask for tokens.
@@ -65,8 +65,8 @@ impl Default for Settings {
             max_tc3_body_bytes: 1024 * 1024,
             body_timeout: Duration::from_secs(10),
             body_budget_bytes: 64 * 1024 * 1024,
-            most_in_work: 1000,
-            longest_wait: Duration::from_millis(5),
+            max_in_work: 1000,
+            max_wait: Duration::from_millis(5),
             trusted_proxies: Vec::new(),
             cors: Cors::default(),
             public_url: "http://localhost:8480".to_owned(),

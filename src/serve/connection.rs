@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use super::activity::{Activity, Look, Unsent};
 use super::tls::Tls;
-use crate::http::{Front, Transport};
+use crate::http::{Server, Transport};
 
 /// How long a connection of HTTP/1.1 is left open at the end for a request that may be on its way: its answer says
 /// that it is the last. HTTP/2 says so by itself.
@@ -70,7 +70,7 @@ enum HttpVersion {
 
 /// What all connections have in common.
 pub(super) struct Connections {
-    pub(super) front: Arc<Front>,
+    pub(super) server: Arc<Server>,
     pub(super) tls: Option<Arc<Tls>>,
     /// How long a handshake, and then the head of a request, may take.
     pub(super) header_time: Duration,
@@ -145,7 +145,7 @@ impl Connections {
             version = stream.read_version() => version,
             why = self.await_end_unheard(activity, &mut phase) => return tracing::debug!(%peer, "a connection is cut off: {why}"),
         };
-        let mut answerer = answerer(Arc::clone(&self.front), peer, transport, Arc::clone(activity));
+        let mut answerer = answerer(Arc::clone(&self.server), peer, transport, Arc::clone(activity));
         match version {
             Ok(HttpVersion::Http1) => {}
             Ok(HttpVersion::Http2) => {
@@ -315,10 +315,10 @@ fn takes_too_little(last: &Look, now: &Look, between: Duration) -> bool {
     last.send_blocked && now.send_blocked && taken < MIN_SEND_RATE * between.as_secs_f64()
 }
 
-/// Hands requests to the front doors. They pick among themselves: a router around them has nothing to
+/// Hands requests to the server, which chooses their door: a router around it has nothing to
 /// choose, and its boxes and copies cost as much as verifying a signature.
 fn answerer(
-    front: Arc<Front>,
+    server: Arc<Server>,
     peer: SocketAddr,
     transport: Transport,
     activity: Arc<Activity>,
@@ -326,10 +326,10 @@ fn answerer(
 {
     service_fn(move |request: hyper::Request<Incoming>| {
         let (version, in_work) = (request.version(), activity.begin(request.version()));
-        let (front, activity) = (Arc::clone(&front), Arc::clone(&activity));
+        let (server, activity) = (Arc::clone(&server), Arc::clone(&activity));
         // Boxed: an idle connection, and a stream whose answer waits, would keep the room of all that answering takes.
         Box::pin(async move {
-            let served = front.serve(request.map(Body::new), peer.ip(), transport).await;
+            let served = server.serve(request.map(Body::new), peer.ip(), transport).await;
             drop(in_work);
             if served.is_authenticated {
                 activity.authenticate();

@@ -30,7 +30,7 @@ pub use self::tls::Tls;
 use crate::config::Settings;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
-use crate::http::Front;
+use crate::http::Server;
 use crate::open::{Open, open};
 use crate::service::Service;
 
@@ -208,19 +208,19 @@ async fn run_until(
     if let Some(tls) = &tls {
         helpers.spawn(Arc::clone(tls).keep_fresh());
     }
-    let front = Arc::new(Front::new(Arc::clone(&service), settings.http()));
+    let server = Arc::new(Server::new(Arc::clone(&service), settings.http()));
     helpers.spawn({
-        let front = Arc::clone(&front);
-        async move { front.keep_pace().await }
+        let server = Arc::clone(&server);
+        async move { server.keep_pace().await }
     });
-    let gate = Gate::new(&settings, Arc::clone(&front), tls);
+    let gate = Gate::new(&settings, Arc::clone(&server), tls);
     let places = Arc::clone(&gate.places);
     helpers.spawn(async move { places.keep_time().await });
     let serving = async {
         look_after_a_pause(&service).await;
         if let Some(monitoring) = monitoring {
             let places = Arc::clone(&gate.places);
-            helpers.spawn(monitor::serve(monitoring, Arc::clone(&front), move || places.counts()));
+            helpers.spawn(monitor::serve(monitoring, Arc::clone(&server), move || places.counts()));
         }
         gate.accept_all(&tcp).await;
     };
@@ -230,7 +230,7 @@ async fn run_until(
         _ = stop => {}
     }
     let hurried = tokio::select! {
-        () = gate.drain(&front, &settings, tcp) => false,
+        () = gate.drain(&server, &settings, tcp) => false,
         // Without anybody who could say so, there is no hurry.
         Ok(()) = &mut hurry => true,
     };
@@ -266,10 +266,10 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(settings: &Settings, front: Arc<Front>, tls: Option<Arc<Tls>>) -> Self {
+    fn new(settings: &Settings, server: Arc<Server>, tls: Option<Arc<Tls>>) -> Self {
         let limits = &settings.limits;
         let connections = Connections {
-            front,
+            server,
             tls,
             header_time: Duration::from_secs(limits.header_seconds),
             idle_time: Duration::from_secs(limits.idle_seconds),
@@ -319,8 +319,8 @@ impl Gate {
     }
 
     /// Ends in order: first probes are told, then nothing new is let in, and what is under way finishes.
-    async fn drain(&self, front: &Front, settings: &Settings, listener: TcpListener) {
-        front.close();
+    async fn drain(&self, server: &Server, settings: &Settings, listener: TcpListener) {
+        server.close();
         let delay = Duration::from_secs(settings.shutdown.delay_seconds);
         // Whoever asks `/readyz` learns it, and stops sending; until then requests are served as ever.
         if !delay.is_zero() && tokio::time::timeout(delay, self.accept_all(&listener)).await.is_ok() {

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::http::{ConnectionCounts, Front};
+use crate::http::{ConnectionCounts, Server};
 
 /// Connections at once: a few systems that look now and then.
 const CONNECTIONS: usize = 16;
@@ -18,7 +18,11 @@ const CONNECTIONS: usize = 16;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `counts` tells of the connections of all others.
-pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, counts: impl Fn() -> ConnectionCounts + Clone + Send + Sync + 'static) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    server: Arc<Server>,
+    counts: impl Fn() -> ConnectionCounts + Clone + Send + Sync + 'static,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -30,10 +34,10 @@ pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, counts: impl
                 continue;
             }
         };
-        let (front, counts) = (Arc::clone(&front), counts.clone());
+        let (server, counts) = (Arc::clone(&server), counts.clone());
         let answerer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let (front, counts) = (Arc::clone(&front), counts());
-            async move { Ok::<_, Infallible>(front.monitor(&request.into_parts().0, &counts).await) }
+            let (server, counts) = (Arc::clone(&server), counts());
+            async move { Ok::<_, Infallible>(server.monitor(&request.into_parts().0, &counts).await) }
         });
         tokio::spawn(async move {
             let mut builder = http1::Builder::new();

@@ -36,9 +36,23 @@ pub struct Read {
 }
 
 /// Reads a request.
+///
+/// # Errors
+///
+/// `MalformedAuthorization` and others, for a request that the scheme doesn't allow.
 pub fn read(request: &Request<'_>) -> Result<Read> {
+    read_previewed(request, None)
+}
+
+/// Reads a request whose headers were looked at before.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -> Result<Read> {
     let headers = request.headers;
-    let fields = fields(headers::authorization(headers)?)?;
+    let known = preview.and_then(|preview| preview.fields_of(Method::Acs3HmacSha256));
+    let fields = known.map_or_else(|| fields(headers::authorization(headers)?), Ok)?;
     let access_key_id = check_access_key_id(fields.credential)?;
     let signature = decode_hex_signature(fields.signature)?;
     let twice = |name: &&HeaderName| name.as_str().starts_with("x-acs-") && headers.get_all(*name).iter().nth(1).is_some();
@@ -91,8 +105,8 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let fields = fields(headers::authorization(headers).ok()?).ok()?;
-    let signed_at = parse_alibaba_time(headers::single(headers, &name::X_ACS_DATE).ok()??).ok();
-    headers::preview_of(Method::Acs3HmacSha256, fields.credential, signed_at)
+    let signed_at = parse_alibaba_time(headers::single(headers, &name::X_ACS_DATE).ok()??).ok()?;
+    Preview::new(Method::Acs3HmacSha256, fields.credential, signed_at, headers, Some(fields))
 }
 
 /// Returns the headers to add to `request`: `x-acs-*` and Authorization. Its own `content-type`, `accept`

@@ -76,8 +76,8 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 /// Looks at a request before its body is read.
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let (access_key_id, _) = credential(headers::authorization(headers).ok()?).ok()?;
-    let signed_at = parse_date(headers::single(headers, &DATE).ok()??).ok();
-    headers::preview_of(Method::AlibabaRoaHmacSha1, access_key_id, signed_at)
+    let signed_at = parse_date(headers::single(headers, &DATE).ok()??).ok()?;
+    Preview::new(Method::AlibabaRoaHmacSha1, access_key_id, signed_at, headers, None)
 }
 
 /// Returns the headers to add to `request`, whose own `accept`, `content-type` and `x-acs-*` headers are

@@ -5,6 +5,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 
 use super::{Method, check_access_key_id};
 use crate::domain::clock::Timestamp;
+use crate::domain::credential::Cloud;
 use crate::domain::{Error, Result};
 
 /// The most headers that one signature may cover; SDKs sign about a dozen.
@@ -46,7 +47,7 @@ pub struct Preview<'a> {
     pub session_token: Option<&'a str>,
     /// The time that the client wrote into it.
     pub signed_at: Timestamp,
-    /// The Authorization header taken apart, so that a scheme's reader need not do it again.
+    /// The fields of the Authorization header, where it has some, so that the scheme's reader need not find them again.
     pub(super) fields: Option<Fields<'a>>,
 }
 
@@ -136,13 +137,26 @@ pub(super) fn signed_names<'a>(list: &'a str, required: &[&str]) -> Result<Vec<&
     }
 }
 
-/// Reads a preview's parts; only well-formed ids are worth a look-up.
-pub(super) fn preview_of(method: Method, access_key_id: &str, signed_at: Option<Timestamp>) -> Option<Preview<'_>> {
-    Some(Preview {
-        method,
-        access_key_id: check_access_key_id(access_key_id).ok()?,
-        session_token: None,
-        signed_at: signed_at?,
-        fields: None,
-    })
+impl<'a> Preview<'a> {
+    /// Makes a preview of these parts and of the header with the session token; nothing of a malformed access key's id, which
+    /// isn't worth a look-up.
+    pub(super) fn new(
+        method: Method,
+        access_key_id: &'a str,
+        signed_at: Timestamp,
+        headers: &'a HeaderMap,
+        fields: Option<Fields<'a>>,
+    ) -> Option<Self> {
+        let session_token = match method.cloud() {
+            Cloud::Tencent => single(headers, &name::X_TC_TOKEN),
+            Cloud::Alibaba => single(headers, &name::X_ACS_SECURITY_TOKEN),
+        };
+        let access_key_id = check_access_key_id(access_key_id).ok()?;
+        Some(Self { method, access_key_id, session_token: session_token.ok()?, signed_at, fields })
+    }
+
+    /// Returns the fields of the Authorization header, if this method's preview found them.
+    pub(super) fn fields_of(self, method: Method) -> Option<Fields<'a>> {
+        self.fields.filter(|_| self.method == method)
+    }
 }

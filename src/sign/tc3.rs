@@ -73,7 +73,7 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
         _ => return Err(Error::malformed_request("The request method must be GET or POST.")),
     }
     let headers = request.headers;
-    let known = preview.filter(|preview| preview.method == Method::Tc3HmacSha256).and_then(|preview| preview.fields);
+    let known = preview.and_then(|preview| preview.fields_of(Method::Tc3HmacSha256));
     let fields = known.map_or_else(|| fields(headers::authorization(headers)?), Ok)?;
     let credential = Credential::parse(fields.credential)?;
     let names = headers::signed_names(fields.signed_headers, &["content-type", "host"])?;
@@ -114,9 +114,8 @@ pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -
 pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
     let fields = fields(headers::authorization(headers).ok()?).ok()?;
     let credential = Credential::parse(fields.credential).ok()?;
-    let signed_at = parse_tencent_time(headers::single(headers, &name::X_TC_TIMESTAMP).ok()??).ok();
-    let preview = headers::preview_of(Method::Tc3HmacSha256, credential.access_key_id, signed_at)?;
-    Some(Preview { fields: Some(fields), ..preview })
+    let signed_at = parse_tencent_time(headers::single(headers, &name::X_TC_TIMESTAMP).ok()??).ok()?;
+    Preview::new(Method::Tc3HmacSha256, credential.access_key_id, signed_at, headers, Some(fields))
 }
 
 /// Returns the value of the Authorization header for `request`, which must have the headers that

@@ -109,7 +109,7 @@ async fn a_page_reads_every_answer_alike() {
         statuses.push(ask(&app, Method::GET, guess).await);
     }
     assert_eq!((statuses[0], statuses[2]), (401, 429), "{statuses:?}");
-    let overloaded = with_a_page(|options| options.http.most_in_work = 0).await;
+    let overloaded = with_a_page(|options| options.http.max_in_work = 0).await;
     assert_eq!(ask(&overloaded, Method::GET, secret.expose()).await, 503);
     assert_eq!(is_readable(&overloaded.preflight(PAGE).await), 204, "it costs nothing");
 }

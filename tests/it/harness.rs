@@ -15,7 +15,7 @@ use transire::domain::ids::{AccountId, InstanceId};
 use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, OldRefreshTokens, RegistryKind, Specification};
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
-use transire::http::{Front, Transport};
+use transire::http::{Server, Transport};
 use transire::service::{self, AuditMode, Caller, InstanceChoice, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::{self, Parameters, Signer, SigningSecret};
 use transire::store::{Location, Open, Store, key};
@@ -113,7 +113,7 @@ pub(crate) struct App {
     pub(crate) other_instance: Instance,
     pub(crate) foreign_instance: Instance,
     pub(crate) key: Key,
-    front: Arc<Front>,
+    server: Arc<Server>,
     clock: Arc<StandingClock>,
     nonces: AtomicU64,
     directory: PathBuf,
@@ -125,13 +125,13 @@ pub(crate) struct App {
 /// Another service over the same store, as another process would have it.
 pub(crate) struct Replica {
     pub(crate) service: Arc<Service>,
-    front: Arc<Front>,
+    server: Arc<Server>,
 }
 
 impl Replica {
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        answer(&self.front, request).await
+        answer(&self.server, request).await
     }
 }
 
@@ -139,9 +139,9 @@ impl Replica {
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-async fn answer(front: &Front, request: Request<Body>) -> Answer {
+async fn answer(server: &Server, request: Request<Body>) -> Answer {
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let served = Box::pin(front.serve(request, peer, Transport::Plain)).await;
+    let served = Box::pin(server.serve(request, peer, Transport::Plain)).await;
     let (mut parts, body) = served.response.into_parts();
     // As the listener writes it.
     if let Some(length) = axum::body::HttpBody::size_hint(&body).exact() {
@@ -254,7 +254,7 @@ impl App {
         let other_instance = create_instance(&service, account, "other", "other.example.com", DefaultMark::Unmarked).await;
         let foreign_instance = create_instance(&service, stranger, "demo", "stranger.example.com", DefaultMark::Unmarked).await;
         Self {
-            front: Arc::new(Front::new(Arc::clone(&service), options.http)),
+            server: Arc::new(Server::new(Arc::clone(&service), options.http)),
             service,
             instance,
             other_instance,
@@ -281,7 +281,7 @@ impl App {
         let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
         let key = service.create_access_key(&Caller::operator(), first.instance.account, None, &context()).await.unwrap();
         Self {
-            front: Arc::new(Front::new(Arc::clone(&service), options.http)),
+            server: Arc::new(Server::new(Arc::clone(&service), options.http)),
             service,
             instance: first.instance.clone(),
             other_instance: first.other_instance.clone(),
@@ -298,7 +298,7 @@ impl App {
     /// Opens another service over the same store, by the same clock, with doors of its own.
     pub(crate) async fn replica(&self) -> Replica {
         let service = self.another(self.master_key()).await.unwrap();
-        Replica { front: Arc::new(Front::new(Arc::clone(&service), transire::http::Settings::default())), service }
+        Replica { server: Arc::new(Server::new(Arc::clone(&service), transire::http::Settings::default())), service }
     }
 
     fn master_key(&self) -> MasterKey {
@@ -333,7 +333,7 @@ impl App {
 
     /// Goes on with another service in the place of the one that was: it was restarted.
     pub(crate) fn go_on_with(&mut self, service: Arc<Service>) {
-        self.front = Arc::new(Front::new(Arc::clone(&service), transire::http::Settings::default()));
+        self.server = Arc::new(Server::new(Arc::clone(&service), transire::http::Settings::default()));
         self.service = service;
     }
 
@@ -380,7 +380,7 @@ impl App {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        answer(&self.front, request).await
+        answer(&self.server, request).await
     }
 
     pub(crate) fn signer(&self) -> Signer<'_> {

@@ -88,12 +88,12 @@ async fn actions_are_counted_by_their_names_and_what_is_not_served_without_one()
     let app = App::new().await;
     app.temporary().await;
     let (parts, ()) = http::Request::get("/metrics").body(()).unwrap().into_parts();
-    // A front of its own counts nothing of another's.
-    let front = transire::http::Front::new(Arc::clone(&app.service), transire::http::Settings::default());
+    // A server of its own counts nothing of another's.
+    let server = transire::http::Server::new(Arc::clone(&app.service), transire::http::Settings::default());
     for action in ["CreateInstanceToken", "DescribeAnything\"", "CreateInstanceToken"] {
-        front.serve(app.tencent(action, &serde_json::json!({})).request(), [192, 0, 2, 1].into(), transire::http::Transport::Plain).await;
+        server.serve(app.tencent(action, &serde_json::json!({})).request(), [192, 0, 2, 1].into(), transire::http::Transport::Plain).await;
     }
-    let page = front.monitor(&parts, &transire::http::ConnectionCounts::default()).await;
+    let page = server.monitor(&parts, &transire::http::ConnectionCounts::default()).await;
     let page = axum::body::to_bytes(page.into_body(), 1 << 20).await.unwrap();
     let page = std::str::from_utf8(&page).unwrap();
     let counted: Vec<_> = page.lines().filter(|line| line.starts_with("transire_requests_total")).collect();

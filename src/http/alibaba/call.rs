@@ -14,7 +14,7 @@ use crate::sign::Parameters;
 /// A call whose caller is proved.
 pub(super) type Proved<'a> = door::Proved<'a, &'a Parameters, Visit<'a>>;
 
-/// What an operation knows of its request besides.
+/// A request, as its operation needs it.
 pub(super) struct Visit<'a> {
     pub(super) envelope: &'a Envelope,
     pub(super) record: &'a Record,

@@ -12,7 +12,7 @@ use super::{Product, ROA_VERSION, RPC_VERSION, STS_VERSION, Scheme, Style, sts};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
 use crate::http::door::operations::unserved;
-use crate::http::door::{BodyRule, Door, Evidence, Incoming, Server, Strength};
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{Caller, Language, Purpose, Service, is_action};
 use crate::sign::{self, Parameters};
@@ -150,25 +150,30 @@ impl Door for Alibaba {
     }
 
     fn preview<'a>(&self, head: &Head<'a>) -> Result<Option<sign::Preview<'a>>> {
-        if let Some(preview) = sign::preview(&head.parts.headers) {
-            return Ok(Some(preview));
+        let headers = &head.parts.headers;
+        let preview = match self.scheme {
+            Scheme::Acs3 => sign::acs3::preview(headers),
+            Scheme::Roa => sign::alibaba_roa::preview(headers),
+            Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => return Ok(None),
+        };
+        if preview.is_some() {
+            return Ok(preview);
         }
-        // Its reader says what is wrong with it, without the body.
+        // The scheme's reader says what is wrong with it, without the body.
         let request = head.signed(b"")?;
         match self.scheme {
-            Scheme::Acs3 => sign::acs3::read(&request).map(drop)?,
             Scheme::Roa => sign::alibaba_roa::read(&request).map(drop)?,
-            Scheme::Rpc | Scheme::Bearer | Scheme::Unsigned => return Ok(None),
+            _ => sign::acs3::read(&request).map(drop)?,
         }
         Err(Error::malformed_authorization("The Authorization header can't be read."))
     }
 
-    async fn answer(&self, incoming: Incoming<'_>, server: &Server<'_>, record: &mut Record) -> Result<Response> {
-        let (service, envelope) = (server.service, &self.envelope);
+    async fn answer(&self, incoming: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
+        let (service, envelope) = (shared.service, &self.envelope);
         let request = &incoming.head.signed(incoming.body)?;
         match self.scheme {
             Scheme::Acs3 => {
-                let read = sign::acs3::read(request)?;
+                let read = sign::acs3::read_previewed(request, incoming.preview)?;
                 let call =
                     Named { action: Some(&read.action), version: Some(&read.version), method: request.method, path: Some(request.path) };
                 run(service, &read.unverified, call, &read.parameters, envelope, record).await
@@ -203,7 +208,7 @@ impl Door for Alibaba {
     }
 }
 
-/// A call's words about itself, before anything of it is believed.
+/// The operation that a call names, before anything of it is believed.
 #[derive(Clone, Copy)]
 struct Named<'a> {
     action: Option<&'a str>,
@@ -271,7 +276,7 @@ async fn run(
     operation.run(Proved { service, caller: &caller, parameters, visit: &visit }).await
 }
 
-/// Serves the operation that needs no signature: who calls is proved by a token among the parameters.
+/// Serves the operation that needs no signature: a token among the parameters proves the caller.
 ///
 /// SDKs write action and version into headers and everything else into query and form, the credential
 /// libraries everything into the query.
@@ -295,7 +300,7 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Env
     }
 }
 
-/// Proves who calls, counts the call, and only then looks what it is.
+/// Proves the caller, counts the call, and only then looks what it is.
 async fn admit(service: &Service, unverified: &sign::Unverified, call: Named<'_>, record: &mut Record) -> Result<(Caller, Operation)> {
     let operation = call.operation();
     match &operation {

@@ -1,4 +1,4 @@
-//! What each kind of error is in Alibaba Cloud's words.
+//! The code and the text of each kind of error in Alibaba Cloud's words.
 //!
 //! Codes, statuses and texts are those of the gateway's and the product's documented tables (facts
 //! section 5). Texts of our own follow a documented one where they help.
@@ -161,7 +161,7 @@ pub(super) fn answer(error: &Error, style: Style, product: Product) -> Answer<'_
     }
 }
 
-/// Returns what codes call a thing: clients look for `REPO_NOT_EXIST`.
+/// Returns a noun's word in codes: clients look for `REPO_NOT_EXIST`.
 fn noun_word(noun: Noun) -> String {
     if noun == Noun::Repository { "REPO".to_owned() } else { noun.words().to_ascii_uppercase().replace([' ', '-'], "_") }
 }
@@ -199,7 +199,7 @@ fn answer_of_sts(error: &Error) -> Option<Answer<'_>> {
                 "NoPermission".into(),
                 format!("You are not authorized to do this action. You should be authorized by RAM. {own}"),
             ),
-            // Whoever came with a token alone.
+            // A caller with an OpenID Connect token alone.
             None => of(StatusCode::UNAUTHORIZED, "AuthenticationFail.NoPermission".into(), format!("There is no permission. {own}")),
         },
         ErrorKind::Misconfigured | ErrorKind::StoreUnavailable | ErrorKind::AuditUnavailable | ErrorKind::Internal => {
@@ -209,7 +209,7 @@ fn answer_of_sts(error: &Error) -> Option<Answer<'_>> {
     }
 }
 
-/// What a denial says for programs; the current SDKs show it as `access_denied_detail`.
+/// A denial for programs; the current SDKs show it as `access_denied_detail`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct AccessDeniedDetail<'a> {
@@ -221,7 +221,7 @@ pub(super) struct AccessDeniedDetail<'a> {
     policy_type: &'static str,
 }
 
-/// Returns what an error says about who was denied what, if it is a denial.
+/// Returns a denial's details; nothing of another error.
 pub(super) fn detail_of_denial(error: &Error) -> Option<AccessDeniedDetail<'_>> {
     let ErrorKind::AccessDenied(denial) = error.kind() else { return None };
     let principal = denial.principal.as_ref()?;

@@ -1,10 +1,10 @@
 //! Alibaba Cloud's OpenAPI: ACS3-HMAC-SHA256, RPC signature V1, ROA signature V1.
 //!
-//! It decodes a call, hands it to a use case, and encodes the answer. What is called follows from version
-//! and action, or version and path; the way of signing decides nothing but where those stand: current
-//! SDKs call the old path-style API with ACS3.
+//! It decodes a call, hands it to a use case, and encodes the answer. Version and action, or version and path, say what is
+//! called. The way of signing decides only where those stand: current SDKs call the old path-style API with ACS3.
 //!
-//! Start with [`door`]; operations are in the file of their product ([`cr`], [`sts`]), errors in [`error`].
+//! Start with [`door`] and the table in [`operations`]; the handlers are in a file for each noun ([`cr`], [`sts`]), errors in
+//! [`error`].
 
 mod call;
 mod cr;

@@ -18,9 +18,9 @@ impl Paging {
     /// The documented default of most lists.
     const USUAL: u32 = 30;
     /// The documented most; beyond it the documents leave a choice, and a client that is cut short would not notice.
-    const LARGEST: u32 = 100;
+    const MAX: u32 = 100;
     /// The most of instances.
-    const LARGEST_OF_INSTANCES: u32 = 1000;
+    const MAX_OF_INSTANCES: u32 = 1000;
 
     /// Reads a page.
     ///
@@ -28,7 +28,7 @@ impl Paging {
     ///
     /// `InvalidParameter`.
     pub(super) fn read(parameters: &Parameters) -> Result<Self> {
-        Self::read_at_most(parameters, Self::LARGEST)
+        Self::read_at_most(parameters, Self::MAX)
     }
 
     /// Reads a page of instances.
@@ -37,7 +37,7 @@ impl Paging {
     ///
     /// `InvalidParameter`.
     pub(super) fn read_of_instances(parameters: &Parameters) -> Result<Self> {
-        Self::read_at_most(parameters, Self::LARGEST_OF_INSTANCES)
+        Self::read_at_most(parameters, Self::MAX_OF_INSTANCES)
     }
 
     fn read_at_most(parameters: &Parameters, largest: u32) -> Result<Self> {
@@ -63,7 +63,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// Of repositories.
-    pub(super) const REPOSITORIES: Self = Self { prefix: "after-", size: Some(Paging::LARGEST), action: "ListRepository" };
+    pub(super) const REPOSITORIES: Self = Self { prefix: "after-", size: Some(Paging::MAX), action: "ListRepository" };
     /// Of an image's tags.
     pub(super) const IMAGES: Self = Self { prefix: "", size: None, action: "ListRepoTag" };
 
@@ -75,7 +75,7 @@ impl Tokens {
     pub(super) fn read(&self, parameters: &Parameters) -> Result<Part> {
         // Read in any case: a wrong one is never taken in silence.
         let paging = Paging::read(parameters)?;
-        let size = count(parameters, "MaxResults", Paging::LARGEST)?;
+        let size = count(parameters, "MaxResults", Paging::MAX)?;
         let after = super::parameters::given(parameters, "NextToken").map(|token| self.offset_of(token)).transpose()?;
         if size.is_none() && after.is_none() {
             return Ok(Part { offset: paging.page().offset, size: paging.size });

@@ -16,7 +16,7 @@ use super::{Proved, Visit, given, required, respond_bare};
 /// The fewest and the most characters of an OIDC token.
 const OIDC_TOKEN: std::ops::RangeInclusive<usize> = 4..=20_000;
 
-/// What both ways to a role's session say of it.
+/// A role's session, as both ways to it ask for it.
 struct Wanted<'a> {
     account: AccountId,
     role_name: &'a str,

@@ -1,4 +1,4 @@
-//! Answers as XML, for the few who ask for it.
+//! Answers as XML, for the few clients that ask for it.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -34,7 +34,7 @@ fn element(text: &mut String, name: &str, value: &Value) {
     text.extend(["</", name, ">"]);
 }
 
-/// Writes text content. What XML 1.0 can't hold at all is replaced: a client's bytes may be in it.
+/// Writes text content. Characters that XML 1.0 can't hold are replaced: a client's bytes may be in it.
 fn escape(text: &mut String, content: &str) {
     for letter in content.chars() {
         match letter {

@@ -1,4 +1,4 @@
-//! What an API has to say to be served: how its requests are recognised, read and answered.
+//! The contract of an API that is served: how its requests are recognised, read and answered.
 //!
 //! A *door* is an API's way in: a dialect of a cloud, the token server's protocol, or plain pages. A door decodes a request,
 //! hands it to a use case and encodes the outcome; it never opens the store and never decides. No door knows another one:
@@ -47,8 +47,8 @@ pub(crate) trait Door: Sized {
     ///
     /// # Errors
     ///
-    /// What is wrong with the request.
-    async fn answer_at_once(&self, _head: &Head<'_>, _server: &Server<'_>) -> Result<Option<Response>> {
+    /// The request's own faults.
+    async fn answer_at_once(&self, _head: &Head<'_>, _shared: &Shared<'_>) -> Result<Option<Response>> {
         Ok(None)
     }
 
@@ -64,11 +64,11 @@ pub(crate) trait Door: Sized {
         head.host().map(drop)
     }
 
-    /// Reads who signs, where the headers carry the signature, so that a stranger's body takes no memory.
+    /// Reads the signer off the headers, where they carry the signature, so that a stranger's body takes no memory.
     ///
     /// # Errors
     ///
-    /// What keeps the headers from being read.
+    /// The fault that keeps the headers from being read.
     fn preview<'a>(&self, _head: &Head<'a>) -> Result<Option<sign::Preview<'a>>> {
         Ok(None)
     }
@@ -77,22 +77,22 @@ pub(crate) trait Door: Sized {
     ///
     /// # Errors
     ///
-    /// What is wrong with the request, and what its use case refuses.
-    async fn answer(&self, request: Incoming<'_>, server: &Server<'_>, record: &mut Record) -> Result<Response>;
+    /// The request's own faults, and those of its use case.
+    async fn answer(&self, request: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response>;
 
     /// Returns the audit's name for a request that failed; nothing where it isn't audited.
     fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<&'static str>;
 
-    /// Adds to every answer what this API's clients read besides.
-    fn complete(&self, _head: &Head<'_>, _server: &Server<'_>, _record: &Record, _response: &mut Response) {}
+    /// Adds the headers that this API's clients read in every answer.
+    fn complete(&self, _head: &Head<'_>, _shared: &Shared<'_>, _record: &Record, _response: &mut Response) {}
 }
 
-/// What all doors of a process share.
+/// The parts of a process that all doors share.
 #[derive(Clone, Copy)]
-pub(crate) struct Server<'a> {
+pub(crate) struct Shared<'a> {
     /// The use cases.
     pub(crate) service: &'a Service,
-    /// What the operator set.
+    /// The operator's settings.
     pub(crate) settings: &'a Settings,
     /// Whether the process is about to end.
     pub(crate) is_closing: bool,
@@ -105,7 +105,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) head: Head<'a>,
     /// The whole body.
     pub(crate) body: &'a [u8],
-    /// What [`Door::preview`] read before the body came.
+    /// The signer, as [`Door::preview`] read it before the body came.
     pub(crate) preview: Option<sign::Preview<'a>>,
 }
 
@@ -117,7 +117,7 @@ pub(crate) struct Proved<'a, P, V> {
     pub(crate) caller: &'a Caller,
     /// The action's own parameters, as its dialect reads them.
     pub(crate) parameters: P,
-    /// What the dialect knows of the request besides.
+    /// The dialect's own view of the request.
     pub(crate) visit: &'a V,
 }
 
@@ -159,7 +159,7 @@ pub(crate) enum Strength {
     Path,
 }
 
-/// What makes a request one of an API's.
+/// The marks by which a request is one of an API's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Evidence {
     /// How sure it is.

@@ -32,7 +32,7 @@ pub(crate) fn answered(record: &Record, door: &'static str) {
 pub(crate) fn failed(record: &Record, door: &'static str, action: Option<&'static str>, error: &Error, service: &Service, outage: &Outage) {
     let request_id = record.context.request_id.as_str();
     if matches!(error.kind(), ErrorKind::Overloaded) {
-        // Those are told of together: a line for each would make the load heavier.
+        // Those are logged together: a line for each would make the load heavier.
         tracing::debug!(dialect = door, request_id, "refused: overloaded");
         return;
     }
@@ -41,7 +41,7 @@ pub(crate) fn failed(record: &Record, door: &'static str, action: Option<&'stati
     let refusal = Refusal { action, principal: principal.clone(), account, claim };
     let has_line = service.record_refusal(&refusal, error, &record.context);
     let has_line = match error.kind() {
-        ErrorKind::StoreUnavailable => outage.is_due(Instant::now()),
+        ErrorKind::StoreUnavailable => outage.take_line(Instant::now()),
         // Clients bring the others about as often as they like.
         kind => has_line || kind.blame() == Blame::Operator,
     };
@@ -70,49 +70,49 @@ fn cut(mut text: String, max_bytes: usize) -> String {
 
 /// Gathers the lines of requests that fail because the database is away: strangers send as many as they like.
 ///
-/// The first has a line of its own, with its cause; the others are told of together.
+/// The first has a line of its own, with its cause; the others are logged together.
 #[derive(Debug, Default)]
-pub(crate) struct Outage(Mutex<Untold>);
+pub(crate) struct Outage(Mutex<Unlogged>);
 
 #[derive(Debug, Default)]
-struct Untold {
-    told_at: Option<Instant>,
+struct Unlogged {
+    logged_at: Option<Instant>,
     requests: u64,
 }
 
-impl Untold {
-    fn was_told_lately(&self, now: Instant) -> bool {
-        self.told_at.is_some_and(|told_at| now.saturating_duration_since(told_at) < BETWEEN_LINES)
+impl Unlogged {
+    fn was_logged_lately(&self, now: Instant) -> bool {
+        self.logged_at.is_some_and(|logged_at| now.saturating_duration_since(logged_at) < BETWEEN_LINES)
     }
 }
 
 impl Outage {
-    /// Tells whether a request that failed has a line of its own; without one, it is counted.
-    fn is_due(&self, now: Instant) -> bool {
-        let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if untold.was_told_lately(now) {
-            untold.requests += 1;
+    /// Takes the line of its own for a request that failed; where there is none, the request is counted.
+    fn take_line(&self, now: Instant) -> bool {
+        let mut unlogged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if unlogged.was_logged_lately(now) {
+            unlogged.requests += 1;
             return false;
         }
-        untold.told_at = Some(now);
+        unlogged.logged_at = Some(now);
         true
     }
 
-    /// Returns how many requests failed without a line, once that is to be told.
-    fn due(&self, now: Instant) -> Option<u64> {
-        let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if untold.requests == 0 || untold.was_told_lately(now) {
+    /// Takes the number of requests that failed without a line, once it is to be logged.
+    fn take_count(&self, now: Instant) -> Option<u64> {
+        let mut unlogged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if unlogged.requests == 0 || unlogged.was_logged_lately(now) {
             return None;
         }
-        untold.told_at = Some(now);
-        Some(std::mem::take(&mut untold.requests))
+        unlogged.logged_at = Some(now);
+        Some(std::mem::take(&mut unlogged.requests))
     }
 
-    /// Tells for ever of those that were gathered.
-    pub(crate) async fn keep_telling(&self) {
+    /// Logs those that were gathered, until it is dropped.
+    pub(crate) async fn keep_logging(&self) {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            if let Some(requests) = self.due(Instant::now()) {
+            if let Some(requests) = self.take_count(Instant::now()) {
                 tracing::error!(requests, "more requests failed because the database is not available");
             }
         }
@@ -124,19 +124,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_told_of_at_once_and_then_every_ten_seconds_with_all_that_failed() {
+    fn an_outage_is_logged_at_once_and_then_every_ten_seconds_with_all_that_failed() {
         let (outage, start) = (Outage::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(outage.is_due(at(0)));
-        assert_eq!(outage.due(at(11)), None, "the first was told of");
-        assert!(outage.is_due(at(12)));
+        assert!(outage.take_line(at(0)));
+        assert_eq!(outage.take_count(at(11)), None, "the first was logged");
+        assert!(outage.take_line(at(12)));
         for _ in 0..1000 {
-            assert!(!outage.is_due(at(13)));
+            assert!(!outage.take_line(at(13)));
         }
-        assert_eq!(outage.due(at(21)), None);
-        assert_eq!(outage.due(at(22)), Some(1000));
-        assert!(!outage.is_due(at(23)), "that was a line, too");
-        assert_eq!([outage.due(at(31)), outage.due(at(32)), outage.due(at(50))], [None, Some(1), None]);
-        assert!(outage.is_due(at(51)));
+        assert_eq!(outage.take_count(at(21)), None);
+        assert_eq!(outage.take_count(at(22)), Some(1000));
+        assert!(!outage.take_line(at(23)), "that was a line, too");
+        assert_eq!([outage.take_count(at(31)), outage.take_count(at(32)), outage.take_count(at(50))], [None, Some(1), None]);
+        assert!(outage.take_line(at(51)));
     }
 }

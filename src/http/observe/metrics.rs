@@ -1,7 +1,7 @@
 //! The counters of requests, and the page that a monitoring system reads (Prometheus' text form, 0.0.4).
 //!
-//! A request costs three additions to plain atomics, and no lock, allocation or hash of labels: what is written on
-//! a counter is put together when the page is asked for. Nothing that a client sends freely becomes a label.
+//! A request costs three additions to plain atomics, and no lock, allocation or hash of labels: labels are put together when
+//! the page is asked for. Nothing that a client sends freely becomes a label.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ const BUCKETS: [u64; 14] =
 /// How long the page waits for the database's answer.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the operator is shown of connections; all but `open` and `limit` only grow.
+/// The counts of connections; all but `open` and `limit` only grow.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConnectionCounts {
     /// Connections that are open.
@@ -38,14 +38,14 @@ pub struct ConnectionCounts {
     pub full: u64,
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// As it was asked.
+    /// Served.
     Ok,
-    /// By something that the client has to change.
+    /// The client has to change something.
     Refused,
-    /// By something that is the operator's to mend.
+    /// The operator has to mend something.
     Failed,
 }
 

@@ -6,7 +6,7 @@ use super::envelope::Envelope;
 use super::pages::{Page, Reader, page, wrong_door};
 use crate::domain::Result;
 use crate::http::Settings;
-use crate::http::door::{BodyRule, Door, Evidence, Incoming, Server, Strength};
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::host::check_authority;
 use crate::http::request::{Head, Record};
 
@@ -29,20 +29,20 @@ impl Door for Plain {
         &Envelope
     }
 
-    async fn answer_at_once(&self, head: &Head<'_>, server: &Server<'_>) -> Result<Option<Response>> {
+    async fn answer_at_once(&self, head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
         if let Some(served) = Page::of(head.path()) {
             check_authority(head.parts)?;
-            return page(served, head.parts, server, Reader::Anybody).await.map(Some);
+            return page(served, head.parts, shared, Reader::Anybody).await.map(Some);
         }
-        Ok((!head.may_be_signed_in_form()).then(|| wrong_door(server.settings)))
+        Ok((!head.may_be_signed_in_form()).then(|| wrong_door(shared.settings)))
     }
 
     fn body_rule(&self, _: &Head<'_>, _: &Settings) -> BodyRule {
         BodyRule::Unrecognised
     }
 
-    async fn answer(&self, _: Incoming<'_>, server: &Server<'_>, _: &mut Record) -> Result<Response> {
-        Ok(wrong_door(server.settings))
+    async fn answer(&self, _: Incoming<'_>, shared: &Shared<'_>, _: &mut Record) -> Result<Response> {
+        Ok(wrong_door(shared.settings))
     }
 
     /// People and probes aren't audited.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::domain::{Error, Result};
 use crate::http::Settings;
-use crate::http::door::Server;
+use crate::http::door::Shared;
 use crate::http::request::Head;
 use crate::http::request::respond::{TEXT, response};
 
@@ -51,18 +51,18 @@ pub(super) enum Reader {
 /// # Errors
 ///
 /// `Internal` when an answer can't be written.
-pub(super) async fn page(page: Page, parts: &Parts, server: &Server<'_>, reader: Reader) -> Result<Response> {
+pub(super) async fn page(page: Page, parts: &Parts, shared: &Shared<'_>, reader: Reader) -> Result<Response> {
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "This page is only read.\n");
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Ok(refusal);
     }
-    let service = server.service;
+    let service = shared.service;
     let json = HeaderValue::from_static("application/json");
     Ok(match page {
         Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
         Page::Ready => {
-            let readiness = Readiness::of(server, reader).await;
+            let readiness = Readiness::of(shared, reader).await;
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
@@ -75,12 +75,12 @@ pub(super) async fn page(page: Page, parts: &Parts, server: &Server<'_>, reader:
 struct Readiness {
     ready: bool,
     missing: Vec<String>,
-    /// What the operator should look at, though it serves.
+    /// Conditions that the operator should look at, though it serves.
     warnings: Vec<String>,
 }
 
 impl Readiness {
-    async fn of(Server { service, is_closing, .. }: &Server<'_>, reader: Reader) -> Self {
+    async fn of(Shared { service, is_closing, .. }: &Shared<'_>, reader: Reader) -> Self {
         let missing = if *is_closing { vec!["the service is shutting down".to_owned()] } else { service.missing().await };
         let mut warnings: Vec<_> = service
             .alarms()
@@ -99,9 +99,9 @@ impl Readiness {
 /// # Errors
 ///
 /// Those of [`page`].
-pub(crate) async fn probe(head: &Head<'_>, server: &Server<'_>) -> Result<Option<Response>> {
+pub(crate) async fn probe(head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
     match Page::of(head.path()) {
-        Some(probe @ (Page::Health | Page::Ready)) => page(probe, head.parts, server, Reader::Monitor).await.map(Some),
+        Some(probe @ (Page::Health | Page::Ready)) => page(probe, head.parts, shared, Reader::Monitor).await.map(Some),
         Some(Page::Keys | Page::Bundle) | None => Ok(None),
     }
 }

@@ -1,4 +1,4 @@
-//! Which web pages may ask for tokens: the CORS protocol of the Fetch standard.
+//! CORS, by which web pages may ask for tokens (the Fetch standard).
 //!
 //! A registry's user interface runs in a browser, and comes from another origin than this service: without these headers
 //! the browser hides each answer from it (Joxit/docker-registry-ui#303). Origins are named one by one and never `*`: what
@@ -26,7 +26,7 @@ const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("600");
 pub struct Origin(HeaderValue);
 
 impl FromStr for Origin {
-    /// What is wrong with it, and how it is written.
+    /// The fault, and how an origin is written.
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -65,7 +65,7 @@ impl Cors {
         Self(origins)
     }
 
-    /// Tells whether a request comes from a page that may ask.
+    /// Returns whether a request comes from a page that may ask.
     pub(crate) fn allows(&self, headers: &HeaderMap) -> bool {
         self.origin(headers).is_some()
     }
@@ -91,7 +91,7 @@ impl Cors {
         Some(response)
     }
 
-    /// Lets the page that asked read the answer, whatever it is.
+    /// Lets the page that asked read the answer, an error too.
     pub(crate) fn mark(&self, asked: &HeaderMap, response: &mut Response) {
         if self.0.is_empty() {
             return;

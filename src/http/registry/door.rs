@@ -7,7 +7,7 @@ use super::envelope::{Envelope, refusal};
 use super::tokens;
 use crate::domain::Result;
 use crate::http::Settings;
-use crate::http::door::{BodyRule, Door, Evidence, Incoming, Server, Strength};
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::host::check_authority;
 use crate::http::request::{Head, Record};
 
@@ -42,13 +42,13 @@ impl Door for Registry {
         &Envelope
     }
 
-    async fn answer_at_once(&self, head: &Head<'_>, server: &Server<'_>) -> Result<Option<Response>> {
+    async fn answer_at_once(&self, head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
         if head.path() != TOKEN_PATH {
-            return Ok((!head.may_be_signed_in_form()).then(|| not_found(head.path(), server.settings)));
+            return Ok((!head.may_be_signed_in_form()).then(|| not_found(head.path(), shared.settings)));
         }
         check_authority(head.parts)?;
         // Also under load: it costs less than to refuse it.
-        Ok(server.settings.cors.preflight(head.parts))
+        Ok(shared.settings.cors.preflight(head.parts))
     }
 
     fn body_rule(&self, head: &Head<'_>, _: &Settings) -> BodyRule {
@@ -64,13 +64,13 @@ impl Door for Registry {
         if head.path() == TOKEN_PATH { check_authority(head.parts) } else { head.host().map(drop) }
     }
 
-    async fn answer(&self, request: Incoming<'_>, server: &Server<'_>, record: &mut Record) -> Result<Response> {
+    async fn answer(&self, request: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
         let parts = request.head.parts;
         match (request.head.path(), &parts.method) {
-            (TOKEN_PATH, &Method::GET) => tokens::get(server, parts, record).await,
-            (TOKEN_PATH, &Method::POST) => tokens::post(server, &request, record).await,
+            (TOKEN_PATH, &Method::GET) => tokens::get(shared, parts, record).await,
+            (TOKEN_PATH, &Method::POST) => tokens::post(shared, &request, record).await,
             (TOKEN_PATH, method) => Ok(method_not_allowed(method)),
-            (path, _) => Ok(not_found(path, server.settings)),
+            (path, _) => Ok(not_found(path, shared.settings)),
         }
     }
 
@@ -79,13 +79,13 @@ impl Door for Registry {
         Some(if is_logged_in { "token.exchange" } else { "registry.log-in" })
     }
 
-    fn complete(&self, head: &Head<'_>, server: &Server<'_>, record: &Record, response: &mut Response) {
+    fn complete(&self, head: &Head<'_>, shared: &Shared<'_>, record: &Record, response: &mut Response) {
         if let Ok(request_id) = HeaderValue::from_str(&record.context.request_id) {
             // The clouds' envelopes have a place for it; here it is what leads from a client to the log.
             response.headers_mut().insert(X_REQUEST_ID.clone(), request_id);
         }
         if head.path() == TOKEN_PATH {
-            server.settings.cors.mark(&head.parts.headers, response);
+            shared.settings.cors.mark(&head.parts.headers, response);
         }
     }
 }

@@ -12,22 +12,22 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::scope::{Scope, Scopes};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::http::door::{Incoming, Server};
+use crate::http::door::{Incoming, Shared};
 use crate::http::request::Record;
 use crate::service::{LogIn, Offline};
 
 /// Serves `GET /token`: the query asks, and HTTP Basic proves.
-pub(super) async fn get(server: &Server<'_>, parts: &Parts, record: &mut Record) -> Result<Response> {
+pub(super) async fn get(shared: &Shared<'_>, parts: &Parts, record: &mut Record) -> Result<Response> {
     let asked = TokenRequest::of_query(parts)?;
     let log_in = by_basic(&parts.headers, &asked)?.unwrap_or(LogIn::Anonymous);
-    exchange(server, asked, log_in, Reply::to_get(server, parts), record).await
+    exchange(shared, asked, log_in, Reply::to_get(shared, parts), record).await
 }
 
 /// Serves `POST /token`: an OAuth 2 form asks and proves.
 ///
 /// The form of some clients only asks, and HTTP Basic proves: VS Code's older Docker extension, and people with curl, who
 /// may send no form at all.
-pub(super) async fn post(server: &Server<'_>, request: &Incoming<'_>, record: &mut Record) -> Result<Response> {
+pub(super) async fn post(shared: &Shared<'_>, request: &Incoming<'_>, record: &mut Record) -> Result<Response> {
     let Incoming { head, body, .. } = *request;
     let parts = head.parts;
     if !body.is_empty() && !head.has_form() {
@@ -49,7 +49,7 @@ pub(super) async fn post(server: &Server<'_>, request: &Incoming<'_>, record: &m
         (Some(_), _) => return Err(Error::unsupported("The grant_type is password or refresh_token; no other is served.")),
         (None, None) => return Err(Error::missing_parameter("grant_type")),
     };
-    exchange(server, asked, log_in, Reply::to_post(server, parts), record).await
+    exchange(shared, asked, log_in, Reply::to_post(shared, parts), record).await
 }
 
 /// Returns the log-in of HTTP Basic, if the request has one.
@@ -72,17 +72,17 @@ struct Reply {
 }
 
 impl Reply {
-    fn to_get(server: &Server<'_>, parts: &Parts) -> Self {
-        Self { has_scope: false, is_for_page: server.settings.cors.allows(&parts.headers) }
+    fn to_get(shared: &Shared<'_>, parts: &Parts) -> Self {
+        Self { has_scope: false, is_for_page: shared.settings.cors.allows(&parts.headers) }
     }
 
-    fn to_post(server: &Server<'_>, parts: &Parts) -> Self {
-        Self { has_scope: true, ..Self::to_get(server, parts) }
+    fn to_post(shared: &Shared<'_>, parts: &Parts) -> Self {
+        Self { has_scope: true, ..Self::to_get(shared, parts) }
     }
 }
 
-async fn exchange(server: &Server<'_>, asked: TokenRequest, log_in: LogIn, reply: Reply, record: &mut Record) -> Result<Response> {
-    let service = server.service;
+async fn exchange(shared: &Shared<'_>, asked: TokenRequest, log_in: LogIn, reply: Reply, record: &mut Record) -> Result<Response> {
+    let service = shared.service;
     let scopes = Scopes::parse(asked.scopes.iter().map(String::as_str))?;
     let registry = asked.service()?;
     let is_anonymous = matches!(log_in, LogIn::Anonymous);

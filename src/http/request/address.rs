@@ -1,4 +1,4 @@
-//! Whose request it is: the peer's address, or what trusted proxies say.
+//! The client's address: the peer's, or the one that trusted proxies tell.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -43,9 +43,9 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| malformed())?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.unwrap_or(longest);
-        if prefix > longest {
+        let max_prefix = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.unwrap_or(max_prefix);
+        if prefix > max_prefix {
             return Err(malformed());
         }
         Ok(Self { address, prefix })

@@ -2,7 +2,7 @@
 //!
 //! That memory is shared by address, and by access key at an address, because strangers can take it: a body that is
 //! waited for gives way to others when none is left. It is the oldest of the key that holds most, at the address that
-//! holds most. So whoever lets bodies trickle makes its own give way, and one that comes at once is never the oldest.
+//! holds most. So a sender that lets bodies trickle makes its own give way, and one that comes at once is never the oldest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::subscriber;
 
-/// Whose body it is, as far as that is known before it is read.
+/// The sender of a body, as far as that is known before it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner<'a> {
     address: IpAddr,
@@ -48,7 +48,7 @@ pub(crate) struct Budget {
 /// The bodies that may have to give way.
 #[derive(Debug, Default)]
 struct Arriving {
-    /// The number of the next one: who has the least came first.
+    /// The number of the next one: the least number came first.
     next: u64,
     by_address: HashMap<IpAddr, Share<Keys>>,
     /// The addresses by how much they hold.
@@ -115,7 +115,7 @@ impl Budget {
     /// holds nothing any more, and this is `false`.
     fn take_for_one_waited_for(&self, owner: Owner<'_>, ticket: &Ticket, more: usize) -> bool {
         let mut arriving = self.arriving();
-        // Counted first, so that who would hold most gives way itself.
+        // Counted first, so that the body that would hold most gives way itself.
         if !arriving.grow(owner, ticket, more) {
             return false;
         }
@@ -180,7 +180,7 @@ impl Arriving {
         Some(body)
     }
 
-    /// Has a body give way, and returns its number and how much it held.
+    /// Has a body give way, and returns its number and its bytes.
     fn evict(&mut self) -> Option<(u64, usize)> {
         let (_, address) = *self.by_size.last()?;
         let (access_key_id, key) = self.by_address.get(&address)?.of.iter().max_by_key(|(_, key)| key.bytes)?;
@@ -212,7 +212,7 @@ impl<'a> Buffered<'a> {
         if self.gathered.is_empty() { &self.first } else { &self.gathered }
     }
 
-    /// Takes in what came next of a body of at most `limit` bytes: data, or what isn't.
+    /// Takes in the next frame of a body of at most `limit` bytes; one of trailers has no data.
     fn take_in(&mut self, next: Option<Result<Option<Bytes>, axum::Error>>, limit: usize) -> Result<Rest> {
         let Some(next) = next else { return Ok(Rest::None) };
         let next = next.map_err(|source| Error::malformed_request("The request's body could not be received whole.").caused_by(source))?;
@@ -249,12 +249,12 @@ pub(crate) enum Rest {
     None,
 }
 
-/// The treatment of a body that is announced to be too large.
+/// The treatment of a body whose announced length is beyond the limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Announced {
-    /// Not begin with it.
+    /// Refuse it unread.
     Refuse,
-    /// Read it to the limit: what the client reads stands in it.
+    /// Read up to the limit anyway: the prefix tells which API to answer for.
     Begin,
 }
 
@@ -282,7 +282,7 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Notes that the rest is waited for, so that it may have to give way. Returns what says that it has to.
+    /// Notes that the rest is waited for, so that it may have to give way. The signal that it has to is returned.
     fn wait(&mut self) -> Arc<Notify> {
         let ticket = self.budget.arriving().add(self.owner, self.bytes);
         let gives_way = Arc::clone(&ticket.gives_way);
@@ -318,6 +318,10 @@ fn overloaded() -> Error {
 /// whether the rest has to be waited for.
 ///
 /// Nearly every body comes with its head: those need no timer, and give way to nobody.
+///
+/// # Errors
+///
+/// `RequestTooLarge`, `MalformedRequest` when it breaks off, and `Overloaded` when the budget is used up.
 pub(crate) async fn read_at_once(body: &mut Body, limit: usize, announced: Announced, buffered: &mut Buffered<'_>) -> Result<Rest> {
     if axum::body::HttpBody::is_end_stream(body) {
         return Ok(Rest::None);
@@ -334,6 +338,10 @@ pub(crate) async fn read_at_once(body: &mut Body, limit: usize, announced: Annou
 }
 
 /// Reads the rest of a body of at most `limit` bytes within `timeout`, as [`read_at_once`].
+///
+/// # Errors
+///
+/// Those of [`read_at_once`], and `RequestTimeout`; `Overloaded` also when the body gives way to others.
 pub(crate) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, buffered: &mut Buffered<'_>) -> Result<()> {
     let gives_way = buffered.held.wait();
     let rest = async {
@@ -352,7 +360,7 @@ pub(crate) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, b
     }
 }
 
-/// Tells whether an error says that a body's sender let it be waited for in vain.
+/// Returns whether an error says that a body was waited for in vain.
 pub(crate) fn never_came(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::RequestTimeout | ErrorKind::MalformedRequest)
 }

@@ -1,4 +1,4 @@
-//! One request, whatever API it is for: its head, its body within limits, where it comes from, and its answer's form.
+//! One request of any API: its head, its body within limits, its sender, and the form of its answer.
 //!
 //! Nothing here knows an API.
 

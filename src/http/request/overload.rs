@@ -1,4 +1,4 @@
-//! More requests than the service can answer: some are refused at once, so that the others are answered in time.
+//! Load shedding: of more requests than the service can answer, some are refused at once, so that the others are answered in time.
 //!
 //! Two things are watched. How many requests are in work, for these hold memory while they wait for a database or a
 //! password's hash. And how long a task waits for a processor, measured by one that does nothing else: answering takes
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::domain::{Error, ErrorKind, Result};
 
 /// How often the wait is measured.
-const PULSE: Duration = Duration::from_millis(10);
+const INTERVAL: Duration = Duration::from_millis(10);
 /// For how long all measures must be too long: a burst that is soon worked off is no overload.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// The same while requests are being refused already.
@@ -21,15 +21,15 @@ const MEASURES_WHILE_REFUSING: u32 = 2;
 /// Of this many requests, a share is refused.
 const WHOLE: u64 = 256;
 /// The most of them: some always pass, or nothing would show that it is over.
-const MOST: u64 = 248;
+const MAX_REFUSED: u64 = 248;
 /// How often refusals are told of.
 pub(crate) const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
-/// What the service has taken on.
+/// The requests that the service has taken on, and how long tasks wait.
 #[derive(Debug)]
 pub(crate) struct Load {
-    most_in_work: usize,
-    longest_wait: Duration,
+    max_in_work: usize,
+    max_wait: Duration,
     in_work: AtomicUsize,
     /// Of [`WHOLE`], the requests that are refused; 0 but for an overload.
     refused_share: AtomicU64,
@@ -49,11 +49,11 @@ impl Drop for InWork<'_> {
 }
 
 impl Load {
-    /// Takes on `most_in_work` requests at once, and refuses some while they wait longer than `longest_wait`.
-    pub(crate) fn new(most_in_work: usize, longest_wait: Duration) -> Self {
+    /// Takes on `max_in_work` requests at once, and refuses some while they wait longer than `max_wait`.
+    pub(crate) fn new(max_in_work: usize, max_wait: Duration) -> Self {
         Self {
-            most_in_work,
-            longest_wait,
+            max_in_work,
+            max_wait,
             in_work: AtomicUsize::new(0),
             refused_share: AtomicU64::new(0),
             turn: AtomicU64::new(0),
@@ -61,7 +61,11 @@ impl Load {
         }
     }
 
-    /// Refuses a request while there are too many, before anything is done for it.
+    /// Refuses a share of requests while there are too many, before anything is done for them.
+    ///
+    /// # Errors
+    ///
+    /// `Overloaded`.
     pub(crate) fn let_in(&self) -> Result<()> {
         let share = self.refused_share.load(Ordering::Relaxed);
         // Multiplied by an odd number, turns of 256 come in another order: the refused don't come in rows.
@@ -71,29 +75,33 @@ impl Load {
         Ok(())
     }
 
-    /// Takes a request on whose body is there.
+    /// Takes on a request whose body is there.
+    ///
+    /// # Errors
+    ///
+    /// `Overloaded` when too many are in work.
     pub(crate) fn begin(&self) -> Result<InWork<'_>> {
         let in_work = InWork(self);
-        if self.in_work.fetch_add(1, Ordering::Relaxed) < self.most_in_work { Ok(in_work) } else { Err(overloaded()) }
+        if self.in_work.fetch_add(1, Ordering::Relaxed) < self.max_in_work { Ok(in_work) } else { Err(overloaded()) }
     }
 
-    /// Counts a refusal. There is no line for each: that would cost more than the refusal.
+    /// Counts a refusal. A line for each would cost more than the refusal.
     pub(crate) fn count(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Measures for ever how long tasks wait.
+    /// Measures how long tasks wait, until it is dropped.
     pub(crate) async fn keep_pace(&self) {
         let (mut shortest, mut measures, mut began_at) = (Duration::MAX, 0, Instant::now());
         let mut told_at = None;
         loop {
-            tokio::time::sleep(PULSE).await;
+            tokio::time::sleep(INTERVAL).await;
             shortest = shortest.min(wait().await);
             measures += 1;
             let share = self.refused_share.load(Ordering::Relaxed);
             let (least, patience) = if share == 0 { (MEASURES, PATIENCE) } else { (MEASURES_WHILE_REFUSING, PATIENCE_WHILE_REFUSING) };
             if measures >= least && began_at.elapsed() >= patience {
-                self.refused_share.store(next_share(share, shortest, self.longest_wait), Ordering::Relaxed);
+                self.refused_share.store(next_share(share, shortest, self.max_wait), Ordering::Relaxed);
                 (shortest, measures, began_at) = (Duration::MAX, 0, Instant::now());
             }
             if told_at.is_none_or(|told_at: Instant| told_at.elapsed() >= BETWEEN_LINES) && self.tell() {
@@ -112,10 +120,10 @@ impl Load {
     }
 }
 
-/// Measures how long what could run waits until it does.
+/// Measures how long a task that could run waits until it does.
 ///
-/// A worker has a queue of its own, and what doesn't fit goes into one that all share, where it may wait far longer:
-/// whoever is woken from outside goes there.
+/// A worker has a queue of its own. Tasks that don't fit, or are woken from outside, go into one that all share, where they
+/// may wait far longer.
 async fn wait() -> Duration {
     let within = async {
         let asked_at = Instant::now();
@@ -137,7 +145,7 @@ fn next_share(share: u64, wait: Duration, longest: Duration) -> u64 {
         let excess = 1.0 - longest.as_secs_f64() / wait.as_secs_f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 256")]
         let more = ((WHOLE - share) as f64 * excess / 2.0) as u64;
-        (share + more.max(1)).min(MOST)
+        (share + more.max(1)).min(MAX_REFUSED)
     } else if wait < longest / 2 {
         share - share.div_ceil(8)
     } else {
@@ -185,9 +193,9 @@ mod tests {
         for _ in 0..100 {
             let before = share;
             share = next_share(share, Duration::from_millis(100), longest);
-            assert!(share > before || share == MOST, "{share}");
+            assert!(share > before || share == MAX_REFUSED, "{share}");
         }
-        assert_eq!(share, MOST);
+        assert_eq!(share, MAX_REFUSED);
         assert_eq!(next_share(share, Duration::from_millis(7), longest), share, "neither too long nor short");
         for _ in 0..100 {
             share = next_share(share, Duration::from_millis(1), longest);

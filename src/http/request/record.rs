@@ -1,4 +1,4 @@
-//! What becomes known of a request while it is served.
+//! The record of a request while it is served.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -25,7 +25,7 @@ pub(crate) struct OperationRow {
     pub(crate) purpose: Purpose,
 }
 
-/// What is known of a request: for its answer, the log, the audit and the metrics.
+/// The facts about a request that its answer, the log, the audit and the metrics need.
 #[derive(Debug)]
 pub(crate) struct Record {
     /// The request's id and the client's address.
@@ -34,9 +34,9 @@ pub(crate) struct Record {
     pub(crate) operation: Option<&'static OperationRow>,
     /// The client's word for an operation that isn't served; empty where there is none.
     pub(crate) unknown_action: String,
-    /// The principal who signed.
+    /// The signing principal.
     pub(crate) principal: Option<Principal>,
-    /// A caller who is no principal: the bearer of an OpenID Connect token, a service account.
+    /// A caller that is no principal: the bearer of an OpenID Connect token, a service account.
     bearer: OnceLock<(String, Option<AccountId>)>,
     /// The identity that was claimed in vain.
     pub(crate) claim: Option<Box<Claim>>,
@@ -68,7 +68,7 @@ impl Record {
         self.principal.is_some() || self.bearer.get().is_some()
     }
 
-    /// Leaves it to a use case to charge the address, and returns what that needs.
+    /// Leaves it to a use case to charge the address, and returns the context for that.
     pub(crate) fn settle(&self) -> &RequestContext {
         self.is_settled.store(true, Ordering::Relaxed);
         &self.context
@@ -84,7 +84,7 @@ impl Record {
         self.claim = Some(Box::new(Claim::of_access_key(id)));
     }
 
-    /// Notes a caller who is no principal.
+    /// Notes a caller that is no principal.
     pub(crate) fn note_caller(&self, caller: &Caller) {
         if let (None, Some(name)) = (caller.principal(), caller.audit_name()) {
             // No request proves two identities.

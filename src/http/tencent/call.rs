@@ -14,11 +14,11 @@ use crate::http::request::Record;
 /// A call whose caller is proved.
 pub(super) type Proved<'a> = door::Proved<'a, Parameters, Visit<'a>>;
 
-/// What an operation knows of its request besides.
+/// A request, as its operation needs it.
 pub(super) struct Visit<'a> {
     pub(super) envelope: &'a Envelope,
     pub(super) record: &'a Record,
-    /// The region that the client names; checked.
+    /// The region that the client names; well-formed.
     pub(super) region: Option<String>,
 }
 
@@ -31,6 +31,10 @@ impl Deref for Visit<'_> {
 }
 
 /// Answers with an output.
+///
+/// # Errors
+///
+/// `Internal` when it can't be written.
 pub(super) fn reply(output: &impl Serialize, visit: &Visit<'_>) -> Result<Response> {
     visit.envelope.respond(output, &visit.context.request_id)
 }

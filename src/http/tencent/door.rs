@@ -12,7 +12,7 @@ use crate::domain::name::check_region;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::Settings;
 use crate::http::door::operations::unserved;
-use crate::http::door::{BodyRule, Door, Evidence, Incoming, Server, Strength};
+use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::{Head, OperationRow, Record};
 use crate::service::{Caller, Language, Purpose, Service, is_action};
 use crate::sign;
@@ -121,16 +121,16 @@ impl Door for Tencent {
         if self.scheme != Scheme::Tc3 {
             return Ok(None);
         }
-        if let Some(preview) = sign::preview(&head.parts.headers) {
+        if let Some(preview) = sign::tc3::preview(&head.parts.headers) {
             return Ok(Some(preview));
         }
-        // Its reader says what is wrong with it, without the body.
+        // The scheme's reader says what is wrong with it, without the body.
         sign::tc3::read(&head.signed(b"")?)?;
         Err(Error::malformed_authorization("The Authorization header can't be read."))
     }
 
-    async fn answer(&self, incoming: Incoming<'_>, server: &Server<'_>, record: &mut Record) -> Result<Response> {
-        let (service, envelope) = (server.service, &self.envelope);
+    async fn answer(&self, incoming: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
+        let (service, envelope) = (shared.service, &self.envelope);
         let request = &incoming.head.signed(incoming.body)?;
         match self.scheme {
             Scheme::Tc3 => {
@@ -189,7 +189,7 @@ fn unsigned_operation(headers: &HeaderMap) -> Option<Operation> {
     named_by(headers).filter(|operation| *operation == Operation::AssumeRoleWithWebIdentity)
 }
 
-/// A call's words about itself, before anything of it is believed.
+/// The operation that a call names, before anything of it is believed.
 struct Named<'a> {
     /// The product in the credential scope; v1 has none.
     scope: Option<&'a str>,
@@ -250,7 +250,7 @@ impl Named<'_> {
 const COMMON: [&str; 11] =
     ["Action", "Language", "Nonce", "Region", "RequestClient", "SecretId", "Signature", "SignatureMethod", "Timestamp", "Token", "Version"];
 
-/// Serves the operation that needs no signature: who calls is proved by a token among the parameters.
+/// Serves the operation that needs no signature: a token among the parameters proves the caller.
 ///
 /// Its time and its region say nothing: the token has its own time.
 async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Envelope, record: &mut Record) -> Result<Response> {
@@ -268,7 +268,7 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Env
     Box::pin(sts::assume_role_with_web_identity(service, parameters, sts::Signed::No, &visit)).await
 }
 
-/// Proves who calls, counts the call, and only then looks what it is.
+/// Proves the caller, counts the call, and only then looks what it is.
 async fn admit(service: &Service, unverified: &sign::Unverified, call: &Named<'_>, record: &mut Record) -> Result<(Caller, Operation)> {
     let operation = call.operation();
     match &operation {

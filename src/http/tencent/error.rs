@@ -1,4 +1,4 @@
-//! What each kind of error is in Tencent's words.
+//! The code and the text of each kind of error in Tencent's words.
 //!
 //! Texts that stand in public reports are kept to the letter, in Chinese too where one is known
 //! (facts section 5); every other message is our own, in English.
@@ -18,7 +18,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         })
     };
     let own = || Cow::Borrowed(error.message());
-    // The code says nothing of which parameter it is, and a text that checks it for several doors can't either.
+    // The code doesn't name the parameter, and a text that is shared with other APIs can't either.
     let of = |name: &str| match error.message() {
         message if message.contains(name) => Cow::Borrowed(message),
         message => Cow::Owned(format!("The parameter `{name}` is not valid: {message}")),
@@ -135,7 +135,7 @@ pub(super) fn answer(error: &Error, scheme: Scheme, language: Language, product:
         ErrorKind::StoreUnavailable => ("InternalError.DbError", own()),
         ErrorKind::RegistryUnavailable => ("InternalError.ErrorTcrInternal", own()),
         ErrorKind::AuditUnavailable => ("InternalError", own()),
-        // What the operator has to mend is in the log.
+        // The operator's part of it is in the log.
         ErrorKind::Misconfigured => ("InternalError", Cow::Borrowed("An internal error has occurred.")),
         ErrorKind::Internal => ("InternalError.Unknown", own()),
     }

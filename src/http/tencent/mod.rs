@@ -3,7 +3,8 @@
 //! It decodes a call, hands it to a use case, and encodes the answer. One order of checks: the caller is
 //! proved and counted before it hears anything about actions, versions or parameters.
 //!
-//! Start with [`door`]; an operation is in the file of its product ([`tcr`], [`sts`]), its errors in [`error`].
+//! Start with [`door`] and the table in [`operations`]; the handlers are in a file for each noun ([`tcr`], [`sts`]), errors in
+//! [`error`].
 
 mod call;
 mod door;

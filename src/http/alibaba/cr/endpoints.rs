@@ -1,4 +1,4 @@
-//! Who may reach an instance: its public endpoint and the access-control list of it. There is no other way to it, by a private
+//! Access to an instance: its public endpoint and the access-control list of that. There is no other way to it, by a private
 //! network or a domain of the customer's.
 
 use axum::response::Response;
@@ -16,9 +16,9 @@ use crate::sign::Parameters;
 
 use super::place::required_instance;
 
-/// What the vendor lets in when an endpoint opens, so that nobody else gets in.
+/// The entry that the vendor makes when an endpoint opens, so that nobody gets in by it.
 const FIRST_ENTRY: &str = "127.0.0.1/32";
-/// That of a host name, by RFC 1123.
+/// The most characters of a host name, by RFC 1123.
 const MAX_DOMAIN_LENGTH: usize = 253;
 
 /// Checks `ModuleName`: the registry is all that there is.
@@ -48,7 +48,7 @@ struct Domain {
     domain: String,
 }
 
-/// What both operations that read say of an endpoint.
+/// An endpoint, as both operations that read show it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Endpoint {

@@ -11,7 +11,7 @@ use crate::http::alibaba::pager::Paging;
 use crate::http::alibaba::{Proved, given, respond};
 use crate::service::{InstanceCriterion, Permission, TaggedInstance};
 
-/// What an instance's state is called: there is no other here.
+/// The only state of an instance here.
 const RUNNING: &str = "RUNNING";
 
 fn specification(specification: Specification) -> &'static str {

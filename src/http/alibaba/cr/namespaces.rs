@@ -147,7 +147,7 @@ pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'
     let filter = NamespaceFilter { name: given(parameters, "NamespaceName").map(ToOwned::to_owned), tags: Vec::new() };
     let paging = Paging::read(parameters)?;
     let none_is_so = !is_normal(parameters)?;
-    // Asked for all the same: whoever may not list hears that, and not that there are none.
+    // Asked for all the same: a caller who may not list hears that, and not that there are none.
     let listed = service.namespaces(caller, &instance(instance_id)?, &filter, paging.page(), &visit.context).await?;
     let (namespaces, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let output = Namespaces {

@@ -15,7 +15,7 @@ use crate::http::alibaba::pager::Tokens;
 use crate::http::alibaba::parameters::boolean;
 use crate::http::alibaba::{Nothing, Proved, given, required, respond};
 
-/// The names at this door of what a repository has.
+/// The parameters' names, by the use case's.
 const NAMES: [(&str, &str); 3] = [("name", "RepoName"), ("summary", "Summary"), ("detail", "Detail")];
 
 /// Reads `RepoType`, which is required.
@@ -87,7 +87,7 @@ pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'
         Some("DELETING" | "DELETED") => true,
         Some(_) => return Err(Error::invalid_parameter("RepoStatus", "It is NORMAL, DELETING, DELETED or ALL.")),
     };
-    // Asked for all the same: whoever may not list hears that, and not that there are none.
+    // Asked for all the same: a caller who may not list hears that, and not that there are none.
     let listed = service.repositories(caller, &instance(instance_id)?, filter, part.page(), &visit.context).await?;
     let (repositories, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let output = Repositories {
@@ -130,7 +130,7 @@ struct RepositoryInfo<'a> {
     instance_id: &'a str,
     repo_type: &'static str,
     repo_status: &'static str,
-    /// What is recorded was recorded by somebody.
+    /// Nothing is built here: each was recorded by hand.
     repo_build_type: &'static str,
     summary: &'a str,
     tag_immutability: bool,

@@ -17,7 +17,7 @@ use crate::service::{Contents, InstanceChoice, InstanceCriterion, NameCheck, Per
 
 /// The life of a long-term credential, as Tencent shows it.
 const TOKEN_VALID_HOURS: u64 = 87_600;
-/// What an instance's state is called: there is no other here.
+/// The only state of an instance here.
 const RUNNING: &str = "Running";
 
 /// The numbers of the regions that Tencent publishes; any other is 0.

@@ -13,14 +13,14 @@ use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::{Nothing, Proved, reply};
 
-/// The names at this door of what a namespace has.
+/// The parameters' names, by the use case's.
 const NAMES: [(&str, &str); 3] = [("name", "NamespaceName"), ("tags", "TagSpecification.Tags"), ("allowed-cves", "CVEWhitelistItems")];
 
 fn visibility(is_public: bool) -> Visibility {
     if is_public { Visibility::Public } else { Visibility::Private }
 }
 
-/// What `CreateNamespace` and `ModifyNamespace` both may say.
+/// The parameters that `CreateNamespace` and `ModifyNamespace` share.
 struct Said {
     is_public: Option<bool>,
     is_auto_scan: Option<bool>,
@@ -99,7 +99,7 @@ pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Pr
     parameters.finish()?;
     let change = NamespaceChange {
         visibility: said.is_public.map(visibility),
-        // What a push makes in a private namespace is private, too.
+        // Repositories that a push makes in a private namespace are private, too.
         default_visibility: said.is_public.map(visibility),
         auto_scan: said.is_auto_scan.map(Into::into),
         prevent_vulnerable: said.is_prevent_vul.map(Into::into),
@@ -131,7 +131,7 @@ pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: 
     let with_kms = parameters.boolean("KmsSignPolicy")?.unwrap_or_default();
     parameters.finish()?;
     let filter = NamespaceFilter { name, tags };
-    // Asked for all the same: whoever may not list hears that, and not that there are none.
+    // Asked for all the same: a caller who may not list hears that, and not that there are none.
     let listed = service.namespaces(caller, &instance(&registry_id)?, &filter, page, &visit.context).await?;
     let output = match with_kms {
         // Nothing is signed by a key management service here.

@@ -13,7 +13,7 @@ use super::place::{instance, registry_id, repository};
 use crate::http::tencent::pager::Pager;
 use crate::http::tencent::{Nothing, Proved, reply};
 
-/// The names at this door of what a repository has.
+/// The parameters' names, by the use case's.
 const NAMES: [(&str, &str); 3] = [("name", "RepositoryName"), ("summary", "BriefDescription"), ("detail", "Description")];
 
 pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {

@@ -1,4 +1,4 @@
-//! Who may reach an instance: its public endpoint, and the allow list, whose entries Tencent calls security policies.
+//! Access to an instance: its public endpoint, and the allow list, whose entries Tencent calls security policies.
 
 use axum::response::Response;
 use serde::Serialize;

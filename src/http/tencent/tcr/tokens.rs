@@ -107,7 +107,7 @@ pub(crate) async fn describe_instance_token(Proved { service, caller, mut parame
     reply(&InstanceTokens { total_count: listed.total, tokens: tokens.collect() }, visit)
 }
 
-/// What `ModifyInstanceToken` changes; the field of the other is ignored, as the vendor's own example sends it.
+/// The change of `ModifyInstanceToken`; the other one's field is ignored, as the vendor's own example sends it.
 enum TokenChange {
     Description(String),
     State(CredentialState),
