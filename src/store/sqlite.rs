@@ -1,18 +1,19 @@
 //! SQLite, built in: one writer thread that shares each fsync among all who wait, and connections that only read.
 
+mod connection;
 mod portable;
+mod writer;
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, TransactionBehavior};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -20,33 +21,21 @@ use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
 use super::migrate::{self, Applied, MIGRATIONS, Purpose};
-use super::part::Guarded;
 use super::portable::{Batch, Hold, Piece, Table};
 use super::row::{Row, Statement, Value};
 use super::write::Steps;
 use super::{Answer, Driver, Open, no_data};
+
+use connection::{Failure, Patience, has_schema, make_file, open_reader, open_writer, unusable};
+use writer::{Job, Task, Writer};
 
 const FILE: &str = "transire.db";
 /// How many reads go on at a time; reads of what is in memory take microseconds.
 const READERS: usize = 4;
 /// How many writes may wait; more means that the disk has stalled.
 const QUEUE: usize = 1024;
-/// How many writes share one fsync at most, so that none waits long for the others.
-const GROUP: usize = 256;
 /// How long to wait for a free place, here or in the file.
 const WAIT: Duration = Duration::from_secs(10);
-/// How long the service waits for another process to let go of the file: commands hold it for milliseconds, so whoever
-/// holds it longer may hold it for minutes, and a group waits for the one before it, too.
-const SERVICE_WAIT: Duration = Duration::from_secs(2);
-/// How long it waits once it has waited in vain, until a write gets through again.
-const LOCKED_WAIT: Duration = Duration::from_millis(50);
-/// How often to look whether another process has let go of the file. SQLite's own waiting grows to
-/// 100 ms between looks, and then a busy writer's pauses are easily missed.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// Between two groups, for another process to get in.
-const PAUSE: Duration = Duration::from_millis(2);
-/// More than all statements there are.
-const STATEMENT_CACHE: usize = 256;
 
 /// A database file that this process, and perhaps the command line, has open.
 pub(super) struct Sqlite {
@@ -237,275 +226,6 @@ fn bound<'c>(connection: &'c Connection, statement: Statement, parameters: &[Val
         prepared.raw_bind_parameter(format!("${}", number + 1).as_str(), parameter)?;
     }
     Ok(prepared)
-}
-
-enum Task {
-    Write(Job),
-    #[cfg(test)]
-    Look(Box<dyn FnOnce(&Connection) + Send>),
-}
-
-struct Job {
-    steps: Steps,
-    answer: oneshot::Sender<Result<()>>,
-}
-
-/// The one connection of this process that writes.
-struct Writer {
-    path: PathBuf,
-    /// `None` when it had to be given up and could not be opened again yet.
-    connection: Option<Connection>,
-    patience: Arc<Patience>,
-}
-
-/// How long the writer waits for the file.
-#[derive(Default)]
-struct Patience {
-    /// Whether requests wait behind it; behind a command, or a start, nobody does.
-    serving: AtomicBool,
-    /// Whether the last time was in vain.
-    locked: AtomicBool,
-}
-
-impl Patience {
-    fn present(&self) -> Duration {
-        match (self.serving.load(Ordering::Relaxed), self.locked.load(Ordering::Relaxed)) {
-            (false, _) => WAIT,
-            (true, false) => SERVICE_WAIT,
-            (true, true) => LOCKED_WAIT,
-        }
-    }
-}
-
-impl Writer {
-    /// Works until nobody can send any more.
-    fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
-        while let Some(task) = tasks.blocking_recv() {
-            let mut group = Vec::new();
-            let mut next = Some(task);
-            while let Some(task) = next {
-                match task {
-                    // Who no longer waits was told that it failed: then it should, if it still can.
-                    Task::Write(job) if job.answer.is_closed() => {}
-                    Task::Write(job) => group.push(job),
-                    #[cfg(test)]
-                    Task::Look(look) => look(self.connection.as_ref().unwrap()),
-                }
-                next = if group.len() < GROUP { tasks.try_recv().ok() } else { None };
-            }
-            if !group.is_empty() {
-                self.write(group);
-            }
-            if !tasks.is_empty() {
-                thread::sleep(PAUSE);
-            }
-        }
-    }
-
-    /// Writes a group, and answers everyone in it once it is durable or given up.
-    fn write(&mut self, group: Vec<Job>) {
-        match self.write_group(&group) {
-            Ok(outcomes) => {
-                for (job, outcome) in group.into_iter().zip(outcomes) {
-                    // Who no longer listens has gone away; the write stands.
-                    drop(job.answer.send(outcome));
-                }
-            }
-            Err(failure) => {
-                for job in group {
-                    drop(job.answer.send(Err(failure.error())));
-                }
-            }
-        }
-    }
-
-    fn write_group(&mut self, group: &[Job]) -> Result<Vec<Result<()>>, Failure> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => open_writer(&self.path, &self.patience)?,
-        };
-        let outcome = commit_group(&connection, group);
-        let locked = matches!(&outcome, Err(GroupFailed::RolledBack(failure) | GroupFailed::InDoubt(failure)) if failure.locked);
-        self.patience.locked.store(locked, Ordering::Relaxed);
-        // Nothing that a connection believes about the file can be trusted after a COMMIT failed half-way.
-        // Closing it rolls back what is open, and the next group opens another.
-        if !matches!(outcome, Err(GroupFailed::InDoubt(_))) {
-            self.connection = Some(connection);
-        }
-        outcome.map_err(|failed| match failed {
-            GroupFailed::RolledBack(failure) | GroupFailed::InDoubt(failure) => failure,
-        })
-    }
-}
-
-/// Why a whole group failed.
-enum GroupFailed {
-    /// Nothing of it was applied, and the connection is as before.
-    RolledBack(Failure),
-    /// The connection is not to be used again.
-    InDoubt(Failure),
-}
-
-impl From<rusqlite::Error> for GroupFailed {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::InDoubt(error.into())
-    }
-}
-
-/// Applies each write of a group in its own savepoint and commits once. The outcomes are for the callers
-/// only now: even a refusal may rest on what another write of the group did.
-fn commit_group(connection: &Connection, group: &[Job]) -> Result<Vec<Result<()>>, GroupFailed> {
-    run(connection, "BEGIN IMMEDIATE").map_err(|error| GroupFailed::RolledBack(error.into()))?;
-    let mut outcomes = Vec::with_capacity(group.len());
-    for job in group {
-        run(connection, "SAVEPOINT one_write")?;
-        let outcome = attempt(connection, &job.steps);
-        if connection.is_autocommit() {
-            // A full disk takes back the whole transaction, savepoints and all. Whatever came next would
-            // be committed by itself, piece by piece.
-            return Err(GroupFailed::RolledBack(match outcome {
-                Err(Stop::Failed(failure)) => failure,
-                Err(Stop::Refused(_)) | Ok(()) => {
-                    Failure { unavailable: false, locked: false, cause: "the transaction ended by itself".to_owned() }
-                }
-            }));
-        }
-        if outcome.is_err() {
-            run(connection, "ROLLBACK TO one_write")?;
-        }
-        run(connection, "RELEASE one_write")?;
-        outcomes.push(outcome.map_err(|stop| match stop {
-            Stop::Refused(error) => error,
-            Stop::Failed(failure) => failure.error(),
-        }));
-    }
-    run(connection, "COMMIT")?;
-    Ok(outcomes)
-}
-
-fn run(connection: &Connection, text: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(text)?.raw_execute().map(drop)
-}
-
-/// Why one write stopped.
-enum Stop {
-    /// A guard refused.
-    Refused(Error),
-    /// SQLite failed.
-    Failed(Failure),
-}
-
-fn attempt(connection: &Connection, steps: &Steps) -> Result<(), Stop> {
-    if step(connection, &steps.operation)? == 0 {
-        return Ok(());
-    }
-    for guarded in &steps.rest {
-        let count = step(connection, guarded)?;
-        guarded.check(count).map_err(Stop::Refused)?;
-    }
-    Ok(())
-}
-
-/// Runs one statement and returns how many rows it touched, or found when it only reads.
-fn step(connection: &Connection, guarded: &Guarded) -> Result<u64, Stop> {
-    let result = bound(connection, guarded.statement, &guarded.parameters).and_then(|mut prepared| {
-        if prepared.column_count() == 0 {
-            return prepared.raw_execute().map(|count| count as u64);
-        }
-        let mut cursor = prepared.raw_query();
-        let mut count = 0;
-        while cursor.next()?.is_some() {
-            count += 1;
-        }
-        Ok(count)
-    });
-    result.map_err(|error| if is_taken(&error) { Stop::Refused(guarded.refusal()) } else { Stop::Failed(error.into()) })
-}
-
-fn is_taken(error: &rusqlite::Error) -> bool {
-    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    matches!(code, Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE))
-}
-
-/// What SQLite said, to be told to several callers.
-struct Failure {
-    unavailable: bool,
-    /// Another process has the file.
-    locked: bool,
-    cause: String,
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        let unavailable = matches!(
-            error.sqlite_error_code(),
-            Some(
-                ErrorCode::DiskFull
-                    | ErrorCode::DatabaseBusy
-                    | ErrorCode::DatabaseLocked
-                    | ErrorCode::SystemIoFailure
-                    | ErrorCode::ReadOnly
-                    | ErrorCode::CannotOpen
-                    | ErrorCode::OutOfMemory
-            )
-        );
-        let locked = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
-        Self { unavailable, locked, cause: error.to_string() }
-    }
-}
-
-impl Failure {
-    fn error(&self) -> Error {
-        let cause = self.cause.clone();
-        if self.unavailable { Error::store_unavailable(cause) } else { Error::internal(cause) }
-    }
-}
-
-/// Makes the directory and an empty file that nobody else can read; SQLite's own files beside it take on its mode.
-fn make_file(directory: &Path, path: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    // Or a crash could forget the file's name after what is in it was promised to last.
-    fs::File::open(directory)?.sync_all()
-}
-
-/// Tells whether a file is a database with a schema of ours.
-fn has_schema(path: &Path) -> rusqlite::Result<bool> {
-    open_reader(path)?.table_exists(None, "schema_version")
-}
-
-fn unusable(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::misconfigured(format!("the database {} can't be used: {why}", path.display()))
-}
-
-fn open_writer(path: &Path, patience: &Arc<Patience>) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    let patience = Arc::clone(patience);
-    wait_when_busy(&mut connection, move || patience.present())?;
-    // WAL, so that reading never waits for writing; FULL, so that a commit outlives a power cut.
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    Ok(connection)
-}
-
-fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    wait_when_busy(&mut connection, || WAIT)?;
-    Ok(connection)
-}
-
-fn wait_when_busy(connection: &mut Connection, patience: impl Fn() -> Duration + Send + 'static) -> rusqlite::Result<()> {
-    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-    let mut waiting_since = Instant::now();
-    connection.busy_handler(Some(move |looks| {
-        if looks == 0 {
-            waiting_since = Instant::now();
-        }
-        thread::sleep(LOOK_AGAIN);
-        waiting_since.elapsed() < patience()
-    }))
 }
 
 /// Takes the steps of the schema that are missing, in one transaction.

@@ -288,7 +288,7 @@ fn is_lasting(error: &tokio_postgres::Error) -> bool {
 }
 
 /// Names a database for messages: its URL without user, password and parameters.
-pub(in super::super) fn place(url: &Secret) -> String {
+pub(in crate::store) fn place(url: &Secret) -> String {
     let Some(parts) = Parts::divide(url.expose()) else { return "the database".to_owned() };
     let name = parts.after.split('?').next().unwrap_or_default();
     format!("the database postgres://{}{name}", parts.hosts.join(","))

@@ -4,7 +4,10 @@ use tokio::sync::mpsc;
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
 
-use super::{Object, Postgres, Sent, Statements, WITHOUT_BOUNDS, failure, in_order, typed, unreachable, value};
+use super::error::{failure, unreachable};
+use super::values::{typed, value};
+use super::write::{Sent, in_order};
+use super::{Object, Postgres, Statements, WITHOUT_BOUNDS};
 use crate::domain::{Error, Result};
 use crate::store::nouns::Kind;
 use crate::store::portable::{Batch, Hold, Piece, Table};

@@ -8,8 +8,10 @@ use deadpool_postgres::ClientWrapper;
 use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
 
+use super::WITHOUT_TIMEOUT;
 use super::connect::LOCK_TIMEOUT;
-use super::{WITHOUT_TIMEOUT, failure, typed};
+use super::error::failure;
+use super::values::typed;
 use crate::domain::clock::{Clock, Random, random_bytes};
 use crate::domain::{Error, Result};
 use crate::store::migrate::{self, Applied, Migration, Purpose};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::mpsc;
 
-use super::{Failure, open_reader, open_writer, value};
+use super::connection::{Failure, open_reader, open_writer};
+use super::value;
 use crate::domain::{Error, Result};
 use crate::store::portable::{Batch, Hold, Piece, Table};
 use crate::store::row::Value;
