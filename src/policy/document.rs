@@ -1,13 +1,15 @@
 //! Policy documents: read strictly, told apart by their version, compiled once.
 
 use super::condition::{Condition, Place};
+use super::elements::{Elements, Refusal, Words, join, strings};
 use super::json::Json;
+use super::language::Language;
 use super::pattern::{Pattern, Wildcards};
 use super::resource::{ResourcePattern, check_characters};
-use super::vocabulary::{self, Form, Language, Permission, Permissions, Target};
+use super::target::Target;
+use super::vocabulary::{self, Form, Permission, Permissions};
 use super::words::Effect;
 use crate::domain::ids::AccountId;
-use crate::domain::printable::escape;
 use crate::domain::{Error, Result};
 
 /// How long a document may be, in characters.
@@ -97,121 +99,6 @@ pub(super) fn refused(place: &str, why: &str) -> Error {
     Error::invalid_parameter("document", message)
 }
 
-/// What is wrong, and where.
-pub(super) struct Refusal {
-    pub(super) place: String,
-    pub(super) why: String,
-}
-
-impl Refusal {
-    pub(super) fn new(place: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { place: place.into(), why: why.into() }
-    }
-}
-
-/// How a language spells its elements.
-pub(super) struct Words {
-    pub(super) version: &'static str,
-    pub(super) statement: &'static str,
-    pub(super) sid: &'static str,
-    pub(super) effect: &'static str,
-    pub(super) allow: &'static str,
-    pub(super) deny: &'static str,
-    pub(super) action: &'static str,
-    /// CAM has no such element.
-    pub(super) not_action: Option<&'static str>,
-    pub(super) resource: &'static str,
-    pub(super) condition: &'static str,
-    pub(super) principal: &'static str,
-}
-
-impl Words {
-    pub(super) fn of(language: Language) -> &'static Self {
-        match language {
-            Language::Cam => &Self {
-                version: "version",
-                statement: "statement",
-                sid: "sid",
-                effect: "effect",
-                allow: "allow",
-                deny: "deny",
-                action: "action",
-                not_action: None,
-                resource: "resource",
-                condition: "condition",
-                principal: "principal",
-            },
-            Language::Ram => &Self {
-                version: "Version",
-                statement: "Statement",
-                sid: "Sid",
-                effect: "Effect",
-                allow: "Allow",
-                deny: "Deny",
-                action: "Action",
-                not_action: Some("NotAction"),
-                resource: "Resource",
-                condition: "Condition",
-                principal: "Principal",
-            },
-        }
-    }
-}
-
-/// The elements of a statement, found by name.
-pub(super) struct Elements<'j> {
-    place: String,
-    fields: &'j [(String, Json)],
-}
-
-impl<'j> Elements<'j> {
-    /// Takes an object that has no other elements than these.
-    pub(super) fn new(json: &'j Json, place: &str, known: &[&str]) -> Result<Self, Refusal> {
-        let Json::Object(fields) = json else { return Err(Refusal::new(place, format!("it must be an object, not {}", json.kind()))) };
-        match fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            None => Ok(Self { place: place.to_owned(), fields }),
-            Some((name, _)) => {
-                Err(Refusal::new(join(place, name), format!("there is no such element here; there are {}", known.join(", "))))
-            }
-        }
-    }
-
-    pub(super) fn find(&self, name: &str) -> Option<&'j Json> {
-        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value)
-    }
-
-    pub(super) fn get(&self, name: &str) -> Result<&'j Json, Refusal> {
-        self.find(name).ok_or_else(|| Refusal::new(join(&self.place, name), "this element is missing"))
-    }
-
-    pub(super) fn text(&self, name: &str) -> Result<&'j str, Refusal> {
-        match self.get(name)? {
-            Json::Text(text) => Ok(text),
-            other => Err(Refusal::new(join(&self.place, name), format!("it must be a string, not {}", other.kind()))),
-        }
-    }
-}
-
-/// Puts a place together; a name is written so that it can't be mistaken for something else.
-pub(super) fn join(place: &str, name: &str) -> String {
-    let shown: String = name.chars().take(80).collect();
-    let shown = escape(&shown);
-    if place.is_empty() { shown.into_owned() } else { format!("{place}.{shown}") }
-}
-
-/// Reads a string or a list of strings, each with its place.
-pub(super) fn strings<'j>(json: &'j Json, place: &str) -> Result<Vec<(String, &'j str)>, Refusal> {
-    let one = |json: &'j Json, place: String| match json {
-        Json::Text(text) => Ok((place, text.as_str())),
-        other => Err(Refusal::new(place, format!("it must be a string, not {}", other.kind()))),
-    };
-    match json {
-        Json::List(list) if list.is_empty() => Err(Refusal::new(place, "the list is empty")),
-        Json::List(list) => list.iter().enumerate().map(|(index, json)| one(json, format!("{place}[{index}]"))).collect(),
-        json => Ok(vec![one(json, place.to_owned())?]),
-    }
-}
-
 /// Reads the beginning of a document: its language and its statements.
 pub(super) fn open(text: &str, limits: Limits) -> Result<(Language, Vec<Json>), Refusal> {
     // Before parsing, whatever the language: a text this long is neither.
@@ -280,6 +167,16 @@ struct Action {
     permissions: Permissions,
 }
 
+/// The actions of a statement.
+struct Actions {
+    /// Those that it lists; empty for `NotAction`.
+    listed: Vec<Action>,
+    /// The permissions that it is about.
+    permissions: Permissions,
+    /// Whether any of it can match an action of the services that matter here.
+    ours: bool,
+}
+
 #[derive(Default)]
 struct Reader {
     warnings: Vec<String>,
@@ -313,25 +210,7 @@ impl Reader {
         let sid = elements.find(words.sid).map(|_| elements.text(words.sid)).transpose()?.map(ToOwned::to_owned);
         let effect = effect(&elements, place, words)?;
 
-        let not_action = words.not_action.and_then(|name| elements.find(name).map(|json| (name, json)));
-        let (actions, permissions, ours) = match (elements.find(words.action), not_action) {
-            (Some(_), Some((name, _))) => return Err(Refusal::new(join(place, name), "a statement has Action or NotAction, not both")),
-            (_, Some((name, json))) => {
-                let actions = self.actions(json, &join(place, name), language)?;
-                let mut excluded = Permissions::default();
-                actions.iter().flat_map(|action| action.permissions.iter()).for_each(|permission| excluded.add(permission));
-                let mut permissions = Permissions::default();
-                Permission::all().filter(|permission| !excluded.has(*permission)).for_each(|permission| permissions.add(permission));
-                (Vec::new(), permissions, true)
-            }
-            (_, None) => {
-                let actions = self.actions(elements.get(words.action)?, &join(place, words.action), language)?;
-                let mut permissions = Permissions::default();
-                actions.iter().flat_map(|action| action.permissions.iter()).for_each(|permission| permissions.add(permission));
-                let ours = actions.iter().any(|action| action.ours);
-                (actions, permissions, ours)
-            }
-        };
+        let Actions { listed: actions, permissions, ours } = self.actions_of(&elements, place, language)?;
 
         let resource_place = join(place, words.resource);
         let mut resources = Vec::new();
@@ -361,6 +240,30 @@ impl Reader {
         self.warn_of_resources(language, permissions, &resources);
         self.warn_of_actions(language, &actions, &resources);
         Ok(Statement { sid, effect, permissions, resources: resources.into_iter().map(|(_, resource)| resource).collect(), condition })
+    }
+
+    /// Reads `Action`, or `NotAction` where the language has it.
+    fn actions_of(&mut self, elements: &Elements<'_>, place: &str, language: Language) -> Result<Actions, Refusal> {
+        let words = Words::of(language);
+        let named = |actions: &[Action]| {
+            let mut named = Permissions::default();
+            actions.iter().flat_map(|action| action.permissions.iter()).for_each(|permission| named.add(permission));
+            named
+        };
+        let not_action = words.not_action.and_then(|name| elements.find(name).map(|json| (name, json)));
+        match (elements.find(words.action), not_action) {
+            (Some(_), Some((name, _))) => Err(Refusal::new(join(place, name), "a statement has Action or NotAction, not both")),
+            (_, Some((name, json))) => {
+                let excluded = named(&self.actions(json, &join(place, name), language)?);
+                let mut permissions = Permissions::default();
+                Permission::all().filter(|permission| !excluded.has(*permission)).for_each(|permission| permissions.add(permission));
+                Ok(Actions { listed: Vec::new(), permissions, ours: true })
+            }
+            (_, None) => {
+                let listed = self.actions(elements.get(words.action)?, &join(place, words.action), language)?;
+                Ok(Actions { permissions: named(&listed), ours: listed.iter().any(|action| action.ours), listed })
+            }
+        }
     }
 
     fn actions(&mut self, json: &Json, place: &str, language: Language) -> Result<Vec<Action>, Refusal> {

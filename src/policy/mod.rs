@@ -12,11 +12,15 @@ mod actions;
 pub mod builtin;
 mod condition;
 pub mod document;
+mod elements;
 mod json;
+mod language;
 mod operator;
 pub mod pattern;
 mod resource;
+mod target;
 pub mod trust;
+mod values;
 pub mod vocabulary;
 mod words;
 
@@ -25,11 +29,14 @@ use std::fmt;
 
 pub use condition::{Context, OidcClaims};
 pub use document::{Checked, Document, Limits};
+pub use language::Language;
+pub use target::{InstanceRef, Resource};
 pub use trust::{Assumer, TrustPolicy};
-pub use vocabulary::{InstanceRef, Language, Permission, Resource, is_action};
+pub use vocabulary::{Permission, is_action};
 
 use document::Statement;
-use vocabulary::Target;
+use elements::Words;
+use target::Target;
 pub use words::Effect;
 
 /// A document under the name by which a decision speaks of it.
@@ -90,7 +97,7 @@ pub struct StatementRef<'a> {
 impl fmt::Display for StatementRef<'_> {
     /// Writes `NAME statement[1]`, as the document spells it, and the label.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}[{}]", self.document, document::Words::of(self.language).statement, self.index)?;
+        write!(f, "{} {}[{}]", self.document, Words::of(self.language).statement, self.index)?;
         self.sid.map_or(Ok(()), |sid| write!(f, " ({sid})"))
     }
 }

@@ -1,6 +1,6 @@
 //! The condition operators of both languages.
 
-use super::vocabulary::Language;
+use super::language::Language;
 use super::words::{KeyType, Order};
 
 /// What an operator compares.

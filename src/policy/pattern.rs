@@ -4,7 +4,7 @@
 //! never goes back, so that no pattern makes it slower than one walk over the text (times the length of a
 //! piece with `?` in it, which is looked for place by place).
 
-use super::vocabulary::Language;
+use super::language::Language;
 
 /// A text with wildcards, compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]

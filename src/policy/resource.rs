@@ -3,8 +3,10 @@
 use crate::domain::ids::{AccountId, CriId, InstanceId};
 use std::str::FromStr;
 
+use super::language::{Language, Service};
 use super::pattern::{Pattern, Wildcards};
-use super::vocabulary::{Extent, Form, Language, Service, Target};
+use super::target::{Extent, Target};
+use super::vocabulary::Form;
 use super::words::Effect;
 
 /// A resource of a document, compiled.
@@ -95,6 +97,56 @@ impl Path {
     }
 }
 
+impl Account {
+    fn parse(text: &str, language: Language) -> Result<Self, String> {
+        Ok(match (language, text) {
+            (Language::Cam, "*" | "uin/*") | (Language::Ram, "*") => Self::Any,
+            (Language::Cam, "" | "uin/") => Self::Owner,
+            (Language::Cam, account) => Self::Only(
+                account
+                    .strip_prefix("uin/")
+                    .and_then(|id| AccountId::from_str(id).ok())
+                    .ok_or("the fifth segment, the account, is empty, * or uin/ and the account's number")?,
+            ),
+            (Language::Ram, account) => {
+                Self::Only(AccountId::from_str(account).map_err(|_| "the fourth segment, the account, is * or the account's number")?)
+            }
+        })
+    }
+}
+
+/// Divides a resource into service, region, account and path.
+fn segments(text: &str, language: Language) -> Result<[&str; 4], String> {
+    match language {
+        Language::Cam => {
+            let segments: Vec<&str> = text.splitn(6, ':').collect();
+            let [partition, project, service, region, account, path] = segments[..] else {
+                return Err("a resource is * or has six segments, qcs::SERVICE:REGION:ACCOUNT:PATH".to_owned());
+            };
+            if partition != "qcs" {
+                return Err("a resource of six segments begins with qcs".to_owned());
+            }
+            if !project.is_empty() {
+                return Err("the second segment, the project, stays empty".to_owned());
+            }
+            Ok([if service.is_empty() { "*" } else { service }, if region.is_empty() { "*" } else { region }, account, path])
+        }
+        Language::Ram => {
+            let segments: Vec<&str> = text.splitn(5, ':').collect();
+            let [partition, service, region, account, path] = segments[..] else {
+                return Err("a resource is * or has five segments, acs:SERVICE:REGION:ACCOUNT:PATH".to_owned());
+            };
+            if partition != "acs" {
+                return Err("a resource of five segments begins with acs".to_owned());
+            }
+            if service.is_empty() {
+                return Err("the service is empty; write its name, or *".to_owned());
+            }
+            Ok([service, region, account, path])
+        }
+    }
+}
+
 impl ResourcePattern {
     /// Reads a resource, or says what is wrong with it.
     pub(super) fn parse(text: &str, language: Language) -> Result<Self, String> {
@@ -103,34 +155,7 @@ impl ResourcePattern {
         }
         check_characters(text)?;
         let wildcards = Wildcards::of(language);
-        let (service, region, account, path) = match language {
-            Language::Cam => {
-                let segments: Vec<&str> = text.splitn(6, ':').collect();
-                let [partition, project, service, region, account, path] = segments[..] else {
-                    return Err("a resource is * or has six segments, qcs::SERVICE:REGION:ACCOUNT:PATH".to_owned());
-                };
-                if partition != "qcs" {
-                    return Err("a resource of six segments begins with qcs".to_owned());
-                }
-                if !project.is_empty() {
-                    return Err("the second segment, the project, stays empty".to_owned());
-                }
-                (if service.is_empty() { "*" } else { service }, if region.is_empty() { "*" } else { region }, account, path)
-            }
-            Language::Ram => {
-                let segments: Vec<&str> = text.splitn(5, ':').collect();
-                let [partition, service, region, account, path] = segments[..] else {
-                    return Err("a resource is * or has five segments, acs:SERVICE:REGION:ACCOUNT:PATH".to_owned());
-                };
-                if partition != "acs" {
-                    return Err("a resource of five segments begins with acs".to_owned());
-                }
-                if service.is_empty() {
-                    return Err("the service is empty; write its name, or *".to_owned());
-                }
-                (service, region, account, path)
-            }
-        };
+        let [service, region, account, path] = segments(text, language)?;
         if path.is_empty() {
             return Err("the last segment is empty; write a path, or *".to_owned());
         }
@@ -139,25 +164,12 @@ impl ResourcePattern {
         if services == [false; 3] {
             return Ok(Self::Elsewhere);
         }
-        let account = match (language, account) {
-            (Language::Cam, "*" | "uin/*") | (Language::Ram, "*") => Account::Any,
-            (Language::Cam, "" | "uin/") => Account::Owner,
-            (Language::Cam, account) => Account::Only(
-                account
-                    .strip_prefix("uin/")
-                    .and_then(|id| AccountId::from_str(id).ok())
-                    .ok_or("the fifth segment, the account, is empty, * or uin/ and the account's number")?,
-            ),
-            (Language::Ram, account) => {
-                Account::Only(AccountId::from_str(account).map_err(|_| "the fourth segment, the account, is * or the account's number")?)
-            }
-        };
         // Tencent's short codes, such as gz, and what was left empty; roles have no region.
         let odd_region = !region.contains(['*', '?', '-']) && services[Service::Registry as usize];
         Ok(Self::Named(Named {
             services,
             region: Pattern::new(region, wildcards),
-            account,
+            account: Account::parse(account, language)?,
             path: Path::new(path, language),
             written_path: path.to_owned(),
             odd_region,

@@ -6,10 +6,11 @@
 //! Sources: Alibaba's "Policy elements" and its guide to OIDC roles, Tencent's documents on role principals.
 
 use super::condition::{Condition, Context, Key, OidcClaims, Place};
-use super::document::{Elements, Limits, Refusal, Words, condition, effect, join, open, refused, strings};
+use super::document::{Limits, condition, effect, open, refused};
+use super::elements::{Elements, Refusal, Words, join, strings};
 use super::json::Json;
+use super::language::Language;
 use super::pattern::{Pattern, Wildcards};
-use super::vocabulary::Language;
 use super::words::Effect;
 use super::{Decision, Outcome, StatementRef};
 use crate::domain::Result;
