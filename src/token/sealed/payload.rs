@@ -80,34 +80,34 @@ const _: () = assert!(
 /// Tags of the payload. Never reuse one.
 mod tag {
     pub(super) mod principal {
-        pub(in super::super) const ROOT: u8 = 1;
-        pub(in super::super) const USER: u8 = 2;
-        pub(in super::super) const ROLE_SESSION: u8 = 3;
-        pub(in super::super) const FEDERATED_ROOT: u8 = 4;
-        pub(in super::super) const FEDERATED_USER: u8 = 5;
+        pub(in crate::token::sealed::payload) const ROOT: u8 = 1;
+        pub(in crate::token::sealed::payload) const USER: u8 = 2;
+        pub(in crate::token::sealed::payload) const ROLE_SESSION: u8 = 3;
+        pub(in crate::token::sealed::payload) const FEDERATED_ROOT: u8 = 4;
+        pub(in crate::token::sealed::payload) const FEDERATED_USER: u8 = 5;
     }
     pub(super) mod ground {
-        pub(in super::super) const ROOT: u8 = 1;
-        pub(in super::super) const USER: u8 = 2;
-        pub(in super::super) const ROLE: u8 = 3;
-        pub(in super::super) const ACCESS_KEY: u8 = 4;
-        pub(in super::super) const LONG_TERM: u8 = 5;
-        pub(in super::super) const SESSION: u8 = 6;
-        pub(in super::super) const REFRESH_TOKENS: u8 = 7;
+        pub(in crate::token::sealed::payload) const ROOT: u8 = 1;
+        pub(in crate::token::sealed::payload) const USER: u8 = 2;
+        pub(in crate::token::sealed::payload) const ROLE: u8 = 3;
+        pub(in crate::token::sealed::payload) const ACCESS_KEY: u8 = 4;
+        pub(in crate::token::sealed::payload) const LONG_TERM: u8 = 5;
+        pub(in crate::token::sealed::payload) const SESSION: u8 = 6;
+        pub(in crate::token::sealed::payload) const REFRESH_TOKENS: u8 = 7;
     }
     pub(super) mod policy {
-        pub(in super::super) const NONE: u8 = 0;
-        pub(in super::super) const WRITTEN: u8 = 1;
-        pub(in super::super) const DEFLATED: u8 = 2;
-        pub(in super::super) const STORED: u8 = 3;
+        pub(in crate::token::sealed::payload) const NONE: u8 = 0;
+        pub(in crate::token::sealed::payload) const WRITTEN: u8 = 1;
+        pub(in crate::token::sealed::payload) const DEFLATED: u8 = 2;
+        pub(in crate::token::sealed::payload) const STORED: u8 = 3;
     }
     pub(super) mod username {
-        pub(in super::super) const NUMERIC_ID: u8 = 1;
-        pub(in super::super) const CR_TEMP_USER: u8 = 2;
+        pub(in crate::token::sealed::payload) const NUMERIC_ID: u8 = 1;
+        pub(in crate::token::sealed::payload) const CR_TEMP_USER: u8 = 2;
     }
     pub(super) mod cloud {
-        pub(in super::super) const TENCENT: u8 = 1;
-        pub(in super::super) const ALIBABA: u8 = 2;
+        pub(in crate::token::sealed::payload) const TENCENT: u8 = 1;
+        pub(in crate::token::sealed::payload) const ALIBABA: u8 = 2;
     }
 }
 
