@@ -1,52 +1,59 @@
-//! A call whose caller is proved.
-
-use std::ops::Deref;
+//! A call whose caller is proved, and the way to answer it.
 
 use axum::response::Response;
 use serde::Serialize;
 
 use super::envelope::Envelope;
 use crate::domain::Result;
-use crate::http::door;
-use crate::http::request::Record;
+use crate::http::request::{OperationRow, Record};
+use crate::service::{Caller, RequestContext, Service};
 use crate::sign::Parameters;
 
-/// A call whose caller is proved.
-pub(super) type Proved<'a> = door::Proved<'a, &'a Parameters, Visit<'a>>;
-
-/// A request, as its operation needs it.
-pub(super) struct Visit<'a> {
-    pub(super) envelope: &'a Envelope,
+/// A call whose caller is proved: all that an operation runs with.
+pub(super) struct Authenticated<'a> {
+    /// The use cases.
+    pub(super) service: &'a Service,
+    /// The caller.
+    pub(super) caller: &'a Caller,
+    /// The action's own parameters.
+    pub(super) parameters: &'a Parameters,
+    /// The request's id and the client's address.
+    pub(super) context: &'a RequestContext,
+    /// The record of the request.
     pub(super) record: &'a Record,
+    /// The way to answer.
+    pub(super) reply: Reply<'a>,
 }
 
-impl Deref for Visit<'_> {
-    type Target = Record;
+/// The way to answer a call, in the shape that its client reads.
+#[derive(Clone, Copy)]
+pub(super) struct Reply<'a> {
+    pub(super) envelope: &'a Envelope,
+    /// The request's id, as the client knows it.
+    pub(super) request_id: &'a str,
+    pub(super) operation: &'static OperationRow,
+}
 
-    fn deref(&self) -> &Record {
-        self.record
+impl Reply<'_> {
+    /// Answers with an output as it is.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when it can't be written.
+    pub(super) fn bare(&self, output: &impl Serialize) -> Result<Response> {
+        // The action in XML is that of the credential also where a path names it.
+        let action = self.operation.counted_as.split_once(':').map_or("", |(_, action)| action);
+        self.envelope.respond(&format!("{action}Response"), output, self.request_id)
     }
-}
 
-/// Answers with an output as it is.
-///
-/// # Errors
-///
-/// `Internal` when it can't be written.
-pub(super) fn respond_bare(output: &impl Serialize, visit: &Visit<'_>) -> Result<Response> {
-    // The action in XML is that of the credential also where a path names it.
-    let action = visit.operation.map_or("", |operation| operation.counted_as.split_once(':').map_or("", |(_, action)| action));
-    visit.envelope.respond(&format!("{action}Response"), output, &visit.context.request_id)
-}
-
-/// Answers with an output of the product `cr`, of which every success says that it is one.
-///
-/// # Errors
-///
-/// `Internal` when it can't be written.
-pub(super) fn respond(output: impl Serialize, visit: &Visit<'_>) -> Result<Response> {
-    let success = Success { request_id: &visit.context.request_id, code: SUCCESS, is_success: true, output };
-    respond_bare(&success, visit)
+    /// Answers with an output of the product `cr`, of which every success says that it is one.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when it can't be written.
+    pub(super) fn success(&self, output: impl Serialize) -> Result<Response> {
+        self.bare(&Success { request_id: self.request_id, code: SUCCESS, is_success: true, output })
+    }
 }
 
 /// The code of a success: one client judges by it, whatever the status.

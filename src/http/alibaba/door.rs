@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, header};
 
-use super::call::{Proved, Visit};
+use super::call::{Authenticated, Reply};
 use super::envelope::Envelope;
 use super::operations::Operation;
 use super::parameters::{check_format, either, given};
@@ -272,8 +272,9 @@ async fn run(
 ) -> Result<Response> {
     let (caller, operation) = admit(service, unverified, call, record).await?;
     check_format(parameters)?;
-    let visit = Visit { envelope, record };
-    operation.run(Proved { service, caller: &caller, parameters, visit: &visit }).await
+    let context = &record.context;
+    let reply = Reply { envelope, request_id: &context.request_id, operation: operation.row() };
+    operation.run(Authenticated { service, caller: &caller, parameters, context, record, reply }).await
 }
 
 /// Serves the operation that needs no signature: a token among the parameters proves the caller.
@@ -293,8 +294,8 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Env
     match operation {
         Some(Operation::AssumeRoleWithOIDC) if matches!(request.method, "GET" | "POST") => {
             check_format(&parameters)?;
-            let visit = Visit { envelope, record };
-            Box::pin(sts::assume_role_with_oidc(service, &parameters, sts::Signed::No, &visit)).await
+            let reply = Reply { envelope, request_id: &record.context.request_id, operation: Operation::AssumeRoleWithOIDC.row() };
+            Box::pin(sts::assume_role_with_oidc(service, &parameters, sts::Signed::No, record, reply)).await
         }
         _ => Err(Error::missing_parameter("AccessKeyId")),
     }

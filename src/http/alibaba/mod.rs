@@ -17,7 +17,7 @@ mod parameters;
 mod sts;
 mod xml;
 
-use self::call::{Nothing, Proved, Visit, respond, respond_bare};
+use self::call::{Authenticated, Nothing};
 pub(super) use self::door::Alibaba;
 use self::parameters::{given, required};
 

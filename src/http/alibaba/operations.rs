@@ -1,12 +1,12 @@
 //! The operations that are served.
 
-use super::call::Proved;
+use super::call::Authenticated;
 use super::cr::{charts, endpoints, images, instances, namespaces, passwords, repositories, resource_tags, rules, tokens};
 use super::sts;
 use crate::http::door::operations::operations;
 
 operations! {
-    Proved;
+    Authenticated;
 
     "cr": GetAuthorizationToken => tokens::get_authorization_token, Change;
 

@@ -8,10 +8,12 @@ use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
+use crate::http::request::Record;
 use crate::service::{AssumeRole, NewSession, RoleChoice, Service, WebIdentity};
 use crate::sign::Parameters;
 
-use super::{Proved, Visit, given, required, respond_bare};
+use super::call::Reply;
+use super::{Authenticated, given, required};
 
 /// The fewest and the most characters of an OIDC token.
 const OIDC_TOKEN: std::ops::RangeInclusive<usize> = 4..=20_000;
@@ -143,19 +145,21 @@ impl<'a> Assumed<'a> {
     }
 }
 
-pub(crate) async fn assume_role(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn assume_role(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let mut wanted = Wanted::read(parameters)?;
     wanted.call.source_identity = given(parameters, "SourceIdentity");
     check_external_id(parameters)?;
-    let session = service.assume_role(caller, &wanted.call, &visit.context).await?;
-    let output = Assumed::of(&wanted, &session, &visit.context.request_id);
-    respond_bare(&output, visit)
+    let session = service.assume_role(caller, &wanted.call, context).await?;
+    let output = Assumed::of(&wanted, &session, reply.request_id);
+    reply.bare(&output)
 }
 
 /// Serves a signed `AssumeRoleWithOIDC`. The signature is verified like any other, and gives no right: the token alone says
 /// who gets the session.
-pub(crate) async fn assume_signed_role_with_oidc(Proved { service, parameters, visit, .. }: Proved<'_>) -> Result<Response> {
-    assume_role_with_oidc(service, parameters, Signed::Yes, visit).await
+pub(crate) async fn assume_signed_role_with_oidc(
+    Authenticated { service, parameters, record, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
+    assume_role_with_oidc(service, parameters, Signed::Yes, record, reply).await
 }
 
 /// Whether a call is signed.
@@ -171,7 +175,8 @@ pub(super) async fn assume_role_with_oidc(
     service: &Service,
     parameters: &Parameters,
     signed: Signed,
-    visit: &Visit<'_>,
+    record: &Record,
+    reply: Reply<'_>,
 ) -> Result<Response> {
     let (account, provider) = arn("OIDCProviderArn", "oidc-provider", required(parameters, "OIDCProviderArn")?)?;
     let token = required(parameters, "OIDCToken")?;
@@ -180,14 +185,14 @@ pub(super) async fn assume_role_with_oidc(
         return Err(Error::invalid_parameter("OIDCToken", format!("The OIDCToken has {least} to {most} characters.")));
     }
     let mut wanted = Wanted::read(parameters)?;
-    wanted.call.counted_as = visit.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as);
-    let stranger = (signed == Signed::No).then(|| visit.settle());
+    wanted.call.counted_as = record.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as);
+    let stranger = (signed == Signed::No).then(|| record.settle());
     let bearer = service.prove_web_identity(account, provider, &Secret::new(token), stranger).await?;
-    visit.note_caller(&bearer);
-    let session = service.assume_role(&bearer, &wanted.call, &visit.context).await?;
-    let mut output = Assumed::of(&wanted, &session, &visit.context.request_id);
+    record.note_caller(&bearer);
+    let session = service.assume_role(&bearer, &wanted.call, &record.context).await?;
+    let mut output = Assumed::of(&wanted, &session, reply.request_id);
     output.oidc_token_info = bearer.web_identity().map(OidcTokenInfo::of);
-    respond_bare(&output, visit)
+    reply.bare(&output)
 }
 
 #[derive(Serialize)]
@@ -204,7 +209,7 @@ struct CallerIdentity<'a> {
     arn: String,
 }
 
-pub(crate) async fn get_caller_identity(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get_caller_identity(Authenticated { service, caller, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let identity = service.caller_identity(caller).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
     let name = identity.name.as_deref().unwrap_or(&id);
@@ -221,9 +226,9 @@ pub(crate) async fn get_caller_identity(Proved { service, caller, visit, .. }: P
         // Tencent's alone, and a session signs at its own cloud's door.
         Principal::FederatedSession(..) => return Err(Error::internal("a federated session at Alibaba's door")),
     };
-    let request_id = &visit.context.request_id;
+    let request_id = reply.request_id;
     let output = CallerIdentity { request_id, identity_type, account_id: account.to_string(), principal_id, user_id, role_id, arn };
-    respond_bare(&output, visit)
+    reply.bare(&output)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::Settings;
 use super::request::{Head, OperationRow, Record};
 use crate::domain::{Error, Result};
-use crate::service::{Caller, Service};
+use crate::service::Service;
 use crate::sign;
 
 /// The shape that a client can read, known before any work is done.
@@ -107,18 +107,6 @@ pub(crate) struct Incoming<'a> {
     pub(crate) body: &'a [u8],
     /// The signer, as [`Door::preview`] read it before the body came.
     pub(crate) preview: Option<sign::Preview<'a>>,
-}
-
-/// A call whose caller is proved: all that an operation runs with.
-pub(crate) struct Proved<'a, P, V> {
-    /// The use cases.
-    pub(crate) service: &'a Service,
-    /// The caller.
-    pub(crate) caller: &'a Caller,
-    /// The action's own parameters, as its dialect reads them.
-    pub(crate) parameters: P,
-    /// The dialect's own view of the request.
-    pub(crate) visit: &'a V,
 }
 
 /// How a request's body is read.

@@ -1,6 +1,4 @@
-//! A call whose caller is proved.
-
-use std::ops::Deref;
+//! A call whose caller is proved, and the way to answer it.
 
 use axum::response::Response;
 use serde::Serialize;
@@ -8,33 +6,42 @@ use serde::Serialize;
 use super::envelope::Envelope;
 use super::parameters::Parameters;
 use crate::domain::Result;
-use crate::http::door;
 use crate::http::request::Record;
+use crate::service::{Caller, RequestContext, Service};
 
-/// A call whose caller is proved.
-pub(super) type Proved<'a> = door::Proved<'a, Parameters, Visit<'a>>;
-
-/// A request, as its operation needs it.
-pub(super) struct Visit<'a> {
-    pub(super) envelope: &'a Envelope,
+/// A call whose caller is proved: all that an operation runs with.
+pub(super) struct Authenticated<'a> {
+    /// The use cases.
+    pub(super) service: &'a Service,
+    /// The caller.
+    pub(super) caller: &'a Caller,
+    /// The action's own parameters.
+    pub(super) parameters: Parameters,
+    /// The region that the client names, well-formed; empty where it names none.
+    pub(super) region: &'a str,
+    /// The request's id and the client's address.
+    pub(super) context: &'a RequestContext,
+    /// The record of the request.
     pub(super) record: &'a Record,
-    /// The region that the client names; well-formed.
-    pub(super) region: Option<String>,
+    /// The way to answer.
+    pub(super) reply: Reply<'a>,
 }
 
-impl Deref for Visit<'_> {
-    type Target = Record;
+/// The way to answer a call, in the shape that its client reads.
+#[derive(Clone, Copy)]
+pub(super) struct Reply<'a> {
+    pub(super) envelope: &'a Envelope,
+    /// The request's id, as the client knows it.
+    pub(super) request_id: &'a str,
+}
 
-    fn deref(&self) -> &Record {
-        self.record
+impl Reply<'_> {
+    /// Answers with an output.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when it can't be written.
+    pub(super) fn with(&self, output: &impl Serialize) -> Result<Response> {
+        self.envelope.respond(output, self.request_id)
     }
-}
-
-/// Answers with an output.
-///
-/// # Errors
-///
-/// `Internal` when it can't be written.
-pub(super) fn reply(output: &impl Serialize, visit: &Visit<'_>) -> Result<Response> {
-    visit.envelope.respond(output, &visit.context.request_id)
 }

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::call::{Proved, Visit};
+use super::call::{Authenticated, Reply};
 use super::envelope::Envelope;
 use super::operations::Operation;
 use super::parameters::Parameters;
@@ -77,6 +77,19 @@ impl<'a> Marks<'a> {
 }
 
 impl Tencent {
+    fn authenticated<'a>(
+        &'a self,
+        service: &'a Service,
+        caller: &'a Caller,
+        parameters: Parameters,
+        region: &'a str,
+        record: &'a Record,
+    ) -> Authenticated<'a> {
+        let context = &record.context;
+        let reply = Reply { envelope: &self.envelope, request_id: &context.request_id };
+        Authenticated { service, caller, parameters, region, context, record, reply }
+    }
+
     /// Returns how the call is signed.
     #[cfg(test)]
     pub(crate) fn scheme(&self) -> Scheme {
@@ -130,7 +143,7 @@ impl Door for Tencent {
     }
 
     async fn answer(&self, incoming: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response> {
-        let (service, envelope) = (shared.service, &self.envelope);
+        let service = shared.service;
         let request = &incoming.head.signed(incoming.body)?;
         match self.scheme {
             Scheme::Tc3 => {
@@ -144,8 +157,8 @@ impl Door for Tencent {
                 };
                 let (caller, operation) = admit(service, &read.unverified, &call, record).await?;
                 let parameters = tc3_parameters(request)?;
-                let visit = Visit { envelope, record, region: read.region };
-                operation.run(Proved { service, caller: &caller, parameters, visit: &visit }).await
+                let region = call.region.unwrap_or_default();
+                operation.run(self.authenticated(service, &caller, parameters, region, record)).await
             }
             Scheme::V1 => {
                 let read = sign::tencent_v1::read(request)?;
@@ -160,10 +173,10 @@ impl Door for Tencent {
                 let (caller, operation) = admit(service, &read.unverified, &call, record).await?;
                 let own = read.parameters.iter().filter(|(name, _)| !COMMON.contains(name));
                 let parameters = Parameters::from_pairs(own)?;
-                let visit = Visit { envelope, record, region: call.region.map(str::to_owned) };
-                operation.run(Proved { service, caller: &caller, parameters, visit: &visit }).await
+                let region = call.region.unwrap_or_default();
+                operation.run(self.authenticated(service, &caller, parameters, region, record)).await
             }
-            Scheme::Unsigned => unsigned(service, request, envelope, record).await,
+            Scheme::Unsigned => unsigned(service, request, &self.envelope, record).await,
         }
     }
 
@@ -264,8 +277,8 @@ async fn unsigned(service: &Service, request: &sign::Request<'_>, envelope: &Env
         _ => return Err(Error::malformed_request("The call is a GET with a query, or a POST with none.")),
     }
     let parameters = tc3_parameters(request)?;
-    let visit = Visit { envelope, record, region: None };
-    Box::pin(sts::assume_role_with_web_identity(service, parameters, sts::Signed::No, &visit)).await
+    let reply = Reply { envelope, request_id: &record.context.request_id };
+    Box::pin(sts::assume_role_with_web_identity(service, parameters, sts::Signed::No, record, reply)).await
 }
 
 /// Proves the caller, counts the call, and only then looks what it is.

@@ -17,7 +17,7 @@ mod sts;
 mod tcr;
 mod times;
 
-use self::call::{Proved, Visit, reply};
+use self::call::Authenticated;
 pub(super) use self::door::Tencent;
 use self::envelope::Nothing;
 

@@ -1,6 +1,6 @@
 //! The operations that are served.
 
-use super::call::Proved;
+use super::call::Authenticated;
 use super::sts;
 use super::tcr::{
     endpoints, images, instances, namespaces, replication, repositories, security_policies, service_accounts, tag_rules, tokens, webhooks,
@@ -8,7 +8,7 @@ use super::tcr::{
 use crate::http::door::operations::operations;
 
 operations! {
-    Proved;
+    Authenticated;
 
     "tcr": CreateInstanceToken => tokens::create_instance_token, Change;
 

@@ -10,13 +10,13 @@ use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
+use crate::http::request::Record;
 use crate::service::{AssumeRole, FederationToken, NewSession, RoleChoice, Service};
 use crate::sign;
 
-use super::Visit;
+use super::call::Reply;
 use super::parameters::Parameters;
-use super::reply;
-use crate::http::tencent::Proved;
+use crate::http::tencent::Authenticated;
 
 /// The most tags of a session.
 const MAX_TAGS: usize = 50;
@@ -56,7 +56,9 @@ impl<'a> Session<'a> {
     }
 }
 
-pub(crate) async fn assume_role(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn assume_role(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let (_, role) = role(&parameters.required_text("RoleArn")?)?;
     let session_name = parameters.required_text("RoleSessionName")?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
@@ -81,14 +83,16 @@ pub(crate) async fn assume_role(Proved { service, caller, mut parameters, visit 
         tags: &tags,
         counted_as: None,
     };
-    let session = service.assume_role(caller, &call, &visit.context).await?;
-    reply(&Session::of(&session), visit)
+    let session = service.assume_role(caller, &call, context).await?;
+    reply.with(&Session::of(&session))
 }
 
 /// Serves a signed `AssumeRoleWithWebIdentity`. The signature is verified like any other, and gives no right: the token
 /// alone says who gets the session.
-pub(crate) async fn assume_signed_role_with_web_identity(Proved { service, parameters, visit, .. }: Proved<'_>) -> Result<Response> {
-    assume_role_with_web_identity(service, parameters, Signed::Yes, visit).await
+pub(crate) async fn assume_signed_role_with_web_identity(
+    Authenticated { service, parameters, record, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
+    assume_role_with_web_identity(service, parameters, Signed::Yes, record, reply).await
 }
 
 /// Whether a call is signed.
@@ -104,7 +108,8 @@ pub(super) async fn assume_role_with_web_identity(
     service: &Service,
     mut parameters: Parameters,
     signed: Signed,
-    visit: &Visit<'_>,
+    record: &Record,
+    reply: Reply<'_>,
 ) -> Result<Response> {
     let provider = parameters.required_text("ProviderId")?;
     let token = Secret::new(parameters.required_text("WebIdentityToken")?);
@@ -113,9 +118,9 @@ pub(super) async fn assume_role_with_web_identity(
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
     // A provider is named without its account: it is the role's.
-    let stranger = (signed == Signed::No).then(|| visit.settle());
+    let stranger = (signed == Signed::No).then(|| record.settle());
     let bearer = service.prove_web_identity(account, &provider, &token, stranger).await?;
-    visit.note_caller(&bearer);
+    record.note_caller(&bearer);
     let call = AssumeRole {
         cloud: Cloud::Tencent,
         role,
@@ -124,20 +129,22 @@ pub(super) async fn assume_role_with_web_identity(
         policy: None,
         source_identity: None,
         tags: &[],
-        counted_as: visit.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as),
+        counted_as: record.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as),
     };
-    let session = service.assume_role(&bearer, &call, &visit.context).await?;
-    reply(&Session::of(&session), visit)
+    let session = service.assume_role(&bearer, &call, &record.context).await?;
+    reply.with(&Session::of(&session))
 }
 
-pub(crate) async fn get_federation_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get_federation_token(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let name = parameters.required_text("Name")?;
     let policy = decoded_policy(&parameters.required_text("Policy")?)?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
     let call = FederationToken { name: &name, duration_seconds, policy: &policy };
-    let session = service.federation_token(caller, &call, &visit.context).await?;
-    reply(&Session::of(&session), visit)
+    let session = service.federation_token(caller, &call, context).await?;
+    reply.with(&Session::of(&session))
 }
 
 #[derive(Serialize)]
@@ -152,7 +159,7 @@ struct CallerIdentity {
     kind: &'static str,
 }
 
-pub(crate) async fn get_caller_identity(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get_caller_identity(Authenticated { service, caller, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     parameters.finish()?;
     let identity = service.caller_identity(caller).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
@@ -161,7 +168,7 @@ pub(crate) async fn get_caller_identity(Proved { service, caller, parameters, vi
         Principal::RoleSession(_, _, name) => ("CAMRole", format!("qcs::sts:{account}:assumed-role/{id}"), format!("{id}:{name}")),
         Principal::FederatedSession(_, _, name) => ("CAMUser", format!("qcs::sts:{account}:federated-user/{id}"), format!("{id}:{name}")),
     };
-    reply(&CallerIdentity { arn, account_id: account.to_string(), user_id, principal_id: identity.key_owner, kind }, visit)
+    reply.with(&CallerIdentity { arn, account_id: account.to_string(), user_id, principal_id: identity.key_owner, kind })
 }
 
 /// Reads which role an ARN means: `qcs::cam::uin/ACCOUNT:role/ID` or `qcs::cam::uin/ACCOUNT:roleName/NAME`.

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::namespaces::is_normal;
 use super::place::{instance, instance_id};
 use crate::domain::Result;
+use crate::http::alibaba::Authenticated;
 use crate::http::alibaba::pager::Paging;
-use crate::http::alibaba::{Proved, respond};
 use crate::service::{Permission, Within};
 
 #[derive(Serialize)]
@@ -21,11 +21,11 @@ struct Namespaces {
 }
 
 /// The vendor's policies name charts' actions as those of images: `cr:GetNamespace` for `GetChartNamespace`.
-pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let paging = Paging::read(parameters)?;
     is_normal(parameters)?;
-    service.instance_with(caller, &instance(instance_id)?, Within::Instance, Permission::ListNamespaces, &visit.context).await?;
+    service.instance_with(caller, &instance(instance_id)?, Within::Instance, Permission::ListNamespaces, context).await?;
     let output = Namespaces { page_no: paging.number, page_size: paging.size, total_count: "0", namespaces: [] };
-    respond(output, visit)
+    reply.success(output)
 }

@@ -10,7 +10,7 @@ use crate::domain::name::check_description;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
 use crate::http::alibaba::parameters::boolean;
-use crate::http::alibaba::{Nothing, Proved, given, respond};
+use crate::http::alibaba::{Authenticated, Nothing, given};
 use crate::service::{AllowListPlace, Permission, Within};
 use crate::sign::Parameters;
 
@@ -90,11 +90,11 @@ fn entries(list: &AllowList) -> Vec<EntryAndComment> {
     list.entries.iter().map(|entry| EntryAndComment { entry: entry.written.clone(), comment: Some(entry.comment.clone()) }).collect()
 }
 
-pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    let (found, list) = service.allow_list(caller, &instance, Permission::DescribeEndpoint, &visit.context).await?;
-    respond(Got { endpoint: Endpoint::of(&found), acl_entries: entries(&list) }, visit)
+    let (found, list) = service.allow_list(caller, &instance, Permission::DescribeEndpoint, context).await?;
+    reply.success(Got { endpoint: Endpoint::of(&found), acl_entries: entries(&list) })
 }
 
 #[derive(Serialize)]
@@ -119,32 +119,29 @@ struct Entry {
     entry: String,
 }
 
-pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_module(parameters)?;
     let is_summary = boolean(parameters, "Summary")?.unwrap_or(false);
-    let (found, list) = service.allow_list(caller, &instance, Permission::ListEndpoints, &visit.context).await?;
+    let (found, list) = service.allow_list(caller, &instance, Permission::ListEndpoints, context).await?;
     let shown = if is_summary { &[][..] } else { &list.entries };
-    respond(
-        Endpoints {
-            endpoints: [Listed {
-                endpoint_type: "internet",
-                endpoint: Endpoint::of(&found),
-                linked_vpcs: [],
-                acl_entries: shown.iter().map(|entry| Entry { entry: entry.written.clone() }).collect(),
-            }],
-        },
-        visit,
-    )
+    reply.success(Endpoints {
+        endpoints: [Listed {
+            endpoint_type: "internet",
+            endpoint: Endpoint::of(&found),
+            linked_vpcs: [],
+            acl_entries: shown.iter().map(|entry| Entry { entry: entry.written.clone() }).collect(),
+        }],
+    })
 }
 
-pub(crate) async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn update(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
     let switch = boolean(parameters, "Enable")?.map(Switch::from).ok_or_else(|| Error::missing_parameter("Enable"))?;
     let first = entry(FIRST_ENTRY.to_owned(), None)?;
-    service.set_public_endpoint(caller, &instance, switch, Some(&first), &visit.context).await?;
-    respond(Nothing {}, visit)
+    service.set_public_endpoint(caller, &instance, switch, Some(&first), context).await?;
+    reply.success(Nothing {})
 }
 
 /// Reads an entry for an allow list.
@@ -172,19 +169,19 @@ fn given_entries(parameters: &Parameters) -> Result<Vec<AllowEntry>> {
     entries.into_iter().map(|one| entry(one.entry, one.comment)).collect()
 }
 
-pub(crate) async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    service.add_to_allow_list(caller, &instance, &given_entries(parameters)?, &visit.context).await?;
-    respond(Nothing {}, visit)
+    service.add_to_allow_list(caller, &instance, &given_entries(parameters)?, context).await?;
+    reply.success(Nothing {})
 }
 
-pub(crate) async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
     let places: Vec<AllowListPlace> = given_entries(parameters)?.into_iter().map(|entry| AllowListPlace::Cidr(entry.cidr)).collect();
-    service.remove_from_allow_list(caller, &instance, &places, &visit.context).await?;
-    respond(Nothing {}, visit)
+    service.remove_from_allow_list(caller, &instance, &places, context).await?;
+    reply.success(Nothing {})
 }
 
 /// Reads `ModuleName` of what there is of no module.
@@ -204,17 +201,17 @@ struct VpcEndpoint {
     module_name: String,
 }
 
-pub(crate) async fn vpc(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn vpc(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     let module_name = any_module(parameters)?.unwrap_or("Registry").to_owned();
-    service.instance_with(caller, &instance, Within::Instance, Permission::DescribeInternalEndpoint, &visit.context).await?;
-    respond(VpcEndpoint { enable: false, domains: [], linked_vpcs: [], module_name }, visit)
+    service.instance_with(caller, &instance, Within::Instance, Permission::DescribeInternalEndpoint, context).await?;
+    reply.success(VpcEndpoint { enable: false, domains: [], linked_vpcs: [], module_name })
 }
 
 /// Says that there is no such domain. The instance's own name is none of these: GetInstanceEndpoint has it.
 ///
 /// Divergence: the code is by analogy; none is documented.
-pub(crate) async fn customized_domain(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn customized_domain(Authenticated { service, caller, parameters, context, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     let domain = given(parameters, "Domain").ok_or_else(|| Error::missing_parameter("Domain"))?;
     any_module(parameters)?.ok_or_else(|| Error::missing_parameter("ModuleName"))?;
@@ -222,6 +219,6 @@ pub(crate) async fn customized_domain(Proved { service, caller, parameters, visi
     if domain.len() > MAX_DOMAIN_LENGTH || !domain.bytes().all(is_letter) {
         return Err(Error::invalid_parameter("Domain", "It is a host name."));
     }
-    service.instance_with(caller, &instance, Within::Instance, Permission::DescribeCustomDomain, &visit.context).await?;
+    service.instance_with(caller, &instance, Within::Instance, Permission::DescribeCustomDomain, context).await?;
     Err(Error::not_found(Noun::CustomizedDomain, domain))
 }

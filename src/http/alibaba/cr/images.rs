@@ -9,7 +9,7 @@ use super::place::{instance, instance_id};
 use crate::domain::Result;
 use crate::domain::image::Image;
 use crate::http::alibaba::pager::{Part, Tokens};
-use crate::http::alibaba::{Nothing, Proved, required, respond};
+use crate::http::alibaba::{Authenticated, Nothing, required};
 use crate::service::{ImageFilter, Listed, RepositoryChoice};
 use crate::sign::Parameters;
 
@@ -23,26 +23,26 @@ fn repository(id: &str) -> Result<RepositoryChoice> {
     Ok(RepositoryChoice::WithId(id.parse()?))
 }
 
-pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let part = Tokens::IMAGES.read(parameters)?;
     let (instance, repository) = (instance(instance_id)?, repository(repo_id)?);
-    let listed = service.images(caller, &instance, &repository, ImageFilter::default(), part.page(), &visit.context).await?;
-    respond(List::of(&listed, part), visit)
+    let listed = service.images(caller, &instance, &repository, ImageFilter::default(), part.page(), context).await?;
+    reply.success(List::of(&listed, part))
 }
 
-pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let tag = required(parameters, "Tag")?;
-    let image = service.image(caller, &instance(instance_id)?, &repository(repo_id)?, tag, &visit.context).await?;
-    respond(Tag::of(&image, |millis| millis), visit)
+    let image = service.image(caller, &instance(instance_id)?, &repository(repo_id)?, tag, context).await?;
+    reply.success(Tag::of(&image, |millis| millis))
 }
 
-pub(crate) async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let tags = BTreeSet::from([required(parameters, "Tag")?.to_owned()]);
-    service.delete_images(caller, &instance(instance_id)?, &repository(repo_id)?, &tags, &visit.context).await?;
-    respond(Nothing {}, visit)
+    service.delete_images(caller, &instance(instance_id)?, &repository(repo_id)?, &tags, context).await?;
+    reply.success(Nothing {})
 }
 
 /// A tag; its times are texts in a list, and numbers alone.

@@ -8,7 +8,7 @@ use crate::domain::Result;
 use crate::domain::instance::Specification;
 use crate::domain::tag::Tag;
 use crate::http::alibaba::pager::Paging;
-use crate::http::alibaba::{Proved, given, respond};
+use crate::http::alibaba::{Authenticated, given};
 use crate::service::{InstanceCriterion, Permission, TaggedInstance};
 
 /// The only state of an instance here.
@@ -77,17 +77,17 @@ impl From<TaggedInstance> for Listed {
 }
 
 /// Divergence: instances of all regions, which the vendor tells apart by endpoint; a resource group has none.
-pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let paging = Paging::read_of_instances(parameters)?;
     let criteria: Vec<_> =
         given(parameters, "InstanceName").map(|name| InstanceCriterion::Name(vec![name.to_owned()])).into_iter().collect();
     let is_empty =
         given(parameters, "InstanceStatus").is_some_and(|status| status != RUNNING) || given(parameters, "ResourceGroupId").is_some();
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.instance_page(caller, "", &criteria, paging.page(), &visit.context).await?;
+    let listed = service.instance_page(caller, "", &criteria, paging.page(), context).await?;
     let (instances, total_count) = if is_empty { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let instances = instances.into_iter().map(Listed::from).collect();
-    respond(Instances { page_no: paging.number, page_size: paging.size, total_count, instances }, visit)
+    reply.success(Instances { page_no: paging.number, page_size: paging.size, total_count, instances })
 }
 
 #[derive(Serialize)]
@@ -105,23 +105,20 @@ struct Got {
     tags: Vec<KeyAndValue>,
 }
 
-pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let TaggedInstance { instance, tags } =
-        service.described_instance(caller, &required_instance(parameters)?, Permission::DescribeInstance, &visit.context).await?;
-    respond(
-        Got {
-            instance_id: instance.cri_id.to_string(),
-            instance_specification: specification(instance.specification),
-            instance_status: RUNNING,
-            instance_issue: "",
-            resource_group_id: "",
-            create_time: instance.created_at.unix_millis(),
-            modified_time: instance.modified_at.unix_millis(),
-            tags: shown(tags),
-            instance_name: instance.name,
-        },
-        visit,
-    )
+        service.described_instance(caller, &required_instance(parameters)?, Permission::DescribeInstance, context).await?;
+    reply.success(Got {
+        instance_id: instance.cri_id.to_string(),
+        instance_specification: specification(instance.specification),
+        instance_status: RUNNING,
+        instance_issue: "",
+        resource_group_id: "",
+        create_time: instance.created_at.unix_millis(),
+        modified_time: instance.modified_at.unix_millis(),
+        tags: shown(tags),
+        instance_name: instance.name,
+    })
 }
 
 #[derive(Serialize)]
@@ -130,9 +127,9 @@ struct Count {
     count: usize,
 }
 
-pub(crate) async fn count(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Response> {
-    let own = service.own_instances(caller, Permission::CountInstances, "", &visit.context).await?;
-    respond(Count { count: own.len() }, visit)
+pub(crate) async fn count(Authenticated { service, caller, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let own = service.own_instances(caller, Permission::CountInstances, "", context).await?;
+    reply.success(Count { count: own.len() })
 }
 
 /// All text but the last, which says what the vendor bills.
@@ -152,26 +149,23 @@ struct UsageAndQuotas {
     performance_units: u32,
 }
 
-pub(crate) async fn usage(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
-    let (instance, usage) = service.instance_usage(caller, &required_instance(parameters)?, &visit.context).await?;
+pub(crate) async fn usage(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let (instance, usage) = service.instance_usage(caller, &required_instance(parameters)?, context).await?;
     let (namespaces, repositories) = service.quotas_of(&instance);
-    respond(
-        UsageAndQuotas {
-            namespace_quota: namespaces.to_string(),
-            namespace_usage: usage.namespaces.to_string(),
-            repo_quota: repositories.to_string(),
-            repo_usage: usage.repositories.to_string(),
-            // There are no charts of their own and no private networks here.
-            chart_namespace_quota: "0",
-            chart_namespace_usage: "0",
-            chart_repo_quota: "0",
-            chart_repo_usage: "0",
-            vpc_quota: "0",
-            vpc_usage: "0",
-            performance_units: 0,
-        },
-        visit,
-    )
+    reply.success(UsageAndQuotas {
+        namespace_quota: namespaces.to_string(),
+        namespace_usage: usage.namespaces.to_string(),
+        repo_quota: repositories.to_string(),
+        repo_usage: usage.repositories.to_string(),
+        // There are no charts of their own and no private networks here.
+        chart_namespace_quota: "0",
+        chart_namespace_usage: "0",
+        chart_repo_quota: "0",
+        chart_repo_usage: "0",
+        vpc_quota: "0",
+        vpc_usage: "0",
+        performance_units: 0,
+    })
 }
 
 #[derive(Serialize)]
@@ -188,8 +182,8 @@ struct Region {
 }
 
 /// Divergence: the regions in which the account has instances, under no other name, whatever `Lang` says.
-pub(crate) async fn list_regions(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Response> {
-    let own = service.own_instances(caller, Permission::ListRegions, "", &visit.context).await?;
+pub(crate) async fn list_regions(Authenticated { service, caller, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let own = service.own_instances(caller, Permission::ListRegions, "", context).await?;
     let names: std::collections::BTreeSet<String> = own.into_iter().map(|one| one.instance.region).collect();
-    respond(Regions { regions: names.into_iter().map(|name| Region { region_id: name.clone(), local_name: name }).collect() }, visit)
+    reply.success(Regions { regions: names.into_iter().map(|name| Region { region_id: name.clone(), local_name: name }).collect() })
 }

@@ -12,7 +12,7 @@ use crate::sign::Parameters;
 use super::place::{NO_RESOURCE_GROUP, instance, instance_id};
 use crate::http::alibaba::pager::Paging;
 use crate::http::alibaba::parameters::boolean;
-use crate::http::alibaba::{Nothing, Proved, given, required, respond};
+use crate::http::alibaba::{Authenticated, Nothing, given, required};
 
 /// Reads `PUBLIC` or `PRIVATE`.
 pub(super) fn visibility(parameters: &Parameters, name: &str) -> Result<Option<Visibility>> {
@@ -88,7 +88,7 @@ impl Defaults {
     }
 }
 
-pub(crate) async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let named = NewNamespace::named(required(parameters, "NamespaceName")?);
     let defaults = Defaults::read(parameters)?;
@@ -98,12 +98,12 @@ pub(crate) async fn create(Proved { service, caller, parameters, visit }: Proved
         default_tag_immutability: defaults.tag_immutability.unwrap_or(named.default_tag_immutability),
         ..named
     };
-    let made = service.create_namespace(caller, &instance(instance_id)?, new, &visit.context).await;
+    let made = service.create_namespace(caller, &instance(instance_id)?, new, context).await;
     made.map_err(|error| error.naming(&[("name", "NamespaceName")]))?;
-    respond(Nothing {}, visit)
+    reply.success(Nothing {})
 }
 
-pub(crate) async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn update(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
     let defaults = Defaults::read(parameters)?;
@@ -115,18 +115,18 @@ pub(crate) async fn update(Proved { service, caller, parameters, visit }: Proved
         default_tag_immutability: defaults.tag_immutability,
         ..NamespaceChange::default()
     };
-    service.modify_namespace(caller, &instance(instance_id)?, name, &change, None, &visit.context).await?;
-    respond(Nothing {}, visit)
+    service.modify_namespace(caller, &instance(instance_id)?, name, &change, None, context).await?;
+    reply.success(Nothing {})
 }
 
-pub(crate) async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
-    service.delete_namespace(caller, &instance(instance_id)?, name, Contents::MustBeGone, &visit.context).await?;
-    respond(Nothing {}, visit)
+    service.delete_namespace(caller, &instance(instance_id)?, name, Contents::MustBeGone, context).await?;
+    reply.success(Nothing {})
 }
 
-pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let (id, name) = (given(parameters, "NamespaceId"), given(parameters, "NamespaceName"));
     let choice = match (id, name) {
@@ -135,20 +135,20 @@ pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_
         (None, Some(name)) => NamespaceChoice::Named(name.to_owned()),
         (None, None) => return Err(Error::missing_parameter("NamespaceName")),
     };
-    let namespace = service.namespace(caller, &instance(instance_id)?, &choice, &visit.context).await?;
+    let namespace = service.namespace(caller, &instance(instance_id)?, &choice, context).await?;
     if name.is_some_and(|name| name != namespace.name) {
         return Err(Error::invalid_parameter("NamespaceName", "It is not the name of the namespace with that NamespaceId."));
     }
-    respond(NamespaceInfo::of(&namespace, instance_id), visit)
+    reply.success(NamespaceInfo::of(&namespace, instance_id))
 }
 
-pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let filter = NamespaceFilter { name: given(parameters, "NamespaceName").map(ToOwned::to_owned), tags: Vec::new() };
     let paging = Paging::read(parameters)?;
     let none_is_so = !is_normal(parameters)?;
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.namespaces(caller, &instance(instance_id)?, &filter, paging.page(), &visit.context).await?;
+    let listed = service.namespaces(caller, &instance(instance_id)?, &filter, paging.page(), context).await?;
     let (namespaces, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let output = Namespaces {
         page_no: paging.number,
@@ -156,7 +156,7 @@ pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'
         total_count: total.to_string(),
         namespaces: namespaces.iter().map(|one| NamespaceInfo::of(&one.namespace, instance_id)).collect(),
     };
-    respond(output, visit)
+    reply.success(output)
 }
 
 #[derive(Serialize)]

@@ -13,7 +13,7 @@ use super::namespaces::{type_name, visibility};
 use super::place::{NO_RESOURCE_GROUP, instance, instance_id, repository};
 use crate::http::alibaba::pager::Tokens;
 use crate::http::alibaba::parameters::boolean;
-use crate::http::alibaba::{Nothing, Proved, given, required, respond};
+use crate::http::alibaba::{Authenticated, Nothing, given, required};
 
 /// The parameters' names, by the use case's.
 const NAMES: [(&str, &str); 3] = [("name", "RepoName"), ("summary", "Summary"), ("detail", "Detail")];
@@ -29,7 +29,7 @@ struct Created<'a> {
     repo_id: &'a str,
 }
 
-pub(crate) async fn create(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let new = NewRepository {
         namespace: required(parameters, "RepoNamespaceName")?.to_owned(),
@@ -39,12 +39,12 @@ pub(crate) async fn create(Proved { service, caller, parameters, visit }: Proved
         detail: given(parameters, "Detail").unwrap_or_default().to_owned(),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let made = service.create_repository(caller, &instance(instance_id)?, new, &visit.context).await;
+    let made = service.create_repository(caller, &instance(instance_id)?, new, context).await;
     let made = made.map_err(|error| error.naming(&NAMES))?;
-    respond(Created { repo_id: made.id.as_str() }, visit)
+    reply.success(Created { repo_id: made.id.as_str() })
 }
 
-pub(crate) async fn update(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn update(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
     let change = RepositoryChange {
@@ -54,27 +54,27 @@ pub(crate) async fn update(Proved { service, caller, parameters, visit }: Proved
         detail: parameters.get("Detail").map(ToOwned::to_owned),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let modified = service.modify_repository(caller, &instance(instance_id)?, &which, &change, &visit.context).await;
+    let modified = service.modify_repository(caller, &instance(instance_id)?, &which, &change, context).await;
     modified.map_err(|error| error.naming(&NAMES))?;
-    respond(Nothing {}, visit)
+    reply.success(Nothing {})
 }
 
-pub(crate) async fn delete(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
-    service.delete_repository(caller, &instance(instance_id)?, &which, Images::GoToo, &visit.context).await?;
-    respond(Nothing {}, visit)
+    service.delete_repository(caller, &instance(instance_id)?, &which, Images::GoToo, context).await?;
+    reply.success(Nothing {})
 }
 
-pub(crate) async fn get(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
-    let repository = service.repository(caller, &instance(instance_id)?, &which, &visit.context).await?;
+    let repository = service.repository(caller, &instance(instance_id)?, &which, context).await?;
     let output = Got { info: RepositoryInfo::of(&repository, instance_id), detail: &repository.detail };
-    respond(output, visit)
+    reply.success(output)
 }
 
-pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let filter = RepositoryFilter {
         namespace: given(parameters, "RepoNamespaceName"),
@@ -88,7 +88,7 @@ pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'
         Some(_) => return Err(Error::invalid_parameter("RepoStatus", "It is NORMAL, DELETING, DELETED or ALL.")),
     };
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.repositories(caller, &instance(instance_id)?, filter, part.page(), &visit.context).await?;
+    let listed = service.repositories(caller, &instance(instance_id)?, filter, part.page(), context).await?;
     let (repositories, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let output = Repositories {
         page_no: part.number(),
@@ -98,7 +98,7 @@ pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'
         total_count: total.to_string(),
         repositories: repositories.iter().map(|repository| RepositoryInfo::of(repository, instance_id)).collect(),
     };
-    respond(output, visit)
+    reply.success(output)
 }
 
 #[derive(Serialize)]

@@ -8,7 +8,7 @@ use crate::domain::ids::CriId;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::http::alibaba::parameters::boolean;
-use crate::http::alibaba::{Proved, Visit, given, respond_bare};
+use crate::http::alibaba::{Authenticated, given};
 use crate::service::{InstanceChoice, Permission};
 use crate::sign::Parameters;
 
@@ -21,12 +21,6 @@ const MAX_TAGS: usize = 20;
 #[serde(rename_all = "PascalCase")]
 struct Done<'a> {
     request_id: &'a str,
-}
-
-impl<'a> Done<'a> {
-    fn of(visit: &Visit<'a>) -> Self {
-        Self { request_id: &visit.record.context.request_id }
-    }
 }
 
 /// Reads `NAME.1`, `NAME.2` and so on, in their order; one may be left out between others.
@@ -101,7 +95,7 @@ fn numbered_keys(parameters: &Parameters) -> Result<Vec<(usize, String)>> {
     Ok(keys)
 }
 
-pub(crate) async fn tag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn tag(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
     let tags = tags(parameters)?.into_iter().map(|(key, value)| Tag { key, value: value.unwrap_or_default() });
@@ -109,22 +103,22 @@ pub(crate) async fn tag(Proved { service, caller, parameters, visit }: Proved<'_
     if tags.is_empty() {
         return Err(Error::missing_parameter("Tag"));
     }
-    service.tag_instances(caller, &choices, &tags, &visit.context).await?;
-    respond_bare(&Done::of(visit), visit)
+    service.tag_instances(caller, &choices, &tags, context).await?;
+    reply.bare(&Done { request_id: reply.request_id })
 }
 
-pub(crate) async fn untag(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn untag(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
     let keys = repeated(parameters, "TagKey", "", MAX_TAGS)?;
     let all = boolean(parameters, "All")?.unwrap_or(false);
     match (keys.is_empty(), all) {
         // As the vendor has it: `All` counts where no key is given.
-        (true, true) => service.untag_instances(caller, &choices, None, &visit.context).await?,
+        (true, true) => service.untag_instances(caller, &choices, None, context).await?,
         (true, false) => return Err(Error::missing_parameter("TagKey")),
-        (false, _) => service.untag_instances(caller, &choices, Some(&keys), &visit.context).await?,
+        (false, _) => service.untag_instances(caller, &choices, Some(&keys), context).await?,
     }
-    respond_bare(&Done::of(visit), visit)
+    reply.bare(&Done { request_id: reply.request_id })
 }
 
 #[derive(Serialize)]
@@ -152,7 +146,7 @@ struct TagResource {
 }
 
 /// Lists the tags of the instances that are named, or of all, as far as they have every tag that is asked for.
-pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = choices(parameters)?;
     let wanted = tags(parameters)?;
@@ -163,10 +157,10 @@ pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'
         return Err(Error::invalid_parameter("NextToken", "No list here has a next part."));
     }
     let tagged = if choices.is_empty() {
-        let own = service.own_instances(caller, Permission::ListInstanceTags, "", &visit.context).await?;
+        let own = service.own_instances(caller, Permission::ListInstanceTags, "", context).await?;
         own.into_iter().map(|one| (one.instance, one.tags)).collect()
     } else {
-        service.instance_tags(caller, &choices, &visit.context).await?
+        service.instance_tags(caller, &choices, context).await?
     };
     let mut tag_resource = Vec::new();
     for (instance, tags) in tagged {
@@ -182,5 +176,5 @@ pub(crate) async fn list(Proved { service, caller, parameters, visit }: Proved<'
             }));
         }
     }
-    respond_bare(&Listed { request_id: &visit.context.request_id, next_token: "", tag_resources: TagResources { tag_resource } }, visit)
+    reply.bare(&Listed { request_id: reply.request_id, next_token: "", tag_resources: TagResources { tag_resource } })
 }

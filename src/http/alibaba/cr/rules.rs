@@ -7,38 +7,38 @@ use super::place::{instance, instance_id};
 use crate::domain::{Error, Result};
 use crate::http::alibaba::pager::Paging;
 use crate::http::alibaba::parameters::boolean;
-use crate::http::alibaba::{Proved, given, respond};
+use crate::http::alibaba::{Authenticated, given};
 use crate::service::{Permission, Within};
 use crate::sign::Parameters;
 
-pub(crate) async fn list_sync(call: Proved<'_>) -> Result<Response> {
-    let (parameters, visit) = (call.parameters, call.visit);
+pub(crate) async fn list_sync(call: Authenticated<'_>) -> Result<Response> {
+    let (parameters, reply) = (call.parameters, call.reply);
     let within = within(parameters, "NamespaceName")?;
     let page = empty_page(call, within, Permission::ListSyncRules).await?;
-    respond(SyncRules { page, sync_rules: [] }, visit)
+    reply.success(SyncRules { page, sync_rules: [] })
 }
 
-pub(crate) async fn list_lifecycle(call: Proved<'_>) -> Result<Response> {
-    let (parameters, visit) = (call.parameters, call.visit);
+pub(crate) async fn list_lifecycle(call: Authenticated<'_>) -> Result<Response> {
+    let (parameters, reply) = (call.parameters, call.reply);
     boolean(parameters, "EnableDeleteTag")?;
     let page = empty_page(call, Within::Instance, Permission::ListRetentionRules).await?;
-    respond(LifecycleRules { page, rules: [] }, visit)
+    reply.success(LifecycleRules { page, rules: [] })
 }
 
-pub(crate) async fn list_scan(call: Proved<'_>) -> Result<Response> {
-    let (parameters, visit) = (call.parameters, call.visit);
+pub(crate) async fn list_scan(call: Authenticated<'_>) -> Result<Response> {
+    let (parameters, reply) = (call.parameters, call.reply);
     if given(parameters, "ScanType").is_some_and(|kind| !matches!(kind, "VUL" | "SBOM")) {
         return Err(Error::invalid_parameter("ScanType", "It is VUL or SBOM."));
     }
     let page = empty_page(call, Within::Instance, Permission::ListScanRules).await?;
-    respond(ScanRules { page, scan_rules: [] }, visit)
+    reply.success(ScanRules { page, scan_rules: [] })
 }
 
-pub(crate) async fn list_chains(call: Proved<'_>) -> Result<Response> {
-    let (parameters, visit) = (call.parameters, call.visit);
+pub(crate) async fn list_chains(call: Authenticated<'_>) -> Result<Response> {
+    let (parameters, reply) = (call.parameters, call.reply);
     let within = within(parameters, "RepoNamespaceName")?;
     let page = empty_page(call, within, Permission::ListChains).await?;
-    respond(Chains { page, chains: [] }, visit)
+    reply.success(Chains { page, chains: [] })
 }
 
 /// Reads where a list looks; a repository's name needs its namespace's.
@@ -52,10 +52,14 @@ fn within<'a>(parameters: &'a Parameters, namespace_parameter: &'static str) -> 
 }
 
 /// Returns the page that was asked for, once the caller may ask: nothing is on it.
-async fn empty_page(Proved { service, caller, parameters, visit }: Proved<'_>, within: Within<'_>, permission: Permission) -> Result<Page> {
+async fn empty_page(
+    Authenticated { service, caller, parameters, context, .. }: Authenticated<'_>,
+    within: Within<'_>,
+    permission: Permission,
+) -> Result<Page> {
     let instance_id = instance_id(parameters)?;
     let paging = Paging::read(parameters)?;
-    service.instance_with(caller, &instance(instance_id)?, within, permission, &visit.context).await?;
+    service.instance_with(caller, &instance(instance_id)?, within, permission, context).await?;
     Ok(Page { page_no: paging.number, page_size: paging.size, total_count: 0 })
 }
 

@@ -12,7 +12,7 @@ use crate::sign::Parameters;
 
 use super::place::{instance, instance_id};
 use crate::http::alibaba::call::SUCCESS;
-use crate::http::alibaba::{Proved, given, respond_bare};
+use crate::http::alibaba::{Authenticated, given};
 
 /// How long a credential lives when nothing is said: an hour, or as long as the STS token that asked for it.
 const DEFAULT_LIFETIME: Lifetime = Lifetime::OfSessionOr(Duration::from_hours(1));
@@ -44,19 +44,21 @@ struct AuthorizationToken<'a> {
     authorization_token: &'a str,
 }
 
-pub(crate) async fn get_authorization_token(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn get_authorization_token(
+    Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let lifetime = lifetime(parameters)?;
-    let issued = service.issue_temporary(caller, &instance(instance_id)?, Username::CrTempUser, lifetime, &visit.context).await?;
+    let issued = service.issue_temporary(caller, &instance(instance_id)?, Username::CrTempUser, lifetime, context).await?;
     let output = AuthorizationToken {
-        request_id: &visit.context.request_id,
+        request_id: reply.request_id,
         expire_time: issued.expires_at.unix_millis(),
         code: SUCCESS,
         is_success: true,
         temp_username: &issued.username,
         authorization_token: issued.secret.expose(),
     };
-    respond_bare(&output, visit)
+    reply.bare(&output)
 }
 
 #[derive(Serialize)]
@@ -75,15 +77,15 @@ struct TokensData<'a> {
     expire_date: i64,
 }
 
-pub(crate) async fn get_tokens(Proved { service, caller, visit, .. }: Proved<'_>) -> Result<Response> {
-    let issued = service.issue_temporary(caller, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME, &visit.context).await?;
+pub(crate) async fn get_tokens(Authenticated { service, caller, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let issued = service.issue_temporary(caller, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME, context).await?;
     let output = Tokens {
         data: TokensData {
             authorization_token: issued.secret.expose(),
             temp_user_name: &issued.username,
             expire_date: issued.expires_at.unix_millis(),
         },
-        request_id: &visit.context.request_id,
+        request_id: reply.request_id,
     };
-    respond_bare(&output, visit)
+    reply.bare(&output)
 }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::place::{instance, registry_id};
 use crate::domain::name::check_region;
 use crate::domain::{Error, Result};
+use crate::http::tencent::Authenticated;
 use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{Proved, reply};
 use crate::service::{Permission, Within};
 
 /// How many private networks one call may ask about; the vendor documents no most.
@@ -23,11 +23,13 @@ struct InternalEndpoints {
     total_count: u64,
 }
 
-pub(crate) async fn internal_endpoints(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn internal_endpoints(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint, &visit.context).await?;
-    reply(&InternalEndpoints { access_vpc_set: [], total_count: 0 }, visit)
+    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint, context).await?;
+    reply.with(&InternalEndpoints { access_vpc_set: [], total_count: 0 })
 }
 
 #[derive(Serialize)]
@@ -38,12 +40,14 @@ struct CustomizedDomains {
     total_count: u64,
 }
 
-pub(crate) async fn customized_domains(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn customized_domains(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain, &visit.context).await?;
-    reply(&CustomizedDomains { domain_info_list: [], total_count: 0 }, visit)
+    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain, context).await?;
+    reply.with(&CustomizedDomains { domain_info_list: [], total_count: 0 })
 }
 
 /// A private network that is asked about.
@@ -84,7 +88,9 @@ struct DnsStatus {
     status: &'static str,
 }
 
-pub(crate) async fn dns_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn dns_status(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let asked = parameters.structures("VpcSet")?;
     if asked.is_empty() {
         return Err(Error::missing_parameter("VpcSet"));
@@ -97,8 +103,8 @@ pub(crate) async fn dns_status(Proved { service, caller, mut parameters, visit }
     let mut vpc_set = Vec::with_capacity(asked.len());
     for Vpc { instance_id, vpc_id, region } in asked {
         let choice = instance(&instance_id)?;
-        let found = service.instance_with(caller, &choice, Within::Instance, Permission::DescribeInternalDns, &visit.context).await?;
+        let found = service.instance_with(caller, &choice, Within::Instance, Permission::DescribeInternalDns, context).await?;
         vpc_set.push(DnsStatus { region: region.unwrap_or_else(|| found.region.clone()), vpc_id, status: "DISABLE" });
     }
-    reply(&DnsStatuses { vpc_set }, visit)
+    reply.with(&DnsStatuses { vpc_set })
 }

@@ -12,7 +12,7 @@ use crate::service::{ImageFilter, Listed, RepositoryChoice, TagFilter};
 use super::place::{instance, registry_id, repository};
 use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{Nothing, Proved, reply};
+use crate::http::tencent::{Authenticated, Nothing};
 
 /// The most tags of one `DeleteRepositoryTags`.
 const MAX_TAGS: usize = 20;
@@ -22,7 +22,7 @@ fn place(parameters: &mut Parameters) -> Result<(String, RepositoryChoice)> {
     Ok((registry_id(parameters)?, repository(parameters)?))
 }
 
-pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (registry_id, repository) = place(&mut parameters)?;
     let version = parameters.text("ImageVersion")?.filter(|version| !version.is_empty());
     let exact = parameters.boolean("ExactMatch")?.unwrap_or(false);
@@ -38,27 +38,31 @@ pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: 
         Some(version) => TagFilter::Containing(version),
     };
     let filter = ImageFilter { tag, digest };
-    let listed = service.images(caller, &instance(&registry_id)?, &repository, filter, page, &visit.context).await?;
-    reply(&Images::of(&listed), visit)
+    let listed = service.images(caller, &instance(&registry_id)?, &repository, filter, page, context).await?;
+    reply.with(&Images::of(&listed))
 }
 
-pub(crate) async fn describe_manifests(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe_manifests(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let (registry_id, repository) = place(&mut parameters)?;
     let tag = parameters.required_text("ImageVersion")?;
     parameters.finish()?;
-    let documents = service.image_documents(caller, &instance(&registry_id)?, &repository, &tag, &visit.context).await?;
-    reply(&Manifests::of(&documents), visit)
+    let documents = service.image_documents(caller, &instance(&registry_id)?, &repository, &tag, context).await?;
+    reply.with(&Manifests::of(&documents))
 }
 
-pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (registry_id, repository) = place(&mut parameters)?;
     let tags = BTreeSet::from([parameters.required_text("ImageVersion")?]);
     parameters.finish()?;
-    service.delete_images(caller, &instance(&registry_id)?, &repository, &tags, &visit.context).await?;
-    reply(&Nothing {}, visit)
+    service.delete_images(caller, &instance(&registry_id)?, &repository, &tags, context).await?;
+    reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete_tags(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete_tags(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let (registry_id, repository) = place(&mut parameters)?;
     let tags = parameters.texts("Tags")?;
     if tags.is_empty() {
@@ -69,8 +73,8 @@ pub(crate) async fn delete_tags(Proved { service, caller, mut parameters, visit 
     }
     parameters.finish()?;
     let tags = tags.into_iter().collect();
-    service.delete_images(caller, &instance(&registry_id)?, &repository, &tags, &visit.context).await?;
-    reply(&Nothing {}, visit)
+    service.delete_images(caller, &instance(&registry_id)?, &repository, &tags, context).await?;
+    reply.with(&Nothing {})
 }
 
 /// The output of `DescribeImages`.

@@ -12,7 +12,7 @@ use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{Nothing, Proved, Visit, reply, times};
+use crate::http::tencent::{Authenticated, Nothing, times};
 use crate::service::{Contents, InstanceChoice, InstanceCriterion, NameCheck, Permission, RequestedInstance, TaggedInstance};
 
 /// The life of a long-term credential, as Tencent shows it.
@@ -48,11 +48,6 @@ const REGIONS: [(&str, u64); 22] = [
 
 fn region_id(region: &str) -> u64 {
     REGIONS.iter().find(|(name, _)| *name == region).map_or(0, |(_, id)| *id)
-}
-
-/// Returns the region that the call was made in.
-fn region<'a>(visit: &'a Visit<'_>) -> &'a str {
-    visit.region.as_deref().unwrap_or_default()
 }
 
 fn specification(name: &str) -> Result<Specification> {
@@ -94,7 +89,9 @@ struct Created {
     registry_id: String,
 }
 
-pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(
+    Authenticated { service, caller, mut parameters, context, region, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let name = parameters.required_text("RegistryName")?;
     let registry_type = parameters.required_text("RegistryType")?;
     let tags = tags(&mut parameters)?;
@@ -116,9 +113,9 @@ pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Pr
     let deletion_protection = Switch::from(parameters.boolean("DeletionProtection")?.unwrap_or(false));
     parameters.finish()?;
     let specification = specification(&registry_type)?;
-    let new = RequestedInstance { name, region: region(visit).to_owned(), specification, deletion_protection, tags };
-    let made = service.request_instance(caller, new, &visit.context).await?;
-    reply(&Created { registry_id: made.id.to_string() }, visit)
+    let new = RequestedInstance { name, region: region.to_owned(), specification, deletion_protection, tags };
+    let made = service.request_instance(caller, new, context).await?;
+    reply.with(&Created { registry_id: made.id.to_string() })
 }
 
 /// Reads a filter: an instance that is listed has one of its values. `None` for a filter that no instance passes.
@@ -220,7 +217,9 @@ impl From<TaggedInstance> for Registry {
     }
 }
 
-pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe(
+    Authenticated { service, caller, mut parameters, context, region, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let ids = parameters.texts("Registryids")?;
     let page = Pager::INSTANCES.take(&mut parameters)?;
     let filters = parameters.structures("Filters")?.into_iter().map(criterion).collect::<Result<Vec<_>>>()?;
@@ -230,13 +229,13 @@ pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: 
         // An id says where its instance is, whatever region the call is made in.
         (false, _) => InstanceCriterion::Id(ids),
         (true, true) => InstanceCriterion::Any,
-        (true, false) => InstanceCriterion::Region(vec![region(visit).to_owned()]),
+        (true, false) => InstanceCriterion::Region(vec![region.to_owned()]),
     };
     let is_empty = filters.iter().any(Option::is_none);
     let criteria: Vec<_> = filters.into_iter().flatten().chain([place]).collect();
-    let listed = service.instance_page(caller, region(visit), &criteria, page, &visit.context).await?;
+    let listed = service.instance_page(caller, region, &criteria, page, context).await?;
     let (instances, total_count) = if is_empty { (Vec::new(), 0) } else { (listed.items, listed.total) };
-    reply(&Registries { total_count, registries: instances.into_iter().map(Registry::from).collect() }, visit)
+    reply.with(&Registries { total_count, registries: instances.into_iter().map(Registry::from).collect() })
 }
 
 #[derive(Serialize)]
@@ -254,7 +253,9 @@ struct RegistryStatus {
 }
 
 /// Divergence: an id of no instance of the account's is left out; what the vendor does isn't known.
-pub(crate) async fn describe_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe_status(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let ids = parameters.texts("RegistryIds")?;
     parameters.finish()?;
     if ids.is_empty() {
@@ -263,7 +264,7 @@ pub(crate) async fn describe_status(Proved { service, caller, mut parameters, vi
     let mut statuses = Vec::new();
     for id in ids.iter().filter_map(|id| id.parse::<InstanceId>().ok()) {
         let choice = InstanceChoice::Tcr(id);
-        match service.described_instance(caller, &choice, Permission::DescribeInstanceStatus, &visit.context).await {
+        match service.described_instance(caller, &choice, Permission::DescribeInstanceStatus, context).await {
             Ok(TaggedInstance { instance, .. }) => {
                 statuses.push(RegistryStatus { registry_id: instance.id.to_string(), status: RUNNING, conditions: [] });
             }
@@ -271,10 +272,10 @@ pub(crate) async fn describe_status(Proved { service, caller, mut parameters, vi
             Err(error) => return Err(error),
         }
     }
-    reply(&Statuses { registry_status_set: statuses }, visit)
+    reply.with(&Statuses { registry_status_set: statuses })
 }
 
-pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let change = InstanceChange {
         specification: parameters.text("RegistryType")?.as_deref().map(specification).transpose()?,
@@ -282,22 +283,22 @@ pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Pr
     };
     refuse_bucket(&mut parameters, "EnableCosVersioning")?;
     parameters.finish()?;
-    service.modify_instance(caller, &instance(&id)?, change, &visit.context).await?;
-    reply(&Nothing {}, visit)
+    service.modify_instance(caller, &instance(&id)?, change, context).await?;
+    reply.with(&Nothing {})
 }
 
 /// With `DeleteBucket`, at the vendor's door the consent to lose the images, all that is in the instance goes too.
-pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let contents = if parameters.boolean("DeleteBucket")?.unwrap_or(false) { Contents::GoToo } else { Contents::MustBeGone };
     let is_dry_run = parameters.boolean("DryRun")?.unwrap_or(false);
     parameters.finish()?;
     if is_dry_run {
-        service.check_instance_deletion(caller, &instance(&id)?, contents, &visit.context).await?;
+        service.check_instance_deletion(caller, &instance(&id)?, contents, context).await?;
     } else {
-        service.delete_instance(caller, &instance(&id)?, contents, &visit.context).await?;
+        service.delete_instance(caller, &instance(&id)?, contents, context).await?;
     }
-    reply(&Nothing {}, visit)
+    reply.with(&Nothing {})
 }
 
 #[derive(Serialize)]
@@ -307,11 +308,11 @@ struct Validated {
     region_id: u64,
 }
 
-pub(crate) async fn check(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn check(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
     let found = match instance(&id) {
-        Ok(instance) => service.described_instance(caller, &instance, Permission::CheckInstance, &visit.context).await,
+        Ok(instance) => service.described_instance(caller, &instance, Permission::CheckInstance, context).await,
         Err(error) => Err(error),
     };
     let validated = match found {
@@ -319,7 +320,7 @@ pub(crate) async fn check(Proved { service, caller, mut parameters, visit }: Pro
         Err(error) if error.kind() == &ErrorKind::InstanceNotFound => Validated { is_validated: false, region_id: 0 },
         Err(error) => return Err(error),
     };
-    reply(&validated, visit)
+    reply.with(&validated)
 }
 
 #[derive(Serialize)]
@@ -329,22 +330,21 @@ struct ValidatedName {
     detail_code: i64,
 }
 
-pub(crate) async fn check_name(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn check_name(
+    Authenticated { service, caller, mut parameters, region, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let name = parameters.required_text("RegistryName")?;
     parameters.finish()?;
-    let check = service.check_instance_name(caller, &name, region(visit), &visit.context).await?;
-    reply(
-        &ValidatedName {
-            is_validated: check == NameCheck::Free,
-            detail_code: match check {
-                NameCheck::Free => 0,
-                NameCheck::Illegal => 1,
-                NameCheck::Reserved => 2,
-                NameCheck::Taken => 3,
-            },
+    let check = service.check_instance_name(caller, &name, region, context).await?;
+    reply.with(&ValidatedName {
+        is_validated: check == NameCheck::Free,
+        detail_code: match check {
+            NameCheck::Free => 0,
+            NameCheck::Illegal => 1,
+            NameCheck::Reserved => 2,
+            NameCheck::Taken => 3,
         },
-        visit,
-    )
+    })
 }
 
 #[derive(Serialize)]
@@ -368,9 +368,11 @@ struct Region {
 }
 
 /// Divergence: the regions are those in which the account has instances; they date from the first and the last of them.
-pub(crate) async fn describe_regions(Proved { service, caller, parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe_regions(
+    Authenticated { service, caller, parameters, context, region, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     parameters.finish()?;
-    let own = service.own_instances(caller, Permission::ListRegions, region(visit), &visit.context).await?;
+    let own = service.own_instances(caller, Permission::ListRegions, region, context).await?;
     let mut regions: Vec<Region> = Vec::new();
     for Instance { region, created_at, .. } in own.into_iter().map(|one| one.instance) {
         match regions.iter_mut().find(|known| known.region_name == region) {
@@ -387,5 +389,5 @@ pub(crate) async fn describe_regions(Proved { service, caller, parameters, visit
             }),
         }
     }
-    reply(&Regions { total_count: regions.len(), regions }, visit)
+    reply.with(&Regions { total_count: regions.len(), regions })
 }

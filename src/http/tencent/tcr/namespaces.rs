@@ -11,7 +11,7 @@ use crate::service::{Contents, NamespaceFilter, NewNamespace, Page, TaggedNamesp
 use super::place::{instance, registry_id};
 use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{Nothing, Proved, reply};
+use crate::http::tencent::{Authenticated, Nothing};
 
 /// The parameters' names, by the use case's.
 const NAMES: [(&str, &str); 3] = [("name", "NamespaceName"), ("tags", "TagSpecification.Tags"), ("allowed-cves", "CVEWhitelistItems")];
@@ -71,7 +71,7 @@ fn tags(parameters: &mut Parameters) -> Result<Option<Vec<Tag>>> {
     Ok(Some(tags))
 }
 
-pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -87,12 +87,12 @@ pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Pr
         tags: said.tags.unwrap_or_default(),
         ..NewNamespace::named(name)
     };
-    let made = service.create_namespace(caller, &instance(&registry_id)?, new, &visit.context).await;
+    let made = service.create_namespace(caller, &instance(&registry_id)?, new, context).await;
     made.map_err(|error| error.naming(&NAMES))?;
-    reply(&Nothing {}, visit)
+    reply.with(&Nothing {})
 }
 
-pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -108,20 +108,20 @@ pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Pr
         ..NamespaceChange::default()
     };
     let instance = instance(&registry_id)?;
-    let modified = service.modify_namespace(caller, &instance, &name, &change, said.tags.as_deref(), &visit.context).await;
+    let modified = service.modify_namespace(caller, &instance, &name, &change, said.tags.as_deref(), context).await;
     modified.map_err(|error| error.naming(&NAMES))?;
-    reply(&Nothing {}, visit)
+    reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     parameters.finish()?;
-    service.delete_namespace(caller, &instance(&registry_id)?, &name, Contents::MustBeGone, &visit.context).await?;
-    reply(&Nothing {}, visit)
+    service.delete_namespace(caller, &instance(&registry_id)?, &name, Contents::MustBeGone, context).await?;
+    reply.with(&Nothing {})
 }
 
-pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
     let page = Pager::PAGES_FROM_0.take(&mut parameters)?;
@@ -132,13 +132,13 @@ pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: 
     parameters.finish()?;
     let filter = NamespaceFilter { name, tags };
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.namespaces(caller, &instance(&registry_id)?, &filter, page, &visit.context).await?;
+    let listed = service.namespaces(caller, &instance(&registry_id)?, &filter, page, context).await?;
     let output = match with_kms {
         // Nothing is signed by a key management service here.
         true => Namespaces { namespace_list: Vec::new(), total_count: 0 },
         false => Namespaces { namespace_list: listed.items.iter().map(NamespaceInfo::of).collect(), total_count: listed.total },
     };
-    reply(&output, visit)
+    reply.with(&output)
 }
 
 /// Reads a filter: `Tags`, whose values are written `KEY:VALUE`.

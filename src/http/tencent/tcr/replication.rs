@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::place::{instance, registry_id};
 use crate::domain::Result;
+use crate::http::tencent::Authenticated;
 use crate::http::tencent::pager::{Pager, check_numbered_page};
-use crate::http::tencent::{Proved, reply};
 use crate::service::{Permission, Within};
 
 #[derive(Serialize)]
@@ -16,12 +16,12 @@ struct Replicas {
     replication_registries: [(); 0],
 }
 
-pub(crate) async fn replicas(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn replicas(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::ListReplicas, &visit.context).await?;
-    reply(&Replicas { total_count: 0, replication_registries: [] }, visit)
+    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::ListReplicas, context).await?;
+    reply.with(&Replicas { total_count: 0, replication_registries: [] })
 }
 
 #[derive(Serialize)]
@@ -31,10 +31,10 @@ struct Policies {
     total_count: u64,
 }
 
-pub(crate) async fn policies(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn policies(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     check_numbered_page(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::ListSyncRules, &visit.context).await?;
-    reply(&Policies { replication_policy_info_list: [], total_count: 0 }, visit)
+    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::ListSyncRules, context).await?;
+    reply.with(&Policies { replication_policy_info_list: [], total_count: 0 })
 }

@@ -11,12 +11,12 @@ use crate::service::{Images, NewRepository, RepositoryFilter, RepositoryOrder};
 
 use super::place::{instance, registry_id, repository};
 use crate::http::tencent::pager::Pager;
-use crate::http::tencent::{Nothing, Proved, reply};
+use crate::http::tencent::{Authenticated, Nothing};
 
 /// The parameters' names, by the use case's.
 const NAMES: [(&str, &str); 3] = [("name", "RepositoryName"), ("summary", "BriefDescription"), ("detail", "Description")];
 
-pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let new = NewRepository {
         namespace: parameters.required_text("NamespaceName")?,
@@ -27,12 +27,12 @@ pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Pr
         tag_immutability: None,
     };
     parameters.finish()?;
-    let made = service.create_repository(caller, &instance(&registry_id)?, new, &visit.context).await;
+    let made = service.create_repository(caller, &instance(&registry_id)?, new, context).await;
     made.map_err(|error| error.naming(&NAMES))?;
-    reply(&Nothing {}, visit)
+    reply.with(&Nothing {})
 }
 
-pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = repository(&mut parameters)?;
     let change = RepositoryChange {
@@ -41,21 +41,21 @@ pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Pr
         ..RepositoryChange::default()
     };
     parameters.finish()?;
-    let modified = service.modify_repository(caller, &instance(&registry_id)?, &which, &change, &visit.context).await;
+    let modified = service.modify_repository(caller, &instance(&registry_id)?, &which, &change, context).await;
     modified.map_err(|error| error.naming(&NAMES))?;
-    reply(&Nothing {}, visit)
+    reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = repository(&mut parameters)?;
     let images = if parameters.boolean("ForceDelete")?.unwrap_or(true) { Images::GoToo } else { Images::MustBeGone };
     parameters.finish()?;
-    service.delete_repository(caller, &instance(&registry_id)?, &which, images, &visit.context).await?;
-    reply(&Nothing {}, visit)
+    service.delete_repository(caller, &instance(&registry_id)?, &which, images, context).await?;
+    reply.with(&Nothing {})
 }
 
-pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let namespace = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
     let name = parameters.text("RepositoryName")?.filter(|name| !name.is_empty());
@@ -63,9 +63,9 @@ pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: 
     let order = order(parameters.text("SortBy")?.as_deref())?;
     parameters.finish()?;
     let filter = RepositoryFilter { namespace: namespace.as_deref(), name: name.as_deref(), order };
-    let listed = service.repositories(caller, &instance(&registry_id)?, filter, page, &visit.context).await?;
+    let listed = service.repositories(caller, &instance(&registry_id)?, filter, page, context).await?;
     let output = Repositories { repository_list: listed.items.iter().map(RepositoryInfo::of).collect(), total_count: listed.total };
-    reply(&output, visit)
+    reply.with(&output)
 }
 
 /// Reads `SortBy`; a field without its minus sorts the other way around.

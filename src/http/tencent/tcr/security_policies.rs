@@ -8,8 +8,8 @@ use crate::domain::instance::Instance;
 use crate::domain::name::check_description;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
+use crate::http::tencent::Authenticated;
 use crate::http::tencent::parameters::Parameters;
-use crate::http::tencent::{Proved, reply};
 use crate::service::{AllowListPlace, Permission};
 
 use super::place::{instance, registry_id};
@@ -34,15 +34,19 @@ struct EndpointStatus {
     reason: &'static str,
 }
 
-pub(crate) async fn endpoint_status(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn endpoint_status(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    let found = service.described_instance(caller, &instance(&id)?, Permission::DescribeEndpoint, &visit.context).await?;
+    let found = service.described_instance(caller, &instance(&id)?, Permission::DescribeEndpoint, context).await?;
     let status = if found.instance.public_endpoint.is_on() { "Opened" } else { "Closed" };
-    reply(&EndpointStatus { status, reason: "" }, visit)
+    reply.with(&EndpointStatus { status, reason: "" })
 }
 
-pub(crate) async fn manage_endpoint(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn manage_endpoint(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let switch = match parameters.required_text("Operation")?.as_str() {
         "Create" => Switch::On,
@@ -50,8 +54,8 @@ pub(crate) async fn manage_endpoint(Proved { service, caller, mut parameters, vi
         _ => return Err(Error::invalid_parameter("Operation", "The parameter `Operation` is `Create` or `Delete`.")),
     };
     parameters.finish()?;
-    let changed = service.set_public_endpoint(caller, &instance(&id)?, switch, None, &visit.context).await?;
-    reply(&Changed::of(&changed), visit)
+    let changed = service.set_public_endpoint(caller, &instance(&id)?, switch, None, context).await?;
+    reply.with(&Changed::of(&changed))
 }
 
 #[derive(Serialize)]
@@ -69,17 +73,17 @@ struct Policy {
     policy_version: String,
 }
 
-pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    let (_, list) = service.allow_list(caller, &instance(&id)?, Permission::ListAclEntries, &visit.context).await?;
+    let (_, list) = service.allow_list(caller, &instance(&id)?, Permission::ListAclEntries, context).await?;
     let shown = |(policy_index, entry): (usize, &AllowEntry)| Policy {
         policy_index,
         description: entry.comment.clone(),
         cidr_block: entry.written.clone(),
         policy_version: list.version.to_string(),
     };
-    reply(&Policies { security_policy_set: list.entries.iter().enumerate().map(shown).collect() }, visit)
+    reply.with(&Policies { security_policy_set: list.entries.iter().enumerate().map(shown).collect() })
 }
 
 /// Reads an entry for an allow list.
@@ -101,33 +105,33 @@ fn place(cidr_block: Option<&str>, index: Option<i64>, version: Option<&str>) ->
     Ok(AllowListPlace::Index { index, version: version.map(str::parse).transpose().map_err(unreadable)? })
 }
 
-pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let (cidr_block, description) = (parameters.required_text("CidrBlock")?, parameters.required_text("Description")?);
     parameters.finish()?;
     let entry = entry(cidr_block, description)?;
-    let changed = service.add_to_allow_list(caller, &instance(&id)?, &[entry], &visit.context).await?;
-    reply(&Changed::of(&changed), visit)
+    let changed = service.add_to_allow_list(caller, &instance(&id)?, &[entry], context).await?;
+    reply.with(&Changed::of(&changed))
 }
 
-pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let index = parameters.integer("PolicyIndex")?.ok_or_else(|| Error::missing_parameter("PolicyIndex"))?;
     let (cidr_block, description) = (parameters.required_text("CidrBlock")?, parameters.required_text("Description")?);
     parameters.finish()?;
     let (place, entry) = (place(None, Some(index), None)?, entry(cidr_block, description)?);
-    let changed = service.replace_in_allow_list(caller, &instance(&id)?, &place, &entry, &visit.context).await?;
-    reply(&Changed::of(&changed), visit)
+    let changed = service.replace_in_allow_list(caller, &instance(&id)?, &place, &entry, context).await?;
+    reply.with(&Changed::of(&changed))
 }
 
-pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let index = parameters.integer("PolicyIndex")?;
     let (version, cidr_block) = (parameters.text("PolicyVersion")?, parameters.text("CidrBlock")?);
     parameters.finish()?;
     let place = place(cidr_block.as_deref(), index, version.as_deref())?;
-    let changed = service.remove_from_allow_list(caller, &instance(&id)?, &[place], &visit.context).await?;
-    reply(&Changed::of(&changed), visit)
+    let changed = service.remove_from_allow_list(caller, &instance(&id)?, &[place], context).await?;
+    reply.with(&Changed::of(&changed))
 }
 
 /// One of a `SecurityGroupPolicySet`.
@@ -154,7 +158,9 @@ fn policies(parameters: &mut Parameters) -> Result<Vec<Given>> {
     if policies.is_empty() { Err(Error::missing_parameter("SecurityGroupPolicySet")) } else { Ok(policies) }
 }
 
-pub(crate) async fn create_multiple(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create_multiple(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let given = policies(&mut parameters)?;
     parameters.finish()?;
@@ -163,16 +169,18 @@ pub(crate) async fn create_multiple(Proved { service, caller, mut parameters, vi
         entry(given.cidr_block.ok_or_else(missing)?, given.description.unwrap_or_default())
     });
     let entries = entries.collect::<Result<Vec<_>>>()?;
-    let changed = service.add_to_allow_list(caller, &instance(&id)?, &entries, &visit.context).await?;
-    reply(&Changed::of(&changed), visit)
+    let changed = service.add_to_allow_list(caller, &instance(&id)?, &entries, context).await?;
+    reply.with(&Changed::of(&changed))
 }
 
-pub(crate) async fn delete_multiple(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete_multiple(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let given = policies(&mut parameters)?;
     parameters.finish()?;
     let places = given.iter().map(|given| place(given.cidr_block.as_deref(), given.index, given.version.as_deref()));
     let places = places.collect::<Result<Vec<_>>>()?;
-    let changed = service.remove_from_allow_list(caller, &instance(&id)?, &places, &visit.context).await?;
-    reply(&Changed::of(&changed), visit)
+    let changed = service.remove_from_allow_list(caller, &instance(&id)?, &places, context).await?;
+    reply.with(&Changed::of(&changed))
 }

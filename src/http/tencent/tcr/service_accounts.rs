@@ -16,7 +16,7 @@ use super::place::{instance, registry_id};
 use crate::http::tencent::pager::Pager;
 use crate::http::tencent::parameters::Parameters;
 use crate::http::tencent::times::beijing;
-use crate::http::tencent::{Nothing, Proved, reply};
+use crate::http::tencent::{Authenticated, Nothing};
 
 /// Returns the vendor's name of what a service account may be given.
 fn action_name(action: AccountAction) -> &'static str {
@@ -77,7 +77,7 @@ struct Created<'a> {
     create_time: String,
 }
 
-pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let permissions = permissions(&mut parameters)?.filter(|permissions| !permissions.is_empty());
@@ -89,14 +89,14 @@ pub(crate) async fn create(Proved { service, caller, mut parameters, visit }: Pr
         state: state(&mut parameters)?.unwrap_or(ServiceAccountState::Active),
     };
     parameters.finish()?;
-    let (account, password) = service.create_service_account(caller, &instance(&registry_id)?, new, &visit.context).await?;
+    let (account, password) = service.create_service_account(caller, &instance(&registry_id)?, new, context).await?;
     let created = Created {
         name: account.username(),
         password: password.expose(),
         expires_at: account.expires_at.unix_millis(),
         create_time: beijing(account.created_at),
     };
-    reply(&created, visit)
+    reply.with(&created)
 }
 
 #[derive(Serialize)]
@@ -169,19 +169,19 @@ fn names(parameters: &mut Parameters) -> Result<Option<BTreeSet<String>>> {
     Ok(names)
 }
 
-pub(crate) async fn describe(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let names = names(&mut parameters)?;
     let page = Pager::SERVICE_ACCOUNTS.take(&mut parameters)?;
     let page = if parameters.boolean("All")? == Some(true) { Page::ALL } else { page };
     let embed = if parameters.boolean("EmbedPermission")? == Some(true) { Embed::Permissions } else { Embed::Nothing };
     parameters.finish()?;
-    let listed = service.service_accounts(caller, &instance(&registry_id)?, names.as_ref(), page, &visit.context).await?;
+    let listed = service.service_accounts(caller, &instance(&registry_id)?, names.as_ref(), page, context).await?;
     let service_accounts = listed.items.iter().map(|account| Account::of(account, embed)).collect();
-    reply(&Accounts { service_accounts, total_count: listed.total }, visit)
+    reply.with(&Accounts { service_accounts, total_count: listed.total })
 }
 
-pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let changed = ChangedServiceAccount {
@@ -191,8 +191,8 @@ pub(crate) async fn modify(Proved { service, caller, mut parameters, visit }: Pr
         state: state(&mut parameters)?,
     };
     parameters.finish()?;
-    service.modify_service_account(caller, &instance(&registry_id)?, &name, changed, &visit.context).await?;
-    reply(&Nothing {}, visit)
+    service.modify_service_account(caller, &instance(&registry_id)?, &name, changed, context).await?;
+    reply.with(&Nothing {})
 }
 
 #[derive(Serialize)]
@@ -201,7 +201,9 @@ struct NewPassword<'a> {
     password: &'a str,
 }
 
-pub(crate) async fn modify_password(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify_password(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let random = parameters.boolean("Random")?.ok_or_else(|| Error::missing_parameter("Random"))?;
@@ -209,14 +211,14 @@ pub(crate) async fn modify_password(Proved { service, caller, mut parameters, vi
     parameters.finish()?;
     // With Random the other field is ignored, as it is documented.
     let chosen = if random { None } else { Some(given.ok_or_else(|| Error::missing_parameter("Password"))?) };
-    let password = service.set_service_account_password(caller, &instance(&registry_id)?, &name, chosen, &visit.context).await?;
-    reply(&NewPassword { password: password.expose() }, visit)
+    let password = service.set_service_account_password(caller, &instance(&registry_id)?, &name, chosen, context).await?;
+    reply.with(&NewPassword { password: password.expose() })
 }
 
-pub(crate) async fn delete(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     parameters.finish()?;
-    service.delete_service_account(caller, &instance(&registry_id)?, &name, &visit.context).await?;
-    reply(&Nothing {}, visit)
+    service.delete_service_account(caller, &instance(&registry_id)?, &name, context).await?;
+    reply.with(&Nothing {})
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::place::{instance, registry_id, within};
 use crate::domain::Result;
+use crate::http::tencent::Authenticated;
 use crate::http::tencent::pager::{Pager, check_numbered_page};
-use crate::http::tencent::{Proved, reply};
 use crate::service::Permission;
 
 #[derive(Serialize)]
@@ -18,12 +18,14 @@ struct Immutability {
     total: u64,
 }
 
-pub(crate) async fn immutability(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn immutability(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     check_numbered_page(&mut parameters)?;
     parameters.finish()?;
-    let empty_ns = service.namespace_names(caller, &instance(&id)?, Permission::ListImmutabilityRules, &visit.context).await?;
-    reply(&Immutability { rules: [], empty_ns, total: 0 }, visit)
+    let empty_ns = service.namespace_names(caller, &instance(&id)?, Permission::ListImmutabilityRules, context).await?;
+    reply.with(&Immutability { rules: [], empty_ns, total: 0 })
 }
 
 #[derive(Serialize)]
@@ -33,12 +35,14 @@ struct Retention {
     total_count: u64,
 }
 
-pub(crate) async fn retention(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn retention(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let namespace = parameters.text("NamespaceName")?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     let within = within(namespace.as_deref());
-    service.instance_with(caller, &instance(&id)?, within, Permission::ListRetentionRules, &visit.context).await?;
-    reply(&Retention { retention_policy_list: [], total_count: 0 }, visit)
+    service.instance_with(caller, &instance(&id)?, within, Permission::ListRetentionRules, context).await?;
+    reply.with(&Retention { retention_policy_list: [], total_count: 0 })
 }

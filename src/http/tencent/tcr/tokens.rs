@@ -13,7 +13,7 @@ use crate::service::{InstanceChoice, Issued, Lifetime};
 use super::place::{instance, registry_id};
 use crate::http::tencent::pager::Pager;
 use crate::http::tencent::times::beijing;
-use crate::http::tencent::{Nothing, Proved, reply};
+use crate::http::tencent::{Authenticated, Nothing};
 
 /// How long a temporary credential lives: an hour, by Tencent's contract.
 const TEMPORARY: Lifetime = Lifetime::AtMost(Duration::from_hours(1));
@@ -24,7 +24,9 @@ enum TokenType {
     LongTerm,
 }
 
-pub(crate) async fn create_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn create_instance_token(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let token_type = match parameters.text("TokenType")?.as_deref() {
         None | Some("temp") => TokenType::Temporary,
@@ -38,10 +40,10 @@ pub(crate) async fn create_instance_token(Proved { service, caller, mut paramete
     parameters.finish()?;
     let instance = instance(&registry_id)?;
     let issued = match token_type {
-        TokenType::Temporary => service.issue_temporary(caller, &instance, Username::NumericId, TEMPORARY, &visit.context).await?,
-        TokenType::LongTerm => service.issue_long_term(caller, &instance, &description, &visit.context).await?,
+        TokenType::Temporary => service.issue_temporary(caller, &instance, Username::NumericId, TEMPORARY, context).await?,
+        TokenType::LongTerm => service.issue_long_term(caller, &instance, &description, context).await?,
     };
-    reply(&InstanceToken::of(&issued, token_type), visit)
+    reply.with(&InstanceToken::of(&issued, token_type))
 }
 
 /// The output of `CreateInstanceToken`. Divergence: the vendor's token is a JWT, ours is sealed or random; clients
@@ -91,11 +93,13 @@ struct TcrInstanceToken<'a> {
     expired_at: i64,
 }
 
-pub(crate) async fn describe_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn describe_instance_token(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let page = Pager::CREDENTIALS.take(&mut parameters)?;
     parameters.finish()?;
-    let listed = service.credential_page(caller, &instance(&registry_id)?, page, &visit.context).await?;
+    let listed = service.credential_page(caller, &instance(&registry_id)?, page, context).await?;
     let tokens = listed.items.iter().map(|credential| TcrInstanceToken {
         id: credential.id.as_str(),
         desc: &credential.description,
@@ -104,7 +108,7 @@ pub(crate) async fn describe_instance_token(Proved { service, caller, mut parame
         created_at: beijing(credential.created_at),
         expired_at: credential.expires_at.unix_millis(),
     });
-    reply(&InstanceTokens { total_count: listed.total, tokens: tokens.collect() }, visit)
+    reply.with(&InstanceTokens { total_count: listed.total, tokens: tokens.collect() })
 }
 
 /// The change of `ModifyInstanceToken`; the other one's field is ignored, as the vendor's own example sends it.
@@ -113,7 +117,9 @@ enum TokenChange {
     State(CredentialState),
 }
 
-pub(crate) async fn modify_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn modify_instance_token(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
     let (enable, description) = (parameters.boolean("Enable")?, parameters.text("Desc")?);
     let change = match parameters.integer("ModifyFlag")? {
@@ -134,18 +140,20 @@ pub(crate) async fn modify_instance_token(Proved { service, caller, mut paramete
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
     match change {
-        TokenChange::Description(text) => service.set_credential_description(caller, &instance, &id, &text, &visit.context).await?,
-        TokenChange::State(state) => service.set_credential_state(caller, &instance, &id, state, &visit.context).await?,
+        TokenChange::Description(text) => service.set_credential_description(caller, &instance, &id, &text, context).await?,
+        TokenChange::State(state) => service.set_credential_state(caller, &instance, &id, state, context).await?,
     }
-    reply(&Nothing {}, visit)
+    reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete_instance_token(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn delete_instance_token(
+    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+) -> Result<Response> {
     let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
-    service.delete_credential(caller, &instance, &id, &visit.context).await?;
-    reply(&Nothing {}, visit)
+    service.delete_credential(caller, &instance, &id, context).await?;
+    reply.with(&Nothing {})
 }
 
 /// Reads the ids of an instance and of a credential in it.

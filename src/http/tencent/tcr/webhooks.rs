@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::place::{instance, registry_id, within};
 use crate::domain::Result;
+use crate::http::tencent::Authenticated;
 use crate::http::tencent::pager::Pager;
-use crate::http::tencent::{Proved, reply};
 use crate::service::Permission;
 
 #[derive(Serialize)]
@@ -16,12 +16,12 @@ struct Triggers {
     triggers: [(); 0],
 }
 
-pub(crate) async fn triggers(Proved { service, caller, mut parameters, visit }: Proved<'_>) -> Result<Response> {
+pub(crate) async fn triggers(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let namespace = parameters.text("Namespace")?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     let within = within(namespace.as_deref());
-    service.instance_with(caller, &instance(&id)?, within, Permission::ListWebhooks, &visit.context).await?;
-    reply(&Triggers { total_count: 0, triggers: [] }, visit)
+    service.instance_with(caller, &instance(&id)?, within, Permission::ListWebhooks, context).await?;
+    reply.with(&Triggers { total_count: 0, triggers: [] })
 }
