@@ -43,7 +43,7 @@ impl Reply<'_> {
     pub(super) fn bare(&self, output: &impl Serialize) -> Result<Response> {
         // The action in XML is that of the credential also where a path names it.
         let action = self.operation.counted_as.split_once(':').map_or("", |(_, action)| action);
-        self.envelope.respond(&format!("{action}Response"), output, self.request_id)
+        self.envelope.respond(action, output, self.request_id)
     }
 
     /// Answers with an output of the product `cr`, of which every success says that it is one.

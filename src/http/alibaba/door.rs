@@ -31,7 +31,7 @@ pub(crate) struct Alibaba {
 /// The marks of this API in a request. `x-acs-` headers alone are no scheme: clients that sign with parameters send them
 /// too.
 #[derive(Default)]
-struct Marks<'a> {
+struct Detected<'a> {
     authorization: Option<Scheme>,
     has_own_header: bool,
     has_bearer: bool,
@@ -43,7 +43,7 @@ struct Marks<'a> {
     format: Option<&'a str>,
 }
 
-impl<'a> Marks<'a> {
+impl<'a> Detected<'a> {
     fn of(head: &Head<'a>) -> Self {
         let headers = &head.parts.headers;
         let authorization = match headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes) {
@@ -51,7 +51,7 @@ impl<'a> Marks<'a> {
             text if text.starts_with(b"acs ") => Some(Scheme::Roa),
             _ => None,
         };
-        let mut marks = Self {
+        let mut detected = Self {
             authorization,
             has_own_header: headers.contains_key(&X_ACS_ACTION) || headers.contains_key(&X_ACS_VERSION),
             has_bearer: headers.contains_key(&X_ACS_BEARER_TOKEN),
@@ -59,18 +59,18 @@ impl<'a> Marks<'a> {
         };
         for (name, value) in head.parameters() {
             match name {
-                b"AccessKeyId" => marks.names_key = true,
-                b"Signature" => marks.has_signature = true,
-                b"SignatureNonce" | b"SignatureVersion" => marks.has_own_parameter = true,
-                b"BearerToken" => marks.has_bearer = true,
-                b"SignatureType" => marks.has_bearer |= value == b"BEARERTOKEN",
-                b"Action" => marks.has_action = true,
-                b"Version" => marks.version = std::str::from_utf8(value).ok(),
-                b"Format" => marks.format = std::str::from_utf8(value).ok(),
+                b"AccessKeyId" => detected.names_key = true,
+                b"Signature" => detected.has_signature = true,
+                b"SignatureNonce" | b"SignatureVersion" => detected.has_own_parameter = true,
+                b"BearerToken" => detected.has_bearer = true,
+                b"SignatureType" => detected.has_bearer |= value == b"BEARERTOKEN",
+                b"Action" => detected.has_action = true,
+                b"Version" => detected.version = std::str::from_utf8(value).ok(),
+                b"Format" => detected.format = std::str::from_utf8(value).ok(),
                 _ => {}
             }
         }
-        marks
+        detected
     }
 
     fn scheme(&self) -> Option<(Strength, Scheme)> {
@@ -119,16 +119,16 @@ impl Door for Alibaba {
     type Envelope = Envelope;
 
     fn claims(head: &Head<'_>) -> Option<(Evidence, Self)> {
-        let marks = Marks::of(head);
-        let (strength, scheme) = marks.scheme()?;
+        let detected = Detected::of(head);
+        let (strength, scheme) = detected.scheme()?;
         let evidence = Evidence {
             strength,
-            is_signed_in_header: marks.authorization.is_some(),
-            names_key: marks.names_key,
-            is_signed_in_parameters: marks.names_key && marks.has_signature,
-            has_own_header: marks.has_own_header,
+            is_signed_in_header: detected.authorization.is_some(),
+            names_key: detected.names_key,
+            is_signed_in_parameters: detected.names_key && detected.has_signature,
+            has_own_header: detected.has_own_header,
         };
-        Some((evidence, Self { scheme, envelope: marks.envelope(head, scheme) }))
+        Some((evidence, Self { scheme, envelope: detected.envelope(head, scheme) }))
     }
 
     fn envelope(&self) -> &Envelope {

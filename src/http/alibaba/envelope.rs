@@ -42,15 +42,15 @@ impl Envelope {
         Self { format, style, product, host: host.to_owned() }
     }
 
-    /// Answers with an output; `root` is its element's name in XML.
+    /// Answers with the output of an action, which names its element in XML.
     ///
     /// # Errors
     ///
     /// `Internal` when `output` can't be written.
-    pub(super) fn respond(&self, root: &str, output: &impl Serialize, request_id: &str) -> Result<Response> {
+    pub(super) fn respond(&self, action: &str, output: &impl Serialize, request_id: &str) -> Result<Response> {
         let written = match self.format {
             Format::Json => json(output),
-            Format::Xml => xml::write(root, output),
+            Format::Xml => xml::write(&format!("{action}Response"), output),
         };
         Ok(self.finish(StatusCode::OK, written?, request_id))
     }

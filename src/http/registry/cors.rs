@@ -91,15 +91,15 @@ impl Cors {
         Some(response)
     }
 
-    /// Lets the page that asked read the answer, an error too.
-    pub(crate) fn mark(&self, asked: &HeaderMap, response: &mut Response) {
+    /// Lets the requesting page read the answer, an error too.
+    pub(crate) fn mark(&self, request: &HeaderMap, response: &mut Response) {
         if self.0.is_empty() {
             return;
         }
         let headers = response.headers_mut();
         // Also where the origin isn't one of them: a cache must not give one page the answer to another.
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        if let Some(origin) = self.origin(asked) {
+        if let Some(origin) = self.origin(request) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);

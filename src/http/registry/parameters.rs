@@ -26,30 +26,30 @@ pub(super) struct TokenRequest {
 impl TokenRequest {
     /// Reads pairs; a name that can only be once and is twice, with different values, is refused.
     pub(super) fn read(encoded: &[u8]) -> Result<Self> {
-        let mut asked = Self::default();
+        let mut request = Self::default();
         for (name, value) in parse(encoded) {
             match name.as_ref() {
-                "scope" => asked.scopes.push(value.into_owned()),
-                "service" => once(&mut asked.service, "service", value.into_owned())?,
-                "account" => once(&mut asked.account, "account", value.into_owned())?,
-                "grant_type" => once(&mut asked.grant_type, "grant_type", value.into_owned())?,
-                "username" => once(&mut asked.username, "username", value.into_owned())?,
-                "password" => once_secret(&mut asked.password, "password", value.into_owned())?,
-                "refresh_token" => once_secret(&mut asked.refresh_token, "refresh_token", value.into_owned())?,
-                "offline_token" => asked.offline |= value == "true",
-                "access_type" => asked.offline |= value == "offline",
+                "scope" => request.scopes.push(value.into_owned()),
+                "service" => once(&mut request.service, "service", value.into_owned())?,
+                "account" => once(&mut request.account, "account", value.into_owned())?,
+                "grant_type" => once(&mut request.grant_type, "grant_type", value.into_owned())?,
+                "username" => once(&mut request.username, "username", value.into_owned())?,
+                "password" => once_secret(&mut request.password, "password", value.into_owned())?,
+                "refresh_token" => once_secret(&mut request.refresh_token, "refresh_token", value.into_owned())?,
+                "offline_token" => request.offline |= value == "true",
+                "access_type" => request.offline |= value == "offline",
                 // `client_id`, and others that clients will think of.
                 _ => {}
             }
         }
-        Ok(asked)
+        Ok(request)
     }
 
     /// Reads the query, without the credential that it may hold: it would stand in the logs of proxies, and nobody is to
     /// rely on it.
     pub(super) fn of_query(parts: &Parts) -> Result<Self> {
-        let asked = Self::read(parts.uri.query().unwrap_or_default().as_bytes())?;
-        Ok(Self { grant_type: None, username: None, password: None, refresh_token: None, ..asked })
+        let request = Self::read(parts.uri.query().unwrap_or_default().as_bytes())?;
+        Ok(Self { grant_type: None, username: None, password: None, refresh_token: None, ..request })
     }
 
     pub(super) fn holds_credential(&self) -> bool {

@@ -17,46 +17,54 @@ use crate::http::request::Record;
 use crate::service::{LogIn, Offline};
 
 /// Serves `GET /token`: the query asks, and HTTP Basic proves.
+///
+/// # Errors
+///
+/// A fault of the request, `BadCredentials`, and others of the log-in and the exchange.
 pub(super) async fn get(shared: &Shared<'_>, parts: &Parts, record: &mut Record) -> Result<Response> {
-    let asked = TokenRequest::of_query(parts)?;
-    let log_in = by_basic(&parts.headers, &asked)?.unwrap_or(LogIn::Anonymous);
-    exchange(shared, asked, log_in, Reply::to_get(shared, parts), record).await
+    let request = TokenRequest::of_query(parts)?;
+    let log_in = by_basic(&parts.headers, &request)?.unwrap_or(LogIn::Anonymous);
+    exchange(shared, request, log_in, Reply::to_get(shared, parts), record).await
 }
 
 /// Serves `POST /token`: an OAuth 2 form asks and proves.
 ///
 /// The form of some clients only asks, and HTTP Basic proves: VS Code's older Docker extension, and people with curl, who
 /// may send no form at all.
-pub(super) async fn post(shared: &Shared<'_>, request: &Incoming<'_>, record: &mut Record) -> Result<Response> {
-    let Incoming { head, body, .. } = *request;
+///
+/// # Errors
+///
+/// Those of [`get`].
+pub(super) async fn post(shared: &Shared<'_>, incoming: &Incoming<'_>, record: &mut Record) -> Result<Response> {
+    let Incoming { head, body, .. } = *incoming;
     let parts = head.parts;
     if !body.is_empty() && !head.has_form() {
         return Err(Error::malformed_request("A POST to /token is a form: application/x-www-form-urlencoded."));
     }
-    let mut asked = if body.is_empty() { TokenRequest::of_query(parts)? } else { TokenRequest::read(body)? };
-    let basic = if asked.holds_credential() { None } else { by_basic(&parts.headers, &asked)? };
-    let log_in = match (asked.grant_type.as_deref(), basic) {
+    let mut request = if body.is_empty() { TokenRequest::of_query(parts)? } else { TokenRequest::read(body)? };
+    let basic = if request.holds_credential() { None } else { by_basic(&parts.headers, &request)? };
+    let log_in = match (request.grant_type.as_deref(), basic) {
         (None | Some("password"), Some(log_in)) => log_in,
         (Some("password"), None) => {
-            let username = asked.username.take().ok_or_else(|| Error::missing_parameter("username"))?;
-            let secret = asked.password.take().ok_or_else(|| Error::missing_parameter("password"))?;
+            let username = request.username.take().ok_or_else(|| Error::missing_parameter("username"))?;
+            let secret = request.password.take().ok_or_else(|| Error::missing_parameter("password"))?;
             LogIn::Password { username, secret }
         }
         (Some("refresh_token"), _) => {
-            let token = asked.refresh_token.take().ok_or_else(|| Error::missing_parameter("refresh_token"))?;
+            let token = request.refresh_token.take().ok_or_else(|| Error::missing_parameter("refresh_token"))?;
             LogIn::Refresh { token }
         }
         (Some(_), _) => return Err(Error::unsupported("The grant_type is password or refresh_token; no other is served.")),
         (None, None) => return Err(Error::missing_parameter("grant_type")),
     };
-    exchange(shared, asked, log_in, Reply::to_post(shared, parts), record).await
+    exchange(shared, request, log_in, Reply::to_post(shared, parts), record).await
 }
 
 /// Returns the log-in of HTTP Basic, if the request has one.
-fn by_basic(headers: &HeaderMap, asked: &TokenRequest) -> Result<Option<LogIn>> {
+fn by_basic(headers: &HeaderMap, request: &TokenRequest) -> Result<Option<LogIn>> {
     let Some((username, secret)) = basic(headers)? else { return Ok(None) };
     // Docker, podman and regclient send the account beside the credential.
-    if asked.account.as_ref().is_some_and(|account| !account.is_empty() && *account != username) {
+    if request.account.as_ref().is_some_and(|account| !account.is_empty() && *account != username) {
         return Err(Error::invalid_parameter("account", "The account is not the user who logs in."));
     }
     Ok(Some(LogIn::Password { username, secret }))
@@ -81,10 +89,10 @@ impl Reply {
     }
 }
 
-async fn exchange(shared: &Shared<'_>, asked: TokenRequest, log_in: LogIn, reply: Reply, record: &mut Record) -> Result<Response> {
+async fn exchange(shared: &Shared<'_>, request: TokenRequest, log_in: LogIn, reply: Reply, record: &mut Record) -> Result<Response> {
     let service = shared.service;
-    let scopes = Scopes::parse(asked.scopes.iter().map(String::as_str))?;
-    let registry = asked.service()?;
+    let scopes = Scopes::parse(request.scopes.iter().map(String::as_str))?;
+    let registry = request.service()?;
     let is_anonymous = matches!(log_in, LogIn::Anonymous);
     if is_anonymous && scopes.asked.len() > Scope::MAX_OF_STRANGERS {
         let message =
@@ -106,7 +114,7 @@ async fn exchange(shared: &Shared<'_>, asked: TokenRequest, log_in: LogIn, reply
     if record.principal.is_none() {
         record.note_caller(&caller);
     }
-    let offline = if asked.offline { Offline::Asked } else { Offline::No };
+    let offline = if request.offline { Offline::Asked } else { Offline::No };
     let exchanged = service.token(&caller, &scopes, offline, &record.context).await?;
     if reply.is_for_page && is_anonymous && exchanged.granted.is_empty() {
         // A browser asks its user for a password when it is refused, and never otherwise. It was counted among tokens for

@@ -28,7 +28,7 @@ pub(crate) struct Tencent {
 
 /// The marks of this API in a request.
 #[derive(Default)]
-struct Marks<'a> {
+struct Detected<'a> {
     authorization: Option<Scheme>,
     has_own_header: bool,
     names_key: bool,
@@ -38,7 +38,7 @@ struct Marks<'a> {
     language: Option<&'a str>,
 }
 
-impl<'a> Marks<'a> {
+impl<'a> Detected<'a> {
     fn of(head: &Head<'a>) -> Self {
         let headers = &head.parts.headers;
         let authorization = match headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes) {
@@ -46,18 +46,18 @@ impl<'a> Marks<'a> {
             text if text.starts_with(b"TC3-") => Some(Scheme::Tc3),
             _ => None,
         };
-        let mut marks = Self { authorization, has_own_header: headers.contains_key(&X_TC_ACTION), ..Self::default() };
+        let mut detected = Self { authorization, has_own_header: headers.contains_key(&X_TC_ACTION), ..Self::default() };
         for (name, value) in head.parameters() {
             match name {
-                b"SecretId" => marks.names_key = true,
-                b"Signature" => marks.has_signature = true,
-                b"Action" => marks.has_action = true,
-                b"Version" => marks.version = std::str::from_utf8(value).ok(),
-                b"Language" => marks.language = std::str::from_utf8(value).ok(),
+                b"SecretId" => detected.names_key = true,
+                b"Signature" => detected.has_signature = true,
+                b"Action" => detected.has_action = true,
+                b"Version" => detected.version = std::str::from_utf8(value).ok(),
+                b"Language" => detected.language = std::str::from_utf8(value).ok(),
                 _ => {}
             }
         }
-        marks
+        detected
     }
 
     fn scheme(&self) -> Option<(Strength, Scheme)> {
@@ -104,16 +104,16 @@ impl Door for Tencent {
     type Envelope = Envelope;
 
     fn claims(head: &Head<'_>) -> Option<(Evidence, Self)> {
-        let marks = Marks::of(head);
-        let (strength, scheme) = marks.scheme()?;
+        let detected = Detected::of(head);
+        let (strength, scheme) = detected.scheme()?;
         let evidence = Evidence {
             strength,
-            is_signed_in_header: marks.authorization.is_some(),
-            names_key: marks.names_key,
-            is_signed_in_parameters: marks.names_key && marks.has_signature,
-            has_own_header: marks.has_own_header,
+            is_signed_in_header: detected.authorization.is_some(),
+            names_key: detected.names_key,
+            is_signed_in_parameters: detected.names_key && detected.has_signature,
+            has_own_header: detected.has_own_header,
         };
-        let envelope = Envelope::new(scheme, &head.parts.headers, marks.language, marks.version);
+        let envelope = Envelope::new(scheme, &head.parts.headers, detected.language, detected.version);
         Some((evidence, Self { scheme, envelope }))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! TC3 calls send JSON with real types. The older signatures, and TC3 with GET, flatten everything into
 //! text: `Filters.0.Values.1=a`, lists counted from zero, booleans as `true` or Python's `True`. Both
-//! become one tree here, and one reader per type knows what either source may hold.
+//! become one tree here, and one reader for each type knows the forms of either source.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +12,9 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use crate::domain::{Error, Result};
 
 /// The deepest nesting that flattened names may have; the deepest real one is five.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
-/// The parameters of one call, taken one by one; what is left at the end is unknown to the action.
+/// The parameters of one call, taken one by one; the rest at the end is unknown to the action.
 #[derive(Debug)]
 pub struct Parameters {
     fields: BTreeMap<String, Value>,
@@ -44,6 +44,10 @@ enum Value {
 
 impl Parameters {
     /// Reads a JSON object. A name that comes twice is refused: two readers could see two requests.
+    ///
+    /// # Errors
+    ///
+    /// `MalformedRequest` when it is none.
     pub fn from_json(body: &[u8]) -> Result<Self> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Self { fields, source: Source::Json, place: String::new() }),
@@ -55,11 +59,15 @@ impl Parameters {
     }
 
     /// Reads decoded pairs of a query or a form.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` for a name that comes twice, and `UnknownParameter` for one that is nested too deep.
     pub fn from_pairs<N: AsRef<str>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
         let mut fields = BTreeMap::new();
         for (name, value) in pairs {
             let name = name.as_ref();
-            if name.matches('.').count() >= DEEPEST {
+            if name.matches('.').count() >= MAX_DEPTH {
                 return Err(Error::unknown_parameter(shown(name)));
             }
             insert(&mut fields, name, value.into()).ok_or_else(|| {
@@ -71,6 +79,10 @@ impl Parameters {
     }
 
     /// Takes a text.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType`.
     pub fn text(&mut self, name: &'static str) -> Result<Option<String>> {
         match self.take(name) {
             None => Ok(None),
@@ -80,11 +92,19 @@ impl Parameters {
     }
 
     /// Takes a text that must be there.
+    ///
+    /// # Errors
+    ///
+    /// `MissingParameter` and `WrongType`.
     pub fn required_text(&mut self, name: &'static str) -> Result<String> {
         self.text(name)?.ok_or_else(|| Error::missing_parameter(format!("{}{name}", self.place)))
     }
 
     /// Takes a whole number.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType`.
     pub fn integer(&mut self, name: &'static str) -> Result<Option<i64>> {
         match (self.take(name), self.source) {
             (None, _) => Ok(None),
@@ -95,6 +115,10 @@ impl Parameters {
     }
 
     /// Takes a boolean.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType`.
     pub fn boolean(&mut self, name: &'static str) -> Result<Option<bool>> {
         match (self.take(name), self.source) {
             (None, _) => Ok(None),
@@ -108,12 +132,16 @@ impl Parameters {
         }
     }
 
-    /// Tells whether a parameter is there and not yet taken: an empty list is, and reads like none.
+    /// Returns whether a parameter is there and not yet taken: an empty list is, and reads like none.
     pub fn has(&self, name: &str) -> bool {
         self.fields.get(name).is_some_and(|value| !matches!(value, Value::Null))
     }
 
     /// Takes a list of texts; empty when it is absent.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType`.
     pub fn texts(&mut self, name: &'static str) -> Result<Vec<String>> {
         let items = self.list(name)?.into_iter().enumerate();
         let place = &self.place;
@@ -126,6 +154,10 @@ impl Parameters {
     }
 
     /// Takes a structure.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType`.
     pub fn structure(&mut self, name: &'static str) -> Result<Option<Self>> {
         match self.take(name) {
             None => Ok(None),
@@ -135,6 +167,10 @@ impl Parameters {
     }
 
     /// Takes a list of structures that may be absent, which isn't the same as empty.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType`.
     pub fn given_structures(&mut self, name: &'static str) -> Result<Option<Vec<Self>>> {
         let is_given = match self.fields.get(name) {
             None | Some(Value::Null) => false,
@@ -146,6 +182,10 @@ impl Parameters {
     }
 
     /// Takes a list of structures; empty when it is absent.
+    ///
+    /// # Errors
+    ///
+    /// `WrongType`.
     pub fn structures(&mut self, name: &'static str) -> Result<Vec<Self>> {
         let (items, source) = (self.list(name)?.into_iter().enumerate(), self.source);
         let place = &self.place;
@@ -157,7 +197,11 @@ impl Parameters {
             .collect()
     }
 
-    /// Ends the reading: whatever wasn't taken is no parameter of the action.
+    /// Ends the reading: a parameter that wasn't taken is none of the action's.
+    ///
+    /// # Errors
+    ///
+    /// `UnknownParameter`.
     pub fn finish(self) -> Result<()> {
         match self.fields.into_keys().next() {
             Some(name) => Err(Error::unknown_parameter(self.place + shown(&name))),
