@@ -9,7 +9,7 @@ use super::secret::Secret;
 const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// How many random letters or digits an id or a secret has; as many as Tencent's.
 const LENGTH: usize = 32;
-/// What a permanent key's id begins with; Harbor's adapter insists on it.
+/// The beginning of a permanent key's id; Harbor's adapter insists on it.
 const PERMANENT: &str = "AKID";
 
 /// An access key just made; its secret is shown this once.

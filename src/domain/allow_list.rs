@@ -76,7 +76,7 @@ pub struct AllowEntry {
     pub cidr: Cidr,
     /// The range as it was written, which is how it is shown.
     pub written: String,
-    /// What its owner wrote about it.
+    /// The owner's description of it.
     pub comment: String,
 }
 

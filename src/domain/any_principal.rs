@@ -39,7 +39,7 @@ pub enum AnyPrincipal {
     ServiceAccount(AccountId, InstanceId, String),
     /// The bearer of a token of an OpenID Connect provider of the account: provider and subject.
     Bearer(AccountId, String, String),
-    /// Whoever runs the command line on the data.
+    /// The operator, who runs the command line on the data.
     Operator,
 }
 

@@ -117,7 +117,7 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// What Linux calls monotonic stands still while the machine is suspended.
+/// Linux's monotonic clock stands still while the machine is suspended.
 #[cfg(target_os = "linux")]
 const UPTIME: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
@@ -149,7 +149,7 @@ pub trait Random: Send + Sync {
 pub struct SystemRandom;
 
 impl SystemRandom {
-    /// What is drawn from the operating system at once, in bytes.
+    /// How many bytes are drawn from the operating system at once.
     const DRAWN: usize = 512;
     /// The most bytes that are taken from the buffer.
     const SMALL: usize = 64;

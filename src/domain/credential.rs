@@ -1,4 +1,4 @@
-//! What this service exists for: a username and a secret that log in to an instance.
+//! Registry credentials: a username and a secret that log in to an instance.
 //!
 //! Every secret that the service makes looks like `PREFIX_BODY` and six characters of checksum, all of
 //! `[A-Za-z0-9_-]`: it survives shells, YAML and `user:password`, and a scanner knows it at sight
@@ -182,11 +182,11 @@ pub struct LongTermCredential {
     pub id: CredentialId,
     /// The one instance that it logs in to.
     pub instance: InstanceId,
-    /// Who it acts for.
+    /// The principal that it acts for.
     pub principal: Principal,
     /// Which username it logs in with.
     pub username: Username,
-    /// What its owner wrote about it.
+    /// The owner's description of it.
     pub description: String,
     /// SHA-256 of the secret.
     pub secret_hash: [u8; 32],
@@ -194,7 +194,7 @@ pub struct LongTermCredential {
     pub state: CredentialState,
     /// At which level it was disabled; `None` while it is enabled, or when an earlier release disabled it.
     pub disabled_by: Option<Level>,
-    /// What refresh tokens got with it name; raising it stops them.
+    /// The generation that refresh tokens got with it name; raising it stops them.
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -235,7 +235,7 @@ pub struct FixedPassword {
     pub principal: Principal,
     /// Its stored form.
     pub hash: PasswordHash,
-    /// What a remembered log-in names; a new password and the end of it raise it.
+    /// The generation that a remembered log-in names; a new password and the end of it raise it.
     pub generation: i64,
     /// When it was chosen.
     pub changed_at: Timestamp,

@@ -16,7 +16,7 @@ pub use kind::{Blame, Denial, ErrorKind, WebIdentityFault};
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong: a kind, a message for whoever asked, and a source for the log.
+/// An error: a kind, a message for the caller, and a source for the log.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,

@@ -21,13 +21,13 @@ pub enum UserState {
 pub struct User {
     /// Its numeric id, never reused.
     pub id: UserId,
-    /// Who owns it.
+    /// The account that owns it.
     pub account: AccountId,
     /// Its name, unique among the account's users.
     pub name: String,
     /// Whether it may act.
     pub state: UserState,
-    /// What sealed credentials of it name; raising it stops them.
+    /// The generation that sealed credentials of it name; raising it stops them.
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -36,7 +36,7 @@ pub struct User {
 /// A group of users, which share the policies attached to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Who owns it.
+    /// The account that owns it.
     pub account: AccountId,
     /// Its name, unique among the account's groups.
     pub name: String,
@@ -49,15 +49,15 @@ pub struct Group {
 pub struct Role {
     /// Its numeric id, never reused.
     pub id: RoleId,
-    /// Who owns it.
+    /// The account that owns it.
     pub account: AccountId,
     /// Its name, unique among the account's roles.
     pub name: String,
-    /// Who may assume it, as written.
+    /// The trust policy, as written: it says who may assume the role.
     pub trust_policy: String,
     /// The longest life of a session, in seconds.
     pub max_session_seconds: u32,
-    /// What its sessions name; raising it stops them.
+    /// The generation that its sessions name; raising it stops them.
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -65,15 +65,15 @@ pub struct Role {
 
 impl Role {
     /// The shortest `max_session_seconds`: an hour.
-    pub const SHORTEST_MAX_SESSION: u32 = 3600;
+    pub const MIN_SESSION_LIMIT: u32 = 3600;
     /// The longest `max_session_seconds`: twelve hours, at both clouds.
-    pub const LONGEST_MAX_SESSION: u32 = 43_200;
+    pub const MAX_SESSION_LIMIT: u32 = 43_200;
 }
 
 /// A policy document under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Who owns it.
+    /// The account that owns it.
     pub account: AccountId,
     /// Its name, unique among the account's policies.
     pub name: String,
@@ -83,7 +83,7 @@ pub struct Policy {
     pub changed_at: Timestamp,
 }
 
-/// What a policy can be attached to, by name.
+/// A target of a policy's attachment, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A user.
@@ -97,7 +97,7 @@ pub enum Target {
 /// An OpenID Connect issuer that roles may trust.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcProvider {
-    /// Who owns it.
+    /// The account that owns it.
     pub account: AccountId,
     /// Its name, unique among the account's providers.
     pub name: String,

@@ -26,6 +26,10 @@ macro_rules! numeric_id {
 
         impl $name {
             /// Makes an id of a number between 1 and 999999999999999999.
+            ///
+            /// # Errors
+            ///
+            /// `InvalidParameter` for another number.
             pub fn new(number: i64) -> Result<Self> {
                 if (1..=LARGEST).contains(&number) { Ok(Self(number)) } else { Err(Error::invalid_parameter($parameter, $why)) }
             }

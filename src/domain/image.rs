@@ -11,11 +11,11 @@ pub struct Image {
     pub digest: String,
     /// Its manifest's media type.
     pub media_type: String,
-    /// What is known by the digest.
+    /// The facts that the digest gives.
     pub contents: ImageContents,
 }
 
-/// What a digest says for ever.
+/// The facts of an image that never change for its digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageContents {
     /// How large it is in the registry, in bytes: configuration and layers; for an index, of all images that it names.

@@ -142,7 +142,7 @@ impl RegistryKind {
             Self::Distribution | Self::Pulp => 300,
             // zot refuses an expired token without a challenge, and clients that ignore `expires_in` (oras, crane, helm)
             // don't ask for another: a push fails in the middle once its first token is over.
-            Self::Zot => Instance::LONGEST_TOKEN_TTL,
+            Self::Zot => Instance::MAX_TOKEN_TTL,
         }
     }
 }
@@ -212,7 +212,7 @@ impl FromStr for Specification {
     }
 }
 
-/// Who made an instance.
+/// The maker of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The operator, at the command line.
@@ -243,7 +243,7 @@ impl FromStr for Origin {
     }
 }
 
-/// What becomes of a push to a namespace that isn't recorded.
+/// The treatment of a push to a namespace that isn't recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UnrecordedNamespaces {
     /// It goes by the rights of whoever pushes, as if nobody recorded namespaces.
@@ -283,7 +283,7 @@ pub enum OldRefreshTokens {
     Refuse,
 }
 
-/// What a call may change of an instance at once; `None` leaves it.
+/// A change of an instance; `None` leaves a setting as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InstanceChange {
     /// How large it is.
@@ -299,17 +299,17 @@ pub struct Instance {
     pub id: InstanceId,
     /// Its id at the Alibaba door.
     pub cri_id: CriId,
-    /// Who owns it.
+    /// The account that owns it.
     pub account: AccountId,
     /// Its name, unique in its account.
     pub name: String,
     /// The region that it says it is in.
     pub region: String,
-    /// What the registry checks as the token's audience; unique over all accounts, for ever.
+    /// The audience that the registry checks in tokens; unique over all accounts, for ever.
     pub service: String,
     /// Which software its registry is.
     pub kind: RegistryKind,
-    /// What signs its tokens.
+    /// The algorithm that signs its tokens.
     pub algorithm: Algorithm,
     /// How its tokens name the signing key.
     pub kid_format: KidFormat,
@@ -317,7 +317,7 @@ pub struct Instance {
     pub issuer: Option<String>,
     /// The issuer that is prepared, and named by no token before it is activated.
     pub next_issuer: Option<String>,
-    /// How long its tokens live, in seconds; at least [`Instance::SHORTEST_TOKEN_TTL`].
+    /// How long its tokens live, in seconds; at least [`Instance::MIN_TOKEN_TTL`].
     pub token_ttl_seconds: u32,
     /// Where the registry itself answers, for what must reach it.
     pub registry_url: Option<String>,
@@ -331,7 +331,7 @@ pub struct Instance {
     pub public_endpoint: Switch,
     /// Whether only the addresses of its allow list may reach it.
     pub allow_list: Switch,
-    /// Who made it.
+    /// The maker.
     pub origin: Origin,
     /// Whether anyone may push to a namespace that isn't recorded.
     pub unrecorded_namespaces: UnrecordedNamespaces,
@@ -352,9 +352,9 @@ impl Instance {
     }
 
     /// Clients take a shorter life for this one, so a shorter one would be a lie (seconds).
-    pub const SHORTEST_TOKEN_TTL: u32 = 60;
+    pub const MIN_TOKEN_TTL: u32 = 60;
     /// The longest life of a token, in seconds: a token can't be taken back.
-    pub const LONGEST_TOKEN_TTL: u32 = 3600;
+    pub const MAX_TOKEN_TTL: u32 = 3600;
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the words mean. Pure: no async, no input or output, no HTTP, no SQL.
+//! The meaning of the words. Pure: no async, no input or output, no HTTP, no SQL.
 //!
 //! An *account* owns everything. A *principal* is who a call or a credential acts for. An *access key*
 //! signs cloud API calls. An *instance* is one registry to log in to. A *credential* is a username and

@@ -4,43 +4,51 @@ use super::printable::is_unprintable;
 use super::{Error, Result};
 
 /// The most characters of an account's or an instance's name.
-const NAME_LENGTH: usize = 50;
+const MAX_NAME: usize = 50;
 /// The most characters of a service's name.
-const SERVICE_LENGTH: usize = 255;
+const MAX_SERVICE: usize = 255;
 /// The most characters of a credential's description.
-pub const DESCRIPTION_LENGTH: usize = 255;
+pub const MAX_DESCRIPTION: usize = 255;
 
 /// Checks the name of an account or an instance: 1 to 50 of `a-z`, `0-9`, `-`, not `-` first or last.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_name(parameter: &'static str, name: &str) -> Result<()> {
     let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if letters && (1..=NAME_LENGTH).contains(&name.len()) && !name.starts_with('-') && !name.ends_with('-') {
+    if letters && (1..=MAX_NAME).contains(&name.len()) && !name.starts_with('-') && !name.ends_with('-') {
         Ok(())
     } else {
         Err(Error::invalid_parameter(
             parameter,
-            format!("a name has 1 to {NAME_LENGTH} lower-case letters, digits or '-', and '-' neither first nor last"),
+            format!("a name has 1 to {MAX_NAME} lower-case letters, digits or '-', and '-' neither first nor last"),
         ))
     }
 }
 
 /// The fewest and the most characters of the name of an instance that is made by an API, as at Tencent.
-const REGISTRY_NAME_LENGTHS: std::ops::RangeInclusive<usize> = 5..=NAME_LENGTH;
+const REGISTRY_NAME_LENGTHS: std::ops::RangeInclusive<usize> = 5..=MAX_NAME;
 /// Tencent takes 2 to 30 characters, Alibaba 2 to 120.
 const NAMESPACE_LENGTHS: std::ops::RangeInclusive<usize> = 2..=30;
 /// Tencent takes 3 to 244 characters, Alibaba 2 to 64.
 const REPOSITORY_LENGTHS: std::ops::RangeInclusive<usize> = 3..=64;
 /// A registry's path of 255 characters has room for any namespace beside it.
-const IMPORTED_REPOSITORY_LENGTH: usize = 224;
+const MAX_IMPORTED_REPOSITORY: usize = 224;
 /// The most characters of a repository's detailed description, as at Alibaba.
-pub const DETAIL_LENGTH: usize = 2000;
+pub const MAX_DETAIL: usize = 2000;
 /// The most characters of a tag's key: Tencent takes 127, Alibaba 128.
-const TAG_KEY_LENGTH: usize = 127;
+const MAX_TAG_KEY: usize = 127;
 /// The most characters of a tag's value: Tencent takes 255, Alibaba 128.
-const TAG_VALUE_LENGTH: usize = 128;
-/// What a tag's key may not begin with, in any case: the clouds use these themselves.
+const MAX_TAG_VALUE: usize = 128;
+/// The beginnings that a tag's key may not have, in any case: the clouds use these themselves.
 const RESERVED_TAG_PREFIXES: [&str; 3] = ["aliyun", "acs:", "qcs:"];
 
 /// Checks the name of an instance that is made by an API: 5 to 50 of `a-z`, `0-9`, `-`, not `-` first or last.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_registry_name(parameter: &'static str, name: &str) -> Result<()> {
     if REGISTRY_NAME_LENGTHS.contains(&name.len()) && check_name(parameter, name).is_ok() {
         Ok(())
@@ -69,6 +77,10 @@ fn is_path_separator(between: &str) -> bool {
 }
 
 /// Checks a namespace's name, so that both clouds can show it: 2 to 30 of `a-z`, `0-9` and single `.`, `_`, `-` between them.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_namespace(parameter: &'static str, name: &str) -> Result<()> {
     if NAMESPACE_LENGTHS.contains(&name.len()) && is_separated(name, is_single_separator) {
         Ok(())
@@ -82,6 +94,10 @@ pub fn check_namespace(parameter: &'static str, name: &str) -> Result<()> {
 
 /// Checks a repository's name without its namespace, so that both clouds can show it and a registry takes it:
 /// 3 to 64 of `a-z`, `0-9` and `.`, `_`, `__` or any number of `-` between them.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_repository(parameter: &'static str, name: &str) -> Result<()> {
     if REPOSITORY_LENGTHS.contains(&name.len()) && is_separated(name, is_path_separator) {
         Ok(())
@@ -103,8 +119,12 @@ pub fn is_repository_path(path: &str) -> bool {
 }
 
 /// Checks the name of a repository that a registry has already: it may be shorter or longer, and have `/` between components.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_imported_repository(parameter: &'static str, name: &str) -> Result<()> {
-    if name.len() <= IMPORTED_REPOSITORY_LENGTH && name.split('/').all(|component| is_separated(component, is_path_separator)) {
+    if name.len() <= MAX_IMPORTED_REPOSITORY && name.split('/').all(|component| is_separated(component, is_path_separator)) {
         Ok(())
     } else {
         Err(Error::invalid_parameter(parameter, "a repository's name is a path of lower-case letters, digits and separators"))
@@ -112,29 +132,37 @@ pub fn check_imported_repository(parameter: &'static str, name: &str) -> Result<
 }
 
 /// Checks a service account's name, without the `tcr$` that it logs in with: 1 to 50 of `a-z`, `0-9` and single `.`, `_`, `-` between them.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_service_account(parameter: &'static str, name: &str) -> Result<()> {
-    if name.len() <= NAME_LENGTH && is_separated(name, is_single_separator) {
+    if name.len() <= MAX_NAME && is_separated(name, is_single_separator) {
         Ok(())
     } else {
         Err(Error::invalid_parameter(
             parameter,
             format!(
-                "a service account's name has 1 to {NAME_LENGTH} lower-case letters or digits, with a single '.', '_' or '-' between some of them"
+                "a service account's name has 1 to {MAX_NAME} lower-case letters or digits, with a single '.', '_' or '-' between some of them"
             ),
         ))
     }
 }
 
 /// Checks a repository's detailed description: at most 2000 characters, none of them unprintable but line ends and tabs.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_detail(parameter: &'static str, detail: &str) -> Result<()> {
     let is_strange = |character: char| is_unprintable(character) && !"\r\n\t".contains(character);
-    if detail.chars().count() <= DETAIL_LENGTH && !detail.chars().any(is_strange) {
+    if detail.chars().count() <= MAX_DETAIL && !detail.chars().any(is_strange) {
         Ok(())
     } else {
         Err(Error::invalid_parameter(
             parameter,
             format!(
-                "a detailed description has at most {DETAIL_LENGTH} characters, and no control or bidirectional characters but line ends \
+                "a detailed description has at most {MAX_DETAIL} characters, and no control or bidirectional characters but line ends \
                  and tabs"
             ),
         ))
@@ -142,25 +170,33 @@ pub fn check_detail(parameter: &'static str, detail: &str) -> Result<()> {
 }
 
 /// Checks a tag, so that both clouds can show it.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_tag(parameter: &'static str, key: &str, value: &str) -> Result<()> {
     let fits = |text: &str, most| text.chars().count() <= most && !text.contains(is_unprintable);
     let lower = key.to_lowercase();
     let is_reserved = RESERVED_TAG_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
     let is_link = [&lower, &value.to_lowercase()].into_iter().any(|text| text.contains("http://") || text.contains("https://"));
-    if !key.is_empty() && key.trim() == key && fits(key, TAG_KEY_LENGTH) && fits(value, TAG_VALUE_LENGTH) && !is_reserved && !is_link {
+    if !key.is_empty() && key.trim() == key && fits(key, MAX_TAG_KEY) && fits(value, MAX_TAG_VALUE) && !is_reserved && !is_link {
         Ok(())
     } else {
         Err(Error::invalid_parameter(
             parameter,
             format!(
-                "a tag has a key of 1 to {TAG_KEY_LENGTH} characters that doesn't begin with aliyun, acs: or qcs:, nor begin or end with \
-                 space, and a value of at most {TAG_VALUE_LENGTH}; neither holds http://, https://, control or bidirectional characters"
+                "a tag has a key of 1 to {MAX_TAG_KEY} characters that doesn't begin with aliyun, acs: or qcs:, nor begin or end with \
+                 space, and a value of at most {MAX_TAG_VALUE}; neither holds http://, https://, control or bidirectional characters"
             ),
         ))
     }
 }
 
 /// Checks the id of a vulnerability, such as `CVE-2021-44228`.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_cve(parameter: &'static str, id: &str) -> Result<()> {
     let numbers = id.strip_prefix("CVE-").and_then(|rest| rest.split_once('-'));
     let digits = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
@@ -174,11 +210,15 @@ pub fn check_cve(parameter: &'static str, id: &str) -> Result<()> {
 
 /// Checks a service, which registries compare as the token's audience: any text that shows and that the quotes of a
 /// challenge can hold, such as a host with its port, or `Docker registry`.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `service`, with a message that says what is taken.
 pub fn check_service(service: &str) -> Result<()> {
     // Clients read a challenge in many ways: few of them know `\` in quotes, or other letters than ASCII's.
     let shows = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b'"' && byte != b'\\';
-    let why = if !(1..=SERVICE_LENGTH).contains(&service.len()) {
-        format!("a service has 1 to {SERVICE_LENGTH} characters")
+    let why = if !(1..=MAX_SERVICE).contains(&service.len()) {
+        format!("a service has 1 to {MAX_SERVICE} characters")
     } else if service.trim() != service {
         "a service neither begins nor ends with a space".to_owned()
     } else if !service.bytes().all(shows) {
@@ -206,6 +246,10 @@ const MAX_ISSUER_LENGTH: usize = 255;
 /// Checks an issuer, which registries compare as a text: any of ASCII that shows, such as a URL.
 ///
 /// A space or a letter that only looks like another would be compared, too, and nobody would see the difference.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_issuer(parameter: &'static str, issuer: &str) -> Result<()> {
     if (1..=MAX_ISSUER_LENGTH).contains(&issuer.len()) && issuer.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(())
@@ -220,10 +264,14 @@ pub fn check_issuer(parameter: &'static str, issuer: &str) -> Result<()> {
 }
 
 /// Checks the domain under which instances get their services: names divided by dots, perhaps with a port.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `base_domain`.
 pub fn check_base_domain(domain: &str) -> Result<()> {
     let (host, port) = domain.split_once(':').map_or((domain, None), |(host, port)| (host, Some(port)));
     // The longest name of an instance and a dot come before it.
-    let fits = domain.len() < SERVICE_LENGTH - NAME_LENGTH;
+    let fits = domain.len() < MAX_SERVICE - MAX_NAME;
     if fits && host.split('.').all(|label| check_name("base_domain", label).is_ok()) && port.is_none_or(|port| port.parse::<u16>().is_ok())
     {
         Ok(())
@@ -233,11 +281,15 @@ pub fn check_base_domain(domain: &str) -> Result<()> {
 }
 
 /// Checks a region, such as `ap-guangzhou` or `cn-hangzhou`.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_region(parameter: &'static str, region: &str) -> Result<()> {
     let words: Vec<&str> = region.split('-').collect();
     let well_formed =
         words.iter().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
-    if well_formed && words.len() >= 2 && region.len() <= NAME_LENGTH {
+    if well_formed && words.len() >= 2 && region.len() <= MAX_NAME {
         Ok(())
     } else {
         Err(Error::invalid_parameter(parameter, "a region is written like ap-guangzhou"))
@@ -245,13 +297,17 @@ pub fn check_region(parameter: &'static str, region: &str) -> Result<()> {
 }
 
 /// Checks a description: at most 255 characters, all of them printable.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_description(parameter: &'static str, description: &str) -> Result<()> {
-    if description.chars().count() <= DESCRIPTION_LENGTH && !description.contains(is_unprintable) {
+    if description.chars().count() <= MAX_DESCRIPTION && !description.contains(is_unprintable) {
         Ok(())
     } else {
         Err(Error::invalid_parameter(
             parameter,
-            format!("a description has at most {DESCRIPTION_LENGTH} characters, and no control or bidirectional characters"),
+            format!("a description has at most {MAX_DESCRIPTION} characters, and no control or bidirectional characters"),
         ))
     }
 }

@@ -16,7 +16,7 @@ text_id!(
     Error::not_found(Noun::Namespace, "of that id")
 );
 
-/// Who may pull without logging in.
+/// Whether anybody may pull without logging in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Visibility {
     /// Anyone.
@@ -96,11 +96,11 @@ pub struct Namespace {
     pub instance: InstanceId,
     /// Its name, unique in its instance; it never changes.
     pub name: String,
-    /// Who may pull from all its repositories without logging in.
+    /// Whether anybody may pull from all its repositories without logging in.
     pub visibility: Visibility,
     /// Whether a push makes a repository that isn't recorded.
     pub auto_create_repository: Switch,
-    /// What a repository is that is made without saying.
+    /// The visibility of a repository that is made without one.
     pub default_visibility: Visibility,
     /// Whether the tags of a repository that is made without saying are immutable.
     pub default_tag_immutability: Switch,
@@ -127,14 +127,14 @@ impl Namespace {
     }
 }
 
-/// What a call may change of a namespace; `None` leaves it.
+/// A change of a namespace; `None` leaves a setting as it is.
 #[derive(Clone, Debug, Default)]
 pub struct NamespaceChange {
-    /// Who may pull from all its repositories without logging in.
+    /// Whether anybody may pull from all its repositories without logging in.
     pub visibility: Option<Visibility>,
     /// Whether a push makes a repository that isn't recorded.
     pub auto_create_repository: Option<Switch>,
-    /// What a repository is that is made without saying.
+    /// The visibility of a repository that is made without one.
     pub default_visibility: Option<Visibility>,
     /// Whether the tags of a repository that is made without saying are immutable.
     pub default_tag_immutability: Option<Switch>,

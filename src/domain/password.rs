@@ -22,6 +22,10 @@ pub fn may_be_chosen(text: &str) -> bool {
 }
 
 /// Checks a fixed password: 8 to 32 characters, of at least two of letters, digits and others.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_fixed(parameter: &'static str, password: &Secret) -> Result<()> {
     let text = password.expose();
     let sorts: [fn(&u8) -> bool; 3] = [u8::is_ascii_alphabetic, u8::is_ascii_digit, u8::is_ascii_punctuation];
@@ -38,6 +42,10 @@ pub fn check_fixed(parameter: &'static str, password: &Secret) -> Result<()> {
 }
 
 /// Checks a password that is chosen for a service account: 8 to 20 characters, with a capital, a small letter and a digit.
+///
+/// # Errors
+///
+/// `InvalidParameter` of `parameter`, with a message that says what is taken.
 pub fn check_of_account(parameter: &'static str, password: &Secret) -> Result<()> {
     let text = password.expose();
     let sorts: [fn(&u8) -> bool; 3] = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];

@@ -1,4 +1,4 @@
-//! Who owns things, and who acts.
+//! Owners of things, and principals that act.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::ids::{AccountId, InstanceId, RoleId, UserId};
 use super::{Error, Result};
 
-/// Who a call or a credential acts for, by ids: names can be given to somebody else later.
+/// The principal that a call or a credential acts for, by ids: names can be given to somebody else later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// The account itself: it may do everything on what it owns.

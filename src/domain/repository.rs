@@ -29,7 +29,7 @@ pub struct Repository {
     pub namespace_name: String,
     /// Its name without the namespace, unique in its namespace; it never changes.
     pub name: String,
-    /// Who may pull from it without logging in.
+    /// Whether anybody may pull from it without logging in.
     pub visibility: Visibility,
     /// A short description: `Summary` at Alibaba, `BriefDescription` at Tencent.
     pub summary: String,
@@ -50,10 +50,10 @@ impl Repository {
     }
 }
 
-/// What a call may change of a repository; `None` leaves it.
+/// A change of a repository; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct RepositoryChange {
-    /// Who may pull from it without logging in.
+    /// Whether anybody may pull from it without logging in.
     pub visibility: Option<Visibility>,
     /// A short description.
     pub summary: Option<String>,

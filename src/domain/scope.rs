@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::{Error, Result};
 
-/// What a token may do to a resource. Printed in this order.
+/// An action of a token on a resource. Printed in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// Read.

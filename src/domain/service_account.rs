@@ -24,14 +24,14 @@ text_id!(
 /// Finds every password that this service makes for service accounts, for secret scanners.
 pub const PASSWORD_PATTERN: &str = r"\btrsa[A-Za-z0-9]{28}\b";
 
-/// What passwords made for service accounts begin with: all of them is letters and digits, as their contract has it.
+/// The beginning of passwords made for service accounts: all of it is letters and digits, as their contract has it.
 pub(super) const PREFIX: &str = "trsa";
 /// How many characters a made password has, prefix and checksum with it.
 const PASSWORD_LENGTH: usize = 32;
 /// How many of them are random: 131 bits.
 const RANDOM_LENGTH: usize = PASSWORD_LENGTH - PREFIX.len() - SecretKind::CHECKSUM_LENGTH;
 
-/// What a service account may do in a namespace.
+/// An action that a service account may take in a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AccountAction {
     /// Push images.
@@ -71,7 +71,7 @@ impl FromStr for AccountAction {
     }
 }
 
-/// What a service account may do, by the names of namespaces.
+/// The permissions of a service account, by the names of namespaces.
 pub type AccountPermissions = BTreeMap<String, BTreeSet<AccountAction>>;
 
 /// Whether a service account may log in.
@@ -160,9 +160,9 @@ pub struct ServiceAccount {
     pub instance: InstanceId,
     /// Its name, unique in its instance, without the `tcr$` that it logs in with; it never changes.
     pub name: String,
-    /// What its owner wrote about it.
+    /// The owner's description of it.
     pub description: String,
-    /// What it may do; no policy adds to this or takes from it.
+    /// Its permissions; no policy adds to these or takes from them.
     pub permissions: AccountPermissions,
     /// The stored form of its password.
     pub secret: AccountSecret,
@@ -174,7 +174,7 @@ pub struct ServiceAccount {
     pub maker: Option<Principal>,
     /// The numeric ids of all principals that it came from: the maker's, and those that the maker's session came from.
     pub maker_ids: BTreeSet<i64>,
-    /// What a remembered log-in names; a new password and disabling raise it.
+    /// The generation that a remembered log-in names; a new password and disabling raise it.
     pub generation: i64,
     /// Raised by every change.
     pub revision: i64,
@@ -187,7 +187,7 @@ pub struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// What its name is shown and logs in with.
+    /// The prefix that its name is shown and logs in with.
     pub const PREFIX: &str = "tcr$";
 
     /// Returns the username that it logs in with.
@@ -229,12 +229,12 @@ impl ServiceAccount {
     }
 }
 
-/// What a call may change of a service account; `None` leaves it.
+/// A change of a service account; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceAccountChange {
-    /// What its owner wrote about it.
+    /// The owner's description of it.
     pub description: Option<String>,
-    /// What it may do: all of it.
+    /// All its permissions.
     pub permissions: Option<AccountPermissions>,
     /// Whether it may log in.
     pub state: Option<ServiceAccountState>,

@@ -11,5 +11,5 @@ pub struct Tag {
 
 impl Tag {
     /// How many tags one thing may have: 20 at Alibaba, more at Tencent.
-    pub const MOST: u32 = 20;
+    pub const MAX_COUNT: u32 = 20;
 }

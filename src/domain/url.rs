@@ -12,7 +12,7 @@ use thiserror::Error;
 const MAX_LENGTH: usize = 1000;
 /// The longest host name, in bytes (RFC 1035, 2.3.4).
 const MAX_HOST_LENGTH: usize = 253;
-/// What a path holds besides letters, digits and `%` with two hexadecimal digits (RFC 3986, 3.3).
+/// The characters of a path besides letters, digits and `%` with two hexadecimal digits (RFC 3986, 3.3).
 const PATH_MARKS: &str = "-._~!$&'()*+,;=:@/";
 
 /// The part of a URL that can't be taken.

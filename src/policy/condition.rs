@@ -14,7 +14,7 @@ use super::values::{Actual, Values};
 use super::words::KeyType;
 use crate::domain::clock::Timestamp;
 
-/// What is known of a request besides its permission and resource.
+/// The facts of a request besides its permission and resource.
 #[derive(Clone, Debug, Default)]
 pub struct Context<'a> {
     /// When it is decided.
@@ -37,11 +37,11 @@ pub struct Context<'a> {
     pub resource_tags: &'a [(&'a str, &'a str)],
     /// Tags that the request gives: key and value.
     pub request_tags: &'a [(&'a str, &'a str)],
-    /// What an OIDC provider says of the caller, when a trust policy is asked.
+    /// The OIDC claims of the caller, when a trust policy is asked.
     pub oidc: Option<OidcClaims<'a>>,
 }
 
-/// What a verified OIDC token says.
+/// The claims of a verified OIDC token.
 #[derive(Clone, Copy, Debug)]
 pub struct OidcClaims<'a> {
     /// `iss`
@@ -106,7 +106,7 @@ const OIDC_KEYS: &[(&str, Key)] = &[("oidc:iss", Key::OidcIssuer), ("oidc:sub", 
 /// The value of [`Key::Owner`] for what belongs to the caller. No numeric id is spelled so.
 const OWN: &str = "self";
 
-/// What follows it is a tag's key.
+/// The prefix of a tag's key.
 const RAM_RESOURCE_TAG: &str = "acs:ResourceTag/";
 
 impl Key {

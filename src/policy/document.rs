@@ -48,7 +48,7 @@ pub struct Document {
 pub struct Checked {
     /// The document.
     pub document: Document,
-    /// What will not do what it seems to, each with its place.
+    /// Parts that won't do what they seem to, each with its place.
     pub warnings: Vec<String>,
 }
 
@@ -74,7 +74,12 @@ impl Statement {
 }
 
 impl Document {
-    /// Reads a document. A refusal names the place, such as `statement[1].condition.ip_equal`, and the reason.
+    /// Reads a document.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `document`: the message names the place, such as `statement[1].condition.ip_equal`, and
+    /// the reason.
     pub fn parse(text: &str, limits: Limits) -> Result<Checked> {
         let mut reader = Reader::default();
         let read = reader.document(text, limits);

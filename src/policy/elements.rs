@@ -4,7 +4,7 @@ use super::json::Json;
 use super::language::Language;
 use crate::domain::printable::escape;
 
-/// What is wrong, and where.
+/// A fault of a document, and its place.
 pub(super) struct Refusal {
     pub(super) place: String,
     pub(super) why: String,

@@ -1,4 +1,4 @@
-//! Who may do what: policy documents in both clouds' languages, and decisions that can say why.
+//! Permissions by policy: documents in both clouds' languages, and decisions that can say why.
 //!
 //! Pure: no clock, no input or output. A document is read once ([`Document::parse`]: strictly, so that what
 //! saves evaluates) and then asked often ([`decide`]): an explicit deny wins, then an allow, else no. Every
@@ -51,14 +51,14 @@ pub struct NamedDocument<'a> {
     pub document: &'a Document,
 }
 
-/// What is asked.
+/// A question to policies.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The permission.
     pub permission: Permission,
-    /// On what.
+    /// The resource that it is asked on.
     pub resource: Resource<'a>,
-    /// What else is known.
+    /// The other facts.
     pub context: Context<'a>,
 }
 
@@ -159,7 +159,7 @@ fn weigh<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>, may_hold: i
     for named in documents {
         let target = targets.of(named.document.language(), request);
         for (index, statement) in named.document.statements().iter().enumerate() {
-            // What allows once needn't allow twice; the deny is still looked for.
+            // One allow is enough; the deny is still looked for.
             if statement.effect == Effect::Allow && allowed.is_some() {
                 continue;
             }

@@ -3,7 +3,7 @@
 use super::language::Language;
 use super::words::{KeyType, Order};
 
-/// What an operator compares.
+/// The comparison that an operator makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Test {
     Text,

@@ -21,7 +21,7 @@ enum Shape {
     Pieces(Box<Pieces>),
 }
 
-/// What stands before the first star, between stars, and after the last. No star: `head` alone.
+/// The texts before the first star, between stars, and after the last. No star: `head` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pieces {
     head: Piece,
@@ -31,7 +31,7 @@ struct Pieces {
     shortest: usize,
 }
 
-/// What stands between two stars.
+/// The text between two stars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(Box<str>),
@@ -123,7 +123,7 @@ impl Pattern {
     pub fn matches_directory(&self, text: &str) -> bool {
         match &self.0 {
             Shape::Exactly(own) => text.strip_prefix(&**own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            // What ends with a star matches what is below, too.
+            // A pattern that ends with a star matches what is below, too.
             Shape::Any | Shape::Beginning(_) => self.matches(text),
             Shape::Pieces(pieces) => pieces.match_directory(text),
         }
@@ -131,7 +131,7 @@ impl Pattern {
 
     /// Tells whether it surely matches, as a directory, every text that begins with `beginning`.
     pub fn covers_directory(&self, beginning: &str) -> bool {
-        // Whatever follows the beginning is below what stands before its last slash.
+        // Everything after the beginning is below the directory before its last slash.
         self.covers(beginning) || beginning.rsplit_once('/').is_some_and(|(directory, _)| self.matches_directory(directory))
     }
 
@@ -364,7 +364,7 @@ mod tests {
 
         #[test]
         fn what_touches_a_beginning_matches_something_that_begins_so(pattern in "[ab*?]{0,6}", beginning in "[ab]{0,4}", wildcards in wildcards()) {
-            // What is left of the pattern without its stars is a witness: a question mark matches itself, too.
+            // The pattern without its stars is a witness: a question mark matches itself, too.
             let mut tails = (0..=pattern.len()).map(|from| pattern[from..].replace('*', ""));
             let witness = tails.any(|tail| obviously(&pattern, &format!("{beginning}{tail}"), wildcards));
             prop_assert!(!Pattern::new(&pattern, wildcards).touches(&beginning) || witness);

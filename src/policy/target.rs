@@ -1,4 +1,4 @@
-//! What a permission is asked on, and how each language writes it.
+//! The resources that permissions are asked on, as each language writes them.
 
 use super::language::{Language, Service};
 use super::vocabulary::{Form, Permission};
@@ -8,13 +8,13 @@ use crate::domain::instance::Instance;
 /// An instance as policies see it.
 #[derive(Clone, Copy, Debug)]
 pub struct InstanceRef<'a> {
-    /// Who owns it.
+    /// The account that owns it.
     pub account: AccountId,
     /// Its region, such as `ap-guangzhou`.
     pub region: &'a str,
-    /// What CAM documents call it.
+    /// Its id in CAM documents.
     pub id: &'a InstanceId,
-    /// What RAM documents call it.
+    /// Its id in RAM documents.
     pub cri_id: &'a CriId,
 }
 
@@ -33,7 +33,7 @@ impl<'a> From<&'a Instance> for InstanceRef<'a> {
     }
 }
 
-/// What a permission is asked on.
+/// The resource that a permission is asked on.
 ///
 /// Where a resource says less than the permission's form wants, it means all that it holds: pulling from a
 /// namespace is pulling from every repository in it. Where it says more, the rest is left away.

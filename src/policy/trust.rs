@@ -1,7 +1,7 @@
 //! Trust policies: who may assume a role.
 //!
-//! They are written in the languages of the other documents, with a principal and without a resource. What a
-//! trust policy allows a user or a role, an identity policy must allow too (`sts:AssumeRole` on the role);
+//! They are written in the languages of the other documents, with a principal and without a resource. An
+//! identity policy must allow a user or a role the same as the trust policy does (`sts:AssumeRole` on the role);
 //! whoever comes with an OIDC token has no identity policy, so that the trust policy alone holds the door.
 //! Sources: Alibaba's "Policy elements" and its guide to OIDC roles, Tencent's documents on role principals.
 
@@ -16,7 +16,7 @@ use super::{Decision, Outcome, StatementRef};
 use crate::domain::Result;
 use crate::domain::ids::AccountId;
 
-/// Who wants to assume a role.
+/// The caller that wants to assume a role.
 #[derive(Clone, Copy, Debug)]
 pub enum Assumer<'a> {
     /// An account itself.
@@ -45,7 +45,7 @@ pub enum Assumer<'a> {
         account: AccountId,
         /// The provider's name there.
         provider: &'a str,
-        /// What the token says.
+        /// The token's claims.
         claims: OidcClaims<'a>,
     },
 }
@@ -62,7 +62,7 @@ pub struct TrustPolicy {
 pub struct CheckedTrust {
     /// The policy.
     pub policy: TrustPolicy,
-    /// What will not do what it seems to, each with its place.
+    /// Parts that won't do what they seem to, each with its place.
     pub warnings: Vec<String>,
 }
 
@@ -146,10 +146,15 @@ fn is_name(text: &str) -> bool {
 }
 
 impl TrustPolicy {
-    /// Reads a trust policy. A refusal names the place and the reason.
+    /// Reads a trust policy.
     ///
     /// A statement that trusts an OIDC provider must name an audience and a subject, neither by wildcards
     /// alone: the issuer of many tenants' tokens would else open the role to all of them.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `document`: the message names the place, such as `statement[1].condition.ip_equal`, and
+    /// the reason.
     pub fn parse(text: &str, limits: Limits) -> Result<CheckedTrust> {
         let mut warnings = Vec::new();
         match read(text, limits, &mut warnings) {

@@ -77,7 +77,7 @@ impl Values {
             (Self::Booleans(own), Actual::Text(text)) => parse_boolean(text).is_some_and(|value| own.contains(&value)),
             (Self::Bytes(own), Actual::Text(text)) => own.iter().any(|own| own == text.as_bytes()),
             (Self::Networks(own), Actual::Address(address)) => own.iter().any(|own| own.contains(*address)),
-            // What can't be compared isn't equal; `check_type` lets few of these come so far.
+            // Types that can't be compared aren't equal; `check_type` lets few of these come so far.
             _ => false,
         }
     }

@@ -12,7 +12,7 @@ use super::actions;
 use super::language::Language;
 use crate::domain::{Error, Result};
 
-/// What a principal may be allowed to do.
+/// An action that a principal may be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is said by its row of the table")]
 pub enum Permission {
@@ -436,7 +436,7 @@ mod tests {
                     assert!(known_actions(language).any(|known| known == (service, name)), "{full}");
                 }
             }
-            // What RAM leaves out by NotAction would otherwise be let in by its other name.
+            // An action that NotAction excludes would otherwise be let in by its other name.
             assert_eq!(permission.names(Language::Ram).len(), 1, "{permission}");
         }
     }

@@ -9,7 +9,7 @@ pub enum Effect {
     Deny,
 }
 
-/// What the values of a key are.
+/// The type of a key's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyType {
     Time,

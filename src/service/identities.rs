@@ -194,7 +194,7 @@ impl Service {
         caller.require_operator()?;
         name::check_name("name", name)?;
         let checked = TrustPolicy::parse(trust_policy, Limits::POLICY)?;
-        let (least, most) = (Role::SHORTEST_MAX_SESSION, Role::LONGEST_MAX_SESSION);
+        let (least, most) = (Role::MIN_SESSION_LIMIT, Role::MAX_SESSION_LIMIT);
         if !(least..=most).contains(&max_session_seconds) {
             return Err(Error::invalid_parameter("max-session", format!("a session lasts {least} to {most} seconds at most")));
         }

@@ -130,7 +130,7 @@ impl Service {
         name::check_region("region", &new.region)?;
         name::check_service(&new.service)?;
         new.issuer.as_deref().map_or(Ok(()), |issuer| name::check_issuer("issuer", issuer))?;
-        let ttls = Instance::SHORTEST_TOKEN_TTL..=Instance::LONGEST_TOKEN_TTL;
+        let ttls = Instance::MIN_TOKEN_TTL..=Instance::MAX_TOKEN_TTL;
         let token_ttl_seconds = new.token_ttl_seconds.unwrap_or_else(|| new.kind.usual_token_ttl());
         if !ttls.contains(&token_ttl_seconds) {
             return Err(Error::invalid_parameter(

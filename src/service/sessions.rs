@@ -23,7 +23,7 @@ use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::policy::{Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy, trust};
 use crate::store;
 use crate::token::{
-    Ground, MAX_SESSION_GROUNDS, PolicyDigest, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session, SessionPolicy, WebIdentity,
+    Ground, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Session, SessionPolicy, WebIdentity,
 };
 
 /// How long a federation token lives when nothing is said, in seconds.
@@ -404,10 +404,10 @@ fn check_session_name(parameter: &'static str, name: &str, cloud: Cloud) -> Resu
 /// Checks a session policy now: what is sealed must be readable as long as the session lives.
 fn check_session_policy(policy: Option<&str>) -> Result<()> {
     let Some(text) = policy else { return Ok(()) };
-    if text.chars().count() > SESSION_POLICY_CHARACTERS || text.len() > SESSION_POLICY_LONGEST {
+    if text.chars().count() > MAX_SESSION_POLICY_CHARACTERS || text.len() > MAX_SESSION_POLICY_BYTES {
         return Err(Error::new(
             ErrorKind::SessionPolicyTooLong,
-            format!("A session's policy has at most {SESSION_POLICY_CHARACTERS} characters, and {SESSION_POLICY_LONGEST} bytes."),
+            format!("A session's policy has at most {MAX_SESSION_POLICY_CHARACTERS} characters, and {MAX_SESSION_POLICY_BYTES} bytes."),
         ));
     }
     Document::parse(text, Limits::SESSION).map(drop).map_err(|error| Error::invalid_parameter("Policy", error.message()))

@@ -17,7 +17,7 @@ use crate::domain::{Error, Result};
 /// The scheme's name at the wire.
 pub(super) const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
-/// What must be signed.
+/// The headers that must be signed.
 ///
 /// Divergence: the vendor's documents ask for every common header; these are the ones that matter.
 const REQUIRED: [&str; 6] = ["host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"];
@@ -111,6 +111,10 @@ pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
 
 /// Returns the headers to add to `request`: `x-acs-*` and Authorization. Its own `content-type`, `accept`
 /// and `x-acs-*` headers are signed with them.
+///
+/// # Errors
+///
+/// `InvalidParameter` for a value that a header can't hold, `MalformedAuthorization` for a header that comes twice.
 pub fn sign(
     request: &Request<'_>,
     action: &str,

@@ -29,6 +29,11 @@ pub struct Read {
 }
 
 /// Reads a request.
+///
+/// # Errors
+///
+/// `MalformedAuthorization`, `SignatureMethodRefused`, `MissingParameter`, `InvalidParameter`, `MalformedTime` or
+/// `MalformedRequest`, by the part that can't be read.
 pub fn read(request: &Request<'_>) -> Result<Read> {
     let headers = request.headers;
     let (access_key_id, signature) = credential(headers::authorization(headers)?)?;
@@ -82,6 +87,10 @@ pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
 
 /// Returns the headers to add to `request`, whose own `accept`, `content-type` and `x-acs-*` headers are
 /// signed with them. No nonce is what the oldest SDK sends.
+///
+/// # Errors
+///
+/// `InvalidParameter` for a value that a header can't hold, `MalformedAuthorization` for a header that comes twice.
 pub fn sign(request: &Request<'_>, version: &str, signer: &Signer<'_>, signed_at: Timestamp, nonce: Option<&str>) -> Result<HeaderMap> {
     use base64::Engine;
     let mut added = HeaderMap::new();

@@ -22,7 +22,7 @@ pub struct Read {
     pub parameters: Arc<Parameters>,
 }
 
-/// What the string to sign is made of.
+/// The parts of the string to sign.
 pub(super) struct ToSign {
     method: String,
     parameters: Arc<Parameters>,
@@ -36,17 +36,22 @@ impl ToSign {
 }
 
 /// Reads a request.
+///
+/// # Errors
+///
+/// `SignatureMethodRefused`, `MissingParameter`, `InvalidParameter`, `MalformedAuthorization`, `MalformedTime` or
+/// `MalformedRequest`, by the part that can't be read.
 pub fn read(request: &Request<'_>) -> Result<Read> {
     if !matches!(request.method, "GET" | "POST") {
         return Err(Error::malformed_request("The request method must be GET or POST."));
     }
     if !request.body.is_empty() && !headers::is_form(request.headers)? {
-        // What isn't a form isn't covered by the signature.
+        // The signature covers no body but a form.
         return Err(Error::malformed_request("A body of this signature method is application/x-www-form-urlencoded."));
     }
     let mut parameters = Parameters::parse_all([request.query.as_bytes(), request.body])?;
-    // The oldest SDK sends an empty SignatureType, which is signed like any other parameter. What names
-    // another kind comes without an access key, so this is told first.
+    // The oldest SDK sends an empty SignatureType, which is signed like any other parameter. A request
+    // of another kind has no access key, so this is told first.
     match parameters.get("SignatureType").unwrap_or_default() {
         "" => {}
         other => return Err(Error::signature_method_refused(other)),

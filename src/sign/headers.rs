@@ -9,7 +9,7 @@ use crate::domain::credential::Cloud;
 use crate::domain::{Error, Result};
 
 /// The most headers that one signature may cover; SDKs sign about a dozen.
-const MOST_SIGNED_HEADERS: usize = 64;
+const MAX_SIGNED_HEADERS: usize = 64;
 
 /// The clouds' own headers. A name that is given as text is parsed anew at every look.
 pub(super) mod name {
@@ -35,8 +35,8 @@ pub(super) mod name {
     pub(crate) static X_ACS_VERSION: HeaderName = HeaderName::from_static("x-acs-version");
 }
 
-/// What can be told of a header-signed request before its body is read: enough to refuse strangers and
-/// stale requests cheaply, and nothing to be trusted.
+/// The facts of a header-signed request before its body is read: enough to refuse strangers and stale requests
+/// cheaply, and nothing to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preview<'a> {
     /// How it is signed.
@@ -118,9 +118,9 @@ fn malformed() -> Error {
 
 /// Checks the list of signed headers: lower-case names, each once, `required` among them.
 pub(super) fn signed_names<'a>(list: &'a str, required: &[&str]) -> Result<Vec<&'a str>> {
-    let names: Vec<&str> = list.split(';').take(MOST_SIGNED_HEADERS + 1).collect();
-    if names.len() > MOST_SIGNED_HEADERS {
-        return Err(Error::malformed_authorization(format!("At most {MOST_SIGNED_HEADERS} headers can be signed.")));
+    let names: Vec<&str> = list.split(';').take(MAX_SIGNED_HEADERS + 1).collect();
+    if names.len() > MAX_SIGNED_HEADERS {
+        return Err(Error::malformed_authorization(format!("At most {MAX_SIGNED_HEADERS} headers can be signed.")));
     }
     for (place, name) in names.iter().enumerate() {
         let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';

@@ -5,7 +5,7 @@
 //! else. Its caller finds the access key, checks the time, verifies, and looks the [`Replay`] up, in
 //! that order; what else the reader gives (action, parameters) is not to be acted on before.
 //!
-//! What a signature leaves uncovered stands in each scheme's own file. Start with [`Request`], then
+//! Each scheme's own file says what its signature leaves uncovered. Start with [`Request`], then
 //! [`tc3`].
 
 pub mod acs3;
@@ -109,17 +109,25 @@ impl Method {
     }
 
     /// Returns whether a request of that time may be taken now.
+    ///
+    /// # Errors
+    ///
+    /// `RequestExpired` beyond the method's window.
     pub fn check_time(self, signed_at: Timestamp, now: Timestamp) -> Result<()> {
         check_time_within(self.window(), signed_at, now)
     }
 }
 
 /// Fails unless a request's time is at most `window` from the present.
+///
+/// # Errors
+///
+/// `RequestExpired` beyond it.
 pub fn check_time_within(window: Duration, signed_at: Timestamp, now: Timestamp) -> Result<()> {
     if now.distance(signed_at) <= window { Ok(()) } else { Err(Error::request_expired(now, window)) }
 }
 
-/// Whom a request is signed as.
+/// The identity that a request is signed as.
 #[derive(Clone, Copy)]
 pub struct Signer<'a> {
     /// The access key's id.
@@ -145,7 +153,7 @@ pub struct Unverified {
     proof: Proof,
 }
 
-/// What the signature must be of.
+/// The text that the signature must be of.
 enum Proof {
     Tc3(tc3::Proof),
     Keyed(Keyed),
@@ -241,11 +249,19 @@ impl Unverified {
     }
 
     /// Checks the request's time.
+    ///
+    /// # Errors
+    ///
+    /// `RequestExpired` beyond the method's window.
     pub fn check_time(&self, now: Timestamp) -> Result<()> {
         self.method.check_time(self.signed_at, now)
     }
 
     /// Checks the signature, in constant time.
+    ///
+    /// # Errors
+    ///
+    /// `SignatureMismatch`, with the string that the server signed.
     pub fn verify(&self, secret: &SigningSecret) -> Result<Replay> {
         match &self.proof {
             Proof::Tc3(proof) => proof.verify(secret),
@@ -287,17 +303,17 @@ impl Keyed {
 }
 
 /// The most bytes of an access key's id; Tencent documents 1024 for temporary ones.
-const ACCESS_KEY_ID_LENGTH: usize = 1024;
+const MAX_ACCESS_KEY_ID: usize = 1024;
 
 /// The most bytes of a nonce: what is remembered of every request must be small.
-const NONCE_LENGTH: usize = 256;
+const MAX_NONCE: usize = 256;
 
 /// Checks an access key's id: printable, and not so long that it burdens look-ups and logs.
 fn check_access_key_id(id: &str) -> Result<&str> {
-    if !id.is_empty() && id.len() <= ACCESS_KEY_ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !id.is_empty() && id.len() <= MAX_ACCESS_KEY_ID && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(id)
     } else {
-        let why = format!("An access key id has 1 to {ACCESS_KEY_ID_LENGTH} printable characters of ASCII, and no space.");
+        let why = format!("An access key id has 1 to {MAX_ACCESS_KEY_ID} printable characters of ASCII, and no space.");
         Err(Error::malformed_authorization(why))
     }
 }
@@ -306,8 +322,8 @@ fn check_access_key_id(id: &str) -> Result<&str> {
 fn check_nonce<'a>(name: &'static str, nonce: &'a str) -> Result<&'a str> {
     if nonce.is_empty() {
         Err(Error::missing_parameter(name))
-    } else if nonce.len() > NONCE_LENGTH {
-        Err(Error::invalid_parameter(name, format!("A nonce has at most {NONCE_LENGTH} bytes.")))
+    } else if nonce.len() > MAX_NONCE {
+        Err(Error::invalid_parameter(name, format!("A nonce has at most {MAX_NONCE} bytes.")))
     } else {
         Ok(nonce)
     }

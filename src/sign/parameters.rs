@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use crate::domain::{Error, Result};
 
-/// What RFC 3986 leaves as it is; both clouds' signatures escape everything else.
+/// The characters that RFC 3986 leaves as they are; both clouds' signatures escape everything else.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Request parameters, decoded, in the order sent; no name comes twice.
@@ -20,19 +20,27 @@ pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// The most parameters of one request; the largest real ones, with filters and tags, have dozens.
-    pub const MOST: usize = 1024;
+    pub const MAX_COUNT: usize = 1024;
 
     /// Reads `application/x-www-form-urlencoded` text: a raw query or a form body.
+    ///
+    /// # Errors
+    ///
+    /// `MalformedRequest` for text that isn't UTF-8 or too many parameters, `InvalidParameter` for one that is given twice.
     pub fn parse(encoded: &[u8]) -> Result<Self> {
         Self::parse_all([encoded])
     }
 
     /// Reads several such texts as one list: a query and a form body.
+    ///
+    /// # Errors
+    ///
+    /// `MalformedRequest` for text that isn't UTF-8 or too many parameters, `InvalidParameter` for one that is given twice.
     pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Result<Self> {
         let mut pairs = Vec::new();
         for piece in texts.into_iter().flat_map(|text| text.split(|byte| *byte == b'&')).filter(|piece| !piece.is_empty()) {
-            if pairs.len() == Self::MOST {
-                return Err(Error::malformed_request(format!("A request has at most {} parameters.", Self::MOST)));
+            if pairs.len() == Self::MAX_COUNT {
+                return Err(Error::malformed_request(format!("A request has at most {} parameters.", Self::MAX_COUNT)));
             }
             let (name, value) = match piece.iter().position(|byte| *byte == b'=') {
                 Some(place) => (&piece[..place], &piece[place + 1..]),
@@ -44,6 +52,10 @@ impl Parameters {
     }
 
     /// Takes decoded parameters.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` for a parameter that is given twice.
     pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Self> {
         let parameters = Self(pairs);
         let sorted = parameters.sorted();
@@ -186,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_not_utf8_or_too_much_is_refused() {
-        for bad in ["a=%ff".to_owned(), "%c3=1".to_owned(), (0..=Parameters::MOST).map(|n| format!("{n}&")).collect()] {
+        for bad in ["a=%ff".to_owned(), "%c3=1".to_owned(), (0..=Parameters::MAX_COUNT).map(|n| format!("{n}&")).collect()] {
             assert_eq!(Parameters::parse(bad.as_bytes()).unwrap_err().kind(), &ErrorKind::MalformedRequest);
         }
     }

@@ -22,7 +22,7 @@ use crate::domain::{Error, Result};
 /// The scheme's name at the wire.
 pub(super) const ALGORITHM: &str = "TC3-HMAC-SHA256";
 
-/// What every credential scope ends with.
+/// The end of every credential scope.
 const TERMINATOR: &str = "tc3_request";
 
 /// Announces in `X-TC-Content-SHA256` that the body isn't signed, and stands in for it.
@@ -46,7 +46,7 @@ pub struct Read {
     pub language: Option<String>,
 }
 
-/// What a TC3 signature must be of, reduced to hashes.
+/// The text that a TC3 signature must be of, reduced to hashes.
 pub(super) struct Proof {
     /// The timestamp as the client wrote it.
     timestamp: String,
@@ -60,11 +60,21 @@ pub(super) struct Proof {
 }
 
 /// Reads a request.
+///
+/// # Errors
+///
+/// `MalformedRequest` for another method or a POST with a query; `MalformedAuthorization`, `SignatureMethodRefused`,
+/// `MissingParameter` or `MalformedTime` for headers that can't be read.
 pub fn read(request: &Request<'_>) -> Result<Read> {
     read_previewed(request, None)
 }
 
 /// Reads a request whose headers were looked at before.
+///
+/// # Errors
+///
+/// `MalformedRequest` for another method or a POST with a query; `MalformedAuthorization`, `SignatureMethodRefused`,
+/// `MissingParameter` or `MalformedTime` for headers that can't be read.
 pub fn read_previewed<'a>(request: &Request<'a>, preview: Option<Preview<'a>>) -> Result<Read> {
     match request.method {
         "GET" => {}
@@ -122,6 +132,10 @@ pub fn preview(headers: &HeaderMap) -> Option<Preview<'_>> {
 /// `signed_headers` names, sorted: `content-type` and `host` at least.
 ///
 /// The headers `X-TC-Timestamp` (`signed_at` in unix seconds), `X-TC-Token` and the others are the caller's to set.
+///
+/// # Errors
+///
+/// `MalformedAuthorization` when a signed header is missing, comes twice or can't be read.
 pub fn authorization(
     request: &Request<'_>,
     signed_headers: &str,
@@ -238,7 +252,7 @@ fn bound(parts: [&Option<String>; 4], body: Option<&[u8]>) -> [u8; 32] {
     hash
 }
 
-/// What canonical requests are made of.
+/// The parts of a canonical request.
 struct Canonical<'a> {
     request: &'a Request<'a>,
     names: &'a [&'a str],

@@ -22,7 +22,7 @@ pub struct Read {
     pub parameters: Arc<Parameters>,
 }
 
-/// What the strings to sign are made of.
+/// The parts of the strings to sign.
 pub(super) struct ToSign {
     method: String,
     host: String,
@@ -31,12 +31,17 @@ pub(super) struct ToSign {
 }
 
 /// Reads a request.
+///
+/// # Errors
+///
+/// `SignatureMethodRefused`, `MissingParameter`, `InvalidParameter`, `MalformedAuthorization`, `MalformedTime` or
+/// `MalformedRequest`, by the part that can't be read.
 pub fn read(request: &Request<'_>) -> Result<Read> {
     let form: &[u8] = match request.method {
         "GET" if request.body.is_empty() => b"",
         "GET" => return Err(Error::malformed_request("A GET request has no body.")),
         "POST" if request.body.is_empty() || headers::is_form(request.headers)? => request.body,
-        // What isn't a form isn't covered by the signature.
+        // The signature covers no body but a form.
         "POST" => return Err(Error::malformed_request("A body of this signature method is application/x-www-form-urlencoded.")),
         _ => return Err(Error::malformed_request("The request method must be GET or POST.")),
     };
@@ -71,6 +76,10 @@ pub fn read(request: &Request<'_>) -> Result<Read> {
 }
 
 /// Adds to `parameters` (which name `Action`, `Version` and so on) what signing needs, and the signature.
+///
+/// # Errors
+///
+/// `SignatureMethodRefused` for a method of another scheme.
 pub fn sign(
     request: &Request<'_>,
     mut parameters: Parameters,

@@ -1,4 +1,4 @@
-//! What the schemes' tests share: the vectors, and a request that can be changed.
+//! Shared by the schemes' tests: the vectors, and a request that can be changed.
 
 use std::time::Duration;
 

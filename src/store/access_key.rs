@@ -75,7 +75,7 @@ pub struct AccessKey {
     pub sealed_secret: Vec<u8>,
     /// Whether it may sign calls.
     pub state: AccessKeyState,
-    /// What credentials issued with it name; raising it stops them.
+    /// The generation that credentials issued with it name; raising it stops them.
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -123,16 +123,28 @@ pub(super) fn delete_of(principal: &Principal) -> Guarded {
 }
 
 /// Finds an access key by its id, deleted ones too.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &str) -> Result<Option<AccessKey>> {
     store.find(FIND, vec![id.into()]).await?.as_ref().map(access_key).transpose()
 }
 
 /// Returns the first `limit` ids after `after` of access keys that are not deleted, in order.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<String>> {
     store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?.iter().map(|row| row.text("id")).collect()
 }
 
 /// Lists the access keys that are not deleted, of one account or of all, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
     let rows = match account {
         Some(account) => store.query(LIST_OF_ACCOUNT, vec![account.number().into()]).await?,
@@ -142,6 +154,10 @@ pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Acces
 }
 
 /// Lists the access keys of one principal that are not deleted, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_of_principal(store: &Store, principal: &Principal) -> Result<Vec<AccessKey>> {
     store.query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()]).await?.iter().map(access_key).collect()
 }

@@ -28,7 +28,7 @@ pub struct Account {
     pub id: AccountId,
     /// Its name, unique.
     pub name: String,
-    /// What sealed credentials of its root name; raising it stops them.
+    /// The generation that sealed credentials of its root name; raising it stops them.
     pub generation: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -78,11 +78,19 @@ pub fn set_service_account_grant(id: AccountId, grant: Option<ServiceAccountGran
 }
 
 /// Finds an account by its id.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: AccountId) -> Result<Option<Account>> {
     store.find(FIND, vec![id.number().into()]).await?.as_ref().map(account).transpose()
 }
 
 /// Lists all accounts, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store) -> Result<Vec<Account>> {
     store.query(LIST, Vec::new()).await?.iter().map(account).collect()
 }

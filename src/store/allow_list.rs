@@ -109,6 +109,10 @@ pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
 }
 
 /// Finds the allow list of an instance; `None` when there is no such instance.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, instance: &InstanceId) -> Result<Option<AllowList>> {
     let rows = store.query(FIND, vec![instance.as_str().into()]).await?;
     let Some(first) = rows.first() else { return Ok(None) };

@@ -1,6 +1,6 @@
 //! The audit: who did what, when and from where.
 //!
-//! A change has its own row, written with it. What changes nothing comes in pages: many lines as one
+//! A change has its own row, written with it. Lines of other requests come in pages: many as one
 //! text, whose meaning is not the store's.
 
 use crate::domain::Result;
@@ -76,9 +76,9 @@ pub struct AuditRow {
     pub at: Timestamp,
     /// The id that the client was told.
     pub request_id: String,
-    /// What was asked for, in this service's words.
+    /// The action that was asked for, in this service's words.
     pub action: String,
-    /// Who asked, as a principal is written; none when nobody was known.
+    /// The caller, as a principal is written; none when nobody was known.
     pub principal: Option<String>,
     /// The account that it concerned.
     pub account: Option<i64>,
@@ -142,7 +142,7 @@ pub fn insert_page(page: &AuditPage) -> Part {
     Part::of([Guarded::unguarded(INSERT_PAGE, parameters)])
 }
 
-/// What a text has to be.
+/// A condition on a text.
 #[derive(Clone, Copy, Debug)]
 pub enum Wanted<'a> {
     /// Any.
@@ -195,6 +195,10 @@ pub struct RowFilter<'a> {
 }
 
 /// Lists at most `limit` rows after a position, those in pages not among them, in the order of time.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, after: &AuditPosition, filter: RowFilter<'_>, limit: u32) -> Result<Vec<AuditRow>> {
     let mut parameters = vec![
         after.at.into(),
@@ -248,6 +252,10 @@ pub struct PageHead {
 }
 
 /// Lists at most `limit` pages that begin after a position and before `until`, by their beginning.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_pages(store: &Store, after: &AuditPosition, until: Timestamp, filter: &PageFilter, limit: u32) -> Result<Vec<PageHead>> {
     let statement = match filter.span {
         Span::Narrow => LIST_NARROW,
@@ -265,6 +273,10 @@ pub async fn list_pages(store: &Store, after: &AuditPosition, until: Timestamp, 
 
 /// Reads the lines of the pages that [`list_pages`] lists after a position up to `last`, each with its page's id; those that
 /// were stored meanwhile, too.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn read_pages(store: &Store, after: &AuditPosition, last: &AuditPosition, filter: &PageFilter) -> Result<Vec<(String, String)>> {
     let statement = match filter.span {
         Span::Narrow => READ_NARROW,

@@ -34,7 +34,7 @@ const PROBES: usize = 8;
 /// way end before there are [`PROBES`], so that a new one can always begin.
 const PROBE: Duration = Duration::from_millis(3500);
 
-/// What stands between the service and its driver.
+/// The guard between the service and its driver.
 pub(super) struct Breaker {
     /// How long a call may take; nothing while nobody probes.
     patience: OnceLock<Duration>,
@@ -44,7 +44,7 @@ pub(super) struct Breaker {
     probes: Mutex<JoinSet<Result<Probed>>>,
 }
 
-/// What a call does.
+/// The sort of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     /// It reads: once the database is known to be away, waiting on brings nothing.
@@ -205,7 +205,7 @@ mod tests {
         while breaker.reads.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        // What all go by is read past the crowd.
+        // The reads on which every request depends bypass the limit.
         breaker.call(Call::Vital, ready(Ok(()))).await.unwrap();
         unavailable(breaker.call(Call::Read, ready(Ok(()))).await);
         let causes = waiting.join_all().await;
@@ -226,7 +226,7 @@ mod tests {
         });
         unavailable(breaker.probe(refused, || panic!("it is not back")).await);
         assert!(breaker.is_away());
-        // Who reads is let go, who comes is not let in.
+        // Waiting reads are let go, and new ones are not let in.
         unavailable(reading.await.unwrap());
         unavailable(breaker.call(Call::Write, ready(Ok(()))).await);
         let mut renewed = false;

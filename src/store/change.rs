@@ -28,13 +28,13 @@ statements! { "change";
 pub struct Change {
     /// Its place in the order of commits, from 1.
     pub position: i64,
-    /// What sort of thing changed.
+    /// The sort of thing that changed.
     pub noun: Entity,
-    /// Which one.
+    /// Its id.
     pub id: String,
 }
 
-/// What a reader of the feed gets.
+/// An answer to a reader of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changes {
     /// The changes after the reader's position, oldest first; empty when it is up to date.
@@ -51,6 +51,10 @@ pub(super) fn append(noun: Entity, id: &str, at: Timestamp) -> [Guarded; 2] {
 }
 
 /// Returns the position of the newest change, 0 before the first; one row read by its key, so it is cheap to poll.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn position(store: &Store) -> Result<i64> {
     store.one(POSITION, Vec::new()).await?.integer("position")
 }
@@ -62,11 +66,19 @@ pub(super) async fn probe(driver: &dyn Driver) -> Result<i64> {
 }
 
 /// Returns the position of the oldest change that is kept.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn oldest(store: &Store) -> Result<Option<i64>> {
     store.find(OLDEST, Vec::new()).await?.map(|row| row.integer("position")).transpose()
 }
 
 /// Reads at most `limit` changes after `after`.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn read(store: &Store, after: i64, limit: u32) -> Result<Changes> {
     // In this order: what is committed by now shows in the rows, or was trimmed.
     let position = position(store).await?;

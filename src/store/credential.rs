@@ -110,6 +110,10 @@ pub(super) fn delete_of(principal: &Principal) -> Guarded {
 }
 
 /// Returns the first `limit` ids after `after`, in order.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<String>> {
     store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?.iter().map(|row| row.text("id")).collect()
 }
@@ -132,21 +136,37 @@ fn missing(id: &CredentialId) -> impl Fn() -> Error + Send + Sync + 'static {
 }
 
 /// Finds a credential by its id.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &CredentialId) -> Result<Option<LongTermCredential>> {
     store.find(FIND, vec![id.as_str().into()]).await?.as_ref().map(credential).transpose()
 }
 
 /// Lists the credentials of an instance, newest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, instance: &InstanceId) -> Result<Vec<LongTermCredential>> {
     store.query(LIST, vec![instance.as_str().into()]).await?.iter().map(credential).collect()
 }
 
 /// Lists a page of the credentials of an instance, newest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_page(store: &Store, instance: &InstanceId, page: Page) -> Result<Listed<LongTermCredential>> {
     listed_rows(&store.query(PAGE, page.parameters([instance.as_str().into()])).await?, credential)
 }
 
 /// Lists the credentials of a principal at all instances, newest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_of_principal(store: &Store, principal: &Principal) -> Result<Vec<LongTermCredential>> {
     store.query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()]).await?.iter().map(credential).collect()
 }

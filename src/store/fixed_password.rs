@@ -57,6 +57,10 @@ fn thing_id(instance: &InstanceId, principal: &Principal) -> String {
 }
 
 /// Finds a principal's password at an instance.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, instance: &InstanceId, principal: &Principal) -> Result<Option<FixedPassword>> {
     store.find(FIND, vec![instance.as_str().into(), principal.to_string().into()]).await?.as_ref().map(fixed_password).transpose()
 }

@@ -87,16 +87,28 @@ pub(super) fn named(account: AccountId, name: &str) -> Guarded {
 }
 
 /// Lists the groups of an account, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: AccountId) -> Result<Vec<Group>> {
     store.query(LIST, vec![account.number().into()]).await?.iter().map(group).collect()
 }
 
 /// Lists the names of the groups that a user is in.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn groups_of(store: &Store, user: UserId) -> Result<Vec<String>> {
     store.query(GROUPS_OF, vec![user.number().into()]).await?.iter().map(|row| row.text("group_name")).collect()
 }
 
 /// Lists the names of the users in a group; none when there is no such group.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn members(store: &Store, account: AccountId, group: &str) -> Result<Vec<String>> {
     store.query(MEMBERS, vec![account.number().into(), group.into()]).await?.iter().map(|row| row.text("name")).collect()
 }

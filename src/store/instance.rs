@@ -203,21 +203,33 @@ pub(super) fn hold(id: &InstanceId) -> Guarded {
 }
 
 /// Finds an instance by its own id.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: &InstanceId) -> Result<Option<Instance>> {
     store.find(FIND, vec![id.as_str().into()]).await?.as_ref().map(instance).transpose()
 }
 
 /// Finds an instance by its id at the Alibaba door.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_cri_id(store: &Store, id: &CriId) -> Result<Option<Instance>> {
     store.find(FIND_BY_CRI_ID, vec![id.as_str().into()]).await?.as_ref().map(instance).transpose()
 }
 
 /// Finds an instance by its service.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_service(store: &Store, service: &str) -> Result<Option<Instance>> {
     store.find(FIND_BY_SERVICE, vec![service.into()]).await?.as_ref().map(instance).transpose()
 }
 
-/// Who has a service, which only ever one instance has.
+/// The owner of a service, which only ever one instance has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceOwner {
     /// An instance of some account.
@@ -227,12 +239,20 @@ pub enum ServiceOwner {
 }
 
 /// Says whose a service is; `None` when it never was anyone's.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn service_owner(store: &Store, service: &str) -> Result<Option<ServiceOwner>> {
     let Some(row) = store.find(SERVICE_OWNER, vec![service.into()]).await? else { return Ok(None) };
     Ok(Some(if row.optional_integer("deleted_at")?.is_some() { ServiceOwner::Deleted } else { ServiceOwner::Live }))
 }
 
 /// Lists the instances of one account or of all, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: Option<AccountId>) -> Result<Vec<Instance>> {
     let rows = match account {
         Some(account) => store.query(LIST_OF_ACCOUNT, vec![account.number().into()]).await?,
@@ -251,6 +271,10 @@ pub struct InstanceFilter<'a> {
 }
 
 /// Lists a page of the instances of one account, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_page(store: &Store, account: AccountId, filter: InstanceFilter<'_>, page: Page) -> Result<Listed<Instance>> {
     let parameters = page.parameters([account.number().into(), filter.name.into(), filter.region.into()]);
     listed_rows(&store.query(PAGE, parameters).await?, instance)

@@ -1,4 +1,4 @@
-//! Signing keys of one instance alone. What is private in them is wrapped by the master key before it comes here.
+//! Signing keys of one instance alone. The master key wraps their private parts before they come here.
 //!
 //! A table of their own: what goes through all the shared signing keys can't touch one of these by mistake.
 
@@ -23,7 +23,7 @@ statements! { "instance_key";
     DELETE_OF_INSTANCE = "DELETE FROM instance_key WHERE instance_id = $1";
 }
 
-/// Where an instance's own key stands.
+/// The state of an instance's own key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstanceKeyState {
     /// The registry is to hear of it; it signs nothing yet.
@@ -58,13 +58,13 @@ impl FromStr for InstanceKeyState {
 pub struct InstanceKeyRow {
     /// Its id.
     pub id: String,
-    /// Whose tokens it signs.
+    /// The instance whose tokens it signs.
     pub instance: InstanceId,
-    /// What it signs with.
+    /// The algorithm that it signs with.
     pub algorithm: Algorithm,
     /// The private key, wrapped.
     pub wrapped_private: Vec<u8>,
-    /// Where it stands.
+    /// Its state.
     pub state: InstanceKeyState,
     /// When it was made.
     pub created_at: Timestamp,
@@ -87,6 +87,10 @@ pub fn insert(key: &InstanceKeyRow) -> Part {
 }
 
 /// Lists all of them, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store) -> Result<Vec<InstanceKeyRow>> {
     store.query(LIST, Vec::new()).await?.iter().map(key).collect()
 }

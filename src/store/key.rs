@@ -1,5 +1,5 @@
-//! Sealing keys, signing keys and the authority that registries trust. What is private in them is
-//! wrapped by the master key before it comes here.
+//! Sealing keys, signing keys and the authority that registries trust. The master key wraps their private
+//! parts before they come here.
 
 use std::str::FromStr;
 
@@ -58,7 +58,7 @@ pub struct SealingKeyRow {
 pub struct SigningKeyRow {
     /// Its id.
     pub id: String,
-    /// What it signs with.
+    /// The algorithm that it signs with.
     pub algorithm: Algorithm,
     /// The private key, wrapped.
     pub wrapped_private: Vec<u8>,
@@ -149,6 +149,10 @@ pub fn insert_sealing(key: &SealingKeyRow) -> Part {
 }
 
 /// Lists the sealing keys, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_sealing(store: &Store) -> Result<Vec<SealingKeyRow>> {
     let rows = store.query(LIST_SEALING, Vec::new()).await?;
     rows.iter()
@@ -173,6 +177,10 @@ pub fn insert_signing(key: &SigningKeyRow) -> Part {
 }
 
 /// Lists the signing keys, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_signing(store: &Store) -> Result<Vec<SigningKeyRow>> {
     store.query(LIST_SIGNING, Vec::new()).await?.iter().map(signing_key).collect()
 }
@@ -256,6 +264,10 @@ pub fn insert_authority(authority: &AuthorityRow) -> Part {
 }
 
 /// Lists the authorities, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_authorities(store: &Store) -> Result<Vec<AuthorityRow>> {
     store.query(LIST_AUTHORITY, Vec::new()).await?.iter().map(authority).collect()
 }

@@ -1,4 +1,4 @@
-//! What there is one of: what the first start sets, and how far a rotation of the master key has come.
+//! Values of which there is one: what the first start sets, and how far a rotation of the master key has come.
 
 use crate::domain::{Error, Noun, Result};
 
@@ -16,9 +16,9 @@ statements! { "meta";
 
 /// The URL that this service calls itself.
 pub const ISSUER: &str = "issuer";
-/// What all replicas of this store have in common: random bytes.
+/// Random bytes that all replicas of this store share.
 pub const DEPLOYMENT: &str = "deployment";
-/// What only the right master key opens.
+/// A value that only the right master key opens.
 pub const MASTER_KEY_CHECK: &str = "master_key_check";
 /// The id of the master key that wraps.
 pub const MASTER_KEY_ID: &str = "master_key_id";
@@ -27,11 +27,19 @@ pub const MASTER_KEY_ID: &str = "master_key_id";
 pub const MASTER_KEY_ROTATION: &str = "master_key_rotation";
 
 /// Finds a value.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, name: &str) -> Result<Option<Vec<u8>>> {
     store.find(FIND, vec![name.into()]).await?.map(|row| row.bytes("value")).transpose()
 }
 
-/// Finds a value that is text; an internal error when it is not UTF-8.
+/// Finds a value that is text.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` when the value isn't UTF-8.
 pub async fn find_text(store: &Store, name: &str) -> Result<Option<String>> {
     let Some(row) = store.find(FIND, vec![name.into()]).await? else { return Ok(None) };
     String::from_utf8(row.bytes("value")?).map(Some).map_err(|error| row.unreadable("value", error))

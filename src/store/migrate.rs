@@ -78,7 +78,7 @@ pub(super) struct Applied {
     pub(super) checksum: String,
 }
 
-/// What a store is opened for.
+/// The purpose that a store is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// To be used.

@@ -107,7 +107,7 @@ pub fn no_data(place: impl fmt::Display) -> Error {
     ))
 }
 
-/// Who opens the store.
+/// The opener of the store, and so what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
     /// The service, which sets up an empty store and brings an older schema up to date.
@@ -118,10 +118,10 @@ pub enum Open {
     Command,
 }
 
-/// What a driver answers with.
+/// A driver's answer.
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-/// One database: what [`Store`] needs of it.
+/// One database, as [`Store`] uses it.
 trait Driver: Send + Sync {
     /// Reads rows; never writes.
     fn query(&self, statement: Statement, parameters: Vec<Value>) -> Answer<'_, Vec<Row>>;
@@ -147,7 +147,7 @@ trait Driver: Send + Sync {
 #[derive(Clone)]
 pub struct Store(Arc<Inner>, Crowd);
 
-/// Whether reads keep to the number that may wait at once.
+/// Whether reads count towards the limit on concurrent reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Crowd {
     Within,
@@ -160,7 +160,7 @@ struct Inner {
     breaker: Breaker,
 }
 
-/// What a probe brought: the database was there after `asked_at`, with the change feed at `position`.
+/// The answer to a probe: the database was there after `asked_at`, with the change feed at `position`.
 #[derive(Clone, Copy, Debug)]
 pub struct Probed {
     /// The position of the newest change.
@@ -171,6 +171,8 @@ pub struct Probed {
 
 impl Store {
     /// Opens the store and makes sure that its schema is this binary's.
+    ///
+    /// # Errors
     ///
     /// `Misconfigured` when the schema is newer, or older and `open` is not [`Open::Serve`], when there is none and
     /// `open` is [`Open::Command`], or when the location can't be used; `StoreUnavailable` when the database doesn't
@@ -194,14 +196,14 @@ impl Store {
         Self(Arc::new(Inner { driver: Box::new(driver), announced, breaker: Breaker::new() }), Crowd::Within)
     }
 
-    /// Bounds every call from now on: in time by `patience`, and in number. Whoever calls this must go on to
-    /// [`Store::probe`], because while the database is away only a probe that is answered lets calls through again.
+    /// Bounds every call from now on: in time by `patience`, and in number. The caller must go on to
+    /// [`Store::probe`]: while the database is away, only an answered probe lets calls through again.
     pub fn guard(&self, patience: Duration) {
         self.0.breaker.arm(patience);
     }
 
-    /// Returns the same store, whose reads don't count among those that may wait at once: for what is read in a few
-    /// places, one after the other, and all others go by.
+    /// Returns a handle that bypasses the limit on concurrent reads, for the change feed and keys, on which every
+    /// request depends.
     #[must_use]
     pub fn past_the_crowd(&self) -> Self {
         Self(Arc::clone(&self.0), Crowd::Past)
@@ -209,6 +211,10 @@ impl Store {
 
     /// Asks for the position of the change feed, and so whether the database is there; answers within a second. The
     /// answer may be an older probe's, with the time that it was given.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable` when the database doesn't answer.
     pub async fn probe(&self, asked_at: Duration) -> Result<Probed> {
         let ask = || {
             let store = self.clone();
@@ -229,8 +235,10 @@ impl Store {
 
     /// Applies a write, whole or not at all; returns once it is durable.
     ///
-    /// The error is the one of the first guard that refused, or `StoreUnavailable`: then the write may
-    /// have happened, and the same [`Operation`] may be tried again without happening twice.
+    /// # Errors
+    ///
+    /// The error of the first guard that refused, or `StoreUnavailable`: then the write may have happened, and the same
+    /// [`Operation`] may be tried again without happening twice.
     pub async fn apply(&self, write: Write) -> Result<()> {
         let steps = write.into_steps();
         let announces = steps.announces;
@@ -243,7 +251,9 @@ impl Store {
 
     /// Says whether a write would be applied now, and leaves nothing of it.
     ///
-    /// The error is the one of the first guard that refused, or `StoreUnavailable`.
+    /// # Errors
+    ///
+    /// The error of the first guard that refused, or `StoreUnavailable`.
     pub async fn dry_run(&self, write: Write) -> Result<()> {
         match self.apply(write.then(operation::end_of_dry_run())).await {
             Err(error) if operation::was_dry_run(&error) => Ok(()),
@@ -252,7 +262,7 @@ impl Store {
         }
     }
 
-    /// Wakes whoever follows the change feed when this process added to it, or the database says that another did; not
+    /// Wakes the followers of the change feed when this process added to it, or the database says that another did; not
     /// every database can, nor always, so others' changes have to be polled for as well.
     pub fn announcements(&self) -> watch::Receiver<u64> {
         self.0.announced.subscribe()

@@ -117,16 +117,28 @@ fn missing(namespace: &Namespace) -> impl Fn() -> Error + Send + Sync + 'static 
 }
 
 /// Finds a namespace of an instance by its name.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, instance: &InstanceId, name: &str) -> Result<Option<Namespace>> {
     store.find(FIND, vec![instance.as_str().into(), name.into()]).await?.as_ref().map(namespace).transpose()
 }
 
 /// Finds a namespace of an instance by its id.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_id(store: &Store, instance: &InstanceId, id: &NamespaceId) -> Result<Option<Namespace>> {
     store.find(FIND_BY_ID, vec![instance.as_str().into(), id.as_str().into()]).await?.as_ref().map(namespace).transpose()
 }
 
 /// Lists namespaces of an instance, all or the one of that name, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, instance: &InstanceId, name: Option<&str>, page: Page) -> Result<Listed<Namespace>> {
     let instance = Value::from(instance.as_str());
     let rows = match name {

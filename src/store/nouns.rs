@@ -229,7 +229,7 @@ nouns! {
         }
     }
     policy {
-        /// What policies, memberships and attachments say, by the account's id: drop all that was decided from them.
+        /// Policies, memberships and attachments, by the account's id: drop all that was decided from them.
         entity Policies = "policies";
         table policy (account_id, name) as Policies { account_id: i64, name: String, document: String, changed_at: i64 }
         table policy_attachment (account_id, policy_name, policy_kind, user_id, group_name, role_id) as Policies {

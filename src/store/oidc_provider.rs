@@ -93,11 +93,19 @@ pub fn thing_id(account: AccountId, name: &str) -> String {
 }
 
 /// Finds a provider of an account by its name.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, account: AccountId, name: &str) -> Result<Option<OidcProvider>> {
     Ok(providers(&store.query(FIND, vec![account.number().into(), name.into()]).await?)?.pop())
 }
 
 /// Lists the providers of an account, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: AccountId) -> Result<Vec<OidcProvider>> {
     providers(&store.query(LIST, vec![account.number().into()]).await?)
 }

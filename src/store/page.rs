@@ -27,7 +27,7 @@ impl Page {
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// What is in the part.
+    /// The items in the part.
     pub items: Vec<T>,
     /// How many are in the whole list.
     pub total: u64,

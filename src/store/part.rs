@@ -1,4 +1,4 @@
-//! What one noun adds to a write: statements, and what it means when one of them is refused.
+//! A noun's part of a write: statements, and the meaning of a refusal of each.
 
 use crate::domain::{Error, Result};
 
@@ -61,7 +61,7 @@ impl Guarded {
     }
 }
 
-/// What one noun adds to a write: its guarded statements, and what they change.
+/// A noun's part of a write: its guarded statements, and what they change.
 #[must_use = "a part does nothing until it is in a write and that is applied"]
 #[derive(Default)]
 pub struct Part {

@@ -99,7 +99,7 @@ pub struct Attachment {
     pub policy: String,
     /// Whose the policy is.
     pub kind: PolicyKind,
-    /// What it is attached to.
+    /// The user, group or role that it is attached to.
     pub target: Target,
 }
 
@@ -206,16 +206,28 @@ pub(super) fn detach_all_of_role(role: RoleId) -> Guarded {
 }
 
 /// Finds a policy of an account by its name.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, account: AccountId, name: &str) -> Result<Option<Policy>> {
     store.find(FIND, vec![account.number().into(), name.into()]).await?.as_ref().map(policy).transpose()
 }
 
 /// Lists the policies of an account, by name.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: AccountId) -> Result<Vec<Policy>> {
     store.query(LIST, vec![account.number().into()]).await?.iter().map(policy).collect()
 }
 
 /// Lists what the policies that an account uses are attached to, by the policies' names.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn attachments(store: &Store, account: AccountId) -> Result<Vec<Attachment>> {
     let rows = store.query(LIST_ATTACHMENTS, vec![account.number().into()]).await?;
     rows.iter()
@@ -232,11 +244,19 @@ pub async fn attachments(store: &Store, account: AccountId) -> Result<Vec<Attach
 }
 
 /// Reads the policies attached to a user and to its groups, each once: names, and the documents of those that are not built in.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn documents_of_user(store: &Store, user: UserId) -> Result<Vec<(String, Option<String>)>> {
     store.query(DOCUMENTS_OF_USER, vec![user.number().into()]).await?.iter().map(document).collect()
 }
 
 /// Reads the policies attached to a role: names, and the documents of those that are not built in.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn documents_of_role(store: &Store, role: RoleId) -> Result<Vec<(String, Option<String>)>> {
     store.query(DOCUMENTS_OF_ROLE, vec![role.number().into()]).await?.iter().map(document).collect()
 }

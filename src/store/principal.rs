@@ -1,13 +1,13 @@
-//! What a principal rests on: the rows that what belongs to it must hold.
+//! The rows that a principal depends on: whatever is added to it must hold them.
 
 use crate::domain::principal::Principal;
 
 use super::part::Guarded;
 use super::{role, user};
 
-/// Refuses with `NotFound` when the user or role that the principal rests on is gone, and keeps it from going meanwhile.
+/// Refuses with `NotFound` when the user or role that the principal depends on is gone, and keeps it from going meanwhile.
 ///
-/// A root rests on nothing but its account, which is never deleted.
+/// A root depends on nothing but its account, which is never deleted.
 pub(super) fn hold(principal: &Principal) -> Option<Guarded> {
     match principal {
         Principal::Root(_) | Principal::FederatedSession(_, None, _) => None,

@@ -33,7 +33,7 @@ statements! { "instance";
              FROM instance WHERE id = $1 AND deleted_at IS NULL";
 }
 
-/// What is counted in an instance.
+/// The things that are counted in an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
     Credentials,
@@ -80,6 +80,10 @@ pub struct Usage {
 }
 
 /// Counts what an instance has; `None` when there is no such instance.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn usage(store: &Store, instance: &InstanceId) -> Result<Option<Usage>> {
     let Some(row) = store.find(USAGE, vec![instance.as_str().into()]).await? else { return Ok(None) };
     Ok(Some(Usage {

@@ -162,7 +162,7 @@ pub fn update(repository: &Repository, change: &RepositoryChange, at: Timestamp)
     touch(repository, UPDATE, parameters)
 }
 
-/// Forgets a repository; `NotFound` when it is gone. What the registry has of it stays there.
+/// Forgets a repository; `NotFound` when it is gone. The registry keeps what it has of it.
 pub fn delete(repository: &Repository) -> Part {
     touch(repository, DELETE, vec![repository.id.as_str().into()])
 }
@@ -192,16 +192,28 @@ pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
 }
 
 /// Finds a repository of an instance by its names.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, instance: &InstanceId, namespace: &str, name: &str) -> Result<Option<Repository>> {
     store.find(FIND, vec![instance.as_str().into(), namespace.into(), name.into()]).await?.as_ref().map(repository).transpose()
 }
 
 /// Finds a repository of an instance by its id.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_id(store: &Store, instance: &InstanceId, id: &RepositoryId) -> Result<Option<Repository>> {
     store.find(FIND_BY_ID, vec![instance.as_str().into(), id.as_str().into()]).await?.as_ref().map(repository).transpose()
 }
 
 /// Lists repositories of an instance.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, instance: &InstanceId, filter: RepositoryFilter<'_>, page: Page) -> Result<Listed<Repository>> {
     let parameters = page.parameters([instance.as_str().into(), filter.namespace.into(), filter.name.into()]);
     listed_rows(&store.query(filter.order.statement(), parameters).await?, repository)

@@ -21,6 +21,10 @@ pub fn insert(id: &CredentialId, at: Timestamp) -> Part {
 }
 
 /// Lists what was revoked and may not have expired yet.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store) -> Result<Vec<CredentialId>> {
     let rows = store.query(LIST, Vec::new()).await?;
     rows.iter().map(|row| row.text("credential_id")?.parse().map_err(|error| row.unreadable("credential_id", error))).collect()

@@ -1,4 +1,4 @@
-//! What goes into a statement and what comes out of it.
+//! The values of statements and rows.
 
 use std::fmt;
 use std::str::FromStr;

@@ -247,22 +247,38 @@ fn missing(account: &ServiceAccount) -> impl Fn() -> Error + Send + Sync + 'stat
 }
 
 /// Finds a service account of an instance by its name, without the `tcr$`.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, instance: &InstanceId, name: &str) -> Result<Option<ServiceAccount>> {
     Ok(accounts(&store.query(FIND, vec![instance.as_str().into(), name.into()]).await?)?.pop())
 }
 
 /// Finds a service account by its id.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_id(store: &Store, id: &ServiceAccountId) -> Result<Option<ServiceAccount>> {
     Ok(accounts(&store.query(FIND_BY_ID, vec![id.as_str().into()]).await?)?.pop())
 }
 
 /// Returns the first `limit` accounts after the id `after`, in its order: the id, and what the change feed calls them.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn ids_after(store: &Store, after: &str, limit: u32) -> Result<Vec<(String, String)>> {
     let rows = store.query(IDS_AFTER, vec![after.into(), i64::from(limit).into()]).await?;
     rows.iter().map(|row| Ok((row.text("id")?, format!("{}/{}", row.text("instance_id")?, row.text("name")?)))).collect()
 }
 
 /// Lists service accounts of an instance, all or the one of that name, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, instance: &InstanceId, name: Option<&str>, page: Page) -> Result<Listed<ServiceAccount>> {
     let instance = Value::from(instance.as_str());
     let rows = match name {
@@ -273,6 +289,10 @@ pub async fn list(store: &Store, instance: &InstanceId, name: Option<&str>, page
 }
 
 /// Lists the service accounts that came from the principal with that numeric id, at all instances, without their permissions.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_made_by(store: &Store, id: i64) -> Result<Vec<ServiceAccount>> {
     accounts(&store.query(MADE_BY, vec![made_by(id)]).await?)
 }

@@ -77,6 +77,10 @@ fn exceeded(quota: &str) -> Error {
 }
 
 /// Finds the document of this digest, in hexadecimal, that a session of the account refers to.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, account: AccountId, digest: &str) -> Result<Option<String>> {
     store.find(FIND, vec![account.number().into(), digest.into()]).await?.map(|row| row.text("document")).transpose()
 }

@@ -49,6 +49,10 @@ pub(super) fn claim(change: &SignedChange) -> Part {
 }
 
 /// Finds what was made by the signature of this digest, in hexadecimal.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, digest: &str) -> Result<Option<Before>> {
     let row = store.find(FIND, vec![digest.into()]).await?;
     row.map(|row| Ok(Before { request_id: row.text("request_id")?, made: row.optional_text("made")? })).transpose()

@@ -25,7 +25,7 @@ statements! { "resource_tag";
                           WHERE instance_id = $1 AND thing_id <> $1 ORDER BY thing_id, tag_key";
 }
 
-/// What has tags.
+/// A thing that has tags.
 #[derive(Clone, Copy, Debug)]
 pub enum Tagged<'a> {
     /// An instance.
@@ -65,7 +65,7 @@ impl Tagged<'_> {
 
 /// Sets tags, those of the same keys to new values, and leaves the others.
 ///
-/// `InstanceNotFound`, `NotFound` when the namespace is gone, `QuotaExceeded` beyond [`Tag::MOST`].
+/// `InstanceNotFound`, `NotFound` when the namespace is gone, `QuotaExceeded` beyond [`Tag::MAX_COUNT`].
 pub fn set(thing: Tagged<'_>, tags: &[Tag]) -> Part {
     thing.changed(settings(thing, tags))
 }
@@ -87,9 +87,9 @@ fn settings(thing: Tagged<'_>, tags: &[Tag]) -> Vec<Guarded> {
         let parameters = vec![id.as_str().into(), instance.as_str().into(), tag.key.as_str().into(), tag.value.as_str().into()];
         Guarded::unguarded(SET, parameters)
     });
-    let most = vec![instance.as_str().into(), id.as_str().into(), i64::from(Tag::MOST).into()];
+    let most = vec![instance.as_str().into(), id.as_str().into(), i64::from(Tag::MAX_COUNT).into()];
     let within = Guarded::new(WITHIN, most, Rows::Exactly(1), || {
-        Error::quota_exceeded(Noun::Tag, format!("A thing may have {} tags and no more; remove some.", Tag::MOST))
+        Error::quota_exceeded(Noun::Tag, format!("A thing may have {} tags and no more; remove some.", Tag::MAX_COUNT))
     });
     set.chain([within]).collect()
 }
@@ -105,17 +105,29 @@ pub(super) fn delete_of_instance(id: &InstanceId) -> Guarded {
 }
 
 /// Lists the tags of a thing, by key.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, thing: Tagged<'_>) -> Result<Vec<Tag>> {
     store.query(LIST, vec![thing.id().into()]).await?.iter().map(tag).collect()
 }
 
 /// Lists the tags of all instances of an account, by instance and key.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_of_instances(store: &Store, account: AccountId) -> Result<Vec<(InstanceId, Tag)>> {
     let rows = store.query(LIST_OF_INSTANCES, vec![account.number().into()]).await?;
     rows.iter().map(|row| Ok((row.parsed("thing_id")?, tag(row)?))).collect()
 }
 
 /// Lists the tags of all namespaces of an instance, by namespace and key.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_of_namespaces(store: &Store, instance: &InstanceId) -> Result<Vec<(NamespaceId, Tag)>> {
     let rows = store.query(LIST_OF_NAMESPACES, vec![instance.as_str().into()]).await?;
     rows.iter().map(|row| Ok((row.parsed("thing_id")?, tag(row)?))).collect()

@@ -88,16 +88,28 @@ pub(super) fn named(account: AccountId, name: &str) -> Guarded {
 }
 
 /// Finds a user by its id.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find(store: &Store, id: UserId) -> Result<Option<User>> {
     store.find(FIND, vec![id.number().into()]).await?.as_ref().map(user).transpose()
 }
 
 /// Finds a user of an account by its name.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn find_by_name(store: &Store, account: AccountId, name: &str) -> Result<Option<User>> {
     store.find(FIND_BY_NAME, vec![account.number().into(), name.into()]).await?.as_ref().map(user).transpose()
 }
 
 /// Lists the users of an account, oldest first.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: AccountId) -> Result<Vec<User>> {
     store.query(LIST, vec![account.number().into()]).await?.iter().map(user).collect()
 }

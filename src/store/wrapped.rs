@@ -1,4 +1,4 @@
-//! Everything that the master key wrapped, whatever it is, for who wraps it anew under another one.
+//! Everything that the master key wrapped, for the rotation that wraps it anew under another one.
 
 use crate::domain::{Error, Result};
 
@@ -45,7 +45,7 @@ statements! {
     }
 }
 
-/// What holds something wrapped.
+/// A sort of row that holds something wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// A key that seals credentials.
@@ -65,7 +65,7 @@ pub enum Holder {
 pub struct Wrapped {
     /// The id of its holder.
     pub id: String,
-    /// What is stored of it.
+    /// The stored bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -85,6 +85,10 @@ impl Holder {
 }
 
 /// Counts what begins otherwise than with `head`: another master key wrapped it.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn count_others(store: &Store, head: &[u8]) -> Result<u64> {
     let mut all = 0;
     for holder in Holder::ALL {
@@ -96,6 +100,10 @@ pub async fn count_others(store: &Store, head: &[u8]) -> Result<u64> {
 }
 
 /// Lists at most `limit` of what begins otherwise than with `head`, after the holder's id `after`, in the order of ids.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list_others(store: &Store, holder: Holder, head: &[u8], after: &str, limit: u32) -> Result<Vec<Wrapped>> {
     let (_, list, _) = holder.statements();
     let rows = store.query(list, vec![head.into(), after.into(), i64::from(limit).into()]).await?;

@@ -28,7 +28,7 @@ pub const BACK_DATED: Duration = Duration::from_secs(60 * 60);
 pub const AUTHORITY_TTL: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
 
 /// The longest common name (X.520, ub-common-name), in characters.
-const NAME_LONGEST: usize = 64;
+const MAX_NAME: usize = 64;
 
 /// The certificate authority that registries trust: P-256, and it signs nothing but leaf certificates.
 pub struct Authority {
@@ -49,11 +49,15 @@ pub struct Leaf {
 
 impl Authority {
     /// Makes an authority called `transire CA NAME` (cut at 64 characters), with a new key.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when no key can be made.
     pub fn generate(name: &str, now: Timestamp, random: &dyn Random) -> Result<Self> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
             .map_err(|_| Error::internal("the authority's key can't be generated"))?;
         let pair = CertificateSigner(pair);
-        let common_name: String = format!("transire CA {name}").chars().take(NAME_LONGEST).collect();
+        let common_name: String = format!("transire CA {name}").chars().take(MAX_NAME).collect();
         let mut serial: [u8; SERIAL_LENGTH] = random_bytes(random);
         let mut params = parameters(&common_name, &mut serial, now.minus(BACK_DATED), now.plus(AUTHORITY_TTL))?;
         // Path length 0: it can't make further authorities. Without keyCertSign Distribution refuses every
@@ -64,7 +68,11 @@ impl Authority {
         Self::new(pair, certificate.der().to_vec())
     }
 
-    /// Takes an authority back from its parts; [`Error::internal`] when they can't be read or don't belong together.
+    /// Takes an authority back from its parts.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the parts can't be read or don't belong together.
     pub fn from_parts(private_pkcs8: &[u8], certificate_der: &[u8]) -> Result<Self> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, private_pkcs8)
             .map_err(|_| Error::internal("the authority's private key is not a P-256 key in PKCS #8"))?;
@@ -84,12 +92,20 @@ impl Authority {
     }
 
     /// Returns the private key as PKCS #8, to be wrapped and stored.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the key can't be written.
     pub fn private_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>> {
         let document = self.pair.0.to_pkcs8v1().map_err(|_| Error::internal("the authority's key can't be written"))?;
         Ok(Zeroizing::new(document.as_ref().to_vec()))
     }
 
     /// Returns the private key and the certificate as PEM, to be kept elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the key can't be written.
     pub fn to_pem(&self) -> Result<Secret> {
         let private = Zeroizing::new(x509::pem_of("PRIVATE KEY", &self.private_pkcs8()?));
         Ok(Secret::new(format!("{}{}", *private, self.certificate_pem())))
@@ -113,7 +129,9 @@ impl Authority {
     /// Makes a certificate for a signing key: not an authority, for digital signatures, dated back an hour,
     /// good for [`LEAF_TTL`] or until the authority itself ends.
     ///
-    /// [`Error::misconfigured`] when the authority has ended.
+    /// # Errors
+    ///
+    /// `Misconfigured` when the authority has ended, `Internal` when it can't sign.
     pub fn issue_leaf(&self, key: &SigningKeyPair, now: Timestamp) -> Result<Leaf> {
         if now >= self.expires_at {
             return Err(Error::misconfigured(

@@ -12,13 +12,17 @@ use super::x509::{self, Certificate, PublicKeyKind};
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
 
-/// What must be left of a certificate that is imported: with less it would be no use, or it is the wrong file.
+/// The least time that must be left of a certificate that is imported: with less, it is the wrong file.
 pub const LEAST_LEFT: Duration = Duration::from_hours(24);
 /// How long a leaf may live that another authority signs; a leaked key signs until then, because registries check no
 /// revocation.
-pub const LONGEST_LEAF_TTL: Duration = Duration::from_hours(5 * 366 * 24);
+pub const MAX_LEAF_TTL: Duration = Duration::from_hours(5 * 366 * 24);
 
 /// Writes the request (PKCS #10, PEM) for a signing key's certificate.
+///
+/// # Errors
+///
+/// `Internal` when the request can't be signed.
 pub fn signing_request(key: &SigningKeyPair) -> Result<String> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -29,6 +33,10 @@ pub fn signing_request(key: &SigningKeyPair) -> Result<String> {
 }
 
 /// Reads the one certificate that a file holds, PEM or DER, as DER.
+///
+/// # Errors
+///
+/// `InvalidParameter` when the file holds anything else.
 pub fn read_certificate(file: &[u8]) -> Result<Vec<u8>> {
     x509::der_of_one_certificate(file)
         .filter(|der| Certificate::parse(der).is_some())
@@ -36,6 +44,10 @@ pub fn read_certificate(file: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Returns the end of a certificate.
+///
+/// # Errors
+///
+/// `Internal` when the certificate can't be read.
 pub fn expires_at(der: &[u8]) -> Result<Timestamp> {
     Certificate::parse(der).map(|certificate| certificate.expires_at).ok_or_else(|| Error::internal("a certificate can't be read"))
 }
@@ -54,6 +66,10 @@ pub fn is_issued_by(der: &[u8], authority_der: &[u8]) -> bool {
 }
 
 /// Checks all that registries check of a leaf under this authority, and returns until when they believe it.
+///
+/// # Errors
+///
+/// `InvalidParameter` that names the rule which the leaf breaks.
 pub fn check_leaf(der: &[u8], authority_der: &[u8], now: Timestamp) -> Result<Timestamp> {
     let (Some(leaf), Some(authority)) = (Certificate::parse(der), Certificate::parse(authority_der)) else {
         return Err(refused("it can't be read"));
@@ -68,7 +84,7 @@ pub fn check_leaf(der: &[u8], authority_der: &[u8], now: Timestamp) -> Result<Ti
         return Err(refused("its key usage has no digitalSignature"));
     }
     check_common(&leaf, now)?;
-    if leaf.starts_at.until(leaf.expires_at) > LONGEST_LEAF_TTL {
+    if leaf.starts_at.until(leaf.expires_at) > MAX_LEAF_TTL {
         return Err(refused("it lives longer than five years; nobody can take back what a leaked key signs until then"));
     }
     let end = leaf.expires_at.min(authority.expires_at);
@@ -76,6 +92,10 @@ pub fn check_leaf(der: &[u8], authority_der: &[u8], now: Timestamp) -> Result<Ti
 }
 
 /// Checks all that registries check of an authority, and returns its end.
+///
+/// # Errors
+///
+/// `InvalidParameter` that names the rule which the authority breaks.
 pub fn check_authority(der: &[u8], now: Timestamp) -> Result<Timestamp> {
     let authority = Certificate::parse(der).ok_or_else(|| refused("it can't be read"))?;
     if !authority.extensions.is_authority {
@@ -125,7 +145,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);
 
-    /// What is otherwise about a certificate.
+    /// Other properties of a certificate.
     type Change = fn(&mut CertificateParams);
 
     fn days(count: i64) -> OffsetDateTime {

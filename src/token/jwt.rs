@@ -40,7 +40,7 @@ pub const LEAF_MARGIN: Duration = Duration::from_secs(60);
 /// The most bytes of a token: clients send it in a header, and registries and the proxies before them bound those.
 pub const MAX_TOKEN_BYTES: usize = 64 << 10;
 
-/// What RFC 5280 (4.1.2.5) writes for a validity without an end: that of a key without a certificate.
+/// The end that RFC 5280 (4.1.2.5) writes for a validity without one: that of a key without a certificate.
 const NO_END: Timestamp = Timestamp::from_unix_seconds(253_402_300_799);
 
 /// A key that signs tokens, with its leaf certificate: all that doesn't change from token to token is made once.
@@ -60,7 +60,9 @@ pub struct SigningKey {
 impl SigningKey {
     /// Takes a signing key back from its parts; `id` is whatever the caller knows it by.
     ///
-    /// [`Error::internal`] when they can't be read, or the leaf is another key's or ends before `leaf_expires_at`.
+    /// # Errors
+    ///
+    /// `Internal` when the parts can't be read, or the leaf is another key's or ends before `leaf_expires_at`.
     pub fn from_parts(
         id: impl Into<String>,
         algorithm: Algorithm,
@@ -74,6 +76,10 @@ impl SigningKey {
     /// Takes a signing key without a certificate back, for a registry that trusts the key itself.
     ///
     /// Its tokens carry no `x5c`, so no registry that trusts an authority believes them.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when it isn't a key of this algorithm in PKCS #8.
     pub fn without_certificate(id: impl Into<String>, algorithm: Algorithm, private_pkcs8: &[u8]) -> Result<Self> {
         Self::made(id.into(), SigningKeyPair::from_pkcs8(algorithm, private_pkcs8)?, Vec::new(), NO_END)
     }
@@ -255,20 +261,20 @@ pub struct Access {
     pub actions: Vec<&'static str>,
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Claims<'a> {
-    /// Who issues it: what the registry's `issuer` setting holds.
+    /// The issuer, as the registry's `issuer` setting has it.
     pub issuer: &'a str,
-    /// Who it was issued to; empty for nobody.
+    /// The subject that it was issued to; empty for nobody.
     pub subject: &'a str,
-    /// Which registry it is for: what its `service` setting holds.
+    /// The registry that it is for, as its `service` setting has it.
     pub audience: &'a str,
     /// The present time.
     pub now: Timestamp,
     /// How long it lives, in whole seconds.
     pub ttl: Duration,
-    /// What it grants; may be nothing.
+    /// The rights that it grants; may be none.
     pub access: &'a [Access],
 }
 
@@ -288,7 +294,7 @@ struct Body<'a> {
 /// A signed token.
 #[derive(Clone)]
 pub struct Token {
-    /// The JWT. Whoever holds it has what it grants.
+    /// The JWT, a bearer token.
     pub text: String,
     /// Its own id (`jti`), for the audit record: 32 hexadecimal characters.
     pub id: String,

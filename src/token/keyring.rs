@@ -30,7 +30,9 @@ impl Keyring {
     /// Takes the sealer, the signing keys that sign (one an algorithm), the others that are only published
     /// (not yet used, or with tokens still about), and the DER certificates of the authorities.
     ///
-    /// [`Error::internal`] when two keys would sign with one algorithm.
+    /// # Errors
+    ///
+    /// `Internal` when two keys would sign with one algorithm.
     pub fn new(sealer: Sealer, current: Vec<SigningKey>, others: Vec<SigningKey>, authorities: Vec<Vec<u8>>) -> Result<Self> {
         for algorithm in Algorithm::ALL {
             if current.iter().filter(|key| key.algorithm() == algorithm).count() > 1 {
@@ -65,7 +67,11 @@ impl Keyring {
         &self.sealer
     }
 
-    /// Seals a grant with the current sealing key; see [`Sealer::seal`].
+    /// Seals a grant with the current sealing key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Sealer::seal`].
     pub fn seal(&self, kind: SecretKind, grant: &Grant, random: &dyn Random) -> Result<Secret> {
         self.sealer.seal(kind, grant, random)
     }
@@ -75,7 +81,11 @@ impl Keyring {
         self.sealer.open(kind, secret)
     }
 
-    /// Seals a session into its token with the current sealing key; see [`Sealer::seal_session`].
+    /// Seals a session into its token with the current sealing key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Sealer::seal_session`].
     pub fn seal_session(&self, session: &Session, random: &dyn Random) -> Result<Secret> {
         self.sealer.seal_session(session, random)
     }
@@ -85,7 +95,11 @@ impl Keyring {
         self.sealer.open_session(token)
     }
 
-    /// Returns the key that signs with this algorithm; [`Error::internal`] when there is none.
+    /// Returns the key that signs with this algorithm.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when there is none.
     pub fn signing_key(&self, algorithm: Algorithm) -> Result<&SigningKey> {
         self.current
             .iter()
@@ -95,7 +109,9 @@ impl Keyring {
 
     /// Returns the key that signs this instance's tokens: its own and no other, or the one of its algorithm that it shares.
     ///
-    /// [`Error::internal`] when there is none.
+    /// # Errors
+    ///
+    /// `Internal` when there is none.
     pub fn signing_key_of(&self, instance: &Instance) -> Result<&SigningKey> {
         match instance.kind {
             RegistryKind::Distribution => self.signing_key(instance.algorithm),

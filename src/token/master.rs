@@ -35,7 +35,9 @@ impl MasterKey {
 
     /// Parses a key as [`MasterKey::to_text`] writes it; white space around it is ignored.
     ///
-    /// Anything else is [`Error::misconfigured`], whose message repeats nothing of the text.
+    /// # Errors
+    ///
+    /// `Misconfigured` for anything else; the message repeats nothing of the text.
     pub fn parse(text: &str) -> Result<Self> {
         let mut secret = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim(), secret.as_mut_slice()).map_err(|_| {
@@ -46,7 +48,11 @@ impl MasterKey {
         Ok(Self::new(secret))
     }
 
-    /// Parses several keys, divided by white space; none is an error, and one that stands there twice is one.
+    /// Parses several keys, divided by white space; a repeated one counts once.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` when one of them isn't a key, or there is none.
     pub fn parse_all(text: &str) -> Result<Vec<Self>> {
         let mut keys: Vec<Self> = Vec::new();
         for word in text.split_whitespace() {
@@ -103,8 +109,9 @@ impl MasterKey {
 
     /// Unwraps what [`MasterKey::wrap`] made for the same noun and id.
     ///
-    /// [`Error::misconfigured`] when another master key wrapped it; [`Error::internal`] when it is damaged
-    /// or was another thing's.
+    /// # Errors
+    ///
+    /// `Misconfigured` when another master key wrapped it, `Internal` when it is damaged or was another thing's.
     pub fn unwrap(&self, noun: &str, id: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let damaged = || Error::internal(format!("the wrapped secret of {noun} {id} is damaged, or another thing's"));
         let (head, rest) = wrapped.split_at_checked(Self::HEAD_LENGTH).ok_or_else(damaged)?;
@@ -123,7 +130,7 @@ impl MasterKey {
         let nonce = nonce.try_into().map_err(|_| damaged())?;
         let mut bytes = Zeroizing::new(rest.to_vec());
         let length = self.cipher.open(nonce, &self.associated(noun, id), &mut bytes).ok_or_else(damaged)?.len();
-        // What lies behind is the tag; `truncate` leaves it in memory, and it is no secret.
+        // The tag follows; `truncate` leaves it in memory, and it is no secret.
         bytes.truncate(length);
         Ok(bytes)
     }
@@ -133,7 +140,11 @@ impl MasterKey {
         self.wrap(Self::CHECK_NOUN, Self::CHECK_ID, Self::CHECK_TEXT, random)
     }
 
-    /// Checks that this is the key which `stored` was made by; [`Error::misconfigured`] otherwise.
+    /// Checks that this is the key which `stored` was made by.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` when it is another key, `Internal` when the stored value is damaged.
     pub fn verify_check_value(&self, stored: &[u8]) -> Result<()> {
         let found = Self::id_of(stored).unwrap_or_else(|| "unreadable".to_owned());
         match self.unwrap(Self::CHECK_NOUN, Self::CHECK_ID, stored) {

@@ -1,10 +1,10 @@
-//! What this service signs and seals. Pure: no async, no input or output; time and chance are
+//! Everything that this service signs and seals. Pure: no async, no input or output; time and chance are
 //! parameters, except that keys and signatures draw on the cryptography library's own generator.
 //!
 //! A *master key* wraps secrets at rest ([`master`]). A *sealing key* makes secrets that carry what
 //! they grant ([`sealed`]). A *signing key* signs registry tokens ([`jwt`]) under a leaf certificate
 //! of the *authority* that registries trust ([`authority`]; [`certificates`] where it is kept elsewhere). The *keyring* is all that a running
-//! process signs and seals with ([`keyring`]). What others signed is verified in [`web_identity`]; the passwords that
+//! process signs and seals with ([`keyring`]). Tokens of other issuers are verified in [`web_identity`]; the passwords that
 //! people choose are hashed in [`password`].
 //!
 //! Nothing here decides who may have what, or whether a grant still stands or has expired: callers do.
@@ -26,7 +26,7 @@ pub use jwt::{Access, Claims, SigningKey, SigningKeyPair, Token};
 pub use keyring::Keyring;
 pub use master::MasterKey;
 pub use sealed::{
-    Grant, Ground, MAX_REGISTRY_SECRET, MAX_SESSION_GROUNDS, PolicyDigest, SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Sealer,
+    Grant, Ground, MAX_REGISTRY_SECRET, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Sealer,
     SealingKey, Session, SessionPolicy,
 };
 pub use web_identity::{JwkSet, UnverifiedToken, WebIdentity};

@@ -27,12 +27,20 @@ pub const SALT_LENGTH: usize = 16;
 const HASH_LENGTH: usize = 32;
 
 /// Hashes a password with a random salt.
+///
+/// # Errors
+///
+/// `Internal` when the hash can't be computed.
 pub fn hash(password: &Secret, salt: [u8; SALT_LENGTH]) -> Result<PasswordHash> {
     let hash: phc::PasswordHash = hasher()?.hash_password_with_salt(password.expose().as_bytes(), &salt).map_err(Error::internal)?;
     Ok(PasswordHash::new(hash.to_string()))
 }
 
 /// Tells whether a password is the one that was hashed, whatever figures it was hashed with.
+///
+/// # Errors
+///
+/// `Internal` when the stored hash can't be read.
 pub fn verify(password: &Secret, hash: &PasswordHash) -> Result<bool> {
     let unreadable = |error: &dyn std::fmt::Display| Error::internal(format!("a stored password hash can't be read: {error}"));
     let hash = phc::PasswordHash::new(hash.as_str()).map_err(|error| unreadable(&error))?;

@@ -1,7 +1,7 @@
 //! Sealed secrets: temporary credentials, refresh tokens and session tokens, which carry what they grant.
 //!
-//! They are never stored. Whoever opens one learns from it who it acts for and what it stands on, and
-//! must still ask whether that stands: the seal says what was granted, not that it is still good. One thing may be
+//! They are never stored. The opener of one learns from it who it acts for and what it depends on, and
+//! must still ask whether that is valid: the seal says what was granted, not that it is still good. One thing may be
 //! stored instead: the text of a session policy that is too long for a registry secret ([`session_policy`]).
 //!
 //! A body is base64url, without padding, of
@@ -22,7 +22,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use self::payload::{LONGEST_WITHOUT_POLICY, grant_length, read_grant, read_session, write_grant, write_session};
+use self::payload::{MAX_WITHOUT_POLICY, grant_length, read_grant, read_session, write_grant, write_session};
 pub use self::session_policy::{PolicyDigest, SessionPolicy};
 use super::cipher::{Cipher, NONCE_LENGTH, TAG_LENGTH, derive};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
@@ -33,22 +33,22 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 
 /// The most bytes of a session policy in a sealed secret.
-pub const SESSION_POLICY_LONGEST: usize = 4096;
+pub const MAX_SESSION_POLICY_BYTES: usize = 4096;
 /// The most characters of a session's own policy: what the clouds take.
-pub const SESSION_POLICY_CHARACTERS: usize = 2048;
+pub const MAX_SESSION_POLICY_CHARACTERS: usize = 2048;
 /// The most bytes of a session's name: Tencent's limit.
-pub const SESSION_NAME_LONGEST: usize = 128;
+pub const MAX_SESSION_NAME: usize = 128;
 /// The most bytes of an access key's id; the clouds' own have 36 at most.
-pub const ACCESS_KEY_ID_LONGEST: usize = 128;
+pub const MAX_ACCESS_KEY_ID: usize = 128;
 /// The most bytes of a session's signing secret; the clouds' own have 32.
-pub const ACCESS_KEY_SECRET_LONGEST: usize = 128;
+pub const MAX_ACCESS_KEY_SECRET: usize = 128;
 /// The most grounds that a session stands on.
 pub const MAX_SESSION_GROUNDS: usize = 7;
 /// The most grounds that a secret stands on: a session's credential has the session besides, and its refresh token
 /// those of its instance.
-pub const GROUNDS_MOST: usize = MAX_SESSION_GROUNDS + 2;
+pub const MAX_GROUNDS: usize = MAX_SESSION_GROUNDS + 2;
 /// The most bytes of a session token, as Tencent's contract has it.
-pub const SESSION_TOKEN_LONGEST: usize = 4096;
+pub const MAX_SESSION_TOKEN: usize = 4096;
 /// The most characters of a secret that logs in to a registry: credential stores of some tools take no more than 1,000,
 /// and Windows' takes 2,560 bytes.
 pub const MAX_REGISTRY_SECRET: usize = 1000;
@@ -60,9 +60,9 @@ const HEAD_LENGTH: usize = 1 + KEY_ID_LENGTH + NONCE_LENGTH;
 const PREFIX_LENGTH: usize = 5;
 /// More bytes than a body without a session policy usually has: opening one needs no allocation.
 const BODY_USUAL: usize = 512;
-const BODY_LONGEST: usize = HEAD_LENGTH + LONGEST_WITHOUT_POLICY + SESSION_POLICY_LONGEST + TAG_LENGTH;
+const MAX_BODY: usize = HEAD_LENGTH + MAX_WITHOUT_POLICY + MAX_SESSION_POLICY_BYTES + TAG_LENGTH;
 /// More characters than any sealed secret has: a longer text isn't even read.
-const SECRET_LONGEST: usize = PREFIX_LENGTH + BODY_LONGEST.div_ceil(3) * 4 + SecretKind::CHECKSUM_LENGTH;
+const MAX_SECRET: usize = PREFIX_LENGTH + MAX_BODY.div_ceil(3) * 4 + SecretKind::CHECKSUM_LENGTH;
 
 /// Something that a sealed secret came from, and that must still be what it was when the secret is used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,20 +94,20 @@ impl Ground {
     }
 }
 
-/// What a sealed registry secret says: ids, and no name that could be given to somebody else.
+/// The contents of a sealed registry secret: ids, and no name that could be given to somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The secret's own id.
     pub id: CredentialId,
-    /// Who it acts for.
+    /// The principal that it acts for.
     pub principal: Principal,
-    /// What it stands on, each with its generation when the secret was made: 1 to 9.
+    /// Its dependencies, each with its generation when the secret was made: 1 to 9.
     pub grounds: Vec<(Ground, i64)>,
     /// The one instance that it logs in to.
     pub instance: InstanceId,
     /// Which username it logs in with.
     pub username: Username,
-    /// What narrows the principal's rights.
+    /// The policy that narrows the principal's rights.
     pub session_policy: Option<SessionPolicy>,
     /// When it was made, to the millisecond.
     pub issued_at: Timestamp,
@@ -115,7 +115,7 @@ pub struct Grant {
     pub expires_at: Timestamp,
 }
 
-/// What a session token says: one temporary identity got from STS, and the access key that signs for it.
+/// The contents of a session token: one temporary identity got from STS, and the access key that signs for it.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// The token's own id.
@@ -126,11 +126,11 @@ pub struct Session {
     pub access_key_id: String,
     /// The temporary access key's secret, at most 128 bytes.
     pub secret: Secret,
-    /// Who it acts for.
+    /// The principal that it acts for.
     pub principal: Principal,
-    /// What it stands on, each with its generation when the token was made: 1 to 9.
+    /// Its dependencies, each with its generation when the token was made: 1 to 9.
     pub grounds: Vec<(Ground, i64)>,
-    /// What narrows the principal's rights: a document of at most 2048 characters and 4096 bytes.
+    /// The policy that narrows the principal's rights: a document of at most 2048 characters and 4096 bytes.
     pub session_policy: Option<SessionPolicy>,
     /// When it was made, to the millisecond.
     pub issued_at: Timestamp,
@@ -161,7 +161,11 @@ impl SealingKey {
         Self::new(Zeroizing::new(random_bytes(random)))
     }
 
-    /// Takes a key back from the 32 bytes that [`SealingKey::to_bytes`] gave; [`Error::internal`] for another length.
+    /// Takes a key back from the 32 bytes that [`SealingKey::to_bytes`] gave.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` for another length.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut secret = Zeroizing::new([0; 32]);
         if bytes.len() != secret.len() {
@@ -212,7 +216,11 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Takes the key that seals, and the others that still open; two of one id are [`Error::internal`].
+    /// Takes the key that seals, and the others that still open.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when two have one id.
     pub fn new(current: SealingKey, older: Vec<SealingKey>) -> Result<Self> {
         let sealer = Self { current, older };
         for (place, key) in sealer.keys().enumerate() {
@@ -239,9 +247,12 @@ impl Sealer {
 
     /// Seals a grant into a secret of this kind, [`SecretKind::Temporary`] or [`SecretKind::Refresh`].
     ///
-    /// [`Error::internal`] for another kind, and for a grant beyond the limits above: nothing is ever cut,
-    /// because a cut id would name something else, and a cut policy would say something else. So is a secret of more
-    /// than [`MAX_REGISTRY_SECRET`] characters, but for a policy as written, which sessions from before that bound have.
+    /// Nothing is ever cut: a cut id would name something else, and a cut policy would say something else.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` for another kind, for a grant beyond the limits above, and for a secret of more than
+    /// [`MAX_REGISTRY_SECRET`] characters; a policy as written, from before that bound, may make a longer one.
     pub fn seal(&self, kind: SecretKind, grant: &Grant, random: &dyn Random) -> Result<Secret> {
         if !holds_grant(kind) {
             return Err(Error::internal(format!("no grant is sealed as {kind:?}")));
@@ -257,12 +268,14 @@ impl Sealer {
 
     /// Seals a session into its token, [`SecretKind::Session`].
     ///
-    /// [`Error::internal`] for a session beyond the limits above, and for a token beyond [`SESSION_TOKEN_LONGEST`].
+    /// # Errors
+    ///
+    /// `Internal` for a session beyond the limits above, and for a token beyond [`MAX_SESSION_TOKEN`].
     pub fn seal_session(&self, session: &Session, random: &dyn Random) -> Result<Secret> {
         let policy = session.session_policy.as_ref();
         let token = self.seal_payload(SecretKind::Session, policy, random, |bytes| write_session(bytes, session, random))?;
         let length = token.expose().len();
-        if length > SESSION_TOKEN_LONGEST {
+        if length > MAX_SESSION_TOKEN {
             return Err(Error::internal(format!("a session token of {length} bytes is too long")));
         }
         Ok(token)
@@ -278,7 +291,7 @@ impl Sealer {
         let key = &self.current;
         let nonce: [u8; NONCE_LENGTH] = random_bytes(random);
         // With room for everything: what grows leaves copies behind that nothing wipes.
-        let room = HEAD_LENGTH + LONGEST_WITHOUT_POLICY + policy.map_or(0, SessionPolicy::length) + TAG_LENGTH;
+        let room = HEAD_LENGTH + MAX_WITHOUT_POLICY + policy.map_or(0, SessionPolicy::length) + TAG_LENGTH;
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         bytes.push(VERSION);
         bytes.extend_from_slice(&key.id_bytes);
@@ -309,7 +322,7 @@ impl Sealer {
     /// make one up.
     pub fn lacks_key_of(&self, kind: SecretKind, secret: &str) -> bool {
         const ENCODED: usize = (1 + KEY_ID_LENGTH).div_ceil(3) * 4;
-        if secret.len() > SECRET_LONGEST {
+        if secret.len() > MAX_SECRET {
             return false;
         }
         let mut head = [0; ENCODED / 4 * 3];
@@ -320,7 +333,7 @@ impl Sealer {
 
     fn open_payload<T>(&self, kind: SecretKind, secret: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         // Before the checksum: strangers send what they like.
-        if secret.len() > SECRET_LONGEST {
+        if secret.len() > MAX_SECRET {
             return None;
         }
         let body = kind.read(secret)?;

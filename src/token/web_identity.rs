@@ -1,9 +1,9 @@
 //! Tokens of others: what OpenID Connect issuers sign (RFC 7515, RFC 7517, RFC 7519, OpenID Connect Core 2).
 //!
 //! A token says itself by which algorithm and key it is to be checked, so none of that is taken from it: the
-//! provider's list allows the algorithm, the issuer's set holds the key, and the algorithm must fit both. What
-//! could be read in two ways (a name that comes twice, two keys that fit, an extension that must be understood)
-//! is refused. Start with [`UnverifiedToken`].
+//! provider's list allows the algorithm, the issuer's set holds the key, and the algorithm must fit both. A
+//! token that could be read in two ways is refused: a name that comes twice, two keys that fit, or an extension that
+//! must be understood. Start with [`UnverifiedToken`].
 //!
 //! Written on the cryptography library itself: the usual JWT library would bring a process-wide choice of one,
 //! takes a name that comes twice, and leaves most of these rules to its caller.
@@ -33,7 +33,7 @@ mod testing;
 mod tests;
 
 /// The most characters of a token: both clouds' limit.
-pub const TOKEN_LENGTH: usize = 20_000;
+pub const MAX_TOKEN: usize = 20_000;
 /// The most bytes of a JWK set.
 pub const JWKS_BYTES: usize = 256 << 10;
 /// The most keys of a JWK set.
@@ -41,14 +41,14 @@ pub const JWKS_KEYS: usize = 64;
 /// How far the issuer's clock may be off.
 pub const LEEWAY: Duration = Duration::from_secs(60);
 /// The most bytes of a subject (OpenID Connect Core, 2).
-const SUBJECT_LENGTH: usize = 255;
+const MAX_SUBJECT: usize = 255;
 /// The sizes of an RSA modulus in bytes: 2048 to 8192 bits.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
-/// Who a token speaks of, once it is verified.
+/// The identity that a verified token names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebIdentity {
-    /// Who says so.
+    /// The issuer.
     pub issuer: String,
     /// Of whom.
     pub subject: String,
@@ -66,16 +66,20 @@ pub struct UnverifiedToken<'a> {
     unverified_kid: Option<String>,
     unverified_claims: WebIdentity,
     unverified_not_before: Option<Timestamp>,
-    /// What is signed: header and claims as they came.
+    /// The signed text: header and claims as they came.
     signed: &'a str,
     signature: Vec<u8>,
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Reads a token; [`WebIdentityFault::Malformed`] says what about it can't be taken.
+    /// Reads a token.
+    ///
+    /// # Errors
+    ///
+    /// `WebIdentity` with [`WebIdentityFault::Malformed`]; the message says what can't be taken.
     pub fn parse(token: &'a str) -> Result<Self> {
-        if !(4..=TOKEN_LENGTH).contains(&token.len()) {
-            return Err(malformed(format!("An OIDC token has 4 to {TOKEN_LENGTH} characters.")));
+        if !(4..=MAX_TOKEN).contains(&token.len()) {
+            return Err(malformed(format!("An OIDC token has 4 to {MAX_TOKEN} characters.")));
         }
         let (signed, signature) = token.rsplit_once('.').ok_or_else(not_three_parts)?;
         let (header, claims) = signed.split_once('.').ok_or_else(not_three_parts)?;
@@ -85,7 +89,7 @@ impl<'a> UnverifiedToken<'a> {
         let header = read_part(header, "header")?;
         let claims = read_part(claims, "claims")?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed("The OIDC token's signature is not base64url."))?;
-        // What an extension changes about the signature isn't known here (RFC 7515, 4.1.11).
+        // The effect of an extension on the signature isn't known here (RFC 7515, 4.1.11).
         if header.contains_key("crit") {
             return Err(malformed("The OIDC token's header has extensions (crit) that are not understood here."));
         }
@@ -106,8 +110,8 @@ impl<'a> UnverifiedToken<'a> {
             unverified_kid: kid,
             unverified_not_before: claims.get("nbf").map(|_| time(&claims, "nbf")).transpose()?,
             unverified_claims: WebIdentity {
-                issuer: text(&claims, "iss", TOKEN_LENGTH)?,
-                subject: text(&claims, "sub", SUBJECT_LENGTH)?,
+                issuer: text(&claims, "iss", MAX_TOKEN)?,
+                subject: text(&claims, "sub", MAX_SUBJECT)?,
                 audiences: audiences(&claims)?,
                 issued_at: time(&claims, "iat")?,
                 expires_at: time(&claims, "exp")?,
@@ -124,6 +128,10 @@ impl<'a> UnverifiedToken<'a> {
 
     /// Checks all but the signature: the algorithm, the issuer, an audience and the times. It proves nothing, and
     /// spares asking the issuer for keys that would help nobody.
+    ///
+    /// # Errors
+    ///
+    /// `WebIdentity` with the fault: malformed, audience not matched, expired or not yet valid.
     pub fn check_claims(&self, provider: &OidcProvider, now: Timestamp) -> Result<()> {
         let claims = &self.unverified_claims;
         if !provider.algorithms.contains(&self.unverified_algorithm) {
@@ -147,6 +155,10 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// Verifies the token, all of it, and returns what it says.
+    ///
+    /// # Errors
+    ///
+    /// `WebIdentity` with the fault; [`WebIdentityFault::BadSignature`] when no key of the set signed it.
     pub fn verify(self, keys: &JwkSet, provider: &OidcProvider, now: Timestamp) -> Result<WebIdentity> {
         self.check_claims(provider, now)?;
         let bad_signature = || Error::web_identity(WebIdentityFault::BadSignature);
@@ -189,8 +201,9 @@ enum Material {
 impl JwkSet {
     /// Reads a JWK set. Keys that can't sign tokens, are too small or are unknown here are left out (RFC 7517, 5).
     ///
-    /// [`ErrorKind::InvalidParameter`](crate::domain::ErrorKind::InvalidParameter) when it isn't one, is too large,
-    /// or holds a private key.
+    /// # Errors
+    ///
+    /// `InvalidParameter` of `jwks` when it isn't one, is too large, or holds a private key.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |why: String| Error::invalid_parameter("jwks", why);
         if text.len() > JWKS_BYTES {
@@ -203,7 +216,7 @@ impl JwkSet {
         if keys.len() > JWKS_KEYS {
             return Err(refuse(format!("the JWK set has more than {JWKS_KEYS} keys")));
         }
-        // Whoever shows a private key to the world has lost it.
+        // A private key that was published is lost.
         if keys.iter().any(|key| key.get("d").is_some()) {
             return Err(refuse("the JWK set holds a private key; give the public keys alone".to_owned()));
         }

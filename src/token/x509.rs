@@ -90,7 +90,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// What is read of a certificate; each name and key is a whole DER element.
+/// A certificate, as far as it is read; each name and key is a whole DER element.
 pub(super) struct Certificate<'a> {
     signed: &'a [u8],
     pub(super) issuer: &'a [u8],
@@ -104,18 +104,18 @@ pub(super) struct Certificate<'a> {
     signature: &'a [u8],
 }
 
-/// What extensions say that somebody here asks about.
+/// The extensions that matter here.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Extensions {
     /// Whether it is an authority's.
     pub(super) is_authority: bool,
-    /// What the key may be used for, where it says so.
+    /// The uses of the key, where it says so.
     pub(super) key_usage: Option<KeyUsage>,
     /// Whether one is critical that nobody here knows: registries refuse such a certificate.
     pub(super) unknown_critical: bool,
 }
 
-/// What a key may be used for: the first bits of the first byte (RFC 5280, 4.2.1.3).
+/// The uses of a key: the first bits of the first byte (RFC 5280, 4.2.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeyUsage(u8);
 
@@ -129,7 +129,7 @@ impl KeyUsage {
     }
 }
 
-/// What sort of key a certificate is of.
+/// The sort of key that a certificate is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PublicKeyKind {
     /// RSA, with so many bits.

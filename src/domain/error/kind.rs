@@ -4,9 +4,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::noun::Noun;
 use crate::domain::principal::Principal;
 
-/// What went wrong, in terms that every front door can answer to.
+/// A kind of failure, in terms that every API can answer to.
 ///
-/// Each front door has an exhaustive table over this list: a new kind doesn't compile until all answer.
+/// Each API has an exhaustive table over this list: a new kind doesn't compile until all answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The authorization of the request can't be read, or lacks a part, or mixes two dialects.
@@ -37,7 +37,7 @@ pub enum ErrorKind {
     SessionTokenExpired,
     /// The signature is not the one that the request and the access key give.
     SignatureMismatch {
-        /// What the server signed, for the clients whose contract shows it.
+        /// The text that the server signed, for the clients whose contract shows it.
         string_to_sign: String,
     },
     /// A nonce came a second time, or a signature with something else than it was made for.
@@ -111,22 +111,22 @@ pub enum ErrorKind {
     NoDefaultInstance,
     /// No such thing of another noun.
     NotFound {
-        /// What was looked for, such as `account`.
+        /// The noun that was looked for.
         noun: Noun,
     },
     /// A thing of that name is there already, or was and its name can't be used again.
     AlreadyExists {
-        /// What was to be made, such as `instance`.
+        /// The noun that was to be made.
         noun: Noun,
     },
     /// There are as many as there may be.
     QuotaExceeded {
-        /// Of what, such as `namespace`.
+        /// The noun whose quota is used up.
         noun: Noun,
     },
-    /// What the thing is like at present forbids it: it isn't empty, it is protected, or it was changed meanwhile.
+    /// The thing's present state forbids it: it isn't empty, it is protected, or it was changed meanwhile.
     PreconditionFailed {
-        /// What was to be changed, such as `instance`.
+        /// The noun that was to be changed.
         noun: Noun,
     },
     /// The action exists, but not for this caller or this thing.
@@ -137,7 +137,7 @@ pub enum ErrorKind {
     BadCredentials,
     /// An OpenID Connect token, offered instead of a signature, isn't believed.
     WebIdentity {
-        /// What is wrong with it.
+        /// The fault.
         fault: WebIdentityFault,
     },
     /// The operator's settings, files or arguments don't fit together.
@@ -247,7 +247,7 @@ impl ErrorKind {
     }
 }
 
-/// Whose fault an error is.
+/// The party that has to act on an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The client's: the same request will fail again.
@@ -294,17 +294,17 @@ impl WebIdentityFault {
     }
 }
 
-/// What was denied, in the words of both policy languages: each front door shows its own.
+/// A denial, in the words of both policy languages: each API shows its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// The action and the resource as CAM names them.
     pub cam: (String, String),
     /// The action and the resource as RAM names them.
     pub ram: (String, String),
-    /// To whom it was denied.
+    /// The principal that was denied.
     pub principal: Option<Principal>,
     /// Whether a statement denied it, or none allowed it.
     pub explicit: bool,
-    /// The rule that denied it, and how to go on, where that isn't a policy's; shown after the door's own text.
+    /// The rule that denied it, and how to go on, where that isn't a policy's; shown after the API's own text.
     pub rule: Option<&'static str>,
 }

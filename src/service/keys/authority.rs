@@ -20,7 +20,7 @@ use crate::token::{Authority, SigningKeyPair, certificates};
 
 /// How long an authority stays in the bundle after another took its place: the longest life of a token, and as much
 /// again for the leeway of registries, clocks that differ, and replicas that heard of it late.
-const BUNDLED_AFTER_USE: Duration = Duration::from_secs(2 * Instance::LONGEST_TOKEN_TTL as u64);
+const BUNDLED_AFTER_USE: Duration = Duration::from_secs(2 * Instance::MAX_TOKEN_TTL as u64);
 /// How often a change is tried again when another replica renewed a leaf at the same moment.
 const ATTEMPTS: usize = 5;
 

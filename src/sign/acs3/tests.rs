@@ -109,7 +109,7 @@ fn parameters_stand_in_the_query_and_the_form() {
     assert!(read.unverified.verify(&secret(SECRET)).is_ok());
     assert_eq!(read.parameters.iter().collect::<Vec<_>>(), [("a", "1 2"), ("b", "3+"), ("c", "")]);
     assert_eq!((read.action.as_str(), read.version.as_str()), ("GetAuthorizationToken", "2018-12-01"));
-    // What isn't a form is covered all the same, and gives no parameters.
+    // A body that isn't a form is covered all the same, and gives no parameters.
     let captured = signed(Captured::new("POST", "/?a=1", "h", &[("content-type", "application/json")], "{}"), None);
     assert!(verify(&captured).is_ok());
     assert_eq!(super::read(&captured.request()).unwrap().parameters.len(), 1);

@@ -30,7 +30,7 @@ fn plain() -> Captured {
     signed(Captured::new("GET", "/tokens?RegionId=cn-hangzhou", "h", &[("accept", "application/json")], ""), None)
 }
 
-/// What nobody signs.
+/// Headers that nobody signs.
 fn uncovered(captured: &Captured) -> Vec<&str> {
     let covered =
         |name: &str| name.starts_with("x-acs-") || ["accept", "content-md5", "content-type", "date", "authorization"].contains(&name);

@@ -56,7 +56,7 @@ fn every_vector_verifies_in_three_stages() {
     for vector in vectors() {
         let read = read(&vector.captured.request()).unwrap_or_else(|error| panic!("{}: {error}", vector.name));
         let place = canonical_requests(&vector.captured).iter().position(|text| text == vector.text("canonical_request"));
-        // What real clients send is what is tried first.
+        // The form that real clients send is tried first.
         assert_eq!(place, Some(0), "{}", vector.name);
         let string = String::from_utf8(read.unverified.strings_to_sign().swap_remove(0)).unwrap();
         assert_eq!(string, vector.text("string_to_sign"), "{}", vector.name);

@@ -21,14 +21,18 @@ use crate::store::{Location, Open, Store};
 use super::{Hold, Piece, QUEUE, Reading, Sum, Table, TableSum, decode, fill, hexadecimal, identity, tables};
 
 const FIRST_LINE: &str = "transire backup 1";
-/// No line of a header is longer.
-const LONGEST_LINE: usize = 1 << 16;
+/// The most bytes of a header's line.
+const MAX_LINE: usize = 1 << 16;
 /// How many rows are handed on at a time.
 const ROWS: usize = 500;
 
 /// Writes everything of a store, as of one moment, into a file that must not be there yet; others go on meanwhile.
 ///
 /// The file has its name only once it is whole and durable.
+///
+/// # Errors
+///
+/// `Misconfigured` when the store is empty, or the file is there already or can't be written; else those of reads.
 pub async fn backup(store: &Store, path: &Path, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
     identity(store).await?;
     backup_of(&tables(), MIGRATIONS.len(), store, path, clock, random).await
@@ -78,8 +82,12 @@ pub async fn backup_to(store: &Store, out: impl Write + Send + 'static, name: &'
 
 /// Fills an empty store from a backup, and brings an older schema up to date.
 ///
-/// The whole file is checked before anything is written: `Misconfigured` when it is not what was once written, or when
-/// the store has anything else in it. What was interrupted is gone on with.
+/// The whole file is checked before anything is written. A restore that was interrupted is continued.
+///
+/// # Errors
+///
+/// `Misconfigured` when the file is not what was once written, or the store has anything else in it; `StoreUnavailable`
+/// when the database doesn't answer.
 pub async fn restore(path: &Path, target: &Location, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(refused(path, "it is no file, and it has to be read twice: write it into one first"));
@@ -171,7 +179,7 @@ fn stream(path: PathBuf, backup: &Checked) -> Reading {
             Ok(_) => refused(&path, "it was changed while it was read"),
             Err(error) => error,
         };
-        // Who no longer listens doesn't care.
+        // A receiver that is gone needs no answer.
         sender.blocking_send(Piece::Failed(end)).ok();
     });
     Reading { tables: Arc::clone(&backup.tables), pieces }
@@ -300,7 +308,7 @@ fn read_line(input: &mut impl Read) -> io::Result<Option<String>> {
         input.read_exact(&mut byte)?;
         match byte {
             [b'\n'] => return Ok(String::from_utf8(line).ok()),
-            _ if line.len() == LONGEST_LINE => return Ok(None),
+            _ if line.len() == MAX_LINE => return Ok(None),
             [byte] => line.push(byte),
         }
     }

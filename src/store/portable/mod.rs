@@ -37,12 +37,12 @@ pub(super) const BATCH: usize = 1000;
 /// How many pieces wait between who reads and who writes.
 const QUEUE: usize = 4;
 
-/// Who is kept from doing what while everything is read.
+/// The writers that are kept waiting while everything is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
-    /// Nobody: what is read is as of one moment, and others go on.
+    /// None: the rows are as of one moment, and others go on.
     Nothing,
-    /// Whoever would write, so that nothing is acknowledged that is left behind.
+    /// All of them, so that nothing is acknowledged that is left behind.
     Writers,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Batch {
     pub(super) rows: Vec<Vec<Value>>,
 }
 
-/// What a table comes to.
+/// The sum of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSum {
     /// Its name.
@@ -202,7 +202,7 @@ impl Store {
         let (store, wanted) = (self.clone(), Arc::clone(tables));
         tokio::spawn(async move {
             if let Err(error) = store.0.driver.read_tables(&wanted, hold, sender.clone()).await {
-                // Who no longer listens doesn't care.
+                // A receiver that is gone needs no answer.
                 sender.send(Piece::Failed(error)).await.ok();
             }
         });
@@ -250,14 +250,22 @@ impl Store {
 }
 
 /// Sums up everything in a store, as of one moment.
+///
+/// # Errors
+///
+/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn sums(store: &Store) -> Result<Vec<TableSum>> {
     Ok(store.sums(&tables()).await?.into_iter().map(|(_, sum)| sum).collect())
 }
 
 /// Copies everything of one store into an empty one, and keeps the first from being written meanwhile.
 ///
-/// Goes on where an earlier copying of the same store ended. `Misconfigured` when the target has anything else in it,
-/// or when the source has changed since.
+/// Goes on where an earlier copying of the same store ended.
+///
+/// # Errors
+///
+/// `Misconfigured` when the target has anything else in it, or the source has changed since; `StoreUnavailable` when a
+/// database doesn't answer.
 pub async fn copy(source: &Store, target: &Location, clock: &dyn Clock, random: &dyn Random) -> Result<Vec<TableSum>> {
     let mark = identity(source).await?;
     let target = Store::open_for(target, Purpose::Fill(MIGRATIONS.len()), clock, random).await?;

@@ -24,7 +24,7 @@ use super::tls::{Mode, Tls};
 /// How strictly transactions are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// What the guards of a write are written for: they hold the rows that they rest on.
+    /// The level that the guards of a write are written for: they hold the rows that they depend on.
     ReadCommitted,
     /// The strictest level: more writes fail and are tried again.
     Serializable,
@@ -98,7 +98,7 @@ struct Server {
     name: String,
     config: Config,
     tls: Tls,
-    /// What each session is told first.
+    /// The statements that each session gets first.
     session: Option<String>,
     announced: Announced,
 }
@@ -174,7 +174,7 @@ impl Server {
                         }
                     }
                     Some(Ok(_)) => {}
-                    // Whoever used the connection hears of it too, and reports it where it matters.
+                    // The connection's user hears of it too, and reports it where it matters.
                     Some(Err(error)) => return tracing::debug!("a connection to the database ended: {error}"),
                     None => return,
                 }
@@ -304,7 +304,7 @@ fn unreadable() -> Error {
 struct Parts {
     /// The scheme, and user and password.
     before: String,
-    /// What stands between commas; one empty one when the host is given otherwise.
+    /// The hosts between commas; one empty one when the host is given otherwise.
     hosts: Vec<String>,
     /// The database and the parameters, without those of TLS.
     after: String,

@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::domain::{Error, Result};
 
-/// What `sslmode` asks for.
+/// The protection that `sslmode` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// No TLS.

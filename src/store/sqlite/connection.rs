@@ -86,7 +86,7 @@ pub(super) fn has_schema(path: &Path) -> rusqlite::Result<bool> {
     open_reader(path)?.table_exists(None, "schema_version")
 }
 
-/// What SQLite said, to be told to several callers.
+/// A failure of SQLite, which several callers hear of.
 pub(super) struct Failure {
     pub(super) unavailable: bool,
     /// Another process has the file.

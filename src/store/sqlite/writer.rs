@@ -48,7 +48,7 @@ impl Writer {
             let mut next = Some(task);
             while let Some(task) = next {
                 match task {
-                    // Who no longer waits was told that it failed: then it should, if it still can.
+                    // A caller that no longer waits was told that its write failed, so it should fail if it still can.
                     Task::Write(job) if job.answer.is_closed() => {}
                     Task::Write(job) => group.push(job),
                     #[cfg(test)]
@@ -70,7 +70,7 @@ impl Writer {
         match self.write_group(&group) {
             Ok(outcomes) => {
                 for (job, outcome) in group.into_iter().zip(outcomes) {
-                    // Who no longer listens has gone away; the write stands.
+                    // A caller may have gone away; its write is done all the same.
                     drop(job.answer.send(outcome));
                 }
             }
@@ -124,8 +124,8 @@ fn commit_group(connection: &Connection, group: &[Job]) -> Result<Vec<Result<()>
         run(connection, "SAVEPOINT one_write")?;
         let outcome = attempt(connection, &job.steps);
         if connection.is_autocommit() {
-            // A full disk takes back the whole transaction, savepoints and all. Whatever came next would
-            // be committed by itself, piece by piece.
+            // A full disk takes back the whole transaction, savepoints and all. The statements after it would
+            // be committed one by one.
             return Err(GroupFailed::RolledBack(match outcome {
                 Err(Stop::Failed(failure)) => failure,
                 Err(Stop::Refused(_)) | Ok(()) => {

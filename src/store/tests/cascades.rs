@@ -42,7 +42,7 @@ struct ForeignKey {
     columns: Vec<(String, String)>,
 }
 
-/// What is deleted: its row, and the values by which columns without a foreign key name it.
+/// A deleted thing: its row, and the values by which columns without a foreign key name it.
 struct Deleted<'a> {
     table: &'static str,
     column: &'static str,
@@ -150,11 +150,11 @@ async fn fill_instance(store: &Store, home: &Instance, team: &Namespace, users: 
         created_at: NOW,
     };
     let (on_home, on_team) = (Tagged::Instance(&home.id), Tagged::Namespace(team));
-    all(store, [instances::insert(home), namespaces::insert(team, MOST), instance_keys::insert(&key)]).await;
+    all(store, [instances::insert(home), namespaces::insert(team, QUOTA), instance_keys::insert(&key)]).await;
     let parts = [
-        repositories::insert(team, &repository(team, "app"), MOST),
-        service_accounts::insert(&service_account(home, "robot"), MOST),
-        allow_lists::add(&home.id, &[allowed("192.0.2.0/24")], MOST),
+        repositories::insert(team, &repository(team, "app"), QUOTA),
+        service_accounts::insert(&service_account(home, "robot"), QUOTA),
+        allow_lists::add(&home.id, &[allowed("192.0.2.0/24")], QUOTA),
         tags::set(on_home, &[tag("a", "b")]),
         tags::set(on_team, &[tag("a", "b")]),
     ];
@@ -162,7 +162,7 @@ async fn fill_instance(store: &Store, home: &Instance, team: &Namespace, users: 
     for user in users {
         let principal = Principal::User(user.account, user.id);
         let password = PasswordHash::new("$argon2id$EXAMPLE");
-        let parts = [credentials::insert(&credential_of(home, user), MOST), fixed_passwords::set(&home.id, &principal, &password, NOW)];
+        let parts = [credentials::insert(&credential_of(home, user), QUOTA), fixed_passwords::set(&home.id, &principal, &password, NOW)];
         all(store, parts).await;
     }
 }

@@ -313,7 +313,7 @@ async fn late(server: String, hang_up: usize) -> (u16, Arc<AtomicUsize>) {
     (port, came)
 }
 
-/// What is logged, for a test to read.
+/// The log, for a test to read.
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
 
@@ -378,7 +378,7 @@ async fn replicas_hear_of_changes_where_the_settings_and_the_sessions_let_them()
         if !heard {
             assert!(!announced.has_changed().unwrap(), "{notify} {statements:?}");
         }
-        // What announces nothing in the feed is announced to nobody.
+        // A write that adds nothing to the feed notifies nobody.
         announced.mark_unchanged();
         other.apply(write()).await.unwrap();
         one.probe(Duration::ZERO).await.unwrap();

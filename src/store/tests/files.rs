@@ -1,4 +1,4 @@
-//! What is special to SQLite: a file, a disk that fills, one writer.
+//! SQLite alone: a file, a disk that fills, one writer.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

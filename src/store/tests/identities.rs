@@ -53,7 +53,7 @@ pub(super) fn role(account: &Account, number: i64, name: &str) -> Role {
         account: account.id,
         name: name.to_owned(),
         trust_policy: "{\"version\": \"2.0\"} ".to_owned(),
-        max_session_seconds: Role::LONGEST_MAX_SESSION,
+        max_session_seconds: Role::MAX_SESSION_LIMIT,
         generation: 1,
         created_at: NOW.plus(Duration::from_secs(number as u64)),
     }
@@ -186,7 +186,7 @@ async fn deleting_a_user_takes_all_that_is_its_own(place: &Place) {
         ];
         all(&store, parts).await;
     }
-    all(&store, given.iter().map(|made| credentials::insert(made, MOST))).await;
+    all(&store, given.iter().map(|made| credentials::insert(made, QUOTA))).await;
     apply(&store, access_keys::insert(&access_key("AKIDroot", &owner))).await.unwrap();
 
     let entries = announced(&store, cascade::delete_user(owner.id, ann.id)).await;
@@ -235,7 +235,7 @@ async fn nothing_is_added_to_a_user_while_it_is_deleted(place: &Place) {
         for number in 0..12 {
             let part = match number % 5 {
                 0 => access_keys::insert(&key_of(&format!("AKID-{round}-{number}"), &owner, &ann)),
-                1 => credentials::insert(&credential_of(&home, &ann), MOST),
+                1 => credentials::insert(&credential_of(&home, &ann), QUOTA),
                 2 => groups::add_member(owner.id, "builders", "ann"),
                 3 => fixed_passwords::set(&home.id, &principal, &PasswordHash::new("$argon2id$EXAMPLE"), NOW),
                 _ => policies::attach(owner.id, ADMIN, PolicyKind::BuiltIn, &to_user("ann")),
@@ -286,10 +286,10 @@ async fn what_belongs_to_a_user_or_a_role_needs_it(place: &Place) {
             let made = LongTermCredential { principal: principal.clone(), ..credential(&home) };
             if stage == "while" && possible.is_ok() {
                 apply(&store, access_keys::insert(&key)).await.unwrap();
-                apply(&store, credentials::insert(&made, MOST)).await.unwrap();
+                apply(&store, credentials::insert(&made, QUOTA)).await.unwrap();
             } else {
                 assert_eq!(&refusal(&store, access_keys::insert(&key)).await, missing, "{stage} {principal}");
-                assert_eq!(&refusal(&store, credentials::insert(&made, MOST)).await, missing, "{stage} {principal}");
+                assert_eq!(&refusal(&store, credentials::insert(&made, QUOTA)).await, missing, "{stage} {principal}");
             }
         }
     }
@@ -307,7 +307,7 @@ async fn keys_and_credentials_are_listed_by_principal(place: &Place) {
     let second = LongTermCredential { created_at: NOW.plus(Duration::from_secs(1)), ..credential_of(&away, &ann) };
     all(&store, [accounts::insert(&owner), instances::insert(&home), instances::insert(&away), users::insert(&ann)]).await;
     all(&store, [access_keys::insert(&new), access_keys::insert(&old), access_keys::insert(&access_key("AKIDroot", &owner))]).await;
-    all(&store, [&first, &second, &credential(&home)].map(|made| credentials::insert(made, MOST))).await;
+    all(&store, [&first, &second, &credential(&home)].map(|made| credentials::insert(made, QUOTA))).await;
 
     assert_eq!(access_keys::list_of_principal(&store, &principal).await.unwrap(), [old, new.clone()]);
     let listed = credentials::list_of_principal(&store, &principal).await.unwrap();

@@ -108,7 +108,7 @@ async fn instances_from_before_are_the_operators_and_open(place: &Place) {
     assert_eq!(found.unrecorded_namespaces, UnrecordedNamespaces::Open);
     apply(&store, instances::set_public_endpoint(&found.id, Switch::Off, later(1))).await.unwrap();
     assert_eq!(instances::find(&store, &found.id).await.unwrap().unwrap().modified_at, later(1));
-    apply(&store, namespaces::insert(&namespace(&found, "team"), MOST)).await.unwrap();
+    apply(&store, namespaces::insert(&namespace(&found, "team"), QUOTA)).await.unwrap();
 }
 
 async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place: &Place) {
@@ -118,15 +118,15 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
     let root = Principal::Root(owner.id);
     let kept = [namespace(&other, "team")];
     let parts = [
-        namespaces::insert(&team, MOST),
-        repositories::insert(&team, &repository(&team, "app"), MOST),
-        credentials::insert(&made, MOST),
-        service_accounts::insert(&robot, MOST),
+        namespaces::insert(&team, QUOTA),
+        repositories::insert(&team, &repository(&team, "app"), QUOTA),
+        credentials::insert(&made, QUOTA),
+        service_accounts::insert(&robot, QUOTA),
         fixed_passwords::set(&home.id, &root, &PasswordHash::new("$argon2id$EXAMPLE"), NOW),
-        allow_lists::add(&home.id, &[allowed("192.0.2.0/24")], MOST),
+        allow_lists::add(&home.id, &[allowed("192.0.2.0/24")], QUOTA),
         tags::set(Tagged::Instance(&home.id), &[tag("a", "b")]),
         tags::set(Tagged::Namespace(&team), &[tag("a", "b")]),
-        namespaces::insert(&kept[0], MOST),
+        namespaces::insert(&kept[0], QUOTA),
         instances::mark_default(owner.id, &home.id),
     ];
     all(&store, parts).await;
@@ -160,7 +160,11 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
     // Filled again, it goes at once.
     all(
         &store,
-        [namespaces::insert(&team, MOST), repositories::insert(&team, &repository(&team, "app"), MOST), credentials::insert(&made, MOST)],
+        [
+            namespaces::insert(&team, QUOTA),
+            repositories::insert(&team, &repository(&team, "app"), QUOTA),
+            credentials::insert(&made, QUOTA),
+        ],
     )
     .await;
     let gone = [entry(Entity::Instance, home.id.as_str()), entry(Entity::Account, "1"), entry(Entity::SigningKey, home.id.as_str())];
@@ -197,20 +201,20 @@ async fn nothing_is_added_to_an_instance_while_it_is_deleted(place: &Place) {
     for round in 0..10 {
         let home = instance(&owner, &format!("home-{round}"));
         let robot = service_account(&home, "robot");
-        all(&store, [instances::insert(&home), service_accounts::insert(&robot, MOST)]).await;
+        all(&store, [instances::insert(&home), service_accounts::insert(&robot, QUOTA)]).await;
         let mut writes = JoinSet::new();
         for number in 0..10 {
             let (store, home, robot, owner) = (store.clone(), home.clone(), robot.clone(), owner.clone());
             writes.spawn(async move {
                 let part = match number % 5 {
-                    0 => namespaces::insert(&namespace(&home, &format!("team-{number}")), MOST),
-                    1 => credentials::insert(&credential(&home), MOST),
+                    0 => namespaces::insert(&namespace(&home, &format!("team-{number}")), QUOTA),
+                    1 => credentials::insert(&credential(&home), QUOTA),
                     2 => {
                         let permissions = [(format!("team-{number}"), BTreeSet::new())].into();
                         let change = ServiceAccountChange { permissions: Some(permissions), ..Default::default() };
                         service_accounts::update(&robot, &change, Level::User, NOW)
                     }
-                    3 => allow_lists::add(&home.id, &[allowed(&format!("192.0.2.{number}"))], MOST),
+                    3 => allow_lists::add(&home.id, &[allowed(&format!("192.0.2.{number}"))], QUOTA),
                     _ => return apply(&store, cascade::delete_instance(owner.id, &home.id, Contents::GoToo, NOW)).await,
                 };
                 apply(&store, part).await

@@ -1,4 +1,4 @@
-//! What logs in beside long-term credentials: service accounts and fixed passwords.
+//! Log-ins beside long-term credentials: service accounts and fixed passwords.
 
 use crate::domain::Noun;
 use std::collections::BTreeSet;
@@ -67,8 +67,8 @@ async fn a_service_account_is_found_with_all_that_it_may_do(place: &Place) {
     };
     let bare = ServiceAccount { permissions: permissions(&[]), ..service_account(&other, "robot") };
     let feed = [entry(Entity::ServiceAccount, &format!("{}/robot", home.id))];
-    assert_eq!(announced(&store, service_accounts::insert(&robot, MOST)).await, feed);
-    all(&store, [service_accounts::insert(&idle, MOST), service_accounts::insert(&bare, MOST)]).await;
+    assert_eq!(announced(&store, service_accounts::insert(&robot, QUOTA)).await, feed);
+    all(&store, [service_accounts::insert(&idle, QUOTA), service_accounts::insert(&bare, QUOTA)]).await;
     for account in [&robot, &idle, &bare] {
         assert_eq!(service_accounts::find(&store, &account.instance, &account.name).await.unwrap().as_ref(), Some(account));
         assert_eq!(service_accounts::find_by_id(&store, &account.id).await.unwrap().as_ref(), Some(account));
@@ -77,13 +77,13 @@ async fn a_service_account_is_found_with_all_that_it_may_do(place: &Place) {
     assert_eq!(service_accounts::find_by_id(&store, &ServiceAccountId::random(&SystemRandom)).await.unwrap(), None);
 
     let taken = "The instance has a service account named robot already; choose another name.".to_owned();
-    let refused = refusal(&store, service_accounts::insert(&service_account(&home, "robot"), MOST)).await;
+    let refused = refusal(&store, service_accounts::insert(&service_account(&home, "robot"), QUOTA)).await;
     assert_eq!(refused, (ErrorKind::AlreadyExists { noun: Noun::ServiceAccount }, taken));
     let full = refusal(&store, service_accounts::insert(&service_account(&home, "third"), 2)).await;
     let message = "The instance may have 2 service accounts and no more; delete some that nobody needs.".to_owned();
     assert_eq!(full, (ErrorKind::QuotaExceeded { noun: Noun::ServiceAccount }, message));
     let nowhere = ServiceAccount { instance: InstanceId::random(&SystemRandom), ..service_account(&home, "x") };
-    assert_eq!(kind(apply(&store, service_accounts::insert(&nowhere, MOST)).await), ErrorKind::InstanceNotFound);
+    assert_eq!(kind(apply(&store, service_accounts::insert(&nowhere, QUOTA)).await), ErrorKind::InstanceNotFound);
     assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM service_account_permission").await, 3);
 }
 
@@ -91,7 +91,7 @@ async fn a_service_account_is_changed_and_stopped(place: &Place) {
     let (store, home, _) = home_and_other(place).await;
     let mut robot = service_account(&home, "robot");
     let witness = service_account(&home, "witness");
-    all(&store, [service_accounts::insert(&robot, MOST), service_accounts::insert(&witness, MOST)]).await;
+    all(&store, [service_accounts::insert(&robot, QUOTA), service_accounts::insert(&witness, QUOTA)]).await;
     let feed = [entry(Entity::ServiceAccount, &format!("{}/robot", home.id))];
     let given = permissions(&[("base", &[AccountAction::Pull])]);
     let changes: [Step<ServiceAccountChange, ServiceAccount>; 5] = [
@@ -126,8 +126,8 @@ async fn a_service_account_is_changed_and_stopped(place: &Place) {
     assert_eq!(announced(&store, service_accounts::delete(&robot)).await, feed);
     assert_eq!(service_accounts::find(&store, &home.id, "robot").await.unwrap(), None);
     let again = service_account(&home, "robot");
-    apply(&store, service_accounts::insert(&again, MOST)).await.unwrap();
-    // Whoever still has the old one in mind changes nothing of the new one.
+    apply(&store, service_accounts::insert(&again, QUOTA)).await.unwrap();
+    // A caller that read the old one changes nothing of the new one.
     for part in [
         service_accounts::update(&robot, &ServiceAccountChange::default(), Level::User, NOW),
         service_accounts::set_secret(&robot, &AccountSecret::Made([0; 32]), NOW),
@@ -148,10 +148,10 @@ async fn service_accounts_are_listed_in_pages_each_once(place: &Place) {
         let permissions = permissions(&given[..number % 4]);
         let account =
             ServiceAccount { created_at: later(number as u64), permissions, ..service_account(&home, &format!("robot-{number}")) };
-        apply(&store, service_accounts::insert(&account, MOST)).await.unwrap();
+        apply(&store, service_accounts::insert(&account, QUOTA)).await.unwrap();
         made.push(account);
     }
-    apply(&store, service_accounts::insert(&service_account(&other, "robot-0"), MOST)).await.unwrap();
+    apply(&store, service_accounts::insert(&service_account(&other, "robot-0"), QUOTA)).await.unwrap();
     let list = async |name, offset, limit| service_accounts::list(&store, &home.id, name, Page { offset, limit }).await.unwrap();
     assert_eq!(list(None, 0, None).await, Listed { items: made.clone(), total: 5 });
     assert_eq!(list(None, 2, Some(2)).await, Listed { items: made[2..4].to_vec(), total: 5 });
@@ -181,7 +181,7 @@ async fn service_accounts_are_listed_and_disabled_by_whom_they_came_from(place: 
     // One that came from a session of a role, which a user had assumed.
     let third = ServiceAccount { maker_ids: BTreeSet::from([211, 4_611]), ..made_by(&bob, &home, "third") };
     let bobs = made_by(&bob, &home, "bobs");
-    all(&store, [&first, &second, &third, &bobs].map(|account| service_accounts::insert(account, MOST))).await;
+    all(&store, [&first, &second, &third, &bobs].map(|account| service_accounts::insert(account, QUOTA))).await;
     let names = async |id: i64| {
         let made = service_accounts::list_made_by(&store, id).await.unwrap();
         let mut names: Vec<_> = made.into_iter().map(|account| account.name).collect();
@@ -208,13 +208,13 @@ async fn service_accounts_are_listed_and_disabled_by_whom_they_came_from(place: 
 
     // A maker who is gone makes none.
     apply(&store, cascade::delete_user(bob.account, bob.id)).await.unwrap();
-    assert_eq!(refusal(&store, service_accounts::insert(&made_by(&bob, &home, "late"), MOST)).await, not_found(Noun::User, "21"));
+    assert_eq!(refusal(&store, service_accounts::insert(&made_by(&bob, &home, "late"), QUOTA)).await, not_found(Noun::User, "21"));
 }
 
 async fn what_was_decided_on_an_older_state_of_a_service_account_is_not_written(place: &Place) {
     let (store, home, _) = home_and_other(place).await;
     let robot = service_account(&home, "robot");
-    apply(&store, service_accounts::insert(&robot, MOST)).await.unwrap();
+    apply(&store, service_accounts::insert(&robot, QUOTA)).await.unwrap();
     let as_decided = |part: Part| service_accounts::expect_as_read(&robot).and(part);
     let wider = ServiceAccountChange { permissions: Some(permissions(&[("secret", &[AccountAction::Pull])])), ..Default::default() };
     apply(&store, as_decided(service_accounts::update(&robot, &wider, Level::User, NOW))).await.unwrap();
@@ -226,7 +226,7 @@ async fn what_was_decided_on_an_older_state_of_a_service_account_is_not_written(
 async fn what_the_root_disabled_no_user_enables(place: &Place) {
     let (store, home, _) = home_and_other(place).await;
     let made = credential(&home);
-    apply(&store, credentials::insert(&made, MOST)).await.unwrap();
+    apply(&store, credentials::insert(&made, QUOTA)).await.unwrap();
     let set = async |state, by| apply(&store, credentials::set_state(&made.id, state, by)).await;
     let found = async || {
         let found = credentials::find(&store, &made.id).await.unwrap().unwrap();
@@ -263,7 +263,7 @@ async fn a_fixed_password_is_replaced_and_its_generation_goes_on(place: &Place) 
     assert_eq!(announced(&store, fixed_passwords::delete(&home.id, &root, later(2))).await, feed);
     assert_eq!(fixed_passwords::find(&store, &home.id, &root).await.unwrap(), None);
     assert_eq!(refusal(&store, fixed_passwords::delete(&home.id, &root, NOW)).await, not_found(Noun::FixedPassword, "of 1:root"));
-    // What was got with the first two must not stand for the third.
+    // Tokens of the first two must not pass for those of the third.
     apply(&store, fixed_passwords::set(&home.id, &root, &hash("three"), later(3))).await.unwrap();
     expect("three", 4, later(3)).await;
     let nowhere = InstanceId::random(&SystemRandom);
@@ -329,7 +329,7 @@ async fn rows_of_log_ins_that_will_not_convert_are_named(place: &Place) {
     let (store, home, _) = home_and_other(place).await;
     let robot = service_account(&home, "robot");
     let root = Principal::Root(home.account);
-    all(&store, [service_accounts::insert(&robot, MOST), fixed_passwords::set(&home.id, &root, &hash("one"), NOW)]).await;
+    all(&store, [service_accounts::insert(&robot, QUOTA), fixed_passwords::set(&home.id, &root, &hash("one"), NOW)]).await;
     let on_robot = format!("id {:?}: ", robot.id.as_str());
     for (damage, column) in [
         (raw("", "UPDATE service_account SET state = 'asleep'"), "state"),

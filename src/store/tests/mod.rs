@@ -96,7 +96,7 @@ const NOW: Timestamp = Timestamp::from_unix_seconds(1_760_000_000);
 type Step<C, T> = (C, fn(&mut T));
 
 /// A quota that no test uses up by accident.
-const MOST: u32 = 1000;
+const QUOTA: u32 = 1000;
 
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {

@@ -155,11 +155,11 @@ async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
     let home = instance(&owner, "home");
     let old = credential(&home);
     let new = LongTermCredential { username: Username::CrTempUser, created_at: NOW.plus(Duration::from_secs(1)), ..credential(&home) };
-    assert_eq!(kind(apply(&store, credentials::insert(&old, MOST)).await), ErrorKind::InstanceNotFound);
+    assert_eq!(kind(apply(&store, credentials::insert(&old, QUOTA)).await), ErrorKind::InstanceNotFound);
     store.apply(write().then(accounts::insert(&owner)).then(instances::insert(&home))).await.unwrap();
-    apply(&store, credentials::insert(&old, MOST)).await.unwrap();
-    apply(&store, credentials::insert(&new, MOST)).await.unwrap();
-    assert_eq!(kind(apply(&store, credentials::insert(&new, MOST)).await), ErrorKind::AlreadyExists { noun: Noun::Credential });
+    apply(&store, credentials::insert(&old, QUOTA)).await.unwrap();
+    apply(&store, credentials::insert(&new, QUOTA)).await.unwrap();
+    assert_eq!(kind(apply(&store, credentials::insert(&new, QUOTA)).await), ErrorKind::AlreadyExists { noun: Noun::Credential });
 
     let listed = credentials::list(&store, &home.id).await.unwrap();
     assert_eq!(format!("{listed:?}"), format!("{:?}", [&new, &old]));
@@ -235,7 +235,7 @@ async fn one_authority_is_next_and_one_in_use_whoever_is_quicker(place: &Place) 
     let next = if one.is_ok() { "a2" } else { "a3" };
     let later = NOW.plus(Duration::from_secs(60));
     apply(&store, key::activate_authority(next, "a1", later)).await.unwrap();
-    // What rests on the one that was in use is refused.
+    // Changes that depend on the one that was in use are refused.
     for part in [
         key::activate_authority(next, "a1", later),
         key::hold_authority("a1", AuthorityState::InUse),

@@ -318,7 +318,7 @@ async fn what_was_interrupted_is_gone_on_with() {
         let keys = begun.iter().find(|sum| sum.table == "access_key").unwrap().rows;
         assert!(keys > BATCH as u64, "it never came to the second batch of a table: {keys}");
 
-        // What is not what was begun with is refused.
+        // Data other than that of the beginning is refused.
         let reading = source.read_tables(&portable::tables(), Hold::Writers);
         let refusal = portable::fill(reading, &store, "another source", NOW).await.unwrap_err();
         assert!(refusal.message().contains("other data"), "{refusal}");

@@ -1,4 +1,4 @@
-//! What is in an instance: namespaces, repositories, tags, the allow list.
+//! The contents of an instance: namespaces, repositories, tags, the allow list.
 
 use crate::domain::Noun;
 use std::time::Duration;
@@ -101,15 +101,15 @@ async fn a_namespace_is_found_changed_and_listed(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let team = namespace(&home, "team");
     let feed = [entry(Entity::Namespace, &format!("{}/team", home.id))];
-    assert_eq!(announced(&store, namespaces::insert(&team, MOST)).await, feed);
+    assert_eq!(announced(&store, namespaces::insert(&team, QUOTA)).await, feed);
     let taken = (
         ErrorKind::AlreadyExists { noun: Noun::Namespace },
         "The instance has a namespace named team already; choose another name.".to_owned(),
     );
-    assert_eq!(refusal(&store, namespaces::insert(&namespace(&home, "team"), MOST)).await, taken);
-    apply(&store, namespaces::insert(&namespace(&other, "team"), MOST)).await.unwrap();
+    assert_eq!(refusal(&store, namespaces::insert(&namespace(&home, "team"), QUOTA)).await, taken);
+    apply(&store, namespaces::insert(&namespace(&other, "team"), QUOTA)).await.unwrap();
     let nowhere = Namespace { instance: InstanceId::random(&SystemRandom), ..namespace(&home, "x") };
-    assert_eq!(refusal(&store, namespaces::insert(&nowhere, MOST)).await, no_instance());
+    assert_eq!(refusal(&store, namespaces::insert(&nowhere, QUOTA)).await, no_instance());
 
     assert_eq!(namespaces::find(&store, &home.id, "team").await.unwrap().as_ref(), Some(&team));
     assert_eq!(namespaces::find(&store, &home.id, "teams").await.unwrap(), None);
@@ -182,12 +182,12 @@ async fn a_namespace_is_deleted_when_it_is_empty_or_with_its_repositories(place:
     let (team, kept) = (namespace(&home, "team"), namespace(&home, "kept"));
     let app = repository(&kept, "app");
     let robot = service_account(&home, "robot");
-    all(&store, [namespaces::insert(&team, MOST), namespaces::insert(&kept, MOST), service_accounts::insert(&robot, MOST)]).await;
+    all(&store, [namespaces::insert(&team, QUOTA), namespaces::insert(&kept, QUOTA), service_accounts::insert(&robot, QUOTA)]).await;
     all(
         &store,
         [
-            repositories::insert(&team, &repository(&team, "app"), MOST),
-            repositories::insert(&kept, &app, MOST),
+            repositories::insert(&team, &repository(&team, "app"), QUOTA),
+            repositories::insert(&kept, &app, QUOTA),
             tags::set(Tagged::Namespace(&team), &[tag("a", "b")]),
             tags::set(Tagged::Namespace(&kept), &[tag("a", "c")]),
         ],
@@ -219,13 +219,13 @@ async fn a_repository_is_found_changed_and_deleted(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let (team, quiet) = (namespace(&home, "team"), namespace(&home, "quiet"));
     let app = repository(&team, "app");
-    assert_eq!(refusal(&store, repositories::insert(&team, &app, MOST)).await, not_found(Noun::Namespace, "team"));
-    all(&store, [namespaces::insert(&team, MOST), namespaces::insert(&quiet, MOST)]).await;
+    assert_eq!(refusal(&store, repositories::insert(&team, &app, QUOTA)).await, not_found(Noun::Namespace, "team"));
+    all(&store, [namespaces::insert(&team, QUOTA), namespaces::insert(&quiet, QUOTA)]).await;
     let feed = [entry(Entity::Repositories, &format!("{}/team", home.id))];
-    assert_eq!(announced(&store, repositories::insert(&team, &app, MOST)).await, feed);
+    assert_eq!(announced(&store, repositories::insert(&team, &app, QUOTA)).await, feed);
     let taken =
         (ErrorKind::AlreadyExists { noun: Noun::Repository }, "There is a repository team/app already; choose another name.".to_owned());
-    assert_eq!(refusal(&store, repositories::insert(&team, &repository(&team, "app"), MOST)).await, taken);
+    assert_eq!(refusal(&store, repositories::insert(&team, &repository(&team, "app"), QUOTA)).await, taken);
     apply(&store, repositories::insert(&quiet, &repository(&quiet, "app"), 2)).await.unwrap();
     // The quota is of the instance, over all its namespaces.
     let full = refusal(&store, repositories::insert(&quiet, &repository(&quiet, "web"), 2)).await;
@@ -261,11 +261,11 @@ async fn a_repository_is_found_changed_and_deleted(place: &Place) {
 async fn repositories_are_listed_in_any_order(place: &Place) {
     let (store, home, _) = home_and_other(place).await;
     let (team, base) = (namespace(&home, "team"), namespace(&home, "base"));
-    all(&store, [namespaces::insert(&team, MOST), namespaces::insert(&base, MOST)]).await;
+    all(&store, [namespaces::insert(&team, QUOTA), namespaces::insert(&base, QUOTA)]).await;
     // By when they were made: c, a, b; by when they were changed: b, c, a.
     for (of, name, made, changed) in [(&team, "c", 1, 8), (&team, "a", 2, 9), (&base, "b", 3, 7)] {
         let one = Repository { created_at: later(made), modified_at: later(changed), ..repository(of, name) };
-        apply(&store, repositories::insert(of, &one, MOST)).await.unwrap();
+        apply(&store, repositories::insert(of, &one, QUOTA)).await.unwrap();
     }
     let names = async |namespace, name, order, offset, limit| {
         let filter = RepositoryFilter { namespace, name, order };
@@ -296,7 +296,7 @@ async fn what_a_registry_has_is_recorded_once(place: &Place) {
     let team = namespace(&home, "team");
     let known = Repository { summary: "known".to_owned(), ..repository(&team, "a") };
     assert_eq!(refusal(&store, repositories::import(&team, std::slice::from_ref(&known))).await, not_found(Noun::Namespace, "team"));
-    all(&store, [namespaces::insert(&team, MOST), repositories::insert(&team, &known, MOST)]).await;
+    all(&store, [namespaces::insert(&team, QUOTA), repositories::insert(&team, &known, QUOTA)]).await;
     let found = [repository(&team, "a"), repository(&team, "b/c"), repository(&team, "b/c")];
     assert_eq!(announced(&store, repositories::import(&team, &found)).await, [entry(Entity::Repositories, &format!("{}/team", home.id))]);
     let listed = repositories::list(&store, &home.id, RepositoryFilter { order: RepositoryOrder::ByName, ..Default::default() }, Page::ALL);
@@ -306,7 +306,7 @@ async fn what_a_registry_has_is_recorded_once(place: &Place) {
 async fn a_quota_holds_in_a_race(place: &Place) {
     let (store, home, _) = home_and_other(place).await;
     let team = namespace(&home, "team");
-    apply(&store, namespaces::insert(&team, MOST)).await.unwrap();
+    apply(&store, namespaces::insert(&team, QUOTA)).await.unwrap();
     let race = async |part: &dyn Fn(u8) -> Part| {
         let mut writes = JoinSet::new();
         for number in 0..16 {
@@ -339,7 +339,7 @@ async fn tags_are_set_replaced_and_removed(place: &Place) {
     let (store, home, other) = home_and_other(place).await;
     let team = namespace(&home, "team");
     let gone = namespace(&home, "gone");
-    apply(&store, namespaces::insert(&team, MOST)).await.unwrap();
+    apply(&store, namespaces::insert(&team, QUOTA)).await.unwrap();
     let on_home = Tagged::Instance(&home.id);
     let set = tags::set(on_home, &[tag("team", "blue"), tag("部门", "")]);
     assert_eq!(announced(&store, set).await, [entry(Entity::Instance, home.id.as_str())]);
@@ -387,8 +387,8 @@ async fn an_allow_list_keeps_its_order_and_its_version(place: &Place) {
     assert_eq!(allow_lists::find(&store, &home.id).await.unwrap(), Some(AllowList::default()));
     let (a, b, c, d) = (allowed("203.0.113.0/24"), allowed("3.3.3.3"), allowed("192.168.0.7/16"), allowed("2001:db8::/32"));
     let feed = [entry(Entity::AllowList, home.id.as_str())];
-    assert_eq!(announced(&store, allow_lists::add(&home.id, &[a.clone(), b.clone()], MOST)).await, feed);
-    apply(&store, allow_lists::add(&home.id, std::slice::from_ref(&c), MOST)).await.unwrap();
+    assert_eq!(announced(&store, allow_lists::add(&home.id, &[a.clone(), b.clone()], QUOTA)).await, feed);
+    apply(&store, allow_lists::add(&home.id, std::slice::from_ref(&c), QUOTA)).await.unwrap();
     let list = async || allow_lists::find(&store, &home.id).await.unwrap().unwrap();
     assert_eq!(list().await, AllowList { version: 2, entries: vec![a.clone(), b.clone(), c.clone()] });
 
@@ -396,8 +396,8 @@ async fn an_allow_list_keeps_its_order_and_its_version(place: &Place) {
     let taken = |range: &str| {
         (ErrorKind::AlreadyExists { noun: Noun::AllowListEntry }, format!("The allow list has {range} already, or is given it twice."))
     };
-    assert_eq!(refusal(&store, allow_lists::add(&home.id, &[d.clone(), allowed("192.168.9.9/16")], MOST)).await, taken("192.168.0.0/16"));
-    assert_eq!(refusal(&store, allow_lists::add(&home.id, &[d.clone(), d.clone()], MOST)).await, taken("2001:db8::/32"));
+    assert_eq!(refusal(&store, allow_lists::add(&home.id, &[d.clone(), allowed("192.168.9.9/16")], QUOTA)).await, taken("192.168.0.0/16"));
+    assert_eq!(refusal(&store, allow_lists::add(&home.id, &[d.clone(), d.clone()], QUOTA)).await, taken("2001:db8::/32"));
     assert_eq!(
         refusal(&store, allow_lists::add(&home.id, std::slice::from_ref(&d), 3)).await.0,
         ErrorKind::QuotaExceeded { noun: Noun::AllowListEntry }
@@ -427,7 +427,7 @@ async fn an_allow_list_keeps_its_order_and_its_version(place: &Place) {
 
     let nowhere = InstanceId::random(&SystemRandom);
     for part in [
-        allow_lists::add(&nowhere, std::slice::from_ref(&a), MOST),
+        allow_lists::add(&nowhere, std::slice::from_ref(&a), QUOTA),
         allow_lists::add_if_absent(&nowhere, &a),
         allow_lists::replace(&nowhere, &a.cidr, &b),
         allow_lists::delete(&nowhere, &[a.cidr]),
@@ -444,9 +444,9 @@ async fn rows_of_the_registry_that_will_not_convert_are_named(place: &Place) {
     all(
         &store,
         [
-            namespaces::insert(&team, MOST),
-            repositories::insert(&team, &app, MOST),
-            allow_lists::add(&home.id, &[allowed("192.0.2.1")], MOST),
+            namespaces::insert(&team, QUOTA),
+            repositories::insert(&team, &app, QUOTA),
+            allow_lists::add(&home.id, &[allowed("192.0.2.1")], QUOTA),
         ],
     )
     .await;

@@ -1,4 +1,4 @@
-//! What is special to PostgreSQL: a server that comes and goes, an answer that is lost.
+//! PostgreSQL alone: a server that comes and goes, an answer that is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

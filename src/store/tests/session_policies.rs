@@ -59,7 +59,7 @@ async fn the_quota_counts_what_one_caller_has_and_what_all_have(place: &Place) {
     }
     let exceeded = ErrorKind::QuotaExceeded { noun: Noun::SessionPolicy };
     assert_eq!(kind(store_it(1, "3", "a").await), exceeded);
-    // What another stored takes nothing of one's own share.
+    // A policy that another stored takes nothing of one's own share.
     store_it(1, "1", "b").await.unwrap();
     store_it(1, "3", "b").await.unwrap();
     store_it(1, "3", "a").await.unwrap();

@@ -37,8 +37,8 @@ fn record_the_statements_of_this_level() {
 }
 
 /// An older replica goes on while a newer one has upgraded the schema: each statement that it has is run on the
-/// newest schema, with some value for each parameter. What it says of the values doesn't matter; that a table or a
-/// column is gone, or that there is a new one that it would have to fill, does.
+/// newest schema, with some value for each parameter. The values don't matter. A table or a column that
+/// is gone does, and a new one that it would have to fill.
 #[tokio::test]
 async fn the_statements_of_earlier_releases_run_on_the_newest_schema() {
     let Some(place) = Place::on_postgres().await else { return };
@@ -165,7 +165,7 @@ async fn a_backup_of_an_older_schema_is_restored_and_brought_up_to_date() {
     let sums = portable::restore(&file, &target.location(), &Stopped, &SystemRandom).await.unwrap();
     assert_eq!(sums.iter().find(|sum| sum.table == "account").unwrap().rows, 1);
     let store = target.try_open(Open::Command).await.unwrap();
-    // What the third step makes of the data, it made.
+    // The third step has converted the data.
     assert_eq!(count(&store, "SELECT COUNT(*) AS count FROM principal_id WHERE id = 7").await, 1);
     fs::remove_file(file).unwrap();
     target.remove().await;

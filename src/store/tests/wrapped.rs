@@ -9,7 +9,7 @@ on_both_databases! {
     a_write_that_holds_a_setting_is_refused_once_it_has_changed
 }
 
-/// What a key of nine equal letters wrapped.
+/// Bytes that a key of nine equal letters wrapped.
 fn by(letter: u8, rest: &[u8]) -> Vec<u8> {
     [&[letter; 9], rest].concat()
 }
@@ -49,7 +49,7 @@ async fn what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed(pl
 
     apply(&store, wrapped::rewrap(Holder::SealingKey, &of("s1", b""), &by(b'b', b"new"))).await.unwrap();
     apply(&store, wrapped::rewrap(Holder::AccessKey, &of("key-1", b"secret"), &by(b'b', b"new"))).await.unwrap();
-    // Whoever was overtaken changes nothing, and it is no error.
+    // A write that was overtaken changes nothing, and it is no error.
     apply(&store, wrapped::rewrap(Holder::AccessKey, &of("key-1", b"secret"), &by(b'b', b"late"))).await.unwrap();
     apply(&store, wrapped::rewrap(Holder::AccessKey, &of("key-4", b"secret"), &by(b'b', b"late"))).await.unwrap();
     assert_eq!(access_keys::find(&store, "key-1").await.unwrap().unwrap().sealed_secret, by(b'b', b"new"));

@@ -179,7 +179,7 @@ async fn creating_a_credential_is_no_change(place: &Place) {
     let made = credential(&home);
     store.apply(write().then(accounts::insert(&owner)).then(instances::insert(&home))).await.unwrap();
     let before = change::position(&store).await.unwrap();
-    apply(&store, credentials::insert(&made, MOST)).await.unwrap();
+    apply(&store, credentials::insert(&made, QUOTA)).await.unwrap();
     assert_eq!(change::position(&store).await.unwrap(), before);
     apply(&store, credentials::set_state(&made.id, CredentialState::Disabled, Level::User)).await.unwrap();
     apply(&store, credentials::delete(&made.id)).await.unwrap();
@@ -244,7 +244,7 @@ async fn a_row_that_will_not_convert_names_table_column_and_id(place: &Place) {
     let owner = account(1);
     let home = instance(&owner, "home");
     let made = credential(&home);
-    let all = write().then(accounts::insert(&owner)).then(instances::insert(&home)).then(credentials::insert(&made, MOST));
+    let all = write().then(accounts::insert(&owner)).then(instances::insert(&home)).then(credentials::insert(&made, QUOTA));
     store.apply(all).await.unwrap();
 
     let cases = [

@@ -32,6 +32,10 @@ impl SigningKeyPair {
     ///
     /// Both coordinates of a P-256 key are full-length: Distribution 3 forgets leading zeros when it computes
     /// a thumbprint, and would not know about one key in 128 by its `kid`.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when no key can be made.
     pub fn generate(algorithm: Algorithm) -> Result<Self> {
         let failed = |_| Error::internal("a signing key can't be generated");
         loop {
@@ -46,7 +50,11 @@ impl SigningKeyPair {
         }
     }
 
-    /// Takes a key pair back from PKCS #8; [`Error::internal`] when it isn't one of this algorithm.
+    /// Takes a key pair back from PKCS #8.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when it isn't a key of this algorithm in PKCS #8.
     pub fn from_pkcs8(algorithm: Algorithm, private_pkcs8: &[u8]) -> Result<Self> {
         let rejected = |_| Error::internal(format!("the signing key is not an {} key in PKCS #8", algorithm.name()));
         Self::new(match algorithm {
@@ -73,6 +81,10 @@ impl SigningKeyPair {
     }
 
     /// Returns the private key as PKCS #8, to be wrapped and stored.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the key can't be written.
     pub fn private_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>> {
         let failed = |_| Error::internal("a signing key can't be written");
         Ok(Zeroizing::new(match &self.pair {

@@ -45,8 +45,8 @@
 //! change does.
 
 use super::{
-    ACCESS_KEY_ID_LONGEST, ACCESS_KEY_SECRET_LONGEST, GROUNDS_MOST, Grant, Ground, PolicyDigest, SESSION_NAME_LONGEST,
-    SESSION_POLICY_CHARACTERS, SESSION_POLICY_LONGEST, Session, SessionPolicy,
+    Grant, Ground, MAX_ACCESS_KEY_ID, MAX_ACCESS_KEY_SECRET, MAX_GROUNDS, MAX_SESSION_NAME, MAX_SESSION_POLICY_BYTES,
+    MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Session, SessionPolicy,
 };
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::{Cloud, CredentialId, Username};
@@ -59,22 +59,22 @@ const SALT_LENGTH: usize = 16;
 const INSTANCE_ID_LENGTH: usize = 12;
 
 /// Bytes of the longest payload, but for the text of its session policy.
-pub(super) const LONGEST_WITHOUT_POLICY: usize = SALT_LENGTH
+pub(super) const MAX_WITHOUT_POLICY: usize = SALT_LENGTH
     + CredentialId::LENGTH
-    + (1 + 8 + 8 + 1 + SESSION_NAME_LONGEST)
-    + (1 + GROUNDS_MOST * (1 + 1 + ACCESS_KEY_ID_LONGEST + 8))
+    + (1 + 8 + 8 + 1 + MAX_SESSION_NAME)
+    + (1 + MAX_GROUNDS * (1 + 1 + MAX_ACCESS_KEY_ID + 8))
     + (1 + 2)
     + (8 + 8)
     // A session's part; a grant's is shorter.
-    + (1 + 1 + ACCESS_KEY_ID_LONGEST + 1 + ACCESS_KEY_SECRET_LONGEST);
+    + (1 + 1 + MAX_ACCESS_KEY_ID + 1 + MAX_ACCESS_KEY_SECRET);
 
 // The lengths and the count fit what they are written in.
 const _: () = assert!(
-    SESSION_NAME_LONGEST <= 255
-        && ACCESS_KEY_ID_LONGEST <= 255
-        && ACCESS_KEY_SECRET_LONGEST <= 255
-        && GROUNDS_MOST <= 255
-        && SESSION_POLICY_LONGEST <= 65_535
+    MAX_SESSION_NAME <= 255
+        && MAX_ACCESS_KEY_ID <= 255
+        && MAX_ACCESS_KEY_SECRET <= 255
+        && MAX_GROUNDS <= 255
+        && MAX_SESSION_POLICY_BYTES <= 65_535
 );
 
 /// Tags of the payload. Never reuse one.
@@ -147,7 +147,7 @@ pub(super) fn grant_length(session: &Session, policy: &SessionPolicy) -> Result<
 pub(super) fn write_session(bytes: &mut Vec<u8>, session: &Session, random: &dyn Random) -> Result<()> {
     let policy = session.session_policy.as_ref();
     if !fits_session(policy) {
-        return Err(Error::internal(format!("a session's policy has at most {SESSION_POLICY_CHARACTERS} characters")));
+        return Err(Error::internal(format!("a session's policy has at most {MAX_SESSION_POLICY_CHARACTERS} characters")));
     }
     let mut writer = Writer(bytes);
     writer.salt(random);
@@ -161,8 +161,8 @@ pub(super) fn write_session(bytes: &mut Vec<u8>, session: &Session, random: &dyn
         Cloud::Tencent => tag::cloud::TENCENT,
         Cloud::Alibaba => tag::cloud::ALIBABA,
     });
-    writer.text("an access key's id", &session.access_key_id, ACCESS_KEY_ID_LONGEST)?;
-    writer.text("an access key's secret", session.secret.expose(), ACCESS_KEY_SECRET_LONGEST)
+    writer.text("an access key's id", &session.access_key_id, MAX_ACCESS_KEY_ID)?;
+    writer.text("an access key's secret", session.secret.expose(), MAX_ACCESS_KEY_SECRET)
 }
 
 /// Reads a grant's payload; `None` for anything that [`write_grant`] doesn't write.
@@ -202,8 +202,8 @@ pub(super) fn read_session(payload: &[u8]) -> Option<Session> {
             tag::cloud::ALIBABA => Cloud::Alibaba,
             _ => return None,
         },
-        access_key_id: reader.text(ACCESS_KEY_ID_LONGEST)?.to_owned(),
-        secret: Secret::new(reader.text(ACCESS_KEY_SECRET_LONGEST)?),
+        access_key_id: reader.text(MAX_ACCESS_KEY_ID)?.to_owned(),
+        secret: Secret::new(reader.text(MAX_ACCESS_KEY_SECRET)?),
     };
     (reader.0.is_empty() && fits_session(session.session_policy.as_ref())).then_some(session)
 }
@@ -211,12 +211,12 @@ pub(super) fn read_session(payload: &[u8]) -> Option<Session> {
 /// Tells whether a policy is short enough for a session, as far as that shows; the clouds count characters, and so do we.
 fn fits_session(policy: Option<&SessionPolicy>) -> bool {
     match policy {
-        Some(SessionPolicy::Written(document)) => document.chars().count() <= SESSION_POLICY_CHARACTERS,
+        Some(SessionPolicy::Written(document)) => document.chars().count() <= MAX_SESSION_POLICY_CHARACTERS,
         Some(SessionPolicy::Deflated(_) | SessionPolicy::Stored(_)) | None => true,
     }
 }
 
-/// What a payload is appended to.
+/// The buffer that a payload is appended to.
 struct Writer<'a>(&'a mut Vec<u8>);
 
 impl Writer<'_> {
@@ -265,13 +265,13 @@ impl Writer<'_> {
             Principal::RoleSession(_, role, _) => self.integer(role.number()),
             Principal::Root(_) | Principal::FederatedSession(_, None, _) => {}
         }
-        name.map_or(Ok(()), |name| self.text("a session's name", name, SESSION_NAME_LONGEST))
+        name.map_or(Ok(()), |name| self.text("a session's name", name, MAX_SESSION_NAME))
     }
 
     fn grounds(&mut self, grounds: &[(Ground, i64)]) -> Result<()> {
-        // What stands on nothing could never be stopped.
-        if !(1..=GROUNDS_MOST).contains(&grounds.len()) {
-            return Err(Error::internal(format!("a secret stands on 1 to {GROUNDS_MOST} grounds, not {}", grounds.len())));
+        // A secret without dependencies could never be stopped.
+        if !(1..=MAX_GROUNDS).contains(&grounds.len()) {
+            return Err(Error::internal(format!("a secret stands on 1 to {MAX_GROUNDS} grounds, not {}", grounds.len())));
         }
         self.byte(grounds.len() as u8);
         for (ground, generation) in grounds {
@@ -290,7 +290,7 @@ impl Writer<'_> {
                 }
                 Ground::AccessKey(id) => {
                     self.byte(tag::ground::ACCESS_KEY);
-                    self.text("an access key's id", id, ACCESS_KEY_ID_LONGEST)?;
+                    self.text("an access key's id", id, MAX_ACCESS_KEY_ID)?;
                 }
                 Ground::LongTerm(id) => {
                     self.byte(tag::ground::LONG_TERM);
@@ -324,7 +324,7 @@ impl Writer<'_> {
     }
 
     fn policy_bytes(&mut self, tag: u8, bytes: &[u8]) -> Result<()> {
-        check_length("a session policy", bytes, SESSION_POLICY_LONGEST)?;
+        check_length("a session policy", bytes, MAX_SESSION_POLICY_BYTES)?;
         self.byte(tag);
         self.0.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
         self.0.extend_from_slice(bytes);
@@ -337,7 +337,7 @@ fn check_length(what: &'static str, bytes: &[u8], longest: usize) -> Result<()> 
     if length <= longest { Ok(()) } else { Err(Error::internal(format!("{what} has at most {longest} bytes, not {length}"))) }
 }
 
-/// What is left of a payload.
+/// The rest of a payload.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -391,7 +391,7 @@ impl<'a> Reader<'a> {
     }
 
     fn session_name(&mut self) -> Option<String> {
-        self.text(SESSION_NAME_LONGEST).map(str::to_owned)
+        self.text(MAX_SESSION_NAME).map(str::to_owned)
     }
 
     fn principal(&mut self) -> Option<Principal> {
@@ -409,7 +409,7 @@ impl<'a> Reader<'a> {
 
     fn grounds(&mut self) -> Option<Vec<(Ground, i64)>> {
         let count = usize::from(self.byte()?);
-        if !(1..=GROUNDS_MOST).contains(&count) {
+        if !(1..=MAX_GROUNDS).contains(&count) {
             return None;
         }
         (0..count).map(|_| Some((self.ground()?, self.integer()?))).collect()
@@ -420,7 +420,7 @@ impl<'a> Reader<'a> {
             tag::ground::ROOT => Ground::Root(self.account()?),
             tag::ground::USER => Ground::User(self.user()?),
             tag::ground::ROLE => Ground::Role(self.role()?),
-            tag::ground::ACCESS_KEY => Ground::AccessKey(self.text(ACCESS_KEY_ID_LONGEST)?.to_owned()),
+            tag::ground::ACCESS_KEY => Ground::AccessKey(self.text(MAX_ACCESS_KEY_ID)?.to_owned()),
             tag::ground::LONG_TERM => Ground::LongTerm(self.credential_id()?),
             tag::ground::SESSION => Ground::Session(self.credential_id()?),
             tag::ground::REFRESH_TOKENS => Ground::RefreshTokens(self.instance_id()?),
@@ -443,6 +443,6 @@ impl<'a> Reader<'a> {
 
     fn policy_bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::from(u16::from_be_bytes(self.bytes(2)?.try_into().ok()?));
-        if length <= SESSION_POLICY_LONGEST { self.bytes(length) } else { None }
+        if length <= MAX_SESSION_POLICY_BYTES { self.bytes(length) } else { None }
     }
 }

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
-use super::{MAX_REGISTRY_SECRET, SESSION_POLICY_LONGEST, Session, registry_secret_length};
+use super::{MAX_REGISTRY_SECRET, MAX_SESSION_POLICY_BYTES, Session, registry_secret_length};
 use crate::domain::{Error, Result};
 
 /// Of zlib's ten levels the last that spends time on being short; a session is opened once.
@@ -88,7 +88,7 @@ impl SessionPolicy {
         match self {
             Self::Written(document) => Ok(Some(document.into())),
             Self::Deflated(bytes) => {
-                let bytes = decompress_to_vec_with_limit(bytes, SESSION_POLICY_LONGEST)
+                let bytes = decompress_to_vec_with_limit(bytes, MAX_SESSION_POLICY_BYTES)
                     .map_err(|error| Error::internal(format!("a sealed session policy can't be inflated: {error}")))?;
                 String::from_utf8(bytes).map(|document| Some(document.into())).map_err(Error::internal)
             }

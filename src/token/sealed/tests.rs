@@ -121,7 +121,7 @@ fn principals() -> impl Strategy<Value = Principal> {
     let accounts = || numbers().prop_map(|number| AccountId::new(number).unwrap());
     let users = || numbers().prop_map(|number| UserId::new(number).unwrap());
     let roles = numbers().prop_map(|number| RoleId::new(number).unwrap());
-    let names = || texts(SESSION_NAME_LONGEST);
+    let names = || texts(MAX_SESSION_NAME);
     prop_oneof![
         accounts().prop_map(Principal::Root),
         (accounts(), users()).prop_map(|(account, user)| Principal::User(account, user)),
@@ -162,7 +162,7 @@ fn times() -> impl Strategy<Value = Timestamp> {
 fn grants() -> impl Strategy<Value = Grant> {
     let instances = "tcr-[a-z0-9]{8}".prop_map(|text| text.parse::<InstanceId>().unwrap());
     let usernames = prop_oneof![Just(Username::NumericId), Just(Username::CrTempUser)];
-    (ids(), principals(), grounds(GROUNDS_MOST), instances, usernames, policies(SESSION_POLICY_LONGEST), times(), times()).prop_map(
+    (ids(), principals(), grounds(MAX_GROUNDS), instances, usernames, policies(MAX_SESSION_POLICY_BYTES), times(), times()).prop_map(
         |(id, principal, grounds, instance, username, session_policy, issued_at, expires_at)| Grant {
             id,
             principal,
@@ -179,7 +179,7 @@ fn grants() -> impl Strategy<Value = Grant> {
 fn sessions() -> impl Strategy<Value = Session> {
     let clouds = prop_oneof![Just(Cloud::Tencent), Just(Cloud::Alibaba)];
     let keys = ("[!-~]{0,64}", "[!-~]{0,64}");
-    (ids(), clouds, keys, principals(), grounds(MAX_SESSION_GROUNDS), policies(SESSION_POLICY_CHARACTERS), times(), times()).prop_map(
+    (ids(), clouds, keys, principals(), grounds(MAX_SESSION_GROUNDS), policies(MAX_SESSION_POLICY_CHARACTERS), times(), times()).prop_map(
         |(id, cloud, (access_key_id, secret), principal, grounds, session_policy, issued_at, expires_at)| Session {
             id,
             cloud,
@@ -212,7 +212,7 @@ proptest! {
         let sealer = new_sealer();
         let token = sealer.seal_session(&session, &SystemRandom).unwrap();
         prop_assert!(same(&sealer.open_session(token.expose()).unwrap(), &session));
-        prop_assert!(token.expose().len() <= SESSION_TOKEN_LONGEST, "{} bytes", token.expose().len());
+        prop_assert!(token.expose().len() <= MAX_SESSION_TOKEN, "{} bytes", token.expose().len());
         for kind in SecretKind::ALL {
             prop_assert_eq!(sealer.open(kind, token.expose()), None);
         }
@@ -437,7 +437,7 @@ fn the_reader_refuses_what_the_writer_never_writes() {
 #[test]
 fn a_payload_beyond_the_limits_is_not_read() {
     let key_place = 16 + 20 + 9 + 1 + 1;
-    let mut payload = payload_of(&Grant { grounds: vec![(Ground::AccessKey("a".repeat(ACCESS_KEY_ID_LONGEST)), 1)], ..grant() });
+    let mut payload = payload_of(&Grant { grounds: vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1)], ..grant() });
     assert!(read_grant(&payload).is_some());
     payload[key_place] += 1;
     payload.insert(key_place + 1, b'a');
@@ -445,25 +445,25 @@ fn a_payload_beyond_the_limits_is_not_read() {
 
     let named = |length| Principal::RoleSession(account(), role(), "a".repeat(length));
     let name_place = 16 + 20 + 17;
-    let mut payload = payload_of(&Grant { principal: named(SESSION_NAME_LONGEST), ..grant() });
+    let mut payload = payload_of(&Grant { principal: named(MAX_SESSION_NAME), ..grant() });
     assert!(read_grant(&payload).is_some());
     payload[name_place] += 1;
     payload.insert(name_place + 1, b'a');
     assert_eq!(read_grant(&payload), None, "an over-long name was taken");
 
     let ground = [&[1][..], &account().number().to_be_bytes(), &[0; 8]].concat();
-    let mut payload = payload_of(&Grant { grounds: vec![(Ground::Root(account()), 0); GROUNDS_MOST], ..grant() });
+    let mut payload = payload_of(&Grant { grounds: vec![(Ground::Root(account()), 0); MAX_GROUNDS], ..grant() });
     assert!(read_grant(&payload).is_some());
     let count_place = 16 + 20 + 9;
     payload[count_place] += 1;
     payload.splice(count_place + 1..count_place + 1, ground.iter().copied());
     assert_eq!(read_grant(&payload), None, "too many grounds were taken");
     payload[count_place] = 0;
-    payload.drain(count_place + 1..count_place + 1 + (GROUNDS_MOST + 1) * ground.len());
+    payload.drain(count_place + 1..count_place + 1 + (MAX_GROUNDS + 1) * ground.len());
     assert_eq!(read_grant(&payload), None, "a secret that stands on nothing was taken");
 
     // A policy that a grant may have, but a session not.
-    let policy = "a".repeat(SESSION_POLICY_CHARACTERS);
+    let policy = "a".repeat(MAX_SESSION_POLICY_CHARACTERS);
     let mut payload = payload_of_session(&Session { session_policy: Some(written(&policy)), ..session() });
     assert!(read_session(&payload).is_some());
     let place = payload.windows(policy.len()).position(|bytes| bytes == policy.as_bytes()).unwrap();
@@ -524,14 +524,14 @@ fn a_session_token_keeps_to_tencents_contract() {
     let full = Session {
         access_key_id: "a".repeat(64),
         secret: Secret::new("a".repeat(64)),
-        principal: Principal::FederatedSession(account(), Some(user()), "a".repeat(SESSION_NAME_LONGEST)),
+        principal: Principal::FederatedSession(account(), Some(user()), "a".repeat(MAX_SESSION_NAME)),
         grounds: (0..8).map(|number| (Ground::AccessKey("a".repeat(64)), number)).collect(),
-        session_policy: Some(written(&"a".repeat(SESSION_POLICY_CHARACTERS))),
+        session_policy: Some(written(&"a".repeat(MAX_SESSION_POLICY_CHARACTERS))),
         ..session()
     };
     let length = sealer.seal_session(&full, &SystemRandom).unwrap().expose().len();
-    assert!((3900..=SESSION_TOKEN_LONGEST).contains(&length), "{length}");
-    let grounds = (0..8).map(|number| (Ground::AccessKey("a".repeat(ACCESS_KEY_ID_LONGEST)), number)).collect();
+    assert!((3900..=MAX_SESSION_TOKEN).contains(&length), "{length}");
+    let grounds = (0..8).map(|number| (Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), number)).collect();
     assert!(is_refused(sealer.seal_session(&Session { grounds, ..full }, &SystemRandom)));
 }
 
@@ -539,20 +539,20 @@ fn a_session_token_keeps_to_tencents_contract() {
 fn the_longest_secret_opens_and_a_longer_text_is_not_even_read() {
     let sealer = new_sealer();
     let session = Session {
-        access_key_id: "a".repeat(ACCESS_KEY_ID_LONGEST),
-        secret: Secret::new("a".repeat(ACCESS_KEY_SECRET_LONGEST)),
-        principal: Principal::FederatedSession(account(), Some(user()), "a".repeat(SESSION_NAME_LONGEST)),
-        grounds: vec![(Ground::AccessKey("a".repeat(ACCESS_KEY_ID_LONGEST)), 1); GROUNDS_MOST],
-        session_policy: Some(written(&"é".repeat(SESSION_POLICY_CHARACTERS))),
+        access_key_id: "a".repeat(MAX_ACCESS_KEY_ID),
+        secret: Secret::new("a".repeat(MAX_ACCESS_KEY_SECRET)),
+        principal: Principal::FederatedSession(account(), Some(user()), "a".repeat(MAX_SESSION_NAME)),
+        grounds: vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1); MAX_GROUNDS],
+        session_policy: Some(written(&"é".repeat(MAX_SESSION_POLICY_CHARACTERS))),
         ..session()
     };
     let payload = payload_of_session(&session);
-    assert_eq!(payload.len(), LONGEST_WITHOUT_POLICY + SESSION_POLICY_LONGEST);
+    assert_eq!(payload.len(), MAX_WITHOUT_POLICY + MAX_SESSION_POLICY_BYTES);
     // Releases before the bound on registry secrets sealed such ones.
     let token = seal_bytes(&sealer.current, SecretKind::Session, &payload);
     assert!(same(&sealer.open_session(token.expose()).unwrap(), &session));
-    assert!((SECRET_LONGEST - 2..=SECRET_LONGEST).contains(&token.expose().len()));
-    for length in [SECRET_LONGEST, 1 << 20] {
+    assert!((MAX_SECRET - 2..=MAX_SECRET).contains(&token.expose().len()));
+    for length in [MAX_SECRET, 1 << 20] {
         let absurd = SecretKind::Session.write(&"A".repeat(length));
         assert!(sealer.open_session(absurd.expose()).is_none());
     }
@@ -572,7 +572,7 @@ fn longest_session() -> Session {
     let role_ground = || (Ground::Role(role()), i64::MAX);
     let mut grounds = vec![role_ground(), role_ground(), role_ground(), (Ground::User(user()), i64::MAX), (access_key(), i64::MAX)];
     grounds.extend([session_ground(), session_ground()]);
-    let principal = Principal::RoleSession(account(), role(), "a".repeat(SESSION_NAME_LONGEST));
+    let principal = Principal::RoleSession(account(), role(), "a".repeat(MAX_SESSION_NAME));
     Session { principal, grounds, session_policy: None, ..session() }
 }
 
@@ -582,7 +582,7 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
     let sealer = new_sealer();
     for session in [session(), longest_session()] {
         let mut forms = [0; 3];
-        for letters in (0..SESSION_POLICY_CHARACTERS).step_by(7) {
+        for letters in (0..MAX_SESSION_POLICY_CHARACTERS).step_by(7) {
             for document in [incompressible(letters), "ab".repeat(letters / 2), "日".repeat(letters * 2 / 3)] {
                 let policy = SessionPolicy::for_session(&document, &session).unwrap();
                 match &policy {
@@ -604,7 +604,7 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
                 assert!(secret.expose().len() <= MAX_REGISTRY_SECRET, "{}", secret.expose().len());
                 assert_eq!(secret.expose().len(), registry_secret_length(&session, &policy).unwrap());
                 let session = Session { session_policy: Some(policy), ..session.clone() };
-                // What docs/compatibility.md says of it.
+                // As docs/compatibility.md says.
                 assert!(sealer.seal_session(&session, &SystemRandom).unwrap().expose().len() <= 1040);
             }
         }
@@ -614,9 +614,9 @@ fn no_session_policy_makes_a_registry_secret_longer_than_1000_characters() {
 
 #[test]
 fn what_inflates_to_more_than_a_policy_has_or_to_no_text_is_an_error() {
-    let bomb = miniz_oxide::deflate::compress_to_vec(&[b'a'; SESSION_POLICY_LONGEST + 1], 9);
-    let whole = miniz_oxide::deflate::compress_to_vec(&[b'a'; SESSION_POLICY_LONGEST], 9);
-    assert_eq!(SessionPolicy::Deflated(whole).document().unwrap().unwrap().len(), SESSION_POLICY_LONGEST);
+    let bomb = miniz_oxide::deflate::compress_to_vec(&[b'a'; MAX_SESSION_POLICY_BYTES + 1], 9);
+    let whole = miniz_oxide::deflate::compress_to_vec(&[b'a'; MAX_SESSION_POLICY_BYTES], 9);
+    assert_eq!(SessionPolicy::Deflated(whole).document().unwrap().unwrap().len(), MAX_SESSION_POLICY_BYTES);
     let no_text = miniz_oxide::deflate::compress_to_vec(&[0xff; 10], 9);
     for bytes in [bomb, no_text, b"nonsense".to_vec(), Vec::new()] {
         assert!(is_refused(SessionPolicy::Deflated(bytes).document()));
@@ -626,7 +626,7 @@ fn what_inflates_to_more_than_a_policy_has_or_to_no_text_is_an_error() {
 #[test]
 fn a_registry_secret_of_more_than_1000_characters_is_not_sealed() {
     let sealer = new_sealer();
-    let grounds = vec![(Ground::AccessKey("a".repeat(ACCESS_KEY_ID_LONGEST)), 1); GROUNDS_MOST];
+    let grounds = vec![(Ground::AccessKey("a".repeat(MAX_ACCESS_KEY_ID)), 1); MAX_GROUNDS];
     for session_policy in [None, Some(SessionPolicy::Stored(PolicyDigest::of(POLICY)))] {
         assert!(is_refused(sealer.seal(
             SecretKind::Temporary,
@@ -703,7 +703,7 @@ fn a_format_change_is_noticed() {
         session_policy: Some(written(POLICY)),
         ..grant()
     };
-    // What zlib makes of it; other compressors may make something else that says the same.
+    // As zlib compresses it; other compressors may write the same text otherwise.
     let deflated = SessionPolicy::Deflated(hex::decode("ab560a4b2d2acecccf53b2523254d2510a2e492c49cd4dcd2b51b28aae56724d4b4b4d0632951c7372f2cb81d28ec92510b5c9455601a5393941a905f9c59925f9459540c9a0d4e2fcd2a2e454a0b496526d6c2d00").unwrap());
     assert_eq!(deflated.document().unwrap().unwrap(), POLICY);
     let with_policy = |policy| Grant { session_policy: Some(policy), ..grant() };

@@ -288,7 +288,7 @@ fn a_token_keeps_to_its_size_and_parts() {
     let key = TestKey::generate("ES256", "one");
     let keys = set(&[key.jwk()]);
     let longest = |padding: usize| key.token(&with(&json!({ "x": "a".repeat(padding) })));
-    let padding = (14_000..).take_while(|padding| longest(*padding).len() <= TOKEN_LENGTH).last().unwrap();
+    let padding = (14_000..).take_while(|padding| longest(*padding).len() <= MAX_TOKEN).last().unwrap();
     assert!(verify(&longest(padding), &keys).is_ok());
     assert_eq!(fault(verify(&longest(padding + 4), &keys)), Some(WebIdentityFault::Malformed));
     let token = key.token(&claims());
