@@ -214,7 +214,7 @@ impl PasswordHash {
         Self(text.into())
     }
 
-    /// Returns the text form, for the store and for whoever verifies a password.
+    /// Returns the text form, for the store and for the verification of a password.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -226,7 +226,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// A principal's own password at one instance, which stands for whatever the principal may do there.
+/// A principal's own password at one instance, which gives all that the principal may do there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixedPassword {
     /// Where it logs in.

@@ -272,7 +272,7 @@ impl Error {
         Self::new(ErrorKind::WebIdentity { fault }, message)
     }
 
-    /// An OpenID Connect token can't be taken as it stands; `why` says what about it.
+    /// An OpenID Connect token can't be taken; `why` says what about it.
     pub fn malformed_web_identity(why: impl Into<String>) -> Self {
         Self::new(ErrorKind::WebIdentity { fault: WebIdentityFault::Malformed }, why)
     }

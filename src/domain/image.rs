@@ -2,7 +2,7 @@
 
 use super::clock::Timestamp;
 
-/// A tag of a repository, and what it stands for.
+/// A tag of a repository, and the image that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// The tag.

@@ -246,7 +246,7 @@ impl FromStr for Origin {
 /// The treatment of a push to a namespace that isn't recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UnrecordedNamespaces {
-    /// It goes by the rights of whoever pushes, as if nobody recorded namespaces.
+    /// The pusher's rights decide, as if nobody recorded namespaces.
     Open,
     /// It is refused, as at both clouds: pushing makes repositories, and never a namespace.
     Closed,

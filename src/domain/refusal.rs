@@ -44,7 +44,7 @@ causes! {
     UnknownUsername = "unknown-username",
     /// No long-term credential has the id inside the secret, any more or ever.
     UnknownCredential = "unknown-credential",
-    /// The secret is none of this service's as it stands: it was cut or mistyped, or another service made it.
+    /// The secret is none of this service's: it was cut or mistyped, or another service made it.
     UnreadableSecret = "unreadable-secret",
     /// The secret is another than the stored one.
     WrongSecret = "wrong-secret",

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
-/// The longest URL, in bytes: it stands in the header of every challenge.
+/// The longest URL, in bytes: it is in the header of every challenge.
 const MAX_LENGTH: usize = 1000;
 /// The longest host name, in bytes (RFC 1035, 2.3.4).
 const MAX_HOST_LENGTH: usize = 253;
@@ -131,7 +131,7 @@ impl<'a> HttpUrl<'a> {
         if url.path.ends_with('/') { Err(UrlFault::TrailingSlash) } else { Ok(url) }
     }
 
-    /// Tells whether the host is the machine of whoever reads the URL: loopback, or `localhost` (RFC 6761, 6.3).
+    /// Tells whether the host is the URL's reader's own machine: loopback, or `localhost` (RFC 6761, 6.3).
     pub fn is_loopback(&self) -> bool {
         let name = self.host.trim_end_matches('.').to_ascii_lowercase();
         let address = self.host.trim_matches(['[', ']']).parse::<IpAddr>();

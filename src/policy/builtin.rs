@@ -15,7 +15,7 @@ pub struct Builtin {
     pub text: &'static str,
 }
 
-/// All of them; `AdministratorAccess` stands in both languages, and either allows the same.
+/// All of them; `AdministratorAccess` exists in both languages, and either allows the same.
 ///
 /// Source: Tencent's samples of TCR authorisation, Alibaba's authorisation documents for ACR.
 pub const ALL: [Builtin; 6] = [

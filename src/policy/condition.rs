@@ -29,7 +29,7 @@ pub struct Context<'a> {
     pub source_vpc: Option<&'a str>,
     /// The caller's Alibaba ARN.
     pub principal_arn: Option<&'a str>,
-    /// The numeric id of whoever calls.
+    /// The caller's numeric id.
     pub principal_id: Option<&'a str>,
     /// The numeric id of whom the credential or the service account belongs to that the request is about.
     pub owner: Option<&'a str>,
@@ -74,9 +74,9 @@ pub(super) enum Key {
     OidcAudience,
 }
 
-/// Where a condition stands.
+/// The sort of document that a condition is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum DocumentKind {
     Permission,
     Trust,
 }
@@ -111,12 +111,12 @@ const RAM_RESOURCE_TAG: &str = "acs:ResourceTag/";
 
 impl Key {
     /// Finds a key by its name, or says why there is none.
-    fn named(name: &str, language: Language, place: Place) -> Result<Self, String> {
+    fn named(name: &str, language: Language, kind: DocumentKind) -> Result<Self, String> {
         let own = match language {
             Language::Cam => CAM_KEYS,
             Language::Ram => RAM_KEYS,
         };
-        let oidc: &[_] = if place == Place::Trust { OIDC_KEYS } else { &[] };
+        let oidc: &[_] = if kind == DocumentKind::Trust { OIDC_KEYS } else { &[] };
         let keys = || own.iter().chain(oidc);
         if let Some((_, key)) = keys().find(|(known, _)| *known == name) {
             return Ok(key.clone());
@@ -189,11 +189,11 @@ struct Clause {
 
 impl Condition {
     /// Reads a condition that decides something here. A refusal names the place, relative to the condition.
-    pub(super) fn parse(json: &Json, language: Language, place: Place) -> Result<Self, (String, String)> {
+    pub(super) fn parse(json: &Json, language: Language, kind: DocumentKind) -> Result<Self, (String, String)> {
         let mut clauses = Vec::new();
         each_clause(json, language, |operator, operator_name, key_name, values| {
             let at = format!("{operator_name}.{key_name}");
-            let key = Key::named(key_name, language, place).map_err(|why| (at.clone(), why))?;
+            let key = Key::named(key_name, language, kind).map_err(|why| (at.clone(), why))?;
             operator.test.check_type(key.value_type(), language).map_err(|why| (at.clone(), why))?;
             let values = Values::parse(operator.test, values, language).map_err(|why| (at.clone(), why))?;
             clauses.push(Clause { operator, key, values, place: at });

@@ -1,6 +1,6 @@
 //! Policy documents: read strictly, told apart by their version, compiled once.
 
-use super::condition::{Condition, Place};
+use super::condition::{Condition, DocumentKind};
 use super::elements::{Elements, Refusal, Words, join, strings};
 use super::json::Json;
 use super::language::Language;
@@ -150,10 +150,10 @@ pub(super) fn effect(elements: &Elements<'_>, place: &str, words: &Words) -> Res
 }
 
 /// Reads a statement's condition, if it has one.
-pub(super) fn condition(elements: &Elements<'_>, place: &str, language: Language, used: Place) -> Result<Condition, Refusal> {
+pub(super) fn condition(elements: &Elements<'_>, place: &str, language: Language, kind: DocumentKind) -> Result<Condition, Refusal> {
     let name = Words::of(language).condition;
     let Some(json) = elements.find(name) else { return Ok(Condition::default()) };
-    Condition::parse(json, language, used).map_err(|(within, why)| condition_refusal(place, name, &within, why))
+    Condition::parse(json, language, kind).map_err(|(within, why)| condition_refusal(place, name, &within, why))
 }
 
 fn condition_refusal(place: &str, name: &str, within: &str, why: String) -> Refusal {
@@ -237,7 +237,7 @@ impl Reader {
             let resources = resources.into_iter().map(|(_, resource)| resource).collect();
             return Ok(Statement { sid, effect, permissions, resources, condition: Condition::default() });
         }
-        let condition = condition(&elements, place, language, Place::Permission)?;
+        let condition = condition(&elements, place, language, DocumentKind::Permission)?;
         if condition.asks_owner() && !permissions.iter().any(Permission::has_owner) {
             let place = join(place, words.condition);
             self.warn(&place, "of none of these actions an owner is known: long-term credentials and service accounts have one");

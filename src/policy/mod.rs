@@ -177,7 +177,7 @@ fn weigh<'a>(documents: &[NamedDocument<'a>], request: &Request<'_>, may_hold: i
     Decision { outcome, statement: allowed }
 }
 
-/// Decides for a session: what its role (or the user that it stands for) may do and, when it has session
+/// Decides for a session: what its role (or the user that it acts for) may do and, when it has session
 /// policies, they allow too.
 pub fn decide_session<'a>(identity: &[NamedDocument<'a>], session: Option<&[NamedDocument<'a>]>, request: &Request<'_>) -> Decision<'a> {
     let first = decide(identity, request);

@@ -2,10 +2,10 @@
 //!
 //! They are written in the languages of the other documents, with a principal and without a resource. An
 //! identity policy must allow a user or a role the same as the trust policy does (`sts:AssumeRole` on the role);
-//! whoever comes with an OIDC token has no identity policy, so that the trust policy alone holds the door.
+//! a caller with an OIDC token has no identity policy, so the trust policy alone decides.
 //! Sources: Alibaba's "Policy elements" and its guide to OIDC roles, Tencent's documents on role principals.
 
-use super::condition::{Condition, Context, Key, OidcClaims, Place};
+use super::condition::{Condition, Context, DocumentKind, Key, OidcClaims};
 use super::document::{Limits, condition, effect, open, refused};
 use super::elements::{Elements, Refusal, Words, join, strings};
 use super::json::Json;
@@ -214,7 +214,7 @@ fn read_statement(json: &Json, place: &str, language: Language, warnings: &mut V
     let effect = effect(&elements, place, words)?;
     let (signed, federated) = read_actions(elements.get(words.action)?, &join(place, words.action), language)?;
     let principals = read_principals(elements.get(words.principal)?, &join(place, words.principal), language, warnings)?;
-    let condition = condition(&elements, place, language, Place::Trust)?;
+    let condition = condition(&elements, place, language, DocumentKind::Trust)?;
     let trusts_provider = principals.iter().any(|trusted| matches!(trusted, Trusted::Provider(..)));
     if effect == Effect::Allow && trusts_provider {
         let at = join(place, words.condition);

@@ -19,7 +19,7 @@ pub(super) enum KeyType {
     Text,
 }
 
-/// How the request's value stands to the document's.
+/// The relation of the request's value to the document's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     Equal,
@@ -30,7 +30,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// Tells whether the request's value stands so to the document's own.
+    /// Tells whether the request's value is in this relation to the document's own.
     pub(super) fn holds<T: PartialOrd>(self, actual: &T, own: &T) -> bool {
         match self {
             Self::Equal => actual == own,

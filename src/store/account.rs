@@ -12,7 +12,7 @@ use super::{Store, principal_id};
 
 statements! { "account";
     INSERT = "INSERT INTO account (id, name, generation, created_at, service_account_grant) VALUES ($1, $2, $3, $4, $5)";
-    // Reads and locks: whoever else is about to add to this account waits until the write is done.
+    // Reads and locks: another write that adds to this account waits until this one is done.
     HOLD = "UPDATE account SET generation = generation WHERE id = $1";
     HAS_ID = "SELECT id FROM account WHERE id = $1";
     FIND = "SELECT id, name, generation, created_at, service_account_grant FROM account WHERE id = $1";

@@ -19,7 +19,7 @@ use super::Probed;
 
 /// How many reads, and how many writes, may wait for the database at once. A healthy one works a thousand off in a
 /// fraction of a second; what waits in vain holds some ten kilobytes each.
-const PLACES: usize = 1024;
+const MAX_WAITING: usize = 1024;
 /// How long a probe may stay unanswered before the database counts as away: with the pause between probes this is
 /// within a second of the loss.
 const NOTICED: Duration = Duration::from_millis(750);
@@ -49,8 +49,8 @@ pub(super) struct Breaker {
 pub(super) enum Call {
     /// It reads: once the database is known to be away, waiting on brings nothing.
     Read,
-    /// It reads what all others go by: a crowd of those doesn't keep it out.
-    Vital,
+    /// It reads for every request: it bypasses the limit on concurrent reads.
+    PriorityRead,
     /// It writes: begun, it goes on to its limit, for its outcome would be unknown.
     Write,
 }
@@ -60,8 +60,8 @@ impl Breaker {
         Self {
             patience: OnceLock::new(),
             away: watch::Sender::new(false),
-            reads: Semaphore::new(PLACES),
-            writes: Semaphore::new(PLACES),
+            reads: Semaphore::new(MAX_WAITING),
+            writes: Semaphore::new(MAX_WAITING),
             probes: Mutex::default(),
         }
     }
@@ -89,7 +89,7 @@ impl Breaker {
         }
         let places = match call {
             Call::Read => Some(&self.reads),
-            Call::Vital => None,
+            Call::PriorityRead => None,
             Call::Write => Some(&self.writes),
         };
         let place = places.map(Semaphore::try_acquire).transpose();
@@ -198,7 +198,7 @@ mod tests {
         breaker.arm(PATIENCE);
         assert!(unavailable(breaker.call(Call::Write, pending::<Result<()>>()).await).contains("no answer"));
         let mut waiting = JoinSet::new();
-        for _ in 0..PLACES + 100 {
+        for _ in 0..MAX_WAITING + 100 {
             let breaker = Arc::clone(&breaker);
             waiting.spawn(async move { unavailable(breaker.call(Call::Read, pending::<Result<()>>()).await) });
         }
@@ -206,7 +206,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         // The reads on which every request depends bypass the limit.
-        breaker.call(Call::Vital, ready(Ok(()))).await.unwrap();
+        breaker.call(Call::PriorityRead, ready(Ok(()))).await.unwrap();
         unavailable(breaker.call(Call::Read, ready(Ok(()))).await);
         let causes = waiting.join_all().await;
         assert_eq!(causes.iter().filter(|cause| cause.contains("more wait")).count(), 100);

@@ -26,7 +26,6 @@ statements! {
                   (SELECT id FROM account_user WHERE account_id = $1 AND name = $3 AND state <> 'deleted')";
         EMPTY = "DELETE FROM group_member WHERE account_id = $1 AND group_name = $2";
         LEAVE_ALL = "DELETE FROM group_member WHERE user_id = $1";
-        GROUPS_OF = "SELECT group_name FROM group_member WHERE user_id = $1 ORDER BY group_name";
         MEMBERS = "SELECT account_user.name AS name FROM group_member \
                    JOIN account_user ON account_user.id = group_member.user_id \
                    WHERE group_member.account_id = $1 AND group_member.group_name = $2 ORDER BY account_user.name";
@@ -93,15 +92,6 @@ pub(super) fn named(account: AccountId, name: &str) -> Guarded {
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
 pub async fn list(store: &Store, account: AccountId) -> Result<Vec<Group>> {
     store.query(LIST, vec![account.number().into()]).await?.iter().map(group).collect()
-}
-
-/// Lists the names of the groups that a user is in.
-///
-/// # Errors
-///
-/// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn groups_of(store: &Store, user: UserId) -> Result<Vec<String>> {
-    store.query(GROUPS_OF, vec![user.number().into()]).await?.iter().map(|row| row.text("group_name")).collect()
 }
 
 /// Lists the names of the users in a group; none when there is no such group.

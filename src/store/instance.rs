@@ -30,12 +30,11 @@ macro_rules! select {
 statements! { "instance";
     HAS_NAME = "SELECT id FROM instance WHERE account_id = $1 AND name = $2 AND deleted_at IS NULL";
     UNMARK = "UPDATE instance SET default_mark = 0 WHERE account_id = $1 AND default_mark = 1 AND deleted_at IS NULL";
-    MARK = "UPDATE instance SET default_mark = 1 WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL";
     INSERT = "INSERT INTO instance (id, cri_id, account_id, name, region, service, algorithm, kid_format, token_ttl_seconds, \
               registry_url, default_mark, specification, deletion_protection, public_endpoint, allow_list, origin, \
               unrecorded_namespaces, kind, issuer, next_issuer, refresh_tokens, refresh_generation, created_at, modified_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
-    // Reads and locks: whoever else is about to add to this instance, or to delete it, waits until the write is done.
+    // Reads and locks: another write that adds to this instance, or deletes it, waits until this one is done.
     HOLD = "UPDATE instance SET name = name WHERE id = $1 AND deleted_at IS NULL";
     UPDATE = "UPDATE instance SET specification = COALESCE($2, specification), \
               deletion_protection = COALESCE($3, deletion_protection), modified_at = $4 WHERE id = $1 AND deleted_at IS NULL";
@@ -121,13 +120,6 @@ pub fn insert(instance: &Instance) -> Part {
     Part::of(guarded).changes(Entity::Instance, &instance.id).changes(Entity::Account, &account)
 }
 
-/// Makes an instance its account's default, in place of the one that was; `InstanceNotFound` when the account has no such instance.
-pub fn mark_default(account: AccountId, id: &InstanceId) -> Part {
-    let unmark = Guarded::unguarded(UNMARK, vec![account.number().into()]);
-    let mark = Guarded::new(MARK, vec![account.number().into(), id.as_str().into()], Rows::Exactly(1), Error::instance_not_found);
-    Part::of([account::hold(account), unmark, mark]).changes(Entity::Instance, id).changes(Entity::Account, &account)
-}
-
 /// Changes what an API may change of an instance; `InstanceNotFound`.
 pub fn update(id: &InstanceId, change: InstanceChange, at: Timestamp) -> Part {
     let specification = change.specification.map(|specification| specification.name());
@@ -139,7 +131,7 @@ pub fn set_public_endpoint(id: &InstanceId, switch: Switch, at: Timestamp) -> Pa
     touch(id, SET_PUBLIC_ENDPOINT, [switch.into(), at.into()])
 }
 
-/// Lets an instance obey its allow list, or not; `InstanceNotFound`.
+/// Turns an instance's allow list on or off; `InstanceNotFound`.
 pub fn set_allow_list(id: &InstanceId, switch: Switch, at: Timestamp) -> Part {
     touch(id, SET_ALLOW_LIST, [switch.into(), at.into()])
 }

@@ -70,7 +70,7 @@ pub struct InstanceKeyRow {
     pub created_at: Timestamp,
 }
 
-/// Adds a key; `InstanceNotFound`, and `AlreadyExists` when its instance has one that stands there.
+/// Adds a key; `InstanceNotFound`, and `AlreadyExists` when its instance has one in that state.
 pub fn insert(key: &InstanceKeyRow) -> Part {
     let parameters = vec![
         key.id.as_str().into(),

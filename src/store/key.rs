@@ -86,7 +86,7 @@ impl SigningKeyRow {
     }
 }
 
-/// Where an authority stands.
+/// The state of an authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthorityState {
     /// Registries are to hear of it; nothing is signed under it yet.
@@ -130,9 +130,9 @@ pub struct AuthorityRow {
     pub certificate_der: Vec<u8>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Where it stands.
+    /// Its state.
     pub state: AuthorityState,
-    /// Since when it stands there.
+    /// When it came into that state.
     pub changed_at: Timestamp,
 }
 
@@ -213,8 +213,7 @@ fn changed_meanwhile() -> Error {
     Error::already_exists(Noun::Authority, "Somebody changed the certificate authorities at the same moment; look at `transire keys list`.")
 }
 
-/// Lets what comes after it be done only while this authority stands where it is thought to; `AlreadyExists` when it
-/// doesn't any more.
+/// Refuses a write with `AlreadyExists` when this authority isn't in that state any more, and keeps it there meanwhile.
 pub fn hold_authority(id: &str, state: AuthorityState) -> Part {
     Part::of([Guarded::new(HOLD_AUTHORITY, vec![id.into(), state.name().into()], Rows::Exactly(1), changed_meanwhile)])
 }
@@ -239,8 +238,8 @@ pub fn forget_private(id: &str) -> Part {
         .changes(Entity::Authority, id)
 }
 
-/// Forgets an authority that stands there, and with one that is next the certificates under it; `AlreadyExists` when
-/// it doesn't stand there any more.
+/// Forgets an authority in that state, and with one that is next the certificates under it; `AlreadyExists` when it
+/// isn't in that state any more.
 pub fn delete_authority(id: &str, state: AuthorityState) -> Part {
     let mut guarded = vec![Guarded::new(DELETE_AUTHORITY, vec![id.into(), state.name().into()], Rows::Exactly(1), changed_meanwhile)];
     if state == AuthorityState::Next {

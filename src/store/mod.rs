@@ -145,13 +145,13 @@ trait Driver: Send + Sync {
 
 /// The open store; clones share it.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>, Crowd);
+pub struct Store(Arc<Inner>, ReadLimit);
 
 /// Whether reads count towards the limit on concurrent reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Crowd {
-    Within,
-    Past,
+enum ReadLimit {
+    Kept,
+    Bypassed,
 }
 
 struct Inner {
@@ -193,7 +193,7 @@ impl Store {
     fn over(driver: impl Driver + 'static) -> Self {
         let announced = watch::Sender::new(0);
         driver.announce_to(announced.clone());
-        Self(Arc::new(Inner { driver: Box::new(driver), announced, breaker: Breaker::new() }), Crowd::Within)
+        Self(Arc::new(Inner { driver: Box::new(driver), announced, breaker: Breaker::new() }), ReadLimit::Kept)
     }
 
     /// Bounds every call from now on: in time by `patience`, and in number. The caller must go on to
@@ -206,7 +206,7 @@ impl Store {
     /// request depends.
     #[must_use]
     pub fn past_the_crowd(&self) -> Self {
-        Self(Arc::clone(&self.0), Crowd::Past)
+        Self(Arc::clone(&self.0), ReadLimit::Bypassed)
     }
 
     /// Asks for the position of the change feed, and so whether the database is there; answers within a second. The
@@ -275,7 +275,7 @@ impl Store {
 
     /// Reads rows.
     pub(crate) async fn query(&self, statement: Statement, parameters: Vec<Value>) -> Result<Vec<Row>> {
-        let call = if self.1 == Crowd::Past { Call::Vital } else { Call::Read };
+        let call = if self.1 == ReadLimit::Bypassed { Call::PriorityRead } else { Call::Read };
         self.0.breaker.call(call, self.0.driver.query(statement, parameters)).await
     }
 

@@ -29,7 +29,7 @@ impl Operation {
         Self { id: format!("{:032x}", u128::from_be_bytes(random_bytes(random))), at: now }
     }
 
-    /// Names a write that whoever comes to it names the same: the first is applied, and to the others it seems so.
+    /// Names a write that all its writers name the same: the first is applied, and to the others it seems so.
     pub fn named(name: String, now: Timestamp) -> Self {
         Self { id: name, at: now }
     }

@@ -70,7 +70,7 @@ pub(super) struct Postgres {
 /// Lifts the bound for statements: a COMMIT that waits for a synchronous standby must not be cut short, or the
 /// server reports success for what only it has.
 const WITHOUT_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
-/// Lifts all bounds: for what copies everything, and may wait in between for whoever takes it.
+/// Lifts all bounds, for a copy of everything, which may wait in between for its reader.
 const WITHOUT_BOUNDS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 type Cause = Box<dyn StdError + Send + Sync>;
@@ -107,7 +107,7 @@ impl Postgres {
             .recycle_timeout(Some(patience))
             .build()
             .map_err(Error::internal)?;
-        // A pooler that gives each transaction another session gives the notifications to whoever comes next.
+        // A pooler that gives each transaction another session gives the notifications to its next client.
         let notifies = AtomicBool::new(options.notify && options.statements == Statements::Prepared);
         let (options, lookout) = (options.clone(), std::sync::Mutex::default());
         let renewals = watch::Sender::new(0);
@@ -288,8 +288,8 @@ struct Lookout {
     listens: bool,
 }
 
-/// A connection of the pool, closed when it is dropped before it is given back: whoever gives up waiting leaves an
-/// answer on its way, or a transaction open.
+/// A connection of the pool, closed when it is dropped before it is given back: a caller that gives up waiting leaves
+/// an answer on its way, or a transaction open.
 struct Lease(Option<Object>);
 
 impl Lease {

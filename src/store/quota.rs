@@ -1,7 +1,7 @@
 //! How many things an instance has, and may have.
 //!
-//! A quota is looked at in the write that uses it, after what it counts was added: whoever else is adding to the
-//! same instance waits meanwhile, because each such write holds the instance first. So no race goes beyond it.
+//! A quota is looked at in the write that uses it, after what it counts was added: other writes that add to the
+//! same instance wait meanwhile, because each of them holds the instance first. So no race goes beyond it.
 
 use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::{Error, Noun, Result};

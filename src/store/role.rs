@@ -23,7 +23,7 @@ macro_rules! select {
 statements! { "role";
     INSERT = "INSERT INTO role (id, account_id, name, trust_policy, max_session_seconds, state, generation, created_at) \
               VALUES ($1, $2, $3, $4, $5, 'active', $6, $7)";
-    // Reads and locks: whoever is about to delete this role waits until the write is done.
+    // Reads and locks: another write that deletes this role waits until this one is done.
     HOLD = "UPDATE role SET generation = generation WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
     HAS_NAME = "SELECT id FROM role WHERE account_id = $1 AND name = $2 AND state <> 'deleted'";
     FIND = select!("AND id = $1");

@@ -18,7 +18,7 @@ macro_rules! select {
 
 statements! { "account_user";
     INSERT = "INSERT INTO account_user (id, account_id, name, state, generation, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
-    // Reads and locks: whoever else is about to add to this user, or to delete it, waits until the write is done.
+    // Reads and locks: another write that adds to this user, or deletes it, waits until this one is done.
     HOLD = "UPDATE account_user SET generation = generation WHERE id = $1 AND account_id = $2 AND state <> 'deleted'";
     HAS_NAME = "SELECT id FROM account_user WHERE account_id = $1 AND name = $2 AND state <> 'deleted'";
     FIND = select!("AND id = $1");

@@ -154,19 +154,6 @@ impl SigningKey {
         &self.leaf_der
     }
 
-    /// Returns the leaf certificate, PEM.
-    pub fn leaf_pem(&self) -> String {
-        x509::pem(&self.leaf_der)
-    }
-
-    /// Tells whether this authority signed the leaf.
-    pub fn is_certified_by(&self, authority_der: &[u8]) -> bool {
-        match (Certificate::parse(&self.leaf_der), Certificate::parse(authority_der)) {
-            (Some(leaf), Some(authority)) => leaf.is_issued_by(&authority),
-            _ => false,
-        }
-    }
-
     /// Returns how long the leaf lives, from its beginning to its end.
     pub fn leaf_life(&self) -> Duration {
         Certificate::parse(&self.leaf_der).map_or(Duration::ZERO, |leaf| leaf.starts_at.until(self.leaf_expires_at))

@@ -43,7 +43,7 @@ impl Keyring {
     }
 
     /// Adds the keys that sign for one instance alone. None is ever published among the others: a registry that trusts
-    /// one of them asks nothing further of a token, so whoever took the published set for it would open all to all.
+    /// one of them asks nothing further of a token, so a registry that trusted the published set would open all to all.
     #[must_use]
     pub fn with_instances(mut self, of_instances: HashMap<InstanceId, SigningKey>) -> Self {
         self.of_instances = of_instances;

@@ -94,7 +94,7 @@ impl MasterKey {
     }
 
     /// Wraps the secret of the thing `id` of the kind `noun`; it unwraps under the same two alone, so that
-    /// whoever writes to the database can't move one thing's secret to another.
+    /// a writer to the database can't move one thing's secret to another.
     pub fn wrap(&self, noun: &str, id: &str, plain: &[u8], random: &dyn Random) -> Vec<u8> {
         let nonce: [u8; NONCE_LENGTH] = random_bytes(random);
         // The whole capacity at once: growing would leave a copy of the plain text behind.

@@ -7,7 +7,7 @@
 //! process signs and seals with ([`keyring`]). Tokens of other issuers are verified in [`web_identity`]; the passwords that
 //! people choose are hashed in [`password`].
 //!
-//! Nothing here decides who may have what, or whether a grant still stands or has expired: callers do.
+//! Nothing here decides who may have what, or whether a grant is still valid: callers do.
 //! Start with [`keyring`].
 
 pub mod authority;

@@ -15,7 +15,7 @@ use crate::domain::{Error, Result};
 ///
 /// RFC 9106's second choice (64 MiB, three passes) costs five times as much at every first log-in, and memory for
 /// each that runs at once; what is guarded here can be guessed at through the door only some twenty times a second,
-/// and at home only by whoever stole the database, who wins little by the weaker figure against a good password.
+/// and at home only by a thief of the database, who wins little by the weaker figure against a good password.
 const MEMORY_KIB: u32 = 19 * 1024;
 /// How often the memory is filled.
 const PASSES: u32 = 2;
@@ -55,7 +55,7 @@ pub fn verify(password: &Secret, hash: &PasswordHash) -> Result<bool> {
 }
 
 /// Returns a hash that no password has: verifying against it costs what verifying against anybody's does.
-pub fn nobodys() -> PasswordHash {
+pub fn dummy_hash() -> PasswordHash {
     let text = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
     let (salt, hash) = (text(&[0; SALT_LENGTH]), text(&[0; HASH_LENGTH]));
     PasswordHash::new(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${hash}"))
@@ -79,16 +79,16 @@ mod tests {
             assert!(verify(&password, hash).unwrap());
             assert!(!verify(&Secret::new("Passw0rdEXAMPLF"), hash).unwrap());
         }
-        assert!(!verify(&password, &nobodys()).unwrap());
+        assert!(!verify(&password, &dummy_hash()).unwrap());
     }
 
     #[test]
-    fn nobodys_hash_has_the_figures_of_everybodys() {
+    fn the_dummy_hash_has_the_figures_of_everybodys() {
         let figures = |hash: &PasswordHash| hash.as_str().rsplitn(3, '$').last().unwrap().to_owned();
         let real = hash(&Secret::new("Passw0rdEXAMPLE"), [1; SALT_LENGTH]).unwrap();
         assert_eq!(figures(&real), "$argon2id$v=19$m=19456,t=2,p=1");
-        assert_eq!(figures(&nobodys()), figures(&real));
-        assert_eq!(nobodys().as_str().len(), real.as_str().len());
+        assert_eq!(figures(&dummy_hash()), figures(&real));
+        assert_eq!(dummy_hash().as_str().len(), real.as_str().len());
     }
 
     #[test]

@@ -42,10 +42,10 @@ pub const MAX_SESSION_NAME: usize = 128;
 pub const MAX_ACCESS_KEY_ID: usize = 128;
 /// The most bytes of a session's signing secret; the clouds' own have 32.
 pub const MAX_ACCESS_KEY_SECRET: usize = 128;
-/// The most grounds that a session stands on.
+/// The most dependencies of a session.
 pub const MAX_SESSION_GROUNDS: usize = 7;
-/// The most grounds that a secret stands on: a session's credential has the session besides, and its refresh token
-/// those of its instance.
+/// The most dependencies of a secret: a session's credential has the session besides, and its refresh token those of
+/// its instance.
 pub const MAX_GROUNDS: usize = MAX_SESSION_GROUNDS + 2;
 /// The most bytes of a session token, as Tencent's contract has it.
 pub const MAX_SESSION_TOKEN: usize = 4096;
@@ -79,12 +79,12 @@ pub enum Ground {
     LongTerm(CredentialId),
     /// A session, by its token's own id: its access key signed the call. It has no generation: 0.
     Session(CredentialId),
-    /// The refresh tokens of an instance, together; a refresh token without this ground is of their generation 0.
+    /// The refresh tokens of an instance, together; a refresh token without this dependency is of their generation 0.
     RefreshTokens(InstanceId),
 }
 
 impl Ground {
-    /// Returns the ground that everything of a principal's stands on.
+    /// Returns the dependency that everything of a principal's has.
     pub fn of(principal: &Principal) -> Self {
         match principal {
             Principal::Root(account) | Principal::FederatedSession(account, None, _) => Self::Root(*account),
@@ -120,7 +120,7 @@ pub struct Grant {
 pub struct Session {
     /// The token's own id.
     pub id: CredentialId,
-    /// The cloud whose door issued it: it signs there and nowhere else.
+    /// The cloud whose API issued it: it signs there and nowhere else.
     pub cloud: Cloud,
     /// The id of the temporary access key, at most 128 bytes: the token goes with no other key.
     pub access_key_id: String,
@@ -139,7 +139,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Returns what its calls get stands on: what it came from, and itself.
+    /// Returns the dependencies of whatever its calls obtain: its own, and itself.
     pub fn grounds_of_calls(&self) -> Vec<(Ground, i64)> {
         let mut grounds = self.grounds.clone();
         grounds.push((Ground::Session(self.id.clone()), 0));
@@ -231,11 +231,6 @@ impl Sealer {
         Ok(sealer)
     }
 
-    /// Returns the id of the key that seals.
-    pub fn current_id(&self) -> &str {
-        self.current.id()
-    }
-
     /// Tells whether it opens what the key of this id sealed.
     pub fn holds(&self, id: &str) -> bool {
         self.keys().any(|key| key.id() == id)
@@ -305,7 +300,7 @@ impl Sealer {
 
     /// Opens a secret of this kind; `None` for anything that a known key didn't seal as just this.
     ///
-    /// It doesn't look at the expiry, nor whether what the grant stands on still stands: the caller must.
+    /// It doesn't look at the expiry, nor whether the grant's dependencies are valid: the caller must.
     pub fn open(&self, kind: SecretKind, secret: &str) -> Option<Grant> {
         if holds_grant(kind) { self.open_payload(kind, secret, read_grant) } else { None }
     }
@@ -313,7 +308,7 @@ impl Sealer {
     /// Opens a session token; `None` for anything that a known key didn't seal as one.
     ///
     /// It doesn't look at the expiry, at the door and the access key that the token came with, nor whether
-    /// what the session stands on still stands: the caller must.
+    /// the session's dependencies are valid: the caller must.
     pub fn open_session(&self, token: &str) -> Option<Session> {
         self.open_payload(SecretKind::Session, token, read_session)
     }

@@ -78,7 +78,7 @@ impl Default for PostgresOptions {
 /// The writes of a replica that is cut off get the lock one after the other, and each keeps it for [`IDLE_TIMEOUT`]. Those
 /// that still wait give up after this time, so that together they keep others from writing for three seconds.
 pub(super) const LOCK_TIMEOUT: &str = "2s";
-/// Bounds how long a transaction may stand open with nothing sent: it is of a process that stopped, or is cut off, and its
+/// Bounds how long a transaction may be open with nothing sent: it is of a process that stopped, or is cut off, and its
 /// locks keep all others from writing. Without it the server waits until TCP gives the connection up, which takes hours.
 pub(super) const IDLE_TIMEOUT: &str = "idle_in_transaction_session_timeout = '1s'";
 /// After so long a server that acknowledges nothing is gone.

@@ -89,7 +89,7 @@ async fn take_steps(
     holder: &str,
     clock: &dyn Clock,
 ) -> Result<()> {
-    // Read again: whoever had the lease before may have taken them.
+    // Read again: the previous holder of the lease may have taken them.
     for step in pending(&applied(client).await?)? {
         let now = clock.now();
         take_step(client, step, holder, now.plus(LEASE_TTL).unix_millis(), now.unix_millis()).await?;

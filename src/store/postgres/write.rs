@@ -60,7 +60,7 @@ impl Postgres {
                         client.give_back();
                         return Err(error);
                     }
-                    // As often as the time allows: at the strictest level it is the answer to any crowd.
+                    // As often as the time allows: at the strictest level, concurrent writes are answered so.
                     Ok(Err(Stop::Conflict)) => {
                         client.give_back();
                         drop(turn);

@@ -127,7 +127,7 @@ async fn an_instance_is_deleted_when_it_is_empty_or_with_all_that_is_in_it(place
         tags::set(Tagged::Instance(&home.id), &[tag("a", "b")]),
         tags::set(Tagged::Namespace(&team), &[tag("a", "b")]),
         namespaces::insert(&kept[0], QUOTA),
-        instances::mark_default(owner.id, &home.id),
+        raw("instance", "UPDATE instance SET default_mark = 1 WHERE name = 'home'"),
     ];
     all(&store, parts).await;
 

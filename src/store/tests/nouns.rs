@@ -143,10 +143,6 @@ async fn marking_a_default_unmarks_the_other(place: &Place) {
         names
     };
     assert_eq!(defaults().await, ["foreign", "two"]);
-    apply(&store, instances::mark_default(owner.id, &one.id)).await.unwrap();
-    assert_eq!(defaults().await, ["foreign", "one"]);
-    assert_eq!(kind(apply(&store, instances::mark_default(owner.id, &foreign.id)).await), ErrorKind::InstanceNotFound);
-    assert_eq!(defaults().await, ["foreign", "one"]);
 }
 
 async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {

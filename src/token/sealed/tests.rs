@@ -666,7 +666,7 @@ fn an_older_key_still_opens_and_an_unknown_one_does_not() {
     let both = Sealer::new(new, vec![old]).unwrap();
     assert_eq!(both.open(SecretKind::Temporary, secret.expose()), Some(grant()));
     assert!(same(&both.open_session(token.expose()).unwrap(), &session()));
-    assert_eq!(both.current_id(), current);
+    assert_eq!(both.current.id(), current);
 }
 
 #[test]
@@ -751,7 +751,7 @@ fn a_secret_has_the_published_shape_and_is_new_each_time() {
 #[test]
 fn a_key_never_prints_its_secret() {
     let sealer = sealer(SealingKey::from_bytes(&[7; 32]).unwrap());
-    let id = sealer.current_id();
+    let id = sealer.current.id();
     assert_eq!(format!("{sealer:?}"), format!("Sealer {{ current: SealingKey {{ id: {id:?}, .. }}, older: [] }}"));
 }
 
