@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a room may use; tests inside of it are free.
+/// The rooms and crates that a room may use; tests inside of it are free.
 struct Room {
     name: &'static str,
     /// Rooms of ours, besides itself.
@@ -176,7 +176,7 @@ const ROOMS: &[Room] = &[
     },
 ];
 
-/// What a part of a room may use of that room; the room's own file is free.
+/// The parts of its room that a part may use; the room's own file is free.
 struct Part {
     room: &'static str,
     name: &'static str,
