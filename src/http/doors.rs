@@ -197,7 +197,7 @@ mod tests {
         match door {
             AnyDoor::Tencent(door) => format!("tencent {:?}", door.scheme()),
             AnyDoor::Alibaba(door) => format!("alibaba {:?}", door.scheme()),
-            AnyDoor::Registry(_) | AnyDoor::Plain(_) => door.name().to_owned(),
+            other => other.name().to_owned(),
         }
     }
 
