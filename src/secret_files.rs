@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::domain::{Error, Result};
 
-/// What all users of the machine may do: read, write, enter.
+/// The rights of all users of the machine: read, write, enter.
 const OTHERS: u32 = 0o007;
-/// What the file's group and all users may do.
+/// The rights of the file's group and of all users.
 const GROUP_AND_OTHERS: u32 = 0o077;
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;

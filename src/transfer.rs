@@ -24,6 +24,10 @@ pub enum Place {
 
 impl Place {
     /// Reads a place as it is given as an argument.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` for anything else.
     pub fn from_argument(text: &str) -> Result<Self> {
         if let Some(directory) = text.strip_prefix("sqlite:").filter(|directory| !directory.is_empty()) {
             return Ok(Self::Sqlite(directory.into()));
@@ -57,6 +61,10 @@ pub enum BackupPlace<'a> {
 }
 
 /// Writes everything, while the service goes on, and says in the audit that it was done.
+///
+/// # Errors
+///
+/// Those of [`portable::backup`] and [`portable::backup_to`]. A failure to write the audit is logged alone.
 pub async fn backup(settings: &Settings, place: BackupPlace<'_>) -> Result<Vec<TableSum>> {
     let store = open_source(&location(settings)).await?;
     let sums = match place {
@@ -85,11 +93,19 @@ pub async fn backup(settings: &Settings, place: BackupPlace<'_>) -> Result<Vec<T
 }
 
 /// Fills an empty store from a backup.
+///
+/// # Errors
+///
+/// Those of [`portable::restore`].
 pub async fn restore(settings: &Settings, file: &Path) -> Result<Vec<TableSum>> {
     portable::restore(file, &location(settings), &SystemClock, &SystemRandom).await
 }
 
 /// Copies everything of one place to another, empty one; whichever is not given is the one that the settings name.
+///
+/// # Errors
+///
+/// Those of [`portable::copy`].
 pub async fn migrate(settings: &Settings, from: Option<&Place>, to: Option<&Place>) -> Result<Vec<TableSum>> {
     let place = |place: Option<&Place>| place.map_or_else(|| location(settings), |place| place.location(settings));
     let source = open_source(&place(from)).await?;

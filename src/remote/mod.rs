@@ -1,9 +1,9 @@
-//! What this service asks of others over HTTP: the keys of OpenID Connect issuers, and what registries have.
+//! Requests to others over HTTP: for the keys of OpenID Connect issuers, and for the contents of registries.
 //!
-//! Whoever can name a URL must not thereby reach what only this machine can reach. So the address is judged
+//! A caller that can name a URL must not thereby reach what only this machine can reach. So the address is judged
 //! after the name was resolved, and that address is connected to, and no other: a name that changes its mind
 //! between the two gains nothing. No redirect is followed, no proxy is taken from the environment, and time and
-//! size are bounded. What went wrong is for the log; clients hear only that it did.
+//! size are bounded. The log says what went wrong; clients hear only that something did.
 //!
 //! Start with [`Client`].
 
@@ -42,7 +42,7 @@ const ADDRESSES: usize = 4;
 const IDLE_CONNECTIONS: usize = 16;
 const USER_AGENT: &str = concat!("transire/", env!("CARGO_PKG_VERSION"));
 
-/// Whom the service may ask, and for how long.
+/// The addresses that the service may ask, and for how long.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Whether plain HTTP is spoken where a URL says so.
@@ -69,7 +69,7 @@ pub enum Failure {
     Url {
         /// The URL as it was given.
         url: String,
-        /// What about it.
+        /// The reason.
         why: &'static str,
     },
     /// The name has no address.
@@ -77,7 +77,7 @@ pub enum Failure {
     Unresolved {
         /// The name.
         host: String,
-        /// What the resolver says.
+        /// The resolver's error.
         source: io::Error,
     },
     /// The name has only addresses that aren't public.
@@ -91,7 +91,7 @@ pub enum Failure {
     Unreachable {
         /// The last address that was tried.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The certificates to trust can't be read.
@@ -102,7 +102,7 @@ pub enum Failure {
     Tls {
         /// The name.
         host: String,
-        /// What about it.
+        /// The reason.
         source: io::Error,
     },
     /// The other side speaks no HTTP, or breaks off.
@@ -114,7 +114,7 @@ pub enum Failure {
     /// The other side doesn't accept who asks.
     #[error("{url} answered {status}: it does not accept the token")]
     Refused {
-        /// Who answered.
+        /// The URL that answered.
         url: String,
         /// With what status.
         status: http::StatusCode,
@@ -125,7 +125,7 @@ pub enum Failure {
     /// The answer isn't what was asked for.
     #[error("{url} answered {what}")]
     Unexpected {
-        /// Who answered.
+        /// The URL that answered.
         url: String,
         /// With what.
         what: String,
@@ -147,6 +147,10 @@ impl Client {
     }
 
     /// Reads a URL that this client may ask, as far as that can be said before its name is resolved.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Url`] with the reason, or [`Failure::NotPublic`].
     pub fn check_url(&self, text: &str) -> Result<Url, Failure> {
         let url = self.read_url(text)?;
         let literal = match url.host() {
@@ -161,6 +165,10 @@ impl Client {
     }
 
     /// Reads a URL of the form that this client takes, wherever it leads.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Url`] with the reason.
     pub fn read_url(&self, text: &str) -> Result<Url, Failure> {
         let refuse = |why| Failure::Url { url: text.to_owned(), why };
         let url = Url::parse(text).map_err(|_| refuse("it can't be read"))?;
@@ -183,7 +191,11 @@ impl Client {
     }
 
     /// Gets a URL. Any status is an answer, a redirect too: it isn't followed. Of the body at most `limit` bytes are
-    /// read; [`Failure::TooLarge`] when there are more.
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::TooLarge`] for a longer body, [`Failure::TimedOut`], and whatever keeps the connection or the answer from coming.
     pub async fn get(&self, url: &Url, headers: HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
         let all = self.settings.timeout;
         timeout(all, self.get_in_time(url, headers, limit)).await.unwrap_or(Err(Failure::TimedOut(all)))
@@ -245,7 +257,7 @@ impl Client {
     }
 }
 
-/// What requests without a body are sent over.
+/// Connections for requests without a body.
 type Sender = SendRequest<Empty<Bytes>>;
 
 /// Asks one host many times, over connections that are used again.
@@ -261,7 +273,11 @@ impl Connections {
     }
 
     /// Sends a request without a body to a URL, whose scheme, host and port are always the same here. Any status is
-    /// an answer, a redirect too. Of the body at most `limit` bytes are read; [`Failure::TooLarge`] when there are more.
+    /// an answer, a redirect too. Of the body at most `limit` bytes are read.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::TooLarge`] for a longer body, [`Failure::TimedOut`], and whatever keeps the connection or the answer from coming.
     pub async fn send(&self, method: &Method, url: &Url, headers: &HeaderMap, limit: usize) -> Result<Response<Bytes>, Failure> {
         let all = self.client.settings.timeout;
         timeout(all, self.send_in_time(method, url, headers, limit)).await.unwrap_or(Err(Failure::TimedOut(all)))
@@ -328,7 +344,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     tokio::spawn(async move {
-        // Whoever waits for an answer hears how it ended.
+        // The caller that waits for an answer hears how it ended.
         connection.await.ok();
     });
     sender
@@ -359,7 +375,7 @@ where
         answer = &mut answer => answer,
         closed = connection => {
             closed.map_err(Failure::Http)?;
-            // What came before the end is still to be read.
+            // Data from before the end is still to be read.
             answer.await
         }
     }

@@ -21,7 +21,7 @@ pub struct FetchedKeys {
     pub max_age: Option<Duration>,
 }
 
-/// What is read of an issuer's description.
+/// An issuer's description, as far as it is read.
 #[derive(Deserialize)]
 struct Description {
     issuer: String,
@@ -29,6 +29,10 @@ struct Description {
 }
 
 /// Reads an issuer's description and then its keys.
+///
+/// # Errors
+///
+/// Every [`Failure`] of the two requests; [`Failure::Unexpected`] when a document isn't the issuer's own.
 pub async fn fetch_keys(client: &Client, issuer: &str) -> Result<FetchedKeys, Failure> {
     let place = client.check_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
     let description = document(client, &place).await?;

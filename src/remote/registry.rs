@@ -1,6 +1,6 @@
-//! What a registry has, asked by the distribution specification (OCI, 1.1) with a token of our own.
+//! The contents of a registry, read by the distribution specification (OCI, 1.1) with a token of our own.
 //!
-//! The operator says where the registry is, so it may be at a private address and without TLS. What it answers is
+//! The operator says where the registry is, so it may be at a private address and without TLS. Its answers are
 //! bounded all the same, and of its links to next pages only the query is taken: they often name its public address,
 //! and the token goes to no other place than the operator's.
 
@@ -34,7 +34,7 @@ pub struct Names {
     pub complete: bool,
 }
 
-/// What a registry says of a manifest.
+/// A registry's headers of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Its digest, if the registry says it.
@@ -52,7 +52,7 @@ pub struct Manifest {
     pub body: Bytes,
 }
 
-/// What became of a wish to delete.
+/// The outcome of a delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
     /// It is gone.
@@ -79,6 +79,10 @@ pub struct Registry {
 
 impl Registry {
     /// Makes a client of the registry at `base`; nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Url`] when the address isn't taken, or the token can't be in a header.
     pub fn new(client: &Arc<Client>, base: &str, token: &str) -> Result<Self, Failure> {
         let base = check_base(client, base)?;
         let unwritable = || Failure::Url { url: base.to_string(), why: "its token can't stand in a request" };
@@ -88,22 +92,38 @@ impl Registry {
     }
 
     /// Lists the repositories, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Failure`] of the request; [`Failure::Refused`] when the registry doesn't accept the token.
     pub async fn repositories(&self, most: usize) -> Result<Names, Failure> {
         Ok(self.list("_catalog", most).await?.unwrap_or_default())
     }
 
     /// Lists the tags of a repository, at most `most`; nothing when there is no such repository.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Failure`] of the request; [`Failure::Refused`] when the registry doesn't accept the token.
     pub async fn tags(&self, repository: &str, most: usize) -> Result<Option<Names>, Failure> {
         self.list(&format!("{repository}/tags/list"), most).await
     }
 
-    /// Asks what a tag or a digest stands for.
+    /// Asks which manifest a tag or a digest names.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Failure`] of the request; [`Failure::Refused`] when the registry doesn't accept the token.
     pub async fn head(&self, repository: &str, reference: &str) -> Result<Option<Head>, Failure> {
         let answer = self.manifests(&Method::HEAD, repository, reference).await?;
         Ok(answer.map(|answer| Head { digest: text(&answer, "docker-content-digest").map(str::to_owned), media_type: media_type(&answer) }))
     }
 
     /// Gets a manifest by a tag or a digest.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Failure`] of the request; [`Failure::Refused`] when the registry doesn't accept the token.
     pub async fn manifest(&self, repository: &str, reference: &str) -> Result<Option<Manifest>, Failure> {
         let answer = self.manifests(&Method::GET, repository, reference).await?;
         Ok(answer.map(|answer| Manifest { media_type: media_type(&answer), body: answer.into_body() }))
@@ -112,6 +132,10 @@ impl Registry {
     /// Gets a small blob, such as an image's configuration.
     ///
     /// One redirect is followed, without the token: registries send their clients to their object stores.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Failure`] of the request; [`Failure::Refused`] when the registry doesn't accept the token.
     pub async fn blob(&self, repository: &str, digest: &str) -> Result<Option<Bytes>, Failure> {
         let url = self.url(&format!("{repository}/blobs/{digest}"))?;
         let mut answer = self.send(&Method::GET, &url, HeaderMap::new()).await?;
@@ -124,6 +148,10 @@ impl Registry {
     }
 
     /// Deletes a manifest by its digest, with all its tags; or a tag, where the registry can.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Failure`] of the request; [`Failure::Refused`] when the registry doesn't accept the token.
     pub async fn delete(&self, repository: &str, reference: &str) -> Result<Deletion, Failure> {
         let url = self.url(&format!("{repository}/manifests/{reference}"))?;
         let answer = self.send(&Method::DELETE, &url, HeaderMap::new()).await?;
@@ -191,6 +219,10 @@ impl Registry {
 }
 
 /// Reads where a registry is: an address without a query, with a path before `/v2/` or none.
+///
+/// # Errors
+///
+/// [`Failure::Url`] when the address isn't taken.
 pub fn check_base(client: &Client, base: &str) -> Result<Url, Failure> {
     let url = client.read_url(base)?;
     if url.query().is_some() { Err(Failure::Url { url: base.to_owned(), why: "it has a query" }) } else { Ok(url) }

@@ -1,8 +1,8 @@
-//! What replicas tell each other at every call, through Redis or Valkey: which requests came, and how often.
+//! Facts that replicas share at every call, through Redis or Valkey: which requests came, and how often.
 //!
 //! It knows no dialect and no rule: it asks the server one question, and says when there is no answer. A server that
 //! fails, or is slow once, is not asked again before it answered a question of the keeper's own: nobody waits for it
-//! meanwhile. What then stands in for it is the caller's.
+//! meanwhile. The caller decides then without it.
 //!
 //! Start with [`Shared::ask`], then `call.lua`.
 
@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Settings {
     /// `redis://…` or `rediss://…`, perhaps with a password.
     pub url: Secret,
-    /// Who signed the server's certificate, PEM; without it, the system's authorities are trusted.
+    /// The CA of the server's certificate, PEM; without it, the system's CAs are trusted.
     pub ca_file: Option<PathBuf>,
     /// How long a request waits.
     pub timeout: Duration,
@@ -42,16 +42,16 @@ pub struct Call<'a> {
     pub bucket: &'a [&'a [u8]],
     /// Calls a second that the bucket allows.
     pub allowed: u32,
-    /// What tells the call from its own repetition, where it has something.
+    /// The mark that tells the call from its own repetition, where it has one.
     pub mark: Option<Mark<'a>>,
 }
 
-/// What tells a call from its own repetition.
+/// A mark that tells a call from its own repetition.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark<'a> {
-    /// What comes once.
+    /// The value that comes once.
     pub seen: &'a [&'a [u8]],
-    /// What it may come again with; nothing, when it may not come again.
+    /// The value that it may come again with; none when it may not come again.
     pub bound: Option<&'a [u8]>,
     /// Whether it may come with something else as well.
     pub may_differ: bool,
@@ -59,7 +59,7 @@ pub struct Mark<'a> {
     pub kept: Duration,
 }
 
-/// What all replicas together know of a call.
+/// The verdict of all replicas together on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing speaks against it.
@@ -88,7 +88,9 @@ pub struct Shared {
 impl Shared {
     /// Takes the settings; nothing is connected yet. `deployment` is what the replicas have in common, and nobody else has.
     ///
-    /// [`crate::domain::ErrorKind::Misconfigured`] when the address or the file of authorities can't be read.
+    /// # Errors
+    ///
+    /// `Misconfigured` when the address or the file of authorities can't be read.
     pub fn new(settings: &Settings, deployment: &[u8]) -> Result<Self> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, deployment);
         // Sixty-four bits tell deployments apart; the names behind them are 128 bits of the same key.
@@ -206,7 +208,7 @@ async fn keep(shared: Weak<Shared>) {
 
 fn client(settings: &Settings) -> Result<Client> {
     let url = settings.url.expose();
-    // What a parser says of an address may repeat its password.
+    // A parser's error about an address may repeat its password.
     let misread = |_: RedisError| {
         Error::misconfigured(
             "shared.url is written like redis://cache.example.com:6379, or rediss://… with TLS (always with shared.ca_file)",
