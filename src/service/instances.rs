@@ -92,18 +92,21 @@ pub enum InstanceCriterion {
     Specification(Vec<Specification>),
     /// By region.
     Region(Vec<String>),
+    /// By a tag with this key.
+    TagKey(String),
     /// By the value of the tag with this key.
     Tag(String, Vec<String>),
 }
 
 impl InstanceCriterion {
-    fn is_met_by(&self, TaggedInstance { instance, tags }: &TaggedInstance) -> bool {
+    pub(super) fn is_met_by(&self, TaggedInstance { instance, tags }: &TaggedInstance) -> bool {
         match self {
             Self::Any => true,
             Self::Id(ids) => ids.iter().any(|id| id == instance.id.as_str()),
             Self::Name(names) => names.contains(&instance.name),
             Self::Specification(specifications) => specifications.contains(&instance.specification),
             Self::Region(regions) => regions.contains(&instance.region),
+            Self::TagKey(key) => tags.iter().any(|tag| tag.key == *key),
             Self::Tag(key, values) => tags.iter().any(|tag| tag.key == *key && values.contains(&tag.value)),
         }
     }

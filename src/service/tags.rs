@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::rights::pairs;
-use super::{Caller, InstanceChoice, RequestContext, Service};
-use crate::domain::instance::Instance;
+use super::{Caller, InstanceChoice, InstanceCriterion, RequestContext, Service, TaggedInstance};
 use crate::domain::tag::Tag;
 use crate::domain::{Result, name};
 use crate::policy::{Context, Permission, Resource};
@@ -52,18 +51,28 @@ impl Service {
         self.apply(write).await
     }
 
-    /// Returns instances of the caller's account with their tags.
-    pub async fn instance_tags(
+    /// Returns instances of the caller's account that meet all `criteria`, with their tags: those of `choices`, or all that it
+    /// may see when there are none.
+    ///
+    /// # Errors
+    ///
+    /// `InstanceNotFound` and `AccessDenied`.
+    pub async fn tagged_instances(
         &self,
         caller: &Caller,
         choices: &[InstanceChoice],
+        criteria: &[InstanceCriterion],
         context: &RequestContext,
-    ) -> Result<Vec<(Instance, Vec<Tag>)>> {
+    ) -> Result<Vec<TaggedInstance>> {
+        let permission = Permission::ListInstanceTags;
         let mut tagged = Vec::with_capacity(choices.len());
         for choice in choices {
-            let one = self.described_instance(caller, choice, Permission::ListInstanceTags, context).await?;
-            tagged.push((one.instance, one.tags));
+            tagged.push(self.described_instance(caller, choice, permission, context).await?);
         }
+        if choices.is_empty() {
+            tagged = self.own_instances(caller, permission, "", context).await?;
+        }
+        tagged.retain(|one| criteria.iter().all(|criterion| criterion.is_met_by(one)));
         Ok(tagged)
     }
 }

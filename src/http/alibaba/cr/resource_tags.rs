@@ -9,7 +9,7 @@ use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::http::alibaba::parameters::boolean;
 use crate::http::alibaba::{Authenticated, given};
-use crate::service::{InstanceChoice, Permission};
+use crate::service::{InstanceChoice, InstanceCriterion, TaggedInstance};
 use crate::sign::Parameters;
 
 /// The most instances of one call, as the vendor's tag service has it.
@@ -156,25 +156,22 @@ pub(crate) async fn list(Authenticated { service, caller, parameters, context, r
     if given(parameters, "NextToken").is_some() {
         return Err(Error::invalid_parameter("NextToken", "No list here has a next part."));
     }
-    let tagged = if choices.is_empty() {
-        let own = service.own_instances(caller, Permission::ListInstanceTags, "", context).await?;
-        own.into_iter().map(|one| (one.instance, one.tags)).collect()
-    } else {
-        service.instance_tags(caller, &choices, context).await?
-    };
-    let mut tag_resource = Vec::new();
-    for (instance, tags) in tagged {
-        let has = |(key, value): &(String, Option<String>)| {
-            tags.iter().any(|tag| tag.key == *key && value.as_ref().is_none_or(|value| *value == tag.value))
-        };
-        if wanted.iter().all(has) {
-            tag_resource.extend(tags.into_iter().map(|tag| TagResource {
-                resource_id: instance.cri_id.to_string(),
-                resource_type: "instance",
-                tag_key: tag.key,
-                tag_value: tag.value,
-            }));
-        }
-    }
+    let criteria: Vec<_> = wanted
+        .into_iter()
+        .map(|(key, value)| match value {
+            Some(value) => InstanceCriterion::Tag(key, vec![value]),
+            None => InstanceCriterion::TagKey(key),
+        })
+        .collect();
+    let tagged = service.tagged_instances(caller, &choices, &criteria, context).await?;
+    let rows = tagged.into_iter().flat_map(|TaggedInstance { instance, tags }| {
+        tags.into_iter().map(move |tag| TagResource {
+            resource_id: instance.cri_id.to_string(),
+            resource_type: "instance",
+            tag_key: tag.key,
+            tag_value: tag.value,
+        })
+    });
+    let tag_resource = rows.collect();
     reply.bare(&Listed { request_id: reply.request_id, next_token: "", tag_resources: TagResources { tag_resource } })
 }
