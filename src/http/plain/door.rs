@@ -3,7 +3,7 @@
 use axum::response::Response;
 
 use super::envelope::Envelope;
-use super::pages::{Page, Reader, page, wrong_door};
+use super::pages::{Audience, Page, page, wrong_door};
 use crate::domain::Result;
 use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
@@ -32,7 +32,7 @@ impl Door for Plain {
     async fn answer_at_once(&self, head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
         if let Some(served) = Page::of(head.path()) {
             check_authority(head.parts)?;
-            return page(served, head.parts, shared, Reader::Anybody).await.map(Some);
+            return page(served, head.parts, shared, Audience::Anybody).await.map(Some);
         }
         Ok((!head.may_be_signed_in_form()).then(|| wrong_door(shared.settings)))
     }

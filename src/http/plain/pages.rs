@@ -37,9 +37,9 @@ impl Page {
     }
 }
 
-/// The readers of a page.
+/// The audience of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(super) enum Audience {
     /// Anybody who reaches this service.
     Anybody,
     /// A monitoring system, at a listener of the operator's own.
@@ -51,7 +51,7 @@ pub(super) enum Reader {
 /// # Errors
 ///
 /// `Internal` when an answer can't be written.
-pub(super) async fn page(page: Page, parts: &Parts, shared: &Shared<'_>, reader: Reader) -> Result<Response> {
+pub(super) async fn page(page: Page, parts: &Parts, shared: &Shared<'_>, audience: Audience) -> Result<Response> {
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "This page is only read.\n");
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -62,7 +62,7 @@ pub(super) async fn page(page: Page, parts: &Parts, shared: &Shared<'_>, reader:
     Ok(match page {
         Page::Health => response(StatusCode::OK, TEXT, "ok\n"),
         Page::Ready => {
-            let readiness = Readiness::of(shared, reader).await;
+            let readiness = Readiness::of(shared, audience).await;
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
@@ -80,12 +80,12 @@ struct Readiness {
 }
 
 impl Readiness {
-    async fn of(Shared { service, is_closing, .. }: &Shared<'_>, reader: Reader) -> Self {
+    async fn of(Shared { service, is_closing, .. }: &Shared<'_>, audience: Audience) -> Self {
         let missing = if *is_closing { vec!["the service is shutting down".to_owned()] } else { service.missing().await };
         let mut warnings: Vec<_> = service
             .alarms()
             .iter()
-            .map(|alarm| if reader == Reader::Monitor { alarm.text.clone() } else { alarm.kind.notice().to_owned() })
+            .map(|alarm| if audience == Audience::Monitor { alarm.text.clone() } else { alarm.kind.notice().to_owned() })
             .collect();
         // Alarms of one kind follow each other.
         warnings.dedup();
@@ -101,7 +101,7 @@ impl Readiness {
 /// Those of [`page`].
 pub(crate) async fn probe(head: &Head<'_>, shared: &Shared<'_>) -> Result<Option<Response>> {
     match Page::of(head.path()) {
-        Some(probe @ (Page::Health | Page::Ready)) => page(probe, head.parts, shared, Reader::Monitor).await.map(Some),
+        Some(probe @ (Page::Health | Page::Ready)) => page(probe, head.parts, shared, Audience::Monitor).await.map(Some),
         Some(Page::Keys | Page::Bundle) | None => Ok(None),
     }
 }

@@ -199,13 +199,13 @@ pub(crate) struct Buffered<'a> {
     first: Bytes,
     /// All frames, when there are more.
     gathered: BytesMut,
-    held: Held<'a>,
+    reservation: Reservation<'a>,
 }
 
 impl<'a> Buffered<'a> {
     /// Begins with nothing.
     pub(crate) fn new(budget: &'a Budget, owner: Owner<'a>) -> Self {
-        Self { first: Bytes::new(), gathered: BytesMut::new(), held: Held { budget, owner, bytes: 0, ticket: None } }
+        Self { first: Bytes::new(), gathered: BytesMut::new(), reservation: Reservation { budget, owner, bytes: 0, ticket: None } }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -217,7 +217,7 @@ impl<'a> Buffered<'a> {
         let Some(next) = next else { return Ok(Rest::None) };
         let next = next.map_err(|source| Error::malformed_request("The request's body could not be received whole.").caused_by(source))?;
         let Some(data) = next else { return Ok(Rest::ToCome) };
-        let room = limit - self.held.bytes;
+        let room = limit - self.reservation.bytes;
         if data.len() > room {
             self.add(data.slice(..room))?;
             return Err(too_large(limit));
@@ -227,7 +227,7 @@ impl<'a> Buffered<'a> {
     }
 
     fn add(&mut self, data: Bytes) -> Result<()> {
-        self.held.grow(data.len())?;
+        self.reservation.grow(data.len())?;
         if self.bytes().is_empty() {
             self.first = data;
             return Ok(());
@@ -259,7 +259,7 @@ pub(crate) enum Announced {
 }
 
 #[derive(Debug)]
-struct Held<'a> {
+struct Reservation<'a> {
     budget: &'a Budget,
     owner: Owner<'a>,
     bytes: usize,
@@ -267,7 +267,7 @@ struct Held<'a> {
     ticket: Option<Ticket>,
 }
 
-impl Held<'_> {
+impl Reservation<'_> {
     /// Takes `more` bytes of the budget. Bytes are counted as they arrive, not as they are announced: a
     /// client that announces much and sends nothing holds nothing.
     fn grow(&mut self, more: usize) -> Result<()> {
@@ -302,7 +302,7 @@ impl Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.finish().is_ok() {
             self.budget.give_back(self.bytes);
@@ -343,10 +343,10 @@ pub(crate) async fn read_at_once(body: &mut Body, limit: usize, announced: Annou
 ///
 /// Those of [`read_at_once`], and `RequestTimeout`; `Overloaded` also when the body gives way to others.
 pub(crate) async fn read_rest(mut body: Body, limit: usize, timeout: Duration, buffered: &mut Buffered<'_>) -> Result<()> {
-    let gives_way = buffered.held.wait();
+    let gives_way = buffered.reservation.wait();
     let rest = async {
         while buffered.take_in(body.frame().await.map(|frame| frame.map(|frame| frame.into_data().ok())), limit)? == Rest::ToCome {}
-        buffered.held.finish()
+        buffered.reservation.finish()
     };
     tokio::select! {
         biased;
@@ -481,13 +481,13 @@ mod tests {
     /// A body of which so much has come, while the rest is waited for.
     fn arriving<'a>(budget: &'a Budget, owner: Owner<'a>, bytes: usize) -> Buffered<'a> {
         let mut buffered = Buffered::new(budget, owner);
-        buffered.held.wait();
+        buffered.reservation.wait();
         buffered.add(Bytes::from(vec![0; bytes])).unwrap();
         buffered
     }
 
     fn gave_way(body: &mut Buffered<'_>) -> bool {
-        body.held.finish().is_err()
+        body.reservation.finish().is_err()
     }
 
     #[test]
@@ -541,9 +541,9 @@ mod tests {
     fn what_is_whole_gives_way_to_nobody() {
         let budget = Budget::new(10);
         let mut whole = arriving(&budget, owner(1, ""), 10);
-        whole.held.finish().unwrap();
+        whole.reservation.finish().unwrap();
         let mut other = Buffered::new(&budget, owner(2, ""));
-        other.held.wait();
+        other.reservation.wait();
         assert_eq!(other.add(Bytes::from_static(b"x")).unwrap_err().kind(), &ErrorKind::Overloaded);
         drop((whole, other));
         assert_eq!(left(&budget), 10);
