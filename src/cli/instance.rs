@@ -160,7 +160,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 default: if create.default { DefaultMark::Marked } else { DefaultMark::Unmarked },
                 refresh_tokens: create.refresh_tokens.into(),
             };
-            let instance = context.service.create_instance(&context.operator, new, &context.request).await?;
+            let instance = context.service.create_instance(&context.call(), new).await?;
             if let Some(doubt) = doubt_of_service(&instance.service) {
                 output::warn(doubt);
             }
@@ -183,14 +183,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Update(update) => change(context, update).await,
         Command::Delete { instance, with_contents } => {
-            let found = context.service.instance(&context.operator, &instance.into()).await?;
+            let found = context.service.instance(&context.call(), &instance.into()).await?;
             let contents = if with_contents { Contents::GoToo } else { Contents::MustBeGone };
             let choice = InstanceChoice::Tcr(found.id.clone());
-            context.service.delete_instance(&context.operator, &choice, contents, &context.request).await?;
+            context.service.delete_instance(&context.call(), &choice, contents).await?;
             context.output.one(vec![("tcr_id", found.id.as_str().into()), ("state", "deleted".into())])
         }
         Command::List => {
-            let instances = context.service.instances(&context.operator).await?;
+            let instances = context.service.instances(&context.call()).await?;
             let columns = [
                 "tcr_id",
                 "cri_id",
@@ -219,46 +219,46 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 async fn change(context: &Context, update: Update) -> Result<()> {
-    let (service, operator, request) = (&context.service, &context.operator, &context.request);
-    let found = service.instance(operator, &update.instance.into()).await?;
+    let (service, call) = (&context.service, &context.call());
+    let found = service.instance(call, &update.instance.into()).await?;
     let choice = InstanceChoice::Tcr(found.id.clone());
     let mut changed = false;
     if update.registry_url.is_some() || update.no_registry_url {
-        service.set_registry_url(operator, &choice, update.registry_url.as_deref(), request).await?;
+        service.set_registry_url(call, &choice, update.registry_url.as_deref()).await?;
         changed = true;
     }
     if update.specification.is_some() || update.deletion_protection.is_some() {
         let deletion_protection = update.deletion_protection.map(Switch::from);
         let change = InstanceChange { specification: update.specification, deletion_protection };
-        service.modify_instance(operator, &choice, change, request).await?;
+        service.modify_instance(call, &choice, change).await?;
         changed = true;
     }
     if let Some(wanted) = update.public_endpoint {
         let switch = Switch::from(matches!(wanted, OpenClosed::Open));
-        service.set_public_endpoint(operator, &choice, switch, None, request).await?;
+        service.set_public_endpoint(call, &choice, switch, None).await?;
         changed = true;
     }
     if let Some(wanted) = update.refresh_tokens {
         let old = if update.refuse_old { OldRefreshTokens::Refuse } else { OldRefreshTokens::Keep };
-        service.set_refresh_tokens(operator, &choice, wanted.into(), old, request).await?;
+        service.set_refresh_tokens(call, &choice, wanted.into(), old).await?;
         changed = true;
     }
     if let Some(issuer) = update.issuer.as_deref() {
-        service.prepare_issuer(operator, &choice, issuer, request).await?;
+        service.prepare_issuer(call, &choice, issuer).await?;
         changed = true;
     }
     if update.activate {
-        service.activate_issuer(operator, &choice, request).await?;
+        service.activate_issuer(call, &choice).await?;
         changed = true;
     }
     if update.cancel {
-        service.cancel_issuer(operator, &choice, request).await?;
+        service.cancel_issuer(call, &choice).await?;
         changed = true;
     }
     if !changed {
         return Err(Error::invalid_parameter("update", "say what is to change; `transire instance update --help` lists what can"));
     }
-    let now = service.instance(operator, &choice).await?;
+    let now = service.instance(call, &choice).await?;
     context.output.one(vec![
         ("tcr_id", now.id.as_str().into()),
         ("state", "updated".into()),

@@ -41,7 +41,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::open::{Open, open};
 use crate::quickstart::Quickstart;
 use crate::serve::{Signals, Told};
-use crate::service::{Caller, RequestContext, Service};
+use crate::service::{Call, Caller, RequestContext, Service};
 use crate::{quickstart, serve};
 
 /// Access credentials for container registries, by the APIs of Tencent Cloud TCR and Alibaba Cloud ACR.
@@ -163,6 +163,13 @@ struct Context {
     operator: Caller,
     request: RequestContext,
     output: Output,
+}
+
+impl Context {
+    /// Begins a call of the operator's.
+    fn call(&self) -> Call<'_> {
+        self.service.call(&self.operator, &self.request)
+    }
 }
 
 /// How a command ends that doesn't end well.

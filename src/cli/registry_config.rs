@@ -63,7 +63,7 @@ fn realm(text: &str) -> Result<String> {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let choice = command.instance.into();
-    let instance = context.service.instance(&context.operator, &choice).await?;
+    let instance = context.service.instance(&context.call(), &choice).await?;
     if instance.kind != command.kind {
         let (is, asked) = (instance.kind.name(), command.kind.name());
         return Err(Error::precondition_failed(
@@ -105,7 +105,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         (RegistryKind::Distribution, _) => context.service.bundle_pem(),
         (RegistryKind::Zot | RegistryKind::Pulp, key) => {
             let state = if matches!(key, Key::Next) { KeyState::Next } else { KeyState::InUse };
-            context.service.instance_public_key(&context.operator, &choice, state).await?
+            context.service.instance_public_key(&context.call(), &choice, state).await?
         }
     };
     let config = RegistryConfig {

@@ -21,13 +21,13 @@ pub(super) struct Command {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    let (service, call) = (&context.service, &context.call());
     let revoked = match &command.credential {
         Some(id) => {
-            service.revoke_credential(operator, &command.principal, id, request).await?;
+            service.revoke_credential(call, &command.principal, id).await?;
             Revoked { principal: command.principal, service_accounts: Vec::new() }
         }
-        None => service.revoke(operator, &command.principal, request).await?,
+        None => service.revoke(call, &command.principal).await?,
     };
     let credential = command.credential.map(|id| id.to_string());
     context.output.one(vec![

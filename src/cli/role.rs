@@ -43,12 +43,11 @@ fn of_document(error: Error) -> Error {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let (service, operator) = (&context.service, &context.operator);
+    let (service, call) = (&context.service, &context.call());
     match command {
         Command::Create(Create { role: Named { account, name }, trust_policy, max_session }) => {
             let text = read_document("trust-policy", &trust_policy)?;
-            let (role, warnings) =
-                service.create_role(operator, account, &name, &text, max_session, &context.request).await.map_err(of_document)?;
+            let (role, warnings) = service.create_role(call, account, &name, &text, max_session).await.map_err(of_document)?;
             for warning in &warnings {
                 output::warn(warning);
             }
@@ -61,13 +60,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ])
         }
         Command::List { account } => {
-            let rows = service.roles(operator, account).await?.into_iter().map(|role| {
+            let rows = service.roles(call, account).await?.into_iter().map(|role| {
                 vec![role.id.to_string().into(), role.name.into(), role.max_session_seconds.into(), role.created_at.rfc3339().into()]
             });
             context.output.list(&["role_id", "name", "max_session_seconds", "created_at"], rows.collect())
         }
         Command::Delete(one) => {
-            let made = service.delete_role(operator, one.account, &one.name, &context.request).await?;
+            let made = service.delete_role(call, one.account, &one.name).await?;
             let made = context.output.lines(made.into_iter());
             context.output.one(vec![("name", one.name.into()), ("state", "deleted".into()), ("service_accounts", made)])
         }

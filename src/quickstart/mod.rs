@@ -107,16 +107,17 @@ async fn prepare(settings: &Settings, options: &Quickstart) -> Result<(Arc<Servi
 /// Makes the account and the instance, or finds those of the last run, and makes a key: a secret is shown once.
 async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
     let (operator, context) = (Caller::operator(), RequestContext::operator(service.request_id()));
-    let last: Option<Memory> = service.recall(&operator, NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
+    let last: Option<Memory> =
+        service.recall(&service.call(&operator, &context), NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
     let (account, instance) = match &last {
         Some(memory) => {
             let id: AnyInstanceId = memory.instance.parse()?;
-            let instance = service.instance(&operator, &id.into()).await?;
+            let instance = service.instance(&service.call(&operator, &context), &id.into()).await?;
             say(&format!("Account {} and instance {} are there from the last run.", memory.account, instance.id));
             (memory.account, instance)
         }
         None => {
-            let account = service.create_account(&operator, None, NAME, None, &context).await?.id;
+            let account = service.create_account(&service.call(&operator, &context), None, NAME, None).await?.id;
             say(&format!("transire account create --name {NAME}: account {account}"));
             let new = NewInstance {
                 account,
@@ -133,17 +134,17 @@ async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
                 default: DefaultMark::Marked,
                 refresh_tokens: Switch::Off,
             };
-            let instance = service.create_instance(&operator, new, &context).await?;
+            let instance = service.create_instance(&service.call(&operator, &context), new).await?;
             say(&format!("transire instance create --name {NAME} --default: instance {} (also {})", instance.id, instance.cri_id));
             (account, Arc::new(instance))
         }
     };
-    let key = service.create_access_key(&operator, account, None, &context).await?;
+    let key = service.create_access_key(&service.call(&operator, &context), account, None).await?;
     say(&format!("transire access-key create --account {account}: access key {}", key.id));
     let memory = Memory { account, instance: instance.id.to_string(), access_key_id: key.id.clone() };
-    service.remember(&operator, NAME, &serde_json::to_string(&memory).map_err(Error::internal)?).await?;
+    service.remember(&service.call(&operator, &context), NAME, &serde_json::to_string(&memory).map_err(Error::internal)?).await?;
     if let Some(last) = last {
-        service.set_access_key_state(&operator, &last.access_key_id, AccessKeyState::Deleted, &context).await?;
+        service.set_access_key_state(&service.call(&operator, &context), &last.access_key_id, AccessKeyState::Deleted).await?;
         say(&format!("transire access-key delete --id {}: the last run's", last.access_key_id));
     }
     Ok((instance, key))

@@ -1,7 +1,7 @@
 //! Accounts and their access keys, as the operator manages them.
 
 use super::keys::unless_overtaken;
-use super::{Caller, RequestContext, Service};
+use super::{Call, Service};
 use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Random, random_text};
 use crate::domain::ids::AccountId;
@@ -20,20 +20,19 @@ impl Service {
     /// holds.
     pub async fn create_account(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         id: Option<AccountId>,
         name: &str,
         service_account_grant: Option<ServiceAccountGrant>,
-        context: &RequestContext,
     ) -> Result<Account> {
-        caller.require_operator()?;
+        call.caller.require_operator()?;
         name::check_name("name", name)?;
         let id = match id {
             Some(id) => id,
             None => random_account_id(&*self.random)?,
         };
-        let account = Account { id, name: name.to_owned(), generation: 0, created_at: self.now(), service_account_grant };
-        let line = self.line("account.create", caller, context).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+        let account = Account { id, name: name.to_owned(), generation: 0, created_at: call.now, service_account_grant };
+        let line = self.line("account.create", call).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
         self.change(store::account::insert(&account), line).await?;
         Ok(account)
     }
@@ -42,72 +41,60 @@ impl Service {
     ///
     /// # Errors
     /// `Unsupported` for whoever isn't the operator, `NotFound` when there is no such account.
-    pub async fn set_service_account_grant(
-        &self,
-        caller: &Caller,
-        id: AccountId,
-        grant: Option<ServiceAccountGrant>,
-        context: &RequestContext,
-    ) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn set_service_account_grant(&self, call: &Call<'_>, id: AccountId, grant: Option<ServiceAccountGrant>) -> Result<()> {
+        call.caller.require_operator()?;
         let detail = serde_json::json!({ "account": id.to_string(), "service_account_grant": grant.map(ServiceAccountGrant::name) });
-        let line = self.line("account.modify", caller, context).detail(detail);
+        let line = self.line("account.modify", call).detail(detail);
         self.change(store::account::set_service_account_grant(id, grant), line).await
     }
 
     /// Lists the accounts.
-    pub async fn accounts(&self, caller: &Caller) -> Result<Vec<Account>> {
-        caller.require_operator()?;
+    pub async fn accounts(&self, call: &Call<'_>) -> Result<Vec<Account>> {
+        call.caller.require_operator()?;
         store::account::list(&self.store).await
     }
 
     /// Makes an access key of the account's root, or of a user of it.
-    pub async fn create_access_key(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        user: Option<&str>,
-        context: &RequestContext,
-    ) -> Result<NewAccessKey> {
-        caller.require_operator()?;
+    pub async fn create_access_key(&self, call: &Call<'_>, account: AccountId, user: Option<&str>) -> Result<NewAccessKey> {
+        call.caller.require_operator()?;
         let principal = match user {
             Some(name) => Principal::User(account, self.named_user(account, name).await?.id),
             None => Principal::Root(account),
         };
         let made = NewAccessKey::permanent(&*self.random);
-        self.wrapping(|| self.store_access_key(&made, &principal, caller, context)).await?;
+        self.wrapping(|| self.store_access_key(&made, &principal, call)).await?;
         Ok(made)
     }
 
-    async fn store_access_key(&self, made: &NewAccessKey, principal: &Principal, caller: &Caller, context: &RequestContext) -> Result<()> {
+    async fn store_access_key(&self, made: &NewAccessKey, principal: &Principal, call: &Call<'_>) -> Result<()> {
         let row = AccessKey {
             id: made.id.clone(),
             principal: principal.clone(),
             sealed_secret: self.master.wrap(WRAPPED_AS, &made.id, made.secret.expose().as_bytes(), &*self.random),
             state: AccessKeyState::Active,
             generation: 0,
-            created_at: self.now(),
+            created_at: call.now,
         };
-        let line = self.line("access-key.create", caller, context).detail(serde_json::json!({ "access_key_id": made.id }));
+        let line = self.line("access-key.create", call).detail(serde_json::json!({ "access_key_id": made.id }));
         self.change(unless_overtaken(&row.sealed_secret).and(store::access_key::insert(&row)), line).await
     }
 
     /// Lists the access keys of one account or of all, without their secrets.
-    pub async fn access_keys(&self, caller: &Caller, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
-        caller.require_operator()?;
+    pub async fn access_keys(&self, call: &Call<'_>, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
+        call.caller.require_operator()?;
         store::access_key::list(&self.store, account).await
     }
 
     /// Disables, enables or deletes an access key. The temporary credentials that it got stop with it, and stay
     /// stopped when it is enabled again; long-term ones are the account's, and the audit says which they are.
-    pub async fn set_access_key_state(&self, caller: &Caller, id: &str, state: AccessKeyState, context: &RequestContext) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn set_access_key_state(&self, call: &Call<'_>, id: &str, state: AccessKeyState) -> Result<()> {
+        call.caller.require_operator()?;
         let action = match state {
             AccessKeyState::Active => "access-key.enable",
             AccessKeyState::Disabled => "access-key.disable",
             AccessKeyState::Deleted => "access-key.delete",
         };
-        let line = self.line(action, caller, context).detail(serde_json::json!({ "access_key_id": id }));
+        let line = self.line(action, call).detail(serde_json::json!({ "access_key_id": id }));
         self.change(store::access_key::set_state(id, state), line).await
     }
 }

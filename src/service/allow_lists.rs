@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{Call, InstanceChoice, RequestContext, Service};
 use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
 use crate::domain::instance::Instance;
 use crate::domain::refusal::RefusalCause;
@@ -36,12 +36,11 @@ impl Service {
     /// Returns an instance and its allow list, which is empty where there never was one.
     pub async fn allow_list(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         permission: Permission,
-        context: &RequestContext,
     ) -> Result<(Arc<Instance>, Arc<AllowList>)> {
-        let instance = self.permitted_instance(caller, choice, permission, context).await?;
+        let instance = self.permitted_instance(call, choice, permission).await?;
         let list = self.list_of(&instance).await?;
         Ok((instance, list))
     }
@@ -51,18 +50,12 @@ impl Service {
     }
 
     /// Adds entries to an allow list, all or none, and has it obeyed.
-    pub async fn add_to_allow_list(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        entries: &[AllowEntry],
-        context: &RequestContext,
-    ) -> Result<Arc<Instance>> {
-        let instance = self.permitted_instance(caller, choice, Permission::CreateAclEntry, context).await?;
+    pub async fn add_to_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, entries: &[AllowEntry]) -> Result<Arc<Instance>> {
+        let instance = self.permitted_instance(call, choice, Permission::CreateAclEntry).await?;
         let added = store::allow_list::add(&instance.id, entries, self.settings.quotas.allow_list_entries);
         let ranges: Vec<String> = entries.iter().map(|entry| entry.cidr.to_string()).collect();
-        let line = self.line("allow-list.add", caller, context).instance(&instance).detail(json!({ "ranges": ranges }));
-        let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, self.now());
+        let line = self.line("allow-list.add", call).instance(&instance).detail(json!({ "ranges": ranges }));
+        let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, call.now);
         self.record(self.write().then(added).then(obeyed), line).await?;
         Ok(instance)
     }
@@ -70,17 +63,16 @@ impl Service {
     /// Puts an entry at a place of an allow list, in place of the one that is there.
     pub async fn replace_in_allow_list(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         place: &AllowListPlace,
         entry: &AllowEntry,
-        context: &RequestContext,
     ) -> Result<Arc<Instance>> {
-        let instance = self.permitted_instance(caller, choice, Permission::ModifyAclEntry, context).await?;
+        let instance = self.permitted_instance(call, choice, Permission::ModifyAclEntry).await?;
         let (old, guard) = self.resolve(&instance, std::slice::from_ref(place)).await?;
         let old = old.first().ok_or_else(|| super::unexpected("a place that was just resolved"))?;
         let line = self
-            .line("allow-list.replace", caller, context)
+            .line("allow-list.replace", call)
             .instance(&instance)
             .detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
         let replaced = store::allow_list::replace(&instance.id, old, entry);
@@ -91,15 +83,14 @@ impl Service {
     /// Takes entries from an allow list, all or none. That it is obeyed stays: what is taken away lets nobody in.
     pub async fn remove_from_allow_list(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         places: &[AllowListPlace],
-        context: &RequestContext,
     ) -> Result<Arc<Instance>> {
-        let instance = self.permitted_instance(caller, choice, Permission::DeleteAclEntry, context).await?;
+        let instance = self.permitted_instance(call, choice, Permission::DeleteAclEntry).await?;
         let (ranges, guard) = self.resolve(&instance, places).await?;
         let names: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
-        let line = self.line("allow-list.remove", caller, context).instance(&instance).detail(json!({ "ranges": names }));
+        let line = self.line("allow-list.remove", call).instance(&instance).detail(json!({ "ranges": names }));
         let removed = store::allow_list::delete(&instance.id, &ranges);
         self.record(self.write().then(guard).then(removed), line).await?;
         Ok(instance)
@@ -136,19 +127,18 @@ impl Service {
     /// One that opens with a `first` entry has it in its allow list, which is obeyed then.
     pub async fn set_public_endpoint(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         switch: Switch,
         first: Option<&AllowEntry>,
-        context: &RequestContext,
     ) -> Result<Arc<Instance>> {
-        let instance = self.permitted_instance(caller, choice, Permission::ManageEndpoint, context).await?;
+        let instance = self.permitted_instance(call, choice, Permission::ManageEndpoint).await?;
         if instance.public_endpoint == switch {
             return Ok(instance);
         }
-        let now = self.now();
+        let now = call.now;
         let action = if switch.is_on() { "instance.open" } else { "instance.close" };
-        let line = self.line(action, caller, context).instance(&instance);
+        let line = self.line(action, call).instance(&instance);
         let mut write = self.write().then(store::instance::set_public_endpoint(&instance.id, switch, now));
         if let Some(entry) = first.filter(|_| switch.is_on()) {
             write = write.then(store::allow_list::add_if_absent(&instance.id, entry)).then(store::instance::set_allow_list(
@@ -162,12 +152,12 @@ impl Service {
     }
 
     /// Has an allow list obeyed, or not.
-    pub async fn set_allow_list(&self, caller: &Caller, choice: &InstanceChoice, switch: Switch, context: &RequestContext) -> Result<()> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, choice).await?;
+    pub async fn set_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch) -> Result<()> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
         let action = if switch.is_on() { "allow-list.enable" } else { "allow-list.disable" };
-        let line = self.line(action, caller, context).instance(&instance);
-        self.change(store::instance::set_allow_list(&instance.id, switch, self.now()), line).await
+        let line = self.line(action, call).instance(&instance);
+        self.change(store::instance::set_allow_list(&instance.id, switch, call.now), line).await
     }
 
     /// Refuses a registry client that may not come from where it comes from. It reads memory alone.

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use self::line::{MAX_LINE_BYTES, Written};
 use self::words::Words;
-use super::{Caller, RequestContext, Service};
+use super::{Call, Caller, Service};
 use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store::audit::{self, AuditPage};
@@ -324,8 +324,8 @@ fn random_id(random: &dyn Random) -> String {
 
 impl Service {
     /// Begins a line about what `caller` does now.
-    pub(super) fn line<'a>(&self, action: &'static str, caller: &Caller, context: &'a RequestContext) -> Line<'a> {
-        Line::new(action, self.now(), context).caller(caller)
+    pub(super) fn line<'a>(&self, action: &'static str, call: &Call<'a>) -> Line<'a> {
+        Line::new(action, call.now, call.request).caller(call.caller)
     }
 }
 
@@ -339,6 +339,7 @@ mod tests {
     use crate::domain::credential::CredentialId;
     use crate::domain::ids::AccountId;
     use crate::domain::principal::Principal;
+    use crate::service::RequestContext;
     use crate::store::audit::AuditRow;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);

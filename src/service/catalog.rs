@@ -11,7 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::audit::Line;
 use super::images::{each, failed, repository_access, within_patience};
-use super::{Caller, InstanceChoice, NewNamespace, RequestContext, Service};
+use super::{Call, InstanceChoice, NewNamespace, RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Instance;
@@ -74,10 +74,10 @@ enum MissingNamespaces {
 
 impl Service {
     /// Records what the registry of an instance has and isn't recorded, with its namespaces; the operator's.
-    pub async fn import_repositories(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<Imported> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, choice).await?;
-        let mut imported = self.import(&instance, MissingNamespaces::Make, &self.line("repository.import", caller, context)).await?;
+    pub async fn import_repositories(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Imported> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
+        let mut imported = self.import(&instance, MissingNamespaces::Make, &self.line("repository.import", call)).await?;
         // As they are recorded: somebody else may have been quicker.
         let recorded = store::repository::list(&self.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
         imported.repositories = recorded.into_iter().filter(|one| imported.paths.contains(&one.path())).collect();

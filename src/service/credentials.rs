@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::audit::{Line, Share};
 use super::rights::forbidden;
-use super::{Caller, Listed, Page, RequestContext, Service};
+use super::{Call, Listed, Page, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
 use crate::domain::ids::{CriId, InstanceId};
@@ -92,16 +92,15 @@ impl Service {
     /// Issues a temporary credential: it is sealed and stored nowhere.
     pub async fn issue_temporary(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         username: Username,
         lifetime: Lifetime,
-        context: &RequestContext,
     ) -> Result<Issued> {
-        let instance = self.permitted_instance(caller, choice, Permission::IssueTemporary, context).await?;
-        let signer = caller.signer()?;
+        let instance = self.permitted_instance(call, choice, Permission::IssueTemporary).await?;
+        let signer = call.caller.signer()?;
         let room = self.audit.reserve(Share::Done)?;
-        let now = self.now();
+        let now = call.now;
         let grant = Grant {
             id: CredentialId::random(&*self.random),
             principal: signer.principal.clone(),
@@ -114,8 +113,8 @@ impl Service {
         };
         let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random)?;
         room.record(
-            &Line::new("credential.issue-temporary", now, context)
-                .caller(caller)
+            &Line::new("credential.issue-temporary", now, call.request)
+                .caller(call.caller)
                 .credential(&grant.id)
                 .instance(&instance)
                 .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: grant.expires_at }),
@@ -124,23 +123,17 @@ impl Service {
     }
 
     /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
-    pub async fn issue_long_term(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        description: &str,
-        context: &RequestContext,
-    ) -> Result<Issued> {
-        let signer = caller.signer()?;
+    pub async fn issue_long_term(&self, call: &Call<'_>, choice: &InstanceChoice, description: &str) -> Result<Issued> {
+        let signer = call.caller.signer()?;
         if signer.session.is_some() {
             return Err(Error::unsupported(
                 "A session can't get a long-term credential, which would outlive it; ask with a permanent access key, or for a temporary one.",
             ));
         }
-        let instance = self.permitted_instance(caller, choice, Permission::IssueLongTerm, context).await?;
+        let instance = self.permitted_instance(call, choice, Permission::IssueLongTerm).await?;
         name::check_description("Desc", description)?;
         let principal = signer.principal.clone();
-        let now = self.now();
+        let now = call.now;
         let id = CredentialId::random(&*self.random);
         let secret = credential::long_term_secret(&id, &*self.random);
         let mut secret_hash = [0; 32];
@@ -158,8 +151,8 @@ impl Service {
             created_at: now,
             expires_at: now.plus(LONG_TERM_TTL),
         };
-        let line = Line::new("credential.issue-long-term", now, context)
-            .caller(caller)
+        let line = Line::new("credential.issue-long-term", now, call.request)
+            .caller(call.caller)
             .credential(&id)
             .made(id.as_str())
             .instance(&instance)
@@ -172,35 +165,28 @@ impl Service {
     }
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.
-    pub async fn credentials(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<Vec<LongTermCredential>> {
-        let instance = self.permitted_instance(caller, choice, Permission::ListLongTerm, context).await?;
+    pub async fn credentials(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Vec<LongTermCredential>> {
+        let instance = self.permitted_instance(call, choice, Permission::ListLongTerm).await?;
         store::credential::list(&self.store, &instance.id).await
     }
 
     /// Lists a part of the long-term credentials of an instance, the newest first.
-    pub async fn credential_page(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        page: Page,
-        context: &RequestContext,
-    ) -> Result<Listed<LongTermCredential>> {
-        let instance = self.permitted_instance(caller, choice, Permission::ListLongTerm, context).await?;
+    pub async fn credential_page(&self, call: &Call<'_>, choice: &InstanceChoice, page: Page) -> Result<Listed<LongTermCredential>> {
+        let instance = self.permitted_instance(call, choice, Permission::ListLongTerm).await?;
         store::credential::list_page(&self.store, &instance.id, page).await
     }
 
     /// Replaces what is written about a long-term credential.
     pub async fn set_credential_description(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         id: &CredentialId,
         description: &str,
-        context: &RequestContext,
     ) -> Result<()> {
         name::check_description("Desc", description)?;
-        let (instance, _) = self.permitted_credential(caller, choice, Permission::ModifyLongTerm, id, context).await?;
-        let line = self.line("credential.modify", caller, context).credential(id).instance(&instance);
+        let (instance, _) = self.permitted_credential(call, choice, Permission::ModifyLongTerm, id).await?;
+        let line = self.line("credential.modify", call).credential(id).instance(&instance);
         self.change(store::credential::set_description(id, description), line).await
     }
 
@@ -211,37 +197,30 @@ impl Service {
     /// `NotFound`.
     pub async fn set_credential_state(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         id: &CredentialId,
         state: CredentialState,
-        context: &RequestContext,
     ) -> Result<()> {
         let permission = Permission::ModifyLongTerm;
-        let (instance, stored) = self.permitted_credential(caller, choice, permission, id, context).await?;
-        if state == CredentialState::Active && !caller.level().may_enable(stored.disabled_by) {
+        let (instance, stored) = self.permitted_credential(call, choice, permission, id).await?;
+        if state == CredentialState::Active && !call.caller.level().may_enable(stored.disabled_by) {
             let resource = Resource::Instance((&*instance).into());
-            let request = Request { permission, resource, context: self.policy_context(context) };
-            return Err(forbidden(caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
+            let request = Request { permission, resource, context: call.policy_context() };
+            return Err(forbidden(call.caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
         }
         let action = match state {
             CredentialState::Active => "credential.enable",
             CredentialState::Disabled => "credential.disable",
         };
-        let line = self.line(action, caller, context).credential(id).instance(&instance);
-        self.change(store::credential::set_state(id, state, caller.level()), line).await
+        let line = self.line(action, call).credential(id).instance(&instance);
+        self.change(store::credential::set_state(id, state, call.caller.level()), line).await
     }
 
     /// Deletes a long-term credential.
-    pub async fn delete_credential(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        id: &CredentialId,
-        context: &RequestContext,
-    ) -> Result<()> {
-        let (instance, _) = self.permitted_credential(caller, choice, Permission::DeleteLongTerm, id, context).await?;
-        let line = self.line("credential.delete", caller, context).credential(id).instance(&instance);
+    pub async fn delete_credential(&self, call: &Call<'_>, choice: &InstanceChoice, id: &CredentialId) -> Result<()> {
+        let (instance, _) = self.permitted_credential(call, choice, Permission::DeleteLongTerm, id).await?;
+        let line = self.line("credential.delete", call).credential(id).instance(&instance);
         self.change(store::credential::delete(id), line).await
     }
 
@@ -249,40 +228,38 @@ impl Service {
     /// exists is said to whom the policies let do it.
     async fn permitted_credential(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         permission: Permission,
         id: &CredentialId,
-        context: &RequestContext,
     ) -> Result<(Arc<Instance>, Arc<LongTermCredential>)> {
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         let stored = self.directory.credential(&self.store, id).await?.filter(|stored| stored.instance == instance.id);
         let owner = stored.as_ref().map(|stored| stored.principal.numeric_id());
-        let context = Context { owner: owner.as_deref(), ..self.policy_context(context) };
-        self.authorize_with(caller, permission, Resource::Instance((&*instance).into()), context).await?;
+        let context = Context { owner: owner.as_deref(), ..call.policy_context() };
+        self.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
         Ok((instance, stored.ok_or_else(|| Error::not_found(Noun::Credential, id))?))
     }
 
     /// Returns the caller's own instance, if it may do this there.
     pub(super) async fn permitted_instance(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         permission: Permission,
-        context: &RequestContext,
     ) -> Result<Arc<Instance>> {
-        let instance = self.own_instance(caller, choice).await?;
-        self.authorize(caller, permission, Resource::Instance((&*instance).into()), context).await?;
+        let instance = self.own_instance(call, choice).await?;
+        self.authorize(call, permission, Resource::Instance((&*instance).into())).await?;
         Ok(instance)
     }
 
     /// Returns the instance that the caller means; what belongs to others does not exist for them.
-    pub(super) async fn own_instance(&self, caller: &Caller, choice: &InstanceChoice) -> Result<Arc<Instance>> {
+    pub(super) async fn own_instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
         let found = match choice {
             InstanceChoice::Tcr(id) => self.directory.instance(&self.store, id).await?,
             InstanceChoice::Cri(id) => self.directory.instance_by_cri_id(&self.store, id).await?,
             InstanceChoice::Default => {
-                let account = caller.signer()?.principal.account();
+                let account = call.caller.signer()?.principal.account();
                 let found = self.directory.default_instance(&self.store, account).await?;
                 Some(found.ok_or_else(|| {
                     Error::new(
@@ -293,7 +270,7 @@ impl Service {
                 })?)
             }
         };
-        found.filter(|instance| caller.is_of(instance.account)).ok_or_else(|| {
+        found.filter(|instance| call.caller.is_of(instance.account)).ok_or_else(|| {
             let error = Error::instance_not_found();
             match choice {
                 InstanceChoice::Tcr(id) => error.caused_by(format!("asked for {id}")),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::audit::{Line, Share};
 use super::namespaces::Unrecorded;
 use super::rights::{Subject, account_action};
-use super::{Caller, RequestContext, Service};
+use super::{Call, Caller, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
@@ -59,11 +59,11 @@ impl Service {
     ///
     /// `Throttled` when the credential asks too often, `InvalidParameter` of `scope` when the token would be larger than
     /// registries take.
-    pub async fn token(&self, caller: &Caller, scopes: &Scopes, offline: Offline, context: &RequestContext) -> Result<Exchanged> {
-        let instance = caller.registry_instance()?;
-        if let Some(credential) = caller.credential() {
+    pub async fn token(&self, call: &Call<'_>, scopes: &Scopes, offline: Offline) -> Result<Exchanged> {
+        let instance = call.caller.registry_instance()?;
+        if let Some(credential) = call.caller.credential() {
             // Before anything is decided: that is what many scopes cost.
-            self.token_limits.count(credential, self.now())?;
+            self.token_limits.count(credential, call.now)?;
         }
         let mut granted = Vec::with_capacity(scopes.asked.len());
         let mut is_reduced = !scopes.left_out.is_empty();
@@ -71,18 +71,18 @@ impl Service {
             if place % DECIDED_AT_ONCE == DECIDED_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
-            let held = self.held(caller, instance, scope, context).await?;
+            let held = self.held(call, instance, scope).await?;
             is_reduced |= !is_whole(scope, &held.actions);
             if !held.actions.is_empty() {
                 granted.push(held);
             }
         }
         if is_reduced {
-            Box::pin(self.log_reductions(caller, scopes, &granted, context)).await?;
+            Box::pin(self.log_reductions(call, scopes, &granted)).await?;
         }
         // Anybody may ask for nothing: those have no lines of their own, and wait for no room.
-        let room = if caller.is_anonymous() && granted.is_empty() { None } else { Some(self.audit.reserve(Share::of(caller))?) };
-        let now = self.now();
+        let room = if call.caller.is_anonymous() && granted.is_empty() { None } else { Some(self.audit.reserve(Share::of(call.caller))?) };
+        let now = call.now;
         let access: Vec<Access> = granted
             .iter()
             .map(|scope| Access {
@@ -91,7 +91,7 @@ impl Service {
                 actions: scope.actions.iter().map(|action| action.name()).collect(),
             })
             .collect();
-        let subject = caller.subject();
+        let subject = call.caller.subject();
         let claims = Claims {
             issuer: self.issuer_of(instance),
             subject: instance.kind.subject(&subject),
@@ -106,19 +106,19 @@ impl Service {
         }
         let keyring = self.keyring.load();
         let token = keyring.signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.random)?;
-        let refresh_token = match (offline, caller.grant()) {
-            (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(caller, instance, held)?),
+        let refresh_token = match (offline, call.caller.grant()) {
+            (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(call.caller, instance, held)?),
             _ => None,
         };
         match room {
             Some(room) => {
                 let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
-                let mut line = Line::new("token.exchange", now, context)
-                    .caller(caller)
+                let mut line = Line::new("token.exchange", now, call.request)
+                    .caller(call.caller)
                     .instance(instance)
                     .detail(AskedAndGranted { asked, granted: words(&granted) });
-                if let Some(held) = caller.grant() {
+                if let Some(held) = call.caller.grant() {
                     line = line.credential(&held.id);
                 }
                 if is_reduced {
@@ -126,28 +126,22 @@ impl Service {
                 }
                 room.record(&line);
             }
-            None => self.count_ungranted(instance, context),
+            None => self.count_ungranted(instance, call.request),
         }
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
 
     /// Returns what is asked of policies when a token is to allow an action.
-    pub(super) fn request_for<'a>(
-        &self,
-        action: Action,
-        asked: &'a Scope,
-        instance: &'a Instance,
-        context: &RequestContext,
-    ) -> Request<'a> {
+    pub(super) fn request_for<'a>(&self, call: &Call<'_>, action: Action, asked: &'a Scope, instance: &'a Instance) -> Request<'a> {
         let resource = match asked.resource_type {
             ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
             _ => Resource::Instance(instance.into()),
         };
-        Request { permission: permission(action, asked), resource, context: self.policy_context(context) }
+        Request { permission: permission(action, asked), resource, context: call.policy_context() }
     }
 
     /// Returns what `caller` holds of `asked`.
-    async fn held(&self, caller: &Caller, instance: &Instance, asked: &Scope, context: &RequestContext) -> Result<Scope> {
+    async fn held(&self, call: &Call<'_>, instance: &Instance, asked: &Scope) -> Result<Scope> {
         let mut wanted = asked.actions.clone();
         if wanted.contains(&Action::All) {
             wanted.extend([Action::Pull, Action::Push, Action::Delete]);
@@ -158,8 +152,8 @@ impl Service {
         }
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
-            let request = self.request_for(action, asked, instance, context);
-            if self.verdict(caller.rights(), instance, &request).await?.grants() {
+            let request = self.request_for(call, action, asked, instance);
+            if self.verdict(call.caller.rights(), instance, &request).await?.grants() {
                 actions.insert(action);
             }
         }

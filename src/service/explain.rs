@@ -6,7 +6,7 @@
 use super::exchange::Verdict;
 use super::identities::Resolved;
 use super::rights::{Subject, why_of_account};
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{Call, InstanceChoice, RequestContext, Service};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::UserState;
 use crate::domain::instance::Instance;
@@ -85,18 +85,18 @@ impl Service {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] and its like when the principal or the instance isn't there.
-    pub async fn explain(&self, caller: &Caller, question: &Question<'_>, context: &RequestContext) -> Result<Explained> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, &question.instance).await?;
+    pub async fn explain(&self, call: &Call<'_>, question: &Question<'_>) -> Result<Explained> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, &question.instance).await?;
         let session_policy = question.session_policy.map(read_session_policy).transpose()?;
         let mut steps = Steps::default();
         let at_registry = matches!(question.permission, Permission::Pull | Permission::Push | Permission::Delete | Permission::ListCatalog);
         if at_registry {
-            match self.check_reach(&instance, context).await {
+            match self.check_reach(&instance, call.request).await {
                 Ok(()) if instance.is_open_to_all() => steps.pass("address", "the instance is open to every address"),
                 Ok(()) => steps.pass("address", "the address is in the instance's allow list"),
                 Err(refusal) if refusal.kind() == &ErrorKind::AddressRefused => {
-                    steps.fail("address", why_unreachable(&refusal, context));
+                    steps.fail("address", why_unreachable(&refusal, call.request));
                     return Ok(steps.end());
                 }
                 Err(error) => return Err(error),
@@ -146,7 +146,7 @@ impl Service {
             Some(owner) => Some(self.maker_number(owner).await?.to_string()),
             None => None,
         };
-        let context = Context { owner: owner.as_deref(), ..self.policy_context(context) };
+        let context = Context { owner: owner.as_deref(), ..call.policy_context() };
         let request = Request { permission: question.permission, resource, context };
         if at_registry {
             self.explain_verdict(&mut steps, subject, &instance, &request).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Caller, RequestContext, Service};
+use super::{Call, Service};
 use crate::domain::any_principal::{AnyPrincipal, Written};
 use crate::domain::clock::{Random, random_text};
 use crate::domain::identity::{Group, Role, User, UserState};
@@ -17,8 +17,8 @@ use crate::store;
 
 impl Service {
     /// Makes a user of an account; its numeric id is picked.
-    pub async fn create_user(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<User> {
-        caller.require_operator()?;
+    pub async fn create_user(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<User> {
+        call.caller.require_operator()?;
         name::check_name("name", name)?;
         let user = User {
             id: random_user_id(&*self.random)?,
@@ -26,36 +26,29 @@ impl Service {
             name: name.to_owned(),
             state: UserState::Active,
             generation: 0,
-            created_at: self.now(),
+            created_at: call.now,
         };
-        let line = self.line("user.create", caller, context).detail(json!({ "account": account.to_string(), "user": name }));
+        let line = self.line("user.create", call).detail(json!({ "account": account.to_string(), "user": name }));
         self.change(store::user::insert(&user), line).await?;
         Ok(user)
     }
 
     /// Lists the users of an account.
-    pub async fn users(&self, caller: &Caller, account: AccountId) -> Result<Vec<User>> {
-        caller.require_operator()?;
+    pub async fn users(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<User>> {
+        call.caller.require_operator()?;
         store::user::list(&self.store, account).await
     }
 
     /// Disables or enables a user. Disabling stops its access keys and all that it got, and what was temporary
     /// stays stopped when the user is enabled again.
-    pub async fn set_user_state(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        name: &str,
-        state: UserState,
-        context: &RequestContext,
-    ) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn set_user_state(&self, call: &Call<'_>, account: AccountId, name: &str, state: UserState) -> Result<()> {
+        call.caller.require_operator()?;
         let user = self.named_user(account, name).await?;
         let action = match state {
             UserState::Active => "user.enable",
             UserState::Disabled => "user.disable",
         };
-        let line = self.line(action, caller, context).detail(json!({ "account": account.to_string(), "user": name }));
+        let line = self.line(action, call).detail(json!({ "account": account.to_string(), "user": name }));
         self.change(store::user::set_state(user.id, state), line).await
     }
 
@@ -65,30 +58,30 @@ impl Service {
     /// # Errors
     /// `Unsupported` for whoever isn't the operator; `NotFound`; `PreconditionFailed` when it made or lost a service account
     /// at the same moment.
-    pub async fn delete_user(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<Vec<String>> {
-        caller.require_operator()?;
+    pub async fn delete_user(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Vec<String>> {
+        call.caller.require_operator()?;
         let user = self.named_user(account, name).await?;
         let (made, names) = self.made_by(user.id.number()).await?;
         let detail = json!({ "account": account.to_string(), "user": name, "user_id": user.id.to_string(), "service_accounts": names });
-        let line = self.line("user.delete", caller, context).detail(detail);
+        let line = self.line("user.delete", call).detail(detail);
         let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
         self.change(store::cascade::delete_user(account, user.id).and(as_listed), line).await?;
         Ok(names)
     }
 
     /// Makes a group.
-    pub async fn create_group(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<Group> {
-        caller.require_operator()?;
+    pub async fn create_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Group> {
+        call.caller.require_operator()?;
         name::check_name("name", name)?;
-        let group = Group { account, name: name.to_owned(), created_at: self.now() };
-        let line = self.line("group.create", caller, context).detail(json!({ "account": account.to_string(), "group": name }));
+        let group = Group { account, name: name.to_owned(), created_at: call.now };
+        let line = self.line("group.create", call).detail(json!({ "account": account.to_string(), "group": name }));
         self.change(store::group::insert(&group), line).await?;
         Ok(group)
     }
 
     /// Lists the groups of an account, each with the names of its members.
-    pub async fn groups(&self, caller: &Caller, account: AccountId) -> Result<Vec<(Group, Vec<String>)>> {
-        caller.require_operator()?;
+    pub async fn groups(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<(Group, Vec<String>)>> {
+        call.caller.require_operator()?;
         let mut groups = Vec::new();
         for group in store::group::list(&self.store, account).await? {
             let members = store::group::members(&self.store, account, &group.name).await?;
@@ -98,34 +91,26 @@ impl Service {
     }
 
     /// Deletes a group; its members stay.
-    pub async fn delete_group(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
-        caller.require_operator()?;
-        let line = self.line("group.delete", caller, context).detail(json!({ "account": account.to_string(), "group": name }));
+    pub async fn delete_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+        call.caller.require_operator()?;
+        let line = self.line("group.delete", call).detail(json!({ "account": account.to_string(), "group": name }));
         self.change(store::cascade::delete_group(account, name), line).await
     }
 
     /// Puts a user into a group, or takes it out.
-    pub async fn set_member(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        group: &str,
-        user: &str,
-        membership: Membership,
-        context: &RequestContext,
-    ) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn set_member(&self, call: &Call<'_>, account: AccountId, group: &str, user: &str, membership: Membership) -> Result<()> {
+        call.caller.require_operator()?;
         let (action, part) = match membership {
             Membership::In => ("group.add", store::group::add_member(account, group, user)),
             Membership::Out => ("group.remove", store::group::remove_member(account, group, user)),
         };
-        let line = self.line(action, caller, context).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
+        let line = self.line(action, call).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
         self.change(part, line).await
     }
 
     /// Returns how the audit names a principal: by ids, where it has them. A role is the beginning of its sessions' names.
-    pub async fn audited_principal(&self, caller: &Caller, principal: &AnyPrincipal) -> Result<String> {
-        caller.require_operator()?;
+    pub async fn audited_principal(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<String> {
+        call.caller.require_operator()?;
         Ok(match principal {
             AnyPrincipal::User(account, Written::Name(name)) => {
                 Principal::User(*account, self.named_user(*account, name).await?.id).to_string()
@@ -184,14 +169,13 @@ impl Service {
     /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know about it, too.
     pub async fn create_role(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         account: AccountId,
         name: &str,
         trust_policy: &str,
         max_session_seconds: u32,
-        context: &RequestContext,
     ) -> Result<(Role, Vec<String>)> {
-        caller.require_operator()?;
+        call.caller.require_operator()?;
         name::check_name("name", name)?;
         let checked = TrustPolicy::parse(trust_policy, Limits::POLICY)?;
         let (least, most) = (Role::MIN_SESSION_LIMIT, Role::MAX_SESSION_LIMIT);
@@ -205,16 +189,16 @@ impl Service {
             trust_policy: trust_policy.to_owned(),
             max_session_seconds,
             generation: 0,
-            created_at: self.now(),
+            created_at: call.now,
         };
-        let line = self.line("role.create", caller, context).detail(json!({ "account": account.to_string(), "role": name }));
+        let line = self.line("role.create", call).detail(json!({ "account": account.to_string(), "role": name }));
         self.change(store::role::insert(&role), line).await?;
         Ok((role, checked.warnings))
     }
 
     /// Lists the roles of an account.
-    pub async fn roles(&self, caller: &Caller, account: AccountId) -> Result<Vec<Role>> {
-        caller.require_operator()?;
+    pub async fn roles(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Role>> {
+        call.caller.require_operator()?;
         store::role::list(&self.store, account).await
     }
 
@@ -223,12 +207,12 @@ impl Service {
     ///
     /// # Errors
     /// As [`Self::delete_user`].
-    pub async fn delete_role(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<Vec<String>> {
-        caller.require_operator()?;
+    pub async fn delete_role(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Vec<String>> {
+        call.caller.require_operator()?;
         let role = self.named_role(account, name).await?;
         let (made, names) = self.made_by(role.id.number()).await?;
         let detail = json!({ "account": account.to_string(), "role": name, "role_id": role.id.to_string(), "service_accounts": names });
-        let line = self.line("role.delete", caller, context).detail(detail);
+        let line = self.line("role.delete", call).detail(detail);
         let as_listed = store::service_account::expect_made_by(role.id.number(), made.len());
         self.change(store::cascade::delete_role(account, role.id).and(as_listed), line).await?;
         Ok(names)

@@ -15,7 +15,7 @@ use serde_json::json;
 use self::walks::{Key, MOST_TAGS, heads};
 pub(super) use self::walks::{PATIENCE, Walks, each};
 use super::audit::Line;
-use super::{Caller, InstanceChoice, Outgoing, RepositoryChoice, RequestContext, Service};
+use super::{Call, InstanceChoice, Outgoing, RepositoryChoice, Service};
 use crate::domain::image::{Image, ImageDocuments, is_tag};
 use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
@@ -61,14 +61,13 @@ impl Service {
     /// Lists a page of a repository's images, by tag.
     pub async fn images(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         repository: &RepositoryChoice,
         filter: ImageFilter,
         page: Page,
-        context: &RequestContext,
     ) -> Result<Listed<Image>> {
-        let (instance, repository) = self.repository_or_import(caller, choice, repository, Permission::ListTags, context).await?;
+        let (instance, repository) = self.repository_or_import(call, choice, repository, Permission::ListTags).await?;
         let registry = self.registry(&instance, &[(&repository.path(), &["pull"])])?;
         let key = (instance.id.clone(), repository.path());
         let page_of = async move |mut walker: walks::Walker| {
@@ -79,28 +78,20 @@ impl Service {
     }
 
     /// Returns the image of a tag.
-    pub async fn image(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        repository: &RepositoryChoice,
-        tag: &str,
-        context: &RequestContext,
-    ) -> Result<Image> {
-        let (instance, repository) = self.repository_or_import(caller, choice, repository, Permission::DescribeTag, context).await?;
+    pub async fn image(&self, call: &Call<'_>, choice: &InstanceChoice, repository: &RepositoryChoice, tag: &str) -> Result<Image> {
+        let (instance, repository) = self.repository_or_import(call, choice, repository, Permission::DescribeTag).await?;
         self.tagged(&instance, &repository.path(), tag).await
     }
 
     /// Returns the manifest and the configuration of a tag's image.
     pub async fn image_documents(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         repository: &RepositoryChoice,
         tag: &str,
-        context: &RequestContext,
     ) -> Result<ImageDocuments> {
-        let (instance, repository) = self.repository_or_import(caller, choice, repository, Permission::DescribeTag, context).await?;
+        let (instance, repository) = self.repository_or_import(call, choice, repository, Permission::DescribeTag).await?;
         let path = repository.path();
         let image = self.tagged(&instance, &path, tag).await?;
         let registry = self.registry(&instance, &[(&path, &["pull"])])?;
@@ -128,46 +119,39 @@ impl Service {
     /// would take more than was asked for: other tags, or an index's image.
     pub async fn delete_images(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         repository: &RepositoryChoice,
         tags: &BTreeSet<String>,
-        context: &RequestContext,
     ) -> Result<()> {
-        let (instance, repository) = self.repository_or_import(caller, choice, repository, Permission::Delete, context).await?;
+        let (instance, repository) = self.repository_or_import(call, choice, repository, Permission::Delete).await?;
         if let Some(bad) = tags.iter().find(|tag| !is_tag(tag)) {
             return Err(missing(bad));
         }
         let path = repository.path();
         let registry = self.registry(&instance, &[(&path, &["pull", "delete"])])?;
         let key: Key = (instance.id.clone(), path);
-        let mut held = self.walks.hold(&key, self.now()).await?;
+        let mut held = self.walks.hold(&key, call.now).await?;
         held.forget();
         within_patience(async {
             let digests = digests_of(&registry, &key.1, tags).await?;
-            self.delete_tags(&registry, &key.1, &digests, self.line("image.delete", caller, context).instance(&instance)).await
+            self.delete_tags(&registry, &key.1, &digests, self.line("image.delete", call).instance(&instance)).await
         })
         .await
     }
 
     /// Deletes every image of a repository that is about to be forgotten; or the next look at the catalog would record
     /// it again. Nothing is done where there is no registry.
-    pub async fn delete_every_image(
-        &self,
-        caller: &Caller,
-        instance: &Instance,
-        repository: &Repository,
-        context: &RequestContext,
-    ) -> Result<()> {
+    pub async fn delete_every_image(&self, call: &Call<'_>, instance: &Instance, repository: &Repository) -> Result<()> {
         let path = repository.path();
         let resource = Resource::Repository { instance: instance.into(), path: &path };
-        self.authorize(caller, Permission::DeleteRepository, resource, context).await?;
+        self.authorize(call, Permission::DeleteRepository, resource).await?;
         if instance.registry_url.is_none() {
             return Ok(());
         }
         let registry = self.registry(instance, &[(&path, &["pull", "delete"])])?;
         let key: Key = (instance.id.clone(), path);
-        let mut held = self.walks.hold(&key, self.now()).await?;
+        let mut held = self.walks.hold(&key, call.now).await?;
         held.forget();
         within_patience(async {
             let names = registry.tags(&key.1, MOST_TAGS).await.map_err(failed)?.unwrap_or_default();
@@ -181,7 +165,7 @@ impl Service {
             if digests.is_empty() {
                 return Ok(());
             }
-            self.delete_tags(&registry, &key.1, &digests, self.line("image.delete", caller, context).instance(instance)).await
+            self.delete_tags(&registry, &key.1, &digests, self.line("image.delete", call).instance(instance)).await
         })
         .await
     }
@@ -201,13 +185,12 @@ impl Service {
     /// namespace is and the registry has something of that name.
     async fn repository_or_import(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         repository: &RepositoryChoice,
         permission: Permission,
-        context: &RequestContext,
     ) -> Result<(Arc<Instance>, Repository)> {
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         let found = match repository {
             RepositoryChoice::WithId(id) => store::repository::find_by_id(&self.store, &instance.id, id).await?,
             RepositoryChoice::Named { namespace, name } => store::repository::find(&self.store, &instance.id, namespace, name).await?,
@@ -222,11 +205,11 @@ impl Service {
             // Only who may do it everywhere hears that there is no such repository.
             None => Resource::Instance((&*instance).into()),
         };
-        self.authorize(caller, permission, resource, context).await?;
+        self.authorize(call, permission, resource).await?;
         registry_url(&instance)?;
         let found = match (found, repository) {
             (Some(found), _) => found,
-            (None, RepositoryChoice::Named { namespace, name }) => self.import_repository(&instance, namespace, name, context).await?,
+            (None, RepositoryChoice::Named { namespace, name }) => self.import_repository(&instance, namespace, name, call.request).await?,
             (None, RepositoryChoice::WithId(id)) => return Err(Error::not_found(Noun::Repository, id)),
         };
         Ok((instance, found))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::audit::Line;
 use super::keys::{new_instance_key, unless_overtaken};
 use super::rights::{denied, pairs};
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{Call, Caller, InstanceChoice, Service};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::{
@@ -127,8 +127,8 @@ pub enum NameCheck {
 
 impl Service {
     /// Makes an instance.
-    pub async fn create_instance(&self, caller: &Caller, new: NewInstance, context: &RequestContext) -> Result<Instance> {
-        caller.require_operator()?;
+    pub async fn create_instance(&self, call: &Call<'_>, new: NewInstance) -> Result<Instance> {
+        call.caller.require_operator()?;
         name::check_name("name", &new.name)?;
         name::check_region("region", &new.region)?;
         name::check_service(&new.service)?;
@@ -143,11 +143,11 @@ impl Service {
         }
         new.registry_url.as_deref().map_or(Ok(()), |url| self.check_registry_url(url))?;
         if !new.kind.has_own_key() {
-            self.ensure_signing_key(new.algorithm, context).await?;
+            self.ensure_signing_key(new.algorithm, call.request).await?;
         }
         // Pulp has one setting for both: where it sends its clients, and what it compares as the issuer.
         let issuer = new.issuer.or_else(|| (new.kind == RegistryKind::Pulp).then(|| self.realm()));
-        let now = self.now();
+        let now = call.now;
         let instance = Instance {
             id: InstanceId::random(&*self.random),
             cri_id: CriId::random(&*self.random),
@@ -174,10 +174,7 @@ impl Service {
             created_at: now,
             modified_at: now,
         };
-        let line = self
-            .line("instance.create", caller, context)
-            .instance(&instance)
-            .detail(serde_json::json!({ "instance": instance.id.as_str() }));
+        let line = self.line("instance.create", call).instance(&instance).detail(serde_json::json!({ "instance": instance.id.as_str() }));
         self.wrapping(|| self.insert_instance(&instance, &line, now)).await?;
         Ok(instance)
     }
@@ -193,31 +190,31 @@ impl Service {
     }
 
     /// Lists the instances.
-    pub async fn instances(&self, caller: &Caller) -> Result<Vec<Instance>> {
-        caller.require_operator()?;
+    pub async fn instances(&self, call: &Call<'_>) -> Result<Vec<Instance>> {
+        call.caller.require_operator()?;
         store::instance::list(&self.store, None).await
     }
 
     /// Returns the instance that is named.
-    pub async fn instance(&self, caller: &Caller, choice: &InstanceChoice) -> Result<Arc<Instance>> {
-        self.own_instance(caller, choice).await
+    pub async fn instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
+        self.own_instance(call, choice).await
     }
 
     /// Makes an instance for a cloud API call, in the caller's own account.
     ///
     /// Nobody gets in until it is told who may: as at the clouds, its public endpoint is closed and its allow list,
     /// which is obeyed, empty.
-    pub async fn request_instance(&self, caller: &Caller, new: RequestedInstance, context: &RequestContext) -> Result<Instance> {
+    pub async fn request_instance(&self, call: &Call<'_>, new: RequestedInstance) -> Result<Instance> {
         name::check_registry_name("RegistryName", &new.name)?;
-        let account = account_of(caller)?;
+        let account = account_of(call.caller)?;
         let everything = Resource::Everything { account, region: &new.region };
         let tags = pairs(&new.tags);
-        let policy_context = Context { request_tags: &tags, ..self.policy_context(context) };
-        self.authorize_with(caller, Permission::CreateInstance, everything, policy_context).await?;
+        let policy_context = Context { request_tags: &tags, ..call.policy_context() };
+        self.authorize_with(call, Permission::CreateInstance, everything, policy_context).await?;
         let service = self.service_for(&new.name)?;
         let algorithm = Algorithm::Es256;
-        self.ensure_signing_key(algorithm, context).await?;
-        let now = self.now();
+        self.ensure_signing_key(algorithm, call.request).await?;
+        let now = call.now;
         let instance = Instance {
             id: InstanceId::random(&*self.random),
             cri_id: CriId::random(&*self.random),
@@ -246,7 +243,7 @@ impl Service {
             modified_at: now,
         };
         let line = self
-            .line("instance.create", caller, context)
+            .line("instance.create", call)
             .instance(&instance)
             .made(instance.id.as_str())
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
@@ -271,9 +268,9 @@ impl Service {
     }
 
     /// Says whether an instance of that name could be made.
-    pub async fn check_instance_name(&self, caller: &Caller, name: &str, region: &str, context: &RequestContext) -> Result<NameCheck> {
-        let account = account_of(caller)?;
-        self.authorize(caller, Permission::CheckInstanceName, Resource::Everything { account, region }, context).await?;
+    pub async fn check_instance_name(&self, call: &Call<'_>, name: &str, region: &str) -> Result<NameCheck> {
+        let account = account_of(call.caller)?;
+        self.authorize(call, Permission::CheckInstanceName, Resource::Everything { account, region }).await?;
         if name::check_registry_name("RegistryName", name).is_err() {
             return Ok(NameCheck::Illegal);
         }
@@ -301,13 +298,12 @@ impl Service {
     /// [`ErrorKind::AccessDenied`]: crate::domain::ErrorKind::AccessDenied
     pub async fn instance_page(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         region: &str,
         criteria: &[InstanceCriterion],
         page: Page,
-        context: &RequestContext,
     ) -> Result<Listed<TaggedInstance>> {
-        let own = self.own_instances(caller, Permission::ListInstances, region, context).await?;
+        let own = self.own_instances(call, Permission::ListInstances, region).await?;
         let is_meant = |one: &TaggedInstance| criteria.iter().all(|criterion| criterion.is_met_by(one));
         Ok(Listed::page_of(own.into_iter().filter(is_meant).collect(), page))
     }
@@ -315,28 +311,22 @@ impl Service {
     /// Lists the instances of the caller's account, the oldest first: all, or those that its policies let it see.
     ///
     /// [`ErrorKind::AccessDenied`] when it may see none.
-    pub async fn own_instances(
-        &self,
-        caller: &Caller,
-        permission: Permission,
-        region: &str,
-        context: &RequestContext,
-    ) -> Result<Vec<TaggedInstance>> {
-        let account = account_of(caller)?;
-        let request = Request { permission, resource: Resource::Everything { account, region }, context: self.policy_context(context) };
-        let outcome = self.decide(caller.rights(), &request).await?;
+    pub async fn own_instances(&self, call: &Call<'_>, permission: Permission, region: &str) -> Result<Vec<TaggedInstance>> {
+        let account = account_of(call.caller)?;
+        let request = Request { permission, resource: Resource::Everything { account, region }, context: call.policy_context() };
+        let outcome = self.decide(call.caller.rights(), &request).await?;
         let mut visible = store::instance::list(&self.store, Some(account)).await?;
         if outcome != Outcome::Allowed {
             let mut allowed = Vec::new();
             for instance in visible {
                 let resource = Resource::Instance((&instance).into());
-                let request = Request { permission: Permission::DescribeInstance, resource, context: self.policy_context(context) };
-                if self.decide(caller.rights(), &request).await? == Outcome::Allowed {
+                let request = Request { permission: Permission::DescribeInstance, resource, context: call.policy_context() };
+                if self.decide(call.caller.rights(), &request).await? == Outcome::Allowed {
                     allowed.push(instance);
                 }
             }
             if allowed.is_empty() {
-                return Err(denied(caller, &request, outcome));
+                return Err(denied(call.caller, &request, outcome));
             }
             visible = allowed;
         }
@@ -349,26 +339,15 @@ impl Service {
     }
 
     /// Returns an instance of the caller's account, if it may do with it what it asks for: one of the permissions that read.
-    pub async fn described_instance(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        permission: Permission,
-        context: &RequestContext,
-    ) -> Result<TaggedInstance> {
-        let instance = self.permitted_instance(caller, choice, permission, context).await?;
+    pub async fn described_instance(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<TaggedInstance> {
+        let instance = self.permitted_instance(call, choice, permission).await?;
         let tags = self.directory.tags(&self.store, &instance.id).await?;
         Ok(TaggedInstance { instance: (*instance).clone(), tags: tags.to_vec() })
     }
 
     /// Counts what an instance has.
-    pub async fn instance_usage(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        context: &RequestContext,
-    ) -> Result<(Arc<Instance>, Usage)> {
-        let instance = self.permitted_instance(caller, choice, Permission::DescribeUsage, context).await?;
+    pub async fn instance_usage(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, Usage)> {
+        let instance = self.permitted_instance(call, choice, Permission::DescribeUsage).await?;
         let usage = quota::usage(&self.store, &instance.id).await?.ok_or_else(Error::instance_not_found)?;
         Ok((instance, usage))
     }
@@ -380,34 +359,22 @@ impl Service {
     }
 
     /// Changes what an API may change of an instance.
-    pub async fn modify_instance(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        change: InstanceChange,
-        context: &RequestContext,
-    ) -> Result<()> {
-        let instance = self.permitted_instance(caller, choice, Permission::ModifyInstance, context).await?;
-        let line = self.line("instance.modify", caller, context).instance(&instance).detail(serde_json::json!({
+    pub async fn modify_instance(&self, call: &Call<'_>, choice: &InstanceChoice, change: InstanceChange) -> Result<()> {
+        let instance = self.permitted_instance(call, choice, Permission::ModifyInstance).await?;
+        let line = self.line("instance.modify", call).instance(&instance).detail(serde_json::json!({
             "specification": change.specification.map(Specification::name),
             "deletion_protection": change.deletion_protection.map(Switch::is_on),
         }));
-        self.change(store::instance::update(&instance.id, change, self.now()), line).await
+        self.change(store::instance::update(&instance.id, change, call.now), line).await
     }
 
     /// Says where an instance's registry answers, or that none does.
-    pub async fn set_registry_url(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        url: Option<&str>,
-        context: &RequestContext,
-    ) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn set_registry_url(&self, call: &Call<'_>, choice: &InstanceChoice, url: Option<&str>) -> Result<()> {
+        call.caller.require_operator()?;
         url.map_or(Ok(()), |url| self.check_registry_url(url))?;
-        let instance = self.own_instance(caller, choice).await?;
-        let line = self.line("instance.set-registry-url", caller, context).instance(&instance);
-        self.change(store::instance::set_registry_url(&instance.id, url, self.now()), line).await
+        let instance = self.own_instance(call, choice).await?;
+        let line = self.line("instance.set-registry-url", call).instance(&instance);
+        self.change(store::instance::set_registry_url(&instance.id, url, call.now), line).await
     }
 
     /// Returns what an instance's tokens name as their issuer.
@@ -420,16 +387,16 @@ impl Service {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidParameter`], and [`ErrorKind::PreconditionFailed`] for the one that tokens name already.
-    pub async fn prepare_issuer(&self, caller: &Caller, choice: &InstanceChoice, issuer: &str, context: &RequestContext) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn prepare_issuer(&self, call: &Call<'_>, choice: &InstanceChoice, issuer: &str) -> Result<()> {
+        call.caller.require_operator()?;
         name::check_issuer("issuer", issuer)?;
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         if self.issuer_of(&instance) == issuer {
             return Err(Error::precondition_failed(Noun::Issuer, format!("The tokens of instance {} name {issuer} already.", instance.id)));
         }
         let detail = serde_json::json!({ "issuer": issuer });
-        let line = self.line("instance.prepare-issuer", caller, context).instance(&instance).detail(detail);
-        self.change(store::instance::set_next_issuer(&instance.id, issuer, self.now()), line).await
+        let line = self.line("instance.prepare-issuer", call).instance(&instance).detail(detail);
+        self.change(store::instance::set_next_issuer(&instance.id, issuer, call.now), line).await
     }
 
     /// Lets an instance's tokens name the issuer that is prepared, from the next exchange on.
@@ -437,11 +404,11 @@ impl Service {
     /// # Errors
     ///
     /// [`ErrorKind::PreconditionFailed`] when none is prepared.
-    pub async fn activate_issuer(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<()> {
-        let (instance, next) = self.prepared_issuer(caller, choice).await?;
+    pub async fn activate_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
+        let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
-        let line = self.line("instance.activate-issuer", caller, context).instance(&instance).detail(detail);
-        self.change(store::instance::activate_issuer(&instance.id, &next, self.now()), line).await
+        let line = self.line("instance.activate-issuer", call).instance(&instance).detail(detail);
+        self.change(store::instance::activate_issuer(&instance.id, &next, call.now), line).await
     }
 
     /// Gives the issuer up that is prepared.
@@ -449,16 +416,16 @@ impl Service {
     /// # Errors
     ///
     /// [`ErrorKind::PreconditionFailed`] when none is prepared.
-    pub async fn cancel_issuer(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<()> {
-        let (instance, next) = self.prepared_issuer(caller, choice).await?;
+    pub async fn cancel_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
+        let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
-        let line = self.line("instance.cancel-issuer", caller, context).instance(&instance).detail(detail);
-        self.change(store::instance::cancel_issuer(&instance.id, &next, self.now()), line).await
+        let line = self.line("instance.cancel-issuer", call).instance(&instance).detail(detail);
+        self.change(store::instance::cancel_issuer(&instance.id, &next, call.now), line).await
     }
 
-    async fn prepared_issuer(&self, caller: &Caller, choice: &InstanceChoice) -> Result<(Arc<Instance>, String)> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, choice).await?;
+    async fn prepared_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, String)> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
         let next = instance.next_issuer.clone().ok_or_else(|| {
             Error::precondition_failed(
                 Noun::Issuer,
@@ -476,46 +443,27 @@ impl Service {
     /// # Errors
     ///
     /// [`ErrorKind::InstanceNotFound`].
-    pub async fn set_refresh_tokens(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        switch: Switch,
-        old: OldRefreshTokens,
-        context: &RequestContext,
-    ) -> Result<()> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, choice).await?;
+    pub async fn set_refresh_tokens(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch, old: OldRefreshTokens) -> Result<()> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
         let detail = serde_json::json!({ "on": switch.is_on(), "refuse_old": old == OldRefreshTokens::Refuse });
-        let line = self.line("instance.set-refresh-tokens", caller, context).instance(&instance).detail(detail);
-        self.change(store::instance::set_refresh_tokens(&instance.id, switch, old, self.now()), line).await
+        let line = self.line("instance.set-refresh-tokens", call).instance(&instance).detail(detail);
+        self.change(store::instance::set_refresh_tokens(&instance.id, switch, old, call.now), line).await
     }
 
     /// Deletes an instance for ever; with `contents` going too, whatever is in it.
-    pub async fn delete_instance(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        contents: Contents,
-        context: &RequestContext,
-    ) -> Result<()> {
-        let instance = self.permitted_instance(caller, choice, Permission::DeleteInstance, context).await?;
+    pub async fn delete_instance(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
+        let instance = self.permitted_instance(call, choice, Permission::DeleteInstance).await?;
         let line = self
-            .line("instance.delete", caller, context)
+            .line("instance.delete", call)
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str(), "with_contents": contents == Contents::GoToo }));
         self.change(self.deletion(&instance, contents), line).await
     }
 
     /// Says whether [`Service::delete_instance`] would succeed, and deletes nothing.
-    pub async fn check_instance_deletion(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        contents: Contents,
-        context: &RequestContext,
-    ) -> Result<()> {
-        let instance = self.permitted_instance(caller, choice, Permission::DeleteInstance, context).await?;
+    pub async fn check_instance_deletion(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
+        let instance = self.permitted_instance(call, choice, Permission::DeleteInstance).await?;
         self.store.dry_run(self.write().then(self.deletion(&instance, contents))).await
     }
 

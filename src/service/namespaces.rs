@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Caller, InstanceChoice, RequestContext, Service, Within};
+use super::{Call, InstanceChoice, Service, Within};
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Instance, UnrecordedNamespaces};
@@ -152,23 +152,17 @@ pub(super) async fn rules(store: &Store, instance: &InstanceId) -> Result<Namesp
 
 impl Service {
     /// Records a namespace.
-    pub async fn create_namespace(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        new: NewNamespace,
-        context: &RequestContext,
-    ) -> Result<Namespace> {
+    pub async fn create_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewNamespace) -> Result<Namespace> {
         name::check_namespace("name", &new.name)?;
         check_cves(&new.allowed_cves)?;
         check_tags(&new.tags)?;
-        let instance = self.permitted_namespace(caller, choice, &new.name, Permission::CreateNamespace, context).await?;
-        let namespace = new.recorded(&instance, self.now(), &*self.random);
+        let instance = self.permitted_namespace(call, choice, &new.name, Permission::CreateNamespace).await?;
+        let namespace = new.recorded(&instance, call.now, &*self.random);
         let mut write = self.write().then(stored::insert(&namespace, self.settings.quotas.namespaces.of(instance.specification)));
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));
         }
-        let line = self.line("namespace.create", caller, context).instance(&instance).made(namespace.id.as_str()).detail(json!({
+        let line = self.line("namespace.create", call).instance(&instance).made(namespace.id.as_str()).detail(json!({
             "namespace": namespace.name,
             "visibility": namespace.visibility.name(),
             "auto_create_repository": namespace.auto_create_repository.is_on(),
@@ -181,18 +175,17 @@ impl Service {
     /// Lists the namespaces of an instance that are recorded, oldest first, with their tags.
     pub async fn namespaces(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         filter: &NamespaceFilter,
         page: Page,
-        context: &RequestContext,
     ) -> Result<Listed<TaggedNamespace>> {
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         let resource = match &filter.name {
             Some(name) => Resource::Namespace { instance: (&*instance).into(), name },
             None => Resource::Instance((&*instance).into()),
         };
-        self.authorize(caller, Permission::ListNamespaces, resource, context).await?;
+        self.authorize(call, Permission::ListNamespaces, resource).await?;
         let mut tags: HashMap<NamespaceId, Vec<Tag>> = HashMap::new();
         for (id, tag) in tag::list_of_namespaces(&self.store, &instance.id).await? {
             tags.entry(id).or_default().push(tag);
@@ -219,14 +212,8 @@ impl Service {
     ///
     /// # Errors
     /// `InstanceNotFound` and `AccessDenied`.
-    pub async fn namespace_names(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        permission: Permission,
-        context: &RequestContext,
-    ) -> Result<Vec<String>> {
-        let instance = self.instance_with(caller, choice, Within::Instance, permission, context).await?;
+    pub async fn namespace_names(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<Vec<String>> {
+        let instance = self.instance_with(call, choice, Within::Instance, permission).await?;
         let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
         let mut names: Vec<String> = namespaces.0.keys().cloned().collect();
         names.sort_unstable();
@@ -234,14 +221,8 @@ impl Service {
     }
 
     /// Returns the namespace that is meant.
-    pub async fn namespace(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        which: &NamespaceChoice,
-        context: &RequestContext,
-    ) -> Result<Namespace> {
-        let instance = self.own_instance(caller, choice).await?;
+    pub async fn namespace(&self, call: &Call<'_>, choice: &InstanceChoice, which: &NamespaceChoice) -> Result<Namespace> {
+        let instance = self.own_instance(call, choice).await?;
         let found = match which {
             NamespaceChoice::Named(name) => stored::find(&self.store, &instance.id, name).await?,
             NamespaceChoice::WithId(id) => stored::find_by_id(&self.store, &instance.id, id).await?,
@@ -255,7 +236,7 @@ impl Service {
             Some(name) => Resource::Namespace { instance: (&*instance).into(), name },
             None => Resource::Instance((&*instance).into()),
         };
-        self.authorize(caller, Permission::DescribeNamespace, resource, context).await?;
+        self.authorize(call, Permission::DescribeNamespace, resource).await?;
         found.ok_or_else(|| match which {
             NamespaceChoice::Named(name) => Error::not_found(Noun::Namespace, name),
             NamespaceChoice::WithId(id) => Error::not_found(Noun::Namespace, id),
@@ -265,22 +246,21 @@ impl Service {
     /// Changes a namespace, and its tags when they are given: these take the place of all that it had.
     pub async fn modify_namespace(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         name: &str,
         change: &NamespaceChange,
         tags: Option<&[Tag]>,
-        context: &RequestContext,
     ) -> Result<()> {
         check_cves(change.allowed_cves.as_deref().unwrap_or_default())?;
         check_tags(tags.unwrap_or_default())?;
-        let instance = self.permitted_namespace(caller, choice, name, Permission::ModifyNamespace, context).await?;
+        let instance = self.permitted_namespace(call, choice, name, Permission::ModifyNamespace).await?;
         let namespace = self.stored_namespace(&instance, name).await?;
-        let mut write = self.write().then(stored::update(&namespace, change, self.now()));
+        let mut write = self.write().then(stored::update(&namespace, change, call.now));
         if let Some(tags) = tags {
             write = write.then(tag::replace(Tagged::Namespace(&namespace), tags));
         }
-        let line = self.line("namespace.modify", caller, context).instance(&instance).detail(json!({
+        let line = self.line("namespace.modify", call).instance(&instance).detail(json!({
             "namespace": name,
             "visibility": change.visibility.map(Visibility::name),
             "auto_create_repository": change.auto_create_repository.map(Switch::is_on),
@@ -292,46 +272,37 @@ impl Service {
     /// Forgets a namespace, and with [`Contents::GoToo`] the repositories that are recorded in it.
     ///
     /// What the registry has of it stays there.
-    pub async fn delete_namespace(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        name: &str,
-        contents: Contents,
-        context: &RequestContext,
-    ) -> Result<()> {
-        let instance = self.permitted_namespace(caller, choice, name, Permission::DeleteNamespace, context).await?;
+    pub async fn delete_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str, contents: Contents) -> Result<()> {
+        let instance = self.permitted_namespace(call, choice, name, Permission::DeleteNamespace).await?;
         let namespace = self.stored_namespace(&instance, name).await?;
-        let line = self.line("namespace.delete", caller, context).instance(&instance).detail(json!({ "namespace": name }));
+        let line = self.line("namespace.delete", call).instance(&instance).detail(json!({ "namespace": name }));
         self.change(store::cascade::delete_namespace(&namespace, contents), line).await
     }
 
     /// Says what becomes of a push to a namespace of an instance that isn't recorded.
     pub async fn set_unrecorded_namespaces(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         unrecorded: UnrecordedNamespaces,
-        context: &RequestContext,
     ) -> Result<()> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, choice).await?;
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
         let detail = json!({ "unrecorded_namespaces": unrecorded.name() });
-        let line = self.line("instance.modify", caller, context).instance(&instance).detail(detail);
-        self.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, self.now()), line).await
+        let line = self.line("instance.modify", call).instance(&instance).detail(detail);
+        self.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now), line).await
     }
 
     /// Returns the caller's own instance, if it may do this to the namespace of that name there.
     async fn permitted_namespace(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         name: &str,
         permission: Permission,
-        context: &RequestContext,
     ) -> Result<Arc<Instance>> {
-        let instance = self.own_instance(caller, choice).await?;
-        self.authorize(caller, permission, Resource::Namespace { instance: (&*instance).into(), name }, context).await?;
+        let instance = self.own_instance(call, choice).await?;
+        self.authorize(call, permission, Resource::Namespace { instance: (&*instance).into(), name }).await?;
         Ok(instance)
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::access::Attempt;
-use super::{Caller, RequestContext, Service};
+use super::{Call, Service};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::error::WebIdentityFault;
 use crate::domain::identity::{OidcAlgorithm, OidcProvider};
@@ -67,8 +67,8 @@ pub struct NewOidcProvider {
 
 impl Service {
     /// Makes a provider. The issuer isn't asked for anything yet: it may be started later.
-    pub async fn create_oidc_provider(&self, caller: &Caller, new: NewOidcProvider, context: &RequestContext) -> Result<OidcProvider> {
-        caller.require_operator()?;
+    pub async fn create_oidc_provider(&self, call: &Call<'_>, new: NewOidcProvider) -> Result<OidcProvider> {
+        call.caller.require_operator()?;
         check_provider_name(&new.name)?;
         check_issuer(&self.remote, &new.issuer, new.jwks.is_some())?;
         check_audiences(&new.audiences)?;
@@ -89,31 +89,31 @@ impl Service {
             audiences: new.audiences,
             jwks: new.jwks,
             algorithms,
-            created_at: self.now(),
+            created_at: call.now,
         };
         let detail = json!({ "account": provider.account.to_string(), "oidc_provider": provider.name, "issuer": provider.issuer });
-        let line = self.line("oidc-provider.create", caller, context).detail(detail);
+        let line = self.line("oidc-provider.create", call).detail(detail);
         self.change(store::oidc_provider::insert(&provider), line).await?;
         Ok(provider)
     }
 
     /// Lists the providers of an account.
-    pub async fn oidc_providers(&self, caller: &Caller, account: AccountId) -> Result<Vec<OidcProvider>> {
-        caller.require_operator()?;
+    pub async fn oidc_providers(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<OidcProvider>> {
+        call.caller.require_operator()?;
         store::oidc_provider::list(&self.store, account).await
     }
 
     /// Deletes a provider: its tokens are believed no more.
-    pub async fn delete_oidc_provider(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn delete_oidc_provider(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+        call.caller.require_operator()?;
         let detail = json!({ "account": account.to_string(), "oidc_provider": name });
-        let line = self.line("oidc-provider.delete", caller, context).detail(detail);
+        let line = self.line("oidc-provider.delete", call).detail(detail);
         self.change(store::oidc_provider::delete(account, name), line).await
     }
 
     /// Tells an operator whether a token is believed, and what it says.
-    pub async fn check_web_identity(&self, caller: &Caller, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
-        caller.require_operator()?;
+    pub async fn check_web_identity(&self, call: &Call<'_>, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
+        call.caller.require_operator()?;
         self.verify_web_identity(account, provider, token, &mut Attempt::new(None)).await
     }
 

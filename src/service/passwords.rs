@@ -22,7 +22,7 @@ use super::access::Attempt;
 use super::gates::Gates;
 use super::identities::Resolved;
 use super::log_ins::{Guess, Outcome, Standing};
-use super::{Caller, InstanceChoice, RequestContext, Service, limits};
+use super::{Call, InstanceChoice, Service, limits};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::PasswordHash;
@@ -251,44 +251,32 @@ impl Passwords {
 
 impl Service {
     /// Sets the caller's own password at an instance; the one before stops.
-    pub async fn set_fixed_password(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        chosen: &Secret,
-        context: &RequestContext,
-    ) -> Result<()> {
-        let signer = caller.signer()?;
+    pub async fn set_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, chosen: &Secret) -> Result<()> {
+        let signer = call.caller.signer()?;
         if signer.principal.is_session() {
             return Err(Error::unsupported(
                 "A role or a session can't have a password, which would outlive it; ask for a temporary credential.",
             ));
         }
         check_fixed("Password", chosen)?;
-        let instance = self.permitted_instance(caller, choice, Permission::SetFixedPassword, context).await?;
+        let instance = self.permitted_instance(call, choice, Permission::SetFixedPassword).await?;
         let hash = self.passwords.hash(chosen, instance.account, &*self.random).await?;
-        let line = self.line("fixed-password.set", caller, context).instance(&instance);
-        self.change(store::fixed_password::set(&instance.id, signer.principal, &hash, self.now()), line).await
+        let line = self.line("fixed-password.set", call).instance(&instance);
+        self.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), line).await
     }
 
     /// Takes a principal's fixed password at an instance back; the principal may set another.
-    pub async fn delete_fixed_password(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        principal: &AnyPrincipal,
-        context: &RequestContext,
-    ) -> Result<()> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, choice).await?;
+    pub async fn delete_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, principal: &AnyPrincipal) -> Result<()> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
         let unsupported = || Error::unsupported("Only an account's root and users have fixed passwords.");
         if !matches!(principal, AnyPrincipal::Root(_) | AnyPrincipal::User(..)) {
             return Err(unsupported());
         }
         let Resolved::Principal(named) = self.find_principal(principal).await? else { return Err(unsupported()) };
         let detail = json!({ "deleted": principal.to_string() });
-        let line = self.line("fixed-password.delete", caller, context).instance(&instance).detail(detail);
-        self.change(store::fixed_password::delete(&instance.id, &named, self.now()), line).await
+        let line = self.line("fixed-password.delete", call).instance(&instance).detail(detail);
+        self.change(store::fixed_password::delete(&instance.id, &named, call.now), line).await
     }
 
     /// Returns the service account of this name, if this is its password and it may log in.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Caller, RequestContext, Service};
+use super::{Call, Service};
 use crate::domain::identity::{Policy, Target};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, Noun, Result};
@@ -25,37 +25,29 @@ pub enum Save {
 
 impl Service {
     /// Saves a policy, and returns what its writer should know about it.
-    pub async fn save_policy(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        name: &str,
-        document: &str,
-        save: Save,
-        context: &RequestContext,
-    ) -> Result<Vec<String>> {
-        caller.require_operator()?;
+    pub async fn save_policy(&self, call: &Call<'_>, account: AccountId, name: &str, document: &str, save: Save) -> Result<Vec<String>> {
+        call.caller.require_operator()?;
         check_policy_name(name)?;
         let checked = Document::parse(document, Limits::POLICY)?;
-        let policy = Policy { account, name: name.to_owned(), document: document.to_owned(), changed_at: self.now() };
+        let policy = Policy { account, name: name.to_owned(), document: document.to_owned(), changed_at: call.now };
         let (action, part) = match save {
             Save::Create => ("policy.create", store::policy::create(&policy)),
             Save::Update => ("policy.update", store::policy::update(&policy)),
         };
-        let line = self.line(action, caller, context).detail(json!({ "account": account.to_string(), "policy": name }));
+        let line = self.line(action, call).detail(json!({ "account": account.to_string(), "policy": name }));
         self.change(part, line).await?;
         Ok(checked.warnings)
     }
 
     /// Lists an account's own policies.
-    pub async fn policies(&self, caller: &Caller, account: AccountId) -> Result<Vec<Policy>> {
-        caller.require_operator()?;
+    pub async fn policies(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Policy>> {
+        call.caller.require_operator()?;
         store::policy::list(&self.store, account).await
     }
 
     /// Returns the text of an account's own policy, or of a built-in one.
-    pub async fn policy_document(&self, caller: &Caller, account: AccountId, name: &str) -> Result<String> {
-        caller.require_operator()?;
+    pub async fn policy_document(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<String> {
+        call.caller.require_operator()?;
         match Builtin::named(name) {
             Some(builtin) => Ok(builtin.text.to_owned()),
             None => {
@@ -65,37 +57,28 @@ impl Service {
     }
 
     /// Lists what policies are attached to.
-    pub async fn attachments(&self, caller: &Caller, account: AccountId) -> Result<Vec<Attachment>> {
-        caller.require_operator()?;
+    pub async fn attachments(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Attachment>> {
+        call.caller.require_operator()?;
         store::policy::attachments(&self.store, account).await
     }
 
     /// Deletes a policy, which must be attached to nothing.
-    pub async fn delete_policy(&self, caller: &Caller, account: AccountId, name: &str, context: &RequestContext) -> Result<()> {
-        caller.require_operator()?;
-        let line = self.line("policy.delete", caller, context).detail(json!({ "account": account.to_string(), "policy": name }));
+    pub async fn delete_policy(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+        call.caller.require_operator()?;
+        let line = self.line("policy.delete", call).detail(json!({ "account": account.to_string(), "policy": name }));
         self.change(store::policy::delete(account, name), line).await
     }
 
     /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
-    pub async fn set_attached(
-        &self,
-        caller: &Caller,
-        account: AccountId,
-        name: &str,
-        target: &Target,
-        attached: Attached,
-        context: &RequestContext,
-    ) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn set_attached(&self, call: &Call<'_>, account: AccountId, name: &str, target: &Target, attached: Attached) -> Result<()> {
+        call.caller.require_operator()?;
         let kind = if Builtin::named(name).is_some() { PolicyKind::BuiltIn } else { PolicyKind::Own };
         let (action, part) = match attached {
             Attached::Yes => ("policy.attach", store::policy::attach(account, name, kind, target)),
             Attached::No => ("policy.detach", store::policy::detach(account, name, kind, target)),
         };
-        let line = self
-            .line(action, caller, context)
-            .detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
+        let line =
+            self.line(action, call).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
         self.change(part, line).await
     }
 }

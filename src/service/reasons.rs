@@ -8,7 +8,7 @@ use super::exchange::{Verdict, everything, missing, same_thing};
 use super::namespaces::Unrecorded;
 use super::refusals::Party;
 use super::rights::{Subject, why_of_account};
-use super::{Caller, RequestContext, Service};
+use super::{Call, Service};
 use crate::domain::Result;
 use crate::domain::instance::Instance;
 use crate::domain::printable::escape;
@@ -73,11 +73,11 @@ impl Service {
     /// Says in one line of the log of each scope that isn't granted whole what is granted, and why not more: the client
     /// hears nothing but less in its token. `granted` is in the order of what was asked, without those of which nothing is
     /// granted.
-    pub(super) async fn log_reductions(&self, caller: &Caller, scopes: &Scopes, granted: &[Scope], context: &RequestContext) -> Result<()> {
-        let instance = caller.registry_instance()?;
-        let principal = caller.audit_name();
-        let party = principal.as_ref().and(caller.account()).map_or_else(|| Party::of_address(context.address), Party::Account);
-        if !self.refusals.take_explanation(party, self.now()) {
+    pub(super) async fn log_reductions(&self, call: &Call<'_>, scopes: &Scopes, granted: &[Scope]) -> Result<()> {
+        let instance = call.caller.registry_instance()?;
+        let principal = call.caller.audit_name();
+        let party = principal.as_ref().and(call.caller.account()).map_or_else(|| Party::of_address(call.request.address), Party::Account);
+        if !self.refusals.take_explanation(party, call.now) {
             return Ok(());
         }
         let mut reduced = Explanations::new(if principal.is_some() { MAX_EXPLANATION_BYTES } else { MAX_BYTES_FOR_STRANGERS });
@@ -90,14 +90,14 @@ impl Service {
                 continue;
             }
             // What isn't shown isn't worked out.
-            let why = if reduced.is_full() { String::new() } else { self.why_missing(caller, instance, scope, missing, context).await? };
+            let why = if reduced.is_full() { String::new() } else { self.why_missing(call, instance, scope, missing).await? };
             reduced.add(&scope.to_string(), &held.map(ToString::to_string).unwrap_or_default(), &why);
         }
         for text in &scopes.left_out {
             reduced.add(text, "", "it can't be read, or asks for actions that are unknown here");
         }
         tracing::info!(
-            request_id = context.request_id,
+            request_id = call.request.request_id,
             principal,
             instance = instance.id.as_str(),
             more = (reduced.more > 0).then_some(reduced.more),
@@ -110,11 +110,10 @@ impl Service {
     /// Says why each of the actions isn't granted; those that share a reason together.
     async fn why_missing(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         instance: &Instance,
         scope: &Scope,
         missing: impl IntoIterator<Item = Action>,
-        context: &RequestContext,
     ) -> Result<String> {
         let possible = everything(&scope.resource_type, &scope.name);
         if possible.is_empty() {
@@ -126,9 +125,9 @@ impl Service {
         let mut reasons: Vec<(String, String)> = Vec::new();
         for action in missing {
             let why = if possible.contains(&action) {
-                let request = self.request_for(action, scope, instance, context);
-                let verdict = self.verdict(caller.rights(), instance, &request).await?;
-                self.reason(caller.rights(), instance, &request, verdict).await?
+                let request = self.request_for(call, action, scope, instance);
+                let verdict = self.verdict(call.caller.rights(), instance, &request).await?;
+                self.reason(call.caller.rights(), instance, &request, verdict).await?
             } else {
                 "nobody can do that to such a thing".to_owned()
             };

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{Call, InstanceChoice, Service};
 use crate::domain::instance::Instance;
 use crate::domain::namespace::{Namespace, Visibility};
 use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
@@ -67,22 +67,16 @@ impl RepositoryChoice {
 
 impl Service {
     /// Records a repository in a namespace that is recorded.
-    pub async fn create_repository(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        new: NewRepository,
-        context: &RequestContext,
-    ) -> Result<Repository> {
+    pub async fn create_repository(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewRepository) -> Result<Repository> {
         name::check_repository("name", &new.name)?;
         name::check_description("summary", &new.summary)?;
         name::check_detail("detail", &new.detail)?;
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         let path = format!("{}/{}", new.namespace, new.name);
-        self.authorize_repository(caller, &instance, Some(&path), Permission::CreateRepository, context).await?;
+        self.authorize_repository(call, &instance, Some(&path), Permission::CreateRepository).await?;
         let namespace = self.stored_namespace(&instance, &new.namespace).await?;
         refuse_in_public(&namespace, new.visibility)?;
-        let now = self.now();
+        let now = call.now;
         let repository = Repository {
             id: RepositoryId::random(&*self.random),
             instance: instance.id.clone(),
@@ -97,7 +91,7 @@ impl Service {
             modified_at: now,
         };
         let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
-        let line = self.line("repository.create", caller, context).instance(&instance).made(repository.id.as_str()).detail(detail);
+        let line = self.line("repository.create", call).instance(&instance).made(repository.id.as_str()).detail(detail);
         let most = self.settings.quotas.repositories.of(instance.specification);
         self.change(stored::insert(&namespace, &repository, most), line).await?;
         Ok(repository)
@@ -106,22 +100,21 @@ impl Service {
     /// Lists the repositories of an instance that are recorded; each is as visible as its namespace makes it.
     pub async fn repositories(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         filter: RepositoryFilter<'_>,
         page: Page,
-        context: &RequestContext,
     ) -> Result<Listed<Repository>> {
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         let path = filter.namespace.zip(filter.name).map(|(namespace, name)| format!("{namespace}/{name}"));
         let resource = match (&path, filter.namespace) {
             (Some(path), _) => Resource::Repository { instance: (&*instance).into(), path },
             (None, Some(name)) => Resource::Namespace { instance: (&*instance).into(), name },
             (None, None) => Resource::Instance((&*instance).into()),
         };
-        self.authorize(caller, Permission::ListRepositories, resource, context).await?;
+        self.authorize(call, Permission::ListRepositories, resource).await?;
         // What docker pushed is there without anybody having recorded it.
-        Box::pin(self.import_catalog(&instance, context)).await;
+        Box::pin(self.import_catalog(&instance, call.request)).await;
         let mut listed = stored::list(&self.store, &instance.id, filter, page).await?;
         let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
         for repository in &mut listed.items {
@@ -133,14 +126,8 @@ impl Service {
     }
 
     /// Returns the repository that is meant, as visible as its namespace makes it.
-    pub async fn repository(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        which: &RepositoryChoice,
-        context: &RequestContext,
-    ) -> Result<Repository> {
-        let (instance, mut repository) = self.permitted_repository(caller, choice, which, Permission::DescribeRepository, context).await?;
+    pub async fn repository(&self, call: &Call<'_>, choice: &InstanceChoice, which: &RepositoryChoice) -> Result<Repository> {
+        let (instance, mut repository) = self.permitted_repository(call, choice, which, Permission::DescribeRepository).await?;
         let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
         if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
             repository.visibility = Visibility::Public;
@@ -151,21 +138,20 @@ impl Service {
     /// Changes a repository.
     pub async fn modify_repository(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         which: &RepositoryChoice,
         change: &RepositoryChange,
-        context: &RequestContext,
     ) -> Result<()> {
         name::check_description("summary", change.summary.as_deref().unwrap_or_default())?;
         name::check_detail("detail", change.detail.as_deref().unwrap_or_default())?;
-        let (instance, repository) = self.permitted_repository(caller, choice, which, Permission::ModifyRepository, context).await?;
+        let (instance, repository) = self.permitted_repository(call, choice, which, Permission::ModifyRepository).await?;
         if change.visibility.is_some() {
             refuse_in_public(&self.stored_namespace(&instance, &repository.namespace_name).await?, change.visibility)?;
         }
         let detail = json!({ "repository": path_of(&repository), "visibility": change.visibility.map(Visibility::name) });
-        let line = self.line("repository.modify", caller, context).instance(&instance).detail(detail);
-        self.change(stored::update(&repository, change, self.now()), line).await
+        let line = self.line("repository.modify", call).instance(&instance).detail(detail);
+        self.change(stored::update(&repository, change, call.now), line).await
     }
 
     /// Forgets a repository, and deletes its images or not, as `images` says.
@@ -173,20 +159,19 @@ impl Service {
     /// `PreconditionFailed` when there are images that must be gone.
     pub async fn delete_repository(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         which: &RepositoryChoice,
         images: Images,
-        context: &RequestContext,
     ) -> Result<()> {
-        let (instance, repository) = self.permitted_repository(caller, choice, which, Permission::DeleteRepository, context).await?;
+        let (instance, repository) = self.permitted_repository(call, choice, which, Permission::DeleteRepository).await?;
         match images {
             Images::Stay => {}
             Images::MustBeGone => self.refuse_unless_empty(&instance, &repository).await?,
-            Images::GoToo => Box::pin(self.delete_every_image(caller, &instance, &repository, context)).await?,
+            Images::GoToo => Box::pin(self.delete_every_image(call, &instance, &repository)).await?,
         }
         let detail = json!({ "repository": path_of(&repository) });
-        let line = self.line("repository.delete", caller, context).instance(&instance).detail(detail);
+        let line = self.line("repository.delete", call).instance(&instance).detail(detail);
         self.change(stored::delete(&repository), line).await
     }
 
@@ -207,19 +192,18 @@ impl Service {
     /// Returns the repository that is meant and its instance, if the caller may do this to it.
     async fn permitted_repository(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         which: &RepositoryChoice,
         permission: Permission,
-        context: &RequestContext,
     ) -> Result<(std::sync::Arc<Instance>, Repository)> {
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         let found = match which {
             RepositoryChoice::Named { namespace, name } => stored::find(&self.store, &instance.id, namespace, name).await?,
             RepositoryChoice::WithId(id) => stored::find_by_id(&self.store, &instance.id, id).await?,
         };
         let path = which.path().or_else(|| found.as_ref().map(path_of));
-        self.authorize_repository(caller, &instance, path.as_deref(), permission, context).await?;
+        self.authorize_repository(call, &instance, path.as_deref(), permission).await?;
         match (found, which) {
             (Some(repository), _) => Ok((instance, repository)),
             (None, RepositoryChoice::Named { namespace, name }) => Err(Error::not_found(Noun::Repository, format!("{namespace}/{name}"))),
@@ -229,19 +213,12 @@ impl Service {
 
     /// Fails unless the caller may do this to a repository; without a path, which is of an id that there isn't, to all:
     /// only who may see every repository hears that there is none of an id.
-    async fn authorize_repository(
-        &self,
-        caller: &Caller,
-        instance: &Instance,
-        path: Option<&str>,
-        permission: Permission,
-        context: &RequestContext,
-    ) -> Result<()> {
+    async fn authorize_repository(&self, call: &Call<'_>, instance: &Instance, path: Option<&str>, permission: Permission) -> Result<()> {
         let resource = match path {
             Some(path) => Resource::Repository { instance: instance.into(), path },
             None => Resource::Instance(instance.into()),
         };
-        self.authorize(caller, permission, resource, context).await
+        self.authorize(call, permission, resource).await
     }
 }
 

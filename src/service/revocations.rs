@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 
 use super::identities::Resolved;
-use super::{Caller, RequestContext, Service};
+use super::{Call, Service};
 use crate::domain::any_principal::{AnyPrincipal, Written};
 use crate::domain::credential::{CredentialId, CredentialState};
 use crate::domain::principal::Principal;
@@ -89,8 +89,8 @@ impl Service {
     /// # Errors
     /// `Unsupported` for whoever isn't the operator, or for a principal that holds nothing; `NotFound`;
     /// `PreconditionFailed` when it made or lost a service account at the same moment.
-    pub async fn revoke(&self, caller: &Caller, principal: &AnyPrincipal, context: &RequestContext) -> Result<Revoked> {
-        caller.require_operator()?;
+    pub async fn revoke(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<Revoked> {
+        call.caller.require_operator()?;
         let (id, temporary) = match self.revocable(principal).await {
             Ok(found) => (found.number(), Ok(raise_generation(&found))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. }) => match number_of_gone(principal) {
@@ -107,8 +107,8 @@ impl Service {
         };
         let revoked = principal.without_session();
         let detail = json!({ "revoked": revoked.to_string(), "disabled": service_accounts });
-        let line = self.line("principal.revoke", caller, context).detail(detail);
-        let disable = store::service_account::disable_made_by(id, &made, caller.level(), self.now());
+        let line = self.line("principal.revoke", call).detail(detail);
+        let disable = store::service_account::disable_made_by(id, &made, call.caller.level(), call.now);
         self.change(part.and(disable), line).await?;
         Ok(Revoked { principal: revoked, service_accounts })
     }
@@ -124,21 +124,15 @@ impl Service {
     /// Stops one credential or session of a principal, and what came from it: a long-term one is disabled.
     ///
     /// Sealed ones are known by their ids alone, which the audit has; that this one is the principal's can't be told.
-    pub async fn revoke_credential(
-        &self,
-        caller: &Caller,
-        principal: &AnyPrincipal,
-        id: &CredentialId,
-        context: &RequestContext,
-    ) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn revoke_credential(&self, call: &Call<'_>, principal: &AnyPrincipal, id: &CredentialId) -> Result<()> {
+        call.caller.require_operator()?;
         let of = self.revocable(principal).await?;
         let part: Part = match self.directory.credential(&self.store, id).await? {
             Some(stored) if stored.principal.account() != of.account() => return Err(Error::not_found(Noun::Credential, id)),
-            Some(_) => store::credential::set_state(id, CredentialState::Disabled, caller.level()),
-            None => revocation::insert(id, self.now()),
+            Some(_) => store::credential::set_state(id, CredentialState::Disabled, call.caller.level()),
+            None => revocation::insert(id, call.now),
         };
-        let line = self.line("credential.revoke", caller, context).credential(id).detail(json!({ "revoked": principal.to_string() }));
+        let line = self.line("credential.revoke", call).credential(id).detail(json!({ "revoked": principal.to_string() }));
         self.change(part, line).await
     }
 

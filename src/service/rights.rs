@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Caller, RequestContext, Service};
+use super::{Call, Caller, Service};
 use crate::domain::error::Denial;
 use crate::domain::ids::{AccountId, RoleId, UserId};
 use crate::domain::principal::{Principal, PrincipalName};
@@ -70,28 +70,22 @@ pub(super) enum Holder {
 
 impl Service {
     /// Fails with [`ErrorKind::AccessDenied`] unless the caller may do this.
-    pub(super) async fn authorize(
-        &self,
-        caller: &Caller,
-        permission: Permission,
-        resource: Resource<'_>,
-        context: &RequestContext,
-    ) -> Result<()> {
-        self.authorize_with(caller, permission, resource, self.policy_context(context)).await
+    pub(super) async fn authorize(&self, call: &Call<'_>, permission: Permission, resource: Resource<'_>) -> Result<()> {
+        self.authorize_with(call, permission, resource, call.policy_context()).await
     }
 
     /// As [`Service::authorize`], with what else is known of the request.
     pub(super) async fn authorize_with(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         permission: Permission,
         resource: Resource<'_>,
         context: Context<'_>,
     ) -> Result<()> {
         let request = Request { permission, resource, context };
-        match self.decide(caller.rights(), &request).await? {
+        match self.decide(call.caller.rights(), &request).await? {
             Outcome::Allowed => Ok(()),
-            outcome => Err(denied(caller, &request, outcome)),
+            outcome => Err(denied(call.caller, &request, outcome)),
         }
     }
 
@@ -187,10 +181,6 @@ impl Service {
                 Holder::Policies(self.directory.rights_of_role(&self.store, *account, *role).await?)
             }
         })
-    }
-
-    pub(super) fn policy_context(&self, context: &RequestContext) -> Context<'static> {
-        Context { now: self.now(), source_ip: context.address, secure_transport: context.secure_transport, ..Context::default() }
     }
 }
 

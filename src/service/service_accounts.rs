@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::credentials::DISABLED_FOR_GOOD;
 use super::rights::forbidden;
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{Call, Caller, InstanceChoice, Service};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AccountId, InstanceId};
@@ -106,20 +106,19 @@ impl Service {
     /// `AlreadyExists`, `QuotaExceeded`.
     pub async fn create_service_account(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         new: NewServiceAccount,
-        context: &RequestContext,
     ) -> Result<(ServiceAccount, Secret)> {
         let name = ServiceAccount::bare_name(&new.name);
         check_service_account("Name", name)?;
         check_description("Description", &new.description)?;
         check_permissions(&new.permissions)?;
-        let now = self.now();
+        let now = call.now;
         let expires_at = new.validity.map_or_else(|| Ok(now.plus(USUAL_TTL)), |validity| validity.end(now))?;
         let permission = Permission::CreateServiceAccount;
-        let instance = self.permitted_instance(caller, choice, permission, context).await?;
-        self.check_grant(caller, &instance, permission, &new.permissions, context).await?;
+        let instance = self.permitted_instance(call, choice, permission).await?;
+        self.check_grant(call, &instance, permission, &new.permissions).await?;
         let password = make_password(&*self.random);
         let account = ServiceAccount {
             id: ServiceAccountId::random(&*self.random),
@@ -129,9 +128,9 @@ impl Service {
             permissions: new.permissions,
             secret: made(&password),
             state: new.state,
-            disabled_by: (new.state == ServiceAccountState::Disabled).then_some(caller.level()),
-            maker: caller.principal().cloned(),
-            maker_ids: caller.origins(),
+            disabled_by: (new.state == ServiceAccountState::Disabled).then_some(call.caller.level()),
+            maker: call.caller.principal().cloned(),
+            maker_ids: call.caller.origins(),
             generation: 0,
             revision: 0,
             created_at: now,
@@ -140,7 +139,7 @@ impl Service {
         };
         let most = self.settings.quotas.service_accounts;
         let detail = json!({ "service_account": account.username(), "expires_at": account.expires_at });
-        let line = self.line("service-account.create", caller, context).instance(&instance).made(account.id.as_str()).detail(detail);
+        let line = self.line("service-account.create", call).instance(&instance).made(account.id.as_str()).detail(detail);
         self.change(store::service_account::insert(&account, most), line).await?;
         Ok((account, password))
     }
@@ -148,16 +147,15 @@ impl Service {
     /// Lists service accounts of an instance, the oldest first: all, or those of these names, with the prefix or without.
     pub async fn service_accounts(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         names: Option<&BTreeSet<String>>,
         page: Page,
-        context: &RequestContext,
     ) -> Result<Listed<ServiceAccount>> {
         if names.is_some_and(|names| names.len() > MOST_NAMES) {
             return Err(Error::invalid_parameter("Filters", format!("At most {MOST_NAMES} names are looked up at once.")));
         }
-        let instance = self.permitted_instance(caller, choice, Permission::ListServiceAccounts, context).await?;
+        let instance = self.permitted_instance(call, choice, Permission::ListServiceAccounts).await?;
         let Some(names) = names else { return store::service_account::list(&self.store, &instance.id, None, page).await };
         let mut found = Vec::new();
         for name in names {
@@ -178,11 +176,10 @@ impl Service {
     /// `PreconditionFailed` when somebody else changed it meanwhile; `InvalidParameter`, `NotFound`.
     pub async fn modify_service_account(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         name: &str,
         changed: ChangedServiceAccount,
-        context: &RequestContext,
     ) -> Result<()> {
         if let Some(description) = &changed.description {
             check_description("Description", description)?;
@@ -190,7 +187,7 @@ impl Service {
         if let Some(permissions) = &changed.permissions {
             check_permissions(permissions)?;
         }
-        let now = self.now();
+        let now = call.now;
         let change = ServiceAccountChange {
             description: changed.description,
             permissions: changed.permissions,
@@ -198,22 +195,22 @@ impl Service {
             expires_at: changed.validity.map(|validity| validity.end(now)).transpose()?,
         };
         let permission = Permission::ModifyServiceAccount;
-        let (instance, account) = self.permitted_service_account(caller, choice, permission, name, context).await?;
-        if change.state == Some(ServiceAccountState::Active) && !caller.level().may_enable(account.disabled_by) {
-            let request = self.request_on(permission, &instance, context);
-            return Err(forbidden(caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
+        let (instance, account) = self.permitted_service_account(call, choice, permission, name).await?;
+        if change.state == Some(ServiceAccountState::Active) && !call.caller.level().may_enable(account.disabled_by) {
+            let request = Self::request_on(call, permission, &instance);
+            return Err(forbidden(call.caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
         }
         if let Some(given) = account.given_by(&change) {
-            self.check_grant(caller, &instance, permission, &given, context).await?;
+            self.check_grant(call, &instance, permission, &given).await?;
         }
         let action = match change.state {
             Some(ServiceAccountState::Disabled) => "service-account.disable",
             Some(ServiceAccountState::Active) => "service-account.enable",
             None => "service-account.modify",
         };
-        let line = self.account_line(action, caller, &account, &instance, context);
-        let update = store::service_account::update(&account, &change, caller.level(), now);
-        self.change(as_decided(caller, &account).and(update), line).await
+        let line = self.account_line(action, call, &account, &instance);
+        let update = store::service_account::update(&account, &change, call.caller.level(), now);
+        self.change(as_decided(call.caller, &account).and(update), line).await
     }
 
     /// Replaces a service account's password by a chosen one, or by a made one; the old one stops. Returns the new one.
@@ -223,18 +220,17 @@ impl Service {
     /// then; `PreconditionFailed` when somebody else changed it meanwhile; `InvalidParameter`, `NotFound`.
     pub async fn set_service_account_password(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         name: &str,
         chosen: Option<Secret>,
-        context: &RequestContext,
     ) -> Result<Secret> {
         if let Some(chosen) = &chosen {
             check_of_account("Password", chosen)?;
         }
         let permission = Permission::SetServiceAccountPassword;
-        let (instance, account) = self.permitted_service_account(caller, choice, permission, name, context).await?;
-        self.check_grant(caller, &instance, permission, &account.permissions, context).await?;
+        let (instance, account) = self.permitted_service_account(call, choice, permission, name).await?;
+        self.check_grant(call, &instance, permission, &account.permissions).await?;
         let (password, secret) = match chosen {
             Some(chosen) => {
                 let hash = self.passwords.hash(&chosen, instance.account, &*self.random).await?;
@@ -246,22 +242,16 @@ impl Service {
                 (password, secret)
             }
         };
-        let line = self.account_line("service-account.set-password", caller, &account, &instance, context);
-        let set = store::service_account::set_secret(&account, &secret, self.now());
-        self.change(as_decided(caller, &account).and(set), line).await?;
+        let line = self.account_line("service-account.set-password", call, &account, &instance);
+        let set = store::service_account::set_secret(&account, &secret, call.now);
+        self.change(as_decided(call.caller, &account).and(set), line).await?;
         Ok(password)
     }
 
     /// Deletes a service account for ever; its name is free again.
-    pub async fn delete_service_account(
-        &self,
-        caller: &Caller,
-        choice: &InstanceChoice,
-        name: &str,
-        context: &RequestContext,
-    ) -> Result<()> {
-        let (instance, account) = self.permitted_service_account(caller, choice, Permission::DeleteServiceAccount, name, context).await?;
-        let line = self.account_line("service-account.delete", caller, &account, &instance, context);
+    pub async fn delete_service_account(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str) -> Result<()> {
+        let (instance, account) = self.permitted_service_account(call, choice, Permission::DeleteServiceAccount, name).await?;
+        let line = self.account_line("service-account.delete", call, &account, &instance);
         self.change(store::service_account::delete(&account), line).await
     }
 
@@ -269,8 +259,8 @@ impl Service {
     ///
     /// # Errors
     /// `Unsupported` for whoever isn't the operator, or for a principal that makes none.
-    pub async fn service_accounts_made_by(&self, caller: &Caller, principal: &AnyPrincipal) -> Result<Vec<ServiceAccount>> {
-        caller.require_operator()?;
+    pub async fn service_accounts_made_by(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<Vec<ServiceAccount>> {
+        call.caller.require_operator()?;
         store::service_account::list_made_by(&self.store, self.maker_number(principal).await?).await
     }
 
@@ -289,20 +279,19 @@ impl Service {
     /// exists is said to whom the policies let do it.
     async fn permitted_service_account(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         permission: Permission,
         name: &str,
-        context: &RequestContext,
     ) -> Result<(Arc<Instance>, ServiceAccount)> {
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         let found = match self.stored_service_account(&instance.id, name).await {
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound { .. }) => return Err(error),
             found => found,
         };
         let owner = found.as_ref().ok().and_then(|account| account.maker.as_ref()).map(Principal::numeric_id);
-        let context = Context { owner: owner.as_deref(), ..self.policy_context(context) };
-        self.authorize_with(caller, permission, Resource::Instance((&*instance).into()), context).await?;
+        let context = Context { owner: owner.as_deref(), ..call.policy_context() };
+        self.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
         Ok((instance, found?))
     }
 
@@ -311,21 +300,14 @@ impl Service {
     ///
     /// The operator and the root may. Others hold `given` themselves, in every circumstance: a service account logs in from
     /// anywhere, at any time. Of a session nothing may be left when it ends.
-    async fn check_grant(
-        &self,
-        caller: &Caller,
-        instance: &Instance,
-        permission: Permission,
-        given: &AccountPermissions,
-        context: &RequestContext,
-    ) -> Result<()> {
-        if caller.level() > Level::User || self.service_account_grant(instance.account).await? == ServiceAccountGrant::Vendor {
+    async fn check_grant(&self, call: &Call<'_>, instance: &Instance, permission: Permission, given: &AccountPermissions) -> Result<()> {
+        if call.caller.level() > Level::User || self.service_account_grant(instance.account).await? == ServiceAccountGrant::Vendor {
             return Ok(());
         }
-        let principal = caller.signer()?.principal;
+        let principal = call.caller.signer()?.principal;
         if principal.is_session() {
-            let request = self.request_on(permission, instance, context);
-            return Err(forbidden(caller, &request, Outcome::DeniedImplicitly, SESSIONS_GIVE_NOTHING));
+            let request = Self::request_on(call, permission, instance);
+            return Err(forbidden(call.caller, &request, Outcome::DeniedImplicitly, SESSIONS_GIVE_NOTHING));
         }
         let asked = given.iter().flat_map(|(namespace, actions)| {
             let permissions: BTreeSet<Permission> = actions.iter().copied().map(needed_to_give).collect();
@@ -337,7 +319,7 @@ impl Service {
         });
         match Box::pin(self.first_withheld(principal, asked)).await? {
             None => Ok(()),
-            Some((request, outcome)) => Err(forbidden(caller, &request, outcome, NOT_HIS_TO_GIVE)),
+            Some((request, outcome)) => Err(forbidden(call.caller, &request, outcome, NOT_HIS_TO_GIVE)),
         }
     }
 
@@ -347,19 +329,18 @@ impl Service {
         Ok(own.unwrap_or(self.settings.service_account_grant))
     }
 
-    fn request_on<'a>(&self, permission: Permission, instance: &'a Instance, context: &RequestContext) -> Request<'a> {
-        Request { permission, resource: Resource::Instance(instance.into()), context: self.policy_context(context) }
+    fn request_on<'a>(call: &Call<'_>, permission: Permission, instance: &'a Instance) -> Request<'a> {
+        Request { permission, resource: Resource::Instance(instance.into()), context: call.policy_context() }
     }
 
     fn account_line<'a>(
         &self,
         action: &'static str,
-        caller: &Caller,
+        call: &Call<'a>,
         account: &ServiceAccount,
         instance: &'a Instance,
-        context: &'a RequestContext,
     ) -> super::audit::Line<'a> {
-        self.line(action, caller, context).instance(instance).detail(json!({ "service_account": account.username() }))
+        self.line(action, call).instance(instance).detail(json!({ "service_account": account.username() }))
     }
 
     /// Returns the service account of this name, with the prefix or without, as it is now.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::access::Bearer;
 use super::audit::{Line, Share};
 use super::rights::{denial, denied};
-use super::{Caller, RequestContext, Service};
+use super::{Call, Caller, Service};
 use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, CredentialId};
@@ -136,56 +136,56 @@ struct Plan<'a> {
 
 impl Service {
     /// Opens a session of a role, for whom the role's trust policy and the caller's own policies let assume it.
-    pub async fn assume_role(&self, caller: &Caller, call: &AssumeRole<'_>, context: &RequestContext) -> Result<NewSession> {
-        check_session_name("RoleSessionName", call.session_name, call.cloud)?;
-        call.source_identity.map_or(Ok(()), |name| check_session_name("SourceIdentity", name, Cloud::Tencent))?;
-        check_session_policy(call.policy)?;
-        let found = self.role(&call.role).await?;
-        let (id, name) = match (&found, &call.role) {
+    pub async fn assume_role(&self, call: &Call<'_>, asked: &AssumeRole<'_>) -> Result<NewSession> {
+        check_session_name("RoleSessionName", asked.session_name, asked.cloud)?;
+        asked.source_identity.map_or(Ok(()), |name| check_session_name("SourceIdentity", name, Cloud::Tencent))?;
+        check_session_policy(asked.policy)?;
+        let found = self.role(&asked.role).await?;
+        let (id, name) = match (&found, &asked.role) {
             (Some(role), _) => (role.id.to_string(), role.name.as_str()),
             (None, RoleChoice::Id(_, id)) => (id.to_string(), ""),
             (None, RoleChoice::Name(_, name)) => (String::new(), name.as_str()),
         };
-        let account = call.role.account();
+        let account = asked.role.account();
         let request = Request {
             permission: Permission::AssumeRole,
             resource: Resource::Role { account, id: &id, name },
-            context: Context { request_tags: call.tags, ..self.policy_context(context) },
+            context: Context { request_tags: asked.tags, ..call.policy_context() },
         };
         // Whoever may not assume it doesn't hear whether it exists: a refusal says what the call said, and no more.
-        let said = match &call.role {
+        let said = match &asked.role {
             RoleChoice::Id(..) => Resource::Role { account, id: &id, name: "" },
             RoleChoice::Name(..) => request.resource,
         };
         let shown = Request { resource: said, context: request.context.clone(), ..request };
-        let (role, grounds_of_caller) = match (caller.bearer(), &found) {
-            (None, found) => self.role_for_signer(caller, call.cloud, found.as_ref(), &request, &shown).await?,
+        let (role, grounds_of_caller) = match (call.caller.bearer(), &found) {
+            (None, found) => self.role_for_signer(call.caller, asked.cloud, found.as_ref(), &request, &shown).await?,
             (Some(bearer), Some(role)) if trusts_bearer(role, bearer, &request)? == Outcome::Allowed => (role, Vec::new()),
             (Some(_), _) => {
-                let refusal = untrusted(caller, &shown, Outcome::DeniedImplicitly);
+                let refusal = untrusted(call.caller, &shown, Outcome::DeniedImplicitly);
                 // Anybody has a token of a public issuer.
-                if call.counted_as.is_some() {
-                    self.count_refusal(&refusal, context);
+                if asked.counted_as.is_some() {
+                    self.count_refusal(&refusal, call.request);
                 }
                 return Err(refusal);
             }
         };
-        if let (Some(action), Some(bearer)) = (call.counted_as, caller.bearer()) {
+        if let (Some(action), Some(bearer)) = (asked.counted_as, call.caller.bearer()) {
             // Only now: before, a stranger could use the account's calls up.
             Box::pin(self.throttle_account(bearer.account, action)).await?;
         }
         let mut grounds = vec![(Ground::Role(role.id), role.generation)];
         grounds.extend(grounds_of_caller);
         let plan = Plan {
-            cloud: call.cloud,
-            principal: Principal::RoleSession(role.account, role.id, call.session_name.to_owned()),
+            cloud: asked.cloud,
+            principal: Principal::RoleSession(role.account, role.id, asked.session_name.to_owned()),
             grounds,
-            policy: call.policy,
-            seconds: role_session_seconds(role, call)?,
-            source_identity: call.source_identity,
+            policy: asked.policy,
+            seconds: role_session_seconds(role, asked)?,
+            source_identity: asked.source_identity,
             action: "session.assume-role",
         };
-        self.open_session(caller, plan, context).await
+        self.open_session(call, plan).await
     }
 
     /// Returns the role if who signed the call may assume it, and what the call stands on; refusals show `shown`.
@@ -221,11 +221,11 @@ impl Service {
     }
 
     /// Opens a federated session: what the caller may do, as far as the policy allows it too.
-    pub async fn federation_token(&self, caller: &Caller, call: &FederationToken<'_>, context: &RequestContext) -> Result<NewSession> {
-        let signer = caller.signer()?;
+    pub async fn federation_token(&self, call: &Call<'_>, asked: &FederationToken<'_>) -> Result<NewSession> {
+        let signer = call.caller.signer()?;
         let cloud = Cloud::Tencent;
-        check_session_name("Name", call.name, cloud)?;
-        check_session_policy(Some(call.policy))?;
+        check_session_name("Name", asked.name, cloud)?;
+        check_session_policy(Some(asked.policy))?;
         let (account, user, longest) = match signer.principal {
             Principal::Root(account) => (*account, None, FEDERATION_LONGEST_OF_ROOT),
             Principal::User(account, user) => (*account, Some(*user), FEDERATION_LONGEST_OF_USER),
@@ -234,22 +234,22 @@ impl Service {
             }
         };
         let everything = Resource::Everything { account, region: "" };
-        self.authorize(caller, Permission::GetFederationToken, everything, context).await?;
+        self.authorize(call, Permission::GetFederationToken, everything).await?;
         let plan = Plan {
             cloud,
-            principal: Principal::FederatedSession(account, user, call.name.to_owned()),
+            principal: Principal::FederatedSession(account, user, asked.name.to_owned()),
             grounds: signer.grounds,
-            policy: Some(call.policy),
-            seconds: seconds(call.duration_seconds, FEDERATION_DEFAULT, 1, longest)?,
+            policy: Some(asked.policy),
+            seconds: seconds(asked.duration_seconds, FEDERATION_DEFAULT, 1, longest)?,
             source_identity: None,
             action: "session.federate",
         };
-        self.open_session(caller, plan, context).await
+        self.open_session(call, plan).await
     }
 
     /// Says who calls; everyone may know that of themselves.
-    pub async fn caller_identity(&self, caller: &Caller) -> Result<CallerIdentity> {
-        let signer = caller.signer()?;
+    pub async fn caller_identity(&self, call: &Call<'_>) -> Result<CallerIdentity> {
+        let signer = call.caller.signer()?;
         let principal = signer.principal.clone();
         let key_owner = signer.grounds.iter().find_map(|(ground, _)| match ground {
             Ground::Root(account) => Some(account.to_string()),
@@ -264,14 +264,14 @@ impl Service {
         Ok(CallerIdentity { principal, name, key_owner })
     }
 
-    async fn open_session(&self, caller: &Caller, plan: Plan<'_>, context: &RequestContext) -> Result<NewSession> {
+    async fn open_session(&self, call: &Call<'_>, plan: Plan<'_>) -> Result<NewSession> {
         if plan.grounds.len() > MAX_SESSION_GROUNDS {
             return Err(Error::unsupported(
                 "Roles were assumed by sessions of roles three times in a row, which is the most; begin with a permanent access key.",
             ));
         }
         let room = self.audit.reserve(Share::Done)?;
-        let now = self.now();
+        let now = call.now;
         let access_key = NewAccessKey::of_session(plan.cloud, &*self.random);
         let mut session = Session {
             id: CredentialId::random(&*self.random),
@@ -288,7 +288,7 @@ impl Service {
             let policy = SessionPolicy::for_session(document, &session)?;
             if let SessionPolicy::Stored(digest) = policy {
                 // Before the session is given out: what it gets is refused wherever its policy can't be read.
-                Box::pin(self.store_session_policy(caller, &session, digest, document)).await?;
+                Box::pin(self.store_session_policy(call.caller, &session, digest, document)).await?;
             }
             session.session_policy = Some(policy);
         }
@@ -299,7 +299,7 @@ impl Service {
             expires_at: session.expires_at,
             source_identity: plan.source_identity,
         };
-        room.record(&Line::new(plan.action, now, context).caller(caller).credential(&session.id).detail(opened));
+        room.record(&Line::new(plan.action, now, call.request).caller(call.caller).credential(&session.id).detail(opened));
         Ok(NewSession { id: session.id, access_key, token, principal: session.principal, expires_at: session.expires_at })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Caller, InstanceChoice, RequestContext, Service};
+use super::{Call, InstanceChoice, Service};
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::{Permission, Resource};
@@ -31,23 +31,22 @@ impl Service {
     /// `InstanceNotFound`, `AccessDenied`, and `NotFound` for a caller who may know which namespaces and repositories there are.
     pub async fn instance_with(
         &self,
-        caller: &Caller,
+        call: &Call<'_>,
         choice: &InstanceChoice,
         within: Within<'_>,
         permission: Permission,
-        context: &RequestContext,
     ) -> Result<Arc<Instance>> {
-        let instance = self.own_instance(caller, choice).await?;
+        let instance = self.own_instance(call, choice).await?;
         let reference = (&*instance).into();
         match within {
-            Within::Instance => self.authorize(caller, permission, Resource::Instance(reference), context).await?,
+            Within::Instance => self.authorize(call, permission, Resource::Instance(reference)).await?,
             Within::Namespace(name) => {
-                self.authorize(caller, permission, Resource::Namespace { instance: reference, name }, context).await?;
+                self.authorize(call, permission, Resource::Namespace { instance: reference, name }).await?;
                 self.stored_namespace(&instance, name).await?;
             }
             Within::Repository { namespace, name } => {
                 let path = format!("{namespace}/{name}");
-                self.authorize(caller, permission, Resource::Repository { instance: reference, path: &path }, context).await?;
+                self.authorize(call, permission, Resource::Repository { instance: reference, path: &path }).await?;
                 let found = repository::find(&self.store, &instance.id, namespace, name).await?;
                 found.ok_or_else(|| Error::not_found(Noun::Repository, path))?;
             }

@@ -7,11 +7,10 @@ use http::{Method, Request, StatusCode, header};
 use serde_json::Value;
 use transire::domain::clock::Timestamp;
 use transire::domain::credential::SecretKind;
-use transire::service::Caller;
 use transire::sign::{self, Parameters};
 use transire::store::access_key::AccessKeyState;
 
-use crate::harness::{Answer, App, HOST, NOW, context};
+use crate::harness::{Answer, App, HOST, NOW};
 
 impl App {
     pub(crate) fn get_token(&self) -> crate::harness::AlibabaCall<'_> {
@@ -159,10 +158,9 @@ async fn the_path_style_api_answers_for_the_default_instance() {
 #[tokio::test]
 async fn a_request_without_a_default_instance_hears_what_to_do() {
     let app = App::new().await;
-    let operator = Caller::operator();
     let account = "100000000003".parse().unwrap();
-    app.service.create_account(&operator, Some(account), "empty", None, &context()).await.unwrap();
-    let key = app.service.create_access_key(&operator, account, None, &context()).await.unwrap();
+    app.service.create_account(&app.operator(), Some(account), "empty", None).await.unwrap();
+    let key = app.service.create_access_key(&app.operator(), account, None).await.unwrap();
     let secret = sign::SigningSecret::new(key.secret);
     let signer = sign::Signer { access_key_id: &key.id, secret: &secret, session_token: None };
     let headers = http::HeaderMap::new();
@@ -221,7 +219,7 @@ async fn who_calls_is_proved_first() {
     *other_body.body_mut() = Body::from("more");
     assert_eq!(code(&app.send(other_body).await), "IncompleteSignature");
 
-    app.service.set_access_key_state(&Caller::operator(), &app.key.id, AccessKeyState::Disabled, &context()).await.unwrap();
+    app.service.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(code(&nonsense().send().await), "InvalidAccessKeyId.Inactive");
 }
 

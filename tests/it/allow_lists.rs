@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use transire::domain::clock::Timestamp;
 use transire::domain::instance::OldRefreshTokens;
 use transire::domain::switch::Switch;
-use transire::service::{AuditFilter, Caller, InstanceChoice};
+use transire::service::{AuditFilter, InstanceChoice};
 
-use crate::harness::{Answer, App, context};
+use crate::harness::{Answer, App};
 use crate::instances::app;
 
 /// Asks for a token from an address, with a temporary credential or none.
@@ -270,11 +270,10 @@ async fn an_instance_of_the_operators_is_open_until_its_list_has_an_entry() {
     let id = app.instance.id.as_str();
     app.tcr("CreateSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "192.0.2.0/24", "Description": "" })).await;
     assert_eq!((status("203.0.113.1:1").await, status("192.0.2.1:1").await), (403, 200));
-    let operator = Caller::operator();
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    app.service.set_allow_list(&operator, &choice, Switch::Off, &context()).await.unwrap();
+    app.service.set_allow_list(&app.operator(), &choice, Switch::Off).await.unwrap();
     assert_eq!(status("203.0.113.1:1").await, 200);
-    app.service.set_allow_list(&operator, &choice, Switch::On, &context()).await.unwrap();
+    app.service.set_allow_list(&app.operator(), &choice, Switch::On).await.unwrap();
     assert_eq!(status("203.0.113.1:1").await, 403);
 }
 

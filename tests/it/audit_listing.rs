@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use transire::domain::clock::{SystemClock, SystemRandom, Timestamp};
-use transire::service::{AuditFilter, AuditRow, Caller};
+use transire::service::{AuditFilter, AuditRow};
 use transire::store::audit::{AuditPage, insert_page};
 use transire::store::{Location, Open, Operation, Store, Write};
 
-use crate::harness::{App, NOW, context, listed};
+use crate::harness::{App, NOW, listed};
 
 /// The most bytes of a batch, with some room for what a test can't see of it.
 const BATCH_BYTES: usize = 4 << 20;
@@ -75,7 +75,7 @@ async fn more_than_a_hundred_thousand_lines_are_listed_in_batches_of_bounded_siz
     }
     let (mut count, mut batches, mut after, mut last) = (0, 0, None, None);
     loop {
-        let batch = app.service.audit_lines(&Caller::operator(), &everything(), after.as_ref()).await.unwrap();
+        let batch = app.service.audit_lines(&app.operator(), &everything(), after.as_ref()).await.unwrap();
         let bytes: usize = batch.rows.iter().map(|row| size_of_val(row) + row.request_id.len() + row.action.len() + row.detail.len()).sum();
         assert!(bytes <= BATCH_BYTES && is_in_order(&batch.rows), "{bytes}");
         assert!(last < batch.rows.first().map(|row| row.at), "one batch follows the other");
@@ -108,7 +108,7 @@ async fn rows_and_pages_that_overlap_are_one_list_in_the_order_of_time() {
     // And changes, which are rows.
     for _ in 0..50 {
         app.wait(Duration::from_millis(90));
-        app.service.create_access_key(&Caller::operator(), app.instance.account, None, &context()).await.unwrap();
+        app.service.create_access_key(&app.operator(), app.instance.account, None).await.unwrap();
     }
 
     let all = listed(&app.service, &everything()).await;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use transire::domain::identity::Target;
-use transire::service::{Attached, Caller, Save};
+use transire::service::{Attached, Save};
 
-use crate::harness::{Answer, App, Key, context};
+use crate::harness::{Answer, App, Key};
 use crate::rights::{account, cam, ram};
 use crate::sts::everything;
 
@@ -293,13 +293,12 @@ struct Other {
 
 impl Other {
     async fn of(app: &App) -> Self {
-        let operator = Caller::operator();
         let owner = OWNER.parse().unwrap();
-        let key = Key::permanent(app.service.create_access_key(&operator, owner, None, &context()).await.unwrap());
+        let key = Key::permanent(app.service.create_access_key(&app.operator(), owner, None).await.unwrap());
         let trust = cam(
             &json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{OWNER}:root") } }]),
         );
-        app.service.create_role(&operator, owner, "their-role", &trust.to_string(), 7200, &context()).await.unwrap();
+        app.service.create_role(&app.operator(), owner, "their-role", &trust.to_string(), 7200).await.unwrap();
         let (tcr, cri) = (app.foreign_instance.id.as_str(), app.foreign_instance.cri_id.as_str());
         let of = |more: Value| with(json!({ "RegistryId": tcr }), &more);
         told(app, &key, Product::Tcr, "CreateNamespace", &of(json!({ "NamespaceName": "theirs", "IsPublic": false }))).await;
@@ -352,7 +351,6 @@ impl Other {
 /// Returns a user of the account who may do everything, and whose policies name the other account's instance.
 async fn all_powerful_user(app: &App, other: &Other) -> Key {
     let user = app.user("mighty", &everything()).await;
-    let operator = Caller::operator();
     let named = [
         cam(&json!([{ "effect": "allow", "action": "tcr:*", "resource": [
             format!("qcs::tcr:::instance/{}", other.ids.tcr),
@@ -364,9 +362,9 @@ async fn all_powerful_user(app: &App, other: &Other) -> Key {
     ];
     for (number, document) in named.iter().enumerate() {
         let name = format!("mighty-{number}");
-        app.service.save_policy(&operator, account(), &name, &document.to_string(), Save::Create, &context()).await.unwrap();
+        app.service.save_policy(&app.operator(), account(), &name, &document.to_string(), Save::Create).await.unwrap();
         let target = Target::User("mighty".to_owned());
-        app.service.set_attached(&operator, account(), &name, &target, Attached::Yes, &context()).await.unwrap();
+        app.service.set_attached(&app.operator(), account(), &name, &target, Attached::Yes).await.unwrap();
     }
     user
 }

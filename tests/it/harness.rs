@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -16,7 +16,7 @@ use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Ol
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
 use transire::http::{Server, Transport};
-use transire::service::{self, AuditMode, Caller, InstanceChoice, NewAccessKey, NewInstance, RequestContext, Service};
+use transire::service::{self, AuditMode, Call, Caller, InstanceChoice, NewAccessKey, NewInstance, RequestContext, Service};
 use transire::sign::{self, Parameters, Signer, SigningSecret};
 use transire::store::{Location, Open, Store, key};
 use transire::token::{MasterKey, Sealer, SealingKey};
@@ -195,7 +195,7 @@ impl Answer {
 pub(crate) async fn listed(service: &Service, filter: &service::AuditFilter) -> Vec<service::AuditRow> {
     let (mut lines, mut after) = (Vec::new(), None);
     loop {
-        let batch = service.audit_lines(&Caller::operator(), filter, after.as_ref()).await.unwrap();
+        let batch = service.audit_lines(&operator_call(service), filter, after.as_ref()).await.unwrap();
         lines.extend(batch.rows);
         match batch.next {
             Some(next) => after = Some(next),
@@ -204,11 +204,23 @@ pub(crate) async fn listed(service: &Service, filter: &service::AuditFilter) -> 
     }
 }
 
+/// Begins a call of the operator's at a service, now.
+pub(crate) fn operator_call(service: &Service) -> Call<'static> {
+    static OPERATOR: LazyLock<(Caller, RequestContext)> = LazyLock::new(|| (Caller::operator(), context()));
+    let (caller, request) = &*OPERATOR;
+    service.call(caller, request)
+}
+
 pub(crate) fn context() -> RequestContext {
     RequestContext::operator("test".to_owned())
 }
 
 impl App {
+    /// Begins a call of the operator's, now.
+    pub(crate) fn operator(&self) -> Call<'static> {
+        operator_call(&self.service)
+    }
+
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
@@ -243,13 +255,12 @@ impl App {
         let opened = Service::open(store, master, options.service, shared, random).await.unwrap();
         let service = Arc::new(opened);
 
-        let operator = Caller::operator();
         let account: AccountId = ACCOUNT.parse().unwrap();
         let stranger: AccountId = "100000000002".parse().unwrap();
         for (id, name) in [(account, "acme"), (stranger, "stranger")] {
-            service.create_account(&operator, Some(id), name, None, &context()).await.unwrap();
+            service.create_account(&operator_call(&service), Some(id), name, None).await.unwrap();
         }
-        let key = service.create_access_key(&operator, account, None, &context()).await.unwrap();
+        let key = service.create_access_key(&operator_call(&service), account, None).await.unwrap();
         let instance = create_instance(&service, account, "demo", SERVICE, DefaultMark::Marked).await;
         let other_instance = create_instance(&service, account, "other", "other.example.com", DefaultMark::Unmarked).await;
         let foreign_instance = create_instance(&service, stranger, "demo", "stranger.example.com", DefaultMark::Unmarked).await;
@@ -279,7 +290,7 @@ impl App {
         let master = first.master_key();
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
         let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
-        let key = service.create_access_key(&Caller::operator(), first.instance.account, None, &context()).await.unwrap();
+        let key = service.create_access_key(&operator_call(&service), first.instance.account, None).await.unwrap();
         Self {
             server: Arc::new(Server::new(Arc::clone(&service), options.http)),
             service,
@@ -345,7 +356,7 @@ impl App {
     /// Says whether an instance gives out refresh tokens, and keeps or refuses those that it gave out.
     pub(crate) async fn set_refresh_tokens(&self, id: &InstanceId, switch: Switch, old: OldRefreshTokens) {
         let choice = InstanceChoice::Tcr(id.clone());
-        self.service.set_refresh_tokens(&Caller::operator(), &choice, switch, old, &context()).await.unwrap();
+        self.service.set_refresh_tokens(&self.operator(), &choice, switch, old).await.unwrap();
     }
 
     /// Lets the first instance give out refresh tokens.
@@ -499,7 +510,7 @@ async fn create_instance(service: &Service, account: AccountId, name: &str, regi
         default,
         refresh_tokens: Switch::Off,
     };
-    service.create_instance(&Caller::operator(), new, &context()).await.unwrap()
+    service.create_instance(&operator_call(service), new).await.unwrap()
 }
 
 /// Builds headers.

@@ -4,9 +4,9 @@ use std::time::Duration;
 use transire::domain::ids::AccountId;
 
 use serde_json::{Value, json};
-use transire::service::{Attached, Caller, Save};
+use transire::service::{Attached, Save};
 
-use crate::harness::{ACCOUNT, App, Key, NOW, context};
+use crate::harness::{ACCOUNT, App, Key, NOW};
 use crate::rights::{account, cam, ram};
 
 /// An app whose API can make instances.
@@ -53,19 +53,18 @@ impl App {
 
     /// Signs what follows as a user that has these policies, and no other right.
     pub(crate) async fn sign_as_user(&mut self, policies: &[Value]) {
-        let operator = Caller::operator();
-        self.service.create_user(&operator, account(), "ci", &context()).await.unwrap();
+        self.service.create_user(&self.operator(), account(), "ci").await.unwrap();
         for (number, document) in policies.iter().enumerate() {
             let name = format!("policy-{number}");
             let document = document
                 .to_string()
                 .replace("INSTANCE-TCR", self.instance.id.as_str())
                 .replace("INSTANCE-CRI", self.instance.cri_id.as_str());
-            self.service.save_policy(&operator, account(), &name, &document, Save::Create, &context()).await.unwrap();
+            self.service.save_policy(&self.operator(), account(), &name, &document, Save::Create).await.unwrap();
             let user = transire::domain::identity::Target::User("ci".to_owned());
-            self.service.set_attached(&operator, account(), &name, &user, Attached::Yes, &context()).await.unwrap();
+            self.service.set_attached(&self.operator(), account(), &name, &user, Attached::Yes).await.unwrap();
         }
-        self.key = Key::permanent(self.service.create_access_key(&operator, account(), Some("ci"), &context()).await.unwrap());
+        self.key = Key::permanent(self.service.create_access_key(&self.operator(), account(), Some("ci")).await.unwrap());
     }
 
     /// Makes an instance at Tencent's door, and returns its two ids.
@@ -295,7 +294,7 @@ async fn instances_are_filtered_and_paged_by_items() {
             refresh_tokens: transire::domain::switch::Switch::Off,
         };
         app.wait(Duration::from_millis(1));
-        app.service.create_instance(&Caller::operator(), new, &context()).await.unwrap();
+        app.service.create_instance(&app.operator(), new).await.unwrap();
     }
     let describe = async |body: Value| app.tcr("DescribeInstances", body).await;
     let here = describe(json!({})).await;
@@ -488,10 +487,8 @@ async fn policies_ask_for_the_tags_of_the_instance_in_both_languages() {
         "effect": "allow", "action": "tcr:PullRepository", "resource": "*", "condition": { "for_any_value:string_equal": { "qcs:resource_tag": "team&blue" } },
     }]));
     let mut app = app().await;
-    let root = std::mem::replace(
-        &mut app.key,
-        Key::permanent(app.service.create_access_key(&Caller::operator(), account(), None, &context()).await.unwrap()),
-    );
+    let second = Key::permanent(app.service.create_access_key(&app.operator(), account(), None).await.unwrap());
+    let root = std::mem::replace(&mut app.key, second);
     app.sign_as_user(&[issue, blue, pull]).await;
     let cri = app.instance.cri_id.as_str().to_owned();
     let token = app.get_token().send().await.json();

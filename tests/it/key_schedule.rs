@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use transire::domain::instance::Algorithm;
-use transire::service::{AlarmKind, AuditFilter, Caller, KeyKind, KeySchedule, KeyState, MasterKeyStep};
+use transire::service::{AlarmKind, AuditFilter, KeyKind, KeySchedule, KeyState, MasterKeyStep};
 use transire::token::MasterKey;
 
-use crate::harness::{App, context};
+use crate::harness::{App, operator_call};
 
 const DAY: Duration = Duration::from_hours(24);
 const ES256: KeyKind = KeyKind::Signing(Algorithm::Es256);
@@ -25,7 +25,7 @@ async fn app(signing: u32, sealing: u32) -> (App, String) {
 
 impl App {
     async fn key_states(&self, kind: KeyKind) -> Vec<KeyState> {
-        let keys = self.service.keys(&Caller::operator()).await.unwrap();
+        let keys = self.service.keys(&self.operator()).await.unwrap();
         keys.into_iter().filter(|key| key.kind == kind).map(|key| key.state).collect()
     }
 
@@ -136,7 +136,7 @@ async fn a_master_key_that_stays_half_rotated_is_reported() {
     let new = MasterKey::generate(&transire::domain::clock::SystemRandom);
     let both = transire::service::MasterKeys::read(Box::new(crate::master_key::Place::of([&text, new.to_text().expose()]))).unwrap();
     let command = app.another(both).await.unwrap();
-    let step = async || command.rotate_master_key(&Caller::operator(), None, &context()).await.unwrap();
+    let step = async || command.rotate_master_key(&operator_call(&command), None).await.unwrap();
     step().await;
     app.service.catch_up().await.unwrap();
     // This one doesn't have the new key at all.
@@ -153,7 +153,7 @@ async fn a_master_key_that_stays_half_rotated_is_reported() {
     command.renew_leaves().await.unwrap();
     command.look_for_alarms().await.unwrap();
     assert!(command.alarms()[0].text.contains("--finish"));
-    command.finish_master_key(&Caller::operator(), &context()).await.unwrap();
+    command.finish_master_key(&operator_call(&command)).await.unwrap();
     command.look_for_alarms().await.unwrap();
     assert!(command.alarms().is_empty());
 }

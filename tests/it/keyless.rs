@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use transire::domain::clock::Timestamp;
 use transire::domain::identity::Target;
 use transire::domain::secret::Secret;
-use transire::service::{Attached, Caller, NewOidcProvider, Save};
+use transire::service::{Attached, NewOidcProvider, Save};
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, Options, SERVICE, context};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Options, SERVICE};
 use crate::issuer::{Issuer, TestKey, outgoing_to_loopback};
 use crate::rights::{account, granted};
 use crate::sts::{Session, alibaba_code};
@@ -44,7 +44,6 @@ impl Keyless {
         .await;
         let key = TestKey::generate("ES256", "one");
         let issuer = Issuer::start(&[&key]).await;
-        let operator = Caller::operator();
         let provider = NewOidcProvider {
             account: account(),
             name: "ci".to_owned(),
@@ -53,12 +52,12 @@ impl Keyless {
             jwks: None,
             algorithms: Vec::new(),
         };
-        app.service.create_oidc_provider(&operator, provider, &context()).await.unwrap();
+        app.service.create_oidc_provider(&app.operator(), provider).await.unwrap();
         let rights = json!({ "version": "2.0", "statement": [
             { "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository", "tcr:PushRepository"], "resource": "*" } ] });
-        app.service.save_policy(&operator, account(), "build", &rights.to_string(), Save::Create, &context()).await.unwrap();
+        app.service.save_policy(&app.operator(), account(), "build", &rights.to_string(), Save::Create).await.unwrap();
         let ram = json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "cr:GetAuthorizationToken", "Resource": "*" }] });
-        app.service.save_policy(&operator, account(), "issue", &ram.to_string(), Save::Create, &context()).await.unwrap();
+        app.service.save_policy(&app.operator(), account(), "issue", &ram.to_string(), Save::Create).await.unwrap();
         let keyless = Self { app, issuer, key };
         keyless.role("builder", &["repo:example-org/app:*", "repo:example-org@123456/app@456789:*", KUBERNETES]).await;
         keyless.role("nobody", &["repo:example-org/other:*"]).await;
@@ -70,11 +69,10 @@ impl Keyless {
             "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": { "Federated": [format!("acs:ram::{ACCOUNT}:oidc-provider/ci")] },
             "Condition": { "StringEquals": { "oidc:aud": AUDIENCE }, "StringLike": { "oidc:sub": subjects } } }] });
-        let operator = Caller::operator();
-        self.app.service.create_role(&operator, account(), name, &trust.to_string(), 7200, &context()).await.unwrap();
+        self.app.service.create_role(&self.app.operator(), account(), name, &trust.to_string(), 7200).await.unwrap();
         let target = Target::Role(name.to_owned());
         for policy in ["build", "issue"] {
-            self.app.service.set_attached(&operator, account(), policy, &target, Attached::Yes, &context()).await.unwrap();
+            self.app.service.set_attached(&self.app.operator(), account(), policy, &target, Attached::Yes).await.unwrap();
         }
     }
 
@@ -152,7 +150,7 @@ async fn a_service_account_of_kubernetes_logs_in_through_tencents_door() {
     let username = issued["Username"].as_str().unwrap();
     assert_eq!(granted(app, username, &secret, "repository:team/app:pull").await, "repository:team/app:pull");
     // It goes with its role, though there is no key to delete.
-    app.service.delete_role(&Caller::operator(), account(), "builder", &context()).await.unwrap();
+    app.service.delete_role(&app.operator(), account(), "builder").await.unwrap();
     assert_eq!(app.registry(Some((username, secret.expose())), &format!("service={SERVICE}")).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(code(&app.tencent("CreateInstanceToken", &call).by(&session).send().await), "AuthFailure.TokenFailure");
 }

@@ -7,15 +7,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use transire::domain::instance::Algorithm;
 use transire::domain::secret::Secret;
-use transire::service::{Caller, KeyInfo, KeyKind, KeyState};
+use transire::service::{KeyInfo, KeyKind, KeyState};
 
-use crate::harness::{App, SERVICE, context};
+use crate::harness::{App, SERVICE};
 
 const ES256: KeyKind = KeyKind::Signing(Algorithm::Es256);
 
 impl App {
     async fn keys(&self, kind: KeyKind) -> Vec<KeyInfo> {
-        let mut keys = self.service.keys(&Caller::operator()).await.unwrap();
+        let mut keys = self.service.keys(&self.operator()).await.unwrap();
         keys.retain(|key| key.kind == kind);
         keys
     }
@@ -25,7 +25,7 @@ impl App {
     }
 
     async fn rotate(&self, kind: KeyKind) -> String {
-        self.service.rotate_key(&Caller::operator(), kind, &context()).await.unwrap()
+        self.service.rotate_key(&self.operator(), kind).await.unwrap()
     }
 
     /// Lets time pass, and the service notice it.
@@ -103,5 +103,5 @@ async fn two_rotations_in_a_moment_leave_the_newest_in_use() {
 #[tokio::test]
 async fn a_key_is_rotated_for_an_algorithm_that_is_used() {
     let app = App::new().await;
-    assert!(app.service.rotate_key(&Caller::operator(), KeyKind::Signing(Algorithm::Rs256), &context()).await.is_err());
+    assert!(app.service.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Rs256)).await.is_err());
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use transire::domain::secret::Secret;
-use transire::service::{Caller, NewOidcProvider};
+use transire::service::NewOidcProvider;
 
-use crate::harness::{ACCOUNT, App, SERVICE, context};
+use crate::harness::{ACCOUNT, App, SERVICE};
 use crate::issuer::{TestKey, claims, jwks};
 use crate::rights::account;
 use crate::sts::everything;
@@ -71,10 +71,10 @@ async fn kinds(app: &App) -> Vec<Kind> {
         jwks: Some(jwks(&[&key]).to_string()),
         algorithms: Vec::new(),
     };
-    app.service.create_oidc_provider(&Caller::operator(), provider, &context()).await.unwrap();
+    app.service.create_oidc_provider(&app.operator(), provider).await.unwrap();
     let oidc = key.token(&claims("https://issuer.example.com", "acme", SERVICE, app.now()));
 
-    let operator = app.service.create_access_key(&Caller::operator(), account(), None, &context()).await.unwrap();
+    let operator = app.service.create_access_key(&app.operator(), account(), None).await.unwrap();
     let key_id = operator.id.clone();
     vec![
         Kind::new("temporary, Tencent", temporary.expose(), &[ACCOUNT]),

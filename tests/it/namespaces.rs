@@ -6,10 +6,10 @@ use transire::domain::instance::UnrecordedNamespaces;
 use transire::domain::namespace::{NamespaceChange, Visibility};
 use transire::domain::repository::{Repository, RepositoryId};
 use transire::domain::secret::Secret;
-use transire::service::{Caller, Contents, InstanceChoice, NewNamespace, NewRepository, Page, RepositoryFilter};
+use transire::service::{Contents, InstanceChoice, NewNamespace, NewRepository, Page, RepositoryFilter};
 use transire::store::{self, Location, Open, Operation, Store, Write};
 
-use crate::harness::{Answer, App, SERVICE, context};
+use crate::harness::{Answer, App, SERVICE};
 use crate::rights::{account, app_of_user, cam, granted, ram};
 use crate::tencent::code;
 
@@ -69,7 +69,7 @@ impl App {
     }
 
     pub(crate) async fn make_namespace(&self, new: NewNamespace) {
-        self.service.create_namespace(&Caller::operator(), &self.choice(), new, &context()).await.unwrap();
+        self.service.create_namespace(&self.operator(), &self.choice(), new).await.unwrap();
     }
 
     async fn make_repository(&self, namespace: &str, name: &str, visibility: Option<Visibility>) {
@@ -81,7 +81,7 @@ impl App {
             detail: String::new(),
             tag_immutability: None,
         };
-        self.service.create_repository(&Caller::operator(), &self.choice(), new, &context()).await.unwrap();
+        self.service.create_repository(&self.operator(), &self.choice(), new).await.unwrap();
     }
 
     /// Returns what a token for nobody may do, as the registry reads it.
@@ -647,7 +647,7 @@ async fn who_may_manage_one_namespace_manages_no_other() {
     app.told_cr("GetRepository", &[("RepoId", repository["RepoId"].as_str().unwrap())]).await;
     let page = Page { offset: 0, limit: None };
     let filter = RepositoryFilter { namespace: Some("theirs"), ..RepositoryFilter::default() };
-    let theirs = app.service.repositories(&Caller::operator(), &app.choice(), filter, page, &context()).await.unwrap().items.remove(0);
+    let theirs = app.service.repositories(&app.operator(), &app.choice(), filter, page).await.unwrap().items.remove(0);
     let denied = (403, "NoPrivilege".to_owned());
     for (action, parameters) in [
         ("GetNamespace", &[("NamespaceId", "crn-0000000000000000")][..]),
@@ -702,7 +702,7 @@ async fn without_auto_create_a_push_goes_only_to_repositories_that_are_recorded(
     app.told("DeleteNamespace", json!({ "NamespaceName": "team" })).await;
     let other = InstanceChoice::Tcr(app.other_instance.id.clone());
     let new = NewNamespace { auto_create_repository: false.into(), ..NewNamespace::named("team") };
-    app.service.create_namespace(&Caller::operator(), &other, new, &context()).await.unwrap();
+    app.service.create_namespace(&app.operator(), &other, new).await.unwrap();
     assert_eq!(root_may(&app, &credential, "team/app").await, both("team/app"));
 }
 
@@ -751,7 +751,7 @@ async fn an_instance_says_whether_namespaces_that_are_not_recorded_are_open() {
     let credential = app.temporary().await;
     app.make_namespace(NewNamespace::named("team")).await;
     let set = async |unrecorded| {
-        app.service.set_unrecorded_namespaces(&Caller::operator(), &app.choice(), unrecorded, &context()).await.unwrap();
+        app.service.set_unrecorded_namespaces(&app.operator(), &app.choice(), unrecorded).await.unwrap();
     };
     let pushes = async |path: &str| root_may(&app, &credential, path).await.ends_with(",push");
     // A first record changes nothing for namespaces that have none.
@@ -789,9 +789,9 @@ async fn what_is_public_is_pulled_without_a_credential_and_nothing_else_is() {
 
     // What is changed or forgotten is not public any more.
     let change = NamespaceChange { visibility: Some(Visibility::Private), ..NamespaceChange::default() };
-    app.service.modify_namespace(&Caller::operator(), &app.choice(), "open", &change, None, &context()).await.unwrap();
+    app.service.modify_namespace(&app.operator(), &app.choice(), "open", &change, None).await.unwrap();
     assert_eq!(app.granted_to_nobody("repository:open/app:pull").await, json!([]));
-    app.service.delete_namespace(&Caller::operator(), &app.choice(), "team", Contents::GoToo, &context()).await.unwrap();
+    app.service.delete_namespace(&app.operator(), &app.choice(), "team", Contents::GoToo).await.unwrap();
     assert_eq!(app.granted_to_nobody("repository:team/shown:pull").await, json!([]));
     // Made again, it has nothing of what it had.
     app.make_namespace(NewNamespace::named("team")).await;

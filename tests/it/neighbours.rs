@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 use transire::domain::clock::SystemRandom;
 use transire::domain::credential::{CredentialId, long_term_secret};
 use transire::domain::secret::Secret;
-use transire::service::{AccessKeyState, Caller};
+use transire::service::AccessKeyState;
 use transire::sign::{self, SigningSecret};
 
 use crate::alibaba::Place;
-use crate::harness::{ACCOUNT, App, HOST, Key, SERVICE, Stalled, context};
+use crate::harness::{ACCOUNT, App, HOST, Key, SERVICE, Stalled, operator_call};
 
 impl App {
     /// Makes a service that lets an address fail twice.
@@ -150,7 +150,7 @@ async fn a_right_key_that_is_cold_is_served_though_made_up_ids_flood_its_address
 async fn futures_keys(app: &App, count: usize) -> Vec<Key> {
     let mut keys = Vec::new();
     for _ in 0..count {
-        let key = app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
+        let key = app.service.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
         keys.push(Key::permanent(key));
     }
     keys
@@ -165,12 +165,12 @@ async fn a_key_that_another_replica_has_just_made_is_heard_of_before_it_is_refus
     let call = |key: &Key| app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).by(key).request();
     assert_eq!(app.code(call(&app.key)).await, "", "which ids there are is known from here on");
     for round in 0..4 {
-        let made = maker.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
+        let made = maker.create_access_key(&operator_call(&maker), ACCOUNT.parse().unwrap(), None).await.unwrap();
         let made = Key::permanent(made);
         // From an address that failed too often, too.
         assert_eq!(app.code(call(&made)).await, "", "round {round}");
         app.code(call(&wrong(&made.id))).await;
-        maker.set_access_key_state(&Caller::operator(), &made.id, AccessKeyState::Deleted, &context()).await.unwrap();
+        maker.set_access_key_state(&operator_call(&maker), &made.id, AccessKeyState::Deleted).await.unwrap();
         app.service.catch_up().await.unwrap();
         assert_ne!(app.code(call(&made)).await, "", "round {round}");
     }
@@ -226,10 +226,7 @@ async fn tokens_for_nobody_are_given_out_beside_calls_that_are_signed_wrongly() 
         let call = app.tencent("CreateInstanceToken", &json!({})).by(&wrong(&app.key.id)).request();
         app.code(call).await;
     }
-    app.service
-        .set_registry_url(&Caller::operator(), &transire::service::InstanceChoice::Tcr(app.instance.id.clone()), None, &context())
-        .await
-        .unwrap();
+    app.service.set_registry_url(&app.operator(), &transire::service::InstanceChoice::Tcr(app.instance.id.clone()), None).await.unwrap();
     // The instance is in no memory any more, and is looked up all the same.
     let answer = app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);

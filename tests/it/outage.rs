@@ -16,11 +16,11 @@ use transire::config::Settings;
 use transire::domain::clock::SystemRandom;
 use transire::domain::credential::{CredentialId, long_term_secret};
 use transire::domain::secret::Secret;
-use transire::service::{AccessKeyState, AuditFilter, Caller, KeyKind, Service};
+use transire::service::{AccessKeyState, AuditFilter, KeyKind, Service};
 use transire::sign::SigningSecret;
 use transire::store::{Location, PostgresOptions};
 
-use crate::harness::{ACCOUNT, App, Key, NOW, Options, SERVICE, context};
+use crate::harness::{ACCOUNT, App, Key, NOW, Options, SERVICE, operator_call};
 
 /// What the proxy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +229,7 @@ async fn exchange(app: &App, secret: &str) -> StatusCode {
 }
 
 async fn new_key(app: &App) -> Key {
-    Key::permanent(app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap())
+    Key::permanent(app.service.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -359,8 +359,7 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
     let Some(far) = Far::new().await else { return };
     let replica = Replica::new(&far, |_| {}).await;
     let disabled_before = new_key(&replica.app).await;
-    let operator = Caller::operator();
-    replica.app.service.set_access_key_state(&operator, &disabled_before.id, AccessKeyState::Disabled, &context()).await.unwrap();
+    replica.app.service.set_access_key_state(&replica.app.operator(), &disabled_before.id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(replica.tencent_code(&disabled_before).await, "AuthFailure.SecretIdNotFound");
     let known = replica.issued("temp").await;
     assert_eq!(replica.exchange(&known).await, StatusCode::OK);
@@ -369,8 +368,8 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
     // Another replica goes on, with the same master key.
     let other = App::beside(&replica.app, far.direct.clone()).await;
     let (first, second) = (other.service.as_ref(), &replica);
-    first.set_access_key_state(&operator, &disabled_before.id, AccessKeyState::Active, &context()).await.unwrap();
-    first.rotate_key(&operator, KeyKind::Sealing, &context()).await.unwrap();
+    first.set_access_key_state(&operator_call(first), &disabled_before.id, AccessKeyState::Active).await.unwrap();
+    first.rotate_key(&operator_call(first), KeyKind::Sealing).await.unwrap();
     other.wait(Duration::from_secs(31));
     first.catch_up().await.unwrap();
     let sealed_anew = other.temporary().await.1.expose().to_owned();
@@ -429,8 +428,8 @@ async fn a_change_that_was_acknowledged_is_obeyed_though_the_feed_can_not_be_rea
     let temporary = replica.issued("temp").await;
     assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
     far.set(Line::CutAfterCommit);
-    let (operator, id) = (Caller::operator(), &replica.app.key.id);
-    replica.app.service.set_access_key_state(&operator, id, AccessKeyState::Disabled, &context()).await.unwrap();
+    let id = &replica.app.key.id;
+    replica.app.service.set_access_key_state(&replica.app.operator(), id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(replica.exchange(&temporary).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(replica.tencent_code(&replica.app.key).await, "InternalError.DbError");
     replica.regain(&far).await;
@@ -550,7 +549,7 @@ async fn house_is_kept_on_when_the_clock_was_set_back_and_when_it_jumps_ahead() 
     app.set_back(Duration::from_secs(30));
     app.run_on(Duration::from_secs(61));
     is_trimmed("once the clock was set back a little").await;
-    app.service.create_access_key(&Caller::operator(), ACCOUNT.parse().unwrap(), None, &context()).await.unwrap();
+    app.service.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
     age();
     app.wait(Duration::from_secs(90));
     is_trimmed("once the clock jumped ahead").await;

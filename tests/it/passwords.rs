@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use transire::domain::ErrorKind;
 use transire::domain::identity::UserState;
 use transire::domain::secret::Secret;
-use transire::service::{Caller, InstanceChoice};
+use transire::service::InstanceChoice;
 
-use crate::harness::{ACCOUNT, Answer, App, SERVICE, context};
+use crate::harness::{ACCOUNT, Answer, App, SERVICE};
 use crate::rights::{account, app_of_user, cam, granted, ram};
 
 const PASSWORD: &str = "Passw0rd-EXAMPLE";
@@ -80,7 +80,6 @@ async fn a_user_logs_in_by_its_name_at_its_account() {
 #[tokio::test]
 async fn a_changed_password_ends_the_old_one_and_a_disabled_user_has_none() {
     let app = app_of_user(&[may_set()]).await;
-    let operator = Caller::operator();
     let works = async |password: &str| app.status("ci@acme", password).await == 200;
     app.reset_login_password(PASSWORD).await;
     assert!(works(PASSWORD).await);
@@ -91,26 +90,25 @@ async fn a_changed_password_ends_the_old_one_and_a_disabled_user_has_none() {
     app.reset_login_password(new).await;
     assert!(works(new).await);
     for (state, expected) in [(UserState::Disabled, false), (UserState::Active, true)] {
-        app.service.set_user_state(&operator, account(), "ci", state, &context()).await.unwrap();
+        app.service.set_user_state(&app.operator(), account(), "ci", state).await.unwrap();
         assert_eq!(works(new).await, expected, "{state:?}");
     }
-    app.service.revoke(&operator, &format!("{ACCOUNT}:user/ci").parse().unwrap(), &context()).await.unwrap();
+    app.service.revoke(&app.operator(), &format!("{ACCOUNT}:user/ci").parse().unwrap()).await.unwrap();
     assert!(works(new).await, "a password is nothing temporary");
-    app.service.delete_user(&operator, account(), "ci", &context()).await.unwrap();
+    app.service.delete_user(&app.operator(), account(), "ci").await.unwrap();
     assert!(!works(new).await);
     // Another user of that name has another password.
-    app.service.create_user(&operator, account(), "ci", &context()).await.unwrap();
+    app.service.create_user(&app.operator(), account(), "ci").await.unwrap();
     assert!(!works(new).await);
 }
 
 #[tokio::test]
 async fn the_operator_takes_a_password_back_and_its_owner_sets_another() {
     let app = app_of_user(&[may_set()]).await;
-    let operator = Caller::operator();
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
     let delete = async |principal: &str| {
         let principal = format!("{ACCOUNT}:{principal}").parse().unwrap();
-        app.service.delete_fixed_password(&operator, &choice, &principal, &context()).await
+        app.service.delete_fixed_password(&app.operator(), &choice, &principal).await
     };
     app.reset_login_password(PASSWORD).await;
     assert_eq!(app.status("ci@acme", PASSWORD).await, 200);

@@ -13,10 +13,10 @@ use transire::domain::clock::SystemRandom;
 use transire::domain::credential::SecretKind;
 use transire::domain::instance::OldRefreshTokens;
 use transire::domain::switch::Switch;
-use transire::service::{Caller, InstanceChoice};
+use transire::service::InstanceChoice;
 use transire::store::access_key::AccessKeyState;
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, SERVICE, context};
+use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, SERVICE, operator_call};
 
 fn encoded(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
@@ -255,25 +255,25 @@ async fn a_refresh_token_comes_only_when_asked_and_is_a_kind_of_its_own() {
 async fn an_instances_tokens_name_another_issuer_once_it_is_activated() {
     let app = App::new().await;
     let replica = app.replica().await;
-    let (operator, choice) = (Caller::operator(), InstanceChoice::Tcr(app.instance.id.clone()));
+    let choice = InstanceChoice::Tcr(app.instance.id.clone());
     let (username, secret) = app.temporary().await;
     let issuer = async || claims(&app.registry(Some((&username, secret.expose())), &format!("service={SERVICE}")).await)["iss"].clone();
     let none = ErrorKind::PreconditionFailed { noun: Noun::Issuer };
-    let activated = app.service.activate_issuer(&operator, &choice, &context()).await;
+    let activated = app.service.activate_issuer(&app.operator(), &choice).await;
     assert_eq!(activated.unwrap_err().kind(), &none);
-    app.service.prepare_issuer(&operator, &choice, "https://a.example.com", &context()).await.unwrap();
+    app.service.prepare_issuer(&app.operator(), &choice, "https://a.example.com").await.unwrap();
     assert_eq!(issuer().await, format!("http://{HOST}"));
     // The one that is prepared last is meant.
-    app.service.prepare_issuer(&operator, &choice, "https://b.example.com", &context()).await.unwrap();
+    app.service.prepare_issuer(&app.operator(), &choice, "https://b.example.com").await.unwrap();
     replica.service.catch_up().await.unwrap();
-    replica.service.activate_issuer(&operator, &choice, &context()).await.unwrap();
+    replica.service.activate_issuer(&operator_call(&replica.service), &choice).await.unwrap();
     app.service.catch_up().await.unwrap();
     assert_eq!(issuer().await, "https://b.example.com");
-    let again = app.service.prepare_issuer(&operator, &choice, "https://b.example.com", &context()).await;
+    let again = app.service.prepare_issuer(&app.operator(), &choice, "https://b.example.com").await;
     assert_eq!(again.unwrap_err().kind(), &none);
-    app.service.prepare_issuer(&operator, &choice, "https://c.example.com", &context()).await.unwrap();
-    app.service.cancel_issuer(&operator, &choice, &context()).await.unwrap();
-    assert_eq!(app.service.activate_issuer(&operator, &choice, &context()).await.unwrap_err().kind(), &none);
+    app.service.prepare_issuer(&app.operator(), &choice, "https://c.example.com").await.unwrap();
+    app.service.cancel_issuer(&app.operator(), &choice).await.unwrap();
+    assert_eq!(app.service.activate_issuer(&app.operator(), &choice).await.unwrap_err().kind(), &none);
     assert_eq!(issuer().await, "https://b.example.com");
 }
 
@@ -359,19 +359,18 @@ async fn refresh_tokens_from_before_instances_could_refuse_them_are_refused_with
 #[tokio::test]
 async fn what_is_disabled_logs_in_no_more() {
     let app = App::new().await;
-    let operator = Caller::operator();
     let long = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
     let issued = app.tencent("CreateInstanceToken", &long).send().await.json()["Response"].clone();
     let (secret, id) = (issued["Token"].as_str().unwrap(), issued["TokenId"].as_str().unwrap().parse().unwrap());
     let query = format!("service={SERVICE}");
     assert_eq!(app.registry(Some((ACCOUNT, secret)), &query).await.status, StatusCode::OK);
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    app.service.delete_credential(&operator, &choice, &id, &context()).await.unwrap();
+    app.service.delete_credential(&app.operator(), &choice, &id).await.unwrap();
     assert_eq!(refused(&app.registry(Some((ACCOUNT, secret)), &query).await), unauthorized());
 
     let (username, temporary) = app.temporary().await;
     assert_eq!(app.registry(Some((&username, temporary.expose())), &query).await.status, StatusCode::OK);
-    app.service.set_access_key_state(&operator, &app.key.id, AccessKeyState::Disabled, &context()).await.unwrap();
+    app.service.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(refused(&app.registry(Some((&username, temporary.expose())), &query).await), unauthorized());
 }
 
@@ -532,9 +531,8 @@ async fn a_machines_credential_passes_whatever_failed_at_its_address() {
         assert_eq!(answer.status, StatusCode::OK, "{username}: {}", answer.body);
     }
     // Changes of others empty the memory that these were in.
-    let operator = Caller::operator();
-    app.service.create_user(&operator, ACCOUNT.parse().unwrap(), "ci", &context()).await.unwrap();
-    app.service.set_registry_url(&operator, &InstanceChoice::Tcr(app.instance.id.clone()), None, &context()).await.unwrap();
+    app.service.create_user(&app.operator(), ACCOUNT.parse().unwrap(), "ci").await.unwrap();
+    app.service.set_registry_url(&app.operator(), &InstanceChoice::Tcr(app.instance.id.clone()), None).await.unwrap();
     for (username, secret) in each {
         let answer = app.registry(Some((username, secret)), &query).await;
         assert_eq!(answer.status, StatusCode::OK, "{username}: {}", answer.body);

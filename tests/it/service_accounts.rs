@@ -12,7 +12,7 @@ use transire::domain::instance::Instance;
 use transire::domain::namespace::{Namespace, NamespaceId, Severity, Visibility};
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
-use transire::service::{AuditFilter, Caller};
+use transire::service::AuditFilter;
 use transire::store::cascade::Contents;
 use transire::store::{self, Location, Open, Operation, Part, Store, Write};
 
@@ -416,7 +416,7 @@ async fn who_may_manage_them_is_for_policies_and_what_they_may_do_is_not() {
         assert!(message.contains(&format!("(tcr:{action})")), "{message}");
     }
     // Its maker may be gone.
-    app.service.delete_user(&Caller::operator(), account(), "ci", &context()).await.unwrap();
+    app.service.delete_user(&app.operator(), account(), "ci").await.unwrap();
     assert_eq!(granted(&app, "tcr$robot", &password, "repository:team/app:pull").await, "repository:team/app:pull");
 }
 
@@ -424,7 +424,6 @@ async fn who_may_manage_them_is_for_policies_and_what_they_may_do_is_not() {
 async fn the_operator_hears_what_one_may_do_and_that_nothing_of_it_can_be_revoked() {
     let app = App::new().await;
     app.create_robot(&json!({ "Duration": 1 })).await;
-    let operator = Caller::operator();
     let principal = format!("{ACCOUNT}:service-account/{}/robot", app.instance.id).parse().unwrap();
     let explain = async |action: &str, path: &str, instance: &Instance| {
         let explained = app.explain(&principal, action, instance, path, &context()).await.unwrap();
@@ -443,7 +442,7 @@ async fn the_operator_hears_what_one_may_do_and_that_nothing_of_it_can_be_revoke
     app.wait(Duration::from_hours(24));
     assert_eq!(explain("pull", "team/app", &own).await, "false the service account has expired");
 
-    let refused = app.service.revoke(&operator, &principal, &context()).await.unwrap_err();
+    let refused = app.service.revoke(&app.operator(), &principal).await.unwrap_err();
     assert!(refused.message().contains("disable it (ModifyServiceAccount with Disable)"), "{refused}");
     for (instance, name, kind) in [
         (&app.instance, "nobody", ErrorKind::NotFound { noun: Noun::ServiceAccount }),

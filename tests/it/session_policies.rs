@@ -8,9 +8,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use transire::domain::identity::Target;
 use transire::domain::secret::Secret;
-use transire::service::{Attached, AuditFilter, Caller, Save};
+use transire::service::{Attached, AuditFilter, Save};
 
-use crate::harness::{ACCOUNT, App, HOST, Key, NOW, SERVICE, context};
+use crate::harness::{ACCOUNT, App, HOST, Key, NOW, SERVICE};
 use crate::outage::until;
 use crate::rights::{cam, granted};
 use crate::sts::{Session, alibaba_code, credential, everything};
@@ -185,15 +185,14 @@ async fn users_of_another_account_share_one_quarter() {
     let trust =
         cam(&json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": "qcs::cam::uin/100000000002:root" } }]));
     app.role_trusting("guest", &trust, &everything()).await;
-    let operator = Caller::operator();
     let mut keys = Vec::new();
     for name in ["a", "b"] {
-        app.service.create_user(&operator, stranger, name, &context()).await.unwrap();
+        app.service.create_user(&app.operator(), stranger, name).await.unwrap();
         let assume = cam(&json!([{ "effect": "allow", "action": "sts:*", "resource": "*" }])).to_string();
-        app.service.save_policy(&operator, stranger, name, &assume, Save::Create, &context()).await.unwrap();
+        app.service.save_policy(&app.operator(), stranger, name, &assume, Save::Create).await.unwrap();
         let target = Target::User(name.to_owned());
-        app.service.set_attached(&operator, stranger, name, &target, Attached::Yes, &context()).await.unwrap();
-        keys.push(Key::permanent(app.service.create_access_key(&operator, stranger, Some(name), &context()).await.unwrap()));
+        app.service.set_attached(&app.operator(), stranger, name, &target, Attached::Yes).await.unwrap();
+        keys.push(Key::permanent(app.service.create_access_key(&app.operator(), stranger, Some(name)).await.unwrap()));
     }
     app.tencent_session(&keys[0], "guest", &json!({ "Policy": long_policy(1) })).await;
     let answer = app.assume_at_tencent(&keys[1], "guest", &json!({ "Policy": long_policy(2) })).await;
@@ -205,7 +204,7 @@ async fn users_of_another_account_share_one_quarter() {
 async fn two_accounts_never_share_a_stored_policy() {
     let app = App::new().await;
     let stranger = "100000000002".parse().unwrap();
-    let key = Key::permanent(app.service.create_access_key(&Caller::operator(), stranger, None, &context()).await.unwrap());
+    let key = Key::permanent(app.service.create_access_key(&app.operator(), stranger, None).await.unwrap());
     for key in [&app.key, &key] {
         federate(&app, key, &long_policy(1)).await;
     }

@@ -7,13 +7,13 @@ use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use transire::domain::identity::{Target, UserState};
 use transire::domain::secret::Secret;
-use transire::service::{Attached, AuditRow, Caller, Save};
+use transire::service::{Attached, AuditRow, Save};
 use transire::sign::{self, SigningSecret};
 use transire::store::access_key::AccessKeyState;
 
 use crate::alibaba::Place;
 use crate::audit::lines;
-use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, SERVICE, context};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, SERVICE};
 use crate::rights::{account, cam, granted, ram};
 use crate::tencent::{code, refused};
 
@@ -29,17 +29,15 @@ fn pull_only() -> Value {
 impl App {
     /// Makes a policy, and attaches it.
     pub(crate) async fn grant(&self, name: &str, document: &Value, target: Target) {
-        let operator = Caller::operator();
-        self.service.save_policy(&operator, account(), name, &document.to_string(), Save::Create, &context()).await.unwrap();
-        self.service.set_attached(&operator, account(), name, &target, Attached::Yes, &context()).await.unwrap();
+        self.service.save_policy(&self.operator(), account(), name, &document.to_string(), Save::Create).await.unwrap();
+        self.service.set_attached(&self.operator(), account(), name, &target, Attached::Yes).await.unwrap();
     }
 
     /// Makes a user with these rights, and a key of it.
     pub(crate) async fn user(&self, name: &str, rights: &Value) -> Key {
-        let operator = Caller::operator();
-        self.service.create_user(&operator, account(), name, &context()).await.unwrap();
+        self.service.create_user(&self.operator(), account(), name).await.unwrap();
         self.grant(&format!("of-user-{name}"), rights, Target::User(name.to_owned())).await;
-        Key::permanent(self.service.create_access_key(&operator, account(), Some(name), &context()).await.unwrap())
+        Key::permanent(self.service.create_access_key(&self.operator(), account(), Some(name)).await.unwrap())
     }
 
     /// Makes a role with these rights whom everyone of the account may assume.
@@ -49,8 +47,7 @@ impl App {
     }
 
     pub(crate) async fn role_trusting(&self, name: &str, trust: &Value, rights: &Value) {
-        let operator = Caller::operator();
-        self.service.create_role(&operator, account(), name, &trust.to_string(), 43_200, &context()).await.unwrap();
+        self.service.create_role(&self.operator(), account(), name, &trust.to_string(), 43_200).await.unwrap();
         self.grant(&format!("of-role-{name}"), rights, Target::Role(name.to_owned())).await;
     }
 
@@ -189,11 +186,10 @@ async fn a_session_of_alibabas_has_the_documented_fields() {
 #[tokio::test]
 async fn a_role_is_meant_by_id_or_name_and_its_sessions_last_no_longer_than_it_says() {
     let app = App::new().await;
-    let operator = Caller::operator();
     app.role("long", &everything()).await;
     let trust =
         json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") } }]);
-    let (short, _) = app.service.create_role(&operator, account(), "short", &cam(&trust).to_string(), 3600, &context()).await.unwrap();
+    let (short, _) = app.service.create_role(&app.operator(), account(), "short", &cam(&trust).to_string(), 3600).await.unwrap();
     let by_id = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:role/{}", short.id) });
     let output = app.assume_at_tencent(&app.key, "short", &by_id).await.json();
     // Two hours are usual, and this role's sessions last one.
@@ -364,9 +360,8 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_whose_policies_let_it() {
 async fn whoever_may_not_assume_a_role_does_not_hear_whether_there_is_one() {
     let app = App::new().await;
     app.role("open", &everything()).await;
-    let operator = Caller::operator();
-    let roles = app.service.roles(&operator, account()).await.unwrap();
-    let stranger = app.service.create_access_key(&operator, "100000000002".parse().unwrap(), None, &context()).await.unwrap();
+    let roles = app.service.roles(&app.operator(), account()).await.unwrap();
+    let stranger = app.service.create_access_key(&app.operator(), "100000000002".parse().unwrap(), None).await.unwrap();
     let (stranger, weak) = (Key::permanent(stranger), app.user("weak", &pull_only()).await);
     let by_id = |id: &str| json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:role/{id}") });
     for key in [&stranger, &weak] {
@@ -433,7 +428,7 @@ impl App {
     async fn revoke_session(&self, session: &Session) {
         let id = self.line_about(&session.id).await.credential_id.unwrap().parse().unwrap();
         let principal = format!("{ACCOUNT}:root").parse().unwrap();
-        self.service.revoke_credential(&Caller::operator(), &principal, &id, &context()).await.unwrap();
+        self.service.revoke_credential(&self.operator(), &principal, &id).await.unwrap();
     }
 }
 
@@ -464,20 +459,17 @@ async fn a_session_stops_with_whatever_it_came_from() {
     }
     for blow in [Blow::UserDisabled, Blow::KeyDeleted, Blow::RoleRevoked, Blow::UserRevoked, Blow::RoleDeleted] {
         let app = App::new().await;
-        let operator = Caller::operator();
         app.role("open", &everything()).await;
         let user = app.user("ci", &everything()).await;
         let (tencent, alibaba) = (app.tencent_session(&user, "open", &json!({})).await, app.alibaba_session(&user, "open", &[]).await);
         let got = credential(&app.tencent_credential(&tencent.key()).await);
         assert!(app.opens(&got).await);
         match blow {
-            Blow::UserDisabled => app.service.set_user_state(&operator, account(), "ci", UserState::Disabled, &context()).await,
-            Blow::KeyDeleted => app.service.set_access_key_state(&operator, &user.id, AccessKeyState::Deleted, &context()).await,
-            Blow::RoleRevoked => {
-                app.service.revoke(&operator, &format!("{ACCOUNT}:role/open").parse().unwrap(), &context()).await.map(drop)
-            }
-            Blow::UserRevoked => app.service.revoke(&operator, &format!("{ACCOUNT}:user/ci").parse().unwrap(), &context()).await.map(drop),
-            Blow::RoleDeleted => app.service.delete_role(&operator, account(), "open", &context()).await.map(drop),
+            Blow::UserDisabled => app.service.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await,
+            Blow::KeyDeleted => app.service.set_access_key_state(&app.operator(), &user.id, AccessKeyState::Deleted).await,
+            Blow::RoleRevoked => app.service.revoke(&app.operator(), &format!("{ACCOUNT}:role/open").parse().unwrap()).await.map(drop),
+            Blow::UserRevoked => app.service.revoke(&app.operator(), &format!("{ACCOUNT}:user/ci").parse().unwrap()).await.map(drop),
+            Blow::RoleDeleted => app.service.delete_role(&app.operator(), account(), "open").await.map(drop),
         }
         .unwrap();
         assert_eq!(code(&app.tencent_credential(&tencent.key()).await), "AuthFailure.TokenFailure", "{blow:?}");
@@ -496,7 +488,7 @@ async fn a_roles_changed_policy_is_obeyed_by_its_sessions() {
     let scope = "repository:team/app:pull,push";
     assert_eq!(granted(&app, &name, &secret, scope).await, scope);
     let pull = cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }])).to_string();
-    app.service.save_policy(&Caller::operator(), account(), "of-role-open", &pull, Save::Update, &context()).await.unwrap();
+    app.service.save_policy(&app.operator(), account(), "of-role-open", &pull, Save::Update).await.unwrap();
     assert_eq!(granted(&app, &name, &secret, scope).await, "repository:team/app:pull");
     assert_eq!(code(&app.tencent_credential(&session.key()).await), "AuthFailure.UnauthorizedOperation");
 }
@@ -656,7 +648,6 @@ async fn tencents_parameters_are_checked() {
 #[tokio::test]
 async fn policies_ask_for_the_tags_that_a_call_gives() {
     let app = App::new().await;
-    let operator = Caller::operator();
     let tagged = |tag: &str| json!({ "for_any_value:string_equal": { "qcs:request_tag": [tag] } });
     let anyone = format!("qcs::cam::uin/{ACCOUNT}:root");
     let trust = json!([
@@ -684,8 +675,7 @@ async fn policies_ask_for_the_tags_that_a_call_gives() {
             "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "RAM": [format!("acs:ram::{ACCOUNT}:root")] },
             "Condition": { "StringEquals": { key: words } },
         }]);
-        let refused =
-            app.service.create_role(&operator, account(), "asking", &ram(&trust).to_string(), 3600, &context()).await.unwrap_err();
+        let refused = app.service.create_role(&app.operator(), account(), "asking", &ram(&trust).to_string(), 3600).await.unwrap_err();
         assert!(refused.message().contains(key), "{refused}");
     }
 }

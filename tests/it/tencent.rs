@@ -6,11 +6,10 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use transire::domain::credential::{CredentialId, SecretKind, long_term_id};
-use transire::service::Caller;
 use transire::sign::{self, Parameters};
 use transire::store::access_key::AccessKeyState;
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, Stalled, context};
+use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, Stalled};
 
 impl App {
     fn wanted(&self) -> Value {
@@ -195,7 +194,7 @@ async fn who_calls_is_proved_first() {
         ("MissingParameter".to_owned(), "The request is missing a required parameter `Timestamp`.".to_owned())
     );
 
-    app.service.set_access_key_state(&Caller::operator(), &app.key.id, AccessKeyState::Disabled, &context()).await.unwrap();
+    app.service.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(code(&nonsense().send().await), "AuthFailure.SecretIdNotFound");
 }
 

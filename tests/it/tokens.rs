@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use transire::service::Caller;
 
-use crate::harness::{ACCOUNT, App, Key, NOW, SERVICE, context};
+use crate::harness::{ACCOUNT, App, Key, NOW, SERVICE};
 use crate::rights::{app_of_user, cam};
 use crate::tencent::{code, refused};
 
@@ -203,7 +202,7 @@ async fn what_a_user_sees_and_changes_is_for_policies_on_the_instance_to_say() {
 
 async fn root_key(app: &App) -> Key {
     let account = ACCOUNT.parse().unwrap();
-    Key::permanent(app.service.create_access_key(&Caller::operator(), account, None, &context()).await.unwrap())
+    Key::permanent(app.service.create_access_key(&app.operator(), account, None).await.unwrap())
 }
 
 #[tokio::test]

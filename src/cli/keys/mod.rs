@@ -91,7 +91,7 @@ pub(super) enum Kind {
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::List => {
-            let rows = context.service.keys(&context.operator).await?.into_iter().map(|key| {
+            let rows = context.service.keys(&context.call()).await?.into_iter().map(|key| {
                 let KeyInfo { id, kind, state, created_at, certificate_expires_at, instance, private } = key;
                 let (kind, algorithm) = match kind {
                     KeyKind::Signing(algorithm) => ("signing", Some(algorithm.name())),
@@ -112,7 +112,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 ]
             });
             let mut rows: Vec<_> = rows.collect();
-            rows.extend(context.service.master_keys(&context.operator).await?.into_iter().map(|key| {
+            rows.extend(context.service.master_keys(&context.call()).await?.into_iter().map(|key| {
                 let MasterKeyInfo { id, state, since, rows } = key;
                 let none = || None::<&str>.into();
                 let since = since.map(|at| at.rfc3339()).into();
@@ -140,7 +140,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
-    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    let (service, call) = (&context.service, &context.call());
     if rotate.kind != Kind::Master && (rotate.finish || rotate.new_key_file.is_some()) {
         return Err(Error::invalid_parameter("rotate", "--finish and --new-key-file are for the master key"));
     }
@@ -169,23 +169,23 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
         Kind::Master if rotate.finish => return master::finish(context).await,
         Kind::Master => return master::rotate(context, rotate.new_key_file.as_deref()).await,
     };
-    let id = service.rotate_key(operator, kind, request).await?;
-    let waits = service.keys(operator).await?.iter().any(|key| key.id == id && key.state == KeyState::WaitingForCertificate);
+    let id = service.rotate_key(call, kind).await?;
+    let waits = service.keys(call).await?.iter().any(|key| key.id == id && key.state == KeyState::WaitingForCertificate);
     let state = if waits { KeyState::WaitingForCertificate } else { KeyState::Next };
     context.output.one(vec![("key_id", id.into()), ("state", state_name(state).into())])
 }
 
 async fn rotate_of_instance(context: &Context, choice: &InstanceChoice, activate: bool, cancel: bool) -> Result<()> {
-    let (service, operator, request) = (&context.service, &context.operator, &context.request);
+    let (service, call) = (&context.service, &context.call());
     let (id, state, next) = if activate {
-        let id = service.activate_instance_key(operator, choice, request).await?;
+        let id = service.activate_instance_key(call, choice).await?;
         (id, "in use", "give the registry the new key now, and restart zot with it, if that wasn't done: it refuses every token until then")
     } else if cancel {
-        (service.cancel_instance_key(operator, choice, request).await?, "gone", "nothing")
+        (service.cancel_instance_key(call, choice).await?, "gone", "nothing")
     } else {
         let next = "write the new key with `transire registry-config --key next --key-only --force`, and at one moment restart the registry with it and \
                     give this command with --activate";
-        (service.rotate_instance_key(operator, choice, request).await?, "next", next)
+        (service.rotate_instance_key(call, choice).await?, "next", next)
     };
     context.output.one(vec![("key_id", id.into()), ("state", state.into()), ("next", next.into())])
 }

@@ -6,19 +6,17 @@ use serde::Serialize;
 use super::envelope::Envelope;
 use crate::domain::Result;
 use crate::http::request::{OperationRow, Record};
-use crate::service::{Caller, RequestContext, Service};
+use crate::service::{Call, Service};
 use crate::sign::Parameters;
 
 /// A call whose caller is proved: all that an operation runs with.
 pub(super) struct Authenticated<'a> {
     /// The use cases.
     pub(super) service: &'a Service,
-    /// The caller.
-    pub(super) caller: &'a Caller,
+    /// The caller, the request and the time.
+    pub(super) call: &'a Call<'a>,
     /// The action's own parameters.
     pub(super) parameters: &'a Parameters,
-    /// The request's id and the client's address.
-    pub(super) context: &'a RequestContext,
     /// The record of the request.
     pub(super) record: &'a Record,
     /// The way to answer.

@@ -272,9 +272,9 @@ async fn run(
 ) -> Result<Response> {
     let (caller, operation) = admit(service, unverified, call, record).await?;
     check_format(parameters)?;
-    let context = &record.context;
-    let reply = Reply { envelope, request_id: &context.request_id, operation: operation.row() };
-    operation.run(Authenticated { service, caller: &caller, parameters, context, record, reply }).await
+    let call = &service.call(&caller, &record.context);
+    let reply = Reply { envelope, request_id: &call.request.request_id, operation: operation.row() };
+    operation.run(Authenticated { service, call, parameters, record, reply }).await
 }
 
 /// Serves the operation that needs no signature: a token among the parameters proves the caller.

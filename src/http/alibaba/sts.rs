@@ -145,11 +145,11 @@ impl<'a> Assumed<'a> {
     }
 }
 
-pub(crate) async fn assume_role(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn assume_role(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let mut wanted = Wanted::read(parameters)?;
     wanted.call.source_identity = given(parameters, "SourceIdentity");
     check_external_id(parameters)?;
-    let session = service.assume_role(caller, &wanted.call, context).await?;
+    let session = service.assume_role(call, &wanted.call).await?;
     let output = Assumed::of(&wanted, &session, reply.request_id);
     reply.bare(&output)
 }
@@ -189,7 +189,7 @@ pub(super) async fn assume_role_with_oidc(
     let stranger = (signed == Signed::No).then(|| record.settle());
     let bearer = service.prove_web_identity(account, provider, &Secret::new(token), stranger).await?;
     record.note_caller(&bearer);
-    let session = service.assume_role(&bearer, &wanted.call, &record.context).await?;
+    let session = service.assume_role(&service.call(&bearer, &record.context), &wanted.call).await?;
     let mut output = Assumed::of(&wanted, &session, reply.request_id);
     output.oidc_token_info = bearer.web_identity().map(OidcTokenInfo::of);
     reply.bare(&output)
@@ -209,8 +209,8 @@ struct CallerIdentity<'a> {
     arn: String,
 }
 
-pub(crate) async fn get_caller_identity(Authenticated { service, caller, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let identity = service.caller_identity(caller).await?;
+pub(crate) async fn get_caller_identity(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let identity = service.caller_identity(call).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
     let name = identity.name.as_deref().unwrap_or(&id);
     let (identity_type, principal_id, user_id, role_id, arn) = match &identity.principal {

@@ -115,7 +115,7 @@ async fn exchange(shared: &Shared<'_>, request: TokenRequest, log_in: LogIn, rep
         record.note_caller(&caller);
     }
     let offline = if request.offline { Offline::Asked } else { Offline::No };
-    let exchanged = service.token(&caller, &scopes, offline, &record.context).await?;
+    let exchanged = service.token(&service.call(&caller, &record.context), &scopes, offline).await?;
     if reply.is_for_page && is_anonymous && exchanged.granted.is_empty() {
         // A browser asks its user for a password when it is refused, and never otherwise. It was counted among tokens for
         // nobody.

@@ -7,20 +7,18 @@ use super::envelope::Envelope;
 use super::parameters::Parameters;
 use crate::domain::Result;
 use crate::http::request::Record;
-use crate::service::{Caller, RequestContext, Service};
+use crate::service::{Call, Service};
 
 /// A call whose caller is proved: all that an operation runs with.
 pub(super) struct Authenticated<'a> {
     /// The use cases.
     pub(super) service: &'a Service,
-    /// The caller.
-    pub(super) caller: &'a Caller,
+    /// The caller, the request and the time.
+    pub(super) call: &'a Call<'a>,
     /// The action's own parameters.
     pub(super) parameters: Parameters,
     /// The region that the client names, well-formed; empty where it names none.
     pub(super) region: &'a str,
-    /// The request's id and the client's address.
-    pub(super) context: &'a RequestContext,
     /// The record of the request.
     pub(super) record: &'a Record,
     /// The way to answer.

@@ -14,7 +14,7 @@ use crate::http::Settings;
 use crate::http::door::operations::unserved;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::{Head, OperationRow, Record};
-use crate::service::{Caller, Language, Purpose, Service, is_action};
+use crate::service::{Call, Caller, Language, Purpose, Service, is_action};
 use crate::sign;
 
 static X_TC_ACTION: HeaderName = HeaderName::from_static("x-tc-action");
@@ -80,14 +80,13 @@ impl Tencent {
     fn authenticated<'a>(
         &'a self,
         service: &'a Service,
-        caller: &'a Caller,
+        call: &'a Call<'a>,
         parameters: Parameters,
         region: &'a str,
         record: &'a Record,
     ) -> Authenticated<'a> {
-        let context = &record.context;
-        let reply = Reply { envelope: &self.envelope, request_id: &context.request_id };
-        Authenticated { service, caller, parameters, region, context, record, reply }
+        let reply = Reply { envelope: &self.envelope, request_id: &call.request.request_id };
+        Authenticated { service, call, parameters, region, record, reply }
     }
 
     /// Returns how the call is signed.
@@ -148,33 +147,35 @@ impl Door for Tencent {
         match self.scheme {
             Scheme::Tc3 => {
                 let read = sign::tc3::read_previewed(request, incoming.preview)?;
-                let call = Named {
+                let named = Named {
                     scope: Some(&read.service),
                     action: read.action.as_deref(),
                     version: read.version.as_deref(),
                     region: read.region.as_deref(),
                     region_name: "X-TC-Region",
                 };
-                let (caller, operation) = admit(service, &read.unverified, &call, record).await?;
+                let (caller, operation) = admit(service, &read.unverified, &named, record).await?;
                 let parameters = tc3_parameters(request)?;
-                let region = call.region.unwrap_or_default();
-                operation.run(self.authenticated(service, &caller, parameters, region, record)).await
+                let region = named.region.unwrap_or_default();
+                let call = &service.call(&caller, &record.context);
+                operation.run(self.authenticated(service, call, parameters, region, record)).await
             }
             Scheme::V1 => {
                 let read = sign::tencent_v1::read(request)?;
                 let given = |name| read.parameters.get(name).filter(|value| !value.is_empty());
-                let call = Named {
+                let named = Named {
                     scope: None,
                     action: given("Action"),
                     version: given("Version"),
                     region: given("Region"),
                     region_name: "Region",
                 };
-                let (caller, operation) = admit(service, &read.unverified, &call, record).await?;
+                let (caller, operation) = admit(service, &read.unverified, &named, record).await?;
                 let own = read.parameters.iter().filter(|(name, _)| !COMMON.contains(name));
                 let parameters = Parameters::from_pairs(own)?;
-                let region = call.region.unwrap_or_default();
-                operation.run(self.authenticated(service, &caller, parameters, region, record)).await
+                let region = named.region.unwrap_or_default();
+                let call = &service.call(&caller, &record.context);
+                operation.run(self.authenticated(service, call, parameters, region, record)).await
             }
             Scheme::Unsigned => unsigned(service, request, &self.envelope, record).await,
         }

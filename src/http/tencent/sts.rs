@@ -56,9 +56,7 @@ impl<'a> Session<'a> {
     }
 }
 
-pub(crate) async fn assume_role(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn assume_role(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (_, role) = role(&parameters.required_text("RoleArn")?)?;
     let session_name = parameters.required_text("RoleSessionName")?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
@@ -73,7 +71,7 @@ pub(crate) async fn assume_role(
         // To take a code that nobody looked at would say that it was right.
         return Err(Error::unsupported("There are no MFA devices here; leave SerialNumber and TokenCode out."));
     }
-    let call = AssumeRole {
+    let asked = AssumeRole {
         cloud: Cloud::Tencent,
         role,
         session_name: &session_name,
@@ -83,7 +81,7 @@ pub(crate) async fn assume_role(
         tags: &tags,
         counted_as: None,
     };
-    let session = service.assume_role(caller, &call, context).await?;
+    let session = service.assume_role(call, &asked).await?;
     reply.with(&Session::of(&session))
 }
 
@@ -121,7 +119,7 @@ pub(super) async fn assume_role_with_web_identity(
     let stranger = (signed == Signed::No).then(|| record.settle());
     let bearer = service.prove_web_identity(account, &provider, &token, stranger).await?;
     record.note_caller(&bearer);
-    let call = AssumeRole {
+    let asked = AssumeRole {
         cloud: Cloud::Tencent,
         role,
         session_name: &session_name,
@@ -131,19 +129,19 @@ pub(super) async fn assume_role_with_web_identity(
         tags: &[],
         counted_as: record.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as),
     };
-    let session = service.assume_role(&bearer, &call, &record.context).await?;
+    let session = service.assume_role(&service.call(&bearer, &record.context), &asked).await?;
     reply.with(&Session::of(&session))
 }
 
 pub(crate) async fn get_federation_token(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
 ) -> Result<Response> {
     let name = parameters.required_text("Name")?;
     let policy = decoded_policy(&parameters.required_text("Policy")?)?;
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
-    let call = FederationToken { name: &name, duration_seconds, policy: &policy };
-    let session = service.federation_token(caller, &call, context).await?;
+    let asked = FederationToken { name: &name, duration_seconds, policy: &policy };
+    let session = service.federation_token(call, &asked).await?;
     reply.with(&Session::of(&session))
 }
 
@@ -159,9 +157,9 @@ struct CallerIdentity {
     kind: &'static str,
 }
 
-pub(crate) async fn get_caller_identity(Authenticated { service, caller, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get_caller_identity(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     parameters.finish()?;
-    let identity = service.caller_identity(caller).await?;
+    let identity = service.caller_identity(call).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
     let (kind, arn, user_id) = match &identity.principal {
         Principal::Root(_) | Principal::User(..) => ("CAMUser", format!("qcs::cam:{account}:uin/{id}"), id),

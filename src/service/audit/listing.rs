@@ -12,7 +12,7 @@ use super::line::rows;
 use super::words::{beside, word};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
-use crate::service::{Caller, Service};
+use crate::service::{Call, Service};
 use crate::store::Store;
 use crate::store::audit::{self, AuditPosition, AuditRow, NARROW_MILLIS, PageFilter, PageHead, RowFilter, Span, Wanted};
 
@@ -200,8 +200,8 @@ impl Service {
     /// Lists what was done and refused, the oldest first: the part after a position, or the first one.
     ///
     /// Of lines that are written meanwhile, those are missing whose time is before the position.
-    pub async fn audit_lines(&self, caller: &Caller, filter: &AuditFilter, after: Option<&AuditPosition>) -> Result<AuditBatch> {
-        caller.require_operator()?;
+    pub async fn audit_lines(&self, call: &Call<'_>, filter: &AuditFilter, after: Option<&AuditPosition>) -> Result<AuditBatch> {
+        call.caller.require_operator()?;
         let begin = AuditPosition { at: filter.since, id: String::new() };
         let after = after.filter(|after| **after > begin).unwrap_or(&begin);
         let mut selection = Selection { after, filter, lines: BTreeMap::new(), bytes: 0, is_cut: false };

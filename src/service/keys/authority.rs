@@ -12,7 +12,7 @@ use super::{
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::service::{Caller, RequestContext, Service, unexpected};
+use crate::service::{Call, Service, unexpected};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
 use crate::token::jwt::LEAF_RENEWAL_LEFT;
@@ -160,21 +160,21 @@ impl Service {
 
     /// Makes the authority that is next, which every registry must hear of before it is activated. Done again, it names
     /// the one that is next already.
-    pub async fn rotate_authority(&self, caller: &Caller, context: &RequestContext) -> Result<AuthorityStep> {
-        caller.require_operator()?;
-        self.wrapping(|| self.make_authority(caller, context)).await
+    pub async fn rotate_authority(&self, call: &Call<'_>) -> Result<AuthorityStep> {
+        call.caller.require_operator()?;
+        self.wrapping(|| self.make_authority(call)).await
     }
 
-    async fn make_authority(&self, caller: &Caller, context: &RequestContext) -> Result<AuthorityStep> {
+    async fn make_authority(&self, call: &Call<'_>) -> Result<AuthorityStep> {
         let rows = key::list_authorities(&self.store).await?;
         if let Some(next) = find(&rows, AuthorityState::Next) {
             return first_step(next);
         }
-        let (now, random) = (self.now(), &*self.random);
+        let (now, random) = (call.now, &*self.random);
         // A name of its own: verifiers look for an authority by its name first.
         let name = format!("{} {}", hex::encode(random_bytes::<4>(random)), self.issuer);
         let row = new_row(&Authority::generate(&name, now, random)?, AuthorityState::Next, &self.master, now, random)?;
-        self.add_next_authority(&row, &rows, "authority.create", caller, context).await
+        self.add_next_authority(&row, &rows, "authority.create", call).await
     }
 
     pub(super) async fn add_next_authority(
@@ -182,11 +182,10 @@ impl Service {
         row: &AuthorityRow,
         rows: &[AuthorityRow],
         action: &'static str,
-        caller: &Caller,
-        context: &RequestContext,
+        call: &Call<'_>,
     ) -> Result<AuthorityStep> {
         let in_use = find(rows, AuthorityState::InUse).ok_or_else(|| unexpected("no authority is in use"))?;
-        let line = self.line(action, caller, context).detail(serde_json::json!({ "authority": row.id }));
+        let line = self.line(action, call).detail(serde_json::json!({ "authority": row.id }));
         let parts = key::insert_next_authority(row, &in_use.id);
         let write = self.write().then(unless_overtaken(&row.wrapped_private));
         let write = parts.into_iter().fold(write, crate::store::Write::then);
@@ -198,11 +197,11 @@ impl Service {
     ///
     /// [`ErrorKind::PreconditionFailed`] when there is none, when not every replica can have it in its bundle yet, or when
     /// it is kept elsewhere and a signing key has no certificate of it yet.
-    pub async fn activate_authority(&self, caller: &Caller, context: &RequestContext) -> Result<AuthorityStep> {
-        caller.require_operator()?;
+    pub async fn activate_authority(&self, call: &Call<'_>) -> Result<AuthorityStep> {
+        call.caller.require_operator()?;
         let mut attempts = 1;
         loop {
-            match self.try_to_activate(caller, context).await {
+            match self.try_to_activate(call).await {
                 // A replica renewed a leaf or made a key meanwhile.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) && attempts < ATTEMPTS => attempts += 1,
                 outcome => return outcome,
@@ -210,8 +209,8 @@ impl Service {
         }
     }
 
-    async fn try_to_activate(&self, caller: &Caller, context: &RequestContext) -> Result<AuthorityStep> {
-        let now = self.now();
+    async fn try_to_activate(&self, call: &Call<'_>) -> Result<AuthorityStep> {
+        let now = call.now;
         let mut rows = key::list_authorities(&self.store).await?;
         let Some(next) = find(&rows, AuthorityState::Next).cloned() else {
             // Done again.
@@ -264,7 +263,7 @@ impl Service {
         rows.retain(|row| row.state == AuthorityState::InUse);
         let current = rows.pop().ok_or_else(|| unexpected("no authority is in use"))?;
         let line = self
-            .line("authority.activate", caller, context)
+            .line("authority.activate", call)
             .detail(serde_json::json!({ "authority": next.id, "replaced": current.id, "leaves": leaves.len() }));
         // First of all: whoever makes a key or a leaf under the old one holds that one's row, and is waited for.
         let write = self.write().then(key::activate_authority(&next.id, &current.id, now));
@@ -277,9 +276,9 @@ impl Service {
     /// Takes the old authorities out of the bundle.
     ///
     /// [`ErrorKind::PreconditionFailed`] when there is none, or while a token may be about that was signed under one.
-    pub async fn retire_authority(&self, caller: &Caller, context: &RequestContext) -> Result<Vec<AuthorityStep>> {
-        caller.require_operator()?;
-        let now = self.now();
+    pub async fn retire_authority(&self, call: &Call<'_>) -> Result<Vec<AuthorityStep>> {
+        call.caller.require_operator()?;
+        let now = call.now;
         let mut rows = key::list_authorities(&self.store).await?;
         let in_use = find(&rows, AuthorityState::InUse).cloned().ok_or_else(|| unexpected("no authority is in use"))?;
         rows.retain(|row| row.state == AuthorityState::Old);
@@ -314,17 +313,17 @@ impl Service {
             write = write.then(key::delete_authority(&row.id, AuthorityState::Old));
         }
         let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
-        let line = self.line("authority.retire", caller, context).detail(serde_json::json!({ "authorities": ids }));
+        let line = self.line("authority.retire", call).detail(serde_json::json!({ "authorities": ids }));
         self.record(write, line).await?;
         rows.iter().map(|row| Ok(AuthorityStep { state: None, ..step(row, NextStep::Nothing)? })).collect()
     }
 
     /// Forgets the authority that is next, which nothing was signed under; [`ErrorKind::PreconditionFailed`] without one.
-    pub async fn cancel_authority(&self, caller: &Caller, context: &RequestContext) -> Result<AuthorityStep> {
-        caller.require_operator()?;
+    pub async fn cancel_authority(&self, call: &Call<'_>) -> Result<AuthorityStep> {
+        call.caller.require_operator()?;
         let rows = key::list_authorities(&self.store).await?;
         let next = find(&rows, AuthorityState::Next).ok_or_else(no_next)?;
-        let line = self.line("authority.cancel", caller, context).detail(serde_json::json!({ "authority": next.id }));
+        let line = self.line("authority.cancel", call).detail(serde_json::json!({ "authority": next.id }));
         self.change(key::delete_authority(&next.id, AuthorityState::Next), line).await?;
         Ok(AuthorityStep { state: None, ..step(next, NextStep::Nothing)? })
     }

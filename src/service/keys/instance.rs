@@ -10,7 +10,7 @@ use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, Noun, Result};
-use crate::service::{Caller, InstanceChoice, RequestContext, Service};
+use crate::service::{Call, InstanceChoice, Service};
 use crate::store::Store;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::token::{SigningKey, SigningKeyPair};
@@ -79,9 +79,9 @@ impl Service {
         Ok(rows.into_iter().rev().map(info).collect())
     }
 
-    async fn keys_of(&self, caller: &Caller, choice: &InstanceChoice) -> Result<(Arc<Instance>, Vec<InstanceKeyRow>)> {
-        caller.require_operator()?;
-        let instance = self.own_instance(caller, choice).await?;
+    async fn keys_of(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, Vec<InstanceKeyRow>)> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
         if !instance.kind.has_own_key() {
             return Err(has_no_own_key(&instance));
         }
@@ -92,17 +92,17 @@ impl Service {
 
     /// Makes the key that is next for an instance with keys of its own; it signs nothing until it is activated. Done
     /// again, it names the one that is next already.
-    pub async fn rotate_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
-        self.wrapping(|| self.make_instance_key(caller, choice, context)).await
+    pub async fn rotate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
+        self.wrapping(|| self.make_instance_key(call, choice)).await
     }
 
-    async fn make_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
-        let (instance, rows) = self.keys_of(caller, choice).await?;
+    async fn make_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
+        let (instance, rows) = self.keys_of(call, choice).await?;
         if let Some(next) = rows.into_iter().find(|row| row.state == InstanceKeyState::Next) {
             return Ok(next.id);
         }
-        let row = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::Next, &self.master, self.now(), &*self.random)?;
-        let line = self.line("signing-key.create", caller, context).instance(&instance).detail(serde_json::json!({ "key": row.id }));
+        let row = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::Next, &self.master, call.now, &*self.random)?;
+        let line = self.line("signing-key.create", call).instance(&instance).detail(serde_json::json!({ "key": row.id }));
         self.change(unless_overtaken(&row.wrapped_private).and(instance_key::insert(&row)), line).await?;
         Ok(row.id)
     }
@@ -111,27 +111,27 @@ impl Service {
     /// with the new key at the same moment.
     ///
     /// [`ErrorKind::PreconditionFailed`](crate::domain::ErrorKind::PreconditionFailed) when none is next.
-    pub async fn activate_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
-        let (instance, rows) = self.keys_of(caller, choice).await?;
+    pub async fn activate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
+        let (instance, rows) = self.keys_of(call, choice).await?;
         let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
-        let line = self.line("signing-key.activate", caller, context).instance(&instance).detail(serde_json::json!({ "key": next.id }));
+        let line = self.line("signing-key.activate", call).instance(&instance).detail(serde_json::json!({ "key": next.id }));
         self.change(instance_key::activate(&next.id, &instance.id), line).await?;
         Ok(next.id)
     }
 
     /// Forgets the key that is next; [`ErrorKind::PreconditionFailed`](crate::domain::ErrorKind::PreconditionFailed)
     /// when none is.
-    pub async fn cancel_instance_key(&self, caller: &Caller, choice: &InstanceChoice, context: &RequestContext) -> Result<String> {
-        let (instance, rows) = self.keys_of(caller, choice).await?;
+    pub async fn cancel_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
+        let (instance, rows) = self.keys_of(call, choice).await?;
         let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
-        let line = self.line("signing-key.cancel", caller, context).instance(&instance).detail(serde_json::json!({ "key": next.id }));
+        let line = self.line("signing-key.cancel", call).instance(&instance).detail(serde_json::json!({ "key": next.id }));
         self.change(instance_key::delete_next(&instance.id), line).await?;
         Ok(next.id)
     }
 
     /// Returns the public key (PEM) that an instance's registry is to trust: the one that signs, or the one that is next.
-    pub async fn instance_public_key(&self, caller: &Caller, choice: &InstanceChoice, state: KeyState) -> Result<String> {
-        let (instance, rows) = self.keys_of(caller, choice).await?;
+    pub async fn instance_public_key(&self, call: &Call<'_>, choice: &InstanceChoice, state: KeyState) -> Result<String> {
+        let (instance, rows) = self.keys_of(call, choice).await?;
         let row = rows.into_iter().find(|row| state_of(row) == state).ok_or_else(|| no_next(&instance))?;
         Ok(read(&row, &self.master)?.public_pem())
     }

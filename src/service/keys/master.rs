@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Caller, RequestContext, Service};
+use super::super::{Call, Service};
 use super::instance::INSTANCE_KEY;
 use super::{AUTHORITY, SEALING_KEY, SIGNING_KEY};
 use crate::domain::clock::Timestamp;
@@ -163,8 +163,8 @@ impl Service {
     /// there and was never used, or to one that is made. Call it until it is [`MasterKeyStep::Done`].
     ///
     /// [`Error::misconfigured`] says what the operator has to do first.
-    pub async fn rotate_master_key(&self, caller: &Caller, given: Option<&MasterKey>, context: &RequestContext) -> Result<MasterKeyStep> {
-        caller.require_operator()?;
+    pub async fn rotate_master_key(&self, call: &Call<'_>, given: Option<&MasterKey>) -> Result<MasterKeyStep> {
+        call.caller.require_operator()?;
         self.follow_master_key().await?;
         self.require_master_key()?;
         match Rotation::find(&self.store).await? {
@@ -180,7 +180,7 @@ impl Service {
             last => {
                 let retired = last.as_ref().map(|(last, _)| last.retired.clone()).unwrap_or_default();
                 let next = self.next_master_key(given, &retired)?;
-                self.switch_master_key(caller, &next, last, context).await
+                self.switch_master_key(call, &next, last).await
             }
         }
     }
@@ -230,24 +230,18 @@ impl Service {
         })
     }
 
-    async fn switch_master_key(
-        &self,
-        caller: &Caller,
-        next: &Arc<MasterKey>,
-        last: Option<(Rotation, Vec<u8>)>,
-        context: &RequestContext,
-    ) -> Result<MasterKeyStep> {
+    async fn switch_master_key(&self, call: &Call<'_>, next: &Arc<MasterKey>, last: Option<(Rotation, Vec<u8>)>) -> Result<MasterKeyStep> {
         let current = self.master.current();
         let rotation = Rotation {
             from: current.id().to_owned(),
             to: next.id().to_owned(),
-            switched_at: self.now(),
+            switched_at: call.now,
             rewrapped_at: None,
             finished_at: None,
             retired: last.map(|(last, _)| last.retired).unwrap_or_default(),
         };
         self.master.hold(next);
-        let line = self.line("master-key.rotate", caller, context).detail(serde_json::json!({ "from": rotation.from, "to": rotation.to }));
+        let line = self.line("master-key.rotate", call).detail(serde_json::json!({ "from": rotation.from, "to": rotation.to }));
         let write = self
             .write()
             .then(meta::replace(meta::MASTER_KEY_ID, current.id().as_bytes(), next.id().as_bytes()))
@@ -361,8 +355,8 @@ impl Service {
     /// Retires the master key that was rotated away, and takes it away from where it is kept, if that is ours.
     ///
     /// [`ErrorKind::PreconditionFailed`] while there is anything under it, or when there is no rotation to finish.
-    pub async fn finish_master_key(&self, caller: &Caller, context: &RequestContext) -> Result<Retired> {
-        caller.require_operator()?;
+    pub async fn finish_master_key(&self, call: &Call<'_>) -> Result<Retired> {
+        call.caller.require_operator()?;
         self.follow_master_key().await?;
         self.require_master_key()?;
         let Some((rotation, bytes)) = Rotation::find(&self.store).await? else {
@@ -378,9 +372,9 @@ impl Service {
                     format!("{left} secrets are still under an old master key: give `transire keys rotate master` again first."),
                 ));
             }
-            let mut retired = Rotation { finished_at: Some(self.now()), ..rotation };
+            let mut retired = Rotation { finished_at: Some(call.now), ..rotation };
             retired.retired.push(retired.from.clone());
-            let line = self.line("master-key.retire", caller, context).detail(serde_json::json!({ "key": retired.from }));
+            let line = self.line("master-key.retire", call).detail(serde_json::json!({ "key": retired.from }));
             self.change(meta::replace(meta::MASTER_KEY_ROTATION, &bytes, &retired.bytes()?), line).await?;
             retired
         };
@@ -395,8 +389,8 @@ impl Service {
     }
 
     /// Lists the master keys: the one in use first, then the others that are here or under which something is.
-    pub async fn master_keys(&self, caller: &Caller) -> Result<Vec<MasterKeyInfo>> {
-        caller.require_operator()?;
+    pub async fn master_keys(&self, call: &Call<'_>) -> Result<Vec<MasterKeyInfo>> {
+        call.caller.require_operator()?;
         self.follow_master_key().await?;
         let rotation = Rotation::find(&self.store).await?.map(|(rotation, _)| rotation);
         let current = meta::find_text(&self.store, meta::MASTER_KEY_ID).await?.unwrap_or_default();

@@ -39,7 +39,7 @@ use super::passwords::Passwords;
 use super::refusals::Refusals;
 use super::replay::Replays;
 use super::revocations::Revocations;
-use super::{Caller, RequestContext, Service, Settings};
+use super::{Call, Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
@@ -248,7 +248,7 @@ impl Service {
         }
         let rows = key::list_signing(&self.store).await?;
         if waiting(&rows, algorithm).is_none() {
-            let id = self.make_key_now(&Caller::operator(), KeyKind::Signing(algorithm), context).await?;
+            let id = self.make_key_now(&self.call(&Caller::operator(), context), KeyKind::Signing(algorithm)).await?;
             if key::list_signing(&self.store).await?.iter().any(|row| row.id == id && row.is_certified()) {
                 return Ok(());
             }
@@ -261,9 +261,9 @@ impl Service {
     }
 
     /// Lists the keys that sign and seal and the authorities, the newest of each kind first.
-    pub async fn keys(&self, caller: &Caller) -> Result<Vec<KeyInfo>> {
-        caller.require_operator()?;
-        let now = self.now();
+    pub async fn keys(&self, call: &Call<'_>) -> Result<Vec<KeyInfo>> {
+        call.caller.require_operator()?;
+        let now = call.now;
         let mut keys = Vec::new();
         let signing = key::list_signing(&self.store).await?;
         for algorithm in Algorithm::ALL {
@@ -309,30 +309,23 @@ impl Service {
     /// Makes a new key, which takes the place of the one in use when every replica knows it; returns its id.
     ///
     /// A signing key must be of an algorithm that some instance has.
-    pub async fn rotate_key(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
-        caller.require_operator()?;
+    pub async fn rotate_key(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
+        call.caller.require_operator()?;
         if let KeyKind::Signing(algorithm) = kind
             && !key::list_signing(&self.store).await?.iter().any(|row| row.algorithm == algorithm)
         {
             return Err(Error::not_found(Noun::SigningKey, format!("for {}", algorithm.name())));
         }
-        self.make_key_now(caller, kind, context).await
+        self.make_key_now(call, kind).await
     }
 
-    async fn make_key_now(&self, caller: &Caller, kind: KeyKind, context: &RequestContext) -> Result<String> {
+    async fn make_key_now(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
         let because = serde_json::json!({});
-        self.wrapping(|| self.make_key(caller, kind, context, self.write(), &because)).await
+        self.wrapping(|| self.make_key(call, kind, self.write(), &because)).await
     }
 
     /// Makes a key of a kind in a write, and returns its id.
-    async fn make_key(
-        &self,
-        caller: &Caller,
-        kind: KeyKind,
-        context: &RequestContext,
-        write: Write,
-        because: &serde_json::Value,
-    ) -> Result<String> {
+    async fn make_key(&self, call: &Call<'_>, kind: KeyKind, write: Write, because: &serde_json::Value) -> Result<String> {
         let random = &*self.random;
         let (id, write, action) = match kind {
             KeyKind::Signing(algorithm) => {
@@ -343,23 +336,23 @@ impl Service {
                     return Ok(row.id.clone());
                 }
                 let made_at = newest_first(&rows, algorithm).first().map(|row| row.ready_at());
-                let mut row = new_signing_key(algorithm, &authority, &self.master, self.now(), random)?;
+                let mut row = new_signing_key(algorithm, &authority, &self.master, call.now, random)?;
                 row.created_at = row.created_at.max(behind(made_at));
                 let write = write.then(authority.hold()).then(unless_overtaken(&row.wrapped_private)).then(key::insert_signing(&row));
                 (row.id, write, "signing-key.create")
             }
             KeyKind::Sealing => {
                 let made_at = key::list_sealing(&self.store).await?.last().map(|row| row.created_at);
-                let now = self.now().max(behind(made_at));
+                let now = call.now.max(behind(made_at));
                 let row = new_sealing_key(&SealingKey::generate(random), &self.master, now, random);
                 let write = write.then(unless_overtaken(&row.wrapped)).then(key::insert_sealing(&row));
                 (row.id, write, "sealing-key.create")
             }
-            KeyKind::Authority => return Ok(self.rotate_authority(caller, context).await?.id),
+            KeyKind::Authority => return Ok(self.rotate_authority(call).await?.id),
         };
         let mut detail = because.clone();
         detail["key"] = id.as_str().into();
-        let line = self.line(action, caller, context).detail(detail);
+        let line = self.line(action, call).detail(detail);
         self.record(write, line).await?;
         Ok(id)
     }

@@ -6,7 +6,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
-use crate::service::{Caller, RequestContext, Service};
+use crate::service::{Call, Service};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::token::{Authority, certificates};
 
@@ -44,11 +44,11 @@ pub struct ExportedAuthority {
 
 impl Service {
     /// Returns the request for the certificate of every signing key that signs, soon will, or waits for one.
-    pub async fn signing_requests(&self, caller: &Caller) -> Result<Vec<SigningRequest>> {
-        caller.require_operator()?;
+    pub async fn signing_requests(&self, call: &Call<'_>) -> Result<Vec<SigningRequest>> {
+        call.caller.require_operator()?;
         let rows = key::list_signing(&self.store).await?;
         let waiting = rows.iter().filter(|row| !row.is_certified());
-        used_soon(&rows, self.now())
+        used_soon(&rows, call.now)
             .into_iter()
             .chain(waiting)
             .map(|row| {
@@ -62,9 +62,9 @@ impl Service {
     ///
     /// Under the authority in use it is used at once, or, for a key that waited for it, when every replica knows it;
     /// under the one that is next, when that is activated.
-    pub async fn import_leaf(&self, caller: &Caller, file: &[u8], context: &RequestContext) -> Result<ImportedLeaf> {
-        caller.require_operator()?;
-        let now = self.now();
+    pub async fn import_leaf(&self, call: &Call<'_>, file: &[u8]) -> Result<ImportedLeaf> {
+        call.caller.require_operator()?;
+        let now = call.now;
         let der = certificates::read_certificate(file)?;
         let row = self.key_of(&der).await?;
         let authorities = key::list_authorities(&self.store).await?;
@@ -86,7 +86,7 @@ impl Service {
             (key::set_next_leaf(&row.id, &der), KeyState::Next)
         };
         let line = self
-            .line("signing-key.import-certificate", caller, context)
+            .line("signing-key.import-certificate", call)
             .detail(serde_json::json!({ "key": row.id, "authority": authority.id, "expires_at": expires_at.rfc3339() }));
         let write = self.write().then(key::hold_authority(&authority.id, authority.state)).then(part);
         self.record(write, line).await?;
@@ -108,9 +108,9 @@ impl Service {
     /// Takes the certificate of an authority that is kept elsewhere, as the one that is next.
     ///
     /// Its own certificate need not be self-signed: registries trust it because it is in their bundle.
-    pub async fn import_authority(&self, caller: &Caller, file: &[u8], context: &RequestContext) -> Result<AuthorityStep> {
-        caller.require_operator()?;
-        let now = self.now();
+    pub async fn import_authority(&self, call: &Call<'_>, file: &[u8]) -> Result<AuthorityStep> {
+        call.caller.require_operator()?;
+        let now = call.now;
         let certificate_der = certificates::read_certificate(file)?;
         let rows = key::list_authorities(&self.store).await?;
         if let Some(known) = rows.iter().find(|row| row.certificate_der == certificate_der) {
@@ -133,19 +133,19 @@ impl Service {
             state: AuthorityState::Next,
             changed_at: now,
         };
-        self.add_next_authority(&row, &rows, "authority.import", caller, context).await
+        self.add_next_authority(&row, &rows, "authority.import", call).await
     }
 
     /// Gives out the private key of the authority in use, to be kept elsewhere; [`Service::forget_authority_key`] is next.
-    pub async fn export_authority(&self, caller: &Caller, context: &RequestContext) -> Result<ExportedAuthority> {
-        caller.require_operator()?;
+    pub async fn export_authority(&self, call: &Call<'_>) -> Result<ExportedAuthority> {
+        call.caller.require_operator()?;
         let authority = InUse::load(&self.store, &self.master).await?;
         let Some(signer) = &authority.signer else {
             let why = format!("The private key of the certificate authority {} is not kept here.", authority.row.id);
             return Err(Error::precondition_failed(Noun::Authority, why));
         };
         // What can't be written down isn't done.
-        let line = self.line("authority.export", caller, context).detail(serde_json::json!({ "authority": authority.row.id }));
+        let line = self.line("authority.export", call).detail(serde_json::json!({ "authority": authority.row.id }));
         self.commit(line.onto(self.write(), &*self.random)).await?;
         Ok(ExportedAuthority { id: authority.row.id, pem: signer.to_pem()? })
     }
@@ -153,15 +153,15 @@ impl Service {
     /// Forgets the private key of an authority that was exported.
     ///
     /// [`Error::invalid_parameter`] unless `exported` is that key: nobody may lose it by this.
-    pub async fn forget_authority_key(&self, caller: &Caller, id: &str, exported: &[u8], context: &RequestContext) -> Result<()> {
-        caller.require_operator()?;
+    pub async fn forget_authority_key(&self, call: &Call<'_>, id: &str, exported: &[u8]) -> Result<()> {
+        call.caller.require_operator()?;
         let rows = key::list_authorities(&self.store).await?;
         let row = rows.iter().find(|row| row.id == id).ok_or_else(|| Error::not_found(Noun::Authority, id))?;
         let private = self.master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?;
         if Authority::from_parts(&private, &row.certificate_der)?.to_pem()?.expose().as_bytes() != exported {
             return Err(Error::invalid_parameter("out", "The file is not what was exported; the key stays here as well."));
         }
-        let line = self.line("authority.forget-key", caller, context).detail(serde_json::json!({ "authority": id }));
+        let line = self.line("authority.forget-key", call).detail(serde_json::json!({ "authority": id }));
         self.change(key::forget_private(id), line).await
     }
 }

@@ -68,7 +68,8 @@ impl Service {
         let because = serde_json::json!({ "because": "schedule", "replaces": old });
         let operator = Caller::operator();
         let write = || Write::new(Operation::named(format!("key after {old}"), self.now()));
-        let id = self.wrapping(|| self.make_key(&operator, kind, &context, write(), &because)).await?;
+        let call = &self.call(&operator, &context);
+        let id = self.wrapping(|| self.make_key(call, kind, write(), &because)).await?;
         let is_ours = match kind {
             KeyKind::Signing(_) => key::list_signing(&self.store).await?.iter().any(|row| row.id == id),
             KeyKind::Sealing => key::list_sealing(&self.store).await?.iter().any(|row| row.id == id),

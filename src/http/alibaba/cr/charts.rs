@@ -21,11 +21,11 @@ struct Namespaces {
 }
 
 /// The vendor's policies name charts' actions as those of images: `cr:GetNamespace` for `GetChartNamespace`.
-pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let paging = Paging::read(parameters)?;
     is_normal(parameters)?;
-    service.instance_with(caller, &instance(instance_id)?, Within::Instance, Permission::ListNamespaces, context).await?;
+    service.instance_with(call, &instance(instance_id)?, Within::Instance, Permission::ListNamespaces).await?;
     let output = Namespaces { page_no: paging.number, page_size: paging.size, total_count: "0", namespaces: [] };
     reply.success(output)
 }

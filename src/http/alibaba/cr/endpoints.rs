@@ -90,10 +90,10 @@ fn entries(list: &AllowList) -> Vec<EntryAndComment> {
     list.entries.iter().map(|entry| EntryAndComment { entry: entry.written.clone(), comment: Some(entry.comment.clone()) }).collect()
 }
 
-pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    let (found, list) = service.allow_list(caller, &instance, Permission::DescribeEndpoint, context).await?;
+    let (found, list) = service.allow_list(call, &instance, Permission::DescribeEndpoint).await?;
     reply.success(Got { endpoint: Endpoint::of(&found), acl_entries: entries(&list) })
 }
 
@@ -119,11 +119,11 @@ struct Entry {
     entry: String,
 }
 
-pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_module(parameters)?;
     let is_summary = boolean(parameters, "Summary")?.unwrap_or(false);
-    let (found, list) = service.allow_list(caller, &instance, Permission::ListEndpoints, context).await?;
+    let (found, list) = service.allow_list(call, &instance, Permission::ListEndpoints).await?;
     let shown = if is_summary { &[][..] } else { &list.entries };
     reply.success(Endpoints {
         endpoints: [Listed {
@@ -135,12 +135,12 @@ pub(crate) async fn list(Authenticated { service, caller, parameters, context, r
     })
 }
 
-pub(crate) async fn update(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn update(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
     let switch = boolean(parameters, "Enable")?.map(Switch::from).ok_or_else(|| Error::missing_parameter("Enable"))?;
     let first = entry(FIRST_ENTRY.to_owned(), None)?;
-    service.set_public_endpoint(caller, &instance, switch, Some(&first), context).await?;
+    service.set_public_endpoint(call, &instance, switch, Some(&first)).await?;
     reply.success(Nothing {})
 }
 
@@ -169,18 +169,18 @@ fn given_entries(parameters: &Parameters) -> Result<Vec<AllowEntry>> {
     entries.into_iter().map(|one| entry(one.entry, one.comment)).collect()
 }
 
-pub(crate) async fn create(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    service.add_to_allow_list(caller, &instance, &given_entries(parameters)?, context).await?;
+    service.add_to_allow_list(call, &instance, &given_entries(parameters)?).await?;
     reply.success(Nothing {})
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
     let places: Vec<AllowListPlace> = given_entries(parameters)?.into_iter().map(|entry| AllowListPlace::Cidr(entry.cidr)).collect();
-    service.remove_from_allow_list(caller, &instance, &places, context).await?;
+    service.remove_from_allow_list(call, &instance, &places).await?;
     reply.success(Nothing {})
 }
 
@@ -201,17 +201,17 @@ struct VpcEndpoint {
     module_name: String,
 }
 
-pub(crate) async fn vpc(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn vpc(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     let module_name = any_module(parameters)?.unwrap_or("Registry").to_owned();
-    service.instance_with(caller, &instance, Within::Instance, Permission::DescribeInternalEndpoint, context).await?;
+    service.instance_with(call, &instance, Within::Instance, Permission::DescribeInternalEndpoint).await?;
     reply.success(VpcEndpoint { enable: false, domains: [], linked_vpcs: [], module_name })
 }
 
 /// Says that there is no such domain. The instance's own name is none of these: GetInstanceEndpoint has it.
 ///
 /// Divergence: the code is by analogy; none is documented.
-pub(crate) async fn customized_domain(Authenticated { service, caller, parameters, context, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn customized_domain(Authenticated { service, call, parameters, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     let domain = given(parameters, "Domain").ok_or_else(|| Error::missing_parameter("Domain"))?;
     any_module(parameters)?.ok_or_else(|| Error::missing_parameter("ModuleName"))?;
@@ -219,6 +219,6 @@ pub(crate) async fn customized_domain(Authenticated { service, caller, parameter
     if domain.len() > MAX_DOMAIN_LENGTH || !domain.bytes().all(is_letter) {
         return Err(Error::invalid_parameter("Domain", "It is a host name."));
     }
-    service.instance_with(caller, &instance, Within::Instance, Permission::DescribeCustomDomain, context).await?;
+    service.instance_with(call, &instance, Within::Instance, Permission::DescribeCustomDomain).await?;
     Err(Error::not_found(Noun::CustomizedDomain, domain))
 }

@@ -23,25 +23,25 @@ fn repository(id: &str) -> Result<RepositoryChoice> {
     Ok(RepositoryChoice::WithId(id.parse()?))
 }
 
-pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let part = Tokens::IMAGES.read(parameters)?;
     let (instance, repository) = (instance(instance_id)?, repository(repo_id)?);
-    let listed = service.images(caller, &instance, &repository, ImageFilter::default(), part.page(), context).await?;
+    let listed = service.images(call, &instance, &repository, ImageFilter::default(), part.page()).await?;
     reply.success(List::of(&listed, part))
 }
 
-pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let tag = required(parameters, "Tag")?;
-    let image = service.image(caller, &instance(instance_id)?, &repository(repo_id)?, tag, context).await?;
+    let image = service.image(call, &instance(instance_id)?, &repository(repo_id)?, tag).await?;
     reply.success(Tag::of(&image, |millis| millis))
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let tags = BTreeSet::from([required(parameters, "Tag")?.to_owned()]);
-    service.delete_images(caller, &instance(instance_id)?, &repository(repo_id)?, &tags, context).await?;
+    service.delete_images(call, &instance(instance_id)?, &repository(repo_id)?, &tags).await?;
     reply.success(Nothing {})
 }
 

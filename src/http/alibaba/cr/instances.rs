@@ -77,14 +77,14 @@ impl From<TaggedInstance> for Listed {
 }
 
 /// Divergence: instances of all regions, which the vendor tells apart by endpoint; a resource group has none.
-pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let paging = Paging::read_of_instances(parameters)?;
     let criteria: Vec<_> =
         given(parameters, "InstanceName").map(|name| InstanceCriterion::Name(vec![name.to_owned()])).into_iter().collect();
     let is_empty =
         given(parameters, "InstanceStatus").is_some_and(|status| status != RUNNING) || given(parameters, "ResourceGroupId").is_some();
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.instance_page(caller, "", &criteria, paging.page(), context).await?;
+    let listed = service.instance_page(call, "", &criteria, paging.page()).await?;
     let (instances, total_count) = if is_empty { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let instances = instances.into_iter().map(Listed::from).collect();
     reply.success(Instances { page_no: paging.number, page_size: paging.size, total_count, instances })
@@ -105,9 +105,9 @@ struct Got {
     tags: Vec<KeyAndValue>,
 }
 
-pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let TaggedInstance { instance, tags } =
-        service.described_instance(caller, &required_instance(parameters)?, Permission::DescribeInstance, context).await?;
+        service.described_instance(call, &required_instance(parameters)?, Permission::DescribeInstance).await?;
     reply.success(Got {
         instance_id: instance.cri_id.to_string(),
         instance_specification: specification(instance.specification),
@@ -127,8 +127,8 @@ struct Count {
     count: usize,
 }
 
-pub(crate) async fn count(Authenticated { service, caller, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let own = service.own_instances(caller, Permission::CountInstances, "", context).await?;
+pub(crate) async fn count(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let own = service.own_instances(call, Permission::CountInstances, "").await?;
     reply.success(Count { count: own.len() })
 }
 
@@ -149,8 +149,8 @@ struct UsageAndQuotas {
     performance_units: u32,
 }
 
-pub(crate) async fn usage(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let (instance, usage) = service.instance_usage(caller, &required_instance(parameters)?, context).await?;
+pub(crate) async fn usage(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let (instance, usage) = service.instance_usage(call, &required_instance(parameters)?).await?;
     let (namespaces, repositories) = service.quotas_of(&instance);
     reply.success(UsageAndQuotas {
         namespace_quota: namespaces.to_string(),
@@ -182,8 +182,8 @@ struct Region {
 }
 
 /// Divergence: the regions in which the account has instances, under no other name, whatever `Lang` says.
-pub(crate) async fn list_regions(Authenticated { service, caller, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let own = service.own_instances(caller, Permission::ListRegions, "", context).await?;
+pub(crate) async fn list_regions(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let own = service.own_instances(call, Permission::ListRegions, "").await?;
     let names: std::collections::BTreeSet<String> = own.into_iter().map(|one| one.instance.region).collect();
     reply.success(Regions { regions: names.into_iter().map(|name| Region { region_id: name.clone(), local_name: name }).collect() })
 }

@@ -88,7 +88,7 @@ impl Defaults {
     }
 }
 
-pub(crate) async fn create(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let named = NewNamespace::named(required(parameters, "NamespaceName")?);
     let defaults = Defaults::read(parameters)?;
@@ -98,12 +98,12 @@ pub(crate) async fn create(Authenticated { service, caller, parameters, context,
         default_tag_immutability: defaults.tag_immutability.unwrap_or(named.default_tag_immutability),
         ..named
     };
-    let made = service.create_namespace(caller, &instance(instance_id)?, new, context).await;
+    let made = service.create_namespace(call, &instance(instance_id)?, new).await;
     made.map_err(|error| error.naming(&[("name", "NamespaceName")]))?;
     reply.success(Nothing {})
 }
 
-pub(crate) async fn update(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn update(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
     let defaults = Defaults::read(parameters)?;
@@ -115,18 +115,18 @@ pub(crate) async fn update(Authenticated { service, caller, parameters, context,
         default_tag_immutability: defaults.tag_immutability,
         ..NamespaceChange::default()
     };
-    service.modify_namespace(caller, &instance(instance_id)?, name, &change, None, context).await?;
+    service.modify_namespace(call, &instance(instance_id)?, name, &change, None).await?;
     reply.success(Nothing {})
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
-    service.delete_namespace(caller, &instance(instance_id)?, name, Contents::MustBeGone, context).await?;
+    service.delete_namespace(call, &instance(instance_id)?, name, Contents::MustBeGone).await?;
     reply.success(Nothing {})
 }
 
-pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let (id, name) = (given(parameters, "NamespaceId"), given(parameters, "NamespaceName"));
     let choice = match (id, name) {
@@ -135,20 +135,20 @@ pub(crate) async fn get(Authenticated { service, caller, parameters, context, re
         (None, Some(name)) => NamespaceChoice::Named(name.to_owned()),
         (None, None) => return Err(Error::missing_parameter("NamespaceName")),
     };
-    let namespace = service.namespace(caller, &instance(instance_id)?, &choice, context).await?;
+    let namespace = service.namespace(call, &instance(instance_id)?, &choice).await?;
     if name.is_some_and(|name| name != namespace.name) {
         return Err(Error::invalid_parameter("NamespaceName", "It is not the name of the namespace with that NamespaceId."));
     }
     reply.success(NamespaceInfo::of(&namespace, instance_id))
 }
 
-pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let filter = NamespaceFilter { name: given(parameters, "NamespaceName").map(ToOwned::to_owned), tags: Vec::new() };
     let paging = Paging::read(parameters)?;
     let none_is_so = !is_normal(parameters)?;
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.namespaces(caller, &instance(instance_id)?, &filter, paging.page(), context).await?;
+    let listed = service.namespaces(call, &instance(instance_id)?, &filter, paging.page()).await?;
     let (namespaces, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let output = Namespaces {
         page_no: paging.number,

@@ -29,7 +29,7 @@ struct Created<'a> {
     repo_id: &'a str,
 }
 
-pub(crate) async fn create(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let new = NewRepository {
         namespace: required(parameters, "RepoNamespaceName")?.to_owned(),
@@ -39,12 +39,12 @@ pub(crate) async fn create(Authenticated { service, caller, parameters, context,
         detail: given(parameters, "Detail").unwrap_or_default().to_owned(),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let made = service.create_repository(caller, &instance(instance_id)?, new, context).await;
+    let made = service.create_repository(call, &instance(instance_id)?, new).await;
     let made = made.map_err(|error| error.naming(&NAMES))?;
     reply.success(Created { repo_id: made.id.as_str() })
 }
 
-pub(crate) async fn update(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn update(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
     let change = RepositoryChange {
@@ -54,27 +54,27 @@ pub(crate) async fn update(Authenticated { service, caller, parameters, context,
         detail: parameters.get("Detail").map(ToOwned::to_owned),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let modified = service.modify_repository(caller, &instance(instance_id)?, &which, &change, context).await;
+    let modified = service.modify_repository(call, &instance(instance_id)?, &which, &change).await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.success(Nothing {})
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
-    service.delete_repository(caller, &instance(instance_id)?, &which, Images::GoToo, context).await?;
+    service.delete_repository(call, &instance(instance_id)?, &which, Images::GoToo).await?;
     reply.success(Nothing {})
 }
 
-pub(crate) async fn get(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
-    let repository = service.repository(caller, &instance(instance_id)?, &which, context).await?;
+    let repository = service.repository(call, &instance(instance_id)?, &which).await?;
     let output = Got { info: RepositoryInfo::of(&repository, instance_id), detail: &repository.detail };
     reply.success(output)
 }
 
-pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let filter = RepositoryFilter {
         namespace: given(parameters, "RepoNamespaceName"),
@@ -88,7 +88,7 @@ pub(crate) async fn list(Authenticated { service, caller, parameters, context, r
         Some(_) => return Err(Error::invalid_parameter("RepoStatus", "It is NORMAL, DELETING, DELETED or ALL.")),
     };
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.repositories(caller, &instance(instance_id)?, filter, part.page(), context).await?;
+    let listed = service.repositories(call, &instance(instance_id)?, filter, part.page()).await?;
     let (repositories, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let output = Repositories {
         page_no: part.number(),

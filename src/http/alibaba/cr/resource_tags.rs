@@ -95,7 +95,7 @@ fn numbered_keys(parameters: &Parameters) -> Result<Vec<(usize, String)>> {
     Ok(keys)
 }
 
-pub(crate) async fn tag(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn tag(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
     let tags = tags(parameters)?.into_iter().map(|(key, value)| Tag { key, value: value.unwrap_or_default() });
@@ -103,20 +103,20 @@ pub(crate) async fn tag(Authenticated { service, caller, parameters, context, re
     if tags.is_empty() {
         return Err(Error::missing_parameter("Tag"));
     }
-    service.tag_instances(caller, &choices, &tags, context).await?;
+    service.tag_instances(call, &choices, &tags).await?;
     reply.bare(&Done { request_id: reply.request_id })
 }
 
-pub(crate) async fn untag(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn untag(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = required_choices(parameters)?;
     let keys = repeated(parameters, "TagKey", "", MAX_TAGS)?;
     let all = boolean(parameters, "All")?.unwrap_or(false);
     match (keys.is_empty(), all) {
         // As the vendor has it: `All` counts where no key is given.
-        (true, true) => service.untag_instances(caller, &choices, None, context).await?,
+        (true, true) => service.untag_instances(call, &choices, None).await?,
         (true, false) => return Err(Error::missing_parameter("TagKey")),
-        (false, _) => service.untag_instances(caller, &choices, Some(&keys), context).await?,
+        (false, _) => service.untag_instances(call, &choices, Some(&keys)).await?,
     }
     reply.bare(&Done { request_id: reply.request_id })
 }
@@ -146,7 +146,7 @@ struct TagResource {
 }
 
 /// Lists the tags of the instances that are named, or of all, as far as they have every tag that is asked for.
-pub(crate) async fn list(Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     check_type(parameters)?;
     let choices = choices(parameters)?;
     let wanted = tags(parameters)?;
@@ -163,7 +163,7 @@ pub(crate) async fn list(Authenticated { service, caller, parameters, context, r
             None => InstanceCriterion::TagKey(key),
         })
         .collect();
-    let tagged = service.tagged_instances(caller, &choices, &criteria, context).await?;
+    let tagged = service.tagged_instances(call, &choices, &criteria).await?;
     let rows = tagged.into_iter().flat_map(|TaggedInstance { instance, tags }| {
         tags.into_iter().map(move |tag| TagResource {
             resource_id: instance.cri_id.to_string(),

@@ -53,13 +53,13 @@ fn within<'a>(parameters: &'a Parameters, namespace_parameter: &'static str) -> 
 
 /// Returns the page that was asked for, once the caller may ask: nothing is on it.
 async fn empty_page(
-    Authenticated { service, caller, parameters, context, .. }: Authenticated<'_>,
+    Authenticated { service, call, parameters, .. }: Authenticated<'_>,
     within: Within<'_>,
     permission: Permission,
 ) -> Result<Page> {
     let instance_id = instance_id(parameters)?;
     let paging = Paging::read(parameters)?;
-    service.instance_with(caller, &instance(instance_id)?, within, permission, context).await?;
+    service.instance_with(call, &instance(instance_id)?, within, permission).await?;
     Ok(Page { page_no: paging.number, page_size: paging.size, total_count: 0 })
 }
 

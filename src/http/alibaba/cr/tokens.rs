@@ -44,12 +44,10 @@ struct AuthorizationToken<'a> {
     authorization_token: &'a str,
 }
 
-pub(crate) async fn get_authorization_token(
-    Authenticated { service, caller, parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn get_authorization_token(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let lifetime = lifetime(parameters)?;
-    let issued = service.issue_temporary(caller, &instance(instance_id)?, Username::CrTempUser, lifetime, context).await?;
+    let issued = service.issue_temporary(call, &instance(instance_id)?, Username::CrTempUser, lifetime).await?;
     let output = AuthorizationToken {
         request_id: reply.request_id,
         expire_time: issued.expires_at.unix_millis(),
@@ -77,8 +75,8 @@ struct TokensData<'a> {
     expire_date: i64,
 }
 
-pub(crate) async fn get_tokens(Authenticated { service, caller, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let issued = service.issue_temporary(caller, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME, context).await?;
+pub(crate) async fn get_tokens(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
+    let issued = service.issue_temporary(call, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME).await?;
     let output = Tokens {
         data: TokensData {
             authorization_token: issued.secret.expose(),

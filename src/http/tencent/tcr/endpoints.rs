@@ -23,12 +23,10 @@ struct InternalEndpoints {
     total_count: u64,
 }
 
-pub(crate) async fn internal_endpoints(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn internal_endpoints(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint, context).await?;
+    service.instance_with(call, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint).await?;
     reply.with(&InternalEndpoints { access_vpc_set: [], total_count: 0 })
 }
 
@@ -40,13 +38,11 @@ struct CustomizedDomains {
     total_count: u64,
 }
 
-pub(crate) async fn customized_domains(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn customized_domains(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain, context).await?;
+    service.instance_with(call, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain).await?;
     reply.with(&CustomizedDomains { domain_info_list: [], total_count: 0 })
 }
 
@@ -88,9 +84,7 @@ struct DnsStatus {
     status: &'static str,
 }
 
-pub(crate) async fn dns_status(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn dns_status(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let asked = parameters.structures("VpcSet")?;
     if asked.is_empty() {
         return Err(Error::missing_parameter("VpcSet"));
@@ -103,7 +97,7 @@ pub(crate) async fn dns_status(
     let mut vpc_set = Vec::with_capacity(asked.len());
     for Vpc { instance_id, vpc_id, region } in asked {
         let choice = instance(&instance_id)?;
-        let found = service.instance_with(caller, &choice, Within::Instance, Permission::DescribeInternalDns, context).await?;
+        let found = service.instance_with(call, &choice, Within::Instance, Permission::DescribeInternalDns).await?;
         vpc_set.push(DnsStatus { region: region.unwrap_or_else(|| found.region.clone()), vpc_id, status: "DISABLE" });
     }
     reply.with(&DnsStatuses { vpc_set })

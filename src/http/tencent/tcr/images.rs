@@ -22,7 +22,7 @@ fn place(parameters: &mut Parameters) -> Result<(String, RepositoryChoice)> {
     Ok((registry_id(parameters)?, repository(parameters)?))
 }
 
-pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (registry_id, repository) = place(&mut parameters)?;
     let version = parameters.text("ImageVersion")?.filter(|version| !version.is_empty());
     let exact = parameters.boolean("ExactMatch")?.unwrap_or(false);
@@ -38,31 +38,27 @@ pub(crate) async fn describe(Authenticated { service, caller, mut parameters, co
         Some(version) => TagFilter::Containing(version),
     };
     let filter = ImageFilter { tag, digest };
-    let listed = service.images(caller, &instance(&registry_id)?, &repository, filter, page, context).await?;
+    let listed = service.images(call, &instance(&registry_id)?, &repository, filter, page).await?;
     reply.with(&Images::of(&listed))
 }
 
-pub(crate) async fn describe_manifests(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn describe_manifests(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (registry_id, repository) = place(&mut parameters)?;
     let tag = parameters.required_text("ImageVersion")?;
     parameters.finish()?;
-    let documents = service.image_documents(caller, &instance(&registry_id)?, &repository, &tag, context).await?;
+    let documents = service.image_documents(call, &instance(&registry_id)?, &repository, &tag).await?;
     reply.with(&Manifests::of(&documents))
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (registry_id, repository) = place(&mut parameters)?;
     let tags = BTreeSet::from([parameters.required_text("ImageVersion")?]);
     parameters.finish()?;
-    service.delete_images(caller, &instance(&registry_id)?, &repository, &tags, context).await?;
+    service.delete_images(call, &instance(&registry_id)?, &repository, &tags).await?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete_tags(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn delete_tags(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (registry_id, repository) = place(&mut parameters)?;
     let tags = parameters.texts("Tags")?;
     if tags.is_empty() {
@@ -73,7 +69,7 @@ pub(crate) async fn delete_tags(
     }
     parameters.finish()?;
     let tags = tags.into_iter().collect();
-    service.delete_images(caller, &instance(&registry_id)?, &repository, &tags, context).await?;
+    service.delete_images(call, &instance(&registry_id)?, &repository, &tags).await?;
     reply.with(&Nothing {})
 }
 

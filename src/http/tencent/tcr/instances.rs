@@ -89,9 +89,7 @@ struct Created {
     registry_id: String,
 }
 
-pub(crate) async fn create(
-    Authenticated { service, caller, mut parameters, context, region, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, call, mut parameters, region, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let name = parameters.required_text("RegistryName")?;
     let registry_type = parameters.required_text("RegistryType")?;
     let tags = tags(&mut parameters)?;
@@ -114,7 +112,7 @@ pub(crate) async fn create(
     parameters.finish()?;
     let specification = specification(&registry_type)?;
     let new = RequestedInstance { name, region: region.to_owned(), specification, deletion_protection, tags };
-    let made = service.request_instance(caller, new, context).await?;
+    let made = service.request_instance(call, new).await?;
     reply.with(&Created { registry_id: made.id.to_string() })
 }
 
@@ -217,9 +215,7 @@ impl From<TaggedInstance> for Registry {
     }
 }
 
-pub(crate) async fn describe(
-    Authenticated { service, caller, mut parameters, context, region, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, call, mut parameters, region, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let ids = parameters.texts("Registryids")?;
     let page = Pager::INSTANCES.take(&mut parameters)?;
     let filters = parameters.structures("Filters")?.into_iter().map(criterion).collect::<Result<Vec<_>>>()?;
@@ -233,7 +229,7 @@ pub(crate) async fn describe(
     };
     let is_empty = filters.iter().any(Option::is_none);
     let criteria: Vec<_> = filters.into_iter().flatten().chain([place]).collect();
-    let listed = service.instance_page(caller, region, &criteria, page, context).await?;
+    let listed = service.instance_page(call, region, &criteria, page).await?;
     let (instances, total_count) = if is_empty { (Vec::new(), 0) } else { (listed.items, listed.total) };
     reply.with(&Registries { total_count, registries: instances.into_iter().map(Registry::from).collect() })
 }
@@ -253,9 +249,7 @@ struct RegistryStatus {
 }
 
 /// Divergence: an id of no instance of the account's is left out; what the vendor does isn't known.
-pub(crate) async fn describe_status(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn describe_status(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let ids = parameters.texts("RegistryIds")?;
     parameters.finish()?;
     if ids.is_empty() {
@@ -264,7 +258,7 @@ pub(crate) async fn describe_status(
     let mut statuses = Vec::new();
     for id in ids.iter().filter_map(|id| id.parse::<InstanceId>().ok()) {
         let choice = InstanceChoice::Tcr(id);
-        match service.described_instance(caller, &choice, Permission::DescribeInstanceStatus, context).await {
+        match service.described_instance(call, &choice, Permission::DescribeInstanceStatus).await {
             Ok(TaggedInstance { instance, .. }) => {
                 statuses.push(RegistryStatus { registry_id: instance.id.to_string(), status: RUNNING, conditions: [] });
             }
@@ -275,7 +269,7 @@ pub(crate) async fn describe_status(
     reply.with(&Statuses { registry_status_set: statuses })
 }
 
-pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let change = InstanceChange {
         specification: parameters.text("RegistryType")?.as_deref().map(specification).transpose()?,
@@ -283,20 +277,20 @@ pub(crate) async fn modify(Authenticated { service, caller, mut parameters, cont
     };
     refuse_bucket(&mut parameters, "EnableCosVersioning")?;
     parameters.finish()?;
-    service.modify_instance(caller, &instance(&id)?, change, context).await?;
+    service.modify_instance(call, &instance(&id)?, change).await?;
     reply.with(&Nothing {})
 }
 
 /// With `DeleteBucket`, at the vendor's door the consent to lose the images, all that is in the instance goes too.
-pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let contents = if parameters.boolean("DeleteBucket")?.unwrap_or(false) { Contents::GoToo } else { Contents::MustBeGone };
     let is_dry_run = parameters.boolean("DryRun")?.unwrap_or(false);
     parameters.finish()?;
     if is_dry_run {
-        service.check_instance_deletion(caller, &instance(&id)?, contents, context).await?;
+        service.check_instance_deletion(call, &instance(&id)?, contents).await?;
     } else {
-        service.delete_instance(caller, &instance(&id)?, contents, context).await?;
+        service.delete_instance(call, &instance(&id)?, contents).await?;
     }
     reply.with(&Nothing {})
 }
@@ -308,11 +302,11 @@ struct Validated {
     region_id: u64,
 }
 
-pub(crate) async fn check(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn check(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
     let found = match instance(&id) {
-        Ok(instance) => service.described_instance(caller, &instance, Permission::CheckInstance, context).await,
+        Ok(instance) => service.described_instance(call, &instance, Permission::CheckInstance).await,
         Err(error) => Err(error),
     };
     let validated = match found {
@@ -330,12 +324,10 @@ struct ValidatedName {
     detail_code: i64,
 }
 
-pub(crate) async fn check_name(
-    Authenticated { service, caller, mut parameters, region, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn check_name(Authenticated { service, call, mut parameters, region, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let name = parameters.required_text("RegistryName")?;
     parameters.finish()?;
-    let check = service.check_instance_name(caller, &name, region, context).await?;
+    let check = service.check_instance_name(call, &name, region).await?;
     reply.with(&ValidatedName {
         is_validated: check == NameCheck::Free,
         detail_code: match check {
@@ -369,10 +361,10 @@ struct Region {
 
 /// Divergence: the regions are those in which the account has instances; they date from the first and the last of them.
 pub(crate) async fn describe_regions(
-    Authenticated { service, caller, parameters, context, region, reply, .. }: Authenticated<'_>,
+    Authenticated { service, call, parameters, region, reply, .. }: Authenticated<'_>,
 ) -> Result<Response> {
     parameters.finish()?;
-    let own = service.own_instances(caller, Permission::ListRegions, region, context).await?;
+    let own = service.own_instances(call, Permission::ListRegions, region).await?;
     let mut regions: Vec<Region> = Vec::new();
     for Instance { region, created_at, .. } in own.into_iter().map(|one| one.instance) {
         match regions.iter_mut().find(|known| known.region_name == region) {

@@ -71,7 +71,7 @@ fn tags(parameters: &mut Parameters) -> Result<Option<Vec<Tag>>> {
     Ok(Some(tags))
 }
 
-pub(crate) async fn create(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -87,12 +87,12 @@ pub(crate) async fn create(Authenticated { service, caller, mut parameters, cont
         tags: said.tags.unwrap_or_default(),
         ..NewNamespace::named(name)
     };
-    let made = service.create_namespace(caller, &instance(&registry_id)?, new, context).await;
+    let made = service.create_namespace(call, &instance(&registry_id)?, new).await;
     made.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     let said = Said::take(&mut parameters)?;
@@ -108,20 +108,20 @@ pub(crate) async fn modify(Authenticated { service, caller, mut parameters, cont
         ..NamespaceChange::default()
     };
     let instance = instance(&registry_id)?;
-    let modified = service.modify_namespace(caller, &instance, &name, &change, said.tags.as_deref(), context).await;
+    let modified = service.modify_namespace(call, &instance, &name, &change, said.tags.as_deref()).await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     parameters.finish()?;
-    service.delete_namespace(caller, &instance(&registry_id)?, &name, Contents::MustBeGone, context).await?;
+    service.delete_namespace(call, &instance(&registry_id)?, &name, Contents::MustBeGone).await?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
     let page = Pager::PAGES_FROM_0.take(&mut parameters)?;
@@ -132,7 +132,7 @@ pub(crate) async fn describe(Authenticated { service, caller, mut parameters, co
     parameters.finish()?;
     let filter = NamespaceFilter { name, tags };
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.namespaces(caller, &instance(&registry_id)?, &filter, page, context).await?;
+    let listed = service.namespaces(call, &instance(&registry_id)?, &filter, page).await?;
     let output = match with_kms {
         // Nothing is signed by a key management service here.
         true => Namespaces { namespace_list: Vec::new(), total_count: 0 },

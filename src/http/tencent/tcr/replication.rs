@@ -16,11 +16,11 @@ struct Replicas {
     replication_registries: [(); 0],
 }
 
-pub(crate) async fn replicas(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn replicas(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::ListReplicas, context).await?;
+    service.instance_with(call, &instance(&id)?, Within::Instance, Permission::ListReplicas).await?;
     reply.with(&Replicas { total_count: 0, replication_registries: [] })
 }
 
@@ -31,10 +31,10 @@ struct Policies {
     total_count: u64,
 }
 
-pub(crate) async fn policies(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn policies(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     check_numbered_page(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(caller, &instance(&id)?, Within::Instance, Permission::ListSyncRules, context).await?;
+    service.instance_with(call, &instance(&id)?, Within::Instance, Permission::ListSyncRules).await?;
     reply.with(&Policies { replication_policy_info_list: [], total_count: 0 })
 }

@@ -16,7 +16,7 @@ use crate::http::tencent::{Authenticated, Nothing};
 /// The parameters' names, by the use case's.
 const NAMES: [(&str, &str); 3] = [("name", "RepositoryName"), ("summary", "BriefDescription"), ("detail", "Description")];
 
-pub(crate) async fn create(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let new = NewRepository {
         namespace: parameters.required_text("NamespaceName")?,
@@ -27,12 +27,12 @@ pub(crate) async fn create(Authenticated { service, caller, mut parameters, cont
         tag_immutability: None,
     };
     parameters.finish()?;
-    let made = service.create_repository(caller, &instance(&registry_id)?, new, context).await;
+    let made = service.create_repository(call, &instance(&registry_id)?, new).await;
     made.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = repository(&mut parameters)?;
     let change = RepositoryChange {
@@ -41,21 +41,21 @@ pub(crate) async fn modify(Authenticated { service, caller, mut parameters, cont
         ..RepositoryChange::default()
     };
     parameters.finish()?;
-    let modified = service.modify_repository(caller, &instance(&registry_id)?, &which, &change, context).await;
+    let modified = service.modify_repository(call, &instance(&registry_id)?, &which, &change).await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let which = repository(&mut parameters)?;
     let images = if parameters.boolean("ForceDelete")?.unwrap_or(true) { Images::GoToo } else { Images::MustBeGone };
     parameters.finish()?;
-    service.delete_repository(caller, &instance(&registry_id)?, &which, images, context).await?;
+    service.delete_repository(call, &instance(&registry_id)?, &which, images).await?;
     reply.with(&Nothing {})
 }
 
-pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let namespace = parameters.text("NamespaceName")?.filter(|name| !name.is_empty());
     let name = parameters.text("RepositoryName")?.filter(|name| !name.is_empty());
@@ -63,7 +63,7 @@ pub(crate) async fn describe(Authenticated { service, caller, mut parameters, co
     let order = order(parameters.text("SortBy")?.as_deref())?;
     parameters.finish()?;
     let filter = RepositoryFilter { namespace: namespace.as_deref(), name: name.as_deref(), order };
-    let listed = service.repositories(caller, &instance(&registry_id)?, filter, page, context).await?;
+    let listed = service.repositories(call, &instance(&registry_id)?, filter, page).await?;
     let output = Repositories { repository_list: listed.items.iter().map(RepositoryInfo::of).collect(), total_count: listed.total };
     reply.with(&output)
 }

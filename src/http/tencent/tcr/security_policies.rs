@@ -34,19 +34,15 @@ struct EndpointStatus {
     reason: &'static str,
 }
 
-pub(crate) async fn endpoint_status(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn endpoint_status(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    let found = service.described_instance(caller, &instance(&id)?, Permission::DescribeEndpoint, context).await?;
+    let found = service.described_instance(call, &instance(&id)?, Permission::DescribeEndpoint).await?;
     let status = if found.instance.public_endpoint.is_on() { "Opened" } else { "Closed" };
     reply.with(&EndpointStatus { status, reason: "" })
 }
 
-pub(crate) async fn manage_endpoint(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn manage_endpoint(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let switch = match parameters.required_text("Operation")?.as_str() {
         "Create" => Switch::On,
@@ -54,7 +50,7 @@ pub(crate) async fn manage_endpoint(
         _ => return Err(Error::invalid_parameter("Operation", "The parameter `Operation` is `Create` or `Delete`.")),
     };
     parameters.finish()?;
-    let changed = service.set_public_endpoint(caller, &instance(&id)?, switch, None, context).await?;
+    let changed = service.set_public_endpoint(call, &instance(&id)?, switch, None).await?;
     reply.with(&Changed::of(&changed))
 }
 
@@ -73,10 +69,10 @@ struct Policy {
     policy_version: String,
 }
 
-pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    let (_, list) = service.allow_list(caller, &instance(&id)?, Permission::ListAclEntries, context).await?;
+    let (_, list) = service.allow_list(call, &instance(&id)?, Permission::ListAclEntries).await?;
     let shown = |(policy_index, entry): (usize, &AllowEntry)| Policy {
         policy_index,
         description: entry.comment.clone(),
@@ -105,32 +101,32 @@ fn place(cidr_block: Option<&str>, index: Option<i64>, version: Option<&str>) ->
     Ok(AllowListPlace::Index { index, version: version.map(str::parse).transpose().map_err(unreadable)? })
 }
 
-pub(crate) async fn create(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let (cidr_block, description) = (parameters.required_text("CidrBlock")?, parameters.required_text("Description")?);
     parameters.finish()?;
     let entry = entry(cidr_block, description)?;
-    let changed = service.add_to_allow_list(caller, &instance(&id)?, &[entry], context).await?;
+    let changed = service.add_to_allow_list(call, &instance(&id)?, &[entry]).await?;
     reply.with(&Changed::of(&changed))
 }
 
-pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let index = parameters.integer("PolicyIndex")?.ok_or_else(|| Error::missing_parameter("PolicyIndex"))?;
     let (cidr_block, description) = (parameters.required_text("CidrBlock")?, parameters.required_text("Description")?);
     parameters.finish()?;
     let (place, entry) = (place(None, Some(index), None)?, entry(cidr_block, description)?);
-    let changed = service.replace_in_allow_list(caller, &instance(&id)?, &place, &entry, context).await?;
+    let changed = service.replace_in_allow_list(call, &instance(&id)?, &place, &entry).await?;
     reply.with(&Changed::of(&changed))
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let index = parameters.integer("PolicyIndex")?;
     let (version, cidr_block) = (parameters.text("PolicyVersion")?, parameters.text("CidrBlock")?);
     parameters.finish()?;
     let place = place(cidr_block.as_deref(), index, version.as_deref())?;
-    let changed = service.remove_from_allow_list(caller, &instance(&id)?, &[place], context).await?;
+    let changed = service.remove_from_allow_list(call, &instance(&id)?, &[place]).await?;
     reply.with(&Changed::of(&changed))
 }
 
@@ -158,9 +154,7 @@ fn policies(parameters: &mut Parameters) -> Result<Vec<Given>> {
     if policies.is_empty() { Err(Error::missing_parameter("SecurityGroupPolicySet")) } else { Ok(policies) }
 }
 
-pub(crate) async fn create_multiple(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn create_multiple(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let given = policies(&mut parameters)?;
     parameters.finish()?;
@@ -169,18 +163,16 @@ pub(crate) async fn create_multiple(
         entry(given.cidr_block.ok_or_else(missing)?, given.description.unwrap_or_default())
     });
     let entries = entries.collect::<Result<Vec<_>>>()?;
-    let changed = service.add_to_allow_list(caller, &instance(&id)?, &entries, context).await?;
+    let changed = service.add_to_allow_list(call, &instance(&id)?, &entries).await?;
     reply.with(&Changed::of(&changed))
 }
 
-pub(crate) async fn delete_multiple(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn delete_multiple(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let given = policies(&mut parameters)?;
     parameters.finish()?;
     let places = given.iter().map(|given| place(given.cidr_block.as_deref(), given.index, given.version.as_deref()));
     let places = places.collect::<Result<Vec<_>>>()?;
-    let changed = service.remove_from_allow_list(caller, &instance(&id)?, &places, context).await?;
+    let changed = service.remove_from_allow_list(call, &instance(&id)?, &places).await?;
     reply.with(&Changed::of(&changed))
 }

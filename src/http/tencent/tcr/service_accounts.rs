@@ -77,7 +77,7 @@ struct Created<'a> {
     create_time: String,
 }
 
-pub(crate) async fn create(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn create(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let permissions = permissions(&mut parameters)?.filter(|permissions| !permissions.is_empty());
@@ -89,7 +89,7 @@ pub(crate) async fn create(Authenticated { service, caller, mut parameters, cont
         state: state(&mut parameters)?.unwrap_or(ServiceAccountState::Active),
     };
     parameters.finish()?;
-    let (account, password) = service.create_service_account(caller, &instance(&registry_id)?, new, context).await?;
+    let (account, password) = service.create_service_account(call, &instance(&registry_id)?, new).await?;
     let created = Created {
         name: account.username(),
         password: password.expose(),
@@ -169,19 +169,19 @@ fn names(parameters: &mut Parameters) -> Result<Option<BTreeSet<String>>> {
     Ok(names)
 }
 
-pub(crate) async fn describe(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn describe(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let names = names(&mut parameters)?;
     let page = Pager::SERVICE_ACCOUNTS.take(&mut parameters)?;
     let page = if parameters.boolean("All")? == Some(true) { Page::ALL } else { page };
     let embed = if parameters.boolean("EmbedPermission")? == Some(true) { Embed::Permissions } else { Embed::Nothing };
     parameters.finish()?;
-    let listed = service.service_accounts(caller, &instance(&registry_id)?, names.as_ref(), page, context).await?;
+    let listed = service.service_accounts(call, &instance(&registry_id)?, names.as_ref(), page).await?;
     let service_accounts = listed.items.iter().map(|account| Account::of(account, embed)).collect();
     reply.with(&Accounts { service_accounts, total_count: listed.total })
 }
 
-pub(crate) async fn modify(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let changed = ChangedServiceAccount {
@@ -191,7 +191,7 @@ pub(crate) async fn modify(Authenticated { service, caller, mut parameters, cont
         state: state(&mut parameters)?,
     };
     parameters.finish()?;
-    service.modify_service_account(caller, &instance(&registry_id)?, &name, changed, context).await?;
+    service.modify_service_account(call, &instance(&registry_id)?, &name, changed).await?;
     reply.with(&Nothing {})
 }
 
@@ -201,9 +201,7 @@ struct NewPassword<'a> {
     password: &'a str,
 }
 
-pub(crate) async fn modify_password(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn modify_password(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     let random = parameters.boolean("Random")?.ok_or_else(|| Error::missing_parameter("Random"))?;
@@ -211,14 +209,14 @@ pub(crate) async fn modify_password(
     parameters.finish()?;
     // With Random the other field is ignored, as it is documented.
     let chosen = if random { None } else { Some(given.ok_or_else(|| Error::missing_parameter("Password"))?) };
-    let password = service.set_service_account_password(caller, &instance(&registry_id)?, &name, chosen, context).await?;
+    let password = service.set_service_account_password(call, &instance(&registry_id)?, &name, chosen).await?;
     reply.with(&NewPassword { password: password.expose() })
 }
 
-pub(crate) async fn delete(Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>) -> Result<Response> {
+pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     parameters.finish()?;
-    service.delete_service_account(caller, &instance(&registry_id)?, &name, context).await?;
+    service.delete_service_account(call, &instance(&registry_id)?, &name).await?;
     reply.with(&Nothing {})
 }

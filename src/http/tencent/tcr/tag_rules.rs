@@ -18,13 +18,11 @@ struct Immutability {
     total: u64,
 }
 
-pub(crate) async fn immutability(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn immutability(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     check_numbered_page(&mut parameters)?;
     parameters.finish()?;
-    let empty_ns = service.namespace_names(caller, &instance(&id)?, Permission::ListImmutabilityRules, context).await?;
+    let empty_ns = service.namespace_names(call, &instance(&id)?, Permission::ListImmutabilityRules).await?;
     reply.with(&Immutability { rules: [], empty_ns, total: 0 })
 }
 
@@ -35,14 +33,12 @@ struct Retention {
     total_count: u64,
 }
 
-pub(crate) async fn retention(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
-) -> Result<Response> {
+pub(crate) async fn retention(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     let namespace = parameters.text("NamespaceName")?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     let within = within(namespace.as_deref());
-    service.instance_with(caller, &instance(&id)?, within, Permission::ListRetentionRules, context).await?;
+    service.instance_with(call, &instance(&id)?, within, Permission::ListRetentionRules).await?;
     reply.with(&Retention { retention_policy_list: [], total_count: 0 })
 }

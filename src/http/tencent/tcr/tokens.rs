@@ -25,7 +25,7 @@ enum TokenType {
 }
 
 pub(crate) async fn create_instance_token(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
 ) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let token_type = match parameters.text("TokenType")?.as_deref() {
@@ -40,8 +40,8 @@ pub(crate) async fn create_instance_token(
     parameters.finish()?;
     let instance = instance(&registry_id)?;
     let issued = match token_type {
-        TokenType::Temporary => service.issue_temporary(caller, &instance, Username::NumericId, TEMPORARY, context).await?,
-        TokenType::LongTerm => service.issue_long_term(caller, &instance, &description, context).await?,
+        TokenType::Temporary => service.issue_temporary(call, &instance, Username::NumericId, TEMPORARY).await?,
+        TokenType::LongTerm => service.issue_long_term(call, &instance, &description).await?,
     };
     reply.with(&InstanceToken::of(&issued, token_type))
 }
@@ -94,12 +94,12 @@ struct TcrInstanceToken<'a> {
 }
 
 pub(crate) async fn describe_instance_token(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
 ) -> Result<Response> {
     let registry_id = registry_id(&mut parameters)?;
     let page = Pager::CREDENTIALS.take(&mut parameters)?;
     parameters.finish()?;
-    let listed = service.credential_page(caller, &instance(&registry_id)?, page, context).await?;
+    let listed = service.credential_page(call, &instance(&registry_id)?, page).await?;
     let tokens = listed.items.iter().map(|credential| TcrInstanceToken {
         id: credential.id.as_str(),
         desc: &credential.description,
@@ -118,7 +118,7 @@ enum TokenChange {
 }
 
 pub(crate) async fn modify_instance_token(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
 ) -> Result<Response> {
     let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
     let (enable, description) = (parameters.boolean("Enable")?, parameters.text("Desc")?);
@@ -140,19 +140,19 @@ pub(crate) async fn modify_instance_token(
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
     match change {
-        TokenChange::Description(text) => service.set_credential_description(caller, &instance, &id, &text, context).await?,
-        TokenChange::State(state) => service.set_credential_state(caller, &instance, &id, state, context).await?,
+        TokenChange::Description(text) => service.set_credential_description(call, &instance, &id, &text).await?,
+        TokenChange::State(state) => service.set_credential_state(call, &instance, &id, state).await?,
     }
     reply.with(&Nothing {})
 }
 
 pub(crate) async fn delete_instance_token(
-    Authenticated { service, caller, mut parameters, context, reply, .. }: Authenticated<'_>,
+    Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>,
 ) -> Result<Response> {
     let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
-    service.delete_credential(caller, &instance, &id, context).await?;
+    service.delete_credential(call, &instance, &id).await?;
     reply.with(&Nothing {})
 }
 

@@ -1,0 +1,32 @@
+//! The one argument that every use case has: who calls, by which request, and when.
+
+use super::access::Caller;
+use super::{RequestContext, Service};
+use crate::domain::clock::Timestamp;
+use crate::policy;
+
+/// A call, as its use case sees it.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The caller, after proof.
+    pub caller: &'a Caller,
+    /// The request's id, and the address that it came from.
+    pub request: &'a RequestContext,
+    /// The time of everything that the call makes.
+    pub now: Timestamp,
+}
+
+impl Call<'_> {
+    /// Returns what conditions of policies are about, as far as the request says it.
+    pub(super) fn policy_context(&self) -> policy::Context<'static> {
+        let request = self.request;
+        policy::Context { now: self.now, source_ip: request.address, secure_transport: request.secure_transport, ..Default::default() }
+    }
+}
+
+impl Service {
+    /// Begins a call of a caller, now.
+    pub fn call<'a>(&self, caller: &'a Caller, request: &'a RequestContext) -> Call<'a> {
+        Call { caller, request, now: self.now() }
+    }
+}
