@@ -1,6 +1,6 @@
 //! The use cases: all rules live here, and none of them knows a dialect.
 //!
-//! Every use case takes a [`Caller`] first and authorises in its first lines; a caller is made in
+//! Every use case takes a [`Call`] first and authorises in its first lines. It holds a [`Caller`], which is made in
 //! [`access`] alone. Issuing a temporary credential and exchanging one for a token read only memory:
 //! what they record goes through the queue in [`audit`].
 //!
