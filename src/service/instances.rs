@@ -16,13 +16,12 @@ use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
-use crate::store::Entity;
 use crate::store::cascade::Contents;
 use crate::store::instance_key::InstanceKeyState;
 use crate::store::page::{Listed, Page};
 use crate::store::quota::Usage;
 use crate::store::tag::Tagged;
-use crate::store::{self, Part, quota};
+use crate::store::{self, quota};
 
 /// What an instance is made of.
 #[derive(Clone, Debug)]
@@ -458,19 +457,15 @@ impl Service {
             .line("instance.delete", call)
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str(), "with_contents": contents == Contents::GoToo }));
-        self.change(self.deletion(&instance, contents), line).await
+        let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
+        self.change(deletion, line).await
     }
 
     /// Says whether [`Service::delete_instance`] would succeed, and deletes nothing.
     pub async fn check_instance_deletion(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
         let instance = self.permitted_instance(call, choice, Permission::DeleteInstance).await?;
-        self.store.dry_run(self.write().then(self.deletion(&instance, contents))).await
-    }
-
-    fn deletion(&self, instance: &Instance, contents: Contents) -> Part {
-        let part = store::cascade::delete_instance(instance.account, &instance.id, contents, self.now());
-        // Its own key is gone from the store, and is to be from every memory.
-        if instance.kind.has_own_key() { part.changes(Entity::SigningKey, &instance.id) } else { part }
+        let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
+        self.store.dry_run(self.write().then(deletion)).await
     }
 }
 

@@ -200,11 +200,7 @@ impl Service {
         }
         let all = stored::list(&self.store, &instance.id, filter.name.as_deref(), Page::ALL).await?;
         let has = |one: &TaggedNamespace| filter.tags.iter().all(|any| any.iter().any(|tag| one.tags.contains(tag)));
-        let fitting: Vec<_> = all.items.into_iter().map(&mut tagged).filter(has).collect();
-        let total = u64::try_from(fitting.len()).map_err(Error::internal)?;
-        let of_page = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        let items = fitting.into_iter().skip(of_page(page.offset)).take(page.limit.map_or(usize::MAX, of_page)).collect();
-        Ok(Listed { items, total })
+        Ok(Listed::page_of(all.items.into_iter().map(&mut tagged).filter(has).collect(), page))
     }
 
     /// Lists the names of all namespaces of an instance that are recorded, in order, for a caller who may do this to all
