@@ -1,90 +1,15 @@
-//! The settings that there are, and what each may be, read off the struct: a list of them would drift from it.
+//! The settings that there are, and names that look like one.
 
 use std::net::IpAddr;
 
-use serde::de::value::{Error as Unread, MapDeserializer, SeqDeserializer, StrDeserializer};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
-use serde::forward_to_deserialize_any;
+use super::declare::{Declared, Entry, Setting};
+use super::settings::Settings;
 
-use super::{Listen, Settings};
-
-/// The values that a setting takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A whole number up to this one.
-    Whole(u64),
-    Switch,
-    Text,
-    /// One of these words.
-    OneOf(&'static [&'static str]),
-    /// Several texts.
-    List,
-    /// Whole numbers, each with a name.
-    Figures,
-    /// Where to listen.
-    Place,
-}
-
-impl Kind {
-    /// Says what is allowed, so that it goes on after the setting's name.
-    pub(super) fn allowed(self) -> String {
-        match self {
-            Self::Whole(u64::MAX) => "is a whole number".to_owned(),
-            Self::Whole(largest) => format!("is a whole number, at most {largest}"),
-            Self::Switch => "is true or false".to_owned(),
-            Self::Text => "is text".to_owned(),
-            Self::OneOf(words) => format!("is one of {}", words.join(", ")),
-            Self::List => "is a list such as [\"one\", \"another\"]".to_owned(),
-            Self::Figures => "is a table such as { \"tcr:CreateInstanceToken\" = 20 }".to_owned(),
-            Self::Place => format!("is {}", Listen::ALLOWED),
-        }
-    }
-
-    /// Tells whether a value is of this kind.
-    pub(super) fn takes(self, value: &toml::Value) -> bool {
-        let is_whole = |value: &toml::Value, largest: u64| {
-            value.as_integer().and_then(|number| u64::try_from(number).ok()).is_some_and(|number| number <= largest)
-        };
-        match self {
-            Self::Whole(largest) => is_whole(value, largest),
-            Self::Switch => value.is_bool(),
-            Self::Text => value.is_str(),
-            Self::OneOf(words) => value.as_str().is_some_and(|word| words.contains(&word)),
-            Self::List => value.as_array().is_some_and(|items| items.iter().all(toml::Value::is_str)),
-            Self::Figures => value.as_table().is_some_and(|table| table.values().all(|figure| is_whole(figure, u32::MAX.into()))),
-            Self::Place => match value {
-                toml::Value::String(text) => text.parse::<Listen>().is_ok(),
-                number => is_whole(number, u16::MAX.into()),
-            },
-        }
-    }
-
-    /// Reads a variable's value: as TOML, or, where that is text, as it stands.
-    pub(super) fn read(self, text: &str) -> toml::Value {
-        let typed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
-        let as_it_stands = || toml::Value::String(text.to_owned());
-        match self {
-            // A path or a URL is no TOML value, and a master key of digits alone must stay text.
-            Self::Text | Self::OneOf(_) => typed.filter(toml::Value::is_str).unwrap_or_else(as_it_stands),
-            Self::Whole(_) | Self::Switch | Self::List | Self::Figures | Self::Place => typed.unwrap_or_else(as_it_stands),
-        }
-    }
-}
-
-/// A setting.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
-    /// Its path, parts divided by dots.
-    pub(super) path: String,
-    pub(super) kind: Kind,
-}
-
-/// Returns every setting.
-pub(super) fn settings() -> Vec<Known> {
-    let mut found = Vec::new();
-    let read = Settings::deserialize(Probe { path: String::new(), found: &mut found });
-    debug_assert!(read.is_ok(), "{read:?}");
-    found
+/// Returns every setting, with its default.
+pub(super) fn declared() -> Vec<Setting> {
+    let mut settings = Vec::new();
+    Settings::default().list(Entry::root(), &mut settings);
+    settings
 }
 
 /// Returns the candidate that takes the fewest changes of a letter to become `name`, unless that is most of it.
@@ -141,104 +66,22 @@ pub(super) fn is_of_kubernetes(name: &str, value: &str) -> bool {
     is_numbered && is_protocol && fits && parts.next().is_none()
 }
 
-/// Is asked for a struct's fields and answers with something of each type, while it notes what it was asked for.
-struct Probe<'f> {
-    path: String,
-    found: &'f mut Vec<Known>,
-}
-
-impl Probe<'_> {
-    fn note(self, kind: Kind) {
-        self.found.push(Known { path: self.path, kind });
-    }
-}
-
-/// Notes the kind, and answers with a value of it.
-macro_rules! answer {
-    ($($asked:ident => $kind:expr, $visit:ident($value:expr);)*) => {
-        $(fn $asked<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
-            self.note($kind);
-            visitor.$visit($value)
-        })*
-    };
-}
-
-impl<'de> Deserializer<'de> for Probe<'_> {
-    type Error = Unread;
-
-    answer! {
-        deserialize_bool => Kind::Switch, visit_bool(false);
-        deserialize_u16 => Kind::Whole(u16::MAX.into()), visit_u16(1);
-        deserialize_u32 => Kind::Whole(u32::MAX.into()), visit_u32(1);
-        deserialize_u64 => Kind::Whole(u64::MAX), visit_u64(1);
-        deserialize_str => Kind::Text, visit_str("");
-        deserialize_string => Kind::Text, visit_str("");
-        deserialize_any => Kind::Place, visit_str("0");
-        deserialize_seq => Kind::List, visit_seq(SeqDeserializer::new(std::iter::empty::<&str>()));
-        deserialize_map => Kind::Figures, visit_map(MapDeserializer::new(std::iter::empty::<(&str, u32)>()));
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Unread> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Unread> {
-        self.note(Kind::OneOf(variants));
-        let first: StrDeserializer<'_, Unread> = variants.first().copied().unwrap_or_default().into_deserializer();
-        visitor.visit_enum(first)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Unread> {
-        visitor.visit_map(Fields { probe: self, rest: fields.iter(), field: "" })
-    }
-
-    forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
-    }
-}
-
-struct Fields<'f> {
-    probe: Probe<'f>,
-    rest: std::slice::Iter<'static, &'static str>,
-    field: &'static str,
-}
-
-impl<'de> MapAccess<'de> for Fields<'_> {
-    type Error = Unread;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Unread> {
-        let Some(field) = self.rest.next() else { return Ok(None) };
-        self.field = field;
-        let name: StrDeserializer<'_, Unread> = self.field.into_deserializer();
-        seed.deserialize(name).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unread> {
-        let divider = if self.probe.path.is_empty() { "" } else { "." };
-        let path = format!("{}{divider}{}", self.probe.path, self.field);
-        seed.deserialize(Probe { path, found: &mut *self.probe.found })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::kind::Kind;
 
     #[test]
-    fn every_kind_of_setting_is_found_in_the_struct() {
-        let known = settings();
+    fn every_setting_is_of_the_kind_of_its_field() {
+        let known = declared();
         let kind = |path: &str| known.iter().find(|known| known.path == path).map(|known| known.kind);
         for (path, expected) in [
             ("public_url", Kind::Text),
             ("database", Kind::Text),
             ("master_key", Kind::Text),
             ("shared.url", Kind::Text),
-            ("listen", Kind::Place),
-            ("metrics_listen", Kind::Place),
+            ("listen", Kind::Listen),
+            ("metrics_listen", Kind::Listen),
             ("audit", Kind::OneOf(&["best-effort", "required"])),
             ("postgres.notify", Kind::Switch),
             ("postgres.isolation", Kind::OneOf(&["read-committed", "serializable"])),
@@ -251,6 +94,28 @@ mod tests {
             assert_eq!(kind(path), Some(expected), "{path}");
         }
         assert!(kind("limits").is_none() && known.len() > 60, "{known:?}");
+    }
+
+    #[test]
+    fn every_default_is_within_the_bounds_of_its_setting() {
+        for setting in declared() {
+            let is_allowed = |number| setting.bounds.is_none_or(|bounds| bounds.allow(number));
+            assert!(setting.number.is_none_or(is_allowed), "{setting:?}");
+            assert!(setting.bounds.is_none() || setting.number.is_some(), "{setting:?} has bounds and is no number");
+        }
+    }
+
+    #[test]
+    fn each_word_of_a_setting_is_read() {
+        let mut words = 0;
+        for Setting { path, kind, .. } in declared() {
+            let Kind::OneOf(allowed) = kind else { continue };
+            for word in allowed {
+                words += 1;
+                assert!(Settings::parse(&format!("{path} = '{word}'"), []).is_ok(), "{path} = {word}");
+            }
+        }
+        assert!(words > 5, "{words} words were read");
     }
 
     #[test]

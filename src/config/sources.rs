@@ -1,4 +1,4 @@
-//! Where each setting comes from, a line of the file or a variable, so that whoever has to mend it finds it.
+//! Where each setting comes from, a line of the file or a variable, so that an error can name the place.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,9 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::known::{self, Kind, Known};
+use super::declare::Setting;
+use super::kind::Kind;
+use super::known;
 use crate::domain::{Error, Result};
 
 pub(super) const PREFIX: &str = "TRANSIRE_";
@@ -40,7 +42,7 @@ impl Fault {
 pub(super) struct Sources<'s> {
     file: String,
     text: &'s str,
-    known: Vec<Known>,
+    known: Vec<Setting>,
     /// Of each setting the variable that sets it.
     variables: BTreeMap<String, String>,
 }
@@ -49,7 +51,7 @@ impl<'s> Sources<'s> {
     /// Names a file, for messages, and its text.
     pub(super) fn new(file: Option<&Path>, text: &'s str) -> Self {
         let file = file.map_or_else(|| "the settings file".to_owned(), |path| path.display().to_string());
-        Self { file, text, known: known::settings(), variables: BTreeMap::new() }
+        Self { file, text, known: known::declared(), variables: BTreeMap::new() }
     }
 
     /// Puts the variables over the file, each value of the kind that its setting is.
@@ -157,7 +159,7 @@ fn path(variable: &str) -> String {
 }
 
 /// Returns the variable of a setting.
-fn variable(path: &str) -> String {
+pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "__").to_ascii_uppercase())
 }
 

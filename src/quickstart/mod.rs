@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 use self::cloud::Cloud;
 use self::registry::Registry;
-use crate::config::{Listen, Settings};
+use crate::config::{self, Listen, Settings};
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{AnyInstanceId, DefaultMark, Instance, RegistryKind};
 use crate::domain::switch::Switch;
@@ -207,7 +207,7 @@ async fn start_registry(
     instance: &Instance,
     realm: &str,
 ) -> Result<Option<RunningRegistry>> {
-    let named = settings.quickstart_registry.clone().or_else(|| Settings::find_program(&["docker-registry", "registry"]));
+    let named = settings.quickstart_registry.clone().or_else(|| config::find_program(&["docker-registry", "registry"]));
     let Some(program) = named.filter(|program| program.is_file()) else { return Ok(None) };
     let listen = free_address(options.registry_listen.address()).await?;
     let directory = settings.data_dir.join("quickstart-registry");

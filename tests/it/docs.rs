@@ -82,39 +82,29 @@ fn every_row_that_should_name_a_test_does() {
     }
 }
 
-/// Returns each setting's path, as `src/config.rs` has them: the fields of `Settings` and of the structs that they are.
-fn settings(source: &str) -> Vec<String> {
-    let fields = |name: &str| -> Vec<(String, String)> {
-        let Some((_, rest)) = source.split_once(&format!("\npub struct {name} {{\n")) else { return Vec::new() };
-        let body = rest.split("\n}").next().unwrap_or_default();
-        let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.trim_end_matches(',').split_once(": "));
-        fields.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
-    };
-    let mut paths = Vec::new();
-    for (name, kind) in fields("Settings") {
-        let inner = fields(&kind);
-        if inner.is_empty() {
-            paths.push(name);
-        } else {
-            paths.extend(inner.into_iter().map(|(field, _)| format!("{name}.{field}")));
-        }
-    }
-    paths
-}
+/// The lines between which `docs/settings.md` is made by the program.
+const MADE: (&str, &str) = ("<!-- made by the program from src/config: begin -->\n\n", "\n<!-- end -->\n");
 
+/// Compares the tables of `docs/settings.md` with the declarations of the settings.
+///
+/// To write them anew: `TRANSIRE_TEST_WRITE_DOCS=1 ./test rust -E 'test(every_setting_is_documented)'`.
 #[test]
-fn every_setting_is_documented_and_nothing_else_is() {
-    let known = settings(&read("src/config.rs").unwrap());
-    assert!(known.len() > 20 && known.contains(&"postgres.connections".to_owned()), "{known:?}");
+fn every_setting_is_documented_as_it_is_declared_and_nothing_else_is() {
     let text = read("docs/settings.md").unwrap();
-    let table = text.split("\n## ").next().unwrap();
-    let rows: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    for setting in &known {
-        assert!(rows.iter().any(|row| row == setting || row.starts_with(&format!("{setting}."))), "{setting} is not in docs/settings.md");
+    let (before, rest) = text.split_once(MADE.0).unwrap();
+    let (written, after) = rest.split_once(MADE.1).unwrap();
+    let made = transire::config::document();
+    if std::env::var_os("TRANSIRE_TEST_WRITE_DOCS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+        fs::write(path, format!("{before}{}{made}{}{after}", MADE.0, MADE.1)).unwrap();
+        return;
     }
-    for row in rows {
-        assert!(known.iter().any(|setting| row == setting || row.starts_with(&format!("{setting}."))), "there is no setting {row}");
+    let rows = made.lines().filter(|line| line.starts_with("| `"));
+    assert!(rows.count() > 60 && made.contains("| `postgres.connections` | at least 1 | 16 |"), "{made}");
+    for (number, (written, made)) in written.lines().zip(made.lines()).enumerate() {
+        assert_eq!(written, made, "line {} of the made part; write it anew with TRANSIRE_TEST_WRITE_DOCS=1", number + 1);
     }
+    assert_eq!(written, made, "write it anew with TRANSIRE_TEST_WRITE_DOCS=1");
 }
 
 #[test]

@@ -199,7 +199,6 @@ const PARTS: &[Part] = &[
 
 /// Items of other rooms that a room hands on under its own name, by who does it.
 const HANDED_ON: &[(&str, &str)] = &[
-    ("config", "service"),
     ("open", "store"),
     ("service", "domain"),
     ("service", "policy"),

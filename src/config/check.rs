@@ -1,0 +1,72 @@
+//! Rules that a setting has besides its kind, and rules between settings.
+
+use super::declare::{Declared, Entry};
+use super::settings::Settings;
+use super::sources::Fault;
+use crate::domain::name;
+use crate::domain::url::HttpUrl;
+use crate::{http, sign};
+
+/// Checks all that a setting's kind doesn't say.
+///
+/// # Errors
+/// The first setting that breaks a rule.
+pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
+    addresses(settings)?;
+    methods(settings)?;
+    files(settings)?;
+    bounds(settings)
+}
+
+/// Checks URLs, domains and networks.
+fn addresses(settings: &Settings) -> Result<(), Fault> {
+    HttpUrl::parse_base(&settings.public_url)
+        .map_err(|fault| Fault::said("public_url", fault.explain("public_url", "https://credentials.example.com")))?;
+    if settings.base_domain.as_deref().is_some_and(|domain| name::check_base_domain(domain).is_err()) {
+        return Err(Fault::new("base_domain", "is written like registry.example.com, perhaps with a port"));
+    }
+    if let Some(bad) = settings.trusted_proxies.iter().find(|network| network.parse::<http::Network>().is_err()) {
+        let allowed = format!("is of addresses, and networks such as 10.0.0.0/8, and {bad} is neither");
+        return Err(Fault::new("trusted_proxies", allowed));
+    }
+    for origin in &settings.cors.origins {
+        if let Err(why) = origin.parse::<http::Origin>() {
+            return Err(Fault::said("cors.origins", format!("cors.origins: {why}")));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the names of signature methods.
+fn methods(settings: &Settings) -> Result<(), Fault> {
+    let known = sign::Method::ALL.map(|known| known.name());
+    let unknown = settings.signatures.allow.iter().flatten().find(|method| !known.contains(&method.as_str()));
+    match unknown {
+        Some(unknown) => Err(Fault::new("signatures.allow", format!("is of {}, and {unknown} is none of them", known.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+/// Checks that a certificate has a key, and a key a certificate.
+fn files(settings: &Settings) -> Result<(), Fault> {
+    let (set, missing) = match (&settings.tls.certificate_file, &settings.tls.key_file) {
+        (None, Some(_)) => ("tls.key_file", "tls.certificate_file"),
+        (Some(_), None) => ("tls.certificate_file", "tls.key_file"),
+        (Some(_), Some(_)) | (None, None) => return Ok(()),
+    };
+    Err(Fault::new(set, format!("is set together with {missing}, or neither is")))
+}
+
+/// Checks the bounds that settings are declared with.
+fn bounds(settings: &Settings) -> Result<(), Fault> {
+    let mut declared = Vec::new();
+    settings.list(Entry::root(), &mut declared);
+    for setting in declared {
+        if let (Some(bounds), Some(number)) = (setting.bounds, setting.number)
+            && !bounds.allow(number)
+        {
+            return Err(Fault::new(&setting.path, bounds.allowed()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! The types of settings: of which kind each is, and how the documents show a value.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::database_url::DatabaseUrl;
+use super::declare::Value;
+use super::kind::Kind;
+use super::listen::Listen;
+use crate::domain::secret::Secret;
+use crate::service::{AuditMode, ServiceAccountGrant};
+
+/// How strictly transactions are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// A write locks the rows that it depends on, and waits for others.
+    ReadCommitted,
+    /// The strictest level: a write that conflicts with another is retried.
+    Serializable,
+}
+
+/// The address of a server, which may hold a password.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct SharedUrl(pub Secret);
+
+impl From<String> for SharedUrl {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+/// A master key given in the settings or the environment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct MasterKeyText(pub Secret);
+
+impl From<String> for MasterKeyText {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty),+) => {
+        $(impl Value for $number {
+            const KIND: Kind = Kind::Whole(<$number>::MAX as u64);
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+
+            fn number(&self) -> Option<u64> {
+                Some(*self as u64)
+            }
+        })+
+    };
+}
+
+numbers!(u32, u64, usize);
+
+/// Types of which a setting has one of a few words; a test compares the words with those that are read.
+macro_rules! words {
+    ($($type:ident { $($variant:ident = $word:literal),+ })+) => {
+        $(impl Value for $type {
+            const KIND: Kind = Kind::OneOf(&[$($word),+]);
+
+            fn show(&self) -> String {
+                let word = match self {
+                    $(Self::$variant => $word,)+
+                };
+                format!("`{word}`")
+            }
+        })+
+    };
+}
+
+words! {
+    Isolation { ReadCommitted = "read-committed", Serializable = "serializable" }
+    AuditMode { BestEffort = "best-effort", Required = "required" }
+    ServiceAccountGrant { OwnRights = "own-rights", Vendor = "vendor" }
+}
+
+/// Types that are never shown, for they may hold a secret.
+macro_rules! secrets {
+    ($($type:ty),+) => {
+        $(impl Value for $type {
+            const KIND: Kind = Kind::Text;
+
+            fn show(&self) -> String {
+                "a secret".to_owned()
+            }
+        })+
+    };
+}
+
+secrets!(DatabaseUrl, MasterKeyText, SharedUrl);
+
+impl Value for bool {
+    const KIND: Kind = Kind::Switch;
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for String {
+    const KIND: Kind = Kind::Text;
+
+    fn show(&self) -> String {
+        format!("`{self}`")
+    }
+}
+
+impl Value for PathBuf {
+    const KIND: Kind = Kind::Text;
+
+    fn show(&self) -> String {
+        format!("`{}`", self.display())
+    }
+}
+
+impl Value for Listen {
+    const KIND: Kind = Kind::Listen;
+
+    fn show(&self) -> String {
+        match self {
+            Self::Port(port) => port.to_string(),
+            Self::Address(address) => format!("`{address}`"),
+        }
+    }
+}
+
+impl Value for Vec<String> {
+    const KIND: Kind = Kind::List;
+
+    fn show(&self) -> String {
+        if self.is_empty() { "none".to_owned() } else { format!("`{}`", self.join("`, `")) }
+    }
+}
+
+impl Value for HashMap<String, u32> {
+    const KIND: Kind = Kind::Figures;
+
+    fn show(&self) -> String {
+        if self.is_empty() { "none".to_owned() } else { format!("{} figures", self.len()) }
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), T::show)
+    }
+
+    fn number(&self) -> Option<u64> {
+        self.as_ref().and_then(T::number)
+    }
+}
