@@ -1,6 +1,6 @@
-//! What one connection did, as far as its times and its place need it.
+//! Counters of one connection: its limits in time, and its slot, depend on them.
 //!
-//! Nothing here reads a clock for a request: [`Ticks`] counts seconds for all connections together.
+//! No request reads a clock for them: [`Ticks`] counts seconds for all connections together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// How many periods of answers are told apart; see [`Activity::has_stale_answer`].
+/// The periods by which the age of answers is counted; see [`Activity::has_stale_answer`].
 const PERIODS: usize = 4;
 
 /// Seconds since the service began to listen.
@@ -20,13 +20,13 @@ impl Ticks {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Lets time pass.
+    /// Advances the time.
     #[cfg(test)]
     pub(super) fn advance(&self, seconds: u32) {
         self.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Counts for ever.
+    /// Counts seconds until it is dropped.
     pub(super) async fn keep(&self) {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         // The first tick comes at once.
@@ -44,27 +44,27 @@ pub(super) type Tally = Arc<AtomicUsize>;
 /// One connection's counters, shared by its task, its requests and the list of open connections.
 pub(super) struct Activity {
     ticks: Arc<Ticks>,
-    /// How many seconds an answer has at least until it must have been taken.
+    /// The least seconds that a client has to take an answer.
     answer_seconds: u32,
     requests: AtomicU32,
     in_work: AtomicU32,
     http2: AtomicBool,
-    /// The second of the last request's begin or end; of the connection's own begin before the first.
+    /// The second in which the last request began or ended; before the first, in which the connection began.
     active_at: AtomicU32,
     received: AtomicU64,
-    /// The bytes that had come when the last request was answered.
+    /// The bytes received when the last request was answered.
     received_at_answer: AtomicU64,
     sent: AtomicU64,
-    /// Whether the client's side of the socket took nothing more at the last try.
+    /// Whether the socket took nothing more at the last try.
     send_blocked: AtomicBool,
-    /// Whether all that was written since went to the socket.
+    /// Whether hyper's buffer is empty.
     flushed: AtomicBool,
-    /// Answers that the client hasn't taken yet, by the period in which they were made.
+    /// Answers that the client hasn't taken yet, by the period in which they began.
     unsent: [AtomicU32; PERIODS],
     /// Whether `tallies` count it.
     tallied: AtomicBool,
     tallies: Vec<Tally>,
-    /// Whether it was told to close, so that its place is as good as free.
+    /// Whether it was told to close, so that its slot counts as free.
     yields: AtomicBool,
     /// Wakes the connection's task to close it.
     pub(super) close: Notify,
@@ -75,7 +75,7 @@ pub(super) struct Activity {
 pub(super) struct Look {
     pub(super) requests: u32,
     pub(super) in_work: u32,
-    /// Whether anything came since the last answer.
+    /// Whether bytes came since the last answer.
     pub(super) has_begun_another: bool,
     pub(super) sent: u64,
     pub(super) send_blocked: bool,
@@ -125,24 +125,24 @@ impl Activity {
         self.http2.load(Ordering::Relaxed)
     }
 
-    /// Returns whether it never carried an authenticated caller, and isn't being closed for that.
+    /// Tells whether it never carried an authenticated caller, and isn't being closed for that.
     pub(super) fn is_tallied(&self) -> bool {
         self.tallied.load(Ordering::Relaxed)
     }
 
-    /// Returns the second of the last request's begin or end, or of its own begin.
+    /// Returns the second in which the last request, or the connection itself, began or ended.
     pub(super) fn active_at(&self) -> u32 {
         self.active_at.load(Ordering::Relaxed)
     }
 
-    /// Returns which connection is closed first where places are short: those that wait for their client come before those
-    /// with a request in work, and of these the one that was silent longest.
+    /// Returns its rank among connections to close when slots are short; the least closes first.
+    ///
+    /// Connections that wait for their client come before those with a request in work, and longer silence comes first.
     pub(super) fn rank(&self) -> (bool, u32) {
         (self.in_work.load(Ordering::Relaxed) > 0, self.active_at())
     }
 
-    /// Returns whether an answer waits for its client for longer than it may: at least `answer_seconds`, at most three times as
-    /// long.
+    /// Tells whether an answer waits for its client for too long: `answer_seconds` at least, three times as long at most.
     ///
     /// HTTP/2's flow control lets a client hold an answer back for ever: with a window of no bytes, 1,000 connections of 100
     /// streams held 1.25 GiB. A timer for each answer would cost every request; counters by period cost two additions.
@@ -156,7 +156,7 @@ impl Activity {
         usize::try_from(self.ticks.now() / self.answer_seconds).unwrap_or(0)
     }
 
-    /// Stops counting it among the connections without an authenticated caller; tells whether it was counted.
+    /// Stops counting it among the connections without an authenticated caller, and returns whether it was counted.
     pub(super) fn leave_tallies(&self) -> bool {
         let was_tallied = self.tallied.swap(false, Ordering::Relaxed);
         if was_tallied {
@@ -167,8 +167,10 @@ impl Activity {
         was_tallied
     }
 
-    /// Tells its task to close it for others' sake, unless a caller was authenticated meanwhile; returns whether it does.
-    pub(super) fn yield_place(&self) -> bool {
+    /// Tells its task to close it because its slot is needed, unless a caller was authenticated meanwhile.
+    ///
+    /// Returns whether the task was told.
+    pub(super) fn yield_slot(&self) -> bool {
         let yields = self.leave_tallies();
         if yields {
             self.yields.store(true, Ordering::Relaxed);
@@ -177,19 +179,20 @@ impl Activity {
         yields
     }
 
-    /// Returns whether it was told to close for others' sake.
+    /// Tells whether it was told to close because its slot is needed.
     pub(super) fn is_yielding(&self) -> bool {
         self.yields.load(Ordering::Relaxed)
     }
 
-    /// Takes note that a request of it was of an authenticated caller.
+    /// Records that an authenticated caller sent a request by it.
     pub(super) fn authenticate(&self) {
-        // Looked at first: a swap for each request would have the processors pass its memory on.
+        // A swap for each request would move its cache line between processors, so a load comes first.
         if self.is_tallied() {
             self.leave_tallies();
         }
     }
 
+    /// Counts a request until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>, version: hyper::Version) -> InWork {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_work.fetch_add(1, Ordering::Relaxed);
@@ -207,17 +210,17 @@ impl Activity {
         Unsent { activity: Arc::clone(self), period }
     }
 
-    /// Counts bytes that came. Only the connection's own task may call it.
+    /// Counts received bytes. Only the connection's own task may call it.
     pub(super) fn receive(&self, bytes: usize) {
         self.received.store(self.received.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
     }
 
-    /// Takes note that hyper has nothing left to write. Only the connection's own task may call it.
+    /// Records that hyper has nothing left to write. Only the connection's own task may call it.
     pub(super) fn flush(&self) {
         self.flushed.store(true, Ordering::Relaxed);
     }
 
-    /// Counts bytes that the socket took, or that it takes no more. Only the connection's own task may call it.
+    /// Counts bytes that the socket took, or records that it takes no more. Only the connection's own task may call it.
     pub(super) fn send(&self, taken: Option<usize>) {
         self.flushed.store(false, Ordering::Relaxed);
         match taken {
@@ -236,7 +239,7 @@ impl Drop for Activity {
     }
 }
 
-/// A request until it is answered; a client that breaks off drops it.
+/// Counts a request until it is answered, or its client breaks off.
 pub(super) struct InWork(Arc<Activity>);
 
 impl Drop for InWork {
@@ -248,7 +251,7 @@ impl Drop for InWork {
     }
 }
 
-/// An answer until its client took it.
+/// Counts an answer until its client took it.
 pub(super) struct Unsent {
     activity: Arc<Activity>,
     period: usize,

@@ -1,16 +1,15 @@
 //! The running service: it opens the data, listens, and shuts down in order.
 //!
-//! [`serve`] is the command, [`run`] serves at a listener until it is told to stop. What happens within one connection
-//! is in [`connection`], how many there may be in [`places`], certificates are in [`tls`], and the signals that end it all
-//! in [`signals`].
+//! [`serve`] is the command; [`run`] serves at a listener until it is told to stop. [`connection`] serves one connection,
+//! [`slots`] limits how many there are, [`tls`] reads certificates, and [`signals`] end it all.
 
 mod activity;
 mod connection;
 mod monitor;
 mod open_files;
-mod places;
 mod privacy;
 mod signals;
+mod slots;
 mod tls;
 
 use std::io::Write;
@@ -24,8 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use self::connection::{Connections, Phase, Protocol};
-use self::places::{Place, PlaceLimits, Places};
 pub use self::signals::{Signals, Told};
+use self::slots::{Slot, SlotLimits, Slots};
 pub use self::tls::Tls;
 use crate::config::Settings;
 use crate::domain::url::HttpUrl;
@@ -34,32 +33,32 @@ use crate::http::Server;
 use crate::open::{Open, open};
 use crate::service::Service;
 
-/// How long the audit's last lines may wait for the database where the operator wants the end at once.
+/// How long the audit's last lines may wait for the database after a second signal.
 const AUDIT_DEADLINE_IN_A_HURRY: Duration = Duration::from_secs(1);
-/// How long a listener waits that can't accept: the process is out of files.
+/// How long a listener that can't accept waits before it tries again; the process may be out of files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// Concurrent requests of one HTTP/2 connection of a trusted proxy, which speaks for many clients.
-const STREAMS_OF_PROXY: u32 = 100;
+const MAX_STREAMS_OF_PROXY: u32 = 100;
 /// The same of any other. A client with more to ask opens more connections, of which its address has a share.
-const STREAMS: u32 = 8;
-/// How often a client of HTTP/2 is asked whether it still lives.
+const MAX_STREAMS: u32 = 8;
+/// How often a client of HTTP/2 is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// Where clients come in: a socket, with TLS or without.
+/// The sockets at which clients connect, with TLS or without.
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<Arc<Tls>>,
-    /// Where monitoring systems come in, if they may.
+    /// The socket for monitoring systems, if there is one.
     monitoring: Option<TcpListener>,
 }
 
 impl Listener {
-    /// Speaks TLS at a socket, if there is a certificate to speak it with.
+    /// Listens at a socket, by TLS if there is a certificate.
     pub fn new(tcp: TcpListener, tls: Option<Arc<Tls>>) -> Self {
         Self { tcp, tls, monitoring: None }
     }
 
-    /// Serves `/metrics` too, at a socket of its own.
+    /// Serves `/metrics`, too, at a socket of its own.
     #[must_use]
     pub fn monitored_at(mut self, monitoring: Option<TcpListener>) -> Self {
         self.monitoring = monitoring;
@@ -74,10 +73,13 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; a second one cuts off what is still under way. One that comes before it listens ends
-/// whatever it waits for.
+/// Serves until SIGTERM or SIGINT. A second signal cuts off the requests in work, and one that comes before the service
+/// listens ends the start.
 ///
-/// Once it listens, it says so on stdout: `{"listening":"127.0.0.1:8480"}`, with `"metrics"` where it is monitored.
+/// Once it listens, it prints `{"listening":"127.0.0.1:8480"}` on stdout, with `"metrics"` where it is monitored.
+///
+/// # Errors
+/// `Misconfigured` says which setting, file or address can't be used; the other kinds are those of [`open`].
 pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
     // Before a key is read.
     privacy::keep_memory_private();
@@ -103,7 +105,7 @@ pub async fn serve(settings: &Settings, signals: &mut Signals) -> Result<()> {
     running.await.map_err(Error::internal)
 }
 
-/// Opens the data, and the sockets.
+/// Opens the data and the sockets.
 async fn prepare(settings: &Settings) -> Result<(Arc<Service>, Listener)> {
     let listen = settings.listen.address();
     check_transport(settings, listen)?;
@@ -123,7 +125,7 @@ async fn prepare(settings: &Settings) -> Result<(Arc<Service>, Listener)> {
     Ok((service, Listener::new(tcp, tls).monitored_at(monitoring)))
 }
 
-/// Says on stdout and in the log where it listens.
+/// Prints on stdout, and logs, where the service listens.
 fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Result<()> {
     let address = listener.tcp.local_addr().map_err(Error::internal)?;
     let mut announcement = serde_json::json!({ "listening": address.to_string() });
@@ -139,7 +141,10 @@ fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Resu
     Ok(())
 }
 
-/// Refuses to speak plain HTTP where others than this machine's programs can listen, unless it is allowed.
+/// Refuses plain HTTP at an address that isn't loopback, unless the settings allow it.
+///
+/// # Errors
+/// `Misconfigured`, with what to set.
 pub fn check_transport(settings: &Settings, listen: SocketAddr) -> Result<()> {
     if settings.tls.certificate_file.is_some() || settings.allow_plain_http || listen.ip().to_canonical().is_loopback() {
         return Ok(());
@@ -152,7 +157,7 @@ pub fn check_transport(settings: &Settings, listen: SocketAddr) -> Result<()> {
     )))
 }
 
-/// Returns why clients may not reach this service where `public_url` sends them.
+/// Returns the reasons why clients may not reach this service at `public_url`.
 fn public_url_faults(settings: &Settings, listen: SocketAddr) -> Vec<String> {
     // Checked when the settings were read.
     let Ok(url) = HttpUrl::parse_base(&settings.public_url) else { return Vec::new() };
@@ -182,19 +187,22 @@ fn public_url_faults(settings: &Settings, listen: SocketAddr) -> Vec<String> {
 }
 
 /// Listens at an address.
+///
+/// # Errors
+/// `Misconfigured` with the system's reason.
 pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(listen)
         .await
         .map_err(|error| Error::misconfigured(format!("can't listen at {listen}: {error}; choose another --listen address")))
 }
 
-/// Serves on `listener` until `stop` comes, then lets what is under way finish, and stores what waits in the audit.
+/// Serves on `listener` until `stop` comes, then lets requests in work finish, and stores the audit lines that wait.
 pub async fn run(service: Arc<Service>, settings: Settings, listener: impl Into<Listener>, stop: oneshot::Receiver<()>) {
     let (_never, hurry) = oneshot::channel();
     run_until(service, settings, listener.into(), stop, hurry).await;
 }
 
-/// As [`run`]; what is under way is cut off when `hurry` comes.
+/// As [`run`]; requests in work are cut off when `hurry` comes.
 async fn run_until(
     service: Arc<Service>,
     settings: Settings,
@@ -214,28 +222,28 @@ async fn run_until(
         async move { server.keep_pace().await }
     });
     let gate = Gate::new(&settings, Arc::clone(&server), tls);
-    let places = Arc::clone(&gate.places);
-    helpers.spawn(async move { places.keep_time().await });
+    let slots = Arc::clone(&gate.slots);
+    helpers.spawn(async move { slots.keep_time().await });
     let serving = async {
-        look_after_a_pause(&service).await;
+        catch_up_at_start(&service).await;
         if let Some(monitoring) = monitoring {
-            let places = Arc::clone(&gate.places);
-            helpers.spawn(monitor::serve(monitoring, Arc::clone(&server), move || places.counts()));
+            let slots = Arc::clone(&gate.slots);
+            helpers.spawn(monitor::serve(monitoring, Arc::clone(&server), move || slots.counts()));
         }
         gate.accept_all(&tcp).await;
     };
     tokio::select! {
         () = serving => {}
-        // An error says that whoever could stop us is gone: that is a reason to stop.
+        // An error means that the sender is gone, which is a reason to stop.
         _ = stop => {}
     }
     let hurried = tokio::select! {
         () = gate.drain(&server, &settings, tcp) => false,
-        // Without anybody who could say so, there is no hurry.
+        // An error means that there is no sender, and so no hurry.
         Ok(()) = &mut hurry => true,
     };
     gate.phase.send_replace(Phase::Over);
-    // While house is kept: nobody else sees that the database is back.
+    // Before the background tasks end: they alone notice that the database is back.
     if hurried {
         service.close_within(AUDIT_DEADLINE_IN_A_HURRY).await;
     } else {
@@ -244,8 +252,8 @@ async fn run_until(
     helpers.shutdown().await;
 }
 
-/// Makes up for the time in which nothing ran: a leaf may have ended.
-async fn look_after_a_pause(service: &Service) {
+/// Renews leaf certificates and looks for warnings, because some may have come while nothing ran.
+async fn catch_up_at_start(service: &Service) {
     if let Err(error) = service.renew_leaves().await {
         tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
     }
@@ -254,11 +262,11 @@ async fn look_after_a_pause(service: &Service) {
     }
 }
 
-/// Lets connections in.
+/// Accepts connections.
 struct Gate {
     connections: Arc<Connections>,
-    places: Arc<Places>,
-    /// How HTTP is spoken with trusted proxies, and with all others.
+    slots: Arc<Slots>,
+    /// The protocol's limits for trusted proxies, and those for all others.
     with_proxies: Arc<Protocol>,
     with_others: Arc<Protocol>,
     /// Every connection holds a receiver while it lasts.
@@ -276,7 +284,7 @@ impl Gate {
             answer_time: Duration::from_secs(limits.answer_seconds.into()),
         };
         let fitting = open_files::fitting_connections(limits.connections);
-        let place_limits = PlaceLimits {
+        let slot_limits = SlotLimits {
             connections: fitting,
             per_address: limits.connections_per_address,
             // One address alone never brings silent connections near the three quarters where others lose theirs.
@@ -286,9 +294,9 @@ impl Gate {
         };
         Self {
             connections: Arc::new(connections),
-            places: Arc::new(Places::new(place_limits, settings.http().trusted_proxies)),
-            with_proxies: Arc::new(protocol(limits.header_bytes, STREAMS_OF_PROXY)),
-            with_others: Arc::new(protocol(limits.header_bytes, STREAMS)),
+            slots: Arc::new(Slots::new(slot_limits, settings.http().trusted_proxies)),
+            with_proxies: Arc::new(protocol(limits.header_bytes, MAX_STREAMS_OF_PROXY)),
+            with_others: Arc::new(protocol(limits.header_bytes, MAX_STREAMS)),
             phase: watch::Sender::new(Phase::Serving),
         }
     }
@@ -296,7 +304,7 @@ impl Gate {
     async fn accept_all(&self, listener: &TcpListener) {
         loop {
             // The permit is taken first, so that what can't be served waits in the kernel's queue.
-            let Some(permit) = self.places.free().await else { return };
+            let Some(permit) = self.slots.free().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => self.let_in(stream, peer, permit),
                 Err(error) => {
@@ -308,21 +316,21 @@ impl Gate {
     }
 
     fn let_in(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        // A connection beyond its share is closed unheard: an answer would cost what the share protects.
-        let Some(place) = Places::admit(&self.places, peer.ip(), permit) else { return };
-        let protocol = Arc::clone(if place.is_of_proxy { &self.with_proxies } else { &self.with_others });
+        // A connection beyond its address's share is closed unread: an answer would cost what the share protects.
+        let Some(slot) = Slots::admit(&self.slots, peer.ip(), permit) else { return };
+        let protocol = Arc::clone(if slot.is_of_proxy { &self.with_proxies } else { &self.with_others });
         let (connections, phase) = (Arc::clone(&self.connections), self.phase.subscribe());
         tokio::spawn(async move {
-            let Place { activity, .. } = &place;
+            let Slot { activity, .. } = &slot;
             connections.serve(stream, peer, &protocol, activity, phase).await;
         });
     }
 
-    /// Ends in order: first probes are told, then nothing new is let in, and what is under way finishes.
+    /// Ends in order: probes fail first, then no connection is accepted, then the requests in work finish.
     async fn drain(&self, server: &Server, settings: &Settings, listener: TcpListener) {
         server.close();
         let delay = Duration::from_secs(settings.shutdown.delay_seconds);
-        // Whoever asks `/readyz` learns it, and stops sending; until then requests are served as ever.
+        // Load balancers learn it from `/readyz`, and stop sending; until then requests are served as ever.
         if !delay.is_zero() && tokio::time::timeout(delay, self.accept_all(&listener)).await.is_ok() {
             tracing::warn!("the listener ended early");
         }
@@ -333,11 +341,11 @@ impl Gate {
         }
     }
 
-    /// Takes what the kernel has accepted already: closing the listener would reset it.
+    /// Takes connections that the kernel has accepted already, because closing the listener would reset them.
     fn accept_the_rest(&self, listener: TcpListener) {
         let Ok(listener) = listener.into_std() else { return };
-        while let Some(permit) = self.places.free_now() {
-            // Not blocking: an error is that there is nothing more.
+        while let Some(permit) = self.slots.free_now() {
+            // The listener doesn't block, so an error means that there is no more.
             let Ok((stream, peer)) = listener.accept() else { return };
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
@@ -348,10 +356,10 @@ impl Gate {
     }
 }
 
-/// Returns how HTTP is spoken over a connection.
+/// Returns builders of connections, in either version, with these limits.
 fn protocol(header_bytes: usize, streams: u32) -> Protocol {
     let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-    // Times are kept by `connection`: hyper's timer costs an allocation and two locks for every request.
+    // `connection` keeps the times: hyper's timer costs an allocation and two locks for every request.
     http1.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(header_bytes);
     http2
         .timer(TokioTimer::new())

@@ -1,4 +1,4 @@
-//! The listener for monitoring, apart from the doors: what it says is for the operator alone.
+//! The listener for monitoring, apart from the APIs, because its answers are for the operator alone.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use tokio::sync::Semaphore;
 
 use crate::http::{ConnectionCounts, Server};
 
-/// Connections at once: a few systems that look now and then.
-const CONNECTIONS: usize = 16;
-/// How long a connection may last that asks for nothing.
-const IDLE: Duration = Duration::from_secs(30);
+/// Connections at once; a few monitoring systems poll now and then.
+const MAX_CONNECTIONS: usize = 16;
+/// How long a connection may be without a request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `counts` tells of the connections of all others.
+/// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped; `counts` returns those of all other connections.
 pub(super) async fn serve(
     listener: TcpListener,
     server: Arc<Server>,
     counts: impl Fn() -> ConnectionCounts + Clone + Send + Sync + 'static,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -41,11 +41,11 @@ pub(super) async fn serve(
         });
         tokio::spawn(async move {
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
+            builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
             if let Err(error) = builder.serve_connection(TokioIo::new(stream), answerer).await {
                 tracing::debug!("a connection for monitoring broke: {error}");
             }
-            drop(place);
+            drop(slot);
         });
     }
 }

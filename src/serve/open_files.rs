@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is kept for the database, logs, certificates and connections to others.
+/// Files reserved for the database, logs, certificates and connections to others.
 const RESERVED: u64 = 128;
 
 /// Raises the limit on open files as far as the system lets this process, and returns how many connections fit, at most
@@ -33,8 +33,8 @@ pub(super) fn fitting_connections(wanted: usize) -> usize {
 
 fn fitting(wanted: usize, files: u64) -> usize {
     // With hardly any files a few connections are still better than none.
-    let most = files.saturating_sub(RESERVED).max(files / 2).max(1);
-    wanted.min(usize::try_from(most).unwrap_or(usize::MAX))
+    let largest = files.saturating_sub(RESERVED).max(files / 2).max(1);
+    wanted.min(usize::try_from(largest).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! What holds secrets in memory is for this process alone.
+//! Secrets in memory are for this process alone.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Sees to it that no core is dumped, and that no other process of the same user reads this one's memory or attaches to it.
+/// Forbids core dumps, and keeps other processes of the same user from reading this one's memory or attaching to it.
 ///
 /// Without it a crash writes the master key to a disk, and `/proc/PID/mem` gives it to every program of the user (prctl(2),
-/// `PR_SET_DUMPABLE`). Root may read on.
+/// `PR_SET_DUMPABLE`). Root may still read it.
 pub(super) fn keep_memory_private() {
     let no_core = Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum };
     if let Err(error) = setrlimit(Resource::Core, no_core) {

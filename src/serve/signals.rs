@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::domain::{Error, Result};
 
-/// The operator's, or the supervisor's, word to stop.
+/// The signal by which the operator or the supervisor stops the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     /// SIGTERM.
@@ -19,7 +19,7 @@ pub enum Told {
 }
 
 impl Told {
-    /// Returns the exit code of a process that was stopped so before it was done, as shells count it.
+    /// Returns the exit code of a process that the signal stopped before it was done, as shells count it.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Terminate => 143,
@@ -35,13 +35,16 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Receives them from now on: each is kept until [`Self::next`] is asked for it.
+    /// Receives signals from now on, and keeps each until [`Self::next`] returns it.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the system gives no handler.
     pub fn receive() -> Result<Self> {
         let receive = |kind| signal(kind).map_err(|error| Error::misconfigured(format!("signals can't be received: {error}")));
         Ok(Self { terminate: receive(SignalKind::terminate())?, interrupt: receive(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Told {
         tokio::select! {
             _ = self.terminate.recv() => Told::Terminate,
@@ -49,7 +52,10 @@ impl Signals {
         }
     }
 
-    /// Does some work, unless one comes first: then the work is dropped where it waits.
+    /// Does some work, and drops it where it waits when a signal comes first.
+    ///
+    /// # Errors
+    /// The signal that came first.
     pub async fn unless_told<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Told> {
         tokio::select! {
             // Work that is done counts, though a signal came in the same moment.

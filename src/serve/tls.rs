@@ -24,34 +24,37 @@ use crate::token::certificate_expires_at;
 
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often an end that is near is told of, in looks.
+/// How often a certificate that expires soon is warned of, in looks.
 const LOOKS_BETWEEN_WARNINGS: u32 = 6 * 60 * 60 / 2;
-/// How long before a certificate's end it is told of.
-const NEAR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long before its expiry a certificate is warned of.
+const WARNED_BEFORE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What handshakes are made with at present.
+/// The certificate and key of handshakes, which are replaced when their files change.
 pub struct Tls {
     certificate_file: PathBuf,
     key_file: PathBuf,
     config: ArcSwap<ServerConfig>,
-    /// Of the files that were read last, whether they could be used or not.
+    /// The digest of the files that were read last, usable or not.
     seen: ArcSwap<Vec<u8>>,
 }
 
-/// The files as they are at one moment.
+/// The contents of both files at one moment.
 struct Files {
     certificates: Vec<u8>,
     key: Secret,
 }
 
-/// What came of the files.
+/// The configuration that the files make, and the certificate's expiry.
 struct Pair {
     config: ServerConfig,
     expires_at: Option<Timestamp>,
 }
 
 impl Tls {
-    /// Reads the certificate and the key that the settings name, if they do.
+    /// Reads the certificate and the key, if the settings name them.
+    ///
+    /// # Errors
+    /// `Misconfigured` names the file that can't be read, doesn't belong to the other, or is open to others.
     pub fn load(settings: &config::Tls) -> Result<Option<Arc<Self>>> {
         let (certificate_file, key_file) = match (&settings.certificate_file, &settings.key_file) {
             (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
@@ -65,12 +68,12 @@ impl Tls {
         Ok(Some(Arc::new(Self { certificate_file, key_file, config, seen })))
     }
 
-    /// Shakes hands by the present certificate.
+    /// Accepts a handshake with the present certificate.
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         TlsAcceptor::from(self.config.load_full()).accept(stream).await
     }
 
-    /// Looks at the files again and again, and takes a new pair on; while they can't be used, the old one stays.
+    /// Reads the files again every two seconds, and replaces the pair when they changed. An unusable pair is logged once.
     pub(super) async fn keep_fresh(self: Arc<Self>) {
         let mut looks: u32 = 0;
         let mut was_unreadable = false;
@@ -78,20 +81,19 @@ impl Tls {
             tokio::time::sleep(LOOK_INTERVAL).await;
             looks = looks.wrapping_add(1);
             let tls = Arc::clone(&self);
-            // A few kilobytes, but of a file system that may be somewhere else.
+            // The file system may be a remote one.
             let looked = tokio::task::spawn_blocking(move || tls.look(looks.is_multiple_of(LOOKS_BETWEEN_WARNINGS))).await;
             let unreadable = matches!(looked, Ok(Err(_)));
             if let Ok(Err(error)) = looked
                 && !was_unreadable
             {
-                // One line each time, and not one every few seconds.
                 tracing::error!(cause = error.cause(), "the old certificate is used on: {error}");
             }
             was_unreadable = unreadable;
         }
     }
 
-    /// Takes the files on if they changed.
+    /// Replaces the pair if the files changed.
     fn look(&self, warn: bool) -> Result<()> {
         let files = Files::read(&self.certificate_file, &self.key_file)?;
         let digest = files.digest();
@@ -118,7 +120,7 @@ impl Files {
         Ok(Self { certificates, key: Secret::new(key) })
     }
 
-    /// Tells them from others: times of files say nothing where a link is put elsewhere.
+    /// Returns a digest of both. A file's time would say nothing when a link is changed, as Kubernetes does.
     fn digest(&self) -> Vec<u8> {
         let mut digest = Context::new(&SHA256);
         digest.update(&(self.certificates.len() as u64).to_be_bytes());
@@ -174,7 +176,7 @@ fn warn_of_end(file: &Path, expires_at: Option<Timestamp>) {
     let (now, file) = (SystemClock.now(), file.display());
     if expires_at <= now {
         tracing::warn!("the TLS certificate in {file} expired at {}: clients refuse it", expires_at.rfc3339());
-    } else if expires_at <= now.plus(NEAR) {
+    } else if expires_at <= now.plus(WARNED_BEFORE) {
         tracing::warn!("the TLS certificate in {file} expires at {}", expires_at.rfc3339());
     }
 }

@@ -1,7 +1,7 @@
-//! How many connections there may be, of whom, and which are closed when places run out.
+//! Slots of connections: how many each address may have, and which connections close when slots run out.
 //!
-//! A connection that never carried an authenticated caller costs whoever opened it nothing. Its address has a share of such
-//! connections, and when three quarters of all places are taken, those that were silent longest are closed. So strangers
+//! A connection that never carried an authenticated caller costs its client nothing. Its address has a share of such
+//! connections, and when three quarters of all slots are taken, those that were silent longest are closed. So strangers
 //! can't keep others out: ten addresses with 1,000 silent connections each did.
 
 use std::collections::HashMap;
@@ -15,32 +15,32 @@ use super::activity::{Activity, Tally, Ticks};
 use crate::http::{ConnectionCounts, Network};
 use crate::service::subscriber;
 
-/// How often, in seconds, the log tells of connections that were refused or closed early.
-const TELL_SECONDS: u32 = 10;
-/// How many times the share of an address the IPv6 networks of 64 bits within one network of 48 bits have together.
+/// The least seconds between two lines of the log about connections that were refused or closed early.
+const REPORT_INTERVAL_SECONDS: u32 = 10;
+/// How many times the share of one address an IPv6 network of 48 bits has.
 const NETWORK_SHARES: usize = 4;
-/// The share of silent connections that is closed at once, one in so many: finding them looks at every connection.
+/// One in so many silent connections is closed at once, because finding them looks at every connection.
 const CLOSED_AT_ONCE: usize = 16;
 
-/// How many places there are.
+/// The limits on slots.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PlaceLimits {
+pub(super) struct SlotLimits {
     /// Connections at once.
     pub(super) connections: usize,
     /// Of one address.
     pub(super) per_address: usize,
     /// Of one address, without an authenticated caller and silent for longer than `grace_seconds`.
     pub(super) unauthenticated_per_address: usize,
-    /// For how many seconds a silent connection doesn't count: a thousand nodes behind one address may come at once.
+    /// The seconds for which a silent connection doesn't count, because a thousand nodes behind one address may come at once.
     pub(super) grace_seconds: u32,
-    /// How many seconds a client has at least to take an answer.
+    /// The least seconds that a client has to take an answer.
     pub(super) answer_seconds: u32,
 }
 
 /// The open connections, and the limits on them.
-pub(super) struct Places {
-    limits: PlaceLimits,
-    /// Those who speak for many clients: no share, and never closed for others.
+pub(super) struct Slots {
+    limits: SlotLimits,
+    /// Trusted proxies, which speak for many clients: they have no share, and their connections are never closed for others.
     proxies: Vec<Network>,
     free: Arc<Semaphore>,
     ticks: Arc<Ticks>,
@@ -48,7 +48,7 @@ pub(super) struct Places {
     refused: AtomicU64,
     closed_early: AtomicU64,
     full: AtomicU64,
-    /// Connections that were told to close and aren't closed yet; it changes under the lock of `open`.
+    /// Connections that were told to close and aren't closed yet. The count changes under the lock of `open`.
     yielding: AtomicUsize,
 }
 
@@ -58,12 +58,12 @@ struct Open {
     by_address: HashMap<IpAddr, Address>,
     unauthenticated_by_network: HashMap<IpAddr, Tally>,
     next_id: u64,
-    told_at: Option<u32>,
-    told: ConnectionCounts,
+    reported_at: Option<u32>,
+    reported: ConnectionCounts,
 }
 
 struct Entry {
-    /// The subscriber and its network; none for a proxy.
+    /// The subscriber and its network; `None` for a proxy.
     of: Option<(IpAddr, Option<IpAddr>)>,
     activity: Arc<Activity>,
 }
@@ -74,9 +74,9 @@ struct Address {
     unauthenticated: Tally,
 }
 
-/// One connection's place; it is free again when this is dropped.
-pub(super) struct Place {
-    places: Arc<Places>,
+/// The slot of one connection, which is free again when this is dropped.
+pub(super) struct Slot {
+    slots: Arc<Slots>,
     id: u64,
     pub(super) activity: Arc<Activity>,
     /// Whether its peer is a trusted proxy.
@@ -84,9 +84,9 @@ pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Places {
+impl Slots {
     /// Begins with no connection.
-    pub(super) fn new(limits: PlaceLimits, proxies: Vec<Network>) -> Self {
+    pub(super) fn new(limits: SlotLimits, proxies: Vec<Network>) -> Self {
         Self {
             limits,
             proxies,
@@ -100,17 +100,17 @@ impl Places {
         }
     }
 
-    /// Counts the seconds that connections are silent, for ever.
+    /// Counts seconds, and reports connections that were refused or closed early, until it is dropped.
     pub(super) async fn keep_time(&self) {
         tokio::join!(self.ticks.keep(), async {
             loop {
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                self.tell();
+                self.report();
             }
         });
     }
 
-    /// Waits until a place is free; none when there is none ever again.
+    /// Waits until a slot is free. Returns `None` when the semaphore is closed, which nobody does.
     pub(super) async fn free(&self) -> Option<OwnedSemaphorePermit> {
         if let Some(permit) = self.free_now() {
             return Some(permit);
@@ -119,22 +119,22 @@ impl Places {
         Arc::clone(&self.free).acquire_owned().await.ok()
     }
 
-    /// Returns a free place, if there is one.
+    /// Returns a free slot, if there is one.
     pub(super) fn free_now(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.free).try_acquire_owned().ok()
     }
 
-    /// Gives a free place to a connection of `peer`, unless its address has too many.
-    pub(super) fn admit(places: &Arc<Self>, peer: IpAddr, permit: OwnedSemaphorePermit) -> Option<Place> {
-        let of = (!places.is_proxy(peer)).then(|| (subscriber(peer.to_canonical()), network(peer)));
-        let mut open = places.lock();
+    /// Gives a free slot to a connection of `peer`, unless its address has too many.
+    pub(super) fn admit(slots: &Arc<Self>, peer: IpAddr, permit: OwnedSemaphorePermit) -> Option<Slot> {
+        let of = (!slots.is_proxy(peer)).then(|| (subscriber(peer.to_canonical()), network(peer)));
+        let mut open = slots.lock();
         let mut tallies = Vec::new();
         if let Some((address, network)) = of {
-            if open.by_address.get(&address).is_some_and(|entry| entry.connections >= places.limits.per_address) {
-                places.refused.fetch_add(1, Ordering::Relaxed);
+            if open.by_address.get(&address).is_some_and(|entry| entry.connections >= slots.limits.per_address) {
+                slots.refused.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
-            places.keep_share(&open, address, network);
+            slots.keep_share(&open, address, network);
             let entry = open.by_address.entry(address).or_default();
             entry.connections += 1;
             tallies.push(Arc::clone(&entry.unauthenticated));
@@ -143,27 +143,27 @@ impl Places {
             }
         }
         // Many arrive before one that was told to close is gone: each of them would have others closed, honest ones at last.
-        let staying = open.by_id.len() - places.yielding.load(Ordering::Relaxed);
-        if staying >= places.limits.connections / 4 * 3 {
-            places.close_silent(&open, places.limits.connections / CLOSED_AT_ONCE, |_| true);
+        let staying = open.by_id.len() - slots.yielding.load(Ordering::Relaxed);
+        if staying >= slots.limits.connections / 4 * 3 {
+            slots.close_silent(&open, slots.limits.connections / CLOSED_AT_ONCE, |_| true);
         }
-        let activity = Arc::new(Activity::new(Arc::clone(&places.ticks), places.limits.answer_seconds, tallies));
+        let activity = Arc::new(Activity::new(Arc::clone(&slots.ticks), slots.limits.answer_seconds, tallies));
         if of.is_none() {
             activity.leave_tallies();
         }
         let id = open.next_id;
         open.next_id += 1;
         open.by_id.insert(id, Entry { of, activity: Arc::clone(&activity) });
-        Some(Place { places: Arc::clone(places), id, activity, is_of_proxy: of.is_none(), _permit: permit })
+        Some(Slot { slots: Arc::clone(slots), id, activity, is_of_proxy: of.is_none(), _permit: permit })
     }
 
-    /// Returns whether `peer` is a trusted proxy.
+    /// Tells whether `peer` is a trusted proxy.
     fn is_proxy(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.proxies.iter().any(|network| network.contains(peer))
     }
 
-    /// Returns what the operator is shown.
+    /// Returns the counts that operators see in the metrics.
     pub(super) fn counts(&self) -> ConnectionCounts {
         ConnectionCounts {
             open: self.lock().by_id.len(),
@@ -174,7 +174,7 @@ impl Places {
         }
     }
 
-    /// Closes silent connections of an address, or of its network, that has more of them than its share.
+    /// Closes silent connections of an address, or of its network, where these exceed their share.
     fn keep_share(&self, open: &Open, address: IpAddr, network: Option<IpAddr>) {
         let share = self.limits.unauthenticated_per_address;
         let latest = self.ticks.now().saturating_sub(self.limits.grace_seconds);
@@ -192,7 +192,7 @@ impl Places {
 
     /// Closes connections that never carried an authenticated caller, at least one if there is one, the longest silent first.
     ///
-    /// Those with a request in work come last: bodies that trickle in hold places, too.
+    /// Those with a request in work come last: bodies that trickle in hold slots, too.
     fn close_silent(&self, open: &Open, count: usize, is_meant: impl Fn(&Entry) -> bool) {
         let mut silent: Vec<&Arc<Activity>> =
             open.by_id.values().filter(|entry| entry.of.is_some() && is_meant(entry)).map(|entry| &entry.activity).collect();
@@ -203,33 +203,35 @@ impl Places {
         }
         silent.select_nth_unstable_by_key(count - 1, |activity| activity.rank());
         for activity in &silent[..count] {
-            if activity.yield_place() {
+            if activity.yield_slot() {
                 self.closed_early.fetch_add(1, Ordering::Relaxed);
                 self.yielding.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    /// Tells of connections that were refused or closed early: one line for all of [`TELL_SECONDS`], for a line costs more
-    /// than a connection.
-    fn tell(&self) {
+    /// Reports connections that were refused or closed early, by one line each [`REPORT_INTERVAL_SECONDS`].
+    ///
+    /// A line for each would cost more than the connection.
+    fn report(&self) {
         let now = self.ticks.now();
         let counts = self.counts();
         let mut open = self.lock();
-        let is_new = (counts.refused, counts.closed_early, counts.full) != (open.told.refused, open.told.closed_early, open.told.full);
-        if !is_new || open.told_at.is_some_and(|told_at| now.saturating_sub(told_at) < TELL_SECONDS) {
+        let is_new =
+            (counts.refused, counts.closed_early, counts.full) != (open.reported.refused, open.reported.closed_early, open.reported.full);
+        if !is_new || open.reported_at.is_some_and(|reported_at| now.saturating_sub(reported_at) < REPORT_INTERVAL_SECONDS) {
             return;
         }
         tracing::warn!(
-            refused = counts.refused - open.told.refused,
-            closed_early = counts.closed_early - open.told.closed_early,
-            waited_for_a_place = counts.full - open.told.full,
+            refused = counts.refused - open.reported.refused,
+            closed_early = counts.closed_early - open.reported.closed_early,
+            waited_for_a_place = counts.full - open.reported.full,
             open = counts.open,
             limit = counts.limit,
             "connections are short: see limits.connections, limits.connections_per_address and \
              limits.unauthenticated_connections_per_address"
         );
-        (open.told, open.told_at) = (counts, Some(now));
+        (open.reported, open.reported_at) = (counts, Some(now));
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -238,13 +240,13 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut open = self.places.lock();
+        let mut open = self.slots.lock();
         let Some(Entry { of: Some((address, network)), activity }) = open.by_id.remove(&self.id) else { return };
         activity.leave_tallies();
         if activity.is_yielding() {
-            self.places.yielding.fetch_sub(1, Ordering::Relaxed);
+            self.slots.yielding.fetch_sub(1, Ordering::Relaxed);
         }
         if let Some(entry) = open.by_address.get_mut(&address) {
             entry.connections -= 1;
@@ -260,7 +262,7 @@ impl Drop for Place {
     }
 }
 
-/// Returns the network of 48 bits that an IPv6 address is in: what one customer is given (RFC 6177).
+/// Returns the network of 48 bits of an IPv6 address, which one customer may be given (RFC 6177).
 fn network(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
         IpAddr::V4(_) => None,
@@ -272,95 +274,95 @@ fn network(address: IpAddr) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn places(connections: usize, per_address: usize, unauthenticated_per_address: usize) -> Arc<Places> {
-        let limits = PlaceLimits { connections, per_address, unauthenticated_per_address, grace_seconds: 3, answer_seconds: 10 };
-        Arc::new(Places::new(limits, vec!["10.0.0.0/8".parse().unwrap()]))
+    fn slots(connections: usize, per_address: usize, unauthenticated_per_address: usize) -> Arc<Slots> {
+        let limits = SlotLimits { connections, per_address, unauthenticated_per_address, grace_seconds: 3, answer_seconds: 10 };
+        Arc::new(Slots::new(limits, vec!["10.0.0.0/8".parse().unwrap()]))
     }
 
-    fn admit(places: &Arc<Places>, address: &str) -> Option<Place> {
-        Places::admit(places, address.parse().unwrap(), places.free_now()?)
+    fn admit(slots: &Arc<Slots>, address: &str) -> Option<Slot> {
+        Slots::admit(slots, address.parse().unwrap(), slots.free_now()?)
     }
 
     /// A connection that an authenticated caller used.
-    fn admit_caller(places: &Arc<Places>, address: &str) -> Option<Place> {
-        let place = admit(places, address)?;
-        place.activity.authenticate();
-        Some(place)
+    fn admit_caller(slots: &Arc<Slots>, address: &str) -> Option<Slot> {
+        let slot = admit(slots, address)?;
+        slot.activity.authenticate();
+        Some(slot)
     }
 
-    async fn is_told_to_close(place: &Place) -> bool {
-        tokio::time::timeout(std::time::Duration::ZERO, place.activity.close.notified()).await.is_ok()
+    async fn is_told_to_close(slot: &Slot) -> bool {
+        tokio::time::timeout(std::time::Duration::ZERO, slot.activity.close.notified()).await.is_ok()
     }
 
     #[test]
     fn an_address_has_its_share_and_no_more_until_one_ends() {
-        let places = places(100, 2, 100);
-        let (first, second) = (admit_caller(&places, "192.0.2.1"), admit_caller(&places, "::ffff:192.0.2.1"));
-        assert!(first.is_some() && second.is_some() && admit(&places, "192.0.2.1").is_none());
-        assert!(admit(&places, "192.0.2.2").is_some(), "another address has its own");
+        let slots = slots(100, 2, 100);
+        let (first, second) = (admit_caller(&slots, "192.0.2.1"), admit_caller(&slots, "::ffff:192.0.2.1"));
+        assert!(first.is_some() && second.is_some() && admit(&slots, "192.0.2.1").is_none());
+        assert!(admit(&slots, "192.0.2.2").is_some(), "another address has its own");
         drop(first);
-        let third = admit(&places, "192.0.2.1");
-        assert!(third.is_some() && admit(&places, "192.0.2.1").is_none());
+        let third = admit(&slots, "192.0.2.1");
+        assert!(third.is_some() && admit(&slots, "192.0.2.1").is_none());
         drop((second, third));
-        assert!(places.lock().by_address.is_empty() && places.lock().by_id.is_empty(), "who left is forgotten");
+        assert!(slots.lock().by_address.is_empty() && slots.lock().by_id.is_empty(), "a connection that ended is counted no more");
     }
 
     #[test]
     fn a_subscriber_of_ipv6_is_one_address_and_a_trusted_proxy_is_many() {
-        let places = places(100, 1, 1);
-        let held = admit_caller(&places, "2001:db8::1");
-        assert!(held.is_some() && admit(&places, "2001:db8::2").is_none() && admit(&places, "2001:db8:0:1::2").is_some());
-        let proxied = [admit(&places, "10.0.0.1"), admit(&places, "10.0.0.1")];
+        let slots = slots(100, 1, 1);
+        let held = admit_caller(&slots, "2001:db8::1");
+        assert!(held.is_some() && admit(&slots, "2001:db8::2").is_none() && admit(&slots, "2001:db8:0:1::2").is_some());
+        let proxied = [admit(&slots, "10.0.0.1"), admit(&slots, "10.0.0.1")];
         assert!(proxied.iter().all(Option::is_some));
     }
 
     #[tokio::test]
     async fn an_address_without_callers_loses_its_longest_silent_connection_to_its_next() {
-        let places = places(1000, 1000, 2);
-        let first = admit(&places, "192.0.2.1").unwrap();
-        let caller = admit_caller(&places, "192.0.2.1").unwrap();
-        let crowd: Vec<Place> = (0..10).map(|_| admit(&places, "192.0.2.1").unwrap()).collect();
-        assert_eq!(places.counts().closed_early, 0, "many may come at once");
+        let slots = slots(1000, 1000, 2);
+        let first = admit(&slots, "192.0.2.1").unwrap();
+        let caller = admit_caller(&slots, "192.0.2.1").unwrap();
+        let crowd: Vec<Slot> = (0..10).map(|_| admit(&slots, "192.0.2.1").unwrap()).collect();
+        assert_eq!(slots.counts().closed_early, 0, "many may come at once");
         drop(crowd);
-        places.ticks.advance(5);
-        let second = admit(&places, "192.0.2.1").unwrap();
-        let third = admit(&places, "192.0.2.1");
+        slots.ticks.advance(5);
+        let second = admit(&slots, "192.0.2.1").unwrap();
+        let third = admit(&slots, "192.0.2.1");
         assert!(third.is_some() && is_told_to_close(&first).await);
         assert!(!is_told_to_close(&second).await && !is_told_to_close(&caller).await);
-        assert_eq!(places.counts().closed_early, 1);
+        assert_eq!(slots.counts().closed_early, 1);
     }
 
     #[tokio::test]
     async fn the_networks_of_one_customer_of_ipv6_have_four_shares_together() {
-        let places = places(1000, 1000, 1);
-        let first: Vec<Place> = (0..4).map(|number| admit(&places, &format!("2001:db8:0:{number}::1")).unwrap()).collect();
-        places.ticks.advance(5);
-        let fifth = admit(&places, "2001:db8:0:4::1");
+        let slots = slots(1000, 1000, 1);
+        let first: Vec<Slot> = (0..4).map(|number| admit(&slots, &format!("2001:db8:0:{number}::1")).unwrap()).collect();
+        slots.ticks.advance(5);
+        let fifth = admit(&slots, "2001:db8:0:4::1");
         assert!(fifth.is_some());
         let mut told = 0;
-        for place in &first {
-            told += usize::from(is_told_to_close(place).await);
+        for slot in &first {
+            told += usize::from(is_told_to_close(slot).await);
         }
         assert_eq!(told, 1);
         drop((first, fifth));
-        assert!(places.lock().unauthenticated_by_network.is_empty());
+        assert!(slots.lock().unauthenticated_by_network.is_empty());
     }
 
     #[tokio::test]
     async fn with_three_quarters_taken_the_longest_silent_strangers_go_and_callers_and_proxies_stay() {
-        let places = places(16, 16, 16);
-        let stranger = admit(&places, "192.0.2.1").unwrap();
-        let working = admit(&places, "192.0.2.1").unwrap();
+        let slots = slots(16, 16, 16);
+        let stranger = admit(&slots, "192.0.2.1").unwrap();
+        let working = admit(&slots, "192.0.2.1").unwrap();
         let work = working.activity.begin(hyper::Version::HTTP_11);
-        let callers: Vec<Place> = (0..9).map(|_| admit_caller(&places, "192.0.2.2").unwrap()).collect();
-        let proxied = admit(&places, "10.0.0.1").unwrap();
-        assert_eq!(places.counts().closed_early, 0);
-        let next = admit_caller(&places, "192.0.2.3").unwrap();
+        let callers: Vec<Slot> = (0..9).map(|_| admit_caller(&slots, "192.0.2.2").unwrap()).collect();
+        let proxied = admit(&slots, "10.0.0.1").unwrap();
+        assert_eq!(slots.counts().closed_early, 0);
+        let next = admit_caller(&slots, "192.0.2.3").unwrap();
         assert!(is_told_to_close(&stranger).await && !is_told_to_close(&working).await);
-        let another = admit_caller(&places, "192.0.2.3").unwrap();
+        let another = admit_caller(&slots, "192.0.2.3").unwrap();
         assert!(is_told_to_close(&working).await, "where no other is left");
-        for place in callers.iter().chain([&proxied, &next, &another]) {
-            assert!(!is_told_to_close(place).await);
+        for slot in callers.iter().chain([&proxied, &next, &another]) {
+            assert!(!is_told_to_close(slot).await);
         }
         drop(work);
     }
@@ -368,15 +370,15 @@ mod tests {
     #[tokio::test]
     async fn those_who_are_being_closed_make_room_for_as_many_before_others_are() {
         // Each of a crowd that came at once had more closed, until those that had just come were.
-        let places = places(64, 64, 64);
-        let silent: Vec<Place> = (0..48).map(|_| admit(&places, "192.0.2.1").unwrap()).collect();
-        places.ticks.advance(5);
-        let crowd: Vec<Place> = (0..5).map(|_| admit(&places, "192.0.2.2").unwrap()).collect();
-        assert_eq!(places.counts().closed_early, 4 + 4, "four at the first, and four at the fifth");
-        for place in &crowd {
-            assert!(!is_told_to_close(place).await);
+        let slots = slots(64, 64, 64);
+        let silent: Vec<Slot> = (0..48).map(|_| admit(&slots, "192.0.2.1").unwrap()).collect();
+        slots.ticks.advance(5);
+        let crowd: Vec<Slot> = (0..5).map(|_| admit(&slots, "192.0.2.2").unwrap()).collect();
+        assert_eq!(slots.counts().closed_early, 4 + 4, "four at the first, and four at the fifth");
+        for slot in &crowd {
+            assert!(!is_told_to_close(slot).await);
         }
         drop((silent, crowd));
-        assert_eq!(places.yielding.load(Ordering::Relaxed), 0);
+        assert_eq!(slots.yielding.load(Ordering::Relaxed), 0);
     }
 }
