@@ -18,11 +18,11 @@ pub(super) enum Command {
         /// An address, or a range such as 192.0.2.0/24.
         #[arg(long)]
         cidr: String,
-        /// What the entry is for.
+        /// The purpose of the entry.
         #[arg(long, default_value = "")]
         comment: String,
     },
-    /// Take an entry away; an empty list that is obeyed lets nobody in.
+    /// Remove an entry; an empty list that applies lets nobody in.
     Remove {
         #[command(flatten)]
         one: One,
@@ -32,7 +32,7 @@ pub(super) enum Command {
     },
     /// List the entries, in the order in which they were added.
     List(One),
-    /// Have the list obeyed.
+    /// Apply the list.
     Enable(One),
     /// Keep the list, but let everyone in.
     Disable(One),

@@ -1,4 +1,4 @@
-//! Readers of arguments whose own readers don't say which form is right.
+//! Parsers of arguments whose types' own parsers don't say which form is right.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use crate::domain::credential::CredentialId;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::{Error, ErrorKind, Result};
 
-/// Reads a text that isn't empty: nothing has an empty name, and what was meant to be put there is missing.
+/// Reads a text that isn't empty. Nothing has an empty name, so an empty argument is a mistake, such as an unset variable.
 pub(super) fn some_text(text: &str) -> Result<String> {
     if text.is_empty() { Err(Error::invalid_parameter("text", "it is empty")) } else { Ok(text.to_owned()) }
 }
 
-/// Returns an error of one argument as one of another: the rule knows its value, and not where it came from.
+/// Returns a mapping of errors to one of this argument. A rule knows a value, but not the argument that it came from.
 pub(super) fn of_argument(name: &'static str) -> impl Fn(Error) -> Error {
     move |error| match error.kind() {
         ErrorKind::InvalidParameter { .. } | ErrorKind::Misconfigured => Error::invalid_parameter(name, error.message()),
@@ -21,7 +21,7 @@ pub(super) fn of_argument(name: &'static str) -> impl Fn(Error) -> Error {
     }
 }
 
-/// A value of the thing's own, or none: then the settings' holds.
+/// A value of the thing's own, or `None` for the settings' value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OrDefault<T>(pub(super) Option<T>);
 

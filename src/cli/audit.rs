@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::output::Reader;
+use super::output::Stdout;
 use super::{Context, arguments};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
@@ -17,23 +17,23 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List what was done and refused, the oldest first.
+    /// List the audit's lines, done and refused actions, the oldest first.
     List {
         /// A time such as 2025-01-02T03:04:05Z, a day such as 2025-01-02 (its beginning in UTC), or how far back: 30m, 12h, 7d.
         #[arg(long, value_name = "TIME")]
         since: When,
-        /// Only what was before this time, written like --since.
+        /// Only lines before this time, written like --since.
         #[arg(long, value_name = "TIME")]
         until: Option<When>,
-        /// Only what this principal did: 100000000001:root, 100000000001:user/NAME, 100000000001:role/NAME for all its
+        /// Only lines of this principal: 100000000001:root, 100000000001:user/NAME, 100000000001:role/NAME for all its
         /// sessions, a service account's 100000000001:service-account/INSTANCE/NAME, or as lists, the audit or the clouds
         /// write it, such as 100000000001:user#ID, which stays when the user is gone.
         #[arg(long)]
         principal: Option<AnyPrincipal>,
-        /// Only what was asked so, such as tcr:CreateInstanceToken or registry.log-in; with * at the end, all that begin so.
+        /// Only lines of this action, such as tcr:CreateInstanceToken or registry.log-in; * at the end takes all that begin so.
         #[arg(long, value_parser = arguments::some_text)]
         action: Option<String>,
-        /// Only what ended so: ok, reduced (a token for less than was asked), refused, denied or failed.
+        /// Only lines with this outcome: ok, reduced (a token for less than was asked), refused, denied or failed.
         #[arg(long, value_parser = ["ok", "reduced", "refused", "denied", "failed"])]
         outcome: Option<String>,
     },
@@ -55,7 +55,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         let batch = context.service.audit_lines(&context.call(), &filter, after.as_ref()).await?;
         let is_last = batch.next.is_none();
         after = batch.next;
-        if listing.add(batch.rows.into_iter().map(row))? == Reader::Gone {
+        if listing.add(batch.rows.into_iter().map(row))? == Stdout::Closed {
             return Ok(());
         }
         if is_last {
@@ -66,7 +66,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 
 fn row(row: AuditRow) -> Vec<Value> {
     let mut detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
-    // In columns of their own: what was claimed isn't who was proved.
+    // They have columns of their own, because a claim isn't a proved principal.
     let [cause, claimed] =
         ["cause", "claimed"].map(|name| detail.as_object_mut().and_then(|detail| detail.remove(name)).unwrap_or_default());
     vec![
@@ -84,12 +84,12 @@ fn row(row: AuditRow) -> Vec<Value> {
     ]
 }
 
-/// A point in time as it is written in an argument.
+/// A point in time, as an argument has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
-    /// This time.
+    /// A time.
     At(Timestamp),
-    /// So long ago.
+    /// A duration before the present.
     Back(Duration),
 }
 

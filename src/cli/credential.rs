@@ -27,7 +27,7 @@ pub(super) enum Command {
         /// The instance's tcr- or cri- id.
         #[arg(long)]
         instance: AnyInstanceId,
-        /// Whose: ACCOUNT:root or ACCOUNT:user/NAME.
+        /// The owner: ACCOUNT:root or ACCOUNT:user/NAME.
         #[arg(long)]
         principal: AnyPrincipal,
     },

@@ -10,13 +10,13 @@ use super::{Failure, arguments};
 use crate::config::Settings;
 use crate::domain::{Error, Result as Done};
 use crate::open::{self, SetUp};
-use crate::transfer::{self, BackupPlace, Place};
+use crate::transfer::{self, BackupTarget, DataPlace};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Write all data into a file, while the service goes on.
     Backup {
-        /// The file, which must not be there yet; - writes to standard output, and the table to standard error.
+        /// The new file; - writes to standard output, and the table to standard error.
         file: PathBuf,
     },
     /// Fill an empty database from a backup.
@@ -28,19 +28,19 @@ pub(super) enum Command {
     MigrateData(Migrate),
 }
 
-/// Where from and where to; at least one of them.
+/// The source and the destination, at least one of them.
 #[derive(Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Migrate {
-    /// Where the data is: sqlite:DIR or postgres://USER@HOST/NAME; without it, where the settings say.
+    /// The place of the data: sqlite:DIR or postgres://USER@HOST/NAME; without it, the settings' place.
     #[arg(long, value_name = "PLACE")]
     from: Option<String>,
-    /// Where it goes, an empty database; without it, where the settings say.
+    /// The destination, an empty database; without it, the settings' place.
     #[arg(long, value_name = "PLACE")]
     to: Option<String>,
 }
 
-/// Sets up a store, and says what it made or found.
+/// Sets up a store, and prints what it made or found.
 pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
     let SetUp { service, is_new, location, master_key_file } = open::set_up(settings).await?;
     service.warn_of_issuer();
@@ -60,7 +60,7 @@ pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
     Ok(())
 }
 
-/// Runs the command, and says last what has to be known of the master key.
+/// Runs the command, and ends with a reminder of the master key.
 pub(super) async fn run(settings: &Settings, command: Command, output: &Output) -> Result<(), Failure> {
     let is_stdout = matches!(&command, Command::Backup { file } if file == Path::new("-"));
     if is_stdout && std::io::stdout().is_terminal() {
@@ -68,7 +68,7 @@ pub(super) async fn run(settings: &Settings, command: Command, output: &Output) 
     }
     let (sums, key) = match command {
         Command::Backup { file } => (
-            transfer::backup(settings, if is_stdout { BackupPlace::Stdout } else { BackupPlace::File(&file) }).await?,
+            transfer::backup(settings, if is_stdout { BackupTarget::Stdout } else { BackupTarget::File(&file) }).await?,
             "The secrets in the backup are sealed by the master key, which is not in it: keep that key too, and apart from it.",
         ),
         Command::Restore { file } if file == Path::new("-") => {
@@ -81,7 +81,7 @@ pub(super) async fn run(settings: &Settings, command: Command, output: &Output) 
         ),
         Command::MigrateData(Migrate { from, to }) => {
             let place = |name, text: Option<String>| {
-                text.as_deref().map(Place::from_argument).transpose().map_err(arguments::of_argument(name)).map_err(Failure::Usage)
+                text.as_deref().map(DataPlace::from_argument).transpose().map_err(arguments::of_argument(name)).map_err(Failure::Usage)
             };
             let (from, to) = (place("from", from)?, place("to", to)?);
             (

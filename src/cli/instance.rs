@@ -32,12 +32,12 @@ pub(super) enum Command {
     List,
 }
 
-/// Whether a thing is on.
+/// A switch, as it is given.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum OnOff {
-    /// It is.
+    /// On.
     On,
-    /// It isn't.
+    /// Off.
     Off,
 }
 
@@ -50,12 +50,12 @@ impl From<OnOff> for Switch {
     }
 }
 
-/// Whether anyone may come in.
+/// An endpoint's state, as it is given.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum OpenClosed {
-    /// Whoever the allow list lets in, or everyone.
+    /// Lets everyone in, or the addresses of the allow list.
     Open,
-    /// Nobody.
+    /// Lets nobody in.
     Closed,
 }
 
@@ -64,10 +64,10 @@ pub(super) struct Update {
     /// The instance's tcr- or cri- id.
     #[arg(long)]
     instance: AnyInstanceId,
-    /// Where the registry answers.
+    /// The URL at which the registry answers.
     #[arg(long, value_name = "URL")]
     registry_url: Option<String>,
-    /// Forget where the registry answers.
+    /// Forget the registry's URL.
     #[arg(long, conflicts_with = "registry_url")]
     no_registry_url: bool,
     /// How large it is, which decides its quotas: basic, standard or premium.
@@ -121,7 +121,7 @@ pub(super) struct Create {
     /// pulp, which get a signing key of their own.
     #[arg(long, default_value = "distribution")]
     kind: RegistryKind,
-    /// What signs its tokens: ES256 or RS256.
+    /// The algorithm that signs its tokens: ES256 or RS256.
     #[arg(long, default_value = "ES256")]
     alg: Algorithm,
     /// How long its tokens live, in seconds; without it 300, for zot 3600.
@@ -130,7 +130,7 @@ pub(super) struct Create {
     /// How its tokens name their key: thumbprint (RFC 7638) or libtrust.
     #[arg(long, default_value = "thumbprint")]
     kid: KidFormat,
-    /// Where the registry answers.
+    /// The URL at which the registry answers.
     #[arg(long)]
     registry_url: Option<String>,
     /// How large it is, which decides its quotas: basic, standard or premium.
@@ -144,78 +144,60 @@ pub(super) struct Create {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
-        Command::Create(create) => {
-            let new = NewInstance {
-                account: create.account,
-                name: create.name,
-                region: create.region,
-                service: create.service,
-                kind: create.kind,
-                issuer: create.issuer,
-                algorithm: create.alg,
-                kid_format: create.kid,
-                token_ttl_seconds: create.token_ttl,
-                registry_url: create.registry_url,
-                specification: create.specification,
-                default: if create.default { DefaultMark::Marked } else { DefaultMark::Unmarked },
-                refresh_tokens: create.refresh_tokens.into(),
-            };
-            let instance = context.service.create_instance(&context.call(), new).await?;
-            if let Some(doubt) = doubt_of_service(&instance.service) {
-                output::warn(doubt);
-            }
-            if instance.kind == RegistryKind::Zot {
-                eprintln!(
-                    "transire: after a revocation, tokens that zot's clients hold work for up to {} seconds (--token-ttl). They \
-                     live that long because clients such as oras, crane and helm can't go on when one ends in a push.",
-                    instance.token_ttl_seconds
-                );
-            }
-            context.output.one(vec![
-                ("tcr_id", instance.id.as_str().into()),
-                ("cri_id", instance.cri_id.as_str().into()),
-                ("service", instance.service.as_str().into()),
-                ("kind", instance.kind.name().into()),
-                ("issuer", context.service.issuer_of(&instance).into()),
-                ("token_ttl", instance.token_ttl_seconds.into()),
-                ("realm", context.service.realm().into()),
-            ])
-        }
+        Command::Create(new) => create(context, new).await,
         Command::Update(update) => change(context, update).await,
-        Command::Delete { instance, with_contents } => {
-            let found = context.service.instance(&context.call(), &instance.into()).await?;
-            let contents = if with_contents { Contents::GoToo } else { Contents::MustBeGone };
-            let choice = InstanceChoice::Tcr(found.id.clone());
-            context.service.delete_instance(&context.call(), &choice, contents).await?;
-            context.output.one(vec![("tcr_id", found.id.as_str().into()), ("state", "deleted".into())])
-        }
+        Command::Delete { instance, with_contents } => delete(context, instance, with_contents).await,
         Command::List => {
             let instances = context.service.instances(&context.call()).await?;
-            let columns = [
-                "tcr_id",
-                "cri_id",
-                "account_id",
-                "name",
-                "region",
-                "service",
-                "kind",
-                "alg",
-                "kid",
-                "issuer",
-                "next_issuer",
-                "token_ttl",
-                "default",
-                "registry_url",
-                "specification",
-                "deletion_protection",
-                "public_endpoint",
-                "allow_list",
-                "refresh_tokens",
-                "created_at",
-            ];
-            context.output.list(&columns, instances.into_iter().map(|instance| row(context, instance)).collect())
+            context.output.list(&COLUMNS, instances.into_iter().map(|instance| row(context, instance)).collect())
         }
     }
+}
+
+async fn create(context: &Context, create: Create) -> Result<()> {
+    let new = NewInstance {
+        account: create.account,
+        name: create.name,
+        region: create.region,
+        service: create.service,
+        kind: create.kind,
+        issuer: create.issuer,
+        algorithm: create.alg,
+        kid_format: create.kid,
+        token_ttl_seconds: create.token_ttl,
+        registry_url: create.registry_url,
+        specification: create.specification,
+        default: if create.default { DefaultMark::Marked } else { DefaultMark::Unmarked },
+        refresh_tokens: create.refresh_tokens.into(),
+    };
+    let instance = context.service.create_instance(&context.call(), new).await?;
+    if let Some(doubt) = doubt_of_service(&instance.service) {
+        output::warn(doubt);
+    }
+    if instance.kind == RegistryKind::Zot {
+        eprintln!(
+            "transire: after a revocation, tokens that zot's clients hold work for up to {} seconds (--token-ttl). They \
+             live that long because clients such as oras, crane and helm can't go on when one ends in a push.",
+            instance.token_ttl_seconds
+        );
+    }
+    context.output.one(vec![
+        ("tcr_id", instance.id.as_str().into()),
+        ("cri_id", instance.cri_id.as_str().into()),
+        ("service", instance.service.as_str().into()),
+        ("kind", instance.kind.name().into()),
+        ("issuer", context.service.issuer_of(&instance).into()),
+        ("token_ttl", instance.token_ttl_seconds.into()),
+        ("realm", context.service.realm().into()),
+    ])
+}
+
+async fn delete(context: &Context, instance: AnyInstanceId, with_contents: bool) -> Result<()> {
+    let found = context.service.instance(&context.call(), &instance.into()).await?;
+    let contents = if with_contents { Contents::GoToo } else { Contents::MustBeGone };
+    let choice = InstanceChoice::Tcr(found.id.clone());
+    context.service.delete_instance(&context.call(), &choice, contents).await?;
+    context.output.one(vec![("tcr_id", found.id.as_str().into()), ("state", "deleted".into())])
 }
 
 async fn change(context: &Context, update: Update) -> Result<()> {
@@ -266,6 +248,30 @@ async fn change(context: &Context, update: Update) -> Result<()> {
         ("next_issuer", now.next_issuer.clone().into()),
     ])
 }
+
+/// The columns of a list; [`row`] has the values in this order.
+const COLUMNS: [&str; 20] = [
+    "tcr_id",
+    "cri_id",
+    "account_id",
+    "name",
+    "region",
+    "service",
+    "kind",
+    "alg",
+    "kid",
+    "issuer",
+    "next_issuer",
+    "token_ttl",
+    "default",
+    "registry_url",
+    "specification",
+    "deletion_protection",
+    "public_endpoint",
+    "allow_list",
+    "refresh_tokens",
+    "created_at",
+];
 
 fn row(context: &Context, instance: Instance) -> Vec<Value> {
     let issuer = context.service.issuer_of(&instance).to_owned();

@@ -1,4 +1,4 @@
-//! How a line of the log is written.
+//! The form of a line of the log.
 
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
@@ -10,7 +10,7 @@ const ITALIC: &str = "\u{1b}[3m";
 const DIM: &str = "\u{1b}[2m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// Writes fields as ever, `name=value`, without what could do something to a terminal or look like another line.
+/// Writes fields as `name=value`, and escapes all that could act on a terminal or look like another line.
 pub(super) fn escaped_fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
     debug_fn(|writer, field, value| {
         let text = format!("{value:?}");

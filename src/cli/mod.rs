@@ -1,8 +1,9 @@
-//! The operator's commands, one file a noun. Each acts as an operator caller, and is audited like everyone.
+//! The operator's commands, one file a noun. Each acts as an operator caller, and is audited like others.
 //!
 //! With `--output json` a command prints one JSON document on stdout and nothing else; a failure leaves
 //! stdout empty (but for a listing that is printed as it is read), says why on stderr and exits with 1, or with 2 when an
-//! argument, or the file that it names, can't be taken. A command that answers a question exits with 1 when the answer is no, and with 2 when there is none.
+//! argument, or the file that it names, can't be taken. A command that answers a question exits with 1 when the answer is
+//! no, and with 2 when there is none.
 //! SIGTERM ends a command, whatever it waits for, with 143, and SIGINT with 130.
 
 mod access_key;
@@ -61,7 +62,7 @@ pub struct Cli {
 
 #[derive(Args)]
 struct Global {
-    /// Where the data is: the SQLite database and the master key. [default: ./transire-data]
+    /// The folder of the SQLite database and the master key. [default: ./transire-data]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The settings file, in TOML.
@@ -79,11 +80,11 @@ struct Global {
 enum Command {
     /// Serve both cloud APIs and the registries' token exchange.
     Serve {
-        /// Where to listen: an address, or a port on loopback; port 0 picks a free one. [default: 8480]
+        /// The address to listen at, or a port on loopback; port 0 picks a free one. [default: 8480]
         #[arg(long, value_name = "ADDR")]
         listen: Option<Listen>,
     },
-    /// Set up a new store: its master key, authority and issuer. What is set up already stays as it is.
+    /// Set up a new store: its master key, CA and issuer. An existing store stays as it is.
     Init,
     /// Show in a minute how it works: an account, a registry, a credential of each kind that logs in.
     Quickstart(Quickstart),
@@ -93,7 +94,7 @@ enum Command {
     /// Access keys, which sign cloud API calls.
     #[command(subcommand)]
     AccessKey(access_key::Command),
-    /// Users of an account: who may do what policies allow.
+    /// Users of an account, to whom policies apply.
     #[command(subcommand)]
     User(user::Command),
     /// Groups of users, which share policies.
@@ -132,16 +133,16 @@ enum Command {
     /// The keys that sign tokens and seal credentials.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// What was done, and what was refused.
+    /// The audit: actions that were done, and requests that were refused.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Write what a registry needs to trust an instance's tokens.
+    /// Write the files with which a registry trusts an instance's tokens.
     RegistryConfig(registry_config::Command),
     #[command(flatten)]
     Data(data::Command),
 }
 
-/// One thing of an account's, by its name.
+/// A thing of an account, by its name.
 #[derive(Args)]
 struct Named {
     /// The account's id.
@@ -152,12 +153,12 @@ struct Named {
     name: String,
 }
 
-/// Reads a document from a file; `argument` is what named it.
+/// Reads a document from the file that `argument` named.
 fn read_document(argument: &str, file: &Path) -> Result<String> {
     std::fs::read_to_string(file).map_err(|error| Error::invalid_parameter(argument, format!("{} can't be read: {error}", file.display())))
 }
 
-/// What every command works with.
+/// The service, the caller, the request and the output of a command.
 struct Context {
     service: Service,
     operator: Caller,
@@ -172,11 +173,11 @@ impl Context {
     }
 }
 
-/// How a command ends that doesn't end well.
+/// The ways in which a command doesn't succeed.
 enum Failure {
     Usage(Error),
     Failed(Error),
-    /// It answered a question, with no.
+    /// The answer to its question is no.
     Denied,
     /// A signal ended it.
     Stopped(Told),
@@ -191,7 +192,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Says what went wrong, and of which argument.
+/// Returns the message of an error, with the argument that it is about.
 fn explain(error: &Error) -> String {
     let message = error.message();
     match error.kind() {
@@ -209,7 +210,7 @@ fn is_option(command: &clap::Command, name: &str) -> bool {
 }
 
 impl Cli {
-    /// Runs the command; returns what the process exits with.
+    /// Runs the command; returns the process's exit code.
     pub fn run(self) -> ExitCode {
         let decides = matches!(&self.command, Command::Policy(command) if command.decides());
         let failed = if decides { ExitCode::from(2) } else { ExitCode::FAILURE };
@@ -221,7 +222,7 @@ impl Cli {
             }
         };
         let outcome = runtime.block_on(self.run_command());
-        // A thread that still waits for a file that another process holds must not keep this one.
+        // A thread that still waits for a file lock of another process must not keep this process.
         runtime.shutdown_background();
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
@@ -242,11 +243,11 @@ impl Cli {
     }
 
     async fn run_command(self) -> Result<(), Failure> {
-        // Before anything that waits.
+        // Before anything waits.
         let mut signals = Signals::receive()?;
         let Self { global, command } = self;
         let default_level = if matches!(command, Command::Serve { .. }) { "info" } else { "warn" };
-        // A second subscriber could only be another one of ours.
+        // An error means that a subscriber is set, as in tests.
         tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level)))
             .with_writer(std::io::stderr)
@@ -267,7 +268,7 @@ impl Cli {
     }
 }
 
-/// Runs a command that comes to an end by itself.
+/// Runs a command that ends by itself.
 async fn run_to_its_end(settings: &Settings, format: Format, command: Command) -> Result<(), Failure> {
     let output = Output::new(format);
     match command {

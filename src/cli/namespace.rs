@@ -27,7 +27,7 @@ pub(super) enum Command {
         /// The instance's tcr- or cri- id.
         #[arg(long)]
         instance: AnyInstanceId,
-        /// open: whoever has the right to; closed: nobody.
+        /// open: every caller with the right; closed: nobody.
         state: UnrecordedNamespaces,
     },
 }

@@ -1,6 +1,6 @@
-//! What a command prints: a table for people, or one JSON document for programs.
+//! The output of commands: a table for people, or one JSON document for programs.
 //!
-//! Strangers and users chose much of it: all that could do something to a terminal is escaped.
+//! Strangers and users chose much of its text, so everything that could act on a terminal is escaped.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -41,15 +41,15 @@ impl Output {
         }
     }
 
-    /// Prints what a command did.
+    /// Prints the result of a command.
     ///
     /// # Errors
-    /// Standard output can't be written, or its reader went away: what it missed may be a secret that is shown once.
+    /// Standard output can't be written, or its reader went away, which may have missed a secret that is shown once.
     pub(super) fn one(&self, fields: Fields) -> Result<()> {
         print(&mut io::stdout().lock(), &self.fields(fields)).map_err(|error| unprintable(&error))
     }
 
-    /// Prints something that is there to be read, and can be read again.
+    /// Prints a thing that can be read again.
     ///
     /// # Errors
     /// Standard output can't be written. A reader that has enough (`head`) is no error.
@@ -75,8 +75,8 @@ impl Output {
     pub(super) fn list(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
         let mut listing = self.listing(columns);
         match listing.add(items)? {
-            Reader::There => listing.end(),
-            Reader::Gone => Ok(()),
+            Stdout::Open => listing.end(),
+            Stdout::Closed => Ok(()),
         }
     }
 
@@ -85,7 +85,7 @@ impl Output {
         Listing { format: self.format, columns, widths: Vec::new(), has_begun: false }
     }
 
-    /// Prints a list where something else goes to standard output.
+    /// Prints a list on standard error, because other data goes to standard output.
     ///
     /// # Errors
     /// Standard error can't be written.
@@ -100,7 +100,7 @@ impl Output {
             Format::Table => {
                 let mut table = table();
                 for (name, value) in fields {
-                    // A second line stands below the first, and not where a field's name does.
+                    // A second line is indented below the first, so it can't pass for another field.
                     table.add_row([name.to_owned(), escape_lines(&cell(&value)).into_owned()]);
                 }
                 table.to_string()
@@ -109,19 +109,19 @@ impl Output {
     }
 }
 
-/// The reader of standard output.
+/// The state of standard output after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// It may want more.
-    There,
-    /// It has enough (`head`).
-    Gone,
+pub(super) enum Stdout {
+    /// Its reader may want more.
+    Open,
+    /// Its reader has enough (`head`).
+    Closed,
 }
 
-/// How many items a table is laid out for at once: its columns are as wide as the widest so far.
-const LAID_OUT: usize = 1000;
+/// The items of a table that are laid out together; its columns are as wide as the widest item so far.
+const ITEMS_LAID_OUT: usize = 1000;
 
-/// A list that is printed part by part. A failure in its midst leaves a JSON document that isn't whole.
+/// A list that is printed part by part. A failure in the middle leaves an incomplete JSON document.
 pub(super) struct Listing<'a> {
     format: Format,
     columns: &'a [&'static str],
@@ -134,7 +134,7 @@ impl Listing<'_> {
     ///
     /// # Errors
     /// Standard output can't be written.
-    pub(super) fn add(&mut self, items: impl IntoIterator<Item = Vec<Value>>) -> Result<Reader> {
+    pub(super) fn add(&mut self, items: impl IntoIterator<Item = Vec<Value>>) -> Result<Stdout> {
         for_reader(self.print(&mut BufWriter::new(io::stdout().lock()), items))
     }
 
@@ -177,7 +177,7 @@ impl Listing<'_> {
                 if !self.has_begun {
                     table.set_header(self.columns);
                 }
-                for item in items.by_ref().take(LAID_OUT) {
+                for item in items.by_ref().take(ITEMS_LAID_OUT) {
                     table.add_row(item.iter().map(|value| escape(&cell(value)).into_owned()));
                 }
                 if self.has_begun && table.row_count() == 0 {
@@ -191,7 +191,7 @@ impl Listing<'_> {
         out.flush()
     }
 
-    /// Makes columns as wide as they were before, where they are wider than they need be.
+    /// Keeps columns as wide as in the parts before.
     fn align(&mut self, table: &mut comfy_table::Table) {
         let needed = table.column_max_content_widths();
         self.widths.resize(needed.len(), 0);
@@ -209,7 +209,7 @@ fn object(fields: Fields) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Writes a JSON document; what is escaped in it stays the same text.
+/// Writes a JSON document. Its escapes are JSON's own, so the texts stay the same.
 fn document(value: &Value) -> String {
     escape(&value.to_string()).into_owned()
 }
@@ -237,15 +237,15 @@ fn print_for_reader(text: &str) -> Result<()> {
     for_reader(print(&mut io::stdout().lock(), text)).map(drop)
 }
 
-fn for_reader(printed: io::Result<()>) -> Result<Reader> {
+fn for_reader(printed: io::Result<()>) -> Result<Stdout> {
     match printed {
-        Ok(()) => Ok(Reader::There),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Ok(()) => Ok(Stdout::Open),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Stdout::Closed),
         Err(error) => Err(unprintable(&error)),
     }
 }
 
-/// Says something on standard error that is no failure.
+/// Prints a warning on standard error.
 pub(super) fn warn(text: impl Display) {
     eprintln!("transire: warning: {}", escape_lines(&text.to_string()));
 }

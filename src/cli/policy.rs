@@ -12,7 +12,6 @@ use crate::domain::identity::Target;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::{Error, Result};
-
 use crate::service::{Attached, Permission, PolicyKind, Question, RequestContext, Save};
 
 #[derive(Subcommand)]
@@ -72,14 +71,14 @@ pub(super) struct TargetName {
 
 #[derive(Args)]
 pub(super) struct Explain {
-    /// Who: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, ACCOUNT:service-account/INSTANCE/NAME, or as lists, the
+    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, ACCOUNT:service-account/INSTANCE/NAME, or as lists, the
     /// audit or the clouds write it.
     #[arg(long)]
     principal: AnyPrincipal,
-    /// What: pull, push, delete, list-catalog, or an action's name such as tcr:CreateInstanceToken.
+    /// The action: pull, push, delete, list-catalog, or an action's name such as tcr:CreateInstanceToken.
     #[arg(long)]
     action: Permission,
-    /// On what: an instance's id, or that and a repository: INSTANCE/team/app.
+    /// The resource: an instance's id, or that and a repository: INSTANCE/team/app.
     #[arg(long, value_parser = arguments::resource)]
     resource: String,
     /// The client's address; without it, nobody is in an allow list.
@@ -88,12 +87,12 @@ pub(super) struct Explain {
     /// A file with the policy that narrows the principal's session.
     #[arg(long, value_name = "FILE")]
     session_policy: Option<PathBuf>,
-    /// Whose the credential or the service account is that the action changes: what policies know as tcr:owner and cr:Owner.
+    /// The owner of the credential or the service account that the action changes: tcr:owner and cr:Owner in policies.
     #[arg(long, value_name = "PRINCIPAL")]
     owner: Option<AnyPrincipal>,
 }
 
-/// How a command ended that did what it was asked.
+/// The outcome of a command that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Done,
@@ -102,7 +101,7 @@ pub(super) enum Ended {
 }
 
 impl Command {
-    /// Tells whether the command's own failures must not be taken for a decision: it exits with 1 where that is "denied".
+    /// Tells whether the command decides: it exits with 1 for "denied", so its failures must exit with another code.
     pub(super) fn decides(&self) -> bool {
         matches!(self, Self::Explain(_))
     }
@@ -120,7 +119,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
             };
             let own = service.policies(call, account).await?.into_iter();
             let own = own.map(|policy| (policy.name, Some(policy.changed_at.rfc3339())));
-            // Built-in policies are everybody's; those in use are listed.
+            // Every account has the built-in policies, so only those in use are listed.
             let built_in: BTreeSet<&str> = attachments
                 .iter()
                 .filter(|attachment| attachment.kind == PolicyKind::BuiltIn)
@@ -146,7 +145,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
     done.map(|()| Ended::Done)
 }
 
-/// Says which step decides, and all before it.
+/// Prints the deciding step, and all steps before it.
 async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
     let (instance, path) = explain.resource.split_once('/').unwrap_or((&explain.resource, ""));
     let instance: AnyInstanceId = instance.parse()?;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::{Context, arguments};
-use crate::domain::instance::{AnyInstanceId, RegistryKind};
+use crate::domain::instance::{AnyInstanceId, Instance, RegistryKind};
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Noun, Result};
 use crate::registry_config::{Overwrite, RegistryConfig, RegistryFile, files_for, write};
-use crate::service::KeyState;
+use crate::service::{InstanceChoice, KeyState};
 
 #[derive(Args)]
 pub(super) struct Command {
@@ -25,13 +25,13 @@ pub(super) struct Command {
     /// The directory to write into; `-` prints the configuration, as it would be for the directory that this runs in.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Where the registry sends its clients for a token; without it, public_url and /token.
+    /// The URL to which the registry sends its clients for a token; without it, public_url and /token.
     #[arg(long, value_name = "URL", value_parser = realm)]
     realm: Option<String>,
-    /// The address that the registry is to listen at.
+    /// The address at which the registry listens.
     #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDR", value_parser = arguments::listen_address)]
     listen: String,
-    /// Where the registry is to store its images; without it, `storage` beside the configuration.
+    /// The folder of the registry's images; without it, `storage` beside the configuration.
     #[arg(long, value_name = "DIR")]
     storage: Option<PathBuf>,
     /// Write the bundle alone, for a registry that has its configuration.
@@ -40,7 +40,7 @@ pub(super) struct Command {
     /// Write the key alone, for a zot or a Pulp that has its configuration.
     #[arg(long, conflicts_with = "bundle_only")]
     key_only: bool,
-    /// Replace files that are there and differ.
+    /// Replace files that exist and differ.
     #[arg(long)]
     force: bool,
 }
@@ -48,9 +48,9 @@ pub(super) struct Command {
 /// Which key of an instance is written.
 #[derive(Clone, Copy, ValueEnum)]
 enum Key {
-    /// The one that signs.
+    /// The key that signs.
     InUse,
-    /// The one that will when it is activated.
+    /// The key that signs when it is activated.
     Next,
 }
 
@@ -62,8 +62,48 @@ fn realm(text: &str) -> Result<String> {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
-    let choice = command.instance.into();
+    let choice = command.instance.clone().into();
     let instance = context.service.instance(&context.call(), &choice).await?;
+    check(&command, &instance)?;
+    let trusted_only = command.bundle_only || command.key_only;
+    let issuer = issuer(context, &instance);
+    let realm = command.realm.unwrap_or_else(|| match instance.kind {
+        RegistryKind::Distribution | RegistryKind::Zot => context.service.realm(),
+        RegistryKind::Pulp => issuer.to_owned(),
+    });
+    let trusted = trusted_pem(context, &choice, instance.kind, command.key).await?;
+    let config = RegistryConfig {
+        kind: instance.kind,
+        realm: &realm,
+        service: &instance.service,
+        issuer,
+        trusted_pem: &trusted,
+        listen: &command.listen,
+        algorithm: instance.algorithm,
+        storage: command.storage.as_deref(),
+    };
+    let is_printed = command.out == Path::new("-");
+    let files = files_for(&config, if is_printed { Path::new(".") } else { &command.out })?;
+    if is_printed {
+        return context.output.text(if trusted_only { &files.trusted.text } else { &files.config.text });
+    }
+    let overwrite = if command.force { Overwrite::Replace } else { Overwrite::Refuse };
+    let path = |file: &RegistryFile| file.path.display().to_string();
+    let mut fields = vec![(trusted_name(instance.kind), path(&files.trusted).into())];
+    if trusted_only {
+        write(&[&files.trusted], overwrite)?;
+    } else {
+        write(&[&files.trusted, &files.config], overwrite)?;
+        fields.insert(0, ("config", path(&files.config).into()));
+        fields.push(("realm", realm.as_str().into()));
+        fields.push(("service", instance.service.as_str().into()));
+        fields.push(("issuer", issuer.into()));
+    }
+    context.output.one(fields)
+}
+
+/// Refuses a kind that the instance isn't of, and an option of another kind.
+fn check(command: &Command, instance: &Instance) -> Result<()> {
     if instance.kind != command.kind {
         let (is, asked) = (instance.kind.name(), command.kind.name());
         return Err(Error::precondition_failed(
@@ -82,63 +122,35 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             return Err(Error::invalid_parameter(option, message));
         }
     }
-    let trusted_only = command.bundle_only || command.key_only;
-    let issuer = match &instance.next_issuer {
-        Some(next) => {
-            eprintln!(
-                "transire: this is with the issuer that is prepared, {next}: restart the registry with it, and at once \
-                 `transire instance update --instance {} --activate`.",
-                instance.id
-            );
-            next
-        }
-        None => context.service.issuer_of(&instance),
-    };
+    Ok(())
+}
+
+/// Returns the issuer that the configuration names, and warns where the operator has more to do for it.
+fn issuer<'a>(context: &'a Context, instance: &'a Instance) -> &'a str {
     if instance.issuer.is_none() && instance.next_issuer.is_none() {
         context.service.warn_of_issuer();
     }
-    let realm = command.realm.unwrap_or_else(|| match instance.kind {
-        RegistryKind::Distribution | RegistryKind::Zot => context.service.realm(),
-        RegistryKind::Pulp => issuer.to_owned(),
-    });
-    let trusted = match (instance.kind, command.key) {
-        (RegistryKind::Distribution, _) => context.service.bundle_pem(),
-        (RegistryKind::Zot | RegistryKind::Pulp, key) => {
-            let state = if matches!(key, Key::Next) { KeyState::Next } else { KeyState::InUse };
-            context.service.instance_public_key(&context.call(), &choice, state).await?
-        }
-    };
-    let config = RegistryConfig {
-        kind: instance.kind,
-        realm: &realm,
-        service: &instance.service,
-        issuer,
-        trusted_pem: &trusted,
-        listen: &command.listen,
-        algorithm: instance.algorithm,
-        storage: command.storage.as_deref(),
-    };
-    let is_printed = command.out == Path::new("-");
-    let files = files_for(&config, if is_printed { Path::new(".") } else { &command.out })?;
-    if is_printed {
-        return context.output.text(if trusted_only { &files.trusted.text } else { &files.config.text });
-    }
-    let overwrite = if command.force { Overwrite::Replace } else { Overwrite::Refuse };
-    let path = |file: &RegistryFile| file.path.display().to_string();
-    let mut fields = vec![(trusted_name, path(&files.trusted).into())];
-    if trusted_only {
-        write(&[&files.trusted], overwrite)?;
-    } else {
-        write(&[&files.trusted, &files.config], overwrite)?;
-        fields.insert(0, ("config", path(&files.config).into()));
-        fields.push(("realm", realm.as_str().into()));
-        fields.push(("service", instance.service.as_str().into()));
-        fields.push(("issuer", issuer.into()));
-    }
-    context.output.one(fields)
+    let Some(next) = &instance.next_issuer else { return context.service.issuer_of(instance) };
+    eprintln!(
+        "transire: this is with the issuer that is prepared, {next}: restart the registry with it, and at once \
+         `transire instance update --instance {} --activate`.",
+        instance.id
+    );
+    next
 }
 
-/// Returns what a registry trusts, as options and answers call it.
+/// Returns the certificates, or the key, that a registry of this kind trusts.
+async fn trusted_pem(context: &Context, choice: &InstanceChoice, kind: RegistryKind, key: Key) -> Result<String> {
+    match kind {
+        RegistryKind::Distribution => Ok(context.service.bundle_pem()),
+        RegistryKind::Zot | RegistryKind::Pulp => {
+            let state = if matches!(key, Key::Next) { KeyState::Next } else { KeyState::InUse };
+            context.service.instance_public_key(&context.call(), choice, state).await
+        }
+    }
+}
+
+/// Returns the name, in options and answers, of what a registry trusts.
 fn trusted_name(kind: RegistryKind) -> &'static str {
     match kind {
         RegistryKind::Distribution => "bundle",

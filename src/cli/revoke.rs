@@ -10,7 +10,7 @@ use crate::service::Revoked;
 
 #[derive(Args)]
 pub(super) struct Command {
-    /// Whose: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or as lists, the audit or the clouds write it. Of a
+    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or as lists, the audit or the clouds write it. Of a
     /// session, everything of its role or its user stops, unless --credential names the one. Of a user or a role that is gone,
     /// by its id, service accounts that it made.
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! The certificate authority: its steps, and what is carried to one that is kept elsewhere and back.
+//! The CA: the steps of its rotation, and the files that go to a CA kept elsewhere and come back.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,7 +9,7 @@ use super::{Rotate, state_name};
 use crate::domain::{Error, Result};
 use crate::service::{AuthorityStep, KeyState, NextStep};
 
-/// Takes a step of the rotation of the authority.
+/// Takes a step of the CA's rotation.
 pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     if rotate.retire {
@@ -28,7 +28,7 @@ pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
     print_step(context, step)
 }
 
-/// Takes the certificate of an authority that is kept elsewhere.
+/// Takes the certificate of a CA that is kept elsewhere.
 pub(super) async fn import(context: &Context, file: &Path) -> Result<()> {
     let step = context.service.import_authority(&context.call(), &read(file)?).await?;
     print_step(context, step)
@@ -76,7 +76,7 @@ fn next_text(next: NextStep) -> String {
     }
 }
 
-/// Writes what an authority that is kept elsewhere has to sign.
+/// Writes the requests that a CA kept elsewhere has to sign.
 pub(super) async fn write_requests(context: &Context, directory: &Path) -> Result<()> {
     let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", directory.display()));
     std::fs::create_dir_all(directory).map_err(unwritable)?;
@@ -89,11 +89,11 @@ pub(super) async fn write_requests(context: &Context, directory: &Path) -> Resul
     context.output.list(&["key_id", "algorithm", "file"], rows)
 }
 
-/// Writes the authority's private key into a file, and forgets it here.
+/// Writes the CA's private key into a file, and forgets it here.
 pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", file.display()));
-    // Before anything is given out: a file that is there is somebody's.
+    // Before the key is exported, because an existing file must not be replaced.
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(unwritable)?;
     let exported = match service.export_authority(call).await {
         Ok(exported) => exported,
@@ -107,7 +107,7 @@ pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
     if let Some(parent) = std::path::absolute(file).map_err(unwritable)?.parent() {
         std::fs::File::open(parent).and_then(|directory| directory.sync_all()).map_err(unwritable)?;
     }
-    // What is on the disk, and not what was to be there.
+    // Read back from the disk: the key is forgotten only if the file holds it.
     let written = read(file)?;
     service.forget_authority_key(call, &exported.id, &written).await?;
     context.output.one(vec![

@@ -1,13 +1,13 @@
-//! The master key: its rotation, and the end of the old one.
+//! The master key: its rotation, and the retirement of the old one.
 
 use std::path::Path;
 
-use super::super::Context;
+use crate::cli::Context;
 use crate::domain::Result;
 use crate::open;
 use crate::service::{MasterKeyState, MasterKeyStep, Retired};
 
-/// Wraps everything anew, by the key of a file or by the one that the service finds or makes.
+/// Wraps everything anew by a file's key, or by the key that the service finds or makes.
 pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Result<()> {
     let given = new_key_file.map(open::master_key).transpose()?;
     let mut rewrapped = 0;

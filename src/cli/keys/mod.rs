@@ -1,6 +1,6 @@
 //! `transire keys`.
 
-mod authority;
+mod ca;
 mod master;
 
 use std::path::PathBuf;
@@ -18,31 +18,31 @@ pub(super) enum Command {
     List,
     /// Make a new key; it is used half a minute later, when every replica knows it. What older keys signed or sealed stays good.
     ///
-    /// A certificate authority (ca), and the key of a zot instance (signing --instance ID), come in steps instead, because
-    /// registries read what they trust once, at their start: without more it is made, with --activate it is used.
+    /// A CA (ca), and the key of a zot instance (signing --instance ID), come in steps instead, because registries read what
+    /// they trust once, at their start: without more it is made, with --activate it is used.
     ///
     /// When the master key is rotated, everything that the old one wrapped is wrapped by the new one before the command
-    /// ends. Interrupted, it is gone on with by the same command, or by the running service.
+    /// ends. The same command, or the running service, resumes an interrupted rotation.
     Rotate(Rotate),
-    /// Write what a certificate authority that is kept elsewhere has to sign: a request (PKCS #10) for each signing key.
+    /// Write a request (PKCS #10) for each signing key, for a CA that is kept elsewhere.
     Csr {
         /// The directory to write into: KEY_ID.csr each.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Take a signing key's certificate that an authority kept elsewhere signed.
+    /// Take a signing key's leaf certificate, signed by a CA that is kept elsewhere.
     ImportLeaf {
         /// The certificate, PEM or DER.
         file: PathBuf,
     },
-    /// Take the certificate of an authority that is kept elsewhere, as the one that is next.
+    /// Take the certificate of a CA that is kept elsewhere, as the next CA.
     ImportCa {
         /// The certificate, PEM or DER.
         file: PathBuf,
     },
-    /// Write the authority's private key into a file, and forget it here.
+    /// Write the CA's private key into a file, and forget it here.
     TakeCaOffline {
-        /// The file, which must not be there yet; it is readable by its owner alone.
+        /// The new file; its owner alone can read it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -50,25 +50,25 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Rotate {
-    /// What the key is for.
+    /// The purpose of the key.
     kind: Kind,
-    /// Which signing key: of this algorithm.
+    /// The algorithm of the signing key.
     #[arg(long, default_value = "ES256")]
     algorithm: Algorithm,
     /// The signing key of this zot instance, by its tcr- or cri- id, and not the shared one.
     #[arg(long, conflicts_with = "algorithm")]
     instance: Option<AnyInstanceId>,
-    /// Use the one that is next, now that the registries were restarted with it.
+    /// Use the next one, now that the registries were restarted with it.
     #[arg(long)]
     activate: bool,
-    /// Take the old certificate authority out of the bundle.
+    /// Take the old CA out of the bundle.
     #[arg(long, conflicts_with = "activate")]
     retire: bool,
-    /// Give up the one that is next.
+    /// Give up the next one.
     #[arg(long, conflicts_with_all = ["activate", "retire"])]
     cancel: bool,
-    /// The new master key, alone in a file; without it, the one that was added where the keys are kept, or on one
-    /// machine one that is made.
+    /// The new master key, alone in a file. Without it, the one that was added where the keys are kept, or on one machine
+    /// one that is made.
     #[arg(long, value_name = "FILE")]
     new_key_file: Option<PathBuf>,
     /// Retire the old master key, which nothing in the data needs any more.
@@ -78,65 +78,58 @@ pub(super) struct Rotate {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
-    /// It signs tokens.
+    /// Signs tokens.
     Signing,
-    /// It seals credentials and session tokens.
+    /// Seals credentials and session tokens.
     Sealing,
-    /// It signs the certificates of signing keys, and registries trust it.
+    /// Signs the leaf certificates of signing keys; registries trust it.
     Ca,
-    /// It wraps all the secrets in the data.
+    /// Wraps all secrets in the data.
     Master,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
-        Command::List => {
-            let rows = context.service.keys(&context.call()).await?.into_iter().map(|key| {
-                let KeyInfo { id, kind, state, created_at, certificate_expires_at, instance, private } = key;
-                let (kind, algorithm) = match kind {
-                    KeyKind::Signing(algorithm) => ("signing", Some(algorithm.name())),
-                    KeyKind::Sealing => ("sealing", None),
-                    KeyKind::Authority => ("ca", None),
-                };
-                let expires_at = certificate_expires_at.map(|at| at.rfc3339());
-                vec![
-                    id.into(),
-                    kind.into(),
-                    algorithm.into(),
-                    state_name(state).into(),
-                    created_at.rfc3339().into(),
-                    expires_at.into(),
-                    instance.map(|id| id.to_string()).into(),
-                    private_name(private).into(),
-                    None::<u64>.into(),
-                ]
-            });
-            let mut rows: Vec<_> = rows.collect();
-            rows.extend(context.service.master_keys(&context.call()).await?.into_iter().map(|key| {
-                let MasterKeyInfo { id, state, since, rows } = key;
-                let none = || None::<&str>.into();
-                let since = since.map(|at| at.rfc3339()).into();
-                vec![id.into(), "master".into(), none(), master::state_name(state).into(), since, none(), none(), none(), rows.into()]
-            }));
-            let columns = [
-                "key_id",
-                "kind",
-                "algorithm",
-                "state",
-                "created_at",
-                "certificate_expires_at",
-                "instance",
-                "private_key",
-                "to_be_rewrapped",
-            ];
-            context.output.list(&columns, rows)
-        }
+        Command::List => list(context).await,
         Command::Rotate(rotate) => run_rotate(context, rotate).await,
-        Command::Csr { out } => authority::write_requests(context, &out).await,
-        Command::ImportLeaf { file } => authority::import_leaf(context, &file).await,
-        Command::ImportCa { file } => authority::import(context, &file).await,
-        Command::TakeCaOffline { out } => authority::take_offline(context, &out).await,
+        Command::Csr { out } => ca::write_requests(context, &out).await,
+        Command::ImportLeaf { file } => ca::import_leaf(context, &file).await,
+        Command::ImportCa { file } => ca::import(context, &file).await,
+        Command::TakeCaOffline { out } => ca::take_offline(context, &out).await,
     }
+}
+
+async fn list(context: &Context) -> Result<()> {
+    let rows = context.service.keys(&context.call()).await?.into_iter().map(|key| {
+        let KeyInfo { id, kind, state, created_at, certificate_expires_at, instance, private } = key;
+        let (kind, algorithm) = match kind {
+            KeyKind::Signing(algorithm) => ("signing", Some(algorithm.name())),
+            KeyKind::Sealing => ("sealing", None),
+            KeyKind::Authority => ("ca", None),
+        };
+        let expires_at = certificate_expires_at.map(|at| at.rfc3339());
+        vec![
+            id.into(),
+            kind.into(),
+            algorithm.into(),
+            state_name(state).into(),
+            created_at.rfc3339().into(),
+            expires_at.into(),
+            instance.map(|id| id.to_string()).into(),
+            private_name(private).into(),
+            None::<u64>.into(),
+        ]
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.extend(context.service.master_keys(&context.call()).await?.into_iter().map(|key| {
+        let MasterKeyInfo { id, state, since, rows } = key;
+        let none = || None::<&str>.into();
+        let since = since.map(|at| at.rfc3339()).into();
+        vec![id.into(), "master".into(), none(), master::state_name(state).into(), since, none(), none(), none(), rows.into()]
+    }));
+    let columns =
+        ["key_id", "kind", "algorithm", "state", "created_at", "certificate_expires_at", "instance", "private_key", "to_be_rewrapped"];
+    context.output.list(&columns, rows)
 }
 
 async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
@@ -145,7 +138,7 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
         return Err(Error::invalid_parameter("rotate", "--finish and --new-key-file are for the master key"));
     }
     if rotate.kind == Kind::Ca && rotate.instance.is_none() {
-        return authority::rotate(context, &rotate).await;
+        return ca::rotate(context, &rotate).await;
     }
     if rotate.retire || rotate.kind != Kind::Signing && rotate.instance.is_some() {
         return Err(Error::invalid_parameter(
@@ -165,7 +158,7 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
     let kind = match rotate.kind {
         Kind::Signing => KeyKind::Signing(rotate.algorithm),
         Kind::Sealing => KeyKind::Sealing,
-        Kind::Ca => return authority::rotate(context, &rotate).await,
+        Kind::Ca => return ca::rotate(context, &rotate).await,
         Kind::Master if rotate.finish => return master::finish(context).await,
         Kind::Master => return master::rotate(context, rotate.new_key_file.as_deref()).await,
     };
