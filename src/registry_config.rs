@@ -1,4 +1,4 @@
-//! What a registry needs to trust an instance's tokens, as its own configuration files.
+//! The files with which a registry trusts an instance's tokens, in its own formats.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -13,31 +13,31 @@ use crate::domain::{Error, Noun, Result};
 /// uploads too. Its versions before 2.1.17 have no such setting, and refuse to start with it.
 const ZOT_TRANSFER_TIMEOUT: &str = "6h";
 
-/// What goes into a registry's configuration.
+/// The values in a registry's configuration.
 pub struct RegistryConfig<'a> {
-    /// Which software it is.
+    /// The registry's software.
     pub kind: RegistryKind,
-    /// Where the registry sends its clients for a token.
+    /// The URL to which the registry sends its clients for a token.
     pub realm: &'a str,
-    /// What it checks as a token's audience.
+    /// The audience that it requires of tokens.
     pub service: &'a str,
-    /// What it checks as a token's issuer.
+    /// The issuer that it requires of tokens.
     pub issuer: &'a str,
-    /// What it trusts, PEM: authorities' certificates, or, for zot and Pulp, one public key.
+    /// The CA certificates that it trusts, PEM; for zot and Pulp one public key.
     pub trusted_pem: &'a str,
-    /// The address that it listens at.
+    /// The address at which it listens.
     pub listen: &'a str,
-    /// What signs its tokens.
+    /// The algorithm of its tokens' signatures.
     pub algorithm: Algorithm,
-    /// Where it stores its images; without it, `storage` beside the configuration.
+    /// The folder of its images; without it, `storage` beside the configuration.
     pub storage: Option<&'a Path>,
 }
 
 /// A file that a registry reads.
 pub struct RegistryFile {
-    /// Where it is, absolute.
+    /// The absolute path.
     pub path: PathBuf,
-    /// What is in it.
+    /// The contents.
     pub text: String,
 }
 
@@ -45,16 +45,16 @@ pub struct RegistryFile {
 pub struct RegistryFiles {
     /// The configuration.
     pub config: RegistryFile,
-    /// What it trusts.
+    /// The certificates or the key that it trusts.
     pub trusted: RegistryFile,
 }
 
-/// Decides about a file that is there and holds something else.
+/// The treatment of a file that exists with other contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overwrite {
-    /// Nothing is written.
+    /// Write nothing.
     Refuse,
-    /// It is replaced.
+    /// Replace it.
     Replace,
 }
 
@@ -63,7 +63,6 @@ pub enum Overwrite {
 /// A registry starts with them as they are: paths are absolute, and deletion is enabled.
 ///
 /// # Errors
-///
 /// `Misconfigured` for paths that can't be made absolute or aren't UTF-8, `InvalidParameter` for an address to listen at.
 pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<RegistryFiles> {
     let absolute = |path: &Path| {
@@ -93,7 +92,6 @@ pub fn files_for(config: &RegistryConfig<'_>, directory: &Path) -> Result<Regist
 /// Writes files, and makes the directories that they are in.
 ///
 /// # Errors
-///
 /// `PreconditionFailed` when one of them is there, holds something else and isn't to be replaced; nothing is written
 /// then. `Misconfigured` when one can't be read or written.
 pub fn write(files: &[&RegistryFile], overwrite: Overwrite) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Files that hold secrets: who else on the machine may read or replace them.
+//! Files that hold secrets: other users of the machine must not read or replace them.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -14,13 +14,12 @@ const OTHERS_WRITE: u32 = 0o002;
 /// In a folder with this bit nobody replaces another's files, as in `/tmp`; Kubernetes mounts secrets so.
 const STICKY: u32 = 0o1000;
 
-/// Fails when others could read a key, or put another one in its place. A file that can't be looked at passes: its reader
-/// says why.
+/// Fails when others could read a key file, or replace it. A file that can't be looked at passes, because its reader says
+/// why.
 ///
 /// A group may read a key, as where Kubernetes mounts a secret for a pod's `fsGroup`.
 ///
 /// # Errors
-///
 /// `Misconfigured`, with what to do.
 pub(crate) fn check_key(what: &str, path: &Path) -> Result<()> {
     let Some(mode) = mode(path) else { return Ok(()) };
@@ -34,7 +33,7 @@ pub(crate) fn check_key(what: &str, path: &Path) -> Result<()> {
     if mode & GROUP_WRITES != 0 {
         return Err(Error::misconfigured(format!("{what} {} can be changed by its group: chmod 600 or 640 it", path.display())));
     }
-    // Of what a link leads to: who may write there replaces the key.
+    // The folder of a link's target: a user who may write there can replace the key.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     path.parent().map_or(Ok(()), |folder| check_folder(&format!("the folder of {what},"), folder))
 }
@@ -42,7 +41,6 @@ pub(crate) fn check_key(what: &str, path: &Path) -> Result<()> {
 /// Fails when every user could put other files into a folder.
 ///
 /// # Errors
-///
 /// `Misconfigured`, with what to do.
 pub(crate) fn check_folder(what: &str, folder: &Path) -> Result<()> {
     match mode(folder) {

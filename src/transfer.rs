@@ -13,20 +13,19 @@ use crate::store::{Location, Open, Operation, Store, Write, portable};
 
 pub use crate::store::portable::TableSum;
 
-/// A place that data is moved from or to: `sqlite:DIRECTORY`, or `postgres://…` without a password.
+/// The data to move, or the place to move it to: `sqlite:DIRECTORY`, or `postgres://…` without a password.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum DataPlace {
     /// A data directory.
     Sqlite(PathBuf),
     /// A database server.
     Postgres(DatabaseUrl),
 }
 
-impl Place {
+impl DataPlace {
     /// Reads a place as it is given as an argument.
     ///
     /// # Errors
-    ///
     /// `Misconfigured` for anything else.
     pub fn from_argument(text: &str) -> Result<Self> {
         if let Some(directory) = text.strip_prefix("sqlite:").filter(|directory| !directory.is_empty()) {
@@ -46,30 +45,29 @@ impl Place {
     }
 }
 
-/// Opens what is to be read from.
+/// Opens the data to read.
 async fn open_source(location: &Location) -> Result<Store> {
     Store::open(location, Open::Command, &SystemClock, &SystemRandom).await
 }
 
-/// Where a backup is written to.
+/// The destination of a backup.
 #[derive(Clone, Copy, Debug)]
-pub enum BackupPlace<'a> {
-    /// A file, which must not be there yet.
+pub enum BackupTarget<'a> {
+    /// A new file.
     File(&'a Path),
-    /// Standard output, as it comes.
+    /// Standard output.
     Stdout,
 }
 
-/// Writes everything, while the service goes on, and says in the audit that it was done.
+/// Writes all data while the service goes on, and records it in the audit.
 ///
 /// # Errors
-///
 /// Those of [`portable::backup`] and [`portable::backup_to`]. A failure to write the audit is logged alone.
-pub async fn backup(settings: &Settings, place: BackupPlace<'_>) -> Result<Vec<TableSum>> {
+pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<TableSum>> {
     let store = open_source(&location(settings)).await?;
     let sums = match place {
-        BackupPlace::File(file) => portable::backup(&store, file, &SystemClock, &SystemRandom).await?,
-        BackupPlace::Stdout => portable::backup_to(&store, std::io::stdout(), "on standard output", &SystemClock).await?,
+        BackupTarget::File(file) => portable::backup(&store, file, &SystemClock, &SystemRandom).await?,
+        BackupTarget::Stdout => portable::backup_to(&store, std::io::stdout(), "on standard output", &SystemClock).await?,
     };
     let id = || hex::encode(random_bytes::<16>(&SystemRandom));
     let line = AuditRow {
@@ -85,7 +83,7 @@ pub async fn backup(settings: &Settings, place: BackupPlace<'_>) -> Result<Vec<T
         detail: "{}".to_owned(),
         outcome: "ok".to_owned(),
     };
-    // A disk that is full, or a standby, is one more reason for a backup.
+    // The backup counts though the database takes no writes, as a full disk or a standby.
     if let Err(error) = store.apply(Write::new(Operation::new(&SystemRandom, line.at)).audit(&line)).await {
         tracing::warn!("the backup could not be written into the audit: {error}");
     }
@@ -95,19 +93,17 @@ pub async fn backup(settings: &Settings, place: BackupPlace<'_>) -> Result<Vec<T
 /// Fills an empty store from a backup.
 ///
 /// # Errors
-///
 /// Those of [`portable::restore`].
 pub async fn restore(settings: &Settings, file: &Path) -> Result<Vec<TableSum>> {
     portable::restore(file, &location(settings), &SystemClock, &SystemRandom).await
 }
 
-/// Copies everything of one place to another, empty one; whichever is not given is the one that the settings name.
+/// Copies all data of one place to another, which is empty; a place that isn't given is the one of the settings.
 ///
 /// # Errors
-///
 /// Those of [`portable::copy`].
-pub async fn migrate(settings: &Settings, from: Option<&Place>, to: Option<&Place>) -> Result<Vec<TableSum>> {
-    let place = |place: Option<&Place>| place.map_or_else(|| location(settings), |place| place.location(settings));
+pub async fn migrate(settings: &Settings, from: Option<&DataPlace>, to: Option<&DataPlace>) -> Result<Vec<TableSum>> {
+    let place = |place: Option<&DataPlace>| place.map_or_else(|| location(settings), |place| place.location(settings));
     let source = open_source(&place(from)).await?;
     portable::copy(&source, &place(to), &SystemClock, &SystemRandom).await
 }

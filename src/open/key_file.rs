@@ -1,7 +1,7 @@
 //! The file that holds the master keys: one a line, readable by its owner alone.
 //!
-//! It is never changed in place: a draft is written and synced, and takes its place in one step, so that at no moment
-//! the disk has half a key or none.
+//! It is never changed in place. A draft is written and synced, then renamed, so that the disk never has half a key or
+//! none.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
@@ -15,7 +15,7 @@ use crate::secret_files;
 use crate::service::MasterKeySource;
 use crate::token::MasterKey;
 
-/// Who adds keys to the file, and takes them away.
+/// The party that adds keys to the file, and removes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keeper {
     /// This service: it is on one machine.
@@ -31,22 +31,25 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Names a file, which must be there when it is read.
+    /// Names a file, which needs to exist only when it is read.
     pub(super) fn new(path: &Path, keeper: Keeper) -> Self {
-        // The draft takes the place of what a link points to, not of the link.
+        // The draft replaces the target of a link, not the link.
         Self { path: path.canonicalize().unwrap_or_else(|_| path.to_owned()), keeper }
     }
 
-    /// Makes the file with a new key, unless another process was as quick: its key is as good.
+    /// Makes the file with a new key, unless it exists: a key that another process has just made is as good.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the file can't be written.
     pub(super) fn create(&self, random: &dyn Random) -> Result<()> {
         let draft = self.draft(random);
         let written = (|| {
             write_new(&draft, MasterKey::generate(random).to_text().expose(), None)?;
-            // A link, unlike a rename, never replaces what is there.
+            // Unlike a rename, a link never replaces a file.
             std::fs::hard_link(&draft, &self.path)?;
             sync(&self.path)
         })();
-        // The draft has done its work or failed at it; either way it must not stay.
+        // The draft holds a key, so it must not stay, whether it was linked or not.
         std::fs::remove_file(&draft).ok();
         match written {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(self.unwritable(&error)),
@@ -57,7 +60,6 @@ impl KeyFile {
     /// Fails when others may read or replace the keys, and warns when a group may read them.
     ///
     /// # Errors
-    ///
     /// `Misconfigured`, with what to do.
     pub(super) fn check_permissions(&self) -> Result<()> {
         secret_files::check_key("the master key file", &self.path)?;
@@ -67,10 +69,13 @@ impl KeyFile {
         Ok(())
     }
 
-    /// Changes the keys, and lets nobody else do so meanwhile.
+    /// Changes the keys under a lock that other processes respect.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the file can't be read or written.
     fn edit(&self, edit: impl FnOnce(Vec<MasterKey>) -> Option<Vec<MasterKey>>) -> Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Freed with the last handle, however this process ends.
+        // The lock is freed with the last handle, however this process ends.
         let lock = File::open(folder).and_then(|folder| folder.lock().map(|()| folder)).map_err(|error| self.unwritable(&error))?;
         if let Some(keys) = edit(self.read()?) {
             let lines: Vec<Secret> = keys.iter().map(MasterKey::to_text).collect();
@@ -145,7 +150,7 @@ impl MasterKeySource for KeyFile {
     }
 }
 
-/// The master keys of the setting or the variable, which only a restart reads again.
+/// The master keys of the setting or its variable, which only a restart reads again.
 pub(super) struct GivenKeys(pub(super) Secret);
 
 impl MasterKeySource for GivenKeys {
@@ -159,6 +164,9 @@ impl MasterKeySource for GivenKeys {
 }
 
 /// Reads the one key in a file that the operator names.
+///
+/// # Errors
+/// As [`master_key`](super::master_key).
 pub(super) fn one_key(path: &Path) -> Result<MasterKey> {
     secret_files::check_key("the file", path)?;
     let text = std::fs::read_to_string(path)
@@ -167,11 +175,11 @@ pub(super) fn one_key(path: &Path) -> Result<MasterKey> {
     MasterKey::parse(text.expose())
 }
 
-/// Writes a file that must not be there yet, durably, readable by its owner alone, or by whoever may read `like`.
+/// Writes a new file, and syncs it. Its owner alone may read it, or those who may read `like`.
 fn write_new(path: &Path, text: &str, like: Option<&Path>) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     if let Some(like) = like {
-        // The command may run as root, and the service must still read it.
+        // The command may run as root, and the service must be able to read the file.
         let like = like.metadata()?;
         fchown(&file, Some(like.uid()), Some(like.gid()))?;
         file.set_permissions(Permissions::from_mode(like.permissions().mode() & 0o777))?;
@@ -181,7 +189,7 @@ fn write_new(path: &Path, text: &str, like: Option<&Path>) -> std::io::Result<()
     file.sync_all()
 }
 
-/// Sees to it that a name outlives a power cut.
+/// Syncs the folder of a file, so that its name survives a power cut.
 fn sync(path: &Path) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), |folder| {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

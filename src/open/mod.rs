@@ -20,13 +20,15 @@ use crate::token::MasterKey;
 
 /// Opens the service over the data that the settings name.
 ///
-/// [`Open::Serve`] and [`Open::SetUp`] make what is missing the first time: the master key and the store's first
-/// records. A wrong or missing master key is refused before anything is served.
+/// [`Open::Serve`] and [`Open::SetUp`] make the master key and the store's first records where there are none.
+///
+/// # Errors
+/// `Misconfigured` for a place, a file or a master key that can't be used, and those of [`Store::open`].
 pub async fn open(settings: &Settings, how: Open) -> Result<Service> {
     Ok(open_or_set_up(settings, how).await?.service)
 }
 
-/// A store that is set up.
+/// A store that is set up, and where it is.
 pub struct SetUp {
     /// The service over it.
     pub service: Service,
@@ -38,7 +40,10 @@ pub struct SetUp {
     pub master_key_file: Option<PathBuf>,
 }
 
-/// Sets up the store that the settings name, or finds that it was.
+/// Sets up the store that the settings name, unless it is set up.
+///
+/// # Errors
+/// As [`open`].
 pub async fn set_up(settings: &Settings) -> Result<SetUp> {
     open_or_set_up(settings, Open::SetUp).await
 }
@@ -61,7 +66,7 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
     if settings.master_key.is_none() {
         KeyFile::new(&path, keeper).check_permissions()?;
     }
-    // Keys that have to be given are asked for first: without them nothing is made in the database.
+    // Keys that have to be given are read first, so that nothing is made in the database without them.
     if how != Open::Command && (settings.master_key.is_some() || keeper == Keeper::Operator) {
         read_keys()?;
     }
@@ -84,7 +89,7 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
     Ok(SetUp { service, is_new, location, master_key_file })
 }
 
-/// Returns where the data is that the settings name.
+/// Returns the place of the data that the settings name.
 pub fn location(settings: &Settings) -> Location {
     match &settings.database {
         Some(url) => at_server(settings, url),
@@ -92,7 +97,7 @@ pub fn location(settings: &Settings) -> Location {
     }
 }
 
-/// Returns the place at a database server, used as the settings say.
+/// Returns a place at a database server, with the settings' options.
 pub fn at_server(settings: &Settings, url: &DatabaseUrl) -> Location {
     let postgres = &settings.postgres;
     let options = PostgresOptions {
@@ -155,6 +160,9 @@ fn service_settings(settings: &Settings) -> service::Settings {
 }
 
 /// Reads a master key that the operator made, alone in its file.
+///
+/// # Errors
+/// `Misconfigured` when the file can't be read, is open to others, or doesn't hold one key.
 pub fn master_key(path: &Path) -> Result<MasterKey> {
     key_file::one_key(path)
 }

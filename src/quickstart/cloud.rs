@@ -14,7 +14,7 @@ use crate::sign::{self, Signer, SigningSecret, acs3, tc3};
 
 /// A credential as a cloud API gave it.
 pub(super) struct Credential {
-    /// Which call gave it.
+    /// The call that gave it.
     pub(super) operation: String,
     pub(super) username: String,
     pub(super) secret: Secret,

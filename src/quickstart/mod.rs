@@ -1,8 +1,8 @@
 //! `transire quickstart`: the main job, shown in a minute.
 //!
-//! It sets up an account, a key and an instance, serves on loopback beside a registry that trusts it, and
-//! then, as any client would, gets a credential of each kind over HTTP with real signatures, logs in with
-//! each, pushes an image and pulls it back. What it makes is real, and can be used on.
+//! It sets up an account, a key and an instance, and serves on loopback beside a registry that trusts it. Then, as any
+//! client would, it gets a credential of each kind over HTTP with real signatures, logs in, pushes an image and pulls it
+//! back. The account, the instance and the credentials are real, and stay usable.
 
 mod cloud;
 mod image;
@@ -33,7 +33,7 @@ use crate::serve::{self, Signals, Told};
 use crate::service::AccessKeyState;
 use crate::service::{Caller, NewAccessKey, NewInstance, RequestContext, Service};
 
-/// What the account, its instance and the directory of its registry are called.
+/// The name of the account, of its instance and of the registry's folder.
 const NAME: &str = "quickstart";
 const REGION: &str = "ap-guangzhou";
 /// How long the registry may take to start.
@@ -54,7 +54,7 @@ pub struct Quickstart {
     once: bool,
 }
 
-/// What a second run uses again.
+/// The things of the last run that the next one uses again.
 #[derive(Serialize, Deserialize)]
 struct Memory {
     account: AccountId,
@@ -62,7 +62,10 @@ struct Memory {
     access_key_id: String,
 }
 
-/// Runs the command; returns what it was told when it was stopped before it had shown everything.
+/// Runs the command; returns the signal that stopped it before it had shown everything.
+///
+/// # Errors
+/// `Misconfigured` says which setting, address or registry can't be used; the other kinds are those of the use cases.
 pub async fn run(settings: &Settings, options: &Quickstart, signals: &mut Signals) -> Result<Result<(), Told>> {
     let prepared = signals.unless_told(prepare(settings, options)).await;
     let (service, listener, instance, key) = match prepared {
@@ -75,7 +78,7 @@ pub async fn run(settings: &Settings, options: &Quickstart, signals: &mut Signal
     say(&format!("The service answers at http://{endpoint}: both cloud APIs, and the registries' token exchange."));
     let shown = signals.unless_told(show(&service, settings, options, &instance, &key, &endpoint)).await;
     let told = match shown {
-        // Its registry lives on beside it.
+        // The registry runs as long as its value lives.
         Ok(Ok(_registry)) if !options.once => {
             say("Serving until Ctrl-C.");
             signals.next().await;
@@ -88,13 +91,13 @@ pub async fn run(settings: &Settings, options: &Quickstart, signals: &mut Signal
     stop.send(()).ok();
     tokio::select! {
         ended = running => ended.map_err(Error::internal)?,
-        // Who says it twice doesn't want to wait.
+        // A second signal ends the wait.
         _ = signals.next() => {}
     }
     told
 }
 
-/// Opens the data and the socket, and makes what is to be shown.
+/// Opens the data and the socket, and makes the account, the instance and the key.
 async fn prepare(settings: &Settings, options: &Quickstart) -> Result<(Arc<Service>, TcpListener, Arc<Instance>, NewAccessKey)> {
     let service = Arc::new(open(settings, Open::Serve).await?);
     let listen = options.listen.unwrap_or(settings.listen).address();
@@ -104,7 +107,7 @@ async fn prepare(settings: &Settings, options: &Quickstart) -> Result<(Arc<Servi
     Ok((service, listener, instance, key))
 }
 
-/// Makes the account and the instance, or finds those of the last run, and makes a key: a secret is shown once.
+/// Makes the account and the instance, or finds those of the last run. It always makes a key, whose secret is shown once.
 async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
     let (operator, context) = (Caller::operator(), RequestContext::operator(service.request_id()));
     let last: Option<Memory> =
@@ -150,7 +153,7 @@ async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
     Ok((instance, key))
 }
 
-/// Shows what the service is for; returns the registry that it did so with.
+/// Gets credentials, logs in, pushes and pulls; returns the registry that it used.
 async fn show(
     service: &Service,
     settings: &Settings,
@@ -231,7 +234,7 @@ async fn start_registry(
     let mut child = Command::new(&program)
         .arg("serve")
         .arg(&files.config.path)
-        // Variables such as REGISTRY_HTTP_ADDR would change what was just configured.
+        // Variables such as REGISTRY_HTTP_ADDR would override the configuration.
         .env_clear()
         .stdin(std::process::Stdio::null())
         .stdout(log.try_clone().map_err(unusable)?)
@@ -264,14 +267,14 @@ async fn free_address(address: SocketAddr) -> Result<SocketAddr> {
     TcpListener::bind(address).await.and_then(|listener| listener.local_addr()).map_err(taken)
 }
 
-/// Returns how clients name an address: some refuse a token exchange at a loopback address, and none `localhost`.
+/// Returns the name by which clients reach an address. Some refuse a token exchange at a loopback address; all take `localhost`.
 fn endpoint(address: SocketAddr) -> String {
     if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
-/// Prints what to try next, the key's secret among it: it is shown this once.
+/// Prints what to try next, with the key's secret, which is shown this once.
 ///
-/// Nothing is indented: Python refuses what is pasted with spaces before it.
+/// Nothing is indented, because Python refuses pasted lines that begin with spaces.
 fn next_steps(username: &str, instance: &Instance, key: &NewAccessKey, endpoint: &str, registry: Option<&str>) {
     let registry = registry.unwrap_or("REGISTRY");
     let (id, secret) = (&key.id, key.secret.expose());
@@ -327,7 +330,7 @@ venv/bin/tccli tcr CreateInstanceToken --RegistryId {tcr} --endpoint http://{end
     ));
 }
 
-/// Prints a line; a reader that went away is no reason to stop what was asked for.
+/// Prints a line. A reader that went away is no reason to stop.
 fn say(text: &str) {
     writeln!(std::io::stdout(), "{text}").ok();
 }

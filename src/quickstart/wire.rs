@@ -9,10 +9,10 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::domain::{Error, Result};
 
-/// The most bytes of an answer: the quickstart asks for small ones.
-const LARGEST_ANSWER: usize = 1 << 20;
+/// The most bytes of an answer; the quickstart asks for small ones.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// A client without TLS: everything that it asks is on this machine.
+/// A client without TLS, for servers on this machine.
 pub(super) struct Http(Client<HttpConnector, Full<Bytes>>);
 
 impl Http {
@@ -27,7 +27,7 @@ impl Http {
             |error: Box<dyn std::error::Error + Send + Sync>| Error::misconfigured(format!("{whom} does not answer")).caused_by(error);
         let response = self.0.request(request.map(|body| Full::new(body.into()))).await.map_err(|error| failed(error.into()))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(failed)?.to_bytes();
+        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(failed)?.to_bytes();
         Ok(Response::from_parts(head, body))
     }
 }

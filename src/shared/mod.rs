@@ -38,7 +38,7 @@ pub struct Settings {
 /// A question: may this call be served?
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// Whose bucket the call counts in.
+    /// The bucket in which the call counts.
     pub bucket: &'a [&'a [u8]],
     /// Calls a second that the bucket allows.
     pub allowed: u32,
