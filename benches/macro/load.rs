@@ -1,39 +1,18 @@
-//! The client: connections that are kept, each with one request at a time, and nothing that a server
-//! would have to wait for.
+//! The load on a server: connections that take requests from one supply, and the latencies that they see.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
 use crate::Result;
+use crate::connection::{Connection, Expected};
 use crate::process::Server;
 use crate::report::{Contender, Sample};
-use crate::requests::{Credential, Operation, create_instance_token};
+use crate::requests::{Credential, Operation, Pace, create_instance_token};
 use crate::store::Data;
 
-/// What makes an answer a good one.
-#[derive(Clone, Copy)]
-pub(crate) enum Expected {
-    /// The status 200.
-    Ok,
-    /// The status 200, and this in the body.
-    Body(&'static str),
-}
-
-/// How fast requests come.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Pace {
-    /// Each as soon as its connection is free.
-    FlatOut,
-    /// So many a second over all connections.
-    PerSecond(f64),
-}
-
-/// How a server is loaded.
+/// A load on a server.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) expected: Expected,
@@ -68,80 +47,14 @@ impl Supply {
     }
 }
 
-/// A connection that is kept.
-pub(crate) struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
-    }
-
-    /// Sends a request and returns the body of its answer.
-    async fn send(&mut self, request: &[u8], expected: Expected) -> Result<&[u8]> {
-        let body = self.exchange(request).await?;
-        let good = match expected {
-            Expected::Ok => true,
-            Expected::Body(text) => std::str::from_utf8(&self.buffer[body.clone()]).is_ok_and(|body| body.contains(text)),
-        };
-        if good && self.buffer.starts_with(b"HTTP/1.1 200") {
-            return Ok(&self.buffer[body]);
-        }
-        Err(format!("an answer is not the expected one:\n{}", String::from_utf8_lossy(&self.buffer)).into())
-    }
-
-    /// Sends a request and returns whether it was answered, or refused because there is too much to do.
-    pub(crate) async fn is_accepted(&mut self, request: &[u8]) -> Result<bool> {
-        self.exchange(request).await?;
-        match self.buffer.get(9..12) {
-            Some(b"200") => Ok(true),
-            Some(b"503") => Ok(false),
-            _ => Err(format!("an answer is neither 200 nor 503:\n{}", String::from_utf8_lossy(&self.buffer)).into()),
-        }
-    }
-
-    /// Sends a request, reads the whole answer, and returns where its body is.
-    async fn exchange(&mut self, request: &[u8]) -> Result<std::ops::Range<usize>> {
-        self.stream.write_all(request).await?;
-        self.buffer.clear();
-        let (head, length) = loop {
-            if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                break (end + 4, content_length(&self.buffer[..end])?);
-            }
-            self.receive().await?;
-        };
-        while self.buffer.len() < head + length {
-            self.receive().await?;
-        }
-        Ok(head..head + length)
-    }
-
-    async fn receive(&mut self) -> Result<()> {
-        match self.stream.read_buf(&mut self.buffer).await? {
-            0 => Err("the server closed a connection".into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn content_length(head: &[u8]) -> Result<usize> {
-    let head = std::str::from_utf8(head)?;
-    let length = head.split("\r\n").filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    Ok(length.ok_or("an answer does not say its length")?.1.trim().parse()?)
-}
-
-/// Waits until the server says that it is there.
+/// Waits until the server answers its health check.
 pub(crate) async fn wait_until_healthy(address: SocketAddr) -> Result<()> {
     let mut connection = Connection::open(address).await?;
     connection.send(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", Expected::Ok).await?;
     Ok(())
 }
 
-/// Gets a temporary credential of every account, over the true front door.
+/// Gets a temporary credential of every account, by Tencent's API.
 pub(crate) async fn collect_credentials(address: SocketAddr, data: &Data) -> Result<Vec<Credential>> {
     let mut connection = Connection::open(address).await?;
     let mut credentials = Vec::with_capacity(data.tenants.len());
@@ -160,7 +73,7 @@ pub(crate) async fn answer_bytes(address: SocketAddr, operation: Operation, data
     Ok(Connection::open(address).await?.send(&request, operation.expected()).await?.len())
 }
 
-/// Loads a server for so long, or until the requests are used up.
+/// Loads a server for the time of the load, or until the requests are used up.
 pub(crate) async fn measure(server: &Server, supply: Supply, load: Load) -> Result<Sample> {
     let mut open = Vec::with_capacity(load.connections);
     for _ in 0..load.connections {

@@ -11,6 +11,7 @@
 //! a rate that all of them reach, because the kernel's part in a request depends on how many come at
 //! once. `docs/performance.md` says how to run it and what it showed.
 
+mod connection;
 mod limit;
 mod load;
 mod overload;
@@ -26,17 +27,18 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
+use crate::connection::Expected;
 use crate::limit::Role;
-use crate::load::{Expected, Load, Pace, Supply};
+use crate::load::{Load, Supply};
 use crate::process::Server;
 use crate::report::{Contender, Sample};
-use crate::requests::Operation;
+use crate::requests::{Operation, Pace};
 
 /// The program's own, so that the servers differ only in what they do.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// What the benchmark fails with: it says what went wrong, and nobody handles it.
+/// A failure of the benchmark, which is printed and not handled.
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Measures transire beside servers that do less.
@@ -69,7 +71,7 @@ struct Options {
     /// The bytes of that server's answers.
     #[arg(long, hide = true, default_value_t = 0)]
     answer_bytes: usize,
-    /// What cargo passes to every benchmark.
+    /// Cargo passes this to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }

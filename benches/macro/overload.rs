@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::load::{self, Connection};
+use crate::connection::Connection;
+use crate::load;
 use crate::process::Server;
 use crate::requests::Operation;
 use crate::store::Data;

@@ -1,4 +1,4 @@
-//! Servers as child processes, and what the kernel counts of them.
+//! Servers as child processes, with the kernel's counts of time and memory.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::limit::Role;
+use crate::requests::{REGISTRY_HASH, REGISTRY_USER};
 
 /// How many of the kernel's units of processor time a second has, on every architecture that Rust
 /// supports well (`USER_HZ`).
@@ -43,7 +44,7 @@ impl Server {
     pub(crate) fn docker_registry(directory: &Path) -> Result<Option<Self>> {
         let Some(program) = registry_program() else { return Ok(None) };
         let (config, passwords) = (directory.join("registry.yml"), directory.join("htpasswd"));
-        fs::write(&passwords, format!("{}:{}\n", crate::requests::REGISTRY_USER, crate::requests::REGISTRY_HASH))?;
+        fs::write(&passwords, format!("{}:{}\n", REGISTRY_USER, REGISTRY_HASH))?;
         let storage = directory.join("registry");
         fs::write(
             &config,
@@ -98,7 +99,7 @@ impl Server {
 
     /// Waits until the server has nothing left to do, and returns its processor time.
     ///
-    /// What a request leaves to be done later, such as its line in the audit, is counted too.
+    /// Work that a request leaves for later, such as its audit line, is counted, too.
     pub(crate) async fn settled_processor_time(&self) -> Result<Duration> {
         let mut before = self.processor_time()?;
         for _ in 0..100 {

@@ -1,13 +1,12 @@
-//! What is printed: figures of this machine, and ratios that mean something on others.
+//! The report: figures of this machine, and ratios that hold on others.
 
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::load::Pace;
-use crate::requests::Operation;
+use crate::requests::{Operation, Pace};
 
-/// Who was measured.
+/// A server that is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contender {
     /// hyper alone.
@@ -93,7 +92,7 @@ fn table(samples: &[&Sample]) -> Table {
                 continue;
             }
             let middle = |figure: &dyn Fn(&Sample) -> f64| median(mine.iter().map(|sample| figure(sample)).collect());
-            // Round by round: what slowed one server of a round slowed the other.
+            // Round by round, because both servers of a round were slowed alike.
             let ratio = |figure: &dyn Fn(&Sample) -> f64| {
                 let ratios: Vec<f64> = mine.iter().zip(of(Contender::Limit)).map(|(own, limit)| figure(own) / figure(limit)).collect();
                 if ratios.is_empty() { String::new() } else { spread(ratios) }

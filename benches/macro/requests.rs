@@ -11,8 +11,8 @@ use transire::domain::clock::{Clock, SystemClock, SystemRandom, random_bytes};
 use transire::sign::{self, Signer, acs3, tc3};
 
 use crate::Result;
+use crate::connection::Expected;
 use crate::limit::Role;
-use crate::load::{Expected, Pace};
 use crate::store::{Data, Tenant};
 
 /// A registry user, for the comparison with a password file.
@@ -21,10 +21,19 @@ const REGISTRY_PASSWORD: &str = "bench-EXAMPLE-password";
 /// That password under bcrypt at cost 5, which is what `htpasswd -B` takes unless told otherwise.
 pub(crate) const REGISTRY_HASH: &str = "$2b$05$abcdefghijklmnopqrstuuWz6j1xCnwRKfYWjpgqHNQAGrWQv0ptu";
 
-/// The host that clients sign. As a deployment behind a name has it: without a port.
+/// The host that clients sign: without a port, as of a deployment behind a name.
 const HOST: &str = "transire.example.com";
 /// More requests than any server here answers in a second.
-const MOST_PER_SECOND: f64 = 80_000.0;
+const MAX_PER_SECOND: f64 = 80_000.0;
+
+/// The rate of requests.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Pace {
+    /// Each as soon as its connection is free.
+    FlatOut,
+    /// This many a second over all connections.
+    PerSecond(f64),
+}
 
 /// A credential that logs in to an account's instance.
 pub(crate) struct Credential {
@@ -32,7 +41,7 @@ pub(crate) struct Credential {
     pub(crate) secret: String,
 }
 
-/// What transire is asked to do.
+/// An operation that is measured.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Operation {
     /// `CreateInstanceToken`, signed with TC3 in a POST.
@@ -46,7 +55,7 @@ pub(crate) enum Operation {
 impl Operation {
     pub(crate) const ALL: [Self; 3] = [Self::IssueTencent, Self::IssueAlibaba, Self::Exchange];
 
-    /// Returns how the report names it.
+    /// Returns its name in the report.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::IssueTencent => "issue (Tencent, TC3)",
@@ -64,7 +73,7 @@ impl Operation {
         }
     }
 
-    /// Returns what a good answer has in it.
+    /// Returns the mark of a good answer.
     pub(crate) fn expected(self) -> Expected {
         Expected::Body(match self {
             Self::IssueTencent => r#""Token":"trst_"#,
@@ -76,7 +85,7 @@ impl Operation {
     /// Makes as many requests as a server can be sent in that time at that pace, over all accounts in turn.
     pub(crate) fn requests(self, data: &Data, credentials: &[Credential], time: Duration, pace: Pace) -> Result<Vec<Vec<u8>>> {
         let per_second = match pace {
-            Pace::FlatOut => MOST_PER_SECOND,
+            Pace::FlatOut => MAX_PER_SECOND,
             Pace::PerSecond(rate) => rate,
         };
         let count = (time.as_secs_f64() * per_second).ceil() as usize;
@@ -154,7 +163,7 @@ fn written(method: &str, target: &str, headers: &HeaderMap, body: &str) -> Vec<u
         text += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
     }
     if method == "POST" {
-        // A String takes whatever is written to it.
+        // Writing to a String can't fail.
         write!(text, "content-length: {}\r\n", body.len()).unwrap_or_default();
     }
     text += "\r\n";
