@@ -194,7 +194,7 @@ settings! {
         /// What a user may grant to service accounts. `own-rights`: what its own policies allow it without a condition, and
         /// a session nothing. `vendor`: anything, as at Tencent Cloud, sessions too. `transire account update
         /// --service-account-grant` overrides it for one account
-        /// ([who may give what](guarantees.md#who-may-give-what)).
+        /// ([granting rights to others](guarantees.md#granting-rights-to-others)).
         grant: ServiceAccountGrant = ServiceAccountGrant::OwnRights;
     }
 }

@@ -107,6 +107,48 @@ fn every_setting_is_documented_as_it_is_declared_and_nothing_else_is() {
     assert_eq!(written, made, "write it anew with TRANSIRE_TEST_WRITE_DOCS=1");
 }
 
+/// Returns the anchors of a document's headings, as GitHub makes them.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    let headings = text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
+    headings.map(|heading| {
+        let kept = heading.trim().chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    })
+}
+
+/// Returns where the links of a document lead, but for those to other hosts.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
+    targets.filter(|target| !target.contains("://"))
+}
+
+/// A heading was renamed, and a link to its section from another document led to the top of the page.
+#[test]
+fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["", "docs", "docs/decisions"].map(|folder| root.join(folder));
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let mut followed = 0;
+    let mut wrong = Vec::new();
+    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(&file).unwrap();
+        for link in links(&text) {
+            let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
+            let target = if path.is_empty() { file.clone() } else { file.parent().unwrap().join(path) };
+            let is_there = match anchor {
+                None => target.exists(),
+                Some(anchor) => fs::read_to_string(&target).is_ok_and(|text| anchors(&text).any(|heading| heading == anchor)),
+            };
+            followed += 1;
+            if !is_there {
+                wrong.push(format!("{}: {link}", file.strip_prefix(root).unwrap().display()));
+            }
+        }
+    }
+    assert!(followed > 20, "{followed} links were found");
+    assert!(wrong.is_empty(), "links that lead nowhere: {wrong:#?}");
+}
+
 #[test]
 fn the_reader_knows_a_test_from_what_is_none() {
     for known in [
