@@ -9,16 +9,16 @@ use crate::service::AccessKeyState;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make an access key of an account's root, or of a user of it; its secret is shown this once.
+    /// Make an access key of an account's root user or of another user. Its secret is shown this once.
     Create {
         /// The account's id.
         #[arg(long)]
         account: AccountId,
-        /// The user's name.
+        /// The user's name; without it, the key is the root user's.
         #[arg(long, value_parser = arguments::some_text)]
         user: Option<String>,
     },
-    /// Stop an access key, and the temporary credentials that it got; the audit lists its long-term ones.
+    /// Stop an access key and the temporary credentials that it obtained. The audit lists its long-term ones.
     Disable {
         /// The access key's id.
         #[arg(long, value_parser = arguments::access_key_id)]
@@ -30,7 +30,7 @@ pub(super) enum Command {
         #[arg(long, value_parser = arguments::access_key_id)]
         id: String,
     },
-    /// Stop an access key for ever.
+    /// Stop an access key for ever, and the temporary credentials that it obtained.
     Delete {
         /// The access key's id.
         #[arg(long, value_parser = arguments::access_key_id)]
@@ -38,7 +38,7 @@ pub(super) enum Command {
     },
     /// List the access keys.
     List {
-        /// Only this account's.
+        /// List only this account's keys.
         #[arg(long)]
         account: Option<AccountId>,
     },

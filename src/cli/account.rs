@@ -16,20 +16,20 @@ pub(super) enum Command {
         /// Its name.
         #[arg(long)]
         name: String,
-        /// Its numeric id; without it, one is picked.
+        /// Its numeric id; without it, a random one.
         #[arg(long)]
         id: Option<AccountId>,
-        /// The rights that its users may give service accounts: own-rights, those that their policies allow them without a
-        /// condition, or vendor, any. [default: as the settings say]
+        /// The rights that its users may grant to service accounts. own-rights: those that their policies allow them without
+        /// a condition. vendor: any. [default: as the settings say]
         #[arg(long, value_name = "GRANT")]
         service_account_grant: Option<ServiceAccountGrant>,
     },
-    /// Change what an account's users may do.
+    /// Change the rights of an account's users.
     Update {
         /// Its numeric id.
         #[arg(long)]
         id: AccountId,
-        /// The rights that its users may give service accounts: own-rights, vendor, or default, as the settings say.
+        /// The rights that its users may grant to service accounts: own-rights, vendor, or default (as the settings say).
         #[arg(long, value_name = "GRANT", value_parser = arguments::or_default::<ServiceAccountGrant>)]
         service_account_grant: OrDefault<ServiceAccountGrant>,
     },

@@ -11,7 +11,7 @@ use crate::service::{AllowListPlace, InstanceChoice, Permission};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Let clients behind these addresses in, and from then on nobody else.
+    /// Let clients at these addresses log in. From then on no other address may.
     Add {
         #[command(flatten)]
         one: One,
@@ -22,7 +22,7 @@ pub(super) enum Command {
         #[arg(long, default_value = "")]
         comment: String,
     },
-    /// Remove an entry; an empty list that applies lets nobody in.
+    /// Remove an entry. An empty list that is enabled lets nobody in.
     Remove {
         #[command(flatten)]
         one: One,
@@ -32,9 +32,9 @@ pub(super) enum Command {
     },
     /// List the entries, in the order in which they were added.
     List(One),
-    /// Apply the list.
+    /// Enable the list.
     Enable(One),
-    /// Keep the list, but let everyone in.
+    /// Disable the list but keep its entries: every address may log in.
     Disable(One),
 }
 

@@ -17,23 +17,23 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List the audit's lines, done and refused actions, the oldest first.
+    /// List the audit's events, of actions and of refused requests, the oldest first.
     List {
-        /// A time such as 2025-01-02T03:04:05Z, a day such as 2025-01-02 (its beginning in UTC), or how far back: 30m, 12h, 7d.
+        /// A time such as 2025-01-02T03:04:05Z, a day such as 2025-01-02 (its beginning in UTC), or an age: 30m, 12h, 7d.
         #[arg(long, value_name = "TIME")]
         since: When,
-        /// Only lines before this time, written like --since.
+        /// Only events before this time, written like --since.
         #[arg(long, value_name = "TIME")]
         until: Option<When>,
-        /// Only lines of this principal: 100000000001:root, 100000000001:user/NAME, 100000000001:role/NAME for all its
-        /// sessions, a service account's 100000000001:service-account/INSTANCE/NAME, or as lists, the audit or the clouds
-        /// write it, such as 100000000001:user#ID, which stays when the user is gone.
+        /// Only events of this principal: 100000000001:root, 100000000001:user/NAME, 100000000001:role/NAME for all its
+        /// sessions, or a service account's 100000000001:service-account/INSTANCE/NAME. The forms of lists, the audit and the
+        /// clouds work too. 100000000001:user#ID finds a deleted user.
         #[arg(long)]
         principal: Option<AnyPrincipal>,
-        /// Only lines of this action, such as tcr:CreateInstanceToken or registry.log-in; * at the end takes all that begin so.
+        /// Only events of this action, such as tcr:CreateInstanceToken or registry.log-in. A * at the end matches any ending.
         #[arg(long, value_parser = arguments::some_text)]
         action: Option<String>,
-        /// Only lines with this outcome: ok, reduced (a token for less than was asked), refused, denied or failed.
+        /// Only events with this outcome: ok, reduced (a token with fewer rights than requested), refused, denied or failed.
         #[arg(long, value_parser = ["ok", "reduced", "refused", "denied", "failed"])]
         outcome: Option<String>,
     },
@@ -128,7 +128,7 @@ impl FromStr for When {
     }
 }
 
-/// Returns the times between which lines are asked for; without an end, what is written while this runs is among them.
+/// Returns the times between which events are listed; without an end, events written meanwhile are among them.
 fn span(since: When, until: Option<When>, now: Timestamp) -> Result<(Timestamp, Timestamp)> {
     let since = since.at(now);
     // A line may be written by a clock that is a little ahead.

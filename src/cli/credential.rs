@@ -22,7 +22,7 @@ pub(super) enum Command {
     Enable(One),
     /// Stop a credential for ever.
     Delete(One),
-    /// Take a fixed password back: the one that its owner set with ResetLoginPassword, and may set again.
+    /// Delete a fixed password, which its owner set with ResetLoginPassword and may set again.
     DeletePassword {
         /// The instance's tcr- or cri- id.
         #[arg(long)]

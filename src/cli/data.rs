@@ -14,7 +14,7 @@ use crate::transfer::{self, BackupTarget, DataPlace};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Write all data into a file, while the service goes on.
+    /// Write all data into a file, while the service runs.
     Backup {
         /// The new file; - writes to standard output, and the table to standard error.
         file: PathBuf,
@@ -52,7 +52,7 @@ pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
     ])?;
     if is_new {
         eprintln!(
-            "Keep the master key, and apart from backups of the data: without it no secret in the data can be read. \
+            "Keep the master key safe, and apart from backups of the data: without it no secret in the data can be read. \
              Next: `transire account create --name NAME`, and `transire serve`."
         );
     }
@@ -69,15 +69,15 @@ pub(super) async fn run(settings: &Settings, command: Command, output: &Output) 
     let (sums, key) = match command {
         Command::Backup { file } => (
             transfer::backup(settings, if is_stdout { BackupTarget::Stdout } else { BackupTarget::File(&file) }).await?,
-            "The secrets in the backup are sealed by the master key, which is not in it: keep that key too, and apart from it.",
+            "The secrets in the backup are sealed by the master key, which is not in it: keep that key too, in another place.",
         ),
         Command::Restore { file } if file == Path::new("-") => {
-            let why = "a backup is read twice, before and while it is restored: write it into a file, and give that";
+            let why = "a backup is read twice, before and during the restore: write it into a file, and name that file";
             return Err(Failure::Usage(Error::invalid_parameter("file", why)));
         }
         Command::Restore { file } => (
             transfer::restore(settings, &file).await?,
-            "The master key is in no backup: give the service the one that the data was made with.",
+            "The master key is in no backup: give the service the one with which the data was made.",
         ),
         Command::MigrateData(Migrate { from, to }) => {
             let place = |name, text: Option<String>| {

@@ -17,11 +17,11 @@ pub(super) enum Command {
         #[arg(long)]
         account: AccountId,
     },
-    /// Put a user into a group.
+    /// Add a user to a group.
     Add(Member),
-    /// Take a user out of a group.
+    /// Remove a user from a group.
     Remove(Member),
-    /// Delete a group; its members stay.
+    /// Delete a group; its members are not deleted.
     Delete(Named),
 }
 

@@ -19,12 +19,12 @@ pub(super) enum Command {
     Create(Create),
     /// Change an instance.
     Update(Update),
-    /// Delete an instance for ever; its service is never given to another.
+    /// Delete an instance for ever. No other instance can have its service.
     Delete {
         /// The instance's tcr- or cri- id.
         #[arg(long)]
         instance: AnyInstanceId,
-        /// Delete it with its namespaces, repositories, long-term credentials and service accounts.
+        /// Delete its namespaces, repositories, long-term credentials and service accounts, too.
         #[arg(long)]
         with_contents: bool,
     },
@@ -53,7 +53,7 @@ impl From<OnOff> for Switch {
 /// An endpoint's state, as it is given.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum OpenClosed {
-    /// Lets everyone in, or the addresses of the allow list.
+    /// Lets every address in, or those of the allow list.
     Open,
     /// Lets nobody in.
     Closed,
@@ -67,31 +67,31 @@ pub(super) struct Update {
     /// The URL at which the registry answers.
     #[arg(long, value_name = "URL")]
     registry_url: Option<String>,
-    /// Forget the registry's URL.
+    /// Remove the registry's URL.
     #[arg(long, conflicts_with = "registry_url")]
     no_registry_url: bool,
-    /// How large it is, which decides its quotas: basic, standard or premium.
+    /// Its size, which decides its quotas: basic, standard or premium.
     #[arg(long)]
     specification: Option<Specification>,
-    /// Whether it is kept from being deleted.
+    /// Whether deletion is refused.
     #[arg(long, value_enum)]
     deletion_protection: Option<OnOff>,
-    /// Whether anyone can log in from outside.
+    /// Whether clients can log in: the addresses of the allow list, or, without one, all.
     #[arg(long, value_enum)]
     public_endpoint: Option<OpenClosed>,
-    /// Whether `docker login` is given a refresh token to store in place of the password; those given out stay good.
+    /// Whether `docker login` gets a refresh token to store instead of the password. Issued ones stay good.
     #[arg(long, value_enum)]
     refresh_tokens: Option<OnOff>,
-    /// Prepare an issuer that its tokens are to name: `registry-config` writes it, and `--activate` switches.
+    /// Prepare another issuer for its tokens: `registry-config` writes it, and `--activate` switches to it.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// Let its tokens name the issuer that is prepared. Its registry must be restarted with it at the same moment.
+    /// Switch its tokens to the prepared issuer. Restart its registry with that issuer at the same moment.
     #[arg(long, conflicts_with_all = ["issuer", "cancel"])]
     activate: bool,
-    /// Give the issuer up that is prepared.
+    /// Drop the prepared issuer.
     #[arg(long, conflicts_with = "issuer")]
     cancel: bool,
-    /// Refuse the refresh tokens that were given out before, for ever: their holders log in again.
+    /// Refuse all refresh tokens that were issued before, for ever. Their holders have to log in again.
     #[arg(long, requires = "refresh_tokens")]
     refuse_old: bool,
 }
@@ -104,40 +104,40 @@ pub(super) struct Create {
     /// Its name.
     #[arg(long)]
     name: String,
-    /// The region that it says it is in.
+    /// The region that it reports.
     #[arg(long, default_value = "ap-guangzhou")]
     region: String,
-    /// The text that the registry checks as a token's audience and names in its challenge, such as its host name, or any other
-    /// text; no two instances share one, ever.
+    /// The registry's service name: a token's audience, and the service in the registry's challenge. Any text, such as its host
+    /// name; no two instances share one, ever.
     #[arg(long)]
     service: String,
-    /// The issuer that its tokens name; without it, the store's, or for pulp its realm.
+    /// The issuer that its tokens name. Without it, the store's; for pulp, its realm.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// Let it answer for the account's calls that name no instance.
+    /// Use it for the account's calls that name no instance.
     #[arg(long)]
     default: bool,
-    /// Which software its registry is: distribution (CNCF Distribution, and what checks tokens as it does), zot or
-    /// pulp, which get a signing key of their own.
+    /// The software of its registry: distribution (CNCF Distribution, and software that checks tokens in the same way), zot or
+    /// pulp. The last two get a signing key of their own.
     #[arg(long, default_value = "distribution")]
     kind: RegistryKind,
     /// The algorithm that signs its tokens: ES256 or RS256.
     #[arg(long, default_value = "ES256")]
     alg: Algorithm,
-    /// How long its tokens live, in seconds; without it 300, for zot 3600.
+    /// The life of its tokens in seconds. Without it 300, for zot 3600.
     #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds)]
     token_ttl: Option<u32>,
-    /// How its tokens name their key: thumbprint (RFC 7638) or libtrust.
+    /// The form of the key id in its tokens: thumbprint (RFC 7638) or libtrust.
     #[arg(long, default_value = "thumbprint")]
     kid: KidFormat,
     /// The URL at which the registry answers.
     #[arg(long)]
     registry_url: Option<String>,
-    /// How large it is, which decides its quotas: basic, standard or premium.
+    /// Its size, which decides its quotas: basic, standard or premium.
     #[arg(long, default_value = "premium")]
     specification: Specification,
-    /// Whether `docker login` is given a refresh token to store in place of the password. Podman, buildah, skopeo,
-    /// oras-py and Kubernetes' pull secrets can't use what it then stores.
+    /// Whether `docker login` gets a refresh token to store instead of the password. Podman, buildah, skopeo, oras-py and
+    /// Kubernetes' pull secrets can't use the file then.
     #[arg(long, value_enum, default_value = "off")]
     refresh_tokens: OnOff,
 }
@@ -177,7 +177,7 @@ async fn create(context: &Context, create: Create) -> Result<()> {
     if instance.kind == RegistryKind::Zot {
         eprintln!(
             "transire: after a revocation, tokens that zot's clients hold work for up to {} seconds (--token-ttl). They \
-             live that long because clients such as oras, crane and helm can't go on when one ends in a push.",
+             live that long because clients such as oras, crane and helm fail when a token expires during a push.",
             instance.token_ttl_seconds
         );
     }
@@ -238,7 +238,7 @@ async fn change(context: &Context, update: Update) -> Result<()> {
         changed = true;
     }
     if !changed {
-        return Err(Error::invalid_parameter("update", "say what is to change; `transire instance update --help` lists what can"));
+        return Err(Error::invalid_parameter("update", "name a change; `transire instance update --help` lists the options"));
     }
     let now = service.instance(call, &choice).await?;
     context.output.one(vec![

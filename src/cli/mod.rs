@@ -51,7 +51,7 @@ use crate::{quickstart, serve};
     name = "transire",
     version,
     max_term_width = 110,
-    after_help = "Exit status: 0 when it is done, 1 when it failed, 2 when an argument, or the file that it names, can't be taken."
+    after_help = "Exit status: 0 for success, 1 for a failure, 2 for an argument, or a file that it names, that is invalid."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -71,7 +71,7 @@ struct Global {
     /// A PostgreSQL database instead of SQLite: postgres://USER@HOST/NAME, without a password.
     #[arg(long, global = true, value_name = "URL")]
     database: Option<String>,
-    /// How to print.
+    /// The form of the output.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
 }
@@ -86,7 +86,7 @@ enum Command {
     },
     /// Set up a new store: its master key, CA and issuer. An existing store stays as it is.
     Init,
-    /// Show in a minute how it works: an account, a registry, a credential of each kind that logs in.
+    /// Demonstrate the service in a minute: an account, a registry, and a log-in with each kind of credential.
     Quickstart(Quickstart),
     /// Accounts, which own everything else.
     #[command(subcommand)]
@@ -94,13 +94,13 @@ enum Command {
     /// Access keys, which sign cloud API calls.
     #[command(subcommand)]
     AccessKey(access_key::Command),
-    /// Users of an account, to whom policies apply.
+    /// Users of an account; policies give them rights.
     #[command(subcommand)]
     User(user::Command),
     /// Groups of users, which share policies.
     #[command(subcommand)]
     Group(group::Command),
-    /// Roles, which are assumed for a while.
+    /// Roles, which callers assume for a limited time.
     #[command(subcommand)]
     Role(role::Command),
     /// Policies, in Tencent Cloud's CAM or Alibaba Cloud's RAM language.
@@ -109,16 +109,16 @@ enum Command {
     /// OpenID Connect issuers, whose tokens roles may trust.
     #[command(subcommand)]
     OidcProvider(oidc_provider::Command),
-    /// Stop every temporary credential, session and refresh token of a principal, and the service accounts that it made; or one
-    /// of the credentials.
+    /// Stop every temporary credential, session and refresh token of a principal, and the service accounts that it made. Or stop
+    /// one credential.
     Revoke(revoke::Command),
     /// Instances: the registries to log in to.
     #[command(subcommand)]
     Instance(instance::Command),
-    /// Namespaces of an instance that are recorded.
+    /// Records of an instance's namespaces.
     #[command(subcommand)]
     Namespace(namespace::Command),
-    /// Repositories of an instance that are recorded.
+    /// Records of an instance's repositories.
     #[command(subcommand)]
     Repository(repository::Command),
     /// The addresses that may log in to an instance.
@@ -127,13 +127,13 @@ enum Command {
     /// Long-term credentials, and fixed passwords.
     #[command(subcommand)]
     Credential(credential::Command),
-    /// Service accounts, which Tencent's API makes.
+    /// Service accounts, which are made through Tencent's API.
     #[command(subcommand)]
     ServiceAccount(service_account::Command),
-    /// The keys that sign tokens and seal credentials.
+    /// The keys that sign tokens and seal credentials, the CA, and the master key.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// The audit: actions that were done, and requests that were refused.
+    /// The audit: actions and refused requests.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Write the files with which a registry trusts an instance's tokens.
@@ -142,7 +142,7 @@ enum Command {
     Data(data::Command),
 }
 
-/// A thing of an account, by its name.
+/// An object of an account, by its name.
 #[derive(Args)]
 struct Named {
     /// The account's id.

@@ -14,20 +14,20 @@ use crate::service::{Contents, NamespaceFilter, NewNamespace, Page};
 pub(super) enum Command {
     /// Record a namespace.
     Create(Create),
-    /// List the namespaces that are recorded, the oldest first.
+    /// List the recorded namespaces, the oldest first.
     List {
         /// The instance's tcr- or cri- id.
         #[arg(long)]
         instance: AnyInstanceId,
     },
-    /// Forget a namespace; what the registry has of it stays there.
+    /// Delete a namespace's record; its images stay in the registry.
     Delete(Delete),
-    /// Say whether anyone may push to namespaces that aren't recorded.
+    /// Choose whether unrecorded namespaces accept pushes.
     Unrecorded {
         /// The instance's tcr- or cri- id.
         #[arg(long)]
         instance: AnyInstanceId,
-        /// open: every caller with the right; closed: nobody.
+        /// open: callers with the right may push; closed: nobody may.
         state: UnrecordedNamespaces,
     },
 }
@@ -36,10 +36,10 @@ pub(super) enum Command {
 pub(super) struct Create {
     #[command(flatten)]
     one: One,
-    /// Let anyone pull from it without logging in.
+    /// Let anyone pull from it without a log-in.
     #[arg(long)]
     public: bool,
-    /// Let pushes go only to repositories that are recorded.
+    /// Allow pushes only to recorded repositories.
     #[arg(long)]
     no_auto_create: bool,
 }
@@ -48,7 +48,7 @@ pub(super) struct Create {
 pub(super) struct Delete {
     #[command(flatten)]
     one: One,
-    /// Forget the repositories that are recorded in it, too.
+    /// Delete the records of its repositories, too.
     #[arg(long)]
     force: bool,
 }

@@ -22,9 +22,9 @@ pub(super) enum Command {
         #[arg(long)]
         account: AccountId,
     },
-    /// Say whether a token is believed, and what it says.
+    /// Say whether a token is accepted, and print its content.
     Check(Check),
-    /// Delete a provider: its tokens are believed no more.
+    /// Delete a provider: its tokens are refused from then on.
     Delete(Named),
 }
 
@@ -32,16 +32,16 @@ pub(super) enum Command {
 pub(super) struct Create {
     #[command(flatten)]
     provider: Named,
-    /// The issuer, exactly as its tokens say it: an https URL.
+    /// The issuer, exactly as in its tokens: an https URL.
     #[arg(long, value_name = "URL")]
     issuer: String,
-    /// An audience of which a token must have one; can be given several times.
+    /// An audience. A token must have one of them; the option may be repeated.
     #[arg(long, required = true)]
     audience: Vec<String>,
-    /// A file with the issuer's public keys, a JWK set; without it they are fetched from the issuer.
+    /// A file with the issuer's public keys, a JWK set. Without it they are fetched from the issuer.
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
-    /// An algorithm that may sign tokens, such as RS256; can be given several times. All known ones without it.
+    /// An algorithm that may sign tokens, such as RS256. The option may be repeated; without it, all known ones may.
     #[arg(long, value_name = "ALG")]
     algorithm: Vec<OidcAlgorithm>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Create {
 pub(super) struct Check {
     #[command(flatten)]
     provider: Named,
-    /// The file with the token; - reads it from stdin.
+    /// The file with the token; - reads it from standard input.
     #[arg(long, value_name = "FILE")]
     token: PathBuf,
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::printable::{escape, escape_lines};
 use crate::domain::{Error, Result};
 
-/// How to print.
+/// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// A table.
@@ -21,7 +21,7 @@ pub(super) enum Format {
     Json,
 }
 
-/// One thing, as named fields in their order.
+/// One object, as named fields in their order.
 pub(super) type Fields = Vec<(&'static str, Value)>;
 
 pub(super) struct Output {
@@ -49,7 +49,7 @@ impl Output {
         print(&mut io::stdout().lock(), &self.fields(fields)).map_err(|error| unprintable(&error))
     }
 
-    /// Prints a thing that can be read again.
+    /// Prints data that can be read again.
     ///
     /// # Errors
     /// Standard output can't be written. A reader that has enough (`head`) is no error.

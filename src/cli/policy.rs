@@ -18,19 +18,19 @@ use crate::service::{Attached, Permission, PolicyKind, Question, RequestContext,
 pub(super) enum Command {
     /// Make a policy from a file.
     Create(Document),
-    /// Replace a policy's document by a file's.
+    /// Replace a policy's document by a file's content.
     Update(Document),
-    /// List an account's policies, and what they are attached to.
+    /// List an account's policies, and the objects to which they are attached.
     List {
         /// The account's id.
         #[arg(long)]
         account: AccountId,
     },
-    /// Show a policy's document, a built-in one's too.
+    /// Show a policy's document; built-in policies work too.
     Show(Named),
-    /// Delete a policy that is attached to nothing.
+    /// Delete a policy, which must not be attached.
     Delete(Named),
-    /// Attach a policy, an own or a built-in one, to a user, a group or a role.
+    /// Attach one of the account's policies, or a built-in one, to a user, a group or a role.
     Attach(Attachment),
     /// Detach a policy.
     Detach(Attachment),
@@ -71,8 +71,8 @@ pub(super) struct TargetName {
 
 #[derive(Args)]
 pub(super) struct Explain {
-    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, ACCOUNT:service-account/INSTANCE/NAME, or as lists, the
-    /// audit or the clouds write it.
+    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, ACCOUNT:service-account/INSTANCE/NAME. The
+    /// forms of lists, the audit and the clouds work too.
     #[arg(long)]
     principal: AnyPrincipal,
     /// The action: pull, push, delete, list-catalog, or an action's name such as tcr:CreateInstanceToken.
@@ -81,10 +81,10 @@ pub(super) struct Explain {
     /// The resource: an instance's id, or that and a repository: INSTANCE/team/app.
     #[arg(long, value_parser = arguments::resource)]
     resource: String,
-    /// The client's address; without it, nobody is in an allow list.
+    /// The client's address; without it, no allow list matches.
     #[arg(long, alias = "address", value_parser = arguments::address)]
     ip: Option<IpAddr>,
-    /// A file with the policy that narrows the principal's session.
+    /// A file with the session policy.
     #[arg(long, value_name = "FILE")]
     session_policy: Option<PathBuf>,
     /// The owner of the credential or the service account that the action changes: tcr:owner and cr:Owner in policies.

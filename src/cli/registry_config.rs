@@ -16,13 +16,13 @@ pub(super) struct Command {
     /// The instance's tcr- or cri- id.
     #[arg(long)]
     instance: AnyInstanceId,
-    /// Which registry to write for, which has to be the instance's own kind: distribution, zot or pulp.
+    /// The kind of registry, which has to be the instance's own: distribution, zot or pulp.
     #[arg(long)]
     kind: RegistryKind,
-    /// Which key of a zot or Pulp instance to write.
+    /// The key of a zot or Pulp instance to write.
     #[arg(long, value_enum, default_value_t = Key::InUse)]
     key: Key,
-    /// The directory to write into; `-` prints the configuration, as it would be for the directory that this runs in.
+    /// The directory to write into; `-` prints the configuration, with paths in the current directory.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The URL to which the registry sends its clients for a token; without it, public_url and /token.
@@ -34,10 +34,10 @@ pub(super) struct Command {
     /// The folder of the registry's images; without it, `storage` beside the configuration.
     #[arg(long, value_name = "DIR")]
     storage: Option<PathBuf>,
-    /// Write the bundle alone, for a registry that has its configuration.
+    /// Write the bundle alone, for a registry that has a configuration already.
     #[arg(long)]
     bundle_only: bool,
-    /// Write the key alone, for a zot or a Pulp that has its configuration.
+    /// Write the key alone, for a zot or a Pulp that has a configuration already.
     #[arg(long, conflicts_with = "bundle_only")]
     key_only: bool,
     /// Replace files that exist and differ.

@@ -11,20 +11,20 @@ use crate::service::{Images, NewRepository, Page, RepositoryChoice, RepositoryFi
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Record a repository, so that it may be pushed to.
+    /// Record a repository, which allows pushes to it.
     Create(One),
-    /// List the repositories that are recorded, by name.
+    /// List the recorded repositories, by name.
     List {
         /// The instance's tcr- or cri- id.
         #[arg(long)]
         instance: AnyInstanceId,
-        /// Only those of this namespace.
+        /// List only this namespace's repositories.
         #[arg(long, value_parser = arguments::some_text)]
         namespace: Option<String>,
     },
-    /// Forget a repository; what the registry has of it stays there.
+    /// Delete a repository's record; its images stay in the registry.
     Delete(One),
-    /// Record what an instance's registry has already, with the namespaces that are missing for it.
+    /// Record the repositories that an instance's registry has already, and their namespaces.
     Import {
         /// The instance's tcr- or cri- id.
         #[arg(long)]

@@ -10,12 +10,12 @@ use crate::service::Revoked;
 
 #[derive(Args)]
 pub(super) struct Command {
-    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or as lists, the audit or the clouds write it. Of a
-    /// session, everything of its role or its user stops, unless --credential names the one. Of a user or a role that is gone,
-    /// by its id, service accounts that it made.
+    /// The principal: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME. The forms of lists, the audit and the clouds work
+    /// too. For a session, everything of its role or its user stops, unless --credential names that session. Name a
+    /// deleted user or role by its id to stop the service accounts that it made.
     #[arg(long)]
     principal: AnyPrincipal,
-    /// Only this credential or session, by its id, which the audit has; a long-term one is disabled.
+    /// Stop only this credential or session, by its id from the audit. A long-term credential is disabled.
     #[arg(long, value_name = "ID", value_parser = arguments::credential_id)]
     credential: Option<CredentialId>,
 }

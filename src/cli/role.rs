@@ -10,7 +10,7 @@ use crate::domain::{Error, ErrorKind, Result};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a role, which can be assumed by whom its trust policy names.
+    /// Make a role. The principals that its trust policy names may assume it.
     Create(Create),
     /// List an account's roles.
     List {
@@ -18,7 +18,7 @@ pub(super) enum Command {
         #[arg(long)]
         account: AccountId,
     },
-    /// Delete a role: its sessions stop, and all that they got.
+    /// Delete a role. Its sessions stop, and all credentials that they obtained.
     Delete(Named),
 }
 
@@ -26,10 +26,10 @@ pub(super) enum Command {
 pub(super) struct Create {
     #[command(flatten)]
     role: Named,
-    /// A file that says who may assume it, in CAM's or RAM's language.
+    /// A file with the trust policy, in CAM's or RAM's language: it names the principals that may assume the role.
     #[arg(long, value_name = "FILE")]
     trust_policy: PathBuf,
-    /// The longest that a session may live, in seconds: 3600 to 43200.
+    /// The maximum life of a session in seconds: 3600 to 43200.
     #[arg(long, value_name = "SECONDS", default_value_t = 7200, value_parser = arguments::seconds)]
     max_session: u32,
 }

@@ -12,9 +12,9 @@ use crate::service::{ChangedServiceAccount, Page};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List service accounts of an instance, or those that a principal made.
+    /// List an instance's service accounts, or those that a principal made.
     List(Which),
-    /// Stop a service account; only the account's root and the operator enable it again.
+    /// Stop a service account. Only the account's root user and the operator can enable it again.
     Disable(One),
     /// Let a disabled service account log in again.
     Enable(One),
@@ -26,8 +26,8 @@ pub(super) struct Which {
     /// The instance's tcr- or cri- id.
     #[arg(long)]
     instance: Option<AnyInstanceId>,
-    /// Their maker, at whichever instance: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or by the id of one that is
-    /// gone, ACCOUNT:user#ID. Those of its sessions are listed, too.
+    /// The maker, at any instance: ACCOUNT:root, ACCOUNT:user/NAME, ACCOUNT:role/NAME, or ACCOUNT:user#ID for a deleted user.
+    /// Service accounts that its sessions made are listed, too.
     #[arg(long, value_name = "PRINCIPAL")]
     made_by: Option<AnyPrincipal>,
 }

@@ -17,11 +17,11 @@ pub(super) enum Command {
         #[arg(long)]
         account: AccountId,
     },
-    /// Stop a user: its access keys, and all that it got.
+    /// Stop a user, its access keys, and all credentials that it obtained.
     Disable(Named),
-    /// Let a disabled user act again; what was temporary stays stopped.
+    /// Let a disabled user act again. Its temporary credentials stay stopped.
     Enable(Named),
-    /// Delete a user, its access keys and its credentials. Service accounts that it made go on, and are listed.
+    /// Delete a user, its access keys and its credentials. Service accounts that it made keep working, and are listed.
     Delete(Named),
 }
 

@@ -9,7 +9,7 @@ use super::{Rotate, state_name};
 use crate::domain::{Error, Result};
 use crate::service::{AuthorityStep, KeyState, NextStep};
 
-/// Takes a step of the CA's rotation.
+/// Does one step of the CA's rotation.
 pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     if rotate.retire {
@@ -28,18 +28,18 @@ pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
     print_step(context, step)
 }
 
-/// Takes the certificate of a CA that is kept elsewhere.
+/// Imports the certificate of a CA that is kept elsewhere.
 pub(super) async fn import(context: &Context, file: &Path) -> Result<()> {
     let step = context.service.import_authority(&context.call(), &read(file)?).await?;
     print_step(context, step)
 }
 
-/// Takes the certificate of a signing key.
+/// Imports the certificate of a signing key.
 pub(super) async fn import_leaf(context: &Context, file: &Path) -> Result<()> {
     let leaf = context.service.import_leaf(&context.call(), &read(file)?).await?;
     let next = match leaf.authority_state {
-        KeyState::Next => "it is used when its certificate authority is activated: `transire keys rotate ca --activate`",
-        _ => "nothing: it is in use, or, if the key waited for it, will be in half a minute",
+        KeyState::Next => "it is used when its CA is activated: `transire keys rotate ca --activate`",
+        _ => "nothing: it is in use, or will be in half a minute if the key waited for it",
     };
     context.output.one(vec![
         ("key_id", leaf.key.into()),
@@ -67,12 +67,12 @@ fn next_text(next: NextStep) -> String {
                 .to_owned()
         }
         NextStep::CertifyThenActivate => {
-            "have what `transire keys csr` writes signed, and give each certificate to `transire keys import-leaf`; \
+            "have the requests of `transire keys csr` signed, and import each certificate with `transire keys import-leaf`; \
                                           give every registry the new bundle and restart it; then: `transire keys rotate ca --activate`"
                 .to_owned()
         }
         NextStep::RetireFrom(at) => format!("from {} on: `transire keys rotate ca --retire`", at.rfc3339()),
-        NextStep::Nothing => "nothing: registries get the present bundle when they are next restarted".to_owned(),
+        NextStep::Nothing => "nothing: registries get the present bundle at their next restart".to_owned(),
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn write_requests(context: &Context, directory: &Path) -> Resul
     context.output.list(&["key_id", "algorithm", "file"], rows)
 }
 
-/// Writes the CA's private key into a file, and forgets it here.
+/// Writes the CA's private key into a file, and deletes it here.
 pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", file.display()));

@@ -23,8 +23,8 @@ pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Re
                     ("rewrapped", rewrapped.into()),
                 ])?;
                 eprintln!(
-                    "Nothing in the data needs the master key {from} any more. Take a backup, keep the old key with the backups that \
-                     were taken before, and give `transire keys rotate master --finish`."
+                    "No secret in the data needs the master key {from} any more. Take a backup, keep the old key with the earlier \
+                     backups, and run `transire keys rotate master --finish`."
                 );
                 return Ok(());
             }
@@ -42,7 +42,7 @@ pub(super) async fn finish(context: &Context) -> Result<()> {
         ("removed", removed.into()),
     ])?;
     if !removed {
-        eprintln!("Now take its line away from {place}, on every replica.");
+        eprintln!("Now remove its line from {place}, on every replica.");
     }
     Ok(())
 }

@@ -14,12 +14,12 @@ use crate::service::{InstanceChoice, KeyInfo, KeyKind, KeyState, MasterKeyInfo, 
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List the keys that sign tokens and seal credentials, the certificate authorities, and the master keys.
+    /// List the keys that sign tokens and seal credentials, the CAs, and the master keys.
     List,
-    /// Make a new key; it is used half a minute later, when every replica knows it. What older keys signed or sealed stays good.
+    /// Make a new key. It is used half a minute later, when every replica knows it. Tokens and credentials of older keys stay good.
     ///
-    /// A CA (ca), and the key of a zot instance (signing --instance ID), come in steps instead, because registries read what
-    /// they trust once, at their start: without more it is made, with --activate it is used.
+    /// A CA (ca), and the key of a zot instance (signing --instance ID), come in steps instead, because registries read them
+    /// only when they start. Without further options the command makes the key; with --activate it is used.
     ///
     /// When the master key is rotated, everything that the old one wrapped is wrapped by the new one before the command
     /// ends. The same command, or the running service, resumes an interrupted rotation.
@@ -30,17 +30,17 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Take a signing key's leaf certificate, signed by a CA that is kept elsewhere.
+    /// Import a signing key's leaf certificate, signed by a CA that is kept elsewhere.
     ImportLeaf {
         /// The certificate, PEM or DER.
         file: PathBuf,
     },
-    /// Take the certificate of a CA that is kept elsewhere, as the next CA.
+    /// Import the certificate of a CA that is kept elsewhere, as the next CA.
     ImportCa {
         /// The certificate, PEM or DER.
         file: PathBuf,
     },
-    /// Write the CA's private key into a file, and forget it here.
+    /// Write the CA's private key into a file, and delete it here.
     TakeCaOffline {
         /// The new file; its owner alone can read it.
         #[arg(long, value_name = "FILE")]
@@ -55,23 +55,22 @@ pub(super) struct Rotate {
     /// The algorithm of the signing key.
     #[arg(long, default_value = "ES256")]
     algorithm: Algorithm,
-    /// The signing key of this zot instance, by its tcr- or cri- id, and not the shared one.
+    /// Rotate the signing key of this zot instance (its tcr- or cri- id), instead of the shared key.
     #[arg(long, conflicts_with = "algorithm")]
     instance: Option<AnyInstanceId>,
-    /// Use the next one, now that the registries were restarted with it.
+    /// Use the next CA or key. The registries must have been restarted with it.
     #[arg(long)]
     activate: bool,
-    /// Take the old CA out of the bundle.
+    /// Remove the old CA from the bundle.
     #[arg(long, conflicts_with = "activate")]
     retire: bool,
-    /// Give up the next one.
+    /// Drop the next CA or key.
     #[arg(long, conflicts_with_all = ["activate", "retire"])]
     cancel: bool,
-    /// The new master key, alone in a file. Without it, the one that was added where the keys are kept, or on one machine
-    /// one that is made.
+    /// The new master key, alone in a file. Without it, the one that was added to the key file, or, on one machine, a new one.
     #[arg(long, value_name = "FILE")]
     new_key_file: Option<PathBuf>,
-    /// Retire the old master key, which nothing in the data needs any more.
+    /// Retire the old master key, when no secret in the data needs it any more.
     #[arg(long, conflicts_with = "new_key_file")]
     finish: bool,
 }
@@ -141,10 +140,7 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
         return ca::rotate(context, &rotate).await;
     }
     if rotate.retire || rotate.kind != Kind::Signing && rotate.instance.is_some() {
-        return Err(Error::invalid_parameter(
-            "rotate",
-            "--retire is for the certificate authority alone, and --instance for a signing key",
-        ));
+        return Err(Error::invalid_parameter("rotate", "--retire is for the CA alone, and --instance for a signing key"));
     }
     if let Some(instance) = rotate.instance {
         return rotate_of_instance(context, &instance.into(), rotate.activate, rotate.cancel).await;
@@ -152,7 +148,7 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
     if rotate.activate || rotate.cancel {
         return Err(Error::invalid_parameter(
             "rotate",
-            "a shared key is used by itself, half a minute after it was made; --activate and --cancel are for ca and for --instance",
+            "a shared key is used automatically, half a minute after it was made; --activate and --cancel are for ca and for --instance",
         ));
     }
     let kind = match rotate.kind {
@@ -172,12 +168,12 @@ async fn rotate_of_instance(context: &Context, choice: &InstanceChoice, activate
     let (service, call) = (&context.service, &context.call());
     let (id, state, next) = if activate {
         let id = service.activate_instance_key(call, choice).await?;
-        (id, "in use", "give the registry the new key now, and restart zot with it, if that wasn't done: it refuses every token until then")
+        (id, "in use", "if you haven't yet, give the registry the new key now, and restart zot with it: it refuses every token until then")
     } else if cancel {
         (service.cancel_instance_key(call, choice).await?, "gone", "nothing")
     } else {
-        let next = "write the new key with `transire registry-config --key next --key-only --force`, and at one moment restart the registry with it and \
-                    give this command with --activate";
+        let next = "write the new key with `transire registry-config --key next --key-only --force`; then, at the same moment, restart the registry \
+                    with it and run this command with --activate";
         (service.rotate_instance_key(call, choice).await?, "next", next)
     };
     context.output.one(vec![("key_id", id.into()), ("state", state.into()), ("next", next.into())])
