@@ -122,6 +122,15 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.contains("://"))
 }
 
+/// Returns the sections that a text names as `docs/FILE.md, "HEADING"`, each with its file.
+fn sections(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("docs/").skip(1).filter_map(|rest| {
+        let (file, rest) = rest.split_once(".md, \"")?;
+        let is_name = file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-/".contains(&byte));
+        rest.split_once('"').filter(|_| is_name).map(|(heading, _)| (file, heading))
+    })
+}
+
 /// A heading was renamed, and a link to its section from another document led to the top of the page.
 #[test]
 fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
@@ -147,6 +156,18 @@ fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
     }
     assert!(followed > 20, "{followed} links were found");
     assert!(wrong.is_empty(), "links that lead nowhere: {wrong:#?}");
+}
+
+/// The changelog named sections of other documents that had been renamed.
+#[test]
+fn every_section_that_the_changelog_names_exists() {
+    let changelog = read("CHANGELOG.md").unwrap();
+    assert!(sections(&changelog).count() > 3, "the changelog names hardly a section");
+    for (file, section) in sections(&changelog) {
+        let text = read(format!("docs/{file}.md")).unwrap();
+        let mut headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+        assert!(headings.any(|heading| heading.starts_with(section)), "docs/{file}.md has no section \"{section}\"");
+    }
 }
 
 #[test]
