@@ -43,13 +43,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The options of the command.
 #[derive(Args)]
 pub struct Quickstart {
-    /// Where to listen: an address, or a port on loopback. [default: 8480]
+    /// The address to listen at, or a port on loopback. [default: 8480]
     #[arg(long, value_name = "ADDR")]
     listen: Option<Listen>,
-    /// Where the registry is to listen.
+    /// The registry's listen address.
     #[arg(long, default_value = "5000", value_name = "ADDR")]
     registry_listen: Listen,
-    /// Stop after the proof.
+    /// Exit after the proof.
     #[arg(long)]
     once: bool,
 }
