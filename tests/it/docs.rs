@@ -170,6 +170,26 @@ fn every_section_that_the_changelog_names_exists() {
     }
 }
 
+/// The map named a file that had become a folder.
+#[test]
+fn every_file_that_the_map_and_the_lists_for_contributors_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["CONTRIBUTING.md", "docs/architecture.md"] {
+        let text = read(document).unwrap();
+        let paths = text.split('`').skip(1).step_by(2).filter_map(|quoted| {
+            let (folder, _) = quoted.split_once('/').filter(|(folder, _)| !folder.is_empty())?;
+            let base = [root.to_owned(), root.join("src")].into_iter().find(|base| base.join(folder).is_dir())?;
+            // NAME stands for any name, and braces for one of several.
+            let is_exact = !quoted.contains(|letter: char| letter.is_ascii_uppercase() || " {".contains(letter));
+            is_exact.then(|| base.join(quoted))
+        });
+        let named: Vec<_> = paths.collect();
+        assert!(named.len() > 15, "{document} names hardly a file: {named:?}");
+        let missing: Vec<_> = named.iter().filter(|path| !path.exists()).collect();
+        assert!(missing.is_empty(), "{document} names files that don't exist: {missing:?}");
+    }
+}
+
 #[test]
 fn the_reader_knows_a_test_from_what_is_none() {
     for known in [
