@@ -7,7 +7,7 @@ use super::kind::{Bounds, Kind};
 pub(super) struct Setting {
     /// The path, parts divided by dots.
     pub(super) path: String,
-    /// What the table is about in which it is; empty for those in none.
+    /// The subject of its table; empty for a setting in none.
     pub(super) table: &'static str,
     /// The meaning, for operators.
     pub(super) meaning: &'static str,

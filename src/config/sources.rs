@@ -27,12 +27,12 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// Says what is allowed, in words that go on after the setting's path.
+    /// Makes a fault with the rule, in words that follow the setting's path.
     pub(super) fn new(setting: &str, allowed: impl fmt::Display) -> Self {
         Self::said(setting, format!("{setting} {allowed}"))
     }
 
-    /// Says it in words that name the setting.
+    /// Makes a fault with words that name the setting.
     pub(super) fn said(setting: &str, text: String) -> Self {
         Self { setting: setting.to_owned(), text }
     }
@@ -54,10 +54,11 @@ impl<'s> Sources<'s> {
         Self { file, text, known: known::declared(), variables: BTreeMap::new() }
     }
 
-    /// Puts the variables over the file, each value of the kind that its setting is.
+    /// Puts the variables over the file, each value read as its setting's kind.
     ///
-    /// `Misconfigured` names a line or a variable that is no setting or holds what is not allowed, and never quotes it: it
-    /// may be a secret.
+    /// # Errors
+    /// `Misconfigured` names a line or a variable that is no setting, or whose value isn't allowed. It never quotes the value,
+    /// which may be a secret.
     pub(super) fn merge(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<toml::Table> {
         let mut table: toml::Table = toml::from_str(self.text).map_err(|error| {
             let place = error.span().map_or_else(|| self.file.clone(), |span| self.at(span.start));
@@ -118,16 +119,16 @@ impl<'s> Sources<'s> {
         unknown(&format!("the variable {name} names no setting"), nearest)
     }
 
-    /// Returns the variable that a setting comes from, or the file and the line; `None` when it comes from neither.
+    /// Returns the variable that sets a setting, or the file and the line; `None` when neither does.
     fn place_of(&self, path: &str) -> Option<String> {
         let above = path.match_indices('.').map(|(end, _)| &path[..end]);
         let variable = above.chain([path]).filter_map(|path| self.variables.get(path)).next_back();
         variable.cloned().or_else(|| self.line_of(path))
     }
 
-    /// Returns the file and the line in which a setting, or the table that it would be in, is.
+    /// Returns the file and the line of a setting, or of the table that it would be in.
     fn line_of(&self, path: &str) -> Option<String> {
-        // It was parsed before.
+        // It was parsed before, so this doesn't fail.
         let document = DeTable::parse(self.text).ok()?;
         let mut table = document.get_ref();
         let mut place = None;
@@ -153,7 +154,7 @@ fn unknown(what: &str, nearest: Option<&str>) -> Error {
     Error::misconfigured(format!("{what}; {hint}"))
 }
 
-/// Returns the path that a variable is for.
+/// Returns the path of the setting that a variable names.
 fn path(variable: &str) -> String {
     variable[PREFIX.len()..].to_ascii_lowercase().replace("__", ".")
 }
@@ -169,7 +170,7 @@ fn put(table: &mut toml::Table, path: &str, value: toml::Value) {
         None => drop(table.insert(path.to_owned(), value)),
         Some((first, rest)) => {
             let inner = table.entry(first).or_insert_with(|| toml::Table::new().into());
-            // The file has a table there: that was checked.
+            // The file was checked: a value there is a table.
             if let Some(inner) = inner.as_table_mut() {
                 put(inner, rest, value);
             }

@@ -142,7 +142,7 @@ impl Slots {
                 tallies.push(Arc::clone(open.unauthenticated_by_network.entry(network).or_default()));
             }
         }
-        // Many arrive before one that was told to close is gone: each of them would have others closed, honest ones at last.
+        // Many may arrive before a connection that was told to close is gone. Each would close others, honest ones in the end.
         let staying = open.by_id.len() - slots.yielding.load(Ordering::Relaxed);
         if staying >= slots.limits.connections / 4 * 3 {
             slots.close_silent(&open, slots.limits.connections / CLOSED_AT_ONCE, |_| true);
