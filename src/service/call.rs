@@ -1,9 +1,10 @@
 //! The one argument that every use case has: who calls, by which request, and when.
 
-use super::access::Caller;
-use super::{RequestContext, Service};
 use crate::domain::clock::Timestamp;
 use crate::policy;
+use crate::service::RequestContext;
+use crate::service::Service;
+use crate::service::access::Caller;
 
 /// A call, as its use case sees it.
 #[derive(Clone, Copy)]
@@ -18,7 +19,7 @@ pub struct Call<'a> {
 
 impl Call<'_> {
     /// Returns what conditions of policies are about, as far as the request says it.
-    pub(super) fn policy_context(&self) -> policy::Context<'static> {
+    pub(in crate::service) fn policy_context(&self) -> policy::Context<'static> {
         let request = self.request;
         policy::Context { now: self.now, source_ip: request.address, secure_transport: request.secure_transport, ..Default::default() }
     }

@@ -7,44 +7,18 @@
 //! Start with [`access`], then [`credentials`] and [`exchange`].
 
 mod access;
-mod accounts;
-mod allow_lists;
-mod anonymous;
-mod audit;
 mod call;
-mod catalog;
-mod counted;
 mod credentials;
-mod directory;
 mod exchange;
-mod explain;
-mod freshness;
-mod gates;
-mod identities;
-mod images;
-mod instances;
+mod identity;
 mod keys;
-mod known_ids;
+mod ledger;
 mod limits;
-mod log_ins;
-mod measures;
-mod namespaces;
-mod notes;
-mod oidc;
-mod passwords;
-mod policies;
-mod quotas;
-mod reasons;
-mod refusals;
-mod replay;
-mod replicas;
-mod repositories;
-mod revocations;
+mod memory;
+mod operations;
+mod registry;
 mod rights;
-mod service_accounts;
-mod sessions;
-mod tags;
-mod within;
+mod sts;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -54,34 +28,36 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub use self::access::web_identity::NewOidcProvider;
 pub use self::access::{Caller, LogIn};
-pub use self::allow_lists::AllowListPlace;
-pub use self::audit::{AuditBatch, AuditFilter, AuditMode};
 pub use self::call::Call;
-pub use self::catalog::Imported;
+pub use self::credentials::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
 pub use self::credentials::{InstanceChoice, Issued, Lifetime};
 pub use self::exchange::{Exchanged, Offline};
-pub use self::explain::{Explained, Question, Step};
-pub use self::identities::Membership;
-pub use self::images::{ImageFilter, TagFilter};
-pub use self::instances::{InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance};
+pub use self::identity::policies::{Attached, Save};
+pub use self::identity::users::Membership;
 pub use self::keys::{
     Alarm, AlarmKind, AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
-    MasterKeySource, MasterKeyState, MasterKeyStep, MasterKeys, NextStep, PrivatePart, Retired, SigningRequest, is_set_up,
+    MasterKeyState, MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, is_set_up,
 };
-pub use self::limits::{Wait, subscriber};
-pub use self::measures::Measures;
-pub use self::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
-pub use self::oidc::NewOidcProvider;
-pub use self::policies::{Attached, Save};
-pub use self::quotas::{BySpecification, Quotas};
-pub use self::refusals::{Claim, Refusal};
-pub use self::replay::Purpose;
-pub use self::repositories::{Images, NewRepository, RepositoryChoice};
-pub use self::revocations::Revoked;
-pub use self::service_accounts::{ChangedServiceAccount, NewServiceAccount, Validity};
-pub use self::sessions::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
-pub use self::within::Within;
+pub use self::ledger::queue::AuditMode;
+pub use self::ledger::refusals::{Claim, Refusal};
+pub use self::limits::rates::{Wait, subscriber};
+pub use self::limits::replay::Purpose;
+pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
+pub use self::memory::revocations::Revoked;
+pub use self::operations::audit_log::{AuditBatch, AuditFilter};
+pub use self::operations::metrics::Measures;
+pub use self::registry::allow_lists::AllowListPlace;
+pub use self::registry::catalog::Imported;
+pub use self::registry::images::{ImageFilter, TagFilter};
+pub use self::registry::instances::{InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance};
+pub use self::registry::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
+pub use self::registry::quotas::{BySpecification, Quotas};
+pub use self::registry::repositories::{Images, NewRepository, RepositoryChoice};
+pub use self::registry::within::Within;
+pub use self::rights::explain::{Explained, Question, Step};
+pub use self::sts::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
 pub use crate::domain::access_key::NewAccessKey;
 use crate::domain::clock::{Clock, Random, Timestamp, random_bytes};
 use crate::domain::ids::AccountId;
@@ -209,33 +185,33 @@ pub struct Service {
     /// The count of [`directory::Directory::key_changes`] that the keyring was read at.
     keyring_read_at: AtomicU64,
     /// Since when it knows each key.
-    sightings: keys::Sightings,
-    directory: directory::Directory,
+    sightings: memory::first_seen::Sightings,
+    directory: memory::cache::Directory,
     /// Held while what the directory doesn't hold is read again.
     obeying: tokio::sync::Mutex<()>,
-    freshness: freshness::Freshness,
-    passwords: passwords::Passwords,
-    action_limits: limits::ActionLimits,
-    address_limits: limits::AddressLimits,
-    anonymous_limits: limits::AddressLimits,
-    token_limits: limits::TokenLimits,
-    wait_limits: limits::WaitLimits,
-    log_ins: log_ins::LogIns,
-    refusals: refusals::Refusals,
-    anonymous: counted::Counted<anonymous::Place>,
+    freshness: memory::staleness::Freshness,
+    passwords: access::passwords::Passwords,
+    action_limits: limits::rates::ActionLimits,
+    address_limits: limits::rates::AddressLimits,
+    anonymous_limits: limits::rates::AddressLimits,
+    token_limits: limits::rates::TokenLimits,
+    wait_limits: limits::rates::WaitLimits,
+    log_ins: limits::back_off::LogIns,
+    refusals: ledger::refusals::Refusals,
+    anonymous: ledger::counted::Counted<ledger::anonymous::Place>,
     /// Held while what was counted is told of.
     telling: tokio::sync::Mutex<()>,
-    replays: replay::Replays,
+    replays: limits::replay::Replays,
     /// Set once the service serves, where the settings have it.
     shared: OnceLock<Arc<Shared>>,
-    revocations: revocations::Revocations,
-    audit: audit::Audit,
+    revocations: memory::revocations::Revocations,
+    audit: ledger::queue::Audit,
     remote: Arc<remote::Client>,
-    issuers: oidc::Issuers,
+    issuers: access::web_identity::Issuers,
     /// For registries, which the operator's settings alone name.
     registries: Arc<remote::Client>,
-    walks: images::Walks,
-    imports: catalog::Imports,
+    walks: registry::images::Walks,
+    imports: registry::catalog::Imports,
 }
 
 impl Service {
@@ -261,7 +237,7 @@ impl Service {
         let Some(principal) = caller.principal() else { return Ok(()) };
         self.action_limits.check(principal.account(), action, self.now())?;
         // What the others counted was asked for together with the nonce.
-        caller.overrun().map_or(Ok(()), |measured| Err(limits::throttled(action, measured, self.action_limits.allowed(action))))
+        caller.overrun().map_or(Ok(()), |measured| Err(limits::rates::throttled(action, measured, self.action_limits.allowed(action))))
     }
 
     /// Counts a call of `action` against the account that it turned out to be of.
@@ -349,12 +325,12 @@ impl Service {
     }
 
     /// Makes a change and its audit line in one write.
-    async fn change(&self, part: Part, line: audit::Line<'_>) -> Result<()> {
+    async fn change(&self, part: Part, line: ledger::queue::Line<'_>) -> Result<()> {
         self.record(self.write().then(part), line).await
     }
 
     /// Applies a write with its audit line.
-    async fn record(&self, write: Write, line: audit::Line<'_>) -> Result<()> {
+    async fn record(&self, write: Write, line: ledger::queue::Line<'_>) -> Result<()> {
         self.apply(line.onto(write, &*self.random)).await
     }
 
@@ -367,8 +343,8 @@ impl Service {
     /// sessions that have ended, and the audit lines that are older than the settings keep.
     async fn trim(&self) -> Result<()> {
         let old = self.now().minus(RECORDS_KEPT);
-        let revoked = store::revocation::trim(self.now().minus(revocations::KEPT));
-        let ended = store::session_policy::trim(self.now().minus(sessions::POLICIES_KEPT));
+        let revoked = store::revocation::trim(self.now().minus(memory::revocations::KEPT));
+        let ended = store::session_policy::trim(self.now().minus(sts::POLICIES_KEPT));
         let mut write = self.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old)).then(revoked).then(ended);
         write = write.then(store::signed_change::trim(self.now()));
         if self.settings.audit_days > 0 {

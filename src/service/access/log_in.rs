@@ -7,7 +7,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 use tokio::sync::SemaphorePermit;
 
-use super::{Caller, Identity};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
 use crate::domain::instance::Instance;
@@ -17,10 +16,12 @@ use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Blame, Error, ErrorKind, Result};
-use crate::service::log_ins::Slowed;
-use crate::service::passwords::Failed;
-use crate::service::refusals::Claim;
-use crate::service::{RequestContext, Service};
+use crate::service::RequestContext;
+use crate::service::Service;
+use crate::service::access::passwords::Failed;
+use crate::service::access::{Caller, Identity};
+use crate::service::ledger::refusals::Claim;
+use crate::service::limits::back_off::Slowed;
 use crate::token::{Grant, Ground};
 
 /// What a registry client proves itself with.
@@ -144,7 +145,7 @@ impl Service {
 
     /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or it has the id of a
     /// credential and not its secret, which never changes. Whoever holds such a one does well to get another.
-    pub(in super::super) async fn is_surely_wrong(&self, log_in: &LogIn) -> bool {
+    pub(in crate::service) async fn is_surely_wrong(&self, log_in: &LogIn) -> bool {
         let now = self.now();
         let is_over = |kind, secret: &Secret| self.keyring.load().open(kind, secret.expose()).is_some_and(|grant| grant.expires_at <= now);
         match log_in {

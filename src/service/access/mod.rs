@@ -5,23 +5,20 @@
 //!
 //! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`] and [`session_policy`].
 
+pub(super) mod passwords;
+pub(super) mod validity;
+pub(super) mod web_identity;
+
 mod log_in;
 mod session_policy;
-mod standing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-pub(super) use self::log_in::Attempt;
+pub(in crate::service) use self::log_in::Attempt;
 pub use self::log_in::LogIn;
-use super::directory::AccessKey;
-use super::freshness::Crowd;
-use super::limits::address_throttled;
-use super::replay::Purpose;
-use super::rights::Subject;
-use super::{RequestContext, Service};
 use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, CredentialId, SecretKind};
@@ -33,6 +30,13 @@ use crate::domain::secret::Secret;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountId};
 use crate::domain::{Blame, Error, ErrorKind, Result};
 use crate::policy::Document;
+use crate::service::RequestContext;
+use crate::service::Service;
+use crate::service::limits::rates::address_throttled;
+use crate::service::limits::replay::Purpose;
+use crate::service::memory::cache::AccessKey;
+use crate::service::memory::staleness::Crowd;
+use crate::service::rights::Subject;
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
 use crate::store::signed_change::SignedChange;
@@ -49,7 +53,7 @@ pub struct Caller {
 
 /// The verified signature of a call: whatever else comes with it, it makes one durable change.
 #[derive(Clone, Copy)]
-pub(super) struct Signature {
+pub(in crate::service) struct Signature {
     bytes: [u8; 32],
     /// When it is valid at no replica any more.
     ends_at: Timestamp,
@@ -57,7 +61,7 @@ pub(super) struct Signature {
 
 impl Signature {
     /// Returns the change that the call of this request id makes by it.
-    pub(super) fn of_change(&self, request_id: &str, made: Option<&str>) -> SignedChange {
+    pub(in crate::service) fn of_change(&self, request_id: &str, made: Option<&str>) -> SignedChange {
         SignedChange {
             digest: hex::encode(digest(&SHA256, &self.bytes)),
             request_id: request_id.to_owned(),
@@ -95,27 +99,27 @@ struct OpenSession {
 
 /// A credential that logs in at a registry. A refresh token is of the credential that it came from.
 #[derive(Hash)]
-pub(super) enum LoggedInBy<'a> {
+pub(in crate::service) enum LoggedInBy<'a> {
     Credential(&'a CredentialId),
     FixedPassword(&'a InstanceId, &'a Principal),
     ServiceAccount(&'a ServiceAccountId),
 }
 
 /// Whom an OpenID Connect token proved.
-pub(super) struct Bearer {
-    pub(super) account: AccountId,
-    pub(super) provider: String,
-    pub(super) identity: WebIdentity,
+pub(in crate::service) struct Bearer {
+    pub(in crate::service) account: AccountId,
+    pub(in crate::service) provider: String,
+    pub(in crate::service) identity: WebIdentity,
 }
 
 /// The access key that signed a call.
-pub(super) struct Signer<'a> {
-    pub(super) access_key_id: &'a str,
-    pub(super) principal: &'a Principal,
+pub(in crate::service) struct Signer<'a> {
+    pub(in crate::service) access_key_id: &'a str,
+    pub(in crate::service) principal: &'a Principal,
     /// What all that the call gets stands on.
-    pub(super) grounds: Vec<(Ground, i64)>,
+    pub(in crate::service) grounds: Vec<(Ground, i64)>,
     /// The session that the key belongs to.
-    pub(super) session: Option<&'a Session>,
+    pub(in crate::service) session: Option<&'a Session>,
 }
 
 impl From<Identity> for Caller {
@@ -131,12 +135,12 @@ impl Caller {
     }
 
     /// Returns how many calls all replicas counted in this second, when this one is one too many.
-    pub(super) fn overrun(&self) -> Option<u32> {
+    pub(in crate::service) fn overrun(&self) -> Option<u32> {
         self.overrun
     }
 
     /// Returns the signature that proved the call.
-    pub(super) fn signature(&self) -> Option<Signature> {
+    pub(in crate::service) fn signature(&self) -> Option<Signature> {
         self.signature
     }
 
@@ -152,7 +156,7 @@ impl Caller {
     }
 
     /// Returns the access key that signed the call, and what comes with it.
-    pub(super) fn signer(&self) -> Result<Signer<'_>> {
+    pub(in crate::service) fn signer(&self) -> Result<Signer<'_>> {
         match &self.identity {
             Identity::Signed(key) => Ok(Signer {
                 access_key_id: &key.id,
@@ -170,7 +174,7 @@ impl Caller {
     }
 
     /// Returns how much the caller decides over what belongs to others of its account.
-    pub(super) fn level(&self) -> Level {
+    pub(in crate::service) fn level(&self) -> Level {
         match &self.identity {
             Identity::Operator => Level::Operator,
             Identity::Signed(key) if matches!(key.principal, Principal::Root(_)) => Level::Root,
@@ -186,7 +190,7 @@ impl Caller {
 
     /// Returns the numeric ids of all principals that a signed call came from: the caller's, and those that its session came
     /// from. The operator has none.
-    pub(super) fn origins(&self) -> BTreeSet<i64> {
+    pub(in crate::service) fn origins(&self) -> BTreeSet<i64> {
         let grounds = self.signer().map(|signer| signer.grounds).unwrap_or_default();
         let ids = grounds.iter().filter_map(|(ground, _)| match ground {
             Ground::Root(id) => Some(id.number()),
@@ -203,7 +207,7 @@ impl Caller {
     }
 
     /// Returns whom an OpenID Connect token proved.
-    pub(super) fn bearer(&self) -> Option<&Bearer> {
+    pub(in crate::service) fn bearer(&self) -> Option<&Bearer> {
         match &self.identity {
             Identity::Bearer(bearer) => Some(bearer),
             _ => None,
@@ -220,7 +224,7 @@ impl Caller {
     }
 
     /// Returns the service account that logged in: what it may do, its own permissions say, and no policy.
-    pub(super) fn service_account(&self) -> Option<&ServiceAccount> {
+    pub(in crate::service) fn service_account(&self) -> Option<&ServiceAccount> {
         match &self.identity {
             Identity::ServiceAccount { account, .. } => Some(account),
             _ => None,
@@ -228,7 +232,7 @@ impl Caller {
     }
 
     /// Returns whom a token is for: the principal's numeric id, or the service account's username; empty for nobody.
-    pub(super) fn subject(&self) -> String {
+    pub(in crate::service) fn subject(&self) -> String {
         match self.service_account() {
             Some(account) => account.username(),
             None => self.principal().map(Principal::numeric_id).unwrap_or_default(),
@@ -236,7 +240,7 @@ impl Caller {
     }
 
     /// Returns what narrows the rights of the session that the call, or its credential, came from.
-    pub(super) fn session_policy(&self) -> Option<&Document> {
+    pub(in crate::service) fn session_policy(&self) -> Option<&Document> {
         match &self.identity {
             Identity::InSession(open) => open.policy.as_ref(),
             Identity::LoggedIn { session_policy, .. } => session_policy.as_deref(),
@@ -250,7 +254,7 @@ impl Caller {
     }
 
     /// Returns whose rights decide what the call may do.
-    pub(super) fn rights(&self) -> Subject<'_> {
+    pub(in crate::service) fn rights(&self) -> Subject<'_> {
         match (&self.identity, self.principal()) {
             (Identity::Operator, _) => Subject::Operator,
             (Identity::ServiceAccount { account, .. }, _) => Subject::ServiceAccount(account),
@@ -260,7 +264,7 @@ impl Caller {
     }
 
     /// Returns the instance that a registry client logged in to.
-    pub(super) fn registry_instance(&self) -> Result<&Arc<Instance>> {
+    pub(in crate::service) fn registry_instance(&self) -> Result<&Arc<Instance>> {
         match &self.identity {
             Identity::LoggedIn { instance, .. }
             | Identity::WithPassword { instance, .. }
@@ -271,7 +275,7 @@ impl Caller {
     }
 
     /// Returns what the credential that logged in says.
-    pub(super) fn grant(&self) -> Option<&Grant> {
+    pub(in crate::service) fn grant(&self) -> Option<&Grant> {
         match &self.identity {
             Identity::LoggedIn { grant, .. } => Some(grant),
             _ => None,
@@ -279,7 +283,7 @@ impl Caller {
     }
 
     /// Returns what logged in at a registry; nothing when nobody did.
-    pub(super) fn credential(&self) -> Option<LoggedInBy<'_>> {
+    pub(in crate::service) fn credential(&self) -> Option<LoggedInBy<'_>> {
         match &self.identity {
             Identity::LoggedIn { grant, .. } => Some(LoggedInBy::Credential(&grant.id)),
             Identity::WithPassword { instance, principal } => Some(LoggedInBy::FixedPassword(&instance.id, principal)),
@@ -289,7 +293,7 @@ impl Caller {
     }
 
     /// Returns the refresh token that logged in.
-    pub(super) fn refresh_token(&self) -> Option<&Secret> {
+    pub(in crate::service) fn refresh_token(&self) -> Option<&Secret> {
         match &self.identity {
             Identity::LoggedIn { refresh_token, .. } => refresh_token.as_ref(),
             _ => None,
@@ -297,12 +301,12 @@ impl Caller {
     }
 
     /// Tells whether the caller is a registry client that nobody knows.
-    pub(super) fn is_anonymous(&self) -> bool {
+    pub(in crate::service) fn is_anonymous(&self) -> bool {
         matches!(self.identity, Identity::Anonymous { .. })
     }
 
     /// Fails unless the caller is the operator.
-    pub(super) fn require_operator(&self) -> Result<()> {
+    pub(in crate::service) fn require_operator(&self) -> Result<()> {
         match self.identity {
             Identity::Operator => Ok(()),
             _ => Err(Error::unsupported("Only the operator can do this.")),
@@ -310,7 +314,7 @@ impl Caller {
     }
 
     /// Tells whether the caller is of `account`, and so may know what it owns; what it may do is for policies to say.
-    pub(super) fn is_of(&self, account: AccountId) -> bool {
+    pub(in crate::service) fn is_of(&self, account: AccountId) -> bool {
         match self.principal() {
             Some(principal) => principal.account() == account,
             None => matches!(self.identity, Identity::Operator),

@@ -4,7 +4,8 @@ use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::domain::refusal::RefusalCause;
 use crate::policy::{Document, Limits};
-use crate::service::{Service, unexpected};
+use crate::service::Service;
+use crate::service::unexpected;
 use crate::token::SessionPolicy;
 
 impl Service {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::super::Service;
 use crate::domain::clock::Timestamp;
 use crate::domain::{ErrorKind, Result};
+use crate::service::Service;
 
 const DAY: Duration = Duration::from_hours(24);
 /// When the end of the authority is first spoken of: every registry has to be touched to replace it.
@@ -93,7 +93,7 @@ impl Alarm {
 }
 
 /// The alarms of a process.
-pub(in super::super) struct Alarms {
+pub(in crate::service) struct Alarms {
     present: ArcSwap<Vec<Alarm>>,
     said_at: Mutex<HashMap<(AlarmKind, String, Urgency), Timestamp>>,
     /// Why the last rotation on schedule failed, if it did.

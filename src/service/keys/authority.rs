@@ -6,13 +6,15 @@
 
 use std::time::Duration;
 
-use super::{
-    AUTHORITY, KNOWN_BEFORE_USE, KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, SIGNING_KEY, in_use, newest_first, unless_overtaken,
-};
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::service::{Call, Service, unexpected};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::keys::{
+    AUTHORITY, KNOWN_BEFORE_USE, KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, SIGNING_KEY, in_use, newest_first, unless_overtaken,
+};
+use crate::service::unexpected;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
 use crate::token::jwt::LEAF_RENEWAL_LEFT;

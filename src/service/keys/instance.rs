@@ -5,12 +5,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, unless_overtaken};
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, Noun, Result};
-use crate::service::{Call, InstanceChoice, Service};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::credentials::InstanceChoice;
+use crate::service::keys::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, unless_overtaken};
 use crate::store::Store;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::token::{SigningKey, SigningKeyPair};
@@ -28,7 +30,7 @@ pub(in crate::service) fn new_instance_key(
     random: &dyn Random,
 ) -> Result<InstanceKeyRow> {
     let pair = SigningKeyPair::generate(algorithm)?;
-    let id = super::authority::new_id(random);
+    let id = crate::service::keys::authority::new_id(random);
     let wrapped_private = master.wrap(INSTANCE_KEY, &id, &pair.private_pkcs8()?, random);
     Ok(InstanceKeyRow { id, instance: instance.clone(), algorithm, wrapped_private, state, created_at: now })
 }

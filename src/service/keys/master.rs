@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Call, Service};
-use super::instance::INSTANCE_KEY;
-use super::{AUTHORITY, SEALING_KEY, SIGNING_KEY};
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::service::accounts::WRAPPED_AS as ACCESS_KEY;
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::identity::accounts::WRAPPED_AS as ACCESS_KEY;
+use crate::service::keys::instance::INSTANCE_KEY;
+use crate::service::keys::{AUTHORITY, SEALING_KEY, SIGNING_KEY};
 use crate::store::Entity;
 use crate::store::wrapped::{self, Holder, Wrapped};
 use crate::store::{Part, Store, meta};
@@ -26,7 +27,7 @@ use crate::token::MasterKey;
 const BATCH: u32 = 200;
 
 /// Refuses what was wrapped by a master key that isn't the store's any more; goes into the write that stores it.
-pub(in super::super) fn unless_overtaken(wrapped: &[u8]) -> Part {
+pub(in crate::service) fn unless_overtaken(wrapped: &[u8]) -> Part {
     // Of a private key that is kept elsewhere there is nothing to wrap.
     if wrapped.is_empty() {
         return Part::default();
@@ -36,7 +37,7 @@ pub(in super::super) fn unless_overtaken(wrapped: &[u8]) -> Part {
 
 /// How far wrapping everything anew has come: whose holder is among those before, or is up to `after`, was gone by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(in crate::service) struct Progress {
     /// The place in [`Holder::ALL`].
     place: usize,
     /// The id of the last holder that was gone by.
@@ -137,7 +138,7 @@ pub struct Retired {
 
 impl Service {
     /// Does what wraps something and stores it, and once again where the master key was changed in between.
-    pub(in super::super) async fn wrapping<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn() -> F) -> Result<T> {
+    pub(in crate::service) async fn wrapping<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn() -> F) -> Result<T> {
         let outcome = attempt().await;
         if self.was_overtaken(&outcome).await? { attempt().await } else { outcome }
     }
@@ -154,7 +155,7 @@ impl Service {
     /// Wraps with the key that the store names, if it is here.
     pub(super) async fn follow_master_key(&self) -> Result<()> {
         let id = meta::find_text(&self.store.past_the_crowd(), meta::MASTER_KEY_ID).await?;
-        let id = id.ok_or_else(|| super::super::unexpected("the store names no master key"))?;
+        let id = id.ok_or_else(|| crate::service::unexpected("the store names no master key"))?;
         self.master.select(&id);
         Ok(())
     }

@@ -2,12 +2,10 @@
 
 mod alarms;
 mod authority;
-mod held;
-mod instance;
-mod master;
+pub(super) mod instance;
+pub(super) mod master;
 mod offline;
 mod schedule;
-mod sightings;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -15,36 +13,40 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-pub(super) use self::alarms::Alarms;
+pub(in crate::service) use self::alarms::Alarms;
 pub use self::alarms::{Alarm, AlarmKind};
 use self::authority::InUse;
 pub use self::authority::{AuthorityStep, NextStep};
-pub use self::held::{MasterKeySource, MasterKeys};
-pub(super) use self::instance::new_instance_key;
-pub(super) use self::master::unless_overtaken;
+pub(in crate::service) use self::instance::new_instance_key;
+pub(in crate::service) use self::master::unless_overtaken;
 pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
 pub use self::offline::{ExportedAuthority, ImportedLeaf, SigningRequest};
 pub use self::schedule::KeySchedule;
-pub(super) use self::sightings::Sightings;
-use super::anonymous;
-use super::audit::Audit;
-use super::catalog::Imports;
-use super::directory::Directory;
-use super::freshness::Freshness;
-use super::images::{Walks, registries};
-use super::limits::{ActionLimits, AddressLimits, TokenLimits, WaitLimits};
-use super::log_ins::LogIns;
-use super::oidc::Issuers;
-use super::passwords::Passwords;
-use super::refusals::Refusals;
-use super::replay::Replays;
-use super::revocations::Revocations;
-use super::{Call, Caller, RequestContext, Service, Settings};
 use crate::domain::clock::{Clock, Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::remote;
+use crate::service::RequestContext;
+use crate::service::Service;
+use crate::service::Settings;
+use crate::service::access::Caller;
+use crate::service::access::passwords::Passwords;
+use crate::service::access::web_identity::Issuers;
+use crate::service::call::Call;
+use crate::service::ledger::anonymous;
+use crate::service::ledger::queue::Audit;
+use crate::service::ledger::refusals::Refusals;
+use crate::service::limits::back_off::LogIns;
+use crate::service::limits::rates::{ActionLimits, AddressLimits, TokenLimits, WaitLimits};
+use crate::service::limits::replay::Replays;
+use crate::service::memory::cache::Directory;
+use crate::service::memory::first_seen::Sightings;
+use crate::service::memory::master_keys::MasterKeys;
+use crate::service::memory::revocations::Revocations;
+use crate::service::memory::staleness::Freshness;
+use crate::service::registry::catalog::Imports;
+use crate::service::registry::images::{Walks, registries};
 use crate::store::key::{AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, change, key, meta};
 use crate::token::{Authority, Keyring, Sealer, SealingKey, SigningKey, SigningKeyPair};
@@ -171,7 +173,7 @@ impl Service {
                 outcome => outcome?,
             }
         }
-        let unexpected = || super::unexpected("the store's setup is incomplete");
+        let unexpected = || crate::service::unexpected("the store's setup is incomplete");
         let master_key_id = meta::find_text(&store, meta::MASTER_KEY_ID).await?.ok_or_else(unexpected)?;
         master.verify(&master_key_id, &meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
         let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
@@ -225,7 +227,7 @@ impl Service {
     ///
     /// Returns whether all of them are here that anything may be sealed under: without a new master key, what was read
     /// before is gone on with, and most often nothing but its wrapping has changed.
-    pub(super) async fn reload_keyring(&self) -> Result<bool> {
+    pub(in crate::service) async fn reload_keyring(&self) -> Result<bool> {
         self.follow_master_key().await?;
         match load_keyring(&self.store.past_the_crowd(), &self.master, &self.sightings, self.now()).await {
             Ok(keyring) => self.keyring.store(Arc::new(keyring)),
@@ -242,7 +244,7 @@ impl Service {
     }
 
     /// Makes a signing key of this algorithm if there is none yet.
-    pub(super) async fn ensure_signing_key(&self, algorithm: Algorithm, context: &RequestContext) -> Result<()> {
+    pub(in crate::service) async fn ensure_signing_key(&self, algorithm: Algorithm, context: &RequestContext) -> Result<()> {
         if self.keyring.load().signing_key(algorithm).is_ok() {
             return Ok(());
         }
@@ -358,7 +360,7 @@ impl Service {
     }
 
     /// Forgets the signing keys whose last token has long expired.
-    pub(super) async fn retire_signing_keys(&self) -> Result<()> {
+    pub(in crate::service) async fn retire_signing_keys(&self) -> Result<()> {
         let rows = key::list_signing(&self.store).await?;
         for algorithm in Algorithm::ALL {
             let newest_first = newest_first(&rows, algorithm);
@@ -432,7 +434,7 @@ async fn load_keyring(store: &Store, master: &MasterKeys, sightings: &Sightings,
         known_since.push(known[&row.id]);
     }
     if sealing_keys.is_empty() {
-        return Err(super::unexpected("there is no sealing key"));
+        return Err(crate::service::unexpected("there is no sealing key"));
     }
     let sealing_key = sealing_keys.remove(in_use(&known_since, now));
     let (mut current, mut others): (Vec<SigningKey>, Vec<SigningKey>) = Default::default();

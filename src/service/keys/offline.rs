@@ -1,12 +1,13 @@
 //! Authorities that are kept elsewhere: what they have to sign goes out, and certificates come in.
 
-use super::authority::{InUse, first_step, new_id, used_soon};
-use super::{AUTHORITY, AuthorityStep, KeyState};
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
-use crate::service::{Call, Service};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::keys::authority::{InUse, first_step, new_id, used_soon};
+use crate::service::keys::{AUTHORITY, AuthorityStep, KeyState};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::token::{Authority, certificates};
 

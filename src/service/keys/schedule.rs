@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::{Caller, RequestContext, Service};
-use super::{KeyKind, newest_first, waiting};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
+use crate::service::RequestContext;
+use crate::service::Service;
+use crate::service::access::Caller;
+use crate::service::keys::{KeyKind, newest_first, waiting};
 use crate::store::{Operation, Write, key};
 
 /// How old keys become before another takes their place; `None` is never.

@@ -1,0 +1,628 @@
+//! Passwords at the registry door: service accounts' own, and those that people choose.
+//!
+//! A password that this service made costs a fast hash, like any secret of its. One that a person chose costs a slow
+//! hash, in one of three bounded pools of threads, so that guessers neither pile work up nor keep others waiting: for
+//! strangers, for addresses and usernames that logged in before, and for signed calls. Of one party two are hashed at
+//! once. A success is remembered for a few minutes, because a pull logs in for every layer.
+//!
+//! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is the same.
+
+use crate::service::subscriber;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+use quick_cache::sync::Cache;
+use serde_json::json;
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::clock::{Random, Timestamp, random_bytes};
+use crate::domain::credential::PasswordHash;
+use crate::domain::ids::AccountId;
+use crate::domain::instance::Instance;
+use crate::domain::password::{check_fixed, may_be_chosen};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::RefusalCause;
+use crate::domain::secret::Secret;
+use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::Permission;
+use crate::service::Service;
+use crate::service::access::Attempt;
+use crate::service::call::Call;
+use crate::service::credentials::InstanceChoice;
+use crate::service::identity::users::Resolved;
+use crate::service::limits::back_off::{Guess, Outcome, Standing};
+use crate::service::limits::gates::Gates;
+use crate::store;
+use crate::store::account::Account;
+use crate::token::password;
+
+/// How long a success is remembered.
+const REMEMBERED: Duration = Duration::from_mins(5);
+/// The most successes that are: 40 bytes each.
+const REMEMBERED_MOST: usize = 10_000;
+
+/// How many chosen passwords of one party are hashed at once, or wait for a thread.
+const HASHES_OF_PARTY: usize = 2;
+/// How many more of it wait for that, in a line of their own. `limits.requests_in_work` bounds all who wait.
+const MAX_WAITING_OF_PARTY: usize = 16;
+/// Passwords of signed calls that are hashed at once.
+const SIGNED_THREADS: usize = 1;
+/// How many more of those wait for that: of sixteen accounts.
+const MAX_WAITING_SIGNED: usize = 2 * MAX_WAITING_OF_PARTY;
+
+/// The pools that hash slowly, and the successes that are remembered.
+pub(in crate::service) struct Passwords {
+    /// For log-ins of an address with a username that is not known.
+    strangers: Pool,
+    /// For those that succeeded before.
+    known: Pool,
+    /// For signed calls that set a password: their callers are proved.
+    signed: Pool,
+    /// Until when, by a keyed hash of password, stored hash and generation.
+    right: Cache<[u8; 32], Timestamp>,
+    /// This process's own, so that what it remembers says nothing to who reads its memory later.
+    key: hmac::Key,
+    nobodys: PasswordHash,
+}
+
+/// For whom a pool hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Party {
+    /// Whoever logs in from there.
+    Address(IpAddr),
+    /// An account that sets a password, or whose username is known.
+    Account(AccountId),
+}
+
+/// Threads that hash slowly, shared among parties.
+struct Pool {
+    /// Those that hash at present.
+    threads: Arc<Semaphore>,
+    /// Those that hash and those that wait to.
+    places: Arc<Semaphore>,
+    gates: Arc<Gates<Party>>,
+}
+
+impl Pool {
+    /// Makes a pool of `threads` threads, one at least, for which `waiting` more may wait.
+    fn new(threads: usize, waiting: usize) -> Self {
+        let threads = threads.max(1);
+        Self {
+            threads: Arc::new(Semaphore::new(threads)),
+            places: Arc::new(Semaphore::new(threads.saturating_add(waiting))),
+            gates: Gates::new(HASHES_OF_PARTY, MAX_WAITING_OF_PARTY),
+        }
+    }
+
+    /// Runs `work` on a thread of the pool, once one is free and fewer than two others of each of `parties` have one or
+    /// wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PasswordsBusy`] when too many wait.
+    async fn run<T: Send + 'static>(
+        &self,
+        parties: impl IntoIterator<Item = Party>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let busy = || Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment.");
+        let mut passes = Vec::new();
+        for party in parties {
+            passes.push(Gates::pass(&self.gates, party).await.ok_or_else(busy)?);
+        }
+        // Only now: a party's line takes nobody else's place.
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
+        // The work holds them, not its caller: breaking off makes no room for more.
+        let held = (passes, place, thread);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(held);
+            done
+        });
+        done.await.map_err(Error::internal)
+    }
+}
+
+/// Why a log-in failed.
+#[derive(Debug)]
+pub(in crate::service) enum Failed {
+    /// For this.
+    For(Error),
+    /// It isn't what memory has, and that it is so still can't be read.
+    Unconfirmed(Error),
+}
+
+impl Failed {
+    /// Tells whether a secret was looked at and is wrong, as far as can be known.
+    pub(in crate::service) fn was_wrong(&self) -> bool {
+        match self {
+            Self::For(error) => error.kind() == &ErrorKind::BadCredentials,
+            Self::Unconfirmed(_) => true,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::For(error)
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::For(error) | Failed::Unconfirmed(error) => error,
+        }
+    }
+}
+
+/// A chosen password as it is stored.
+#[derive(Clone, Copy)]
+struct Stored<'a> {
+    hash: &'a PasswordHash,
+    generation: i64,
+}
+
+impl Passwords {
+    /// Divides `threads` threads, and `waiting` places to wait for them, between log-ins of strangers and known ones; signed
+    /// calls have a thread besides.
+    pub(in crate::service) fn new(threads: usize, waiting: usize, random: &dyn Random) -> Self {
+        Self {
+            strangers: Pool::new(threads.div_ceil(2), waiting.div_ceil(2)),
+            known: Pool::new(threads / 2, waiting / 2),
+            signed: Pool::new(SIGNED_THREADS, MAX_WAITING_SIGNED),
+            right: Cache::new(REMEMBERED_MOST),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>(random)),
+            nobodys: password::dummy_hash(),
+        }
+    }
+
+    /// Hashes a password that a signed call of `account` has just chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PasswordsBusy`] when too many wait.
+    pub(in crate::service) async fn hash(&self, chosen: &Secret, account: AccountId, random: &dyn Random) -> Result<PasswordHash> {
+        let (chosen, salt) = (chosen.clone(), random_bytes(random));
+        self.signed.run([Party::Account(account)], move || password::hash(&chosen, salt)).await?
+    }
+
+    /// Tells whether a password is the stored one and is remembered as such: that costs no slow hash.
+    fn is_remembered(&self, given: &Secret, stored: Stored<'_>, now: Timestamp) -> bool {
+        self.right.get(&self.remembered_as(given, stored.hash, stored.generation)).is_some_and(|until| now < until)
+    }
+
+    /// Tells whether a password is the stored one of `account`; against none it costs the same, and is wrong.
+    ///
+    /// The turn of `guess` is kept until the hash is made, though its caller breaks off.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PasswordsBusy`] when too many wait.
+    async fn verify(
+        &self,
+        given: &Secret,
+        stored: Option<Stored<'_>>,
+        account: Option<AccountId>,
+        guess: Option<&Guess>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        if stored.is_some_and(|stored| self.is_remembered(given, stored, now)) {
+            return Ok(true);
+        }
+        let (hash, generation) = stored.map_or((&self.nobodys, 0), |stored| (stored.hash, stored.generation));
+        let key = self.remembered_as(given, hash, generation);
+        let (given, hash, turn) = (given.clone(), hash.clone(), guess.map(Guess::turn));
+        let work = move || {
+            let right = password::verify(&given, &hash);
+            drop(turn);
+            right
+        };
+        let address = guess.map(|guess| Party::Address(subscriber(guess.address())));
+        let verified = match guess.map(Guess::standing) {
+            // An account that strangers merely name has no gate there: they could keep it shut.
+            None | Some(Standing::Stranger) => self.strangers.run(address, work).await,
+            Some(Standing::Known) => self.known.run(address.into_iter().chain(account.map(Party::Account)), work).await,
+        };
+        let right = verified?? && stored.is_some();
+        if right {
+            self.right.insert(key, now.plus(REMEMBERED));
+        }
+        Ok(right)
+    }
+
+    /// Returns what a success is remembered under.
+    fn remembered_as(&self, given: &Secret, hash: &PasswordHash, generation: i64) -> [u8; 32] {
+        let mut remembered = hmac::Context::with_key(&self.key);
+        // The hash has a salt of its own, so it says whose password it is; its length is no secret.
+        for part in [&generation.to_be_bytes()[..], &hash.as_str().len().to_be_bytes(), hash.as_str().as_bytes(), given.expose().as_bytes()]
+        {
+            remembered.update(part);
+        }
+        let mut key = [0; 32];
+        key.copy_from_slice(remembered.sign().as_ref());
+        key
+    }
+}
+
+impl Service {
+    /// Sets the caller's own password at an instance; the one before stops.
+    pub async fn set_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, chosen: &Secret) -> Result<()> {
+        let signer = call.caller.signer()?;
+        if signer.principal.is_session() {
+            return Err(Error::unsupported(
+                "A role or a session can't have a password, which would outlive it; ask for a temporary credential.",
+            ));
+        }
+        check_fixed("Password", chosen)?;
+        let instance = self.permitted_instance(call, choice, Permission::SetFixedPassword).await?;
+        let hash = self.passwords.hash(chosen, instance.account, &*self.random).await?;
+        let line = self.line("fixed-password.set", call).instance(&instance);
+        self.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), line).await
+    }
+
+    /// Takes a principal's fixed password at an instance back; the principal may set another.
+    pub async fn delete_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, principal: &AnyPrincipal) -> Result<()> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
+        let unsupported = || Error::unsupported("Only an account's root and users have fixed passwords.");
+        if !matches!(principal, AnyPrincipal::Root(_) | AnyPrincipal::User(..)) {
+            return Err(unsupported());
+        }
+        let Resolved::Principal(named) = self.find_principal(principal).await? else { return Err(unsupported()) };
+        let detail = json!({ "deleted": principal.to_string() });
+        let line = self.line("fixed-password.delete", call).instance(&instance).detail(detail);
+        self.change(store::fixed_password::delete(&instance.id, &named, call.now), line).await
+    }
+
+    /// Returns the service account of this name, if this is its password and it may log in.
+    pub(in crate::service) async fn service_account_of(
+        &self,
+        instance: Option<&Instance>,
+        name: &str,
+        given: &Secret,
+        attempt: &mut Attempt,
+    ) -> Result<Arc<ServiceAccount>, Failed> {
+        if may_be_chosen(given.expose()) {
+            return self.service_account_of_chosen(instance, name, given, attempt).await;
+        }
+        // Nothing else can be right, whatever the name.
+        let found = match instance {
+            Some(instance) if is_made(given.expose()) => self.service_account_of_made(instance, name, attempt).await?,
+            _ => None,
+        };
+        let hash = digest(&SHA256, given.expose().as_bytes());
+        let expected = match found.as_ref().map(|account| &account.secret) {
+            Some(AccountSecret::Made(hash)) => *hash,
+            Some(AccountSecret::Chosen(_)) | None => [0; 32],
+        };
+        let right: bool = hash.as_ref().ct_eq(&expected).into();
+        if let (false, Some(account)) = (right, &found) {
+            // To find that there is no such name, the store was asked. A refusal asks it always, so that its time
+            // doesn't tell.
+            let _look = self.look(attempt).await?;
+            self.confirm(account).await?;
+        }
+        judged(instance, found, right, self.now())
+    }
+
+    /// Finds the service account of this name, for a password that reads as this service made it.
+    async fn service_account_of_made(&self, instance: &Instance, name: &str, attempt: &mut Attempt) -> Result<Option<Arc<ServiceAccount>>> {
+        if let Some(known) = self.directory.known_service_account(&instance.id, name) {
+            return Ok(Some(known));
+        }
+        let is_there = self.directory.has_service_account(&self.store, &instance.id, name).await?;
+        let _look = if is_there { None } else { self.look(attempt).await? };
+        self.directory.service_account(&self.store, &instance.id, name).await
+    }
+
+    /// Does as [`Self::service_account_of`] for a password that a person could have chosen.
+    async fn service_account_of_chosen(
+        &self,
+        instance: Option<&Instance>,
+        name: &str,
+        given: &Secret,
+        attempt: &Attempt,
+    ) -> Result<Arc<ServiceAccount>, Failed> {
+        let known = instance.and_then(|instance| self.directory.known_service_account(&instance.id, name));
+        if let Some(known) = known.filter(|known| known.is_active(self.now()))
+            && chosen_of(&known).is_some_and(|stored| self.passwords.is_remembered(given, stored, self.now()))
+        {
+            return Ok(known);
+        }
+        let guess = self.begin_guess(attempt, &format!("{}{name}", ServiceAccount::PREFIX), given).await?;
+        let compared = async {
+            let found = match instance {
+                Some(instance) => self.directory.service_account(&self.store, &instance.id, name).await?,
+                None => None,
+            };
+            let right = self.compare(given, found.as_deref().and_then(chosen_of), instance, guess.as_ref()).await?;
+            if let (false, Some(account)) = (right, &found) {
+                // As above: a refusal always asks the store.
+                self.confirm(account).await?;
+            }
+            judged(instance, found, right, self.now())
+        }
+        .await;
+        self.end_guess(guess, compared)
+    }
+
+    /// Returns the principal that a username means, if this is its fixed password at the instance and it may act.
+    ///
+    /// Alibaba's usernames: the account's own name, or its id, for its root; `USER@ACCOUNT` for a user, with the
+    /// account's name or id.
+    pub(in crate::service) async fn principal_of(
+        &self,
+        instance: Option<&Instance>,
+        username: &str,
+        given: &Secret,
+        attempt: &Attempt,
+    ) -> Result<Principal, Failed> {
+        if let Some(remembered) = self.remembered_principal(instance, username, given).await? {
+            return Ok(remembered);
+        }
+        let guess = self.begin_guess(attempt, username, given).await?;
+        let compared = async {
+            let named = match instance {
+                Some(instance) => self.principal_by_username(instance, username).await?,
+                None => None,
+            };
+            let found = match (instance, &named) {
+                (Some(instance), Some(principal)) => self.directory.fixed_password(&self.store, &instance.id, principal).await?,
+                _ => None,
+            };
+            let stored = found.as_ref().map(|found| Stored { hash: &found.hash, generation: found.generation });
+            let right = self.compare(given, stored, instance, guess.as_ref()).await?;
+            if let (false, Some(instance), Some(found)) = (right, instance, &found) {
+                // As above: a refusal always asks the store.
+                store::fixed_password::find(&self.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
+            }
+            let cause = match (named, found) {
+                _ if instance.is_none() => RefusalCause::UnknownService,
+                (None, _) => RefusalCause::UnknownUsername,
+                (Some(_), None) => RefusalCause::NoPassword,
+                (Some(_), Some(_)) if !right => RefusalCause::WrongSecret,
+                (Some(principal), Some(_)) => match self.principal_ground(&principal).await? {
+                    Ok(_) => return Ok(principal),
+                    Err(cause) => cause,
+                },
+            };
+            Err(Error::bad_credentials(cause).into())
+        }
+        .await;
+        self.end_guess(guess, compared)
+    }
+
+    /// Charges a guess of a chosen password; nothing where there is no address to charge.
+    async fn begin_guess(&self, attempt: &Attempt, username: &str, given: &Secret) -> Result<Option<Guess>> {
+        match attempt.address() {
+            Some(address) => self.log_ins.begin_guess(address, username, given, || self.now()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends a guess by what came of it.
+    fn end_guess<T>(&self, guess: Option<Guess>, compared: Result<T, Failed>) -> Result<T, Failed> {
+        let outcome = match &compared {
+            Ok(_) => Outcome::Right,
+            Err(failed) if failed.was_wrong() => Outcome::Wrong,
+            Err(_) => Outcome::Undecided,
+        };
+        if let Some(guess) = guess {
+            self.log_ins.end_guess(guess, outcome, self.now());
+        }
+        compared
+    }
+
+    /// Tells whether a guess is the stored password.
+    async fn compare(
+        &self,
+        given: &Secret,
+        stored: Option<Stored<'_>>,
+        instance: Option<&Instance>,
+        guess: Option<&Guess>,
+    ) -> Result<bool> {
+        self.passwords.verify(given, stored, instance.map(|instance| instance.account), guess, self.now()).await
+    }
+
+    /// Asks the store once more for an account whose password is another one.
+    async fn confirm(&self, account: &ServiceAccount) -> Result<(), Failed> {
+        store::service_account::find(&self.store, &account.instance, &account.name).await.map(drop).map_err(Failed::Unconfirmed)
+    }
+
+    /// Does as [`Self::principal_of`], and asks memory alone; nothing when that doesn't know it for right.
+    async fn remembered_principal(&self, instance: Option<&Instance>, username: &str, given: &Secret) -> Result<Option<Principal>> {
+        let remembered = || {
+            let instance = instance?;
+            let account = self.directory.known_account(instance.account)?;
+            let principal = match username_of(&account, username)? {
+                None => Principal::Root(account.id),
+                Some(name) => Principal::User(account.id, self.directory.known_user_by_name(account.id, name)?.id),
+            };
+            let found = self.directory.known_fixed_password(&instance.id, &principal)?;
+            let stored = Stored { hash: &found.hash, generation: found.generation };
+            self.passwords.is_remembered(given, stored, self.now()).then_some(principal)
+        };
+        match remembered() {
+            Some(principal) => Ok(self.principal_ground(&principal).await?.ok().map(|_| principal)),
+            None => Ok(None),
+        }
+    }
+
+    async fn principal_by_username(&self, instance: &Instance, username: &str) -> Result<Option<Principal>> {
+        let Some(account) = self.directory.account(&self.store, instance.account).await? else { return Ok(None) };
+        Ok(match username_of(&account, username) {
+            None => None,
+            Some(None) => Some(Principal::Root(account.id)),
+            Some(Some(name)) => {
+                let user = self.directory.user_by_name(&self.store, account.id, name).await?;
+                user.map(|user| Principal::User(account.id, user.id))
+            }
+        })
+    }
+}
+
+/// Returns a service account if the password is `right` and it may log in.
+fn judged(
+    instance: Option<&Instance>,
+    found: Option<Arc<ServiceAccount>>,
+    right: bool,
+    now: Timestamp,
+) -> Result<Arc<ServiceAccount>, Failed> {
+    let cause = match found {
+        _ if instance.is_none() => RefusalCause::UnknownService,
+        None => RefusalCause::UnknownUsername,
+        Some(_) if !right => RefusalCause::WrongSecret,
+        Some(account) if account.state == ServiceAccountState::Disabled => RefusalCause::ServiceAccountDisabled,
+        Some(account) if !account.is_active(now) => RefusalCause::Expired,
+        Some(account) => return Ok(account),
+    };
+    Err(Error::bad_credentials(cause).into())
+}
+
+/// Returns the password that was chosen for a service account.
+fn chosen_of(account: &ServiceAccount) -> Option<Stored<'_>> {
+    match &account.secret {
+        AccountSecret::Chosen(hash) => Some(Stored { hash, generation: account.generation }),
+        AccountSecret::Made(_) => None,
+    }
+}
+
+/// Reads a username of an account's: its root's, or the name of a user; nothing when it is of another one.
+fn username_of<'a>(account: &Account, username: &'a str) -> Option<Option<&'a str>> {
+    let is_account = |text: &str| text == account.name || text == account.id.to_string();
+    match username.rsplit_once('@') {
+        None => is_account(username).then_some(None),
+        Some((name, of)) => is_account(of).then_some(Some(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::domain::clock::SystemRandom;
+    use crate::service::limits::back_off::LogIns;
+    use crate::service::limits::rates::AddressLimits;
+
+    const START: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
+
+    fn account() -> AccountId {
+        "100000000001".parse().unwrap()
+    }
+
+    async fn verify(passwords: &Passwords, given: &Secret, stored: Option<Stored<'_>>, now: Timestamp) -> Result<bool> {
+        passwords.verify(given, stored, None, None, now).await
+    }
+
+    /// Tells whether work isn't done at once.
+    async fn is_under_way<T>(work: &mut std::pin::Pin<Box<impl Future<Output = Result<T>>>>) -> bool {
+        poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await
+    }
+
+    #[tokio::test]
+    async fn of_one_party_two_passwords_are_hashed_at_once_and_its_others_take_no_place() {
+        // One address that sent many passwords at once took half of all places, and two of them took all.
+        let pool = Pool::new(2, 1);
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        let work = |party| {
+            let gate = Arc::clone(&gate);
+            Box::pin(pool.run([party], move || gate.lock().unwrap().recv().is_ok()))
+        };
+        let (one, other) = (Party::Account(account()), Party::Address("192.0.2.1".parse().unwrap()));
+        let mut crowd: Vec<_> = (0..HASHES_OF_PARTY + MAX_WAITING_OF_PARTY).map(|_| work(one)).collect();
+        for work in &mut crowd {
+            assert!(is_under_way(work).await);
+        }
+        assert_eq!(work(one).await.unwrap_err().kind(), &ErrorKind::PasswordsBusy);
+        let mut neighbour = work(other);
+        assert!(is_under_way(&mut neighbour).await, "there is a place for another");
+        crowd.truncate(HASHES_OF_PARTY);
+        for _ in 0..3 {
+            release.send(()).unwrap();
+        }
+        for work in crowd {
+            assert!(work.await.unwrap());
+        }
+        assert!(neighbour.await.unwrap());
+        assert!(pool.gates.is_empty(), "who left is forgotten");
+    }
+
+    #[tokio::test]
+    async fn strangers_known_callers_and_signed_calls_take_none_of_each_others_places() {
+        // Guesses with made-up usernames made a signed call that sets a password fail.
+        let passwords = Passwords::new(1, 0, &SystemRandom);
+        let _all = Arc::clone(&passwords.strangers.places).try_acquire_owned().unwrap();
+        let (chosen, log_ins) = (Secret::new("Passw0rdEXAMPLE"), log_ins());
+        let hash = passwords.hash(&chosen, account(), &SystemRandom).await.unwrap();
+        let stored = Some(Stored { hash: &hash, generation: 1 });
+        let first = guess(&log_ins, &chosen).await;
+        let busy = passwords.verify(&chosen, stored, Some(account()), Some(&first), START).await.unwrap_err();
+        assert_eq!(busy.kind(), &ErrorKind::PasswordsBusy);
+        log_ins.end_guess(first, Outcome::Right, START);
+        let second = guess(&log_ins, &chosen).await;
+        assert!(passwords.verify(&chosen, stored, Some(account()), Some(&second), START).await.unwrap());
+    }
+
+    fn log_ins() -> LogIns {
+        LogIns::new(3, 6, AddressLimits::new(1, 5), &SystemRandom)
+    }
+
+    async fn guess(log_ins: &LogIns, secret: &Secret) -> Guess {
+        log_ins.begin_guess("192.0.2.1".parse().unwrap(), "ci", secret, || START).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_success_is_remembered_for_minutes_for_that_password_and_generation_alone() {
+        let passwords = Passwords::new(2, 2, &SystemRandom);
+        let (password, other) = (Secret::new("Passw0rdEXAMPLE"), Secret::new("Passw0rdEXAMPLF"));
+        let hash = passwords.hash(&password, account(), &SystemRandom).await.unwrap();
+        let stored = Some(Stored { hash: &hash, generation: 1 });
+        assert!(verify(&passwords, &password, stored, START).await.unwrap());
+        // No thread is left: what is answered now was remembered.
+        let held = Arc::clone(&passwords.strangers.places).try_acquire_many_owned(2).unwrap();
+        assert!(verify(&passwords, &password, stored, START).await.unwrap());
+        let later = START.plus(REMEMBERED);
+        for (given, stored, now) in [
+            (&other, stored, START),
+            (&password, Some(Stored { hash: &hash, generation: 2 }), START),
+            (&password, None, START),
+            (&password, stored, later),
+        ] {
+            let error = verify(&passwords, given, stored, now).await.unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::PasswordsBusy, "it was remembered");
+        }
+        drop(held);
+        assert!(verify(&passwords, &password, stored, later).await.unwrap());
+        assert!(!verify(&passwords, &other, stored, later).await.unwrap());
+        assert!(!verify(&passwords, &password, None, later).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_the_pool_has_no_place_for_is_sent_away_and_who_breaks_off_makes_no_room() {
+        let pool = Pool::new(1, 1);
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let mut first = Box::pin(pool.run([], move || gate.recv().is_ok()));
+        let mut second = Box::pin(pool.run([], || true));
+        // The first takes the thread, the second waits for it.
+        assert!(is_under_way(&mut first).await && is_under_way(&mut second).await);
+        let busy = |outcome: Result<bool>| outcome.unwrap_err().kind() == &ErrorKind::PasswordsBusy;
+        assert!(busy(pool.run([], || true).await));
+        // What runs goes on when nobody waits for it any more; what only waited is gone.
+        drop(first);
+        assert!(busy(pool.run([], || true).await));
+        drop(second);
+        release.send(()).unwrap();
+        assert!(pool.run([], || true).await.unwrap());
+    }
+}

@@ -1,0 +1,123 @@
+//! What a credential or a session stands on, and whether that stands still.
+
+use crate::domain::Result;
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{CredentialId, CredentialState};
+use crate::domain::identity::UserState;
+use crate::domain::ids::{AccountId, UserId};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::RefusalCause;
+use crate::service::Service;
+use crate::service::memory::staleness::Crowd;
+use crate::store::access_key::AccessKeyState;
+use crate::token::Ground;
+
+/// The generation of something that stands, or why it doesn't.
+type Standing<T = i64> = std::result::Result<T, RefusalCause>;
+
+impl Service {
+    /// Returns why something sealed is good no more: something that it stands on doesn't, its time is over, or it was
+    /// revoked; nothing when it is good.
+    pub(super) async fn fault_of(
+        &self,
+        id: &CredentialId,
+        grounds: &[(Ground, i64)],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<RefusalCause>> {
+        for (ground, generation) in grounds {
+            if let Err(cause) = self.standing_at(ground, *generation, now).await? {
+                return Ok(Some(cause));
+            }
+        }
+        Ok(if now >= expires_at {
+            Some(RefusalCause::Expired)
+        } else {
+            self.revocations.contains(id).then_some(RefusalCause::CredentialRevoked)
+        })
+    }
+
+    /// Tells whether something stands, and is of this generation still.
+    async fn standing_at(&self, ground: &Ground, generation: i64, now: Timestamp) -> Result<Standing<()>> {
+        let mut known = self.generation_of(ground, now).await?;
+        // Another replica knows a newer one than this: it was raised a moment ago.
+        if known.is_ok_and(|known| known < generation) {
+            // It is sealed: nobody made it up, and so all who name one may wait.
+            Box::pin(self.hear_news(Crowd::Usual)).await?;
+            known = self.generation_of(ground, now).await?;
+        }
+        match known {
+            Ok(known) if known == generation => Ok(Ok(())),
+            Ok(_) => Ok(Err(self.was_revoked(ground).await?)),
+            Err(cause) => Ok(Err(cause)),
+        }
+    }
+
+    /// Returns the generation of something that stands.
+    async fn generation_of(&self, ground: &Ground, now: Timestamp) -> Result<Standing> {
+        Ok(match ground {
+            Ground::Root(id) => self.generation_of_account(*id).await?,
+            Ground::User(id) => self.generation_of_user(*id).await?,
+            Ground::Role(id) => {
+                let role = self.directory.role(&self.store, *id).await?;
+                role.map(|role| role.generation).ok_or(RefusalCause::RoleDeleted)
+            }
+            Ground::AccessKey(id) => {
+                let key = self.directory.access_key(&self.store, &self.master, id).await?;
+                key.map(|key| key.generation).ok_or(RefusalCause::AccessKeyDeleted)
+            }
+            Ground::LongTerm(id) => match self.directory.credential(&self.store, id).await? {
+                None => Err(RefusalCause::UnknownCredential),
+                Some(stored) if stored.state == CredentialState::Disabled => Err(RefusalCause::CredentialDisabled),
+                Some(stored) if stored.expires_at <= now => Err(RefusalCause::Expired),
+                Some(stored) => Ok(stored.generation),
+            },
+            Ground::RefreshTokens(id) => {
+                let instance = self.directory.instance(&self.store, id).await?;
+                instance.map(|instance| instance.refresh_generation).ok_or(RefusalCause::UnknownService)
+            }
+            // It has none, and is sealed with 0.
+            Ground::Session(id) if self.revocations.contains(id) => Err(RefusalCause::SessionRevoked),
+            Ground::Session(_) => Ok(0),
+        })
+    }
+
+    /// Says what another generation than the sealed one means.
+    async fn was_revoked(&self, ground: &Ground) -> Result<RefusalCause> {
+        Ok(match ground {
+            Ground::Root(_) | Ground::User(_) | Ground::Role(_) => RefusalCause::PrincipalRevoked,
+            Ground::LongTerm(_) => RefusalCause::CredentialRevoked,
+            Ground::RefreshTokens(_) => RefusalCause::RefreshTokensEnded,
+            Ground::Session(_) => RefusalCause::SessionRevoked,
+            Ground::AccessKey(id) => match self.directory.access_key(&self.store, &self.master, id).await?.map(|key| key.state) {
+                Some(AccessKeyState::Active) => RefusalCause::AccessKeyRevoked,
+                Some(AccessKeyState::Disabled) => RefusalCause::AccessKeyDisabled,
+                Some(AccessKeyState::Deleted) | None => RefusalCause::AccessKeyDeleted,
+            },
+        })
+    }
+
+    async fn generation_of_account(&self, id: AccountId) -> Result<Standing> {
+        let account = self.directory.account(&self.store, id).await?;
+        Ok(account.map(|account| account.generation).ok_or(RefusalCause::AccountDeleted))
+    }
+
+    async fn generation_of_user(&self, id: UserId) -> Result<Standing> {
+        Ok(match self.directory.user(&self.store, id).await? {
+            None => Err(RefusalCause::UserDeleted),
+            Some(user) if user.state == UserState::Active => Ok(user.generation),
+            Some(_) => Err(RefusalCause::UserDisabled),
+        })
+    }
+
+    /// Returns what a credential of this principal stands on first: the principal itself, if it may act, or why it may not.
+    pub(in crate::service) async fn principal_ground(&self, principal: &Principal) -> Result<Standing<(Ground, i64)>> {
+        let generation = match principal {
+            Principal::Root(id) => self.generation_of_account(*id).await?,
+            Principal::User(_, id) => self.generation_of_user(*id).await?,
+            // What a session got ends with it: nothing of it is stored.
+            Principal::RoleSession(..) | Principal::FederatedSession(..) => Err(RefusalCause::PrincipalRevoked),
+        };
+        Ok(generation.map(|generation| (Ground::of(principal), generation)))
+    }
+}

@@ -1,0 +1,445 @@
+//! OpenID Connect providers, as the operator manages them; and whether a token is one of an issuer's.
+//!
+//! Who offers a token is a stranger, and makes us ask the issuer for its keys. So keys are kept for a while, an
+//! issuer is asked again for an unknown key once a minute at most, by one caller while the others wait for the
+//! answer, and after a failure it is left alone for longer and longer. While it fails, keys that were good an
+//! hour ago are used on, for some hours.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::error::WebIdentityFault;
+use crate::domain::identity::{OidcAlgorithm, OidcProvider};
+use crate::domain::ids::AccountId;
+use crate::domain::secret::Secret;
+use crate::domain::url::HttpUrl;
+use crate::domain::{Error, Result};
+use crate::remote;
+use crate::remote::oidc::{FetchedKeys, fetch_keys};
+use crate::service::Service;
+use crate::service::access::Attempt;
+use crate::service::call::Call;
+use crate::store;
+use crate::token::{JwkSet, UnverifiedToken, WebIdentity};
+
+/// The most characters of a provider's name, of an issuer and of an audience.
+const NAME_LENGTH: usize = 128;
+const ISSUER_LENGTH: usize = 255;
+const AUDIENCE_LENGTH: usize = 255;
+/// The most audiences of a provider: Alibaba's limit.
+const AUDIENCES: usize = 50;
+
+/// How often at most an issuer is asked because a token names a key that it didn't give.
+const REFETCH_INTERVAL: Duration = Duration::from_secs(60);
+/// For how long keys are kept, at most and when the issuer says nothing; and at least, whatever it says.
+const LONGEST_KEPT: Duration = Duration::from_secs(60 * 60);
+const SHORTEST_KEPT: Duration = REFETCH_INTERVAL;
+/// For how long keys are used when no newer ones can be had.
+const STALE_KEPT: Duration = Duration::from_secs(6 * 60 * 60);
+/// How long an issuer is left alone after the first failure; each next one in a row doubles it, up to
+/// [`REFETCH_INTERVAL`].
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+/// How many may wait for one issuer's answer at once; others are told that its keys can't be had.
+const MAX_WAITING: usize = 64;
+/// The issuers whose keys are kept: of 64 keys each at most, some 40 kB.
+const CAPACITY: usize = 1000;
+
+/// A provider to be made.
+#[derive(Clone, Debug)]
+pub struct NewOidcProvider {
+    /// Who owns it.
+    pub account: AccountId,
+    /// Its name, unique among the account's providers.
+    pub name: String,
+    /// The issuer, exactly as its tokens say it.
+    pub issuer: String,
+    /// The audiences of which a token must have one.
+    pub audiences: Vec<String>,
+    /// The issuer's keys as a JWK set; without it they are fetched from the issuer.
+    pub jwks: Option<String>,
+    /// The algorithms of which one must have signed a token; none means all that are known.
+    pub algorithms: Vec<OidcAlgorithm>,
+}
+
+impl Service {
+    /// Makes a provider. The issuer isn't asked for anything yet: it may be started later.
+    pub async fn create_oidc_provider(&self, call: &Call<'_>, new: NewOidcProvider) -> Result<OidcProvider> {
+        call.caller.require_operator()?;
+        check_provider_name(&new.name)?;
+        check_issuer(&self.remote, &new.issuer, new.jwks.is_some())?;
+        check_audiences(&new.audiences)?;
+        let mut algorithms = new.algorithms;
+        if algorithms.is_empty() {
+            algorithms = OidcAlgorithm::ALL.to_vec();
+        }
+        if let Some(jwks) = &new.jwks
+            && !JwkSet::parse(jwks)?.has_key_for(&algorithms)
+        {
+            let why = "the JWK set holds no key that can sign tokens with the provider's algorithms";
+            return Err(Error::invalid_parameter("jwks", why));
+        }
+        let provider = OidcProvider {
+            account: new.account,
+            name: new.name,
+            issuer: new.issuer,
+            audiences: new.audiences,
+            jwks: new.jwks,
+            algorithms,
+            created_at: call.now,
+        };
+        let detail = json!({ "account": provider.account.to_string(), "oidc_provider": provider.name, "issuer": provider.issuer });
+        let line = self.line("oidc-provider.create", call).detail(detail);
+        self.change(store::oidc_provider::insert(&provider), line).await?;
+        Ok(provider)
+    }
+
+    /// Lists the providers of an account.
+    pub async fn oidc_providers(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<OidcProvider>> {
+        call.caller.require_operator()?;
+        store::oidc_provider::list(&self.store, account).await
+    }
+
+    /// Deletes a provider: its tokens are believed no more.
+    pub async fn delete_oidc_provider(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+        call.caller.require_operator()?;
+        let detail = json!({ "account": account.to_string(), "oidc_provider": name });
+        let line = self.line("oidc-provider.delete", call).detail(detail);
+        self.change(store::oidc_provider::delete(account, name), line).await
+    }
+
+    /// Tells an operator whether a token is believed, and what it says.
+    pub async fn check_web_identity(&self, call: &Call<'_>, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
+        call.caller.require_operator()?;
+        self.verify_web_identity(account, provider, token, &mut Attempt::new(None)).await
+    }
+
+    /// Verifies a token that a stranger offers as one of a provider's.
+    ///
+    /// [`ErrorKind::WebIdentity`](crate::domain::ErrorKind::WebIdentity) says why it isn't believed. What the
+    /// bearer may do with it is not decided here.
+    /// What it costs is charged to `attempt`: each kind of work is bounded by itself, so from a slowed address it is done
+    /// all the same.
+    pub(in crate::service) async fn verify_web_identity(
+        &self,
+        account: AccountId,
+        provider: &str,
+        token: &Secret,
+        attempt: &mut Attempt,
+    ) -> Result<WebIdentity> {
+        let token = UnverifiedToken::parse(token.expose())?;
+        let provider = match self.directory.known_oidc_provider(account, provider) {
+            Some(known) => Some(known),
+            None => {
+                let _look = self.look(attempt).await?;
+                self.directory.oidc_provider(&self.store, account, provider).await?
+            }
+        };
+        let provider = provider.ok_or_else(|| Error::web_identity(WebIdentityFault::NoSuchProvider))?;
+        token.check_claims(&provider, self.now())?;
+        let issuer = self.issuers.issuer(&provider, self.now())?;
+        let keys = self.keys_for(&issuer, &token).await?;
+        token.verify(&keys, &provider, self.now())
+    }
+
+    /// Returns the keys among which the token's is, or the newest ones that may be had.
+    async fn keys_for(&self, issuer: &Arc<Issuer>, token: &UnverifiedToken<'_>) -> Result<Arc<JwkSet>> {
+        if let Some(decided) = issuer.decide(token, self.now()) {
+            return decided;
+        }
+        let busy = |_| Error::web_identity(WebIdentityFault::KeysUnavailable);
+        let _waiting = issuer.waiting.try_acquire().map_err(busy)?;
+        let asking = Arc::clone(&issuer.asking).lock_owned().await;
+        // Whoever asked meanwhile may have had the answer for all.
+        if let Some(decided) = issuer.decide(token, self.now()) {
+            return decided;
+        }
+        let (remote, clock, asked) = (Arc::clone(&self.remote), Arc::clone(&self.clock), Arc::clone(issuer));
+        // A task of its own: a caller who breaks off would else undo the memory of having asked.
+        let ask = tokio::spawn(async move {
+            asked.ask(&remote, &*clock).await;
+            drop(asking);
+        });
+        ask.await.map_err(Error::internal)?;
+        // Undecided again only when the clock jumped meanwhile.
+        issuer.decide(token, self.now()).unwrap_or_else(|| Err(Error::web_identity(WebIdentityFault::KeysUnavailable)))
+    }
+}
+
+/// The issuers that were asked for keys, by provider: two accounts don't share what they hear of one issuer.
+#[derive(Default)]
+pub(in crate::service) struct Issuers(Mutex<HashMap<(AccountId, String), Arc<Issuer>>>);
+
+impl Issuers {
+    /// Returns the issuer of a provider; one of a provider that changed is new.
+    fn issuer(&self, provider: &Arc<OidcProvider>, now: Timestamp) -> Result<Arc<Issuer>> {
+        let mut issuers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (provider.account, provider.name.clone());
+        if let Some(known) = issuers.get(&key)
+            && (Arc::ptr_eq(&known.provider, provider) || known.provider == *provider)
+        {
+            known.used_at.store(now.unix_millis(), Ordering::Relaxed);
+            return Ok(Arc::clone(known));
+        }
+        if issuers.len() >= CAPACITY && !issuers.contains_key(&key) {
+            // Never one that was asked lately: whoever names many providers would make us ask all the time.
+            let idle = issuers.iter().filter(|(_, issuer)| Arc::strong_count(issuer) == 1 && issuer.rested(now));
+            let oldest = idle.min_by_key(|(_, issuer)| issuer.used_at.load(Ordering::Relaxed)).map(|(key, _)| key.clone());
+            issuers.remove(&oldest.ok_or_else(|| Error::web_identity(WebIdentityFault::KeysUnavailable))?);
+        }
+        let issuer = Arc::new(Issuer::new(Arc::clone(provider), now)?);
+        issuers.insert(key, Arc::clone(&issuer));
+        Ok(issuer)
+    }
+}
+
+/// An issuer, as far as it was heard.
+struct Issuer {
+    provider: Arc<OidcProvider>,
+    heard: Mutex<Heard>,
+    /// Held by who asks the issuer; the others wait for the answer.
+    asking: Arc<tokio::sync::Mutex<()>>,
+    /// Bounds those who wait: they are strangers, and each holds a request.
+    waiting: tokio::sync::Semaphore,
+    used_at: AtomicI64,
+}
+
+#[derive(Default)]
+struct Heard {
+    keys: Option<Keys>,
+    asked_at: Option<Timestamp>,
+    /// How often in a row it failed to answer, and why the last time.
+    failures: u32,
+    failure: String,
+}
+
+struct Keys {
+    keys: Arc<JwkSet>,
+    /// When they came, and how long they are kept; keys that the operator gave are kept for ever.
+    fetched: Option<(Timestamp, Duration)>,
+}
+
+impl Issuer {
+    fn new(provider: Arc<OidcProvider>, now: Timestamp) -> Result<Self> {
+        let given = provider.jwks.as_deref().map(JwkSet::parse).transpose();
+        // It was checked when it was saved; a later version may be stricter.
+        let given = given.map_err(|error| Error::internal(error.message().to_owned()))?;
+        let keys = given.map(|keys| Keys { keys: Arc::new(keys), fetched: None });
+        Ok(Self {
+            provider,
+            heard: Mutex::new(Heard { keys, ..Heard::default() }),
+            asking: Arc::default(),
+            waiting: tokio::sync::Semaphore::new(MAX_WAITING),
+            used_at: AtomicI64::new(now.unix_millis()),
+        })
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        // What it guards is whole after any panic.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decide(&self, token: &UnverifiedToken<'_>, now: Timestamp) -> Option<Result<Arc<JwkSet>>> {
+        self.heard().decide(token, now)
+    }
+
+    fn rested(&self, now: Timestamp) -> bool {
+        self.heard().rested(now, REFETCH_INTERVAL)
+    }
+
+    /// Asks the issuer for its keys, and remembers the answer.
+    async fn ask(&self, remote: &remote::Client, clock: &dyn Clock) {
+        let asked_at = clock.now();
+        let answer = fetch_keys(remote, &self.provider.issuer).await.map_err(Error::internal).and_then(|fetched| read(&fetched));
+        if let Err(error) = &answer {
+            let (account, provider) = (self.provider.account, &self.provider.name);
+            tracing::warn!(%account, provider, cause = error.cause(), "the keys of an OIDC issuer can't be fetched");
+        }
+        self.heard().note(answer, asked_at);
+    }
+}
+
+impl Heard {
+    /// Returns the keys to look in, or why none will do; nothing when the issuer is to be asked first.
+    fn decide(&self, token: &UnverifiedToken<'_>, now: Timestamp) -> Option<Result<Arc<JwkSet>>> {
+        let refuse = |fault| {
+            let error = Error::web_identity(fault);
+            Some(Err(if self.failures > 0 { error.caused_by(self.failure.clone()) } else { error }))
+        };
+        let unknown = if self.failures > 0 { WebIdentityFault::KeysUnavailable } else { WebIdentityFault::BadSignature };
+        let Some(Keys { keys, fetched }) = &self.keys else {
+            return if self.rested(now, self.pause()) { None } else { refuse(WebIdentityFault::KeysUnavailable) };
+        };
+        let found = token.finds_its_key_in(keys);
+        let (age, kept) = match fetched {
+            Some((at, kept)) => (at.distance(now), *kept),
+            None => return if found { Some(Ok(Arc::clone(keys))) } else { refuse(WebIdentityFault::BadSignature) },
+        };
+        let asks_again = if age >= kept { self.rested(now, self.pause()) } else { !found && self.rested(now, REFETCH_INTERVAL) };
+        if asks_again {
+            None
+        } else if age >= STALE_KEPT {
+            refuse(WebIdentityFault::KeysUnavailable)
+        } else if found {
+            Some(Ok(Arc::clone(keys)))
+        } else {
+            refuse(unknown)
+        }
+    }
+
+    /// Remembers an answer.
+    fn note(&mut self, answer: Result<(JwkSet, Duration)>, asked_at: Timestamp) {
+        self.asked_at = Some(asked_at);
+        match answer {
+            Ok((keys, kept)) => {
+                self.keys = Some(Keys { keys: Arc::new(keys), fetched: Some((asked_at, kept)) });
+                (self.failures, self.failure) = (0, String::new());
+            }
+            Err(error) => {
+                self.failures = self.failures.saturating_add(1);
+                self.failure = error.cause().unwrap_or_else(|| error.message().to_owned());
+            }
+        }
+    }
+
+    /// Tells whether so much time has passed since the issuer was asked; a clock that was set back counts too.
+    fn rested(&self, now: Timestamp, pause: Duration) -> bool {
+        self.asked_at.is_none_or(|asked_at| asked_at.distance(now) >= pause)
+    }
+
+    /// Returns how long the issuer is left alone.
+    fn pause(&self) -> Duration {
+        match self.failures {
+            0 => REFETCH_INTERVAL,
+            failures => FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(8)).min(REFETCH_INTERVAL),
+        }
+    }
+}
+
+/// Reads fetched keys, and how long they are kept.
+fn read(fetched: &FetchedKeys) -> Result<(JwkSet, Duration)> {
+    let keys = JwkSet::parse(&fetched.jwks).map_err(|error| Error::internal(error.message().to_owned()))?;
+    Ok((keys, fetched.max_age.unwrap_or(LONGEST_KEPT).clamp(SHORTEST_KEPT, LONGEST_KEPT)))
+}
+
+/// Checks a provider's name: it stands in the providers' ARNs of both clouds.
+fn check_provider_name(name: &str) -> Result<()> {
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if letters && (1..=NAME_LENGTH).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter("name", format!("a provider's name has 1 to {NAME_LENGTH} letters, digits, '-', '_' or '.'")))
+}
+
+/// Checks an issuer (OpenID Connect Core, 2); where it is doesn't matter when its keys are given.
+fn check_issuer(remote: &remote::Client, issuer: &str, keys_are_given: bool) -> Result<()> {
+    let refuse = |why: &str| Error::invalid_parameter("issuer", why);
+    // The URL's reader forgives spaces and line ends; tokens are compared with what was written.
+    if issuer.len() > ISSUER_LENGTH {
+        return Err(refuse("an issuer is a URL of at most 255 ASCII characters, such as https://issuer.example.com"));
+    }
+    // Some issuers have `//` in their path, and tokens say it so.
+    HttpUrl::parse(issuer).map_err(|fault| refuse(&fault.explain("the issuer", "https://issuer.example.com")))?;
+    let checked = if keys_are_given { remote.read_url(issuer) } else { remote.check_url(issuer) };
+    checked.map(drop).map_err(|failure| refuse(&format!("the issuer {failure}")))
+}
+
+fn check_audiences(audiences: &[String]) -> Result<()> {
+    let well_formed = |audience: &String| {
+        (1..=AUDIENCE_LENGTH).contains(&audience.len()) && !audience.chars().any(|letter| letter.is_control() || letter.is_whitespace())
+    };
+    if (1..=AUDIENCES).contains(&audiences.len()) && audiences.iter().all(well_formed) {
+        return Ok(());
+    }
+    let why = format!("a provider has 1 to {AUDIENCES} audiences, each of 1 to {AUDIENCE_LENGTH} bytes without spaces");
+    Err(Error::invalid_parameter("audience", why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
+
+    fn provider(name: &str) -> Arc<OidcProvider> {
+        Arc::new(OidcProvider {
+            account: "100000000001".parse().unwrap(),
+            name: name.to_owned(),
+            issuer: "https://issuer.example.com".to_owned(),
+            audiences: vec!["sts.example.com".to_owned()],
+            jwks: None,
+            algorithms: OidcAlgorithm::ALL.to_vec(),
+            created_at: NOW,
+        })
+    }
+
+    #[test]
+    fn pauses_grow_to_a_minute() {
+        let mut heard = Heard::default();
+        let pauses: Vec<u64> = (0..5)
+            .map(|_| {
+                heard.note(Err(Error::internal("it fails")), NOW);
+                heard.pause().as_secs()
+            })
+            .collect();
+        assert_eq!(pauses, [10, 20, 40, 60, 60]);
+        heard.failures = u32::MAX;
+        heard.note(Err(Error::internal("it fails")), NOW);
+        assert_eq!(heard.pause(), REFETCH_INTERVAL);
+    }
+
+    #[test]
+    fn an_issuer_that_was_asked_lately_is_not_forgotten_for_another() {
+        let issuers = Issuers::default();
+        for number in 0..CAPACITY {
+            let issuer = issuers.issuer(&provider(&number.to_string()), NOW).unwrap();
+            issuer.heard().note(Err(Error::internal("it fails")), NOW);
+        }
+        assert!(issuers.issuer(&provider("another"), NOW.plus(Duration::from_secs(59))).is_err());
+        let busy = issuers.issuer(&provider("0"), NOW).unwrap();
+        issuers.issuer(&provider("another"), NOW.plus(Duration::from_secs(60))).unwrap();
+        let known = issuers.0.lock().unwrap();
+        assert_eq!(known.len(), CAPACITY);
+        assert!(known.values().any(|issuer| Arc::ptr_eq(issuer, &busy)), "one in use was forgotten");
+    }
+
+    #[test]
+    fn a_provider_that_changed_is_heard_anew() {
+        let issuers = Issuers::default();
+        let first = issuers.issuer(&provider("one"), NOW).unwrap();
+        assert!(Arc::ptr_eq(&first, &issuers.issuer(&provider("one"), NOW).unwrap()), "the same, read again");
+        let changed = Arc::new(OidcProvider { created_at: NOW.plus(Duration::from_secs(1)), ..(*provider("one")).clone() });
+        assert!(!Arc::ptr_eq(&first, &issuers.issuer(&changed, NOW).unwrap()));
+    }
+
+    #[test]
+    fn names_issuers_and_audiences_keep_to_their_rules() {
+        for (name, good) in [("actions", true), ("a.b-c_D9", true), ("", false), ("a/b", false), ("a b", false), (&"a".repeat(129), false)]
+        {
+            assert_eq!(check_provider_name(name).is_ok(), good, "{name:?}");
+        }
+        let remote = remote::Client::new(remote::Settings::default());
+        for (issuer, fetched, given) in [
+            ("https://token.actions.example.com", true, true),
+            ("https://issuer.example.com/realms/a/", true, true),
+            ("https://10.0.0.1:6443", false, true),
+            ("http://issuer.example.com", false, false),
+            ("https://issuer.example.com?a=b", false, false),
+            ("https://issuer.example.com#a", false, false),
+            ("https://issuer.example.com\n", false, false),
+            ("https://ïssuer.example.com", false, false),
+            ("issuer.example.com", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(check_issuer(&remote, issuer, false).is_ok(), fetched, "{issuer:?}");
+            assert_eq!(check_issuer(&remote, issuer, true).is_ok(), given, "{issuer:?} with its keys");
+        }
+        let audiences = |list: &[&str]| check_audiences(&list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()).is_ok();
+        assert!(audiences(&["sts.example.com"]) && audiences(&["a"; 50]));
+        assert!(!audiences(&[]) && !audiences(&[""]) && !audiences(&["a b"]) && !audiences(&["a"; 51]));
+    }
+}

@@ -1,0 +1,287 @@
+//! Issuing credentials, and what their owner does with them later.
+
+pub(super) mod service_accounts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::Serialize;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
+use crate::domain::ids::{CriId, InstanceId};
+use crate::domain::instance::{AnyInstanceId, Instance};
+use crate::domain::name;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::policy::{Context, Outcome, Permission, Request, Resource};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::ledger::queue::{Line, Share};
+use crate::service::rights::forbidden;
+use crate::store;
+use crate::store::page::Listed;
+use crate::store::page::Page;
+use crate::token::{Grant, Session};
+
+/// The life of a long-term credential: 3650 days, as Tencent's contract has it.
+const LONG_TERM_TTL: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+/// The longest life of a temporary credential: 24 hours, as Alibaba's contract has it.
+const LONGEST_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Why somebody doesn't enable what logs in.
+pub(in crate::service) const DISABLED_FOR_GOOD: &str =
+    "The account's root, the operator or `transire revoke` disabled it, and only the root and the operator enable it again.";
+
+/// Which instance a call means.
+#[derive(Clone, Debug)]
+pub enum InstanceChoice {
+    /// The one with this Tencent id.
+    Tcr(InstanceId),
+    /// The one with this Alibaba id.
+    Cri(CriId),
+    /// The account's default.
+    Default,
+}
+
+impl From<AnyInstanceId> for InstanceChoice {
+    fn from(id: AnyInstanceId) -> Self {
+        match id {
+            AnyInstanceId::Tcr(id) => Self::Tcr(id),
+            AnyInstanceId::Cri(id) => Self::Cri(id),
+        }
+    }
+}
+
+/// How long a temporary credential is to live; never longer than the session that asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// This long, at most 24 hours.
+    AtMost(Duration),
+    /// As long as the session that asks; this long for who has none.
+    OfSessionOr(Duration),
+}
+
+impl Lifetime {
+    /// Returns when a credential expires that is made `now`.
+    fn end(self, now: Timestamp, session: Option<&Session>) -> Timestamp {
+        match (self, session) {
+            (Self::OfSessionOr(_), Some(session)) => session.expires_at,
+            (Self::AtMost(ttl), Some(session)) => session.expires_at.min(now.plus(ttl.min(LONGEST_TEMPORARY_TTL))),
+            (Self::AtMost(ttl) | Self::OfSessionOr(ttl), None) => now.plus(ttl.min(LONGEST_TEMPORARY_TTL)),
+        }
+    }
+}
+
+/// What the audit says of a credential besides: with a stolen key's id, all that it got is found.
+#[derive(Serialize)]
+struct IssuedBy<'a> {
+    access_key_id: &'a str,
+    expires_at: Timestamp,
+}
+
+/// A credential just made; its secret is shown this once.
+#[derive(Debug)]
+pub struct Issued {
+    /// What logs in as the username.
+    pub username: String,
+    /// What logs in as the password.
+    pub secret: Secret,
+    /// The credential's own id.
+    pub id: CredentialId,
+    /// When it stops.
+    pub expires_at: Timestamp,
+}
+
+impl Service {
+    /// Issues a temporary credential: it is sealed and stored nowhere.
+    pub async fn issue_temporary(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        username: Username,
+        lifetime: Lifetime,
+    ) -> Result<Issued> {
+        let instance = self.permitted_instance(call, choice, Permission::IssueTemporary).await?;
+        let signer = call.caller.signer()?;
+        let room = self.audit.reserve(Share::Done)?;
+        let now = call.now;
+        let grant = Grant {
+            id: CredentialId::random(&*self.random),
+            principal: signer.principal.clone(),
+            grounds: signer.grounds,
+            instance: instance.id.clone(),
+            username,
+            session_policy: signer.session.and_then(|session| session.session_policy.clone()),
+            issued_at: now,
+            expires_at: lifetime.end(now, signer.session),
+        };
+        let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random)?;
+        room.record(
+            &Line::new("credential.issue-temporary", now, call.request)
+                .caller(call.caller)
+                .credential(&grant.id)
+                .instance(&instance)
+                .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: grant.expires_at }),
+        );
+        Ok(Issued { username: username.of(&grant.principal), secret, id: grant.id, expires_at: grant.expires_at })
+    }
+
+    /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
+    pub async fn issue_long_term(&self, call: &Call<'_>, choice: &InstanceChoice, description: &str) -> Result<Issued> {
+        let signer = call.caller.signer()?;
+        if signer.session.is_some() {
+            return Err(Error::unsupported(
+                "A session can't get a long-term credential, which would outlive it; ask with a permanent access key, or for a temporary one.",
+            ));
+        }
+        let instance = self.permitted_instance(call, choice, Permission::IssueLongTerm).await?;
+        name::check_description("Desc", description)?;
+        let principal = signer.principal.clone();
+        let now = call.now;
+        let id = CredentialId::random(&*self.random);
+        let secret = credential::long_term_secret(&id, &*self.random);
+        let mut secret_hash = [0; 32];
+        secret_hash.copy_from_slice(digest(&SHA256, secret.expose().as_bytes()).as_ref());
+        let stored = LongTermCredential {
+            id: id.clone(),
+            instance: instance.id.clone(),
+            principal: principal.clone(),
+            username: Username::NumericId,
+            description: description.to_owned(),
+            secret_hash,
+            state: CredentialState::Active,
+            disabled_by: None,
+            generation: 0,
+            created_at: now,
+            expires_at: now.plus(LONG_TERM_TTL),
+        };
+        let line = Line::new("credential.issue-long-term", now, call.request)
+            .caller(call.caller)
+            .credential(&id)
+            .made(id.as_str())
+            .instance(&instance)
+            .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
+        // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
+        let insert = store::credential::insert(&stored, self.settings.quotas.long_term_credentials);
+        self.commit(line.onto(self.write().then(insert), &*self.random)).await?;
+        self.directory.add_credential_id(&id);
+        Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
+    }
+
+    /// Lists the long-term credentials of an instance, the newest first, without their secrets.
+    pub async fn credentials(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Vec<LongTermCredential>> {
+        let instance = self.permitted_instance(call, choice, Permission::ListLongTerm).await?;
+        store::credential::list(&self.store, &instance.id).await
+    }
+
+    /// Lists a part of the long-term credentials of an instance, the newest first.
+    pub async fn credential_page(&self, call: &Call<'_>, choice: &InstanceChoice, page: Page) -> Result<Listed<LongTermCredential>> {
+        let instance = self.permitted_instance(call, choice, Permission::ListLongTerm).await?;
+        store::credential::list_page(&self.store, &instance.id, page).await
+    }
+
+    /// Replaces what is written about a long-term credential.
+    pub async fn set_credential_description(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        id: &CredentialId,
+        description: &str,
+    ) -> Result<()> {
+        name::check_description("Desc", description)?;
+        let (instance, _) = self.permitted_credential(call, choice, Permission::ModifyLongTerm, id).await?;
+        let line = self.line("credential.modify", call).credential(id).instance(&instance);
+        self.change(store::credential::set_description(id, description), line).await
+    }
+
+    /// Disables or enables a long-term credential.
+    ///
+    /// # Errors
+    /// `AccessDenied` when the caller may not change it, or enables one that the account's root or the operator disabled;
+    /// `NotFound`.
+    pub async fn set_credential_state(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        id: &CredentialId,
+        state: CredentialState,
+    ) -> Result<()> {
+        let permission = Permission::ModifyLongTerm;
+        let (instance, stored) = self.permitted_credential(call, choice, permission, id).await?;
+        if state == CredentialState::Active && !call.caller.level().may_enable(stored.disabled_by) {
+            let resource = Resource::Instance((&*instance).into());
+            let request = Request { permission, resource, context: call.policy_context() };
+            return Err(forbidden(call.caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
+        }
+        let action = match state {
+            CredentialState::Active => "credential.enable",
+            CredentialState::Disabled => "credential.disable",
+        };
+        let line = self.line(action, call).credential(id).instance(&instance);
+        self.change(store::credential::set_state(id, state, call.caller.level()), line).await
+    }
+
+    /// Deletes a long-term credential.
+    pub async fn delete_credential(&self, call: &Call<'_>, choice: &InstanceChoice, id: &CredentialId) -> Result<()> {
+        let (instance, _) = self.permitted_credential(call, choice, Permission::DeleteLongTerm, id).await?;
+        let line = self.line("credential.delete", call).credential(id).instance(&instance);
+        self.change(store::credential::delete(id), line).await
+    }
+
+    /// Returns the instance's long-term credential of this id, and the instance, if the caller may do this to it. Whether it
+    /// exists is said to whom the policies let do it.
+    async fn permitted_credential(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        permission: Permission,
+        id: &CredentialId,
+    ) -> Result<(Arc<Instance>, Arc<LongTermCredential>)> {
+        let instance = self.own_instance(call, choice).await?;
+        let stored = self.directory.credential(&self.store, id).await?.filter(|stored| stored.instance == instance.id);
+        let owner = stored.as_ref().map(|stored| stored.principal.numeric_id());
+        let context = Context { owner: owner.as_deref(), ..call.policy_context() };
+        self.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
+        Ok((instance, stored.ok_or_else(|| Error::not_found(Noun::Credential, id))?))
+    }
+
+    /// Returns the caller's own instance, if it may do this there.
+    pub(in crate::service) async fn permitted_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        permission: Permission,
+    ) -> Result<Arc<Instance>> {
+        let instance = self.own_instance(call, choice).await?;
+        self.authorize(call, permission, Resource::Instance((&*instance).into())).await?;
+        Ok(instance)
+    }
+
+    /// Returns the instance that the caller means; what belongs to others does not exist for them.
+    pub(in crate::service) async fn own_instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
+        let found = match choice {
+            InstanceChoice::Tcr(id) => self.directory.instance(&self.store, id).await?,
+            InstanceChoice::Cri(id) => self.directory.instance_by_cri_id(&self.store, id).await?,
+            InstanceChoice::Default => {
+                let account = call.caller.signer()?.principal.account();
+                let found = self.directory.default_instance(&self.store, account).await?;
+                Some(found.ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::NoDefaultInstance,
+                        "This call names no instance, and the account has no default one: \
+                         mark one with `transire instance create --default`, or call GetAuthorizationToken of version 2018-12-01 with an InstanceId.",
+                    )
+                })?)
+            }
+        };
+        found.filter(|instance| call.caller.is_of(instance.account)).ok_or_else(|| {
+            let error = Error::instance_not_found();
+            match choice {
+                InstanceChoice::Tcr(id) => error.caused_by(format!("asked for {id}")),
+                InstanceChoice::Cri(id) => error.caused_by(format!("asked for {id}")),
+                InstanceChoice::Default => error,
+            }
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! Accounts and their access keys, as the operator manages them.
+
+use crate::domain::access_key::NewAccessKey;
+use crate::domain::clock::{Random, random_text};
+use crate::domain::ids::AccountId;
+use crate::domain::principal::Principal;
+use crate::domain::service_account::ServiceAccountGrant;
+use crate::domain::{Result, name};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::keys::unless_overtaken;
+use crate::store;
+use crate::store::access_key::{AccessKey, AccessKeyState};
+use crate::store::account::Account;
+
+/// What the master key knows access-key secrets as.
+pub(in crate::service) const WRAPPED_AS: &str = "access-key";
+
+impl Service {
+    /// Makes an account; without an id, one of twelve digits is picked. Without `service_account_grant`, what the settings say
+    /// holds.
+    pub async fn create_account(
+        &self,
+        call: &Call<'_>,
+        id: Option<AccountId>,
+        name: &str,
+        service_account_grant: Option<ServiceAccountGrant>,
+    ) -> Result<Account> {
+        call.caller.require_operator()?;
+        name::check_name("name", name)?;
+        let id = match id {
+            Some(id) => id,
+            None => random_account_id(&*self.random)?,
+        };
+        let account = Account { id, name: name.to_owned(), generation: 0, created_at: call.now, service_account_grant };
+        let line = self.line("account.create", call).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+        self.change(store::account::insert(&account), line).await?;
+        Ok(account)
+    }
+
+    /// Sets what an account's users may give service accounts; without a word, what the settings say holds.
+    ///
+    /// # Errors
+    /// `Unsupported` for whoever isn't the operator, `NotFound` when there is no such account.
+    pub async fn set_service_account_grant(&self, call: &Call<'_>, id: AccountId, grant: Option<ServiceAccountGrant>) -> Result<()> {
+        call.caller.require_operator()?;
+        let detail = serde_json::json!({ "account": id.to_string(), "service_account_grant": grant.map(ServiceAccountGrant::name) });
+        let line = self.line("account.modify", call).detail(detail);
+        self.change(store::account::set_service_account_grant(id, grant), line).await
+    }
+
+    /// Lists the accounts.
+    pub async fn accounts(&self, call: &Call<'_>) -> Result<Vec<Account>> {
+        call.caller.require_operator()?;
+        store::account::list(&self.store).await
+    }
+
+    /// Makes an access key of the account's root, or of a user of it.
+    pub async fn create_access_key(&self, call: &Call<'_>, account: AccountId, user: Option<&str>) -> Result<NewAccessKey> {
+        call.caller.require_operator()?;
+        let principal = match user {
+            Some(name) => Principal::User(account, self.named_user(account, name).await?.id),
+            None => Principal::Root(account),
+        };
+        let made = NewAccessKey::permanent(&*self.random);
+        self.wrapping(|| self.store_access_key(&made, &principal, call)).await?;
+        Ok(made)
+    }
+
+    async fn store_access_key(&self, made: &NewAccessKey, principal: &Principal, call: &Call<'_>) -> Result<()> {
+        let row = AccessKey {
+            id: made.id.clone(),
+            principal: principal.clone(),
+            sealed_secret: self.master.wrap(WRAPPED_AS, &made.id, made.secret.expose().as_bytes(), &*self.random),
+            state: AccessKeyState::Active,
+            generation: 0,
+            created_at: call.now,
+        };
+        let line = self.line("access-key.create", call).detail(serde_json::json!({ "access_key_id": made.id }));
+        self.change(unless_overtaken(&row.sealed_secret).and(store::access_key::insert(&row)), line).await
+    }
+
+    /// Lists the access keys of one account or of all, without their secrets.
+    pub async fn access_keys(&self, call: &Call<'_>, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
+        call.caller.require_operator()?;
+        store::access_key::list(&self.store, account).await
+    }
+
+    /// Disables, enables or deletes an access key. The temporary credentials that it got stop with it, and stay
+    /// stopped when it is enabled again; long-term ones are the account's, and the audit says which they are.
+    pub async fn set_access_key_state(&self, call: &Call<'_>, id: &str, state: AccessKeyState) -> Result<()> {
+        call.caller.require_operator()?;
+        let action = match state {
+            AccessKeyState::Active => "access-key.enable",
+            AccessKeyState::Disabled => "access-key.disable",
+            AccessKeyState::Deleted => "access-key.delete",
+        };
+        let line = self.line(action, call).detail(serde_json::json!({ "access_key_id": id }));
+        self.change(store::access_key::set_state(id, state), line).await
+    }
+}
+
+fn random_account_id(random: &dyn Random) -> Result<AccountId> {
+    format!("1{}", random_text(random, b"0123456789", 11)).parse()
+}

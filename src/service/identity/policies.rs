@@ -1,0 +1,106 @@
+//! Policies, as the operator manages them.
+
+use serde_json::json;
+
+use crate::domain::identity::{Policy, Target};
+use crate::domain::ids::AccountId;
+use crate::domain::{Error, Noun, Result};
+use crate::policy::builtin::Builtin;
+use crate::policy::{Document, Limits};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::store;
+use crate::store::policy::{Attachment, PolicyKind};
+
+/// The most characters of a policy's name.
+const NAME_LENGTH: usize = 128;
+
+/// Whether a policy is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Save {
+    /// It is made.
+    Create,
+    /// Its document is replaced.
+    Update,
+}
+
+impl Service {
+    /// Saves a policy, and returns what its writer should know about it.
+    pub async fn save_policy(&self, call: &Call<'_>, account: AccountId, name: &str, document: &str, save: Save) -> Result<Vec<String>> {
+        call.caller.require_operator()?;
+        check_policy_name(name)?;
+        let checked = Document::parse(document, Limits::POLICY)?;
+        let policy = Policy { account, name: name.to_owned(), document: document.to_owned(), changed_at: call.now };
+        let (action, part) = match save {
+            Save::Create => ("policy.create", store::policy::create(&policy)),
+            Save::Update => ("policy.update", store::policy::update(&policy)),
+        };
+        let line = self.line(action, call).detail(json!({ "account": account.to_string(), "policy": name }));
+        self.change(part, line).await?;
+        Ok(checked.warnings)
+    }
+
+    /// Lists an account's own policies.
+    pub async fn policies(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Policy>> {
+        call.caller.require_operator()?;
+        store::policy::list(&self.store, account).await
+    }
+
+    /// Returns the text of an account's own policy, or of a built-in one.
+    pub async fn policy_document(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<String> {
+        call.caller.require_operator()?;
+        match Builtin::named(name) {
+            Some(builtin) => Ok(builtin.text.to_owned()),
+            None => {
+                Ok(store::policy::find(&self.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::Policy, name))?.document)
+            }
+        }
+    }
+
+    /// Lists what policies are attached to.
+    pub async fn attachments(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Attachment>> {
+        call.caller.require_operator()?;
+        store::policy::attachments(&self.store, account).await
+    }
+
+    /// Deletes a policy, which must be attached to nothing.
+    pub async fn delete_policy(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+        call.caller.require_operator()?;
+        let line = self.line("policy.delete", call).detail(json!({ "account": account.to_string(), "policy": name }));
+        self.change(store::policy::delete(account, name), line).await
+    }
+
+    /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
+    pub async fn set_attached(&self, call: &Call<'_>, account: AccountId, name: &str, target: &Target, attached: Attached) -> Result<()> {
+        call.caller.require_operator()?;
+        let kind = if Builtin::named(name).is_some() { PolicyKind::BuiltIn } else { PolicyKind::Own };
+        let (action, part) = match attached {
+            Attached::Yes => ("policy.attach", store::policy::attach(account, name, kind, target)),
+            Attached::No => ("policy.detach", store::policy::detach(account, name, kind, target)),
+        };
+        let line =
+            self.line(action, call).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
+        self.change(part, line).await
+    }
+}
+
+/// Whether a policy is to be attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// It is.
+    Yes,
+    /// It isn't.
+    No,
+}
+
+/// Checks a policy's name: letters, digits, `-` and `_`, and not a built-in policy's.
+fn check_policy_name(name: &str) -> Result<()> {
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if !letters || !(1..=NAME_LENGTH).contains(&name.len()) {
+        return Err(Error::invalid_parameter("name", format!("a policy's name has 1 to {NAME_LENGTH} letters, digits, '-' or '_'")));
+    }
+    match Builtin::named(name) {
+        Some(_) => Err(Error::already_exists(Noun::Policy, format!("{name} is a built-in policy; choose another name."))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,316 @@
+//! One line of the audit, bounded in bytes, and lines as the text of a page.
+//!
+//! Every line passes [`Line`], whether it becomes a row or a part of a page: what strangers and users chose is bounded there.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
+
+use crate::domain::clock::{Random, Timestamp};
+use crate::domain::credential::CredentialId;
+use crate::domain::ids::AccountId;
+use crate::domain::instance::Instance;
+use crate::domain::{Error, Result};
+use crate::service::RequestContext;
+use crate::service::access::Caller;
+use crate::service::access::Signature;
+use crate::service::ledger::queue::random_id;
+use crate::store::Write;
+use crate::store::audit::AuditRow;
+
+/// The most bytes of a line as JSON, with its line feed: its detail, service and principal, and some 500 for all that this
+/// service itself chooses.
+pub(super) const MAX_LINE_BYTES: usize = 2560;
+/// The most bytes of a detail as JSON.
+const MAX_DETAIL_BYTES: usize = 1024;
+/// How many of them say what was left out.
+const CUT_BYTES: usize = 224;
+/// The most bytes of a service as JSON.
+const MAX_SERVICE_BYTES: usize = 255;
+/// The most bytes of a principal as JSON: the longest is the subject of an OpenID Connect token, with its provider.
+const MAX_PRINCIPAL_BYTES: usize = 768;
+
+/// One line: what was done, by whom, to what. In a page it stands as JSON with these names.
+///
+/// It borrows what it says until it is written, once: as a row, or as text for the queue.
+#[derive(Clone, Serialize)]
+pub(in crate::service) struct Line<'a> {
+    at: Timestamp,
+    request_id: &'a str,
+    action: &'static str,
+    outcome: &'static str,
+    principal: Option<String>,
+    account: Option<i64>,
+    credential_id: Option<&'a str>,
+    address: Option<IpAddr>,
+    service: Option<&'a str>,
+    detail: Option<Box<RawValue>>,
+    /// The signature of the call, which makes what it asks for once.
+    #[serde(skip)]
+    signature: Option<Signature>,
+    /// The id of what the call makes.
+    #[serde(skip)]
+    made: Option<&'a str>,
+}
+
+/// A line as it waits in the queue: JSON, with its line feed.
+pub(super) struct Written {
+    pub(super) at: Timestamp,
+    pub(super) text: Vec<u8>,
+}
+
+/// A line as it is read back.
+#[derive(Deserialize)]
+struct ReadLine {
+    at: Timestamp,
+    request_id: String,
+    action: String,
+    outcome: String,
+    principal: Option<String>,
+    account: Option<i64>,
+    credential_id: Option<String>,
+    address: Option<String>,
+    service: Option<String>,
+    detail: Option<Box<RawValue>>,
+}
+
+impl<'a> Line<'a> {
+    pub(in crate::service) fn new(action: &'static str, at: Timestamp, context: &'a RequestContext) -> Self {
+        Self {
+            at,
+            request_id: &context.request_id,
+            action,
+            outcome: "ok",
+            principal: None,
+            account: None,
+            credential_id: None,
+            address: context.address,
+            service: None,
+            detail: None,
+            signature: None,
+            made: None,
+        }
+    }
+
+    pub(in crate::service) fn caller(mut self, caller: &Caller) -> Self {
+        self.signature = caller.signature();
+        self.proved(caller.audit_name(), caller.account())
+    }
+
+    /// Names what the call makes, for whom it comes from again.
+    pub(in crate::service) fn made(mut self, id: &'a str) -> Self {
+        self.made = Some(id);
+        self
+    }
+
+    pub(in crate::service) fn credential(mut self, id: &'a CredentialId) -> Self {
+        self.credential_id = Some(id.as_str());
+        self
+    }
+
+    pub(in crate::service) fn instance(mut self, instance: &'a Instance) -> Self {
+        self.service = Some(&instance.service);
+        self.account = Some(instance.account.number());
+        self
+    }
+
+    /// Names the service that a stranger asked for; a long name is cut.
+    pub(in crate::service) fn service(mut self, service: &'a str) -> Self {
+        self.service = Some(&service[..fitting(service, MAX_SERVICE_BYTES)]);
+        self
+    }
+
+    /// Names the principal that was proved, and its account.
+    pub(in crate::service) fn proved(mut self, principal: Option<String>, account: Option<AccountId>) -> Self {
+        self.principal = principal.map(|mut principal| {
+            principal.truncate(fitting(&principal, MAX_PRINCIPAL_BYTES));
+            principal
+        });
+        self.account = account.map(AccountId::number);
+        self
+    }
+
+    /// Says how it ended; without it, as it was asked.
+    pub(in crate::service) fn outcome(mut self, outcome: &'static str) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    /// Names another address than the request's.
+    pub(in crate::service) fn address(mut self, address: Option<IpAddr>) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Adds all else, as a JSON object of at most a kibibyte.
+    ///
+    /// Of a longer one, lists and texts are cut. Its field `cut` then says how many bytes the whole has, its SHA-256, and how
+    /// many elements of each list (or bytes of each text) are left out. A detail that can't be written as JSON is left out.
+    pub(in crate::service) fn detail(mut self, detail: impl Serialize) -> Self {
+        self.detail = to_raw_value(&detail).ok().and_then(bounded);
+        self
+    }
+
+    /// Adds the line to the write that does what it says; a signed call's signature makes no second one.
+    pub(in crate::service) fn onto(self, write: Write, random: &dyn Random) -> Write {
+        let write = match &self.signature {
+            Some(signature) => write.once(signature.of_change(self.request_id, self.made)),
+            None => write,
+        };
+        write.audit(&self.row(random))
+    }
+
+    /// Returns the line as a row, under an id of its own.
+    pub(super) fn row(self, random: &dyn Random) -> AuditRow {
+        AuditRow {
+            id: random_id(random),
+            at: self.at,
+            request_id: self.request_id.to_owned(),
+            action: self.action.to_owned(),
+            principal: self.principal,
+            account: self.account,
+            credential_id: self.credential_id.map(str::to_owned),
+            address: self.address.map(|address| address.to_string()),
+            service: self.service.map(str::to_owned),
+            detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
+            outcome: self.outcome.to_owned(),
+        }
+    }
+
+    /// Returns the line as text.
+    pub(super) fn written(&self) -> Result<Written> {
+        let detail = self.detail.as_ref().map_or(0, |detail| detail.get().len());
+        let mut text = Vec::with_capacity(448 + detail);
+        serde_json::to_writer(&mut text, self).map_err(Error::internal)?;
+        text.push(b'\n');
+        Ok(Written { at: self.at, text })
+    }
+}
+
+/// What a bounded detail says of the whole.
+#[derive(Serialize)]
+struct Cut {
+    bytes: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    left_out: BTreeMap<String, usize>,
+    sha256: String,
+}
+
+/// Returns a detail of at most [`MAX_DETAIL_BYTES`].
+fn bounded(detail: Box<RawValue>) -> Option<Box<RawValue>> {
+    let whole = detail.get();
+    if whole.len() <= MAX_DETAIL_BYTES {
+        return Some(detail);
+    }
+    let mut cut = Cut { bytes: whole.len(), left_out: BTreeMap::new(), sha256: hex::encode(digest(&SHA256, whole.as_bytes())) };
+    let mut fields: Vec<(String, Value)> = serde_json::from_str::<Map<_, _>>(whole).unwrap_or_default().into_iter().collect();
+    // Short ones first, so that what they don't need is there for the long ones.
+    fields.sort_by_cached_key(|(_, value)| json_length(value));
+    let (mut left, mut shortened) = (MAX_DETAIL_BYTES - CUT_BYTES, Map::new());
+    let count = fields.len();
+    for (place, (name, value)) in fields.into_iter().enumerate() {
+        // The name's quotes, the colon and the comma.
+        let around = name.len() + 4;
+        let (value, left_out) = shorten(value, (left / (count - place)).saturating_sub(around));
+        left = left.saturating_sub(json_length(&value) + around);
+        if left_out > 0 {
+            cut.left_out.insert(name.clone(), left_out);
+        }
+        shortened.insert(name, value);
+    }
+    shortened.insert("cut".to_owned(), serde_json::to_value(&cut).ok()?);
+    let shortened = to_raw_value(&shortened).ok()?;
+    if shortened.get().len() <= MAX_DETAIL_BYTES {
+        return Some(shortened);
+    }
+    // Of an object with too many fields, none is kept.
+    cut.left_out.clear();
+    to_raw_value(&BTreeMap::from([("cut", cut)])).ok()
+}
+
+/// Returns what fits of a value into `room` bytes of JSON, and how many elements, or bytes of a text, don't.
+fn shorten(value: Value, room: usize) -> (Value, usize) {
+    if json_length(&value) <= room {
+        return (value, 0);
+    }
+    match value {
+        Value::Array(elements) => {
+            let (all, mut room, mut kept) = (elements.len(), room.saturating_sub("[]".len()), Vec::new());
+            for element in elements {
+                let length = json_length(&element) + ",".len();
+                if length > room {
+                    if kept.is_empty() {
+                        // Not whole, so it counts as left out.
+                        return (Value::Array(vec![shorten(element, room).0]), all);
+                    }
+                    break;
+                }
+                room -= length;
+                kept.push(element);
+            }
+            let left_out = all - kept.len();
+            (Value::Array(kept), left_out)
+        }
+        Value::String(mut text) => {
+            let all = text.len();
+            text.truncate(fitting(&text, room.saturating_sub(r#""…""#.len())));
+            let left_out = all - text.len();
+            text.push('…');
+            (Value::String(text), left_out)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => (Value::Null, 1),
+    }
+}
+
+fn json_length(value: &Value) -> usize {
+    value.to_string().len()
+}
+
+/// Returns how many bytes of a text take at most `room` bytes within a JSON string.
+fn fitting(text: &str, room: usize) -> usize {
+    let mut taken = 0;
+    for (place, letter) in text.char_indices() {
+        taken += match letter {
+            '"' | '\\' => 2,
+            ..' ' => 6,
+            _ => letter.len_utf8(),
+        };
+        if taken > room {
+            return place;
+        }
+    }
+    text.len()
+}
+
+impl ReadLine {
+    /// Returns the line as a row; its id is its page's and its place there.
+    fn row(self, page_id: &str, place: usize) -> AuditRow {
+        AuditRow {
+            id: format!("{page_id}.{place:04}"),
+            at: self.at,
+            request_id: self.request_id,
+            action: self.action,
+            principal: self.principal,
+            account: self.account,
+            credential_id: self.credential_id,
+            address: self.address,
+            service: self.service,
+            detail: self.detail.map_or_else(String::new, |detail| detail.get().to_owned()),
+            outcome: self.outcome,
+        }
+    }
+}
+
+/// Reads the lines of a page.
+///
+/// # Errors
+/// [`ErrorKind::Internal`](crate::domain::ErrorKind::Internal) naming the page, where a line can't be read.
+pub(in crate::service) fn rows(page_id: &str, lines: &str) -> impl Iterator<Item = Result<AuditRow>> {
+    let unreadable = move |error| Error::internal(format!("table audit_page, column lines, id {page_id}: {error}"));
+    let lines = lines.lines().enumerate();
+    lines.map(move |(place, line)| serde_json::from_str::<ReadLine>(line).map(|line| line.row(page_id, place)).map_err(unreadable))
+}

@@ -1,0 +1,137 @@
+//! What is in a page, in a few words: a listing reads only the pages that may have what it wants.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::store::audit::Wanted;
+
+/// The most bytes of all actions of a page, and of all its principals. An index has them.
+const MAX_KIND_BYTES: usize = 768;
+
+/// The actions, outcomes and principals of a page's lines.
+#[derive(Default)]
+pub(super) struct Words {
+    actions: Kind,
+    outcomes: Kind,
+    principals: Kind,
+}
+
+/// The words of one kind; those that don't fit are said to be beside them.
+#[derive(Default)]
+struct Kind {
+    words: BTreeSet<String>,
+    bytes: usize,
+    has_others: bool,
+}
+
+impl Kind {
+    fn add(&mut self, word: &str) {
+        if self.has_others || self.words.contains(word) {
+            return;
+        }
+        self.bytes += word.len();
+        if self.bytes > MAX_KIND_BYTES {
+            self.has_others = true;
+        } else {
+            self.words.insert(word.to_owned());
+        }
+    }
+
+    fn write(&self, kind: &'static str, contents: &mut String) {
+        for text in &self.words {
+            contents.push_str(&word(kind, Wanted::Exactly(text)));
+        }
+        if self.has_others {
+            contents.push_str(&beside(kind));
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Spoken<'a> {
+    #[serde(borrow)]
+    action: Cow<'a, str>,
+    #[serde(borrow)]
+    outcome: Cow<'a, str>,
+    #[serde(borrow)]
+    principal: Option<Cow<'a, str>>,
+}
+
+impl Words {
+    /// Adds those of a line, as it stands in a page.
+    pub(super) fn add(&mut self, line: &[u8]) {
+        let Ok(spoken) = serde_json::from_slice::<Spoken<'_>>(line) else {
+            // Of a line that can't be read nothing is known.
+            self.actions.has_others = true;
+            self.outcomes.has_others = true;
+            self.principals.has_others = true;
+            return;
+        };
+        self.actions.add(&spoken.action);
+        self.outcomes.add(&spoken.outcome);
+        if let Some(principal) = &spoken.principal {
+            self.principals.add(principal);
+        }
+    }
+
+    /// Returns them as the store keeps them.
+    pub(super) fn contents(&self) -> String {
+        let mut contents = String::new();
+        self.actions.write("action", &mut contents);
+        self.outcomes.write("outcome", &mut contents);
+        self.principals.write("principal", &mut contents);
+        contents
+    }
+}
+
+/// Returns the word that the contents of a page have where something wanted is in it. Every word begins with a line feed.
+pub(in crate::service) fn word(kind: &'static str, wanted: Wanted<'_>) -> String {
+    match wanted {
+        Wanted::Any => "\n".to_owned(),
+        Wanted::Exactly(text) => format!("\n{kind}={text}\n"),
+        Wanted::Beginning(text) => format!("\n{kind}={text}"),
+    }
+}
+
+/// Returns the word that the contents of a page have where there were too many of a kind.
+pub(in crate::service) fn beside(kind: &'static str) -> String {
+    format!("\n{kind}+\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(lines: &[(&str, Option<&str>)]) -> String {
+        let mut words = Words::default();
+        for (action, principal) in lines {
+            words.add(serde_json::json!({ "action": action, "outcome": "ok", "principal": principal, "at": 1 }).to_string().as_bytes());
+        }
+        words.contents()
+    }
+
+    #[test]
+    fn a_page_says_what_is_in_it_and_nothing_else() {
+        let contents = contents(&[("tcr:A", Some("1:root")), ("tcr:A", Some("1:role#5/x")), ("sts:B", None)]);
+        let has = |kind, wanted| contents.contains(&word(kind, wanted));
+        for wanted in [Wanted::Any, Wanted::Exactly("tcr:A"), Wanted::Exactly("sts:B"), Wanted::Beginning("tcr:"), Wanted::Beginning("")] {
+            assert!(has("action", wanted), "{wanted:?} of {contents:?}");
+        }
+        for wanted in [Wanted::Exactly("tcr:"), Wanted::Exactly("A"), Wanted::Beginning("cr:"), Wanted::Exactly("1:root")] {
+            assert!(!has("action", wanted), "{wanted:?} of {contents:?}");
+        }
+        assert!(has("principal", Wanted::Beginning("1:role#5/")) && !has("principal", Wanted::Exactly("1:role#5/")));
+        assert!(has("outcome", Wanted::Exactly("ok")) && !has("outcome", Wanted::Exactly("refused")));
+    }
+
+    #[test]
+    fn a_page_of_many_principals_says_so_and_stays_short() {
+        let names: Vec<String> = (0..1000).map(|number| format!("100000000001:user#{number}")).collect();
+        let lines: Vec<(&str, Option<&str>)> = names.iter().map(|name| ("token.exchange", Some(name.as_str()))).collect();
+        let contents = contents(&lines);
+        assert!(contents.contains(&beside("principal")) && !contents.contains(&beside("action")));
+        assert!(contents.len() < 1500, "{}", contents.len());
+    }
+}

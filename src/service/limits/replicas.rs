@@ -1,0 +1,109 @@
+//! What replicas know of each other's calls, where the settings name a server for it.
+//!
+//! A replica's own memory is asked first, and stays what counts while that server doesn't answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::clock::{Timestamp, random_bytes};
+use crate::domain::ids::AccountId;
+use crate::domain::principal::Principal;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::service::Service;
+use crate::service::access::Caller;
+use crate::service::limits::replay::Purpose;
+use crate::shared::{Call, Mark, Shared, Verdict};
+use crate::sign::{self, Replay};
+use crate::store::meta;
+
+/// How much longer than its window a nonce or a signature is remembered: of two replicas one may be five minutes ahead, and the other
+/// as far behind.
+const CLOCKS_APART: Duration = Duration::from_mins(10);
+
+impl Service {
+    /// Connects to the server that the settings name, for as long as the service lives. One that doesn't answer is no
+    /// failure: it is tried again.
+    pub async fn connect_shared(&self) -> Result<()> {
+        let Some(settings) = &self.settings.shared else { return Ok(()) };
+        let shared = Arc::new(Shared::new(settings, &self.deployment().await?)?);
+        shared.connect().await;
+        // Once, when the service begins to serve.
+        self.shared.set(shared).map_err(|_| crate::service::unexpected("the shared memory was connected twice"))
+    }
+
+    /// Returns what goes on worse than it should, though nothing is missing.
+    pub fn degraded(&self) -> Vec<&'static str> {
+        let lost = self.shared.get().is_some_and(|shared| !shared.is_connected());
+        if lost { vec!["the shared memory does not answer: nonces and rates are this replica's own"] } else { Vec::new() }
+    }
+
+    /// Returns what all replicas of this store, and nobody else, have in common; made when it is first asked for.
+    async fn deployment(&self) -> Result<Vec<u8>> {
+        if let Some(id) = meta::find(&self.store, meta::DEPLOYMENT).await? {
+            return Ok(id);
+        }
+        let id: [u8; 16] = random_bytes(&*self.random);
+        match self.store.apply(self.write().then(meta::put_if_absent(meta::DEPLOYMENT, &id))).await {
+            // Another replica was quicker.
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
+            outcome => outcome?,
+        }
+        meta::find(&self.store, meta::DEPLOYMENT).await?.ok_or_else(|| crate::service::unexpected("what was just stored is not there"))
+    }
+
+    /// Asks whether a verified request came to another replica before, and how often its account called; the latter
+    /// is returned when it is too often. `checked` is what this replica's own memory says.
+    pub(in crate::service) async fn ask_others(
+        &self,
+        shared: &Shared,
+        request: &sign::Unverified,
+        (replay, checked): (&Replay, Result<()>),
+        purpose: Purpose,
+        caller: &Caller,
+        action: &'static str,
+    ) -> Result<Option<u32>> {
+        // What this replica saw itself stands, though that server be empty again.
+        checked?;
+        let id = request.access_key_id().as_bytes();
+        let kept = self.now().until(self.last_use(request));
+        // Both are of an access key, which two kinds of memory would share.
+        let (nonce, signature);
+        let mark = match replay {
+            Replay::None => None,
+            Replay::Nonce(text) => {
+                nonce = [&b"nonce"[..], id, text.as_bytes()];
+                Some(Mark { seen: &nonce, bound: None, may_differ: false, kept })
+            }
+            Replay::Bound { signature: of, bound, covers_body } => {
+                signature = [&b"signature"[..], id, of];
+                Some(Mark { seen: &signature, bound: Some(bound), may_differ: purpose == Purpose::Read && *covers_body, kept })
+            }
+        };
+        let account = caller.principal().map(Principal::account).ok_or_else(|| crate::service::unexpected("a signed call is nobody's"))?;
+        let account = account.number().to_be_bytes();
+        match shared.ask(Call { bucket: &[&account, action.as_bytes()], allowed: self.action_limits.allowed(action), mark }).await {
+            Some(Verdict::Repeated) => {
+                // What it was bound to first, another replica saw: this one must not hold its owner to a forgery.
+                self.replays.unbind(request.access_key_id(), replay);
+                Err(Error::replayed())
+            }
+            Some(Verdict::TooOften { measured }) => Ok(Some(measured)),
+            Some(Verdict::Fine) | None => Ok(None),
+        }
+    }
+
+    /// Returns when a request's signature is valid at no replica any more.
+    pub(in crate::service) fn last_use(&self, request: &sign::Unverified) -> Timestamp {
+        request.signed_at().plus(request.window().min(self.settings.signature_window) + CLOCKS_APART)
+    }
+
+    /// Counts a call together with those of the other replicas.
+    pub(in crate::service) async fn count_with_others(&self, shared: &Shared, account: AccountId, action: &'static str) -> Result<()> {
+        let (account, allowed) = (account.number().to_be_bytes(), self.action_limits.allowed(action));
+        let call = Call { bucket: &[&account, action.as_bytes()], allowed, mark: None };
+        match shared.ask(call).await {
+            Some(Verdict::TooOften { measured }) => Err(crate::service::limits::rates::throttled(action, measured, allowed)),
+            Some(Verdict::Fine | Verdict::Repeated) | None => Ok(()),
+        }
+    }
+}

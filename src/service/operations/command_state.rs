@@ -1,0 +1,26 @@
+//! What the operator's commands remember between runs: small texts by name, never a secret.
+
+use crate::domain::{Error, Result};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::store::meta;
+
+impl Service {
+    /// Returns what a command remembered under its name.
+    pub async fn recall(&self, call: &Call<'_>, command: &str) -> Result<Option<String>> {
+        call.caller.require_operator()?;
+        let note = meta::find(&self.store, &name(command)).await?;
+        note.map(|note| String::from_utf8(note).map_err(Error::internal)).transpose()
+    }
+
+    /// Remembers a text under a command's name, in place of the last one.
+    pub async fn remember(&self, call: &Call<'_>, command: &str, text: &str) -> Result<()> {
+        call.caller.require_operator()?;
+        self.apply(self.write().then(meta::put(&name(command), text.as_bytes()))).await
+    }
+}
+
+/// Keeps the commands' names apart from the service's own.
+fn name(command: &str) -> String {
+    format!("note:{command}")
+}

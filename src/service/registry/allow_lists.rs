@@ -1,0 +1,195 @@
+//! Who may reach an instance: its public endpoint, and the allow list of the addresses behind which clients are.
+//!
+//! Both are obeyed where a credential becomes a token: no token, no way in. An instance that the operator makes is
+//! open to everyone; one that an API makes is closed, with an empty list. Whoever adds the first entry wants the list
+//! obeyed, so it is from then on, and taking entries away never lets anyone in: an empty list lets nobody in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
+use crate::domain::instance::Instance;
+use crate::domain::refusal::RefusalCause;
+use crate::domain::switch::Switch;
+use crate::domain::{Error, Noun, Result};
+use crate::policy::Permission;
+use crate::service::RequestContext;
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::credentials::InstanceChoice;
+use crate::store::{self, Part};
+
+/// How a call names an entry of an allow list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowListPlace {
+    /// By its range.
+    Cidr(Cidr),
+    /// By its place, from 0, in the list of that version, or as it is.
+    Index {
+        /// The place.
+        index: usize,
+        /// The version in which it was seen.
+        version: Option<i64>,
+    },
+}
+
+impl Service {
+    /// Returns an instance and its allow list, which is empty where there never was one.
+    pub async fn allow_list(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        permission: Permission,
+    ) -> Result<(Arc<Instance>, Arc<AllowList>)> {
+        let instance = self.permitted_instance(call, choice, permission).await?;
+        let list = self.list_of(&instance).await?;
+        Ok((instance, list))
+    }
+
+    async fn list_of(&self, instance: &Instance) -> Result<Arc<AllowList>> {
+        self.directory.allow_list(&self.store, &instance.id).await?.ok_or_else(Error::instance_not_found)
+    }
+
+    /// Adds entries to an allow list, all or none, and has it obeyed.
+    pub async fn add_to_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, entries: &[AllowEntry]) -> Result<Arc<Instance>> {
+        let instance = self.permitted_instance(call, choice, Permission::CreateAclEntry).await?;
+        let added = store::allow_list::add(&instance.id, entries, self.settings.quotas.allow_list_entries);
+        let ranges: Vec<String> = entries.iter().map(|entry| entry.cidr.to_string()).collect();
+        let line = self.line("allow-list.add", call).instance(&instance).detail(json!({ "ranges": ranges }));
+        let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, call.now);
+        self.record(self.write().then(added).then(obeyed), line).await?;
+        Ok(instance)
+    }
+
+    /// Puts an entry at a place of an allow list, in place of the one that is there.
+    pub async fn replace_in_allow_list(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        place: &AllowListPlace,
+        entry: &AllowEntry,
+    ) -> Result<Arc<Instance>> {
+        let instance = self.permitted_instance(call, choice, Permission::ModifyAclEntry).await?;
+        let (old, guard) = self.resolve(&instance, std::slice::from_ref(place)).await?;
+        let old = old.first().ok_or_else(|| crate::service::unexpected("a place that was just resolved"))?;
+        let line = self
+            .line("allow-list.replace", call)
+            .instance(&instance)
+            .detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
+        let replaced = store::allow_list::replace(&instance.id, old, entry);
+        self.record(self.write().then(guard).then(replaced), line).await?;
+        Ok(instance)
+    }
+
+    /// Takes entries from an allow list, all or none. That it is obeyed stays: what is taken away lets nobody in.
+    pub async fn remove_from_allow_list(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        places: &[AllowListPlace],
+    ) -> Result<Arc<Instance>> {
+        let instance = self.permitted_instance(call, choice, Permission::DeleteAclEntry).await?;
+        let (ranges, guard) = self.resolve(&instance, places).await?;
+        let names: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
+        let line = self.line("allow-list.remove", call).instance(&instance).detail(json!({ "ranges": names }));
+        let removed = store::allow_list::delete(&instance.id, &ranges);
+        self.record(self.write().then(guard).then(removed), line).await?;
+        Ok(instance)
+    }
+
+    /// Returns the ranges at places, and a guard that the list is still the one in which they were looked up.
+    async fn resolve(&self, instance: &Instance, places: &[AllowListPlace]) -> Result<(Vec<Cidr>, Part)> {
+        let list = self.list_of(instance).await?;
+        let mut by_index = None;
+        let mut ranges = Vec::with_capacity(places.len());
+        for place in places {
+            ranges.push(match place {
+                AllowListPlace::Cidr(cidr) => *cidr,
+                AllowListPlace::Index { index, version } => {
+                    by_index = Some(version.unwrap_or(list.version));
+                    if version.is_some_and(|version| version != list.version) {
+                        // The write's guard says so, in the words that it has for it.
+                        continue;
+                    }
+                    list.entries.get(*index).ok_or_else(|| Error::not_found(Noun::AllowListEntry, index))?.cidr
+                }
+            });
+        }
+        let guard = by_index.map_or_else(Part::default, |version| store::allow_list::expect_version(&instance.id, version));
+        if ranges.len() < places.len() {
+            self.store.apply(self.write().then(guard)).await?;
+            return Err(crate::service::unexpected("a version that is not the list's"));
+        }
+        Ok((ranges, guard))
+    }
+
+    /// Opens an instance's public endpoint, or closes it; nothing happens when it is so already.
+    ///
+    /// One that opens with a `first` entry has it in its allow list, which is obeyed then.
+    pub async fn set_public_endpoint(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        switch: Switch,
+        first: Option<&AllowEntry>,
+    ) -> Result<Arc<Instance>> {
+        let instance = self.permitted_instance(call, choice, Permission::ManageEndpoint).await?;
+        if instance.public_endpoint == switch {
+            return Ok(instance);
+        }
+        let now = call.now;
+        let action = if switch.is_on() { "instance.open" } else { "instance.close" };
+        let line = self.line(action, call).instance(&instance);
+        let mut write = self.write().then(store::instance::set_public_endpoint(&instance.id, switch, now));
+        if let Some(entry) = first.filter(|_| switch.is_on()) {
+            write = write.then(store::allow_list::add_if_absent(&instance.id, entry)).then(store::instance::set_allow_list(
+                &instance.id,
+                Switch::On,
+                now,
+            ));
+        }
+        self.record(write, line).await?;
+        Ok(instance)
+    }
+
+    /// Has an allow list obeyed, or not.
+    pub async fn set_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch) -> Result<()> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
+        let action = if switch.is_on() { "allow-list.enable" } else { "allow-list.disable" };
+        let line = self.line(action, call).instance(&instance);
+        self.change(store::instance::set_allow_list(&instance.id, switch, call.now), line).await
+    }
+
+    /// Refuses a registry client that may not come from where it comes from. It reads memory alone.
+    pub(in crate::service) async fn check_reach(&self, instance: &Instance, context: &RequestContext) -> Result<()> {
+        if !instance.public_endpoint.is_on() {
+            return Err(Error::address_refused(format!(
+                "The public endpoint of {} is closed: nobody can log in. Whoever manages the instance opens it with \
+                 ManageExternalEndpoint, UpdateInstanceEndpointStatus or `transire instance update --instance {} --public-endpoint open`.",
+                instance.service, instance.id
+            ))
+            .caused_by(RefusalCause::EndpointClosed));
+        }
+        if !instance.allow_list.is_on() {
+            return Ok(());
+        }
+        let list = self.list_of(instance).await?;
+        match context.address.map(|address| address.to_canonical()) {
+            Some(address) if list.contains(address) => Ok(()),
+            address => Err(not_listed(instance, address)),
+        }
+    }
+}
+
+fn not_listed(instance: &Instance, address: Option<IpAddr>) -> Error {
+    let address = address.map_or_else(|| "Your address".to_owned(), |address| format!("Your address {address}"));
+    Error::address_refused(format!(
+        "{address} is not in the allow list of {}. Whoever manages the instance adds it with CreateSecurityPolicy, \
+         CreateInstanceEndpointAclPolicy or `transire allow-list add --instance {}`.",
+        instance.service, instance.id
+    ))
+    .caused_by(RefusalCause::NotInAllowList)
+}

@@ -1,0 +1,364 @@
+//! Namespaces as records, and what they mean to whoever pushes or comes without a credential.
+//!
+//! A record never makes or takes anything in a registry. At the exchange, of which this file has the rules
+//! ([`Service::unrecorded`], [`Service::is_public`]), only memory is read.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::domain::clock::{Random, Timestamp};
+use crate::domain::ids::InstanceId;
+use crate::domain::instance::{Instance, UnrecordedNamespaces};
+use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId, Severity, Visibility};
+use crate::domain::switch::Switch;
+use crate::domain::tag::Tag;
+use crate::domain::{Error, Noun, Result, name};
+use crate::policy::{Permission, Resource};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::credentials::InstanceChoice;
+use crate::service::registry::within::Within;
+use crate::store::cascade::Contents;
+use crate::store::namespace as stored;
+use crate::store::page::{Listed, Page};
+use crate::store::tag::{self, Tagged};
+use crate::store::{self, Store};
+
+/// What lacks a record, so that nobody may push there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::service) enum Unrecorded {
+    /// The namespace, at an instance that is closed to pushes to such ones.
+    Namespace,
+    /// The repository, in a namespace whose `AutoCreateRepo` is off.
+    Repository,
+}
+
+/// What a namespace is made of.
+#[derive(Clone, Debug)]
+pub struct NewNamespace {
+    /// Its name.
+    pub name: String,
+    /// Who may pull from all its repositories without logging in.
+    pub visibility: Visibility,
+    /// Whether a push makes a repository that isn't recorded.
+    pub auto_create_repository: Switch,
+    /// What a repository is that is made without saying.
+    pub default_visibility: Visibility,
+    /// Whether the tags of a repository that is made without saying are said to be immutable.
+    pub default_tag_immutability: Switch,
+    /// Whether images are said to be scanned.
+    pub auto_scan: Switch,
+    /// Whether vulnerable images are said to be blocked.
+    pub prevent_vulnerable: Switch,
+    /// From which severity on.
+    pub severity: Severity,
+    /// The ids of the vulnerabilities that are said to be let through.
+    pub allowed_cves: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+}
+
+impl NewNamespace {
+    /// Returns what a namespace of this name is when nothing is said: private, and a push makes repositories in it.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            visibility: Visibility::Private,
+            auto_create_repository: Switch::On,
+            default_visibility: Visibility::Private,
+            default_tag_immutability: Switch::Off,
+            auto_scan: Switch::Off,
+            prevent_vulnerable: Switch::Off,
+            severity: Severity::Unset,
+            allowed_cves: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+
+    /// Returns the record of it, with ids of its own.
+    pub(in crate::service) fn recorded(&self, instance: &Instance, now: Timestamp, random: &dyn Random) -> Namespace {
+        Namespace {
+            id: NamespaceId::random(random),
+            number: Namespace::random_number(random),
+            instance: instance.id.clone(),
+            name: self.name.clone(),
+            visibility: self.visibility,
+            auto_create_repository: self.auto_create_repository,
+            default_visibility: self.default_visibility,
+            default_tag_immutability: self.default_tag_immutability,
+            auto_scan: self.auto_scan,
+            prevent_vulnerable: self.prevent_vulnerable,
+            severity: self.severity,
+            allowed_cves: self.allowed_cves.clone(),
+            created_at: now,
+            modified_at: now,
+        }
+    }
+}
+
+/// Which namespace of an instance is meant.
+#[derive(Clone, Debug)]
+pub enum NamespaceChoice {
+    /// The one of this name.
+    Named(String),
+    /// The one with this id.
+    WithId(NamespaceId),
+}
+
+/// Which namespaces are listed.
+#[derive(Clone, Debug, Default)]
+pub struct NamespaceFilter {
+    /// The one of this name, or all.
+    pub name: Option<String>,
+    /// Those that have, of each list, one of the tags.
+    pub tags: Vec<Vec<Tag>>,
+}
+
+/// A namespace and its tags.
+#[derive(Clone, Debug)]
+pub struct TaggedNamespace {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// Its tags, by key.
+    pub tags: Vec<Tag>,
+}
+
+/// What the exchange knows of the namespaces of an instance, by their names.
+pub(in crate::service) struct Namespaces(HashMap<String, Rule>);
+
+/// What a namespace means at the exchange.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::service) struct Rule {
+    visibility: Visibility,
+    auto_create_repository: Switch,
+    default_visibility: Visibility,
+}
+
+impl Namespaces {
+    /// Returns who may pull from a whole namespace without logging in; nobody if it isn't recorded.
+    pub(in crate::service) fn visibility(&self, name: &str) -> Visibility {
+        self.0.get(name).map_or(Visibility::Private, |rule| rule.visibility)
+    }
+}
+
+/// Reads what the exchange has to know of an instance's namespaces.
+pub(in crate::service) async fn rules(store: &Store, instance: &InstanceId) -> Result<Namespaces> {
+    let namespaces = stored::list(store, instance, None, Page::ALL).await?.items;
+    let rule = |namespace: Namespace| {
+        let Namespace { name, visibility, auto_create_repository, default_visibility, .. } = namespace;
+        (name, Rule { visibility, auto_create_repository, default_visibility })
+    };
+    Ok(Namespaces(namespaces.into_iter().map(rule).collect()))
+}
+
+impl Service {
+    /// Records a namespace.
+    pub async fn create_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewNamespace) -> Result<Namespace> {
+        name::check_namespace("name", &new.name)?;
+        check_cves(&new.allowed_cves)?;
+        check_tags(&new.tags)?;
+        let instance = self.permitted_namespace(call, choice, &new.name, Permission::CreateNamespace).await?;
+        let namespace = new.recorded(&instance, call.now, &*self.random);
+        let mut write = self.write().then(stored::insert(&namespace, self.settings.quotas.namespaces.of(instance.specification)));
+        if !new.tags.is_empty() {
+            write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));
+        }
+        let line = self.line("namespace.create", call).instance(&instance).made(namespace.id.as_str()).detail(json!({
+            "namespace": namespace.name,
+            "visibility": namespace.visibility.name(),
+            "auto_create_repository": namespace.auto_create_repository.is_on(),
+            "default_visibility": namespace.default_visibility.name(),
+        }));
+        self.record(write, line).await?;
+        Ok(namespace)
+    }
+
+    /// Lists the namespaces of an instance that are recorded, oldest first, with their tags.
+    pub async fn namespaces(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        filter: &NamespaceFilter,
+        page: Page,
+    ) -> Result<Listed<TaggedNamespace>> {
+        let instance = self.own_instance(call, choice).await?;
+        let resource = match &filter.name {
+            Some(name) => Resource::Namespace { instance: (&*instance).into(), name },
+            None => Resource::Instance((&*instance).into()),
+        };
+        self.authorize(call, Permission::ListNamespaces, resource).await?;
+        let mut tags: HashMap<NamespaceId, Vec<Tag>> = HashMap::new();
+        for (id, tag) in tag::list_of_namespaces(&self.store, &instance.id).await? {
+            tags.entry(id).or_default().push(tag);
+        }
+        let mut tagged = |namespace: Namespace| {
+            let tags = tags.remove(&namespace.id).unwrap_or_default();
+            TaggedNamespace { namespace, tags }
+        };
+        if filter.tags.is_empty() {
+            let listed = stored::list(&self.store, &instance.id, filter.name.as_deref(), page).await?;
+            return Ok(Listed { items: listed.items.into_iter().map(tagged).collect(), total: listed.total });
+        }
+        let all = stored::list(&self.store, &instance.id, filter.name.as_deref(), Page::ALL).await?;
+        let has = |one: &TaggedNamespace| filter.tags.iter().all(|any| any.iter().any(|tag| one.tags.contains(tag)));
+        Ok(Listed::page_of(all.items.into_iter().map(&mut tagged).filter(has).collect(), page))
+    }
+
+    /// Lists the names of all namespaces of an instance that are recorded, in order, for a caller who may do this to all
+    /// of them.
+    ///
+    /// # Errors
+    /// `InstanceNotFound` and `AccessDenied`.
+    pub async fn namespace_names(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<Vec<String>> {
+        let instance = self.instance_with(call, choice, Within::Instance, permission).await?;
+        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        let mut names: Vec<String> = namespaces.0.keys().cloned().collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Returns the namespace that is meant.
+    pub async fn namespace(&self, call: &Call<'_>, choice: &InstanceChoice, which: &NamespaceChoice) -> Result<Namespace> {
+        let instance = self.own_instance(call, choice).await?;
+        let found = match which {
+            NamespaceChoice::Named(name) => stored::find(&self.store, &instance.id, name).await?,
+            NamespaceChoice::WithId(id) => stored::find_by_id(&self.store, &instance.id, id).await?,
+        };
+        let name = match (which, &found) {
+            (NamespaceChoice::Named(name), _) => Some(name),
+            (NamespaceChoice::WithId(_), found) => found.as_ref().map(|namespace| &namespace.name),
+        };
+        // Only who may see every namespace hears that there is none of an id.
+        let resource = match name {
+            Some(name) => Resource::Namespace { instance: (&*instance).into(), name },
+            None => Resource::Instance((&*instance).into()),
+        };
+        self.authorize(call, Permission::DescribeNamespace, resource).await?;
+        found.ok_or_else(|| match which {
+            NamespaceChoice::Named(name) => Error::not_found(Noun::Namespace, name),
+            NamespaceChoice::WithId(id) => Error::not_found(Noun::Namespace, id),
+        })
+    }
+
+    /// Changes a namespace, and its tags when they are given: these take the place of all that it had.
+    pub async fn modify_namespace(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        name: &str,
+        change: &NamespaceChange,
+        tags: Option<&[Tag]>,
+    ) -> Result<()> {
+        check_cves(change.allowed_cves.as_deref().unwrap_or_default())?;
+        check_tags(tags.unwrap_or_default())?;
+        let instance = self.permitted_namespace(call, choice, name, Permission::ModifyNamespace).await?;
+        let namespace = self.stored_namespace(&instance, name).await?;
+        let mut write = self.write().then(stored::update(&namespace, change, call.now));
+        if let Some(tags) = tags {
+            write = write.then(tag::replace(Tagged::Namespace(&namespace), tags));
+        }
+        let line = self.line("namespace.modify", call).instance(&instance).detail(json!({
+            "namespace": name,
+            "visibility": change.visibility.map(Visibility::name),
+            "auto_create_repository": change.auto_create_repository.map(Switch::is_on),
+            "default_visibility": change.default_visibility.map(Visibility::name),
+        }));
+        self.record(write, line).await
+    }
+
+    /// Forgets a namespace, and with [`Contents::GoToo`] the repositories that are recorded in it.
+    ///
+    /// What the registry has of it stays there.
+    pub async fn delete_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str, contents: Contents) -> Result<()> {
+        let instance = self.permitted_namespace(call, choice, name, Permission::DeleteNamespace).await?;
+        let namespace = self.stored_namespace(&instance, name).await?;
+        let line = self.line("namespace.delete", call).instance(&instance).detail(json!({ "namespace": name }));
+        self.change(store::cascade::delete_namespace(&namespace, contents), line).await
+    }
+
+    /// Says what becomes of a push to a namespace of an instance that isn't recorded.
+    pub async fn set_unrecorded_namespaces(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        unrecorded: UnrecordedNamespaces,
+    ) -> Result<()> {
+        call.caller.require_operator()?;
+        let instance = self.own_instance(call, choice).await?;
+        let detail = json!({ "unrecorded_namespaces": unrecorded.name() });
+        let line = self.line("instance.modify", call).instance(&instance).detail(detail);
+        self.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now), line).await
+    }
+
+    /// Returns the caller's own instance, if it may do this to the namespace of that name there.
+    async fn permitted_namespace(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        name: &str,
+        permission: Permission,
+    ) -> Result<Arc<Instance>> {
+        let instance = self.own_instance(call, choice).await?;
+        self.authorize(call, permission, Resource::Namespace { instance: (&*instance).into(), name }).await?;
+        Ok(instance)
+    }
+
+    /// Returns a namespace by its name, for who may know of it.
+    pub(in crate::service) async fn stored_namespace(&self, instance: &Instance, name: &str) -> Result<Namespace> {
+        stored::find(&self.store, &instance.id, name).await?.ok_or_else(|| Error::not_found(Noun::Namespace, name))
+    }
+
+    /// Returns what lacks a record before anyone may push to a path. Whether this caller may is for policies to say.
+    ///
+    /// In a namespace that is recorded, what is recorded there may be pushed to, and what isn't if its
+    /// `AutoCreateRepo` is on. Of a namespace that isn't, the instance says. A namespace is a path's first part.
+    pub(in crate::service) async fn unrecorded(&self, instance: &Instance, path: &str) -> Result<Option<Unrecorded>> {
+        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        Ok(match path.split_once('/').and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest))) {
+            None => (instance.unrecorded_namespaces != UnrecordedNamespaces::Open).then_some(Unrecorded::Namespace),
+            Some((rule, ..)) if rule.auto_create_repository.is_on() => None,
+            Some((_, namespace, rest)) => {
+                let recorded = self.recorded_visibility(instance, namespace, rest).await?;
+                recorded.is_none().then_some(Unrecorded::Repository)
+            }
+        })
+    }
+
+    /// Tells whether anyone may pull from a path without logging in: its namespace is public, or the repository is, or
+    /// it isn't recorded and would be made public by a push.
+    pub(in crate::service) async fn is_public(&self, instance: &Instance, path: &str) -> Result<bool> {
+        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        let Some((namespace, rest)) = path.split_once('/').filter(|(_, rest)| !rest.is_empty()) else { return Ok(false) };
+        let Some(rule) = namespaces.0.get(namespace) else { return Ok(false) };
+        if rule.visibility == Visibility::Public {
+            return Ok(true);
+        }
+        let visibility = match self.recorded_visibility(instance, namespace, rest).await? {
+            Some(visibility) => visibility,
+            None if rule.auto_create_repository.is_on() => rule.default_visibility,
+            None => Visibility::Private,
+        };
+        Ok(visibility == Visibility::Public)
+    }
+
+    /// Returns the visibility of a repository of a namespace that is recorded; nothing if the repository isn't.
+    async fn recorded_visibility(&self, instance: &Instance, namespace: &str, name: &str) -> Result<Option<Visibility>> {
+        // Nothing else can be recorded, and what strangers make up must not fill the memory.
+        if name::check_imported_repository("name", name).is_err() {
+            return Ok(None);
+        }
+        Ok(self.directory.repository(&self.store, &instance.id, namespace, name).await?.0)
+    }
+}
+
+fn check_cves(ids: &[String]) -> Result<()> {
+    ids.iter().try_for_each(|id| name::check_cve("allowed-cves", id))
+}
+
+fn check_tags(tags: &[Tag]) -> Result<()> {
+    tags.iter().try_for_each(|tag| name::check_tag("tags", &tag.key, &tag.value))?;
+    let keys: BTreeSet<&str> = tags.iter().map(|tag| tag.key.as_str()).collect();
+    if keys.len() == tags.len() { Ok(()) } else { Err(Error::invalid_parameter("tags", "a key comes once among the tags of a thing")) }
+}

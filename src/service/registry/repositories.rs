@@ -1,0 +1,238 @@
+//! Repositories as records: made by API or imported, they say to what may be pushed and what is public.
+//!
+//! A record makes nothing in a registry: what a registry has is asked of it, not of these.
+
+use serde_json::json;
+
+use crate::domain::instance::Instance;
+use crate::domain::namespace::{Namespace, Visibility};
+use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
+use crate::domain::switch::Switch;
+use crate::domain::{Error, Noun, Result, name};
+use crate::policy::{Permission, Resource};
+use crate::service::Service;
+use crate::service::call::Call;
+use crate::service::credentials::InstanceChoice;
+use crate::store::page::{Listed, Page};
+use crate::store::repository::{self as stored, RepositoryFilter};
+
+/// What a repository is made of.
+#[derive(Clone, Debug)]
+pub struct NewRepository {
+    /// The name of its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Who may pull from it without logging in; what its namespace says when it isn't said.
+    pub visibility: Option<Visibility>,
+    /// A short description.
+    pub summary: String,
+    /// A long description.
+    pub detail: String,
+    /// Whether its tags are said to be immutable; what its namespace says when it isn't said.
+    pub tag_immutability: Option<Switch>,
+}
+
+/// What happens to the images of a repository that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// There must be none.
+    MustBeGone,
+    /// They go too.
+    GoToo,
+    /// They stay in the registry; the record alone goes.
+    Stay,
+}
+
+/// Which repository of an instance is meant.
+#[derive(Clone, Debug)]
+pub enum RepositoryChoice {
+    /// The one of this name in this namespace; what only the registry knows is recorded when its images are asked for.
+    Named {
+        /// The namespace's name.
+        namespace: String,
+        /// Its own name.
+        name: String,
+    },
+    /// The one with this id.
+    WithId(RepositoryId),
+}
+
+impl RepositoryChoice {
+    fn path(&self) -> Option<String> {
+        match self {
+            Self::Named { namespace, name } => Some(format!("{namespace}/{name}")),
+            Self::WithId(_) => None,
+        }
+    }
+}
+
+impl Service {
+    /// Records a repository in a namespace that is recorded.
+    pub async fn create_repository(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewRepository) -> Result<Repository> {
+        name::check_repository("name", &new.name)?;
+        name::check_description("summary", &new.summary)?;
+        name::check_detail("detail", &new.detail)?;
+        let instance = self.own_instance(call, choice).await?;
+        let path = format!("{}/{}", new.namespace, new.name);
+        self.authorize_repository(call, &instance, Some(&path), Permission::CreateRepository).await?;
+        let namespace = self.stored_namespace(&instance, &new.namespace).await?;
+        refuse_in_public(&namespace, new.visibility)?;
+        let now = call.now;
+        let repository = Repository {
+            id: RepositoryId::random(&*self.random),
+            instance: instance.id.clone(),
+            namespace: namespace.id.clone(),
+            namespace_name: namespace.name.clone(),
+            name: new.name,
+            visibility: new.visibility.unwrap_or(namespace.default_visibility),
+            summary: new.summary,
+            detail: new.detail,
+            tag_immutability: new.tag_immutability.unwrap_or(namespace.default_tag_immutability),
+            created_at: now,
+            modified_at: now,
+        };
+        let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
+        let line = self.line("repository.create", call).instance(&instance).made(repository.id.as_str()).detail(detail);
+        let most = self.settings.quotas.repositories.of(instance.specification);
+        self.change(stored::insert(&namespace, &repository, most), line).await?;
+        Ok(repository)
+    }
+
+    /// Lists the repositories of an instance that are recorded; each is as visible as its namespace makes it.
+    pub async fn repositories(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        filter: RepositoryFilter<'_>,
+        page: Page,
+    ) -> Result<Listed<Repository>> {
+        let instance = self.own_instance(call, choice).await?;
+        let path = filter.namespace.zip(filter.name).map(|(namespace, name)| format!("{namespace}/{name}"));
+        let resource = match (&path, filter.namespace) {
+            (Some(path), _) => Resource::Repository { instance: (&*instance).into(), path },
+            (None, Some(name)) => Resource::Namespace { instance: (&*instance).into(), name },
+            (None, None) => Resource::Instance((&*instance).into()),
+        };
+        self.authorize(call, Permission::ListRepositories, resource).await?;
+        // What docker pushed is there without anybody having recorded it.
+        Box::pin(self.import_catalog(&instance, call.request)).await;
+        let mut listed = stored::list(&self.store, &instance.id, filter, page).await?;
+        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        for repository in &mut listed.items {
+            if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
+                repository.visibility = Visibility::Public;
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Returns the repository that is meant, as visible as its namespace makes it.
+    pub async fn repository(&self, call: &Call<'_>, choice: &InstanceChoice, which: &RepositoryChoice) -> Result<Repository> {
+        let (instance, mut repository) = self.permitted_repository(call, choice, which, Permission::DescribeRepository).await?;
+        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
+            repository.visibility = Visibility::Public;
+        }
+        Ok(repository)
+    }
+
+    /// Changes a repository.
+    pub async fn modify_repository(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        which: &RepositoryChoice,
+        change: &RepositoryChange,
+    ) -> Result<()> {
+        name::check_description("summary", change.summary.as_deref().unwrap_or_default())?;
+        name::check_detail("detail", change.detail.as_deref().unwrap_or_default())?;
+        let (instance, repository) = self.permitted_repository(call, choice, which, Permission::ModifyRepository).await?;
+        if change.visibility.is_some() {
+            refuse_in_public(&self.stored_namespace(&instance, &repository.namespace_name).await?, change.visibility)?;
+        }
+        let detail = json!({ "repository": path_of(&repository), "visibility": change.visibility.map(Visibility::name) });
+        let line = self.line("repository.modify", call).instance(&instance).detail(detail);
+        self.change(stored::update(&repository, change, call.now), line).await
+    }
+
+    /// Forgets a repository, and deletes its images or not, as `images` says.
+    ///
+    /// `PreconditionFailed` when there are images that must be gone.
+    pub async fn delete_repository(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        which: &RepositoryChoice,
+        images: Images,
+    ) -> Result<()> {
+        let (instance, repository) = self.permitted_repository(call, choice, which, Permission::DeleteRepository).await?;
+        match images {
+            Images::Stay => {}
+            Images::MustBeGone => self.refuse_unless_empty(&instance, &repository).await?,
+            Images::GoToo => Box::pin(self.delete_every_image(call, &instance, &repository)).await?,
+        }
+        let detail = json!({ "repository": path_of(&repository) });
+        let line = self.line("repository.delete", call).instance(&instance).detail(detail);
+        self.change(stored::delete(&repository), line).await
+    }
+
+    /// Refuses to forget a repository that has images, or of which that can't be told.
+    async fn refuse_unless_empty(&self, instance: &Instance, repository: &Repository) -> Result<()> {
+        let path = path_of(repository);
+        if instance.registry_url.is_none() {
+            return Err(Error::unsupported(format!(
+                "Whether {path} has images is not known here; to forget it whatever it has, delete it by force."
+            )));
+        }
+        if Box::pin(self.has_tags(instance, &path)).await? {
+            return Err(Error::precondition_failed(Noun::Repository, format!("The repository {path} has images; delete them first.")));
+        }
+        Ok(())
+    }
+
+    /// Returns the repository that is meant and its instance, if the caller may do this to it.
+    async fn permitted_repository(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        which: &RepositoryChoice,
+        permission: Permission,
+    ) -> Result<(std::sync::Arc<Instance>, Repository)> {
+        let instance = self.own_instance(call, choice).await?;
+        let found = match which {
+            RepositoryChoice::Named { namespace, name } => stored::find(&self.store, &instance.id, namespace, name).await?,
+            RepositoryChoice::WithId(id) => stored::find_by_id(&self.store, &instance.id, id).await?,
+        };
+        let path = which.path().or_else(|| found.as_ref().map(path_of));
+        self.authorize_repository(call, &instance, path.as_deref(), permission).await?;
+        match (found, which) {
+            (Some(repository), _) => Ok((instance, repository)),
+            (None, RepositoryChoice::Named { namespace, name }) => Err(Error::not_found(Noun::Repository, format!("{namespace}/{name}"))),
+            (None, RepositoryChoice::WithId(id)) => Err(Error::not_found(Noun::Repository, id)),
+        }
+    }
+
+    /// Fails unless the caller may do this to a repository; without a path, which is of an id that there isn't, to all:
+    /// only who may see every repository hears that there is none of an id.
+    async fn authorize_repository(&self, call: &Call<'_>, instance: &Instance, path: Option<&str>, permission: Permission) -> Result<()> {
+        let resource = match path {
+            Some(path) => Resource::Repository { instance: instance.into(), path },
+            None => Resource::Instance(instance.into()),
+        };
+        self.authorize(call, permission, resource).await
+    }
+}
+
+fn path_of(repository: &Repository) -> String {
+    format!("{}/{}", repository.namespace_name, repository.name)
+}
+
+/// Refuses to call a repository private that anyone can pull from.
+fn refuse_in_public(namespace: &Namespace, visibility: Option<Visibility>) -> Result<()> {
+    if namespace.visibility == Visibility::Public && visibility == Some(Visibility::Private) {
+        let why = format!("The namespace {} is public, and so is all that is in it; make the namespace private first.", namespace.name);
+        return Err(Error::precondition_failed(Noun::Repository, why));
+    }
+    Ok(())
+}
