@@ -72,7 +72,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
     let mut settings = Settings::parse(&format!("database = {:?}", database.url), [])?;
     settings.master_key = Some(transire::config::MasterKeyText::from(database.master_key.clone()));
     let service = Arc::new(transire::open::open(&settings, Open::Serve).await?);
-    let (operator, context) = (Caller::operator(), RequestContext::operator(service.request_id()));
+    let (operator, context) = (Caller::operator(), RequestContext::operator(service.base.request_id()));
     let account = service.create_account(&service.call(&operator, &context), None, "bench", None).await?.id;
     let key = service.create_access_key(&service.call(&operator, &context), account, None).await?;
     let new = NewInstance {
@@ -91,7 +91,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
         refresh_tokens: Switch::Off,
     };
     let instance = service.create_instance(&service.call(&operator, &context), new).await?;
-    service.close().await;
+    service.ledger.close().await;
     drop(service);
     let owner = Owner { key_id: key.id, secret: SigningSecret::new(key.secret), instance };
     let (first, second) = (Replica::start(options, database, notify)?, Replica::start(options, database, notify)?);

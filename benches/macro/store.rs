@@ -43,7 +43,7 @@ impl Data {
         for tenant in making {
             data.tenants.push(tenant.await?.map_err(|error| error.to_string())?);
         }
-        service.close().await;
+        service.ledger.close().await;
         drop(service);
         data.audited_before = data.count_audit_lines()?;
         Ok(data)
@@ -77,7 +77,7 @@ impl Drop for Data {
 
 async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Result<Tenant> {
     let operator = Caller::operator();
-    let context = RequestContext::operator(service.request_id());
+    let context = RequestContext::operator(service.base.request_id());
     let id = AccountId::new(100_000_000_001 + i64::try_from(number).unwrap_or_default())?;
     let account = service.create_account(&service.call(&operator, &context), Some(id), &format!("tenant-{number}"), None).await?.id;
     let NewAccessKey { id, secret } = service.create_access_key(&service.call(&operator, &context), account, None).await?;

@@ -41,7 +41,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let Command::List { since, until, principal, action, outcome } = command;
-    let (since, until) = span(since, until, context.service.now())?;
+    let (since, until) = span(since, until, context.service.base.now())?;
     let principal = match principal {
         Some(principal) => Some(context.service.audited_principal(&context.call(), &principal).await?),
         None => None,

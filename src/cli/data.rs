@@ -47,7 +47,7 @@ pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
     output.one(vec![
         ("state", if is_new { "made" } else { "was there" }.into()),
         ("data", location.to_string().into()),
-        ("issuer", service.issuer().into()),
+        ("issuer", service.base.issuer().into()),
         ("master_key_file", master_key_file.map(|path| path.display().to_string()).into()),
     ])?;
     if is_new {
@@ -56,7 +56,7 @@ pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
              Next: `transire account create --name NAME`, and `transire serve`."
         );
     }
-    service.close().await;
+    service.ledger.close().await;
     Ok(())
 }
 

@@ -186,9 +186,9 @@ async fn create(context: &Context, create: Create) -> Result<()> {
         ("cri_id", instance.cri_id.as_str().into()),
         ("service", instance.service.as_str().into()),
         ("kind", instance.kind.name().into()),
-        ("issuer", context.service.issuer_of(&instance).into()),
+        ("issuer", context.service.base.issuer_of(&instance).into()),
         ("token_ttl", instance.token_ttl_seconds.into()),
-        ("realm", context.service.realm().into()),
+        ("realm", context.service.base.realm().into()),
     ])
 }
 
@@ -244,7 +244,7 @@ async fn change(context: &Context, update: Update) -> Result<()> {
     context.output.one(vec![
         ("tcr_id", now.id.as_str().into()),
         ("state", "updated".into()),
-        ("issuer", service.issuer_of(&now).into()),
+        ("issuer", service.base.issuer_of(&now).into()),
         ("next_issuer", now.next_issuer.clone().into()),
     ])
 }
@@ -274,7 +274,7 @@ const COLUMNS: [&str; 20] = [
 ];
 
 fn row(context: &Context, instance: Instance) -> Vec<Value> {
-    let issuer = context.service.issuer_of(&instance).to_owned();
+    let issuer = context.service.base.issuer_of(&instance).to_owned();
     vec![
         instance.id.as_str().into(),
         instance.cri_id.as_str().into(),

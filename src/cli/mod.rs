@@ -277,7 +277,7 @@ async fn run_to_its_end(settings: &Settings, format: Format, command: Command) -
         _ => {}
     }
     let service = open(settings, Open::Command).await?;
-    let request = RequestContext::operator(service.request_id());
+    let request = RequestContext::operator(service.base.request_id());
     let context = Context { service, operator: Caller::operator(), request, output };
     let mut denied = false;
     let done = match command {
@@ -300,7 +300,7 @@ async fn run_to_its_end(settings: &Settings, format: Format, command: Command) -
         Command::RegistryConfig(command) => registry_config::run(&context, command).await,
         Command::Serve { .. } | Command::Init | Command::Quickstart(_) | Command::Data(_) => Ok(()),
     };
-    context.service.close().await;
+    context.service.ledger.close().await;
     done?;
     if denied { Err(Failure::Denied) } else { Ok(()) }
 }

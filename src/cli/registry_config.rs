@@ -68,7 +68,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let trusted_only = command.bundle_only || command.key_only;
     let issuer = issuer(context, &instance);
     let realm = command.realm.unwrap_or_else(|| match instance.kind {
-        RegistryKind::Distribution | RegistryKind::Zot => context.service.realm(),
+        RegistryKind::Distribution | RegistryKind::Zot => context.service.base.realm(),
         RegistryKind::Pulp => issuer.to_owned(),
     });
     let trusted = trusted_pem(context, &choice, instance.kind, command.key).await?;
@@ -130,7 +130,7 @@ fn issuer<'a>(context: &'a Context, instance: &'a Instance) -> &'a str {
     if instance.issuer.is_none() && instance.next_issuer.is_none() {
         context.service.warn_of_issuer();
     }
-    let Some(next) = &instance.next_issuer else { return context.service.issuer_of(instance) };
+    let Some(next) = &instance.next_issuer else { return context.service.base.issuer_of(instance) };
     eprintln!(
         "transire: this is with the issuer that is prepared, {next}: restart the registry with it, and at once \
          `transire instance update --instance {} --activate`.",

@@ -89,7 +89,7 @@ impl Server {
         let (parts, body) = request.into_parts();
         let client = address::client(peer, &parts.headers, &self.settings.trusted_proxies);
         let secure = address::came_by_tls(peer, transport, &parts.headers, &self.settings.trusted_proxies);
-        let mut exchange = Exchange { door: AnyDoor::unknown(), record: Record::new(self.service.request_id(), client, secure) };
+        let mut exchange = Exchange { door: AnyDoor::unknown(), record: Record::new(self.service.base.request_id(), client, secure) };
         let answer = unless_panic(self.answer(&parts, body, &mut exchange)).await;
         let Exchange { door, record } = &exchange;
         let instead = answer.as_ref().err().and_then(|error| self.count_refusal(error, &exchange));
@@ -121,7 +121,7 @@ impl Server {
             }
         };
         let answer = unless_panic(answer).await;
-        answer.unwrap_or_else(|error| AnyDoor::unknown().refuse(&error, &self.service.request_id()))
+        answer.unwrap_or_else(|error| AnyDoor::unknown().refuse(&error, &self.service.base.request_id()))
     }
 
     fn shared(&self) -> Shared<'_> {
@@ -135,7 +135,7 @@ impl Server {
             self.load.count();
             return None;
         }
-        let slowed = if record.is_strangers() { self.service.count_refusal(error, &record.context) } else { None };
+        let slowed = if record.is_strangers() { self.service.limits.count_refusal(error, &record.context) } else { None };
         slowed.filter(|_| door.tells_throttled())
     }
 
@@ -195,15 +195,15 @@ impl Server {
             BodyRule::Unsigned => (self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES), Announced::Refuse),
             BodyRule::Unrecognised => (self.settings.max_body_bytes.min(MAX_UNSIGNED_BYTES), Announced::Begin),
         };
-        let is_slowed = self.service.is_slowed(&record.context) && !self.service.was_right_lately(access_key_id);
+        let is_slowed = self.service.limits.is_slowed(&record.context) && !self.service.limits.was_right_lately(access_key_id);
         let limit = if is_slowed { limit.min(MAX_SLOWED_BODY) } else { limit };
         if read_at_once(&mut body, limit, announced, buffered).await? == Rest::None {
             return Ok(());
         }
-        let wait = self.service.begin_wait(&record.context, access_key_id)?;
+        let wait = self.service.limits.begin_wait(&record.context, access_key_id)?;
         let read = read_rest(body, limit, self.settings.body_timeout, buffered).await;
         if !read.as_ref().is_err_and(never_came) {
-            self.service.end_wait(wait);
+            self.service.limits.end_wait(wait);
         }
         read
     }

@@ -83,7 +83,7 @@ async fn open_or_set_up(settings: &Settings, how: Open) -> Result<SetUp> {
     }
     let service = Service::open(store, read_keys()?, service_settings(settings), clock, random).await?;
     if is_new {
-        tracing::info!(data = %location, issuer = service.issuer(), "set up a new store");
+        tracing::info!(data = %location, issuer = service.base.issuer(), "set up a new store");
     }
     let master_key_file = settings.master_key.is_none().then_some(path);
     Ok(SetUp { service, is_new, location, master_key_file })

@@ -109,7 +109,7 @@ async fn prepare(settings: &Settings, options: &Quickstart) -> Result<(Arc<Servi
 
 /// Makes the account and the instance, or finds those of the last run. It always makes a key, whose secret is shown once.
 async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
-    let (operator, context) = (Caller::operator(), RequestContext::operator(service.request_id()));
+    let (operator, context) = (Caller::operator(), RequestContext::operator(service.base.request_id()));
     let last: Option<Memory> =
         service.recall(&service.call(&operator, &context), NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
     let (account, instance) = match &last {
@@ -218,7 +218,7 @@ async fn start_registry(
         kind: RegistryKind::Distribution,
         realm,
         service: &instance.service,
-        issuer: service.issuer_of(instance),
+        issuer: service.base.issuer_of(instance),
         trusted_pem: &service.bundle_pem(),
         listen: &listen.to_string(),
         algorithm: instance.algorithm,

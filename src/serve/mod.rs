@@ -137,7 +137,7 @@ fn announce(settings: &Settings, service: &Service, listener: &Listener) -> Resu
         .and_then(|()| stdout.flush())
         .map_err(|error| Error::misconfigured(format!("stdout can't be written: {error}")))?;
     let tls = listener.tls.is_some();
-    tracing::info!(%address, tls, public_url = settings.public_url, issuer = service.issuer(), "listening");
+    tracing::info!(%address, tls, public_url = settings.public_url, issuer = service.base.issuer(), "listening");
     Ok(())
 }
 
@@ -245,9 +245,9 @@ async fn run_until(
     gate.phase.send_replace(Phase::Over);
     // Before the background tasks end: they alone notice that the database is back.
     if hurried {
-        service.close_within(AUDIT_DEADLINE_IN_A_HURRY).await;
+        service.ledger.close_within(AUDIT_DEADLINE_IN_A_HURRY).await;
     } else {
-        service.close().await;
+        service.ledger.close().await;
     }
     helpers.shutdown().await;
 }

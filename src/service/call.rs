@@ -2,9 +2,9 @@
 
 use crate::domain::clock::Timestamp;
 use crate::policy;
-use crate::service::RequestContext;
-use crate::service::Service;
 use crate::service::access::Caller;
+use crate::service::ledger::queue::Line;
+use crate::service::{RequestContext, Service};
 
 /// A call, as its use case sees it.
 #[derive(Clone, Copy)]
@@ -25,9 +25,16 @@ impl Call<'_> {
     }
 }
 
+impl<'a> Call<'a> {
+    /// Begins an audit event about what the caller does.
+    pub(super) fn event(&self, action: &'static str) -> Line<'a> {
+        Line::new(action, self.now, self.request).by(self.caller.actor())
+    }
+}
+
 impl Service {
     /// Begins a call of a caller, now.
     pub fn call<'a>(&self, caller: &'a Caller, request: &'a RequestContext) -> Call<'a> {
-        Call { caller, request, now: self.now() }
+        Call { caller, request, now: self.base.now() }
     }
 }

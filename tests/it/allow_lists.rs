@@ -314,7 +314,7 @@ async fn whoever_may_not_come_in_learns_nothing_of_credentials_and_is_written_do
     let form = format!("grant_type=refresh_token&service={service}&client_id=test&refresh_token={refresh}");
     sent_away(&app.registry_form(&form).await);
 
-    app.service.close().await;
+    app.service.ledger.close().await;
     let end = Timestamp::from_unix_millis(i64::MAX);
     let lines = crate::harness::listed(&app.service, &AuditFilter::between(Timestamp::from_unix_seconds(0), end)).await;
     let refused: Vec<_> = lines.iter().filter(|line| line.action == "registry.log-in" && line.outcome == "refused").collect();

@@ -160,7 +160,7 @@ fn many_scopes() -> String {
 
 /// Returns the audit's lines of exchanges, once nothing waits for it any more.
 async fn exchanges(app: &App) -> Vec<AuditRow> {
-    app.service.close().await;
+    app.service.ledger.close().await;
     let mut lines = lines(app, 0).await;
     lines.retain(|line| line.action == "token.exchange");
     lines

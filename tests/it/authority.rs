@@ -30,7 +30,7 @@ impl App {
     /// Lets time pass, and the service do what it does once a minute.
     async fn later_and_renewed(&self, time: Duration) {
         self.wait(time);
-        self.service.catch_up().await.unwrap();
+        self.service.memory.catch_up().await.unwrap();
         self.service.renew_leaves().await.unwrap();
     }
 
@@ -290,7 +290,7 @@ async fn a_pulp_instance_has_a_key_of_its_own_an_issuer_that_is_its_realm_and_to
     let answer = app.registry(Some((&username, secret.expose())), &query).await.json();
     let parts: Vec<Value> = answer["token"].as_str().unwrap().split('.').take(2).map(decoded).collect();
     assert!(parts[0].get("x5c").is_none(), "{}", parts[0]);
-    let expected = (json!(app.service.realm()), json!(""), json!(pulp.service));
+    let expected = (json!(app.service.base.realm()), json!(""), json!(pulp.service));
     assert_eq!((parts[1]["iss"].clone(), parts[1]["sub"].clone(), parts[1]["aud"].clone()), expected);
     assert_eq!(parts[1]["access"], json!([{ "type": "repository", "name": "team/app", "actions": ["pull"] }]));
 }

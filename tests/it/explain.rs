@@ -151,7 +151,7 @@ async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
 
     let logs_in = async || app.registry(Some(("cr_temp_user", &secret)), &format!("service={SERVICE}")).await.status == 200;
     assert!(logs_in().await);
-    app.service.close().await;
+    app.service.ledger.close().await;
     let lines = crate::harness::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(std::time::Duration::from_secs(1)))).await;
     let mut written: Vec<String> = lines.into_iter().filter_map(|line| line.principal).collect();
     written.push(identity["Arn"].as_str().unwrap().to_owned());

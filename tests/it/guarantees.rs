@@ -126,7 +126,7 @@ async fn what_is_newer_than_a_replica_knows_is_not_refused_before_it_has_listene
     assert!(!logs_in(&first).await);
     app.service.rotate_key(&app.operator(), KeyKind::Sealing).await.unwrap();
     app.wait(Duration::from_secs(31));
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     let third = app.temporary().await;
     assert!(logs_in(&third).await, "it is sealed with a newer key");
     assert!(logs_in(&second).await);
@@ -142,7 +142,7 @@ async fn no_secret_stands_in_the_data_as_it_is() {
     let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
     let issued = app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone();
     // Nothing waits in the audit queue any more.
-    app.service.close().await;
+    app.service.ledger.close().await;
     let data = app.files();
     let stands = |text: &str| data.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(stands(&key.id) && stands(issued["TokenId"].as_str().unwrap()), "the data was not looked at");
@@ -169,7 +169,7 @@ async fn what_waits_for_the_audit_is_written_at_the_end() {
     let (username, secret) = app.temporary().await;
     assert!(app.logs_in(&username, secret.expose()).await);
     assert!(!app.logs_in(&username, "wrong").await);
-    app.service.close().await;
+    app.service.ledger.close().await;
     let lines = crate::harness::listed(&app.service, &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await;
     for (action, outcome) in [("credential.issue-temporary", "ok"), ("token.exchange", "ok"), ("registry.log-in", "refused")] {
         let count = lines.iter().filter(|line| line.action == action && line.outcome == outcome).count();

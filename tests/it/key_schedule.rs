@@ -138,7 +138,7 @@ async fn a_master_key_that_stays_half_rotated_is_reported() {
     let command = app.another(both).await.unwrap();
     let step = async || command.rotate_master_key(&operator_call(&command), None).await.unwrap();
     step().await;
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     // This one doesn't have the new key at all.
     assert_eq!(app.alarm_kinds().await, [AlarmKind::MasterKey]);
     command.look_for_alarms().await.unwrap();

@@ -31,7 +31,7 @@ impl App {
     /// Lets time pass, and the service notice it.
     async fn later(&self, time: Duration) {
         self.wait(time);
-        self.service.catch_up().await.unwrap();
+        self.service.memory.catch_up().await.unwrap();
     }
 
     /// Returns the id of the key that signs a token now.

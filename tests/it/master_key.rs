@@ -305,7 +305,7 @@ async fn two_commands_at_once_make_one_rotation() {
     tokio::join!(rotate(&one), rotate(&other));
     assert_eq!((place.ids().len(), app.wrapping_ids()), (2, place.ids()[1..].to_vec()));
     assert_eq!(app.audited().await, ["master-key.rotate"]);
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     app.all_log_in(&keys[..3]).await;
 }
 
@@ -346,7 +346,7 @@ async fn no_request_fails_while_everything_is_wrapped_anew() {
     let command = app.another(place.read_keys()).await.unwrap();
     let requests = async {
         for batch in keys.chunks(20) {
-            app.service.catch_up().await.unwrap();
+            app.service.memory.catch_up().await.unwrap();
             app.all_log_in(batch).await;
             app.more_keys(1).await;
         }
@@ -387,7 +387,7 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     there.put(&MasterKey::generate(&SystemRandom));
     let credential = app.temporary().await;
     rotate(&other).await;
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     // What it has in memory still does.
     app.credential_logs_in(&credential).await;
     app.all_log_in(&[]).await;
@@ -404,7 +404,7 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     // Given the key, it needs no restart.
     place.put(&there.read().unwrap().remove(1));
     app.run_on(Duration::from_secs(1));
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     app.all_log_in(&keys).await;
     app.more_keys(1).await;
     let restarted = app.another(place.read_keys()).await.unwrap();
@@ -423,7 +423,7 @@ async fn a_replica_that_saw_the_new_key_once_needs_its_place_no_more() {
     app.service.look_for_master_keys();
     place.remove(new.id()).unwrap();
     rotate(&app.another(there.read_keys()).await.unwrap()).await;
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     app.more_keys(1).await;
     assert_eq!(app.wrapping_ids(), [new.id()]);
 }
@@ -441,22 +441,22 @@ async fn a_replica_without_the_new_key_still_knows_a_wrong_log_in() {
     assert_eq!(wrong().await, 401);
     // The store names a key that isn't here, and nothing is under it yet; then everything is.
     step(&other).await;
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     assert_eq!(wrong().await, 401);
     rotate(&other).await;
     app.run_on(Duration::from_secs(1));
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     assert_eq!(wrong().await, 401);
     // What is sealed by a key that can't be read here may be good.
     app.wait(Duration::from_secs(1));
     other.rotate_key(&operator_call(&other), KeyKind::Sealing).await.unwrap();
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     assert_eq!(wrong().await, 503);
     app.credential_logs_in(&credential).await;
     // Given the key, it knows all again.
     place.put(&there.read().unwrap().remove(1));
     app.run_on(Duration::from_secs(1));
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     assert_eq!(wrong().await, 401);
     app.more_keys(1).await;
 }

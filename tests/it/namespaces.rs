@@ -740,7 +740,7 @@ async fn records_are_read_from_memory_until_the_feed_says_that_they_changed() {
         let before = pushes().await;
         write(part).await.unwrap();
         assert_eq!((pushes().await, before), (!expected, !expected));
-        app.service.catch_up().await.unwrap();
+        app.service.memory.catch_up().await.unwrap();
         assert_eq!(pushes().await, expected);
     }
 }

@@ -171,7 +171,7 @@ async fn a_key_that_another_replica_has_just_made_is_heard_of_before_it_is_refus
         assert_eq!(app.code(call(&made)).await, "", "round {round}");
         app.code(call(&wrong(&made.id))).await;
         maker.set_access_key_state(&operator_call(&maker), &made.id, AccessKeyState::Deleted).await.unwrap();
-        app.service.catch_up().await.unwrap();
+        app.service.memory.catch_up().await.unwrap();
         assert_ne!(app.code(call(&made)).await, "", "round {round}");
     }
 }

@@ -371,7 +371,7 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
     first.set_access_key_state(&operator_call(first), &disabled_before.id, AccessKeyState::Active).await.unwrap();
     first.rotate_key(&operator_call(first), KeyKind::Sealing).await.unwrap();
     other.wait(Duration::from_secs(31));
-    first.catch_up().await.unwrap();
+    first.memory.catch_up().await.unwrap();
     let sealed_anew = other.temporary().await.1.expose().to_owned();
     assert_eq!(exchange(&other, &sealed_anew).await, StatusCode::OK);
     let body = json!({ "RegistryId": other.instance.id.as_str() });
@@ -407,7 +407,7 @@ async fn a_stored_session_policy_that_can_not_be_read_decides_nothing() {
     let (of_short, of_long) = (secret(&short).await, secret(&long).await);
     // All else that the second rests on is known then. What the other made is heard of first: memory doesn't keep what was
     // read while it changed.
-    replica.app.service.catch_up().await.unwrap();
+    replica.app.service.memory.catch_up().await.unwrap();
     assert_eq!(ask(&replica.app, &of_short).await, StatusCode::OK);
     replica.lose(&far, Line::Cut).await;
     assert_eq!(ask(&replica.app, &of_short).await, StatusCode::OK);
@@ -535,7 +535,7 @@ async fn house_is_kept_on_when_the_clock_was_set_back_and_when_it_jumps_ahead() 
     let app = App::new().await;
     let housekeeper = tokio::spawn(Arc::clone(&app.service).keep_house());
     // It has begun by then: its times count from there.
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     let database = Connection::open(app.database()).unwrap();
     let is_trimmed = async |what: &str| {
         let deadline = std::time::Instant::now() + Duration::from_secs(10);

@@ -366,7 +366,7 @@ async fn deleting_a_user_lists_what_it_made_and_that_can_be_stopped_afterwards()
     assert!(!app.robot_logs_in(&password).await);
     let nobody = format!("{ACCOUNT}:user#299999999999").parse().unwrap();
     assert!(app.service.revoke(&app.operator(), &nobody).await.is_err());
-    app.service.close().await;
+    app.service.ledger.close().await;
     let lines = crate::harness::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1)))).await;
     for action in ["user.delete", "principal.revoke"] {
         let line = lines.iter().find(|line| line.action == action && line.outcome == "ok").unwrap();
@@ -523,7 +523,7 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
     let (id, secret) = app.long_term_of(&root).await;
     succeeded(&app.of_token(&root, "ModifyInstanceToken", &id, &json!({ "Enable": false })).await);
     // As the release before left it.
-    app.service.close().await;
+    app.service.ledger.close().await;
     let database = Connection::open(app.database()).unwrap();
     database
         .execute_batch(

@@ -50,7 +50,7 @@ async fn the_root_logs_in_by_its_name_or_its_id_with_the_password_it_set() {
     assert_eq!(elsewhere.body, app.registry(Some((ACCOUNT, "trst_no")), &format!("service={SERVICE}")).await.body);
     let scope = "repository:team/app:pull,push,delete";
     assert_eq!(granted(&app, "acme", &Secret::new(PASSWORD), scope).await, scope);
-    app.service.close().await;
+    app.service.ledger.close().await;
     assert!(!app.files().windows(PASSWORD.len()).any(|bytes| bytes == PASSWORD.as_bytes()), "the password stands in the data");
 }
 

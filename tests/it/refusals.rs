@@ -26,7 +26,7 @@ const PASSWORD: &str = "Passw0rd-EXAMPLE";
 
 /// Returns the whole audit, once nothing waits for it any more.
 async fn audit(app: &App) -> Vec<AuditRow> {
-    app.service.close().await;
+    app.service.ledger.close().await;
     crate::harness::listed(&app.service, &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await
 }
 
@@ -216,7 +216,7 @@ async fn a_claimed_name_is_in_the_audit_and_never_as_the_principal() {
         };
         assert_eq!((detail(&line)["claimed"].as_str(), line.principal.as_deref()), (Some(shown.as_str()), None));
     }
-    app.service.close().await;
+    app.service.ledger.close().await;
     let data = app.files();
     for secret in [secret.as_str(), "Passw0rd-pasted-EXAMPLE"] {
         assert!(!data.windows(secret.len()).any(|window| window == secret.as_bytes()), "a secret stands in the data");
@@ -440,7 +440,7 @@ async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_les
         app.wait(Duration::from_secs(1));
         busy().await;
     }
-    app.service.tell_counted().await;
+    app.service.ledger.tell_counted().await;
     let lines = log.lines();
     let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
     assert!(bytes < 10 * 10_000, "{bytes} bytes in ten seconds");

@@ -265,9 +265,9 @@ async fn an_instances_tokens_name_another_issuer_once_it_is_activated() {
     assert_eq!(issuer().await, format!("http://{HOST}"));
     // The one that is prepared last is meant.
     app.service.prepare_issuer(&app.operator(), &choice, "https://b.example.com").await.unwrap();
-    replica.service.catch_up().await.unwrap();
+    replica.service.memory.catch_up().await.unwrap();
     replica.service.activate_issuer(&operator_call(&replica.service), &choice).await.unwrap();
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     assert_eq!(issuer().await, "https://b.example.com");
     let again = app.service.prepare_issuer(&app.operator(), &choice, "https://b.example.com").await;
     assert_eq!(again.unwrap_err().kind(), &none);

@@ -135,7 +135,7 @@ async fn two(redis: &Redis) -> (App, Replica) {
     let replica = app.replica().await;
     app.service.connect_shared().await.unwrap();
     replica.service.connect_shared().await.unwrap();
-    assert!(app.service.degraded().is_empty() && replica.service.degraded().is_empty());
+    assert!(app.service.limits.degraded().is_empty() && replica.service.limits.degraded().is_empty());
     (app, replica)
 }
 
@@ -192,7 +192,7 @@ async fn what_a_replica_saw_itself_stands_though_redis_forgot_it() {
     app.send(call().request()).await;
     redis.kill();
     redis.start_again().await;
-    until("it is connected again", async || app.service.degraded().is_empty()).await;
+    until("it is connected again", async || app.service.limits.degraded().is_empty()).await;
     let stolen = app.send(call().header("x-tc-action", Some("DeleteInstanceToken")).request()).await.json();
     assert_eq!(stolen["Response"]["Error"]["Code"], "AuthFailure.SignatureFailure", "{stolen}");
 }
@@ -228,9 +228,10 @@ async fn a_replica_goes_on_alone_while_redis_is_gone_and_shares_again_when_it_is
     assert_eq!(app.send(call.request()).await.status, StatusCode::OK);
     assert!(app.send(call.request()).await.body.contains("SignatureNonceUsed"), "its own memory goes on");
     assert_eq!(replica.send(call.request()).await.status, StatusCode::OK, "the documented gap");
-    assert!(!app.service.degraded().is_empty() && app.service.missing().await.is_empty());
+    assert!(!app.service.limits.degraded().is_empty() && app.service.missing().await.is_empty());
     redis.start_again().await;
-    until("both are connected again", async || app.service.degraded().is_empty() && replica.service.degraded().is_empty()).await;
+    until("both are connected again", async || app.service.limits.degraded().is_empty() && replica.service.limits.degraded().is_empty())
+        .await;
     let call = app.alibaba("GetAuthorizationToken", &[("InstanceId", &id)]);
     assert_eq!(app.send(call.request()).await.status, StatusCode::OK);
     assert!(replica.send(call.request()).await.body.contains("SignatureNonceUsed"));

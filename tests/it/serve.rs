@@ -391,10 +391,10 @@ async fn keys_that_could_not_be_read_again_are_tried_again() {
     let announce = "UPDATE change_counter SET position = position + 1;
          INSERT INTO change (position, noun, thing_id, changed_at) SELECT position, 'sealing_key', 'x', 0 FROM change_counter;";
     other.execute_batch(&format!("{announce} UPDATE sealing_key SET wrapped = CAST(wrapped || x'00' AS BLOB)")).unwrap();
-    assert!(app.service.catch_up().await.is_err());
-    assert!(app.service.catch_up().await.is_err(), "the change was forgotten");
+    assert!(app.service.memory.catch_up().await.is_err());
+    assert!(app.service.memory.catch_up().await.is_err(), "the change was forgotten");
     other.execute_batch("UPDATE sealing_key SET wrapped = substr(wrapped, 1, length(wrapped) - 1)").unwrap();
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     let (username, secret) = app.temporary().await;
     assert_eq!(app.registry(Some((&username, secret.expose())), "service=registry.example.com").await.status, 200);
 }

@@ -127,7 +127,7 @@ async fn its_token_is_its_own_and_it_gets_no_refresh_token() {
     let claims = claims(answer["token"].as_str().unwrap());
     assert_eq!((&claims["sub"], &claims["aud"]), (&json!("tcr$robot"), &json!(SERVICE)));
     assert_eq!(claims["access"], json!([{ "type": "repository", "name": "team/app", "actions": ["pull"] }]));
-    app.service.close().await;
+    app.service.ledger.close().await;
     let principal = format!("{ACCOUNT}:service-account/{}/robot", app.instance.id);
     let filter = AuditFilter { principal: Some(principal), ..AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1))) };
     let lines = crate::harness::listed(&app.service, &filter).await;
@@ -485,10 +485,10 @@ async fn a_deleted_namespace_takes_the_permissions_in_it_along_and_an_instance_i
         modified_at: NOW,
     };
     elsewhere.apply(write(store::namespace::insert(&team, 10))).await.unwrap();
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     assert_eq!(granted(&app, "tcr$robot", &password, "repository:team/app:pull").await, "repository:team/app:pull");
     elsewhere.apply(write(store::cascade::delete_namespace(&team, Contents::MustBeGone))).await.unwrap();
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     // Its successor of the same name is somebody else's.
     elsewhere.apply(write(store::namespace::insert(&team, 10))).await.unwrap();
     assert_eq!(granted(&app, "tcr$robot", &password, "repository:team/app:pull").await, "");
@@ -497,7 +497,7 @@ async fn a_deleted_namespace_takes_the_permissions_in_it_along_and_an_instance_i
     assert_eq!(app.status("acme", "Passw0rd-EXAMPLE").await, 200);
 
     elsewhere.apply(write(store::cascade::delete_instance(account(), &app.instance.id, Contents::GoToo, NOW))).await.unwrap();
-    app.service.catch_up().await.unwrap();
+    app.service.memory.catch_up().await.unwrap();
     assert_eq!(app.status("tcr$robot", password.expose()).await, 401);
     assert_eq!(app.status("acme", "Passw0rd-EXAMPLE").await, 401);
 }

@@ -249,7 +249,7 @@ async fn without_its_stored_policy_a_session_and_what_it_got_is_refused() {
         let at_tencent = replica.send(call).await.json()["Response"]["Error"]["Code"].clone();
         let call = app.alibaba_sts("GetCallerIdentity", &[]).by(&alibaba).request();
         let at_alibaba = replica.send(call).await.json()["Code"].clone();
-        replica.service.close().await;
+        replica.service.ledger.close().await;
         (log_in.status, at_tencent, at_alibaba)
     };
     assert_eq!(ask(&app).await, (StatusCode::OK, Value::Null, Value::Null));

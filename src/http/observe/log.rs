@@ -39,7 +39,7 @@ pub(crate) fn failed(record: &Record, door: &'static str, action: Option<&'stati
     let (principal, account) = record.caller();
     let claim = record.claim.as_deref();
     let refusal = Refusal { action, principal: principal.clone(), account, claim };
-    let has_line = service.record_refusal(&refusal, error, &record.context);
+    let has_line = service.ledger.record_refusal(&refusal, error, &record.context);
     let has_line = match error.kind() {
         ErrorKind::StoreUnavailable => outage.take_line(Instant::now()),
         // Clients bring the others about as often as they like.

@@ -89,7 +89,7 @@ impl Readiness {
             .collect();
         // Alarms of one kind follow each other.
         warnings.dedup();
-        warnings.extend(service.degraded().into_iter().map(ToOwned::to_owned));
+        warnings.extend(service.limits.degraded().into_iter().map(ToOwned::to_owned));
         Self { ready: missing.is_empty(), missing, warnings }
     }
 }

@@ -1,11 +1,9 @@
 //! Log-ins at the registry door.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
-use tokio::sync::SemaphorePermit;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind};
@@ -16,12 +14,13 @@ use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Blame, Error, ErrorKind, Result};
-use crate::service::RequestContext;
-use crate::service::Service;
 use crate::service::access::passwords::Failed;
 use crate::service::access::{Caller, Identity};
 use crate::service::ledger::refusals::Claim;
+use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::Slowed;
+use crate::service::memory::staleness::undecided;
+use crate::service::{RequestContext, Service};
 use crate::token::{Grant, Ground};
 
 /// What a registry client proves itself with.
@@ -49,46 +48,17 @@ impl LogIn {
     }
 }
 
-/// A log-in under way, and what its address was charged before it is proven.
-pub(in crate::service) struct Attempt {
-    address: Option<IpAddr>,
-    charge: Charge,
-}
-
-/// Whether one of the address's refusals was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Charge {
-    /// Nothing has cost anything yet.
-    NotAsked,
-    /// It was.
-    Taken,
-    /// There was none.
-    NoneLeft,
-}
-
-impl Attempt {
-    /// Begins one, from this address.
-    pub(in crate::service) fn new(address: Option<IpAddr>) -> Self {
-        Self { address, charge: Charge::NotAsked }
-    }
-
-    /// Returns the address that it comes from.
-    pub(in crate::service) fn address(&self) -> Option<IpAddr> {
-        self.address
-    }
-}
-
 impl Service {
     /// Logs in at the registry door; `service` picks the instance.
     ///
     /// # Errors
     /// [`ErrorKind::BadCredentials`] for each [`RefusalCause`], which is its source: clients hear the same.
     pub async fn log_in(&self, service: &str, log_in: &LogIn, context: &RequestContext) -> Result<Caller> {
-        self.check_freshness().await?;
+        self.memory.check_freshness().await?;
         let mut attempt = Attempt::new(context.address);
         let failed = match self.prove_log_in(service, log_in, &mut attempt, context).await {
             Ok(identity) => {
-                self.give_back(&attempt);
+                self.limits.give_back(&attempt);
                 return Ok(identity.into());
             }
             Err(failed) => failed,
@@ -104,11 +74,11 @@ impl Service {
         attempt: &mut Attempt,
         context: &RequestContext,
     ) -> Result<Identity, Failed> {
-        let instance = match self.directory.known_instance_by_service(service) {
+        let instance = match self.memory.cache.known_instance_by_service(service) {
             Some(known) => Some(known),
             None => {
-                let _look = self.look(attempt).await?;
-                self.directory.instance_by_service(&self.store, service).await?
+                let _look = self.limits.look(attempt).await?;
+                self.memory.cache.instance_by_service(&self.base.store, service).await?
             }
         };
         if let Some(instance) = &instance
@@ -121,7 +91,7 @@ impl Service {
             (LogIn::Anonymous, Some(instance)) => {
                 // A token costs a signature, and this one opens nothing: no stranger may ask for many. It isn't a refusal,
                 // either: whoever pulls what is public does nothing wrong.
-                self.count_anonymous(context)?;
+                self.limits.count_anonymous(context)?;
                 Ok(Identity::Anonymous { instance })
             }
             (LogIn::Anonymous, None) => Err(Error::invalid_parameter(
@@ -146,12 +116,14 @@ impl Service {
     /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or it has the id of a
     /// credential and not its secret, which never changes. Whoever holds such a one does well to get another.
     pub(in crate::service) async fn is_surely_wrong(&self, log_in: &LogIn) -> bool {
-        let now = self.now();
-        let is_over = |kind, secret: &Secret| self.keyring.load().open(kind, secret.expose()).is_some_and(|grant| grant.expires_at <= now);
+        let now = self.base.now();
+        let is_over = |kind, secret: &Secret| {
+            self.memory.keys.keyring.load().open(kind, secret.expose()).is_some_and(|grant| grant.expires_at <= now)
+        };
         match log_in {
             LogIn::Anonymous => false,
             LogIn::Password { secret, .. } => match credential::long_term_id(secret.expose()) {
-                Some(id) => match self.directory.credential(&self.store, &id).await {
+                Some(id) => match self.memory.cache.credential(&self.base.store, &id).await {
                     Ok(Some(stored)) => {
                         let hash = digest(&SHA256, secret.expose().as_bytes());
                         let same: bool = hash.as_ref().ct_eq(&stored.secret_hash).into();
@@ -167,7 +139,7 @@ impl Service {
 
     /// Returns the credential that a log-in claims to be of; nothing about it need be true any more.
     fn claimed_credential(&self, log_in: &LogIn) -> Option<CredentialId> {
-        let sealed = |kind, secret: &Secret| self.keyring.load().open(kind, secret.expose()).map(|grant| grant.id);
+        let sealed = |kind, secret: &Secret| self.memory.keys.keyring.load().open(kind, secret.expose()).map(|grant| grant.id);
         match log_in {
             LogIn::Anonymous => None,
             LogIn::Password { secret, .. } => credential::long_term_id(secret.expose()).or_else(|| sealed(SecretKind::Temporary, secret)),
@@ -194,9 +166,9 @@ impl Service {
             let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
             return Ok(Identity::WithPassword { instance, principal });
         }
-        let now = self.now();
+        let now = self.base.now();
         let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
-            let stored = match self.directory.known_credential(&id) {
+            let stored = match self.memory.cache.known_credential(&id) {
                 Some(known) => Some(known),
                 None => Box::pin(self.look_up_credential(&id, attempt)).await?,
             };
@@ -224,8 +196,8 @@ impl Service {
 
     /// Finds a long-term credential that memory lacks. One that is surely there is looked up whoever asks.
     async fn look_up_credential(&self, id: &CredentialId, attempt: &mut Attempt) -> Result<Option<Arc<LongTermCredential>>> {
-        let _look = if self.directory.has_credential(&self.store, id).await? { None } else { self.look(attempt).await? };
-        self.directory.credential(&self.store, id).await
+        let _look = if self.memory.cache.has_credential(&self.base.store, id).await? { None } else { self.limits.look(attempt).await? };
+        self.memory.cache.credential(&self.base.store, id).await
     }
 
     async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret, context: &RequestContext) -> Result<Identity> {
@@ -234,7 +206,7 @@ impl Service {
             // Sealed before instances could refuse their refresh tokens: of the first generation.
             grant.grounds.push((Ground::RefreshTokens(grant.instance.clone()), 0));
         }
-        self.check_standing(&grant, self.now()).await?;
+        self.check_standing(&grant, self.base.now()).await?;
         let instance = check_instance(instance, &grant)?;
         self.logged_in(instance, grant, Some(token.clone())).await
     }
@@ -270,83 +242,49 @@ impl Service {
         fault.map_or(Ok(()), |cause| Err(Error::bad_credentials(cause)))
     }
 
-    /// Lets a log-in that isn't proven ask the database for what memory lacks.
-    ///
-    /// An address that has refusals left pays one of them, which it gets back on success. From one that has none, a few
-    /// look at once and others wait for it: strangers can make names up, but can't keep the database busy with them.
-    pub(in crate::service) async fn look(&self, attempt: &mut Attempt) -> Result<Option<SemaphorePermit<'_>>> {
-        if self.charge(attempt) { Ok(None) } else { self.log_ins.look().await.map(Some) }
-    }
-
-    /// Takes one of the address's refusals, once for a log-in; `false` when it has none left.
-    pub(super) fn charge(&self, attempt: &mut Attempt) -> bool {
-        if attempt.charge == Charge::NotAsked {
-            let is_within = attempt.address.is_none_or(|address| self.address_limits.take(address, self.now()));
-            attempt.charge = if is_within { Charge::Taken } else { Charge::NoneLeft };
-        }
-        attempt.charge == Charge::Taken
-    }
-
-    pub(super) fn give_back(&self, attempt: &Attempt) {
-        if let (Some(address), Charge::Taken) = (attempt.address, attempt.charge) {
-            self.address_limits.give_back(address);
-        }
-    }
-
     /// Charges a log-in that failed, unless it was charged before it was looked at. Returns the refusal, which is another
     /// one where there were too many before.
     fn charge_failure(&self, log_in: &LogIn, attempt: &mut Attempt, error: Error) -> Error {
         let Some(address) = attempt.address else { return error };
         if error.kind().blame() != Blame::Client {
-            self.give_back(attempt);
+            self.limits.give_back(attempt);
             return error;
         }
         match error.kind() {
             ErrorKind::AddressThrottled { .. } => return error,
             ErrorKind::BadCredentials if log_in.can_be_guessed() => return error,
             ErrorKind::BadCredentials => {}
-            _ => return if self.charge(attempt) { error } else { self.slowed(Slowed::Address, &error) },
+            _ => return if self.limits.charge(attempt) { error } else { self.limits.slowed(Slowed::Address, &error) },
         }
         let (username, secret) = match log_in {
             LogIn::Anonymous => ("", &Secret::new("")),
             LogIn::Password { username, secret } => (username.as_str(), secret),
             LogIn::Refresh { token } => ("", token),
         };
-        let is_within = self.charge(attempt);
-        let failure = self.log_ins.count(address, username, secret, (!is_within).then_some(Slowed::Address), self.now());
+        let is_within = self.limits.charge(attempt);
+        let failure = self.limits.log_ins.count(address, username, secret, (!is_within).then_some(Slowed::Address), self.base.now());
         if failure.is_repeated {
-            self.give_back(attempt);
+            self.limits.give_back(attempt);
         }
         match (failure.was_slowed, is_within) {
-            (true, _) => self.slowed(Slowed::Username, &error),
-            (false, false) => self.slowed(Slowed::Address, &error),
+            (true, _) => self.limits.slowed(Slowed::Username, &error),
+            (false, false) => self.limits.slowed(Slowed::Address, &error),
             (false, true) => error,
         }
-    }
-
-    /// Returns what is answered instead of a refusal; the operator hears the cause of that all the same.
-    fn slowed(&self, slowed: Slowed, refusal: &Error) -> Error {
-        let error = self.log_ins.slowed(slowed);
-        match refusal.refusal_cause() {
-            Some(cause) => error.caused_by(cause),
-            None => error,
-        }
-    }
-
-    /// Counts a token for nobody.
-    fn count_anonymous(&self, context: &RequestContext) -> Result<()> {
-        let Some(address) = context.address else { return Ok(()) };
-        if self.anonymous_limits.take(address, self.now()) {
-            return Ok(());
-        }
-        let kind = ErrorKind::AddressThrottled { retry_after_seconds: 1 };
-        Err(Error::new(kind, "Too many tokens were asked for from this address without a log-in; wait a second, or log in."))
     }
 
     async fn logged_in(&self, instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret>) -> Result<Identity> {
         let policy = self.session_policy(grant.principal.account(), grant.session_policy.as_ref()).await?;
         let session_policy = policy.map_err(Error::bad_credentials)?.map(Box::new);
         Ok(Identity::LoggedIn { instance, grant, session_policy, refresh_token })
+    }
+
+    /// As [`Self::unless_undecided`], for a refused log-in: only one that was wrong before, too, stays wrong.
+    pub(in crate::service) async fn log_in_unless_undecided(&self, error: Error, log_in: &LogIn) -> Error {
+        if error.kind() == &ErrorKind::BadCredentials && self.memory.is_undecided() && !Box::pin(self.is_surely_wrong(log_in)).await {
+            return undecided(&error);
+        }
+        error
     }
 }
 

@@ -15,11 +15,6 @@ mod session_policy;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
-pub(in crate::service) use self::log_in::Attempt;
-pub use self::log_in::LogIn;
-use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, CredentialId, SecretKind};
 use crate::domain::ids::{AccountId, InstanceId};
@@ -28,19 +23,22 @@ use crate::domain::principal::{Level, Principal};
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountId};
-use crate::domain::{Blame, Error, ErrorKind, Result};
+use crate::domain::{Error, Result, access_key};
 use crate::policy::Document;
-use crate::service::RequestContext;
-use crate::service::Service;
-use crate::service::limits::rates::address_throttled;
+use crate::service::ledger::actor::{Actor, Signature};
+use crate::service::ledger::queue::Share;
+use crate::service::limits::attempt::Attempt;
 use crate::service::limits::replay::Purpose;
+use crate::service::limits::replicas::VerifiedCall;
 use crate::service::memory::cache::AccessKey;
 use crate::service::memory::staleness::Crowd;
 use crate::service::rights::Subject;
+use crate::service::{RequestContext, Service, unexpected};
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
-use crate::store::signed_change::SignedChange;
 use crate::token::{Grant, Ground, Keyring, Session, WebIdentity};
+
+pub use self::log_in::LogIn;
 
 /// Who calls, after proof.
 pub struct Caller {
@@ -49,26 +47,6 @@ pub struct Caller {
     overrun: Option<u32>,
     /// What proved it, if a signature did.
     signature: Option<Signature>,
-}
-
-/// The verified signature of a call: whatever else comes with it, it makes one durable change.
-#[derive(Clone, Copy)]
-pub(in crate::service) struct Signature {
-    bytes: [u8; 32],
-    /// When it is valid at no replica any more.
-    ends_at: Timestamp,
-}
-
-impl Signature {
-    /// Returns the change that the call of this request id makes by it.
-    pub(in crate::service) fn of_change(&self, request_id: &str, made: Option<&str>) -> SignedChange {
-        SignedChange {
-            digest: hex::encode(digest(&SHA256, &self.bytes)),
-            request_id: request_id.to_owned(),
-            made: made.map(str::to_owned),
-            ends_at: self.ends_at,
-        }
-    }
 }
 
 enum Identity {
@@ -139,9 +117,14 @@ impl Caller {
         self.overrun
     }
 
-    /// Returns the signature that proved the call.
-    pub(in crate::service) fn signature(&self) -> Option<Signature> {
-        self.signature
+    /// Returns how much of the audit's queue events about what the caller does may take.
+    pub(super) fn audit_share(&self) -> Share {
+        if self.is_anonymous() { Share::Strangers } else { Share::Done }
+    }
+
+    /// Returns the caller as the audit names it.
+    pub(super) fn actor(&self) -> Actor {
+        Actor { name: self.audit_name(), account: self.account(), signature: self.signature }
     }
 
     /// Returns who the call acts for; nobody when it is anonymous or the operator's.
@@ -340,8 +323,8 @@ impl Service {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
     pub async fn admit(&self, preview: &sign::Preview<'_>, context: &RequestContext) -> Result<()> {
-        self.check_freshness().await?;
-        let now = self.now();
+        self.memory.check_freshness().await?;
+        let now = self.base.now();
         self.check_method(preview.method)?;
         if access_key::is_of_session(preview.access_key_id) {
             self.check_time(preview.method, preview.signed_at, now)?;
@@ -361,8 +344,8 @@ impl Service {
         action: &'static str,
         context: &RequestContext,
     ) -> Result<Caller> {
-        self.check_freshness().await?;
-        let now = self.now();
+        self.memory.check_freshness().await?;
+        let now = self.base.now();
         self.check_method(request.method())?;
         let id = request.access_key_id();
         let (identity, replay) = if access_key::is_of_session(id) {
@@ -370,7 +353,7 @@ impl Service {
             let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), context, now)).await?;
             let replay = request.verify(&SigningSecret::new(session.secret.clone()))?;
             let policy = self.session_policy(session.principal.account(), session.session_policy.as_ref()).await?;
-            let policy = policy.map_err(|cause| self.unless_undecided(Error::session_token_expired().caused_by(cause)))?;
+            let policy = policy.map_err(|cause| self.memory.unless_undecided(Error::session_token_expired().caused_by(cause)))?;
             (Identity::InSession(Box::new(OpenSession { session, policy })), replay)
         } else {
             let key = self.active_access_key(id, context).await?;
@@ -381,15 +364,12 @@ impl Service {
             let replay = request.verify(&key.signing_secret)?;
             (Identity::Signed(key), replay)
         };
-        let checked = self.replays.check(id, request.signed_at(), &replay, purpose, now);
         let mut caller = Caller::from(identity);
-        caller.signature = Some(Signature { bytes: request.signature(), ends_at: self.last_use(request) });
-        match self.shared.get() {
-            None => checked?,
-            Some(shared) => {
-                caller.overrun = Box::pin(self.ask_others(shared, request, (&replay, checked), purpose, &caller, action)).await?
-            }
-        }
+        let account = caller.principal().map(Principal::account).ok_or_else(|| unexpected("a signed call is nobody's"))?;
+        let (signed_at, ends_at) = (request.signed_at(), self.last_use(request));
+        let call = VerifiedCall { access_key_id: id, account, action, purpose, replay: &replay, signed_at, ends_at };
+        caller.overrun = Box::pin(self.limits.note_call(&call)).await?;
+        caller.signature = Some(Signature { bytes: request.signature(), ends_at });
         Ok(caller)
     }
 
@@ -404,14 +384,14 @@ impl Service {
         token: &Secret,
         stranger: Option<&RequestContext>,
     ) -> Result<Caller> {
-        self.check_freshness().await?;
+        self.memory.check_freshness().await?;
         let mut attempt = Attempt::new(stranger.and_then(|context| context.address));
         match self.verify_web_identity(account, provider, token, &mut attempt).await {
             Ok(identity) => {
-                self.give_back(&attempt);
+                self.limits.give_back(&attempt);
                 Ok(Identity::Bearer(Box::new(Bearer { account, provider: provider.to_owned(), identity })).into())
             }
-            Err(error) => Err(self.charge_stranger(&mut attempt, &error).unwrap_or(error)),
+            Err(error) => Err(self.limits.charge_stranger(&mut attempt, &error).unwrap_or(error)),
         }
     }
 
@@ -427,7 +407,7 @@ impl Service {
         let token = token.ok_or_else(Error::session_token_missing)?;
         let session = self.opened(SecretKind::Session, token, context, |keyring| keyring.open_session(token)).await?;
         // It may be sealed under a key that this replica hasn't heard of.
-        let session = session.ok_or_else(|| self.unless_undecided(Error::session_token_malformed()))?;
+        let session = session.ok_or_else(|| self.memory.unless_undecided(Error::session_token_malformed()))?;
         if session.access_key_id != access_key_id || session.cloud != cloud {
             return Err(Error::session_token_mismatch());
         }
@@ -436,7 +416,7 @@ impl Service {
         }
         match self.fault_of(&session.id, &session.grounds, session.expires_at, now).await? {
             None => Ok(session),
-            Some(cause) => Err(self.unless_undecided(Error::session_token_expired().caused_by(cause))),
+            Some(cause) => Err(self.memory.unless_undecided(Error::session_token_expired().caused_by(cause))),
         }
     }
 
@@ -450,13 +430,13 @@ impl Service {
     }
 
     async fn active_access_key(&self, id: &str, context: &RequestContext) -> Result<Arc<AccessKey>> {
-        let key = match self.directory.known_access_key(id) {
+        let key = match self.memory.cache.known_access_key(id) {
             Some(known) => known,
             None => Box::pin(self.cold_access_key(id, context)).await?,
         };
         match key.state {
             AccessKeyState::Active => Ok(key),
-            AccessKeyState::Disabled => Err(self.unless_undecided(Error::access_key_disabled())),
+            AccessKeyState::Disabled => Err(self.memory.unless_undecided(Error::access_key_disabled())),
             // Nothing brings it back, so that needs no news.
             AccessKeyState::Deleted => Err(Error::access_key_not_found()),
         }
@@ -465,13 +445,13 @@ impl Service {
     /// Looks an access key up, if there is one of that id: another replica may have made it a moment ago, so the change
     /// feed is read before it is refused.
     async fn cold_access_key(&self, id: &str, context: &RequestContext) -> Result<Arc<AccessKey>> {
-        if !self.directory.has_access_key(&self.store, id).await? {
-            self.hear_news(self.crowd(context)).await?;
-            if !self.directory.has_access_key(&self.store, id).await? {
+        if !self.memory.cache.has_access_key(&self.base.store, id).await? {
+            self.memory.hear_news(self.crowd(context)).await?;
+            if !self.memory.cache.has_access_key(&self.base.store, id).await? {
                 return Err(Error::access_key_not_found());
             }
         }
-        self.directory.access_key(&self.store, &self.master, id).await?.ok_or_else(Error::access_key_not_found)
+        self.memory.cache.access_key(&self.base.store, &self.memory.keys.master, id).await?.ok_or_else(Error::access_key_not_found)
     }
 
     /// Opens something sealed; where the key is one that this replica hasn't heard of, it listens once more.
@@ -482,42 +462,16 @@ impl Service {
         context: &RequestContext,
         open: impl Fn(&Keyring) -> Option<T>,
     ) -> Result<Option<T>> {
-        let opened = open(&self.keyring.load());
-        if opened.is_some() || !self.keyring.load().sealer().lacks_key_of(kind, secret) {
+        let opened = open(&self.memory.keys.keyring.load());
+        if opened.is_some() || !self.memory.keys.keyring.load().sealer().lacks_key_of(kind, secret) {
             return Ok(opened);
         }
-        Box::pin(self.hear_news(self.crowd(context))).await?;
-        Ok(open(&self.keyring.load()))
+        Box::pin(self.memory.hear_news(self.crowd(context))).await?;
+        Ok(open(&self.memory.keys.keyring.load()))
     }
 
     /// Tells among whom a request waits.
     fn crowd(&self, context: &RequestContext) -> Crowd {
-        if self.is_slowed(context) { Crowd::Slowed } else { Crowd::Usual }
-    }
-
-    /// Tells whether too many requests of an address were refused.
-    pub fn is_slowed(&self, context: &RequestContext) -> bool {
-        context.address.is_some_and(|address| self.address_limits.is_slowed(address, self.now()))
-    }
-
-    /// Tells whether requests of an access key, or a session's, were verified in the last minutes.
-    pub fn was_right_lately(&self, access_key_id: &str) -> bool {
-        self.replays.has_seen(access_key_id)
-    }
-
-    /// Counts a refused request against its address. Where there were too many before, returns what is answered instead; a
-    /// fault of ours, or of an issuer, is nobody's refusal.
-    pub fn count_refusal(&self, error: &Error, context: &RequestContext) -> Option<Error> {
-        self.charge_stranger(&mut Attempt::new(context.address), error)
-    }
-
-    /// As [`Self::count_refusal`], for a request that may have been charged already.
-    fn charge_stranger(&self, attempt: &mut Attempt, error: &Error) -> Option<Error> {
-        if error.kind().blame() != Blame::Client {
-            self.give_back(attempt);
-            return None;
-        }
-        let is_within = matches!(error.kind(), ErrorKind::AddressThrottled { .. }) || self.charge(attempt);
-        (!is_within).then(address_throttled)
+        if self.limits.is_slowed(context) { Crowd::Slowed } else { Crowd::Usual }
     }
 }

@@ -7,7 +7,6 @@
 //!
 //! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is the same.
 
-use crate::service::subscriber;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,13 +30,13 @@ use crate::domain::secret::Secret;
 use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::Permission;
-use crate::service::Service;
-use crate::service::access::Attempt;
 use crate::service::call::Call;
 use crate::service::credentials::InstanceChoice;
 use crate::service::identity::users::Resolved;
+use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::{Guess, Outcome, Standing};
 use crate::service::limits::gates::Gates;
+use crate::service::{Service, subscriber};
 use crate::store;
 use crate::store::account::Account;
 use crate::token::password;
@@ -263,9 +262,9 @@ impl Service {
         }
         check_fixed("Password", chosen)?;
         let instance = self.permitted_instance(call, choice, Permission::SetFixedPassword).await?;
-        let hash = self.passwords.hash(chosen, instance.account, &*self.random).await?;
-        let line = self.line("fixed-password.set", call).instance(&instance);
-        self.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), line).await
+        let hash = self.passwords.hash(chosen, instance.account, &*self.base.random).await?;
+        let line = call.event("fixed-password.set").instance(&instance);
+        self.ledger.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), line).await
     }
 
     /// Takes a principal's fixed password at an instance back; the principal may set another.
@@ -278,8 +277,8 @@ impl Service {
         }
         let Resolved::Principal(named) = self.find_principal(principal).await? else { return Err(unsupported()) };
         let detail = json!({ "deleted": principal.to_string() });
-        let line = self.line("fixed-password.delete", call).instance(&instance).detail(detail);
-        self.change(store::fixed_password::delete(&instance.id, &named, call.now), line).await
+        let line = call.event("fixed-password.delete").instance(&instance).detail(detail);
+        self.ledger.change(store::fixed_password::delete(&instance.id, &named, call.now), line).await
     }
 
     /// Returns the service account of this name, if this is its password and it may log in.
@@ -307,20 +306,20 @@ impl Service {
         if let (false, Some(account)) = (right, &found) {
             // To find that there is no such name, the store was asked. A refusal asks it always, so that its time
             // doesn't tell.
-            let _look = self.look(attempt).await?;
+            let _look = self.limits.look(attempt).await?;
             self.confirm(account).await?;
         }
-        judged(instance, found, right, self.now())
+        judged(instance, found, right, self.base.now())
     }
 
     /// Finds the service account of this name, for a password that reads as this service made it.
     async fn service_account_of_made(&self, instance: &Instance, name: &str, attempt: &mut Attempt) -> Result<Option<Arc<ServiceAccount>>> {
-        if let Some(known) = self.directory.known_service_account(&instance.id, name) {
+        if let Some(known) = self.memory.cache.known_service_account(&instance.id, name) {
             return Ok(Some(known));
         }
-        let is_there = self.directory.has_service_account(&self.store, &instance.id, name).await?;
-        let _look = if is_there { None } else { self.look(attempt).await? };
-        self.directory.service_account(&self.store, &instance.id, name).await
+        let is_there = self.memory.cache.has_service_account(&self.base.store, &instance.id, name).await?;
+        let _look = if is_there { None } else { self.limits.look(attempt).await? };
+        self.memory.cache.service_account(&self.base.store, &instance.id, name).await
     }
 
     /// Does as [`Self::service_account_of`] for a password that a person could have chosen.
@@ -331,16 +330,16 @@ impl Service {
         given: &Secret,
         attempt: &Attempt,
     ) -> Result<Arc<ServiceAccount>, Failed> {
-        let known = instance.and_then(|instance| self.directory.known_service_account(&instance.id, name));
-        if let Some(known) = known.filter(|known| known.is_active(self.now()))
-            && chosen_of(&known).is_some_and(|stored| self.passwords.is_remembered(given, stored, self.now()))
+        let known = instance.and_then(|instance| self.memory.cache.known_service_account(&instance.id, name));
+        if let Some(known) = known.filter(|known| known.is_active(self.base.now()))
+            && chosen_of(&known).is_some_and(|stored| self.passwords.is_remembered(given, stored, self.base.now()))
         {
             return Ok(known);
         }
         let guess = self.begin_guess(attempt, &format!("{}{name}", ServiceAccount::PREFIX), given).await?;
         let compared = async {
             let found = match instance {
-                Some(instance) => self.directory.service_account(&self.store, &instance.id, name).await?,
+                Some(instance) => self.memory.cache.service_account(&self.base.store, &instance.id, name).await?,
                 None => None,
             };
             let right = self.compare(given, found.as_deref().and_then(chosen_of), instance, guess.as_ref()).await?;
@@ -348,7 +347,7 @@ impl Service {
                 // As above: a refusal always asks the store.
                 self.confirm(account).await?;
             }
-            judged(instance, found, right, self.now())
+            judged(instance, found, right, self.base.now())
         }
         .await;
         self.end_guess(guess, compared)
@@ -375,14 +374,14 @@ impl Service {
                 None => None,
             };
             let found = match (instance, &named) {
-                (Some(instance), Some(principal)) => self.directory.fixed_password(&self.store, &instance.id, principal).await?,
+                (Some(instance), Some(principal)) => self.memory.cache.fixed_password(&self.base.store, &instance.id, principal).await?,
                 _ => None,
             };
             let stored = found.as_ref().map(|found| Stored { hash: &found.hash, generation: found.generation });
             let right = self.compare(given, stored, instance, guess.as_ref()).await?;
             if let (false, Some(instance), Some(found)) = (right, instance, &found) {
                 // As above: a refusal always asks the store.
-                store::fixed_password::find(&self.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
+                store::fixed_password::find(&self.base.store, &instance.id, &found.principal).await.map_err(Failed::Unconfirmed)?;
             }
             let cause = match (named, found) {
                 _ if instance.is_none() => RefusalCause::UnknownService,
@@ -403,7 +402,7 @@ impl Service {
     /// Charges a guess of a chosen password; nothing where there is no address to charge.
     async fn begin_guess(&self, attempt: &Attempt, username: &str, given: &Secret) -> Result<Option<Guess>> {
         match attempt.address() {
-            Some(address) => self.log_ins.begin_guess(address, username, given, || self.now()).await.map(Some),
+            Some(address) => self.limits.log_ins.begin_guess(address, username, given, || self.base.now()).await.map(Some),
             None => Ok(None),
         }
     }
@@ -416,7 +415,7 @@ impl Service {
             Err(_) => Outcome::Undecided,
         };
         if let Some(guess) = guess {
-            self.log_ins.end_guess(guess, outcome, self.now());
+            self.limits.log_ins.end_guess(guess, outcome, self.base.now());
         }
         compared
     }
@@ -429,26 +428,26 @@ impl Service {
         instance: Option<&Instance>,
         guess: Option<&Guess>,
     ) -> Result<bool> {
-        self.passwords.verify(given, stored, instance.map(|instance| instance.account), guess, self.now()).await
+        self.passwords.verify(given, stored, instance.map(|instance| instance.account), guess, self.base.now()).await
     }
 
     /// Asks the store once more for an account whose password is another one.
     async fn confirm(&self, account: &ServiceAccount) -> Result<(), Failed> {
-        store::service_account::find(&self.store, &account.instance, &account.name).await.map(drop).map_err(Failed::Unconfirmed)
+        store::service_account::find(&self.base.store, &account.instance, &account.name).await.map(drop).map_err(Failed::Unconfirmed)
     }
 
     /// Does as [`Self::principal_of`], and asks memory alone; nothing when that doesn't know it for right.
     async fn remembered_principal(&self, instance: Option<&Instance>, username: &str, given: &Secret) -> Result<Option<Principal>> {
         let remembered = || {
             let instance = instance?;
-            let account = self.directory.known_account(instance.account)?;
+            let account = self.memory.cache.known_account(instance.account)?;
             let principal = match username_of(&account, username)? {
                 None => Principal::Root(account.id),
-                Some(name) => Principal::User(account.id, self.directory.known_user_by_name(account.id, name)?.id),
+                Some(name) => Principal::User(account.id, self.memory.cache.known_user_by_name(account.id, name)?.id),
             };
-            let found = self.directory.known_fixed_password(&instance.id, &principal)?;
+            let found = self.memory.cache.known_fixed_password(&instance.id, &principal)?;
             let stored = Stored { hash: &found.hash, generation: found.generation };
-            self.passwords.is_remembered(given, stored, self.now()).then_some(principal)
+            self.passwords.is_remembered(given, stored, self.base.now()).then_some(principal)
         };
         match remembered() {
             Some(principal) => Ok(self.principal_ground(&principal).await?.ok().map(|_| principal)),
@@ -457,12 +456,12 @@ impl Service {
     }
 
     async fn principal_by_username(&self, instance: &Instance, username: &str) -> Result<Option<Principal>> {
-        let Some(account) = self.directory.account(&self.store, instance.account).await? else { return Ok(None) };
+        let Some(account) = self.memory.cache.account(&self.base.store, instance.account).await? else { return Ok(None) };
         Ok(match username_of(&account, username) {
             None => None,
             Some(None) => Some(Principal::Root(account.id)),
             Some(Some(name)) => {
-                let user = self.directory.user_by_name(&self.store, account.id, name).await?;
+                let user = self.memory.cache.user_by_name(&self.base.store, account.id, name).await?;
                 user.map(|user| Principal::User(account.id, user.id))
             }
         })

@@ -4,8 +4,7 @@ use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::domain::refusal::RefusalCause;
 use crate::policy::{Document, Limits};
-use crate::service::Service;
-use crate::service::unexpected;
+use crate::service::{Service, unexpected};
 use crate::token::SessionPolicy;
 
 impl Service {
@@ -22,7 +21,7 @@ impl Service {
         let document = match policy {
             None => return Ok(Ok(None)),
             Some(SessionPolicy::Stored(digest)) => {
-                let stored = Box::pin(self.directory.session_policy(&self.store, account, *digest)).await?;
+                let stored = Box::pin(self.memory.cache.session_policy(&self.base.store, account, *digest)).await?;
                 let Some(stored) = stored else { return Ok(Err(RefusalCause::SessionPolicyGone)) };
                 read(&stored)?
             }

@@ -33,7 +33,7 @@ impl Service {
         Ok(if now >= expires_at {
             Some(RefusalCause::Expired)
         } else {
-            self.revocations.contains(id).then_some(RefusalCause::CredentialRevoked)
+            self.memory.revocations.contains(id).then_some(RefusalCause::CredentialRevoked)
         })
     }
 
@@ -43,7 +43,7 @@ impl Service {
         // Another replica knows a newer one than this: it was raised a moment ago.
         if known.is_ok_and(|known| known < generation) {
             // It is sealed: nobody made it up, and so all who name one may wait.
-            Box::pin(self.hear_news(Crowd::Usual)).await?;
+            Box::pin(self.memory.hear_news(Crowd::Usual)).await?;
             known = self.generation_of(ground, now).await?;
         }
         match known {
@@ -59,25 +59,25 @@ impl Service {
             Ground::Root(id) => self.generation_of_account(*id).await?,
             Ground::User(id) => self.generation_of_user(*id).await?,
             Ground::Role(id) => {
-                let role = self.directory.role(&self.store, *id).await?;
+                let role = self.memory.cache.role(&self.base.store, *id).await?;
                 role.map(|role| role.generation).ok_or(RefusalCause::RoleDeleted)
             }
             Ground::AccessKey(id) => {
-                let key = self.directory.access_key(&self.store, &self.master, id).await?;
+                let key = self.memory.cache.access_key(&self.base.store, &self.memory.keys.master, id).await?;
                 key.map(|key| key.generation).ok_or(RefusalCause::AccessKeyDeleted)
             }
-            Ground::LongTerm(id) => match self.directory.credential(&self.store, id).await? {
+            Ground::LongTerm(id) => match self.memory.cache.credential(&self.base.store, id).await? {
                 None => Err(RefusalCause::UnknownCredential),
                 Some(stored) if stored.state == CredentialState::Disabled => Err(RefusalCause::CredentialDisabled),
                 Some(stored) if stored.expires_at <= now => Err(RefusalCause::Expired),
                 Some(stored) => Ok(stored.generation),
             },
             Ground::RefreshTokens(id) => {
-                let instance = self.directory.instance(&self.store, id).await?;
+                let instance = self.memory.cache.instance(&self.base.store, id).await?;
                 instance.map(|instance| instance.refresh_generation).ok_or(RefusalCause::UnknownService)
             }
             // It has none, and is sealed with 0.
-            Ground::Session(id) if self.revocations.contains(id) => Err(RefusalCause::SessionRevoked),
+            Ground::Session(id) if self.memory.revocations.contains(id) => Err(RefusalCause::SessionRevoked),
             Ground::Session(_) => Ok(0),
         })
     }
@@ -89,21 +89,23 @@ impl Service {
             Ground::LongTerm(_) => RefusalCause::CredentialRevoked,
             Ground::RefreshTokens(_) => RefusalCause::RefreshTokensEnded,
             Ground::Session(_) => RefusalCause::SessionRevoked,
-            Ground::AccessKey(id) => match self.directory.access_key(&self.store, &self.master, id).await?.map(|key| key.state) {
-                Some(AccessKeyState::Active) => RefusalCause::AccessKeyRevoked,
-                Some(AccessKeyState::Disabled) => RefusalCause::AccessKeyDisabled,
-                Some(AccessKeyState::Deleted) | None => RefusalCause::AccessKeyDeleted,
-            },
+            Ground::AccessKey(id) => {
+                match self.memory.cache.access_key(&self.base.store, &self.memory.keys.master, id).await?.map(|key| key.state) {
+                    Some(AccessKeyState::Active) => RefusalCause::AccessKeyRevoked,
+                    Some(AccessKeyState::Disabled) => RefusalCause::AccessKeyDisabled,
+                    Some(AccessKeyState::Deleted) | None => RefusalCause::AccessKeyDeleted,
+                }
+            }
         })
     }
 
     async fn generation_of_account(&self, id: AccountId) -> Result<Standing> {
-        let account = self.directory.account(&self.store, id).await?;
+        let account = self.memory.cache.account(&self.base.store, id).await?;
         Ok(account.map(|account| account.generation).ok_or(RefusalCause::AccountDeleted))
     }
 
     async fn generation_of_user(&self, id: UserId) -> Result<Standing> {
-        Ok(match self.directory.user(&self.store, id).await? {
+        Ok(match self.memory.cache.user(&self.base.store, id).await? {
             None => Err(RefusalCause::UserDeleted),
             Some(user) if user.state == UserState::Active => Ok(user.generation),
             Some(_) => Err(RefusalCause::UserDisabled),

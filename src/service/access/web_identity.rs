@@ -19,13 +19,12 @@ use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
-use crate::remote;
 use crate::remote::oidc::{FetchedKeys, fetch_keys};
 use crate::service::Service;
-use crate::service::access::Attempt;
 use crate::service::call::Call;
-use crate::store;
+use crate::service::limits::attempt::Attempt;
 use crate::token::{JwkSet, UnverifiedToken, WebIdentity};
+use crate::{remote, store};
 
 /// The most characters of a provider's name, of an issuer and of an audience.
 const NAME_LENGTH: usize = 128;
@@ -93,23 +92,23 @@ impl Service {
             created_at: call.now,
         };
         let detail = json!({ "account": provider.account.to_string(), "oidc_provider": provider.name, "issuer": provider.issuer });
-        let line = self.line("oidc-provider.create", call).detail(detail);
-        self.change(store::oidc_provider::insert(&provider), line).await?;
+        let line = call.event("oidc-provider.create").detail(detail);
+        self.ledger.change(store::oidc_provider::insert(&provider), line).await?;
         Ok(provider)
     }
 
     /// Lists the providers of an account.
     pub async fn oidc_providers(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<OidcProvider>> {
         call.caller.require_operator()?;
-        store::oidc_provider::list(&self.store, account).await
+        store::oidc_provider::list(&self.base.store, account).await
     }
 
     /// Deletes a provider: its tokens are believed no more.
     pub async fn delete_oidc_provider(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
         let detail = json!({ "account": account.to_string(), "oidc_provider": name });
-        let line = self.line("oidc-provider.delete", call).detail(detail);
-        self.change(store::oidc_provider::delete(account, name), line).await
+        let line = call.event("oidc-provider.delete").detail(detail);
+        self.ledger.change(store::oidc_provider::delete(account, name), line).await
     }
 
     /// Tells an operator whether a token is believed, and what it says.
@@ -132,33 +131,33 @@ impl Service {
         attempt: &mut Attempt,
     ) -> Result<WebIdentity> {
         let token = UnverifiedToken::parse(token.expose())?;
-        let provider = match self.directory.known_oidc_provider(account, provider) {
+        let provider = match self.memory.cache.known_oidc_provider(account, provider) {
             Some(known) => Some(known),
             None => {
-                let _look = self.look(attempt).await?;
-                self.directory.oidc_provider(&self.store, account, provider).await?
+                let _look = self.limits.look(attempt).await?;
+                self.memory.cache.oidc_provider(&self.base.store, account, provider).await?
             }
         };
         let provider = provider.ok_or_else(|| Error::web_identity(WebIdentityFault::NoSuchProvider))?;
-        token.check_claims(&provider, self.now())?;
-        let issuer = self.issuers.issuer(&provider, self.now())?;
+        token.check_claims(&provider, self.base.now())?;
+        let issuer = self.issuers.issuer(&provider, self.base.now())?;
         let keys = self.keys_for(&issuer, &token).await?;
-        token.verify(&keys, &provider, self.now())
+        token.verify(&keys, &provider, self.base.now())
     }
 
     /// Returns the keys among which the token's is, or the newest ones that may be had.
     async fn keys_for(&self, issuer: &Arc<Issuer>, token: &UnverifiedToken<'_>) -> Result<Arc<JwkSet>> {
-        if let Some(decided) = issuer.decide(token, self.now()) {
+        if let Some(decided) = issuer.decide(token, self.base.now()) {
             return decided;
         }
         let busy = |_| Error::web_identity(WebIdentityFault::KeysUnavailable);
         let _waiting = issuer.waiting.try_acquire().map_err(busy)?;
         let asking = Arc::clone(&issuer.asking).lock_owned().await;
         // Whoever asked meanwhile may have had the answer for all.
-        if let Some(decided) = issuer.decide(token, self.now()) {
+        if let Some(decided) = issuer.decide(token, self.base.now()) {
             return decided;
         }
-        let (remote, clock, asked) = (Arc::clone(&self.remote), Arc::clone(&self.clock), Arc::clone(issuer));
+        let (remote, clock, asked) = (Arc::clone(&self.remote), Arc::clone(&self.base.clock), Arc::clone(issuer));
         // A task of its own: a caller who breaks off would else undo the memory of having asked.
         let ask = tokio::spawn(async move {
             asked.ask(&remote, &*clock).await;
@@ -166,7 +165,7 @@ impl Service {
         });
         ask.await.map_err(Error::internal)?;
         // Undecided again only when the clock jumped meanwhile.
-        issuer.decide(token, self.now()).unwrap_or_else(|| Err(Error::web_identity(WebIdentityFault::KeysUnavailable)))
+        issuer.decide(token, self.base.now()).unwrap_or_else(|| Err(Error::web_identity(WebIdentityFault::KeysUnavailable)))
     }
 }
 

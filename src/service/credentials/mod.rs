@@ -12,17 +12,15 @@ use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
 use crate::domain::ids::{CriId, InstanceId};
 use crate::domain::instance::{AnyInstanceId, Instance};
-use crate::domain::name;
 use crate::domain::secret::Secret;
-use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::domain::{Error, ErrorKind, Noun, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::service::Service;
 use crate::service::call::Call;
-use crate::service::ledger::queue::{Line, Share};
+use crate::service::ledger::queue::Share;
 use crate::service::rights::forbidden;
 use crate::store;
-use crate::store::page::Listed;
-use crate::store::page::Page;
+use crate::store::page::{Listed, Page};
 use crate::token::{Grant, Session};
 
 /// The life of a long-term credential: 3650 days, as Tencent's contract has it.
@@ -104,10 +102,10 @@ impl Service {
     ) -> Result<Issued> {
         let instance = self.permitted_instance(call, choice, Permission::IssueTemporary).await?;
         let signer = call.caller.signer()?;
-        let room = self.audit.reserve(Share::Done)?;
+        let room = self.ledger.queue.reserve(Share::Done)?;
         let now = call.now;
         let grant = Grant {
-            id: CredentialId::random(&*self.random),
+            id: CredentialId::random(&*self.base.random),
             principal: signer.principal.clone(),
             grounds: signer.grounds,
             instance: instance.id.clone(),
@@ -116,10 +114,10 @@ impl Service {
             issued_at: now,
             expires_at: lifetime.end(now, signer.session),
         };
-        let secret = self.keyring.load().seal(SecretKind::Temporary, &grant, &*self.random)?;
+        let secret = self.memory.keys.keyring.load().seal(SecretKind::Temporary, &grant, &*self.base.random)?;
         room.record(
-            &Line::new("credential.issue-temporary", now, call.request)
-                .caller(call.caller)
+            &call
+                .event("credential.issue-temporary")
                 .credential(&grant.id)
                 .instance(&instance)
                 .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: grant.expires_at }),
@@ -139,8 +137,8 @@ impl Service {
         name::check_description("Desc", description)?;
         let principal = signer.principal.clone();
         let now = call.now;
-        let id = CredentialId::random(&*self.random);
-        let secret = credential::long_term_secret(&id, &*self.random);
+        let id = CredentialId::random(&*self.base.random);
+        let secret = credential::long_term_secret(&id, &*self.base.random);
         let mut secret_hash = [0; 32];
         secret_hash.copy_from_slice(digest(&SHA256, secret.expose().as_bytes()).as_ref());
         let stored = LongTermCredential {
@@ -156,29 +154,29 @@ impl Service {
             created_at: now,
             expires_at: now.plus(LONG_TERM_TTL),
         };
-        let line = Line::new("credential.issue-long-term", now, call.request)
-            .caller(call.caller)
+        let line = call
+            .event("credential.issue-long-term")
             .credential(&id)
             .made(id.as_str())
             .instance(&instance)
             .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
         let insert = store::credential::insert(&stored, self.settings.quotas.long_term_credentials);
-        self.commit(line.onto(self.write().then(insert), &*self.random)).await?;
-        self.directory.add_credential_id(&id);
+        self.ledger.commit(line.onto(self.base.write().then(insert), &*self.base.random)).await?;
+        self.memory.cache.add_credential_id(&id);
         Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
     }
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.
     pub async fn credentials(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Vec<LongTermCredential>> {
         let instance = self.permitted_instance(call, choice, Permission::ListLongTerm).await?;
-        store::credential::list(&self.store, &instance.id).await
+        store::credential::list(&self.base.store, &instance.id).await
     }
 
     /// Lists a part of the long-term credentials of an instance, the newest first.
     pub async fn credential_page(&self, call: &Call<'_>, choice: &InstanceChoice, page: Page) -> Result<Listed<LongTermCredential>> {
         let instance = self.permitted_instance(call, choice, Permission::ListLongTerm).await?;
-        store::credential::list_page(&self.store, &instance.id, page).await
+        store::credential::list_page(&self.base.store, &instance.id, page).await
     }
 
     /// Replaces what is written about a long-term credential.
@@ -191,8 +189,8 @@ impl Service {
     ) -> Result<()> {
         name::check_description("Desc", description)?;
         let (instance, _) = self.permitted_credential(call, choice, Permission::ModifyLongTerm, id).await?;
-        let line = self.line("credential.modify", call).credential(id).instance(&instance);
-        self.change(store::credential::set_description(id, description), line).await
+        let line = call.event("credential.modify").credential(id).instance(&instance);
+        self.ledger.change(store::credential::set_description(id, description), line).await
     }
 
     /// Disables or enables a long-term credential.
@@ -218,15 +216,15 @@ impl Service {
             CredentialState::Active => "credential.enable",
             CredentialState::Disabled => "credential.disable",
         };
-        let line = self.line(action, call).credential(id).instance(&instance);
-        self.change(store::credential::set_state(id, state, call.caller.level()), line).await
+        let line = call.event(action).credential(id).instance(&instance);
+        self.ledger.change(store::credential::set_state(id, state, call.caller.level()), line).await
     }
 
     /// Deletes a long-term credential.
     pub async fn delete_credential(&self, call: &Call<'_>, choice: &InstanceChoice, id: &CredentialId) -> Result<()> {
         let (instance, _) = self.permitted_credential(call, choice, Permission::DeleteLongTerm, id).await?;
-        let line = self.line("credential.delete", call).credential(id).instance(&instance);
-        self.change(store::credential::delete(id), line).await
+        let line = call.event("credential.delete").credential(id).instance(&instance);
+        self.ledger.change(store::credential::delete(id), line).await
     }
 
     /// Returns the instance's long-term credential of this id, and the instance, if the caller may do this to it. Whether it
@@ -239,7 +237,7 @@ impl Service {
         id: &CredentialId,
     ) -> Result<(Arc<Instance>, Arc<LongTermCredential>)> {
         let instance = self.own_instance(call, choice).await?;
-        let stored = self.directory.credential(&self.store, id).await?.filter(|stored| stored.instance == instance.id);
+        let stored = self.memory.cache.credential(&self.base.store, id).await?.filter(|stored| stored.instance == instance.id);
         let owner = stored.as_ref().map(|stored| stored.principal.numeric_id());
         let context = Context { owner: owner.as_deref(), ..call.policy_context() };
         self.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
@@ -261,11 +259,11 @@ impl Service {
     /// Returns the instance that the caller means; what belongs to others does not exist for them.
     pub(in crate::service) async fn own_instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
         let found = match choice {
-            InstanceChoice::Tcr(id) => self.directory.instance(&self.store, id).await?,
-            InstanceChoice::Cri(id) => self.directory.instance_by_cri_id(&self.store, id).await?,
+            InstanceChoice::Tcr(id) => self.memory.cache.instance(&self.base.store, id).await?,
+            InstanceChoice::Cri(id) => self.memory.cache.instance_by_cri_id(&self.base.store, id).await?,
             InstanceChoice::Default => {
                 let account = call.caller.signer()?.principal.account();
-                let found = self.directory.default_instance(&self.store, account).await?;
+                let found = self.memory.cache.default_instance(&self.base.store, account).await?;
                 Some(found.ok_or_else(|| {
                     Error::new(
                         ErrorKind::NoDefaultInstance,

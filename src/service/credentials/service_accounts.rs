@@ -28,8 +28,7 @@ use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::service::Service;
 use crate::service::access::Caller;
 use crate::service::call::Call;
-use crate::service::credentials::DISABLED_FOR_GOOD;
-use crate::service::credentials::InstanceChoice;
+use crate::service::credentials::{DISABLED_FOR_GOOD, InstanceChoice};
 use crate::service::rights::forbidden;
 use crate::store::page::{Listed, Page};
 use crate::store::{self, Part};
@@ -122,9 +121,9 @@ impl Service {
         let permission = Permission::CreateServiceAccount;
         let instance = self.permitted_instance(call, choice, permission).await?;
         self.check_grant(call, &instance, permission, &new.permissions).await?;
-        let password = make_password(&*self.random);
+        let password = make_password(&*self.base.random);
         let account = ServiceAccount {
-            id: ServiceAccountId::random(&*self.random),
+            id: ServiceAccountId::random(&*self.base.random),
             instance: instance.id.clone(),
             name: name.to_owned(),
             description: new.description,
@@ -142,8 +141,8 @@ impl Service {
         };
         let most = self.settings.quotas.service_accounts;
         let detail = json!({ "service_account": account.username(), "expires_at": account.expires_at });
-        let line = self.line("service-account.create", call).instance(&instance).made(account.id.as_str()).detail(detail);
-        self.change(store::service_account::insert(&account, most), line).await?;
+        let line = call.event("service-account.create").instance(&instance).made(account.id.as_str()).detail(detail);
+        self.ledger.change(store::service_account::insert(&account, most), line).await?;
         Ok((account, password))
     }
 
@@ -159,10 +158,10 @@ impl Service {
             return Err(Error::invalid_parameter("Filters", format!("At most {MOST_NAMES} names are looked up at once.")));
         }
         let instance = self.permitted_instance(call, choice, Permission::ListServiceAccounts).await?;
-        let Some(names) = names else { return store::service_account::list(&self.store, &instance.id, None, page).await };
+        let Some(names) = names else { return store::service_account::list(&self.base.store, &instance.id, None, page).await };
         let mut found = Vec::new();
         for name in names {
-            found.extend(store::service_account::find(&self.store, &instance.id, ServiceAccount::bare_name(name)).await?);
+            found.extend(store::service_account::find(&self.base.store, &instance.id, ServiceAccount::bare_name(name)).await?);
         }
         found.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
         found.dedup_by(|one, other| one.id == other.id);
@@ -213,7 +212,7 @@ impl Service {
         };
         let line = self.account_line(action, call, &account, &instance);
         let update = store::service_account::update(&account, &change, call.caller.level(), now);
-        self.change(as_decided(call.caller, &account).and(update), line).await
+        self.ledger.change(as_decided(call.caller, &account).and(update), line).await
     }
 
     /// Replaces a service account's password by a chosen one, or by a made one; the old one stops. Returns the new one.
@@ -236,18 +235,18 @@ impl Service {
         self.check_grant(call, &instance, permission, &account.permissions).await?;
         let (password, secret) = match chosen {
             Some(chosen) => {
-                let hash = self.passwords.hash(&chosen, instance.account, &*self.random).await?;
+                let hash = self.passwords.hash(&chosen, instance.account, &*self.base.random).await?;
                 (chosen, AccountSecret::Chosen(hash))
             }
             None => {
-                let password = make_password(&*self.random);
+                let password = make_password(&*self.base.random);
                 let secret = made(&password);
                 (password, secret)
             }
         };
         let line = self.account_line("service-account.set-password", call, &account, &instance);
         let set = store::service_account::set_secret(&account, &secret, call.now);
-        self.change(as_decided(call.caller, &account).and(set), line).await?;
+        self.ledger.change(as_decided(call.caller, &account).and(set), line).await?;
         Ok(password)
     }
 
@@ -255,7 +254,7 @@ impl Service {
     pub async fn delete_service_account(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str) -> Result<()> {
         let (instance, account) = self.permitted_service_account(call, choice, Permission::DeleteServiceAccount, name).await?;
         let line = self.account_line("service-account.delete", call, &account, &instance);
-        self.change(store::service_account::delete(&account), line).await
+        self.ledger.change(store::service_account::delete(&account), line).await
     }
 
     /// Lists the service accounts that came from a principal, at all instances, without their permissions.
@@ -264,15 +263,15 @@ impl Service {
     /// `Unsupported` for whoever isn't the operator, or for a principal that makes none.
     pub async fn service_accounts_made_by(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<Vec<ServiceAccount>> {
         call.caller.require_operator()?;
-        store::service_account::list_made_by(&self.store, self.maker_number(principal).await?).await
+        store::service_account::list_made_by(&self.base.store, self.maker_number(principal).await?).await
     }
 
     /// Returns the service accounts that came from the principal of that numeric id, and their names as arguments take them.
     pub(in crate::service) async fn made_by(&self, id: i64) -> Result<(Vec<ServiceAccount>, Vec<String>)> {
-        let made = store::service_account::list_made_by(&self.store, id).await?;
+        let made = store::service_account::list_made_by(&self.base.store, id).await?;
         let mut names = Vec::with_capacity(made.len());
         for account in &made {
-            let instance = self.directory.instance(&self.store, &account.instance).await?.ok_or_else(Error::instance_not_found)?;
+            let instance = self.memory.cache.instance(&self.base.store, &account.instance).await?.ok_or_else(Error::instance_not_found)?;
             names.push(PrincipalName::ServiceAccount(instance.account, instance.id.clone(), account.name.clone()).to_string());
         }
         Ok((made, names))
@@ -328,7 +327,7 @@ impl Service {
 
     /// Returns what users of an account may give service accounts.
     pub(in crate::service) async fn service_account_grant(&self, account: AccountId) -> Result<ServiceAccountGrant> {
-        let own = self.directory.account(&self.store, account).await?.and_then(|account| account.service_account_grant);
+        let own = self.memory.cache.account(&self.base.store, account).await?.and_then(|account| account.service_account_grant);
         Ok(own.unwrap_or(self.settings.service_account_grant))
     }
 
@@ -343,7 +342,7 @@ impl Service {
         account: &ServiceAccount,
         instance: &'a Instance,
     ) -> crate::service::ledger::queue::Line<'a> {
-        self.line(action, call).instance(instance).detail(json!({ "service_account": account.username() }))
+        call.event(action).instance(instance).detail(json!({ "service_account": account.username() }))
     }
 
     /// Returns the service account of this name, with the prefix or without, as it is now.
@@ -351,7 +350,7 @@ impl Service {
         let bare = ServiceAccount::bare_name(name);
         // What can't be a name is nobody's, and isn't repeated.
         check_service_account("Name", bare).map_err(|_| Error::not_found(Noun::ServiceAccount, "of that name"))?;
-        let found = store::service_account::find(&self.store, instance, bare).await?;
+        let found = store::service_account::find(&self.base.store, instance, bare).await?;
         found.ok_or_else(|| Error::not_found(Noun::ServiceAccount, format_args!("{}{bare}", ServiceAccount::PREFIX)))
     }
 }

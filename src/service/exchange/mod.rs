@@ -16,7 +16,6 @@ use crate::policy::{Outcome, Permission, Request, Resource};
 use crate::service::Service;
 use crate::service::access::Caller;
 use crate::service::call::Call;
-use crate::service::ledger::queue::{Line, Share};
 use crate::service::registry::namespaces::Unrecorded;
 use crate::service::rights::{Subject, account_action};
 use crate::token::{Access, Claims, Grant, Ground};
@@ -65,7 +64,7 @@ impl Service {
         let instance = call.caller.registry_instance()?;
         if let Some(credential) = call.caller.credential() {
             // Before anything is decided: that is what many scopes cost.
-            self.token_limits.count(credential, call.now)?;
+            self.limits.tokens.count(credential, call.now)?;
         }
         let mut granted = Vec::with_capacity(scopes.asked.len());
         let mut is_reduced = !scopes.left_out.is_empty();
@@ -83,7 +82,11 @@ impl Service {
             Box::pin(self.log_reductions(call, scopes, &granted)).await?;
         }
         // Anybody may ask for nothing: those have no lines of their own, and wait for no room.
-        let room = if call.caller.is_anonymous() && granted.is_empty() { None } else { Some(self.audit.reserve(Share::of(call.caller))?) };
+        let room = if call.caller.is_anonymous() && granted.is_empty() {
+            None
+        } else {
+            Some(self.ledger.queue.reserve(call.caller.audit_share())?)
+        };
         let now = call.now;
         let access: Vec<Access> = granted
             .iter()
@@ -95,19 +98,19 @@ impl Service {
             .collect();
         let subject = call.caller.subject();
         let claims = Claims {
-            issuer: self.issuer_of(instance),
+            issuer: self.base.issuer_of(instance),
             subject: instance.kind.subject(&subject),
             audience: &instance.service,
             now,
             ttl: Duration::from_secs(instance.token_ttl_seconds.into()),
             access: &access,
         };
-        if self.keyring.load().signing_key_of(instance).is_err() {
+        if self.memory.keys.keyring.load().signing_key_of(instance).is_err() {
             // Another replica made the instance, and its key with it, a moment ago.
-            Box::pin(self.catch_up()).await?;
+            Box::pin(self.memory.catch_up()).await?;
         }
-        let keyring = self.keyring.load();
-        let token = keyring.signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.random)?;
+        let keyring = self.memory.keys.keyring.load();
+        let token = keyring.signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.base.random)?;
         let refresh_token = match (offline, call.caller.grant()) {
             (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(call.caller, instance, held)?),
             _ => None,
@@ -116,10 +119,7 @@ impl Service {
             Some(room) => {
                 let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
-                let mut line = Line::new("token.exchange", now, call.request)
-                    .caller(call.caller)
-                    .instance(instance)
-                    .detail(AskedAndGranted { asked, granted: words(&granted) });
+                let mut line = call.event("token.exchange").instance(instance).detail(AskedAndGranted { asked, granted: words(&granted) });
                 if let Some(held) = call.caller.grant() {
                     line = line.credential(&held.id);
                 }
@@ -128,7 +128,7 @@ impl Service {
                 }
                 room.record(&line);
             }
-            None => self.count_ungranted(instance, call.request),
+            None => self.ledger.count_ungranted(instance, call.request),
         }
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
@@ -209,17 +209,17 @@ impl Service {
         }
         let mut grant = held.clone();
         grant.grounds.push((Ground::RefreshTokens(instance.id.clone()), instance.refresh_generation));
-        self.keyring.load().seal(SecretKind::Refresh, &grant, &*self.random)
+        self.memory.keys.keyring.load().seal(SecretKind::Refresh, &grant, &*self.base.random)
     }
 
     /// Returns the public signing keys that instances share as a JWK set, as JSON text.
     pub fn jwks(&self) -> String {
-        self.keyring.load().jwks().to_string()
+        self.memory.keys.keyring.load().jwks().to_string()
     }
 
     /// Returns the certificates that registries trust, as PEM.
     pub fn bundle_pem(&self) -> String {
-        self.keyring.load().bundle_pem()
+        self.memory.keys.keyring.load().bundle_pem()
     }
 }
 

@@ -30,11 +30,11 @@ impl Service {
         name::check_name("name", name)?;
         let id = match id {
             Some(id) => id,
-            None => random_account_id(&*self.random)?,
+            None => random_account_id(&*self.base.random)?,
         };
         let account = Account { id, name: name.to_owned(), generation: 0, created_at: call.now, service_account_grant };
-        let line = self.line("account.create", call).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
-        self.change(store::account::insert(&account), line).await?;
+        let line = call.event("account.create").detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+        self.ledger.change(store::account::insert(&account), line).await?;
         Ok(account)
     }
 
@@ -45,14 +45,14 @@ impl Service {
     pub async fn set_service_account_grant(&self, call: &Call<'_>, id: AccountId, grant: Option<ServiceAccountGrant>) -> Result<()> {
         call.caller.require_operator()?;
         let detail = serde_json::json!({ "account": id.to_string(), "service_account_grant": grant.map(ServiceAccountGrant::name) });
-        let line = self.line("account.modify", call).detail(detail);
-        self.change(store::account::set_service_account_grant(id, grant), line).await
+        let line = call.event("account.modify").detail(detail);
+        self.ledger.change(store::account::set_service_account_grant(id, grant), line).await
     }
 
     /// Lists the accounts.
     pub async fn accounts(&self, call: &Call<'_>) -> Result<Vec<Account>> {
         call.caller.require_operator()?;
-        store::account::list(&self.store).await
+        store::account::list(&self.base.store).await
     }
 
     /// Makes an access key of the account's root, or of a user of it.
@@ -62,8 +62,8 @@ impl Service {
             Some(name) => Principal::User(account, self.named_user(account, name).await?.id),
             None => Principal::Root(account),
         };
-        let made = NewAccessKey::permanent(&*self.random);
-        self.wrapping(|| self.store_access_key(&made, &principal, call)).await?;
+        let made = NewAccessKey::permanent(&*self.base.random);
+        self.memory.wrapping(|| self.store_access_key(&made, &principal, call)).await?;
         Ok(made)
     }
 
@@ -71,19 +71,19 @@ impl Service {
         let row = AccessKey {
             id: made.id.clone(),
             principal: principal.clone(),
-            sealed_secret: self.master.wrap(WRAPPED_AS, &made.id, made.secret.expose().as_bytes(), &*self.random),
+            sealed_secret: self.memory.keys.master.wrap(WRAPPED_AS, &made.id, made.secret.expose().as_bytes(), &*self.base.random),
             state: AccessKeyState::Active,
             generation: 0,
             created_at: call.now,
         };
-        let line = self.line("access-key.create", call).detail(serde_json::json!({ "access_key_id": made.id }));
-        self.change(unless_overtaken(&row.sealed_secret).and(store::access_key::insert(&row)), line).await
+        let line = call.event("access-key.create").detail(serde_json::json!({ "access_key_id": made.id }));
+        self.ledger.change(unless_overtaken(&row.sealed_secret).and(store::access_key::insert(&row)), line).await
     }
 
     /// Lists the access keys of one account or of all, without their secrets.
     pub async fn access_keys(&self, call: &Call<'_>, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
         call.caller.require_operator()?;
-        store::access_key::list(&self.store, account).await
+        store::access_key::list(&self.base.store, account).await
     }
 
     /// Disables, enables or deletes an access key. The temporary credentials that it got stop with it, and stay
@@ -95,8 +95,8 @@ impl Service {
             AccessKeyState::Disabled => "access-key.disable",
             AccessKeyState::Deleted => "access-key.delete",
         };
-        let line = self.line(action, call).detail(serde_json::json!({ "access_key_id": id }));
-        self.change(store::access_key::set_state(id, state), line).await
+        let line = call.event(action).detail(serde_json::json!({ "access_key_id": id }));
+        self.ledger.change(store::access_key::set_state(id, state), line).await
     }
 }
 

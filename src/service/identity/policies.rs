@@ -35,15 +35,15 @@ impl Service {
             Save::Create => ("policy.create", store::policy::create(&policy)),
             Save::Update => ("policy.update", store::policy::update(&policy)),
         };
-        let line = self.line(action, call).detail(json!({ "account": account.to_string(), "policy": name }));
-        self.change(part, line).await?;
+        let line = call.event(action).detail(json!({ "account": account.to_string(), "policy": name }));
+        self.ledger.change(part, line).await?;
         Ok(checked.warnings)
     }
 
     /// Lists an account's own policies.
     pub async fn policies(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Policy>> {
         call.caller.require_operator()?;
-        store::policy::list(&self.store, account).await
+        store::policy::list(&self.base.store, account).await
     }
 
     /// Returns the text of an account's own policy, or of a built-in one.
@@ -51,23 +51,24 @@ impl Service {
         call.caller.require_operator()?;
         match Builtin::named(name) {
             Some(builtin) => Ok(builtin.text.to_owned()),
-            None => {
-                Ok(store::policy::find(&self.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::Policy, name))?.document)
-            }
+            None => Ok(store::policy::find(&self.base.store, account, name)
+                .await?
+                .ok_or_else(|| Error::not_found(Noun::Policy, name))?
+                .document),
         }
     }
 
     /// Lists what policies are attached to.
     pub async fn attachments(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Attachment>> {
         call.caller.require_operator()?;
-        store::policy::attachments(&self.store, account).await
+        store::policy::attachments(&self.base.store, account).await
     }
 
     /// Deletes a policy, which must be attached to nothing.
     pub async fn delete_policy(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
-        let line = self.line("policy.delete", call).detail(json!({ "account": account.to_string(), "policy": name }));
-        self.change(store::policy::delete(account, name), line).await
+        let line = call.event("policy.delete").detail(json!({ "account": account.to_string(), "policy": name }));
+        self.ledger.change(store::policy::delete(account, name), line).await
     }
 
     /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
@@ -78,9 +79,8 @@ impl Service {
             Attached::Yes => ("policy.attach", store::policy::attach(account, name, kind, target)),
             Attached::No => ("policy.detach", store::policy::detach(account, name, kind, target)),
         };
-        let line =
-            self.line(action, call).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
-        self.change(part, line).await
+        let line = call.event(action).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
+        self.ledger.change(part, line).await
     }
 }
 

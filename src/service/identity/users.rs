@@ -22,22 +22,22 @@ impl Service {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
         let user = User {
-            id: random_user_id(&*self.random)?,
+            id: random_user_id(&*self.base.random)?,
             account,
             name: name.to_owned(),
             state: UserState::Active,
             generation: 0,
             created_at: call.now,
         };
-        let line = self.line("user.create", call).detail(json!({ "account": account.to_string(), "user": name }));
-        self.change(store::user::insert(&user), line).await?;
+        let line = call.event("user.create").detail(json!({ "account": account.to_string(), "user": name }));
+        self.ledger.change(store::user::insert(&user), line).await?;
         Ok(user)
     }
 
     /// Lists the users of an account.
     pub async fn users(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<User>> {
         call.caller.require_operator()?;
-        store::user::list(&self.store, account).await
+        store::user::list(&self.base.store, account).await
     }
 
     /// Disables or enables a user. Disabling stops its access keys and all that it got, and what was temporary
@@ -49,8 +49,8 @@ impl Service {
             UserState::Active => "user.enable",
             UserState::Disabled => "user.disable",
         };
-        let line = self.line(action, call).detail(json!({ "account": account.to_string(), "user": name }));
-        self.change(store::user::set_state(user.id, state), line).await
+        let line = call.event(action).detail(json!({ "account": account.to_string(), "user": name }));
+        self.ledger.change(store::user::set_state(user.id, state), line).await
     }
 
     /// Deletes a user, its access keys and its credentials; its id is never used again. Returns the service accounts that came
@@ -64,9 +64,9 @@ impl Service {
         let user = self.named_user(account, name).await?;
         let (made, names) = self.made_by(user.id.number()).await?;
         let detail = json!({ "account": account.to_string(), "user": name, "user_id": user.id.to_string(), "service_accounts": names });
-        let line = self.line("user.delete", call).detail(detail);
+        let line = call.event("user.delete").detail(detail);
         let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
-        self.change(store::cascade::delete_user(account, user.id).and(as_listed), line).await?;
+        self.ledger.change(store::cascade::delete_user(account, user.id).and(as_listed), line).await?;
         Ok(names)
     }
 
@@ -75,8 +75,8 @@ impl Service {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
         let group = Group { account, name: name.to_owned(), created_at: call.now };
-        let line = self.line("group.create", call).detail(json!({ "account": account.to_string(), "group": name }));
-        self.change(store::group::insert(&group), line).await?;
+        let line = call.event("group.create").detail(json!({ "account": account.to_string(), "group": name }));
+        self.ledger.change(store::group::insert(&group), line).await?;
         Ok(group)
     }
 
@@ -84,8 +84,8 @@ impl Service {
     pub async fn groups(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<(Group, Vec<String>)>> {
         call.caller.require_operator()?;
         let mut groups = Vec::new();
-        for group in store::group::list(&self.store, account).await? {
-            let members = store::group::members(&self.store, account, &group.name).await?;
+        for group in store::group::list(&self.base.store, account).await? {
+            let members = store::group::members(&self.base.store, account, &group.name).await?;
             groups.push((group, members));
         }
         Ok(groups)
@@ -94,8 +94,8 @@ impl Service {
     /// Deletes a group; its members stay.
     pub async fn delete_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
-        let line = self.line("group.delete", call).detail(json!({ "account": account.to_string(), "group": name }));
-        self.change(store::cascade::delete_group(account, name), line).await
+        let line = call.event("group.delete").detail(json!({ "account": account.to_string(), "group": name }));
+        self.ledger.change(store::cascade::delete_group(account, name), line).await
     }
 
     /// Puts a user into a group, or takes it out.
@@ -105,8 +105,8 @@ impl Service {
             Membership::In => ("group.add", store::group::add_member(account, group, user)),
             Membership::Out => ("group.remove", store::group::remove_member(account, group, user)),
         };
-        let line = self.line(action, call).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
-        self.change(part, line).await
+        let line = call.event(action).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
+        self.ledger.change(part, line).await
     }
 
     /// Returns how the audit names a principal: by ids, where it has them. A role is the beginning of its sessions' names.
@@ -141,7 +141,7 @@ impl Service {
                 let role = match role {
                     Written::Name(name) => self.named_role(*account, name).await?,
                     Written::Id(id) => {
-                        let found = store::role::find(&self.store, *id).await?.filter(|role| role.account == *account);
+                        let found = store::role::find(&self.base.store, *id).await?.filter(|role| role.account == *account);
                         found.ok_or_else(|| Error::not_found(Noun::Role, id))?
                     }
                 };
@@ -154,7 +154,7 @@ impl Service {
                 Principal::FederatedSession(*account, *user, name.clone())
             }
             AnyPrincipal::ServiceAccount(account, instance, name) => {
-                let found = self.directory.instance(&self.store, instance).await?.filter(|found| found.account == *account);
+                let found = self.memory.cache.instance(&self.base.store, instance).await?.filter(|found| found.account == *account);
                 return Ok(Resolved::ServiceAccount(found.ok_or_else(Error::instance_not_found)?, name.clone()));
             }
             AnyPrincipal::Bearer(..) => return Ok(Resolved::Bearer),
@@ -164,7 +164,10 @@ impl Service {
 
     /// Returns a user of an account by its id.
     async fn user_of(&self, account: AccountId, id: UserId) -> Result<User> {
-        store::user::find(&self.store, id).await?.filter(|user| user.account == account).ok_or_else(|| Error::not_found(Noun::User, id))
+        store::user::find(&self.base.store, id)
+            .await?
+            .filter(|user| user.account == account)
+            .ok_or_else(|| Error::not_found(Noun::User, id))
     }
 
     /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know about it, too.
@@ -184,7 +187,7 @@ impl Service {
             return Err(Error::invalid_parameter("max-session", format!("a session lasts {least} to {most} seconds at most")));
         }
         let role = Role {
-            id: random_role_id(&*self.random)?,
+            id: random_role_id(&*self.base.random)?,
             account,
             name: name.to_owned(),
             trust_policy: trust_policy.to_owned(),
@@ -192,15 +195,15 @@ impl Service {
             generation: 0,
             created_at: call.now,
         };
-        let line = self.line("role.create", call).detail(json!({ "account": account.to_string(), "role": name }));
-        self.change(store::role::insert(&role), line).await?;
+        let line = call.event("role.create").detail(json!({ "account": account.to_string(), "role": name }));
+        self.ledger.change(store::role::insert(&role), line).await?;
         Ok((role, checked.warnings))
     }
 
     /// Lists the roles of an account.
     pub async fn roles(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Role>> {
         call.caller.require_operator()?;
-        store::role::list(&self.store, account).await
+        store::role::list(&self.base.store, account).await
     }
 
     /// Deletes a role: its sessions stop, and what they got. Returns the service accounts that came from it, as
@@ -213,15 +216,15 @@ impl Service {
         let role = self.named_role(account, name).await?;
         let (made, names) = self.made_by(role.id.number()).await?;
         let detail = json!({ "account": account.to_string(), "role": name, "role_id": role.id.to_string(), "service_accounts": names });
-        let line = self.line("role.delete", call).detail(detail);
+        let line = call.event("role.delete").detail(detail);
         let as_listed = store::service_account::expect_made_by(role.id.number(), made.len());
-        self.change(store::cascade::delete_role(account, role.id).and(as_listed), line).await?;
+        self.ledger.change(store::cascade::delete_role(account, role.id).and(as_listed), line).await?;
         Ok(names)
     }
 
     /// Returns the role of this name.
     pub(in crate::service) async fn named_role(&self, account: AccountId, name: &str) -> Result<Role> {
-        store::role::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::Role, name))
+        store::role::find_by_name(&self.base.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::Role, name))
     }
 
     /// Returns how people call a principal: a session goes by its role, or by whom it stands for. None when that
@@ -231,17 +234,17 @@ impl Service {
         Ok(match principal {
             Principal::Root(_) | Principal::FederatedSession(_, None, _) => Some(PrincipalName::Root(account)),
             Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => {
-                self.directory.user(&self.store, *user).await?.map(|user| PrincipalName::User(account, user.name.clone()))
+                self.memory.cache.user(&self.base.store, *user).await?.map(|user| PrincipalName::User(account, user.name.clone()))
             }
             Principal::RoleSession(_, role, _) => {
-                self.directory.role(&self.store, *role).await?.map(|role| PrincipalName::Role(account, role.name.clone()))
+                self.memory.cache.role(&self.base.store, *role).await?.map(|role| PrincipalName::Role(account, role.name.clone()))
             }
         })
     }
 
     /// Returns the user of this name.
     pub(in crate::service) async fn named_user(&self, account: AccountId, name: &str) -> Result<User> {
-        store::user::find_by_name(&self.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::User, name))
+        store::user::find_by_name(&self.base.store, account, name).await?.ok_or_else(|| Error::not_found(Noun::User, name))
     }
 }
 

@@ -146,9 +146,9 @@ impl Service {
 
     /// Looks whether there is anything that the operator should know.
     pub async fn look_for_alarms(&self) -> Result<()> {
-        let now = self.now();
+        let now = self.base.now();
         let mut alarms = Vec::new();
-        let keyring = self.keyring.load_full();
+        let keyring = self.memory.keys.keyring.load_full();
         if let Some(ends_at) = keyring.authority_expires_at()
             && now.until(ends_at) < DAY * AUTHORITY_NOTICE
         {

@@ -9,12 +9,10 @@ use std::time::Duration;
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::service::Service;
 use crate::service::call::Call;
-use crate::service::keys::{
-    AUTHORITY, KNOWN_BEFORE_USE, KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, SIGNING_KEY, in_use, newest_first, unless_overtaken,
-};
-use crate::service::unexpected;
+use crate::service::keys::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, SIGNING_KEY, newest_first, unless_overtaken};
+use crate::service::memory::keyring::{AUTHORITY, KNOWN_BEFORE_USE, in_use};
+use crate::service::{Service, unexpected};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
 use crate::token::jwt::LEAF_RENEWAL_LEFT;
@@ -145,7 +143,7 @@ pub(super) fn first_step(row: &AuthorityRow) -> Result<AuthorityStep> {
 
 impl Service {
     pub(super) async fn authorities(&self) -> Result<Vec<KeyInfo>> {
-        let rows = key::list_authorities(&self.store).await?;
+        let rows = key::list_authorities(&self.base.store).await?;
         let info = |row: AuthorityRow| {
             Ok(KeyInfo {
                 kind: KeyKind::Authority,
@@ -164,18 +162,18 @@ impl Service {
     /// the one that is next already.
     pub async fn rotate_authority(&self, call: &Call<'_>) -> Result<AuthorityStep> {
         call.caller.require_operator()?;
-        self.wrapping(|| self.make_authority(call)).await
+        self.memory.wrapping(|| self.make_authority(call)).await
     }
 
     async fn make_authority(&self, call: &Call<'_>) -> Result<AuthorityStep> {
-        let rows = key::list_authorities(&self.store).await?;
+        let rows = key::list_authorities(&self.base.store).await?;
         if let Some(next) = find(&rows, AuthorityState::Next) {
             return first_step(next);
         }
-        let (now, random) = (call.now, &*self.random);
+        let (now, random) = (call.now, &*self.base.random);
         // A name of its own: verifiers look for an authority by its name first.
-        let name = format!("{} {}", hex::encode(random_bytes::<4>(random)), self.issuer);
-        let row = new_row(&Authority::generate(&name, now, random)?, AuthorityState::Next, &self.master, now, random)?;
+        let name = format!("{} {}", hex::encode(random_bytes::<4>(random)), self.base.issuer);
+        let row = new_row(&Authority::generate(&name, now, random)?, AuthorityState::Next, &self.memory.keys.master, now, random)?;
         self.add_next_authority(&row, &rows, "authority.create", call).await
     }
 
@@ -187,11 +185,11 @@ impl Service {
         call: &Call<'_>,
     ) -> Result<AuthorityStep> {
         let in_use = find(rows, AuthorityState::InUse).ok_or_else(|| unexpected("no authority is in use"))?;
-        let line = self.line(action, call).detail(serde_json::json!({ "authority": row.id }));
+        let line = call.event(action).detail(serde_json::json!({ "authority": row.id }));
         let parts = key::insert_next_authority(row, &in_use.id);
-        let write = self.write().then(unless_overtaken(&row.wrapped_private));
+        let write = self.base.write().then(unless_overtaken(&row.wrapped_private));
         let write = parts.into_iter().fold(write, crate::store::Write::then);
-        self.record(write, line).await?;
+        self.ledger.record(write, line).await?;
         first_step(row)
     }
 
@@ -213,7 +211,7 @@ impl Service {
 
     async fn try_to_activate(&self, call: &Call<'_>) -> Result<AuthorityStep> {
         let now = call.now;
-        let mut rows = key::list_authorities(&self.store).await?;
+        let mut rows = key::list_authorities(&self.base.store).await?;
         let Some(next) = find(&rows, AuthorityState::Next).cloned() else {
             // Done again.
             let old = rows.iter().filter(|row| row.state == AuthorityState::Old).max_by_key(|row| row.changed_at).ok_or_else(no_next)?;
@@ -229,9 +227,9 @@ impl Service {
             );
             return Err(Error::precondition_failed(Noun::Authority, why));
         }
-        let signing = key::list_signing(&self.store).await?;
+        let signing = key::list_signing(&self.base.store).await?;
         let used = used_soon(&signing, now);
-        let signer = signer(&next, &self.master)?;
+        let signer = signer(&next, &self.memory.keys.master)?;
         let good = |der| certificates::check_leaf(der, &next.certificate_der, now).ok().map(|expires_at| (der, expires_at));
         let mut leaves = Vec::new();
         let mut missing = Vec::new();
@@ -264,13 +262,13 @@ impl Service {
         }
         rows.retain(|row| row.state == AuthorityState::InUse);
         let current = rows.pop().ok_or_else(|| unexpected("no authority is in use"))?;
-        let line = self
-            .line("authority.activate", call)
+        let line = call
+            .event("authority.activate")
             .detail(serde_json::json!({ "authority": next.id, "replaced": current.id, "leaves": leaves.len() }));
         // First of all: whoever makes a key or a leaf under the old one holds that one's row, and is waited for.
-        let write = self.write().then(key::activate_authority(&next.id, &current.id, now));
+        let write = self.base.write().then(key::activate_authority(&next.id, &current.id, now));
         let write = leaves.into_iter().fold(write, crate::store::Write::then);
-        self.record(write, line).await?;
+        self.ledger.record(write, line).await?;
         let next = AuthorityRow { state: AuthorityState::InUse, ..next };
         step(&next, NextStep::RetireFrom(now.plus(BUNDLED_AFTER_USE)))
     }
@@ -281,14 +279,14 @@ impl Service {
     pub async fn retire_authority(&self, call: &Call<'_>) -> Result<Vec<AuthorityStep>> {
         call.caller.require_operator()?;
         let now = call.now;
-        let mut rows = key::list_authorities(&self.store).await?;
+        let mut rows = key::list_authorities(&self.base.store).await?;
         let in_use = find(&rows, AuthorityState::InUse).cloned().ok_or_else(|| unexpected("no authority is in use"))?;
         rows.retain(|row| row.state == AuthorityState::Old);
         if rows.is_empty() {
             return Err(Error::precondition_failed(Noun::Authority, "There is no old certificate authority to retire."));
         }
-        let signing = key::list_signing(&self.store).await?;
-        let mut write = self.write();
+        let signing = key::list_signing(&self.base.store).await?;
+        let mut write = self.base.write();
         for row in &rows {
             let from = row.changed_at.plus(BUNDLED_AFTER_USE);
             if now < from {
@@ -315,30 +313,32 @@ impl Service {
             write = write.then(key::delete_authority(&row.id, AuthorityState::Old));
         }
         let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
-        let line = self.line("authority.retire", call).detail(serde_json::json!({ "authorities": ids }));
-        self.record(write, line).await?;
+        let line = call.event("authority.retire").detail(serde_json::json!({ "authorities": ids }));
+        self.ledger.record(write, line).await?;
         rows.iter().map(|row| Ok(AuthorityStep { state: None, ..step(row, NextStep::Nothing)? })).collect()
     }
 
     /// Forgets the authority that is next, which nothing was signed under; [`ErrorKind::PreconditionFailed`] without one.
     pub async fn cancel_authority(&self, call: &Call<'_>) -> Result<AuthorityStep> {
         call.caller.require_operator()?;
-        let rows = key::list_authorities(&self.store).await?;
+        let rows = key::list_authorities(&self.base.store).await?;
         let next = find(&rows, AuthorityState::Next).ok_or_else(no_next)?;
-        let line = self.line("authority.cancel", call).detail(serde_json::json!({ "authority": next.id }));
-        self.change(key::delete_authority(&next.id, AuthorityState::Next), line).await?;
+        let line = call.event("authority.cancel").detail(serde_json::json!({ "authority": next.id }));
+        self.ledger.change(key::delete_authority(&next.id, AuthorityState::Next), line).await?;
         Ok(AuthorityStep { state: None, ..step(next, NextStep::Nothing)? })
     }
 
     pub(super) fn pair_of(&self, row: &SigningKeyRow) -> Result<SigningKeyPair> {
-        SigningKeyPair::from_pkcs8(row.algorithm, &self.master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?)
+        SigningKeyPair::from_pkcs8(row.algorithm, &self.memory.keys.master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?)
     }
 
     /// Renews the certificates of the signing keys before they are half used up, and gives those another that are not of
     /// the authority in use, or have none. Where that one is kept elsewhere, it can only warn.
     pub async fn renew_leaves(&self) -> Result<()> {
-        let now = self.now();
-        let read = async { Ok::<_, Error>((key::list_signing(&self.store).await?, InUse::load(&self.store, &self.master).await?)) };
+        let now = self.base.now();
+        let read = async {
+            Ok::<_, Error>((key::list_signing(&self.base.store).await?, InUse::load(&self.base.store, &self.memory.keys.master).await?))
+        };
         let (signing, authority) = match read.await {
             // There is time until the database is back, as far as is known here.
             Err(error) if error.kind() == &ErrorKind::StoreUnavailable && !self.is_any_leaf_due(now) => return Ok(()),
@@ -354,9 +354,9 @@ impl Service {
             let leaf = signer.issue_leaf(&self.pair_of(row)?, now)?;
             let first = (!row.is_certified()).then_some(now);
             let replaced = key::replace_leaf(&row.id, row.leaf_expires_at, &leaf.der, leaf.expires_at, first);
-            match self.apply(self.write().then(authority.hold()).then(replaced)).await {
+            match self.ledger.apply(self.base.write().then(authority.hold()).then(replaced)).await {
                 // Another replica was quicker, or another authority is in use by now; the change feed tells.
-                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => self.catch_up().await?,
+                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => self.memory.catch_up().await?,
                 outcome => {
                     outcome?;
                     tracing::info!(key = row.id, until = leaf.expires_at.rfc3339(), "renewed a signing certificate");
@@ -367,18 +367,18 @@ impl Service {
     }
 
     fn is_any_leaf_due(&self, now: Timestamp) -> bool {
-        self.keyring.load().signing_keys().iter().any(|key| key.leaf_renewal_is_due(now))
+        self.memory.keys.keyring.load().signing_keys().iter().any(|key| key.leaf_renewal_is_due(now))
     }
 
     /// Tells whether the key of the authority in use is kept elsewhere.
     pub(super) async fn authority_is_elsewhere(&self) -> Result<bool> {
-        let rows = key::list_authorities(&self.store).await?;
+        let rows = key::list_authorities(&self.base.store).await?;
         Ok(find(&rows, AuthorityState::InUse).is_some_and(|row| row.wrapped_private.is_empty()))
     }
 
     /// Lists the signing keys that wait for their certificate.
     pub(super) async fn waiting_keys(&self) -> Result<Vec<String>> {
-        let rows = key::list_signing(&self.store).await?;
+        let rows = key::list_signing(&self.base.store).await?;
         Ok(rows.into_iter().filter(|row| !row.is_certified()).map(|row| row.id).collect())
     }
 }

@@ -40,7 +40,7 @@ fn read(row: &InstanceKeyRow, master: &MasterKeys) -> Result<SigningKey> {
 }
 
 /// Reads the keys that sign.
-pub(super) async fn load(store: &Store, master: &MasterKeys) -> Result<HashMap<InstanceId, SigningKey>> {
+pub(in crate::service) async fn load(store: &Store, master: &MasterKeys) -> Result<HashMap<InstanceId, SigningKey>> {
     let rows = instance_key::list(store).await?;
     let in_use = rows.into_iter().filter(|row| row.state == InstanceKeyState::InUse);
     in_use.map(|row| Ok((row.instance.clone(), read(&row, master)?))).collect()
@@ -68,7 +68,7 @@ fn state_of(row: &InstanceKeyRow) -> KeyState {
 
 impl Service {
     pub(super) async fn instance_keys(&self) -> Result<Vec<KeyInfo>> {
-        let rows = instance_key::list(&self.store).await?;
+        let rows = instance_key::list(&self.base.store).await?;
         let info = |row: InstanceKeyRow| KeyInfo {
             kind: KeyKind::Signing(row.algorithm),
             state: state_of(&row),
@@ -87,7 +87,7 @@ impl Service {
         if !instance.kind.has_own_key() {
             return Err(has_no_own_key(&instance));
         }
-        let mut rows = instance_key::list(&self.store).await?;
+        let mut rows = instance_key::list(&self.base.store).await?;
         rows.retain(|row| row.instance == instance.id);
         Ok((instance, rows))
     }
@@ -95,7 +95,7 @@ impl Service {
     /// Makes the key that is next for an instance with keys of its own; it signs nothing until it is activated. Done
     /// again, it names the one that is next already.
     pub async fn rotate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
-        self.wrapping(|| self.make_instance_key(call, choice)).await
+        self.memory.wrapping(|| self.make_instance_key(call, choice)).await
     }
 
     async fn make_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
@@ -103,9 +103,16 @@ impl Service {
         if let Some(next) = rows.into_iter().find(|row| row.state == InstanceKeyState::Next) {
             return Ok(next.id);
         }
-        let row = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::Next, &self.master, call.now, &*self.random)?;
-        let line = self.line("signing-key.create", call).instance(&instance).detail(serde_json::json!({ "key": row.id }));
-        self.change(unless_overtaken(&row.wrapped_private).and(instance_key::insert(&row)), line).await?;
+        let row = new_instance_key(
+            &instance.id,
+            instance.algorithm,
+            InstanceKeyState::Next,
+            &self.memory.keys.master,
+            call.now,
+            &*self.base.random,
+        )?;
+        let line = call.event("signing-key.create").instance(&instance).detail(serde_json::json!({ "key": row.id }));
+        self.ledger.change(unless_overtaken(&row.wrapped_private).and(instance_key::insert(&row)), line).await?;
         Ok(row.id)
     }
 
@@ -116,8 +123,8 @@ impl Service {
     pub async fn activate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
-        let line = self.line("signing-key.activate", call).instance(&instance).detail(serde_json::json!({ "key": next.id }));
-        self.change(instance_key::activate(&next.id, &instance.id), line).await?;
+        let line = call.event("signing-key.activate").instance(&instance).detail(serde_json::json!({ "key": next.id }));
+        self.ledger.change(instance_key::activate(&next.id, &instance.id), line).await?;
         Ok(next.id)
     }
 
@@ -126,8 +133,8 @@ impl Service {
     pub async fn cancel_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
-        let line = self.line("signing-key.cancel", call).instance(&instance).detail(serde_json::json!({ "key": next.id }));
-        self.change(instance_key::delete_next(&instance.id), line).await?;
+        let line = call.event("signing-key.cancel").instance(&instance).detail(serde_json::json!({ "key": next.id }));
+        self.ledger.change(instance_key::delete_next(&instance.id), line).await?;
         Ok(next.id)
     }
 
@@ -135,7 +142,7 @@ impl Service {
     pub async fn instance_public_key(&self, call: &Call<'_>, choice: &InstanceChoice, state: KeyState) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let row = rows.into_iter().find(|row| state_of(row) == state).ok_or_else(|| no_next(&instance))?;
-        Ok(read(&row, &self.master)?.public_pem())
+        Ok(read(&row, &self.memory.keys.master)?.public_pem())
     }
 }
 

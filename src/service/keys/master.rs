@@ -17,10 +17,11 @@ use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::identity::accounts::WRAPPED_AS as ACCESS_KEY;
 use crate::service::keys::instance::INSTANCE_KEY;
-use crate::service::keys::{AUTHORITY, SEALING_KEY, SIGNING_KEY};
-use crate::store::Entity;
+use crate::service::keys::{SEALING_KEY, SIGNING_KEY};
+use crate::service::memory::keyring::{AUTHORITY, was_overtaken};
+use crate::service::memory::master_keys::Progress;
 use crate::store::wrapped::{self, Holder, Wrapped};
-use crate::store::{Part, Store, meta};
+use crate::store::{Entity, Part, Store, meta};
 use crate::token::MasterKey;
 
 /// How much is wrapped anew in one write: a few milliseconds of the database's writer.
@@ -33,19 +34,6 @@ pub(in crate::service) fn unless_overtaken(wrapped: &[u8]) -> Part {
         return Part::default();
     }
     meta::hold(meta::MASTER_KEY_ID, MasterKey::id_of(wrapped).unwrap_or_default().as_bytes())
-}
-
-/// How far wrapping everything anew has come: whose holder is among those before, or is up to `after`, was gone by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::service) struct Progress {
-    /// The place in [`Holder::ALL`].
-    place: usize,
-    /// The id of the last holder that was gone by.
-    after: String,
-}
-
-fn was_overtaken(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::PreconditionFailed { noun: Noun::CurrentMasterKey })
 }
 
 /// How far a rotation has come, as the store keeps it.
@@ -137,38 +125,15 @@ pub struct Retired {
 }
 
 impl Service {
-    /// Does what wraps something and stores it, and once again where the master key was changed in between.
-    pub(in crate::service) async fn wrapping<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn() -> F) -> Result<T> {
-        let outcome = attempt().await;
-        if self.was_overtaken(&outcome).await? { attempt().await } else { outcome }
-    }
-
-    async fn was_overtaken<T>(&self, outcome: &Result<T>) -> Result<bool> {
-        let overtaken = outcome.as_ref().is_err_and(was_overtaken);
-        if overtaken {
-            self.follow_master_key().await?;
-            self.require_master_key()?;
-        }
-        Ok(overtaken)
-    }
-
-    /// Wraps with the key that the store names, if it is here.
-    pub(super) async fn follow_master_key(&self) -> Result<()> {
-        let id = meta::find_text(&self.store.past_the_crowd(), meta::MASTER_KEY_ID).await?;
-        let id = id.ok_or_else(|| crate::service::unexpected("the store names no master key"))?;
-        self.master.select(&id);
-        Ok(())
-    }
-
     /// Takes the next step of a rotation of the master key, or the first of a new one, to `given` or to the key that is
     /// there and was never used, or to one that is made. Call it until it is [`MasterKeyStep::Done`].
     ///
     /// [`Error::misconfigured`] says what the operator has to do first.
     pub async fn rotate_master_key(&self, call: &Call<'_>, given: Option<&MasterKey>) -> Result<MasterKeyStep> {
         call.caller.require_operator()?;
-        self.follow_master_key().await?;
-        self.require_master_key()?;
-        match Rotation::find(&self.store).await? {
+        self.memory.follow_master_key().await?;
+        self.memory.require_master_key()?;
+        match Rotation::find(&self.base.store).await? {
             Some((rotation, bytes)) if rotation.finished_at.is_none() => {
                 if given.is_some_and(|given| given.id() != rotation.to) {
                     return Err(Error::precondition_failed(
@@ -186,35 +151,25 @@ impl Service {
         }
     }
 
-    fn require_master_key(&self) -> Result<()> {
-        match self.master.lacking() {
-            None => Ok(()),
-            Some(id) => Err(Error::misconfigured(format!(
-                "The store's master key has the id {id}, and it isn't in {}: put it there.",
-                self.master.source.place()
-            ))),
-        }
-    }
-
     fn next_master_key(&self, given: Option<&MasterKey>, retired: &[String]) -> Result<Arc<MasterKey>> {
-        let current = self.master.current();
+        let current = self.memory.keys.master.current();
         let was_used = |id: &str| id == current.id() || retired.iter().any(|retired| retired == id);
         if given.is_some_and(|given| was_used(given.id())) {
             return Err(Error::misconfigured("The new master key was used before: make another."));
         }
         let fits = |key: &MasterKey| given.map_or(!was_used(key.id()), |given| given.id() == key.id());
-        if self.master.source.is_ours() {
-            self.master.source.add(&mut |there| {
+        if self.memory.keys.master.source.is_ours() {
+            self.memory.keys.master.source.add(&mut |there| {
                 if there.iter().any(fits) {
                     return None;
                 }
                 // A key's own text is always one.
-                given.map_or_else(|| Some(MasterKey::generate(&*self.random)), |given| MasterKey::parse(given.to_text().expose()).ok())
+                given.map_or_else(|| Some(MasterKey::generate(&*self.base.random)), |given| MasterKey::parse(given.to_text().expose()).ok())
             })?;
         }
         // What is held but at its place no more would be lost with this process.
-        let mut there = self.master.source.read()?;
-        self.master.reread();
+        let mut there = self.memory.keys.master.source.read()?;
+        self.memory.keys.master.reread();
         let place = there.iter().position(fits);
         place.map(|place| Arc::new(there.swap_remove(place))).ok_or_else(|| {
             let what = given.map_or_else(
@@ -226,13 +181,13 @@ impl Service {
                  see in each replica's log within a minute that it \"knows the master key\", or in `transire keys list`, and give the \
                  command again. \
                  Make one with: head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'",
-                self.master.source.place()
+                self.memory.keys.master.source.place()
             ))
         })
     }
 
     async fn switch_master_key(&self, call: &Call<'_>, next: &Arc<MasterKey>, last: Option<(Rotation, Vec<u8>)>) -> Result<MasterKeyStep> {
-        let current = self.master.current();
+        let current = self.memory.keys.master.current();
         let rotation = Rotation {
             from: current.id().to_owned(),
             to: next.id().to_owned(),
@@ -241,20 +196,21 @@ impl Service {
             finished_at: None,
             retired: last.map(|(last, _)| last.retired).unwrap_or_default(),
         };
-        self.master.hold(next);
-        let line = self.line("master-key.rotate", call).detail(serde_json::json!({ "from": rotation.from, "to": rotation.to }));
+        self.memory.keys.master.hold(next);
+        let line = call.event("master-key.rotate").detail(serde_json::json!({ "from": rotation.from, "to": rotation.to }));
         let write = self
+            .base
             .write()
             .then(meta::replace(meta::MASTER_KEY_ID, current.id().as_bytes(), next.id().as_bytes()))
-            .then(meta::put(meta::MASTER_KEY_CHECK, &next.check_value(&*self.random)))
+            .then(meta::put(meta::MASTER_KEY_CHECK, &next.check_value(&*self.base.random)))
             .then(meta::put(meta::MASTER_KEY_ROTATION, &rotation.bytes()?))
             .changes(Entity::MasterKey, next.id());
-        match self.record(write, line).await {
+        match self.ledger.record(write, line).await {
             // Another command was as quick; its rotation is gone on with.
-            Err(error) if was_overtaken(&error) => self.follow_master_key().await?,
+            Err(error) if was_overtaken(&error) => self.memory.follow_master_key().await?,
             outcome => outcome?,
         }
-        Ok(MasterKeyStep::Switched { to: self.master.current().id().to_owned() })
+        Ok(MasterKeyStep::Switched { to: self.memory.keys.master.current().id().to_owned() })
     }
 
     async fn rewrap_some(&self, rotation: Rotation, bytes: &[u8]) -> Result<MasterKeyStep> {
@@ -266,8 +222,8 @@ impl Service {
         if count > 0 {
             return Ok(MasterKeyStep::Rewrapped { count });
         }
-        let rewrapped = Rotation { rewrapped_at: Some(self.now()), ..rotation };
-        match self.store.apply(self.write().then(meta::replace(meta::MASTER_KEY_ROTATION, bytes, &rewrapped.bytes()?))).await {
+        let rewrapped = Rotation { rewrapped_at: Some(self.base.now()), ..rotation };
+        match self.base.store.apply(self.base.write().then(meta::replace(meta::MASTER_KEY_ROTATION, bytes, &rewrapped.bytes()?))).await {
             // Another process was as quick.
             Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed { .. }) => {}
             outcome => outcome?,
@@ -282,8 +238,8 @@ impl Service {
     /// something may have come behind it. What can't be unwrapped is left out while there is anything else, and is the
     /// error then.
     async fn rewrap_batch(&self) -> Result<usize> {
-        let current = self.master.current();
-        let kept = self.master.rewrapped.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let current = self.memory.keys.master.current();
+        let kept = self.memory.keys.master.rewrapped.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((_, progress)) = kept.filter(|(by, _)| by == current.id())
             && let Ok(count @ 1..) = self.rewrap_from(&current, progress).await
         {
@@ -297,10 +253,10 @@ impl Service {
         let mut after = begin.after;
         for (place, holder) in Holder::ALL.into_iter().enumerate().skip(begin.place) {
             loop {
-                let rows = wrapped::list_others(&self.store, holder, &current.head(), &after, BATCH).await?;
+                let rows = wrapped::list_others(&self.base.store, holder, &current.head(), &after, BATCH).await?;
                 let Some(last) = rows.last() else { break };
                 after.clone_from(&last.id);
-                let (mut write, mut count) = (self.write(), 0);
+                let (mut write, mut count) = (self.base.write(), 0);
                 for row in &rows {
                     match self.rewrap(current, holder, row) {
                         Ok(part) => (write, count) = (write.then(part), count + 1),
@@ -308,9 +264,9 @@ impl Service {
                     }
                 }
                 if count > 0 {
-                    self.store.apply(write).await?;
+                    self.base.store.apply(write).await?;
                     let progress = (current.id().to_owned(), Progress { place, after });
-                    *self.master.rewrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+                    *self.memory.keys.master.rewrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
                     return Ok(count);
                 }
             }
@@ -327,23 +283,23 @@ impl Service {
             Holder::InstanceKey => INSTANCE_KEY,
             Holder::AccessKey => ACCESS_KEY,
         };
-        let plain = self.master.unwrap(noun, &row.id, &row.bytes)?;
-        Ok(wrapped::rewrap(holder, row, &current.wrap(noun, &row.id, &plain, &*self.random)))
+        let plain = self.memory.keys.master.unwrap(noun, &row.id, &row.bytes)?;
+        Ok(wrapped::rewrap(holder, row, &current.wrap(noun, &row.id, &plain, &*self.base.random)))
     }
 
     /// Takes up the master keys that were put where they are kept, ahead of a rotation, and says so in the log.
     pub fn look_for_master_keys(&self) {
-        self.master.look_ahead();
+        self.memory.keys.master.look_ahead();
     }
 
     /// Goes on with a rotation that a command began and didn't come to the end of.
     pub async fn go_on_with_master_key(&self) -> Result<()> {
-        let Ok(_going_on) = self.master.going_on.try_lock() else { return Ok(()) };
+        let Ok(_going_on) = self.memory.keys.master.going_on.try_lock() else { return Ok(()) };
         loop {
-            match Rotation::find(&self.store).await? {
+            match Rotation::find(&self.base.store).await? {
                 Some((rotation, bytes)) if rotation.rewrapped_at.is_none() => {
-                    self.follow_master_key().await?;
-                    self.require_master_key()?;
+                    self.memory.follow_master_key().await?;
+                    self.memory.require_master_key()?;
                     if let MasterKeyStep::Done { .. } = self.rewrap_some(rotation, &bytes).await? {
                         return Ok(());
                     }
@@ -358,15 +314,15 @@ impl Service {
     /// [`ErrorKind::PreconditionFailed`] while there is anything under it, or when there is no rotation to finish.
     pub async fn finish_master_key(&self, call: &Call<'_>) -> Result<Retired> {
         call.caller.require_operator()?;
-        self.follow_master_key().await?;
-        self.require_master_key()?;
-        let Some((rotation, bytes)) = Rotation::find(&self.store).await? else {
+        self.memory.follow_master_key().await?;
+        self.memory.require_master_key()?;
+        let Some((rotation, bytes)) = Rotation::find(&self.base.store).await? else {
             return Err(Error::precondition_failed(Noun::MasterKey, "The master key was never rotated."));
         };
         let retired = if rotation.finished_at.is_some() {
             rotation
         } else {
-            let left = wrapped::count_others(&self.store, &self.master.current().head()).await?;
+            let left = wrapped::count_others(&self.base.store, &self.memory.keys.master.current().head()).await?;
             if rotation.rewrapped_at.is_none() || left > 0 {
                 return Err(Error::precondition_failed(
                     Noun::MasterKey,
@@ -375,11 +331,11 @@ impl Service {
             }
             let mut retired = Rotation { finished_at: Some(call.now), ..rotation };
             retired.retired.push(retired.from.clone());
-            let line = self.line("master-key.retire", call).detail(serde_json::json!({ "key": retired.from }));
-            self.change(meta::replace(meta::MASTER_KEY_ROTATION, &bytes, &retired.bytes()?), line).await?;
+            let line = call.event("master-key.retire").detail(serde_json::json!({ "key": retired.from }));
+            self.ledger.change(meta::replace(meta::MASTER_KEY_ROTATION, &bytes, &retired.bytes()?), line).await?;
             retired
         };
-        let source = &self.master.source;
+        let source = &self.memory.keys.master.source;
         if source.is_ours() {
             // All of them: an earlier command may have been interrupted between the store and the file.
             for id in &retired.retired {
@@ -392,22 +348,22 @@ impl Service {
     /// Lists the master keys: the one in use first, then the others that are here or under which something is.
     pub async fn master_keys(&self, call: &Call<'_>) -> Result<Vec<MasterKeyInfo>> {
         call.caller.require_operator()?;
-        self.follow_master_key().await?;
-        let rotation = Rotation::find(&self.store).await?.map(|(rotation, _)| rotation);
-        let current = meta::find_text(&self.store, meta::MASTER_KEY_ID).await?.unwrap_or_default();
+        self.memory.follow_master_key().await?;
+        let rotation = Rotation::find(&self.base.store).await?.map(|(rotation, _)| rotation);
+        let current = meta::find_text(&self.base.store, meta::MASTER_KEY_ID).await?.unwrap_or_default();
         let mut ids = vec![current.clone()];
-        self.master.reread();
-        ids.extend(self.master.ids().into_iter().filter(|id| *id != current));
+        self.memory.keys.master.reread();
+        ids.extend(self.memory.keys.master.ids().into_iter().filter(|id| *id != current));
         if let Some(rotation) = rotation.as_ref().filter(|rotation| rotation.finished_at.is_none() && !ids.contains(&rotation.from)) {
             ids.push(rotation.from.clone());
         }
         let mut infos = Vec::new();
         for id in ids {
-            let here = self.master.find(&id).is_some();
+            let here = self.memory.keys.master.find(&id).is_some();
             let retired = rotation.as_ref().is_some_and(|rotation| rotation.retired.contains(&id));
             let old = rotation.as_ref().filter(|rotation| rotation.finished_at.is_none() && rotation.from == id);
-            let rows = match (old, self.master.find(&current)) {
-                (Some(_), Some(current)) => Some(wrapped::count_others(&self.store, &current.head()).await?),
+            let rows = match (old, self.memory.keys.master.find(&current)) {
+                (Some(_), Some(current)) => Some(wrapped::count_others(&self.base.store, &current.head()).await?),
                 _ => None,
             };
             let state = match (here, old.is_some()) {
@@ -426,23 +382,23 @@ impl Service {
     /// Says what the operator should know of the master key.
     pub(super) async fn master_key_warnings(&self) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        if let Some(id) = self.master.lacking() {
+        if let Some(id) = self.memory.keys.master.lacking() {
             warnings.push(format!("the store's master key {id} isn't here: put it there before the next restart"));
         } else {
-            let current = self.master.current();
-            match self.master.source.read() {
+            let current = self.memory.keys.master.current();
+            match self.memory.keys.master.source.read() {
                 Ok(keys) if keys.iter().any(|key| key.id() == current.id()) => {}
                 _ => warnings.push(format!("the master key {} is in memory alone: put it back before the next restart", current.id())),
             }
         }
-        let Some((rotation, _)) = Rotation::find(&self.store).await? else { return Ok(warnings) };
+        let Some((rotation, _)) = Rotation::find(&self.base.store).await? else { return Ok(warnings) };
         if rotation.finished_at.is_some() {
             return Ok(warnings);
         }
-        if rotation.rewrapped_at.is_none() && self.master.find(&rotation.from).is_none() {
+        if rotation.rewrapped_at.is_none() && self.memory.keys.master.find(&rotation.from).is_none() {
             warnings.push(format!("secrets are still under the master key {}, and it isn't here", rotation.from));
         }
-        let since = rotation.switched_at.until(self.now());
+        let since = rotation.switched_at.until(self.base.now());
         match rotation.rewrapped_at {
             None if since >= HALF_ROTATED => warnings.push("the master key is half rotated: see `transire keys list`".to_owned()),
             Some(_) if since >= UNFINISHED => warnings

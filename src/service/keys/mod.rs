@@ -13,52 +13,45 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use self::authority::InUse;
+use crate::domain::clock::{Clock, Random, Timestamp};
+use crate::domain::ids::InstanceId;
+use crate::domain::instance::Algorithm;
+use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::remote;
+use crate::service::access::Caller;
+use crate::service::access::passwords::Passwords;
+use crate::service::access::web_identity::Issuers;
+use crate::service::call::Call;
+use crate::service::ledger::queue::Audit;
+use crate::service::ledger::refusals::Refusals;
+use crate::service::ledger::{Ledger, anonymous};
+use crate::service::limits::back_off::LogIns;
+use crate::service::limits::rates::{ActionLimits, AddressLimits, TokenLimits, WaitLimits};
+use crate::service::limits::replay::Replays;
+use crate::service::limits::{AddressBudgets, Limits};
+use crate::service::memory::cache::Directory;
+use crate::service::memory::first_seen::Sightings;
+use crate::service::memory::keyring::{KNOWN_BEFORE_USE, KnownKeys, SEALING_KEY, SIGNING_KEY, in_use, load_keyring, newest_first};
+use crate::service::memory::master_keys::MasterKeys;
+use crate::service::memory::revocations::Revocations;
+use crate::service::memory::staleness::Freshness;
+use crate::service::registry::catalog::Imports;
+use crate::service::registry::images::{Walks, registries};
+use crate::service::{Base, Memory, RequestContext, Service, Settings};
+use crate::store::key::{self, AuthorityState, SealingKeyRow, SigningKeyRow};
+use crate::store::{Operation, Store, Write, change, meta};
+use crate::token::{Authority, SealingKey, SigningKeyPair};
+
 pub(in crate::service) use self::alarms::Alarms;
 pub use self::alarms::{Alarm, AlarmKind};
-use self::authority::InUse;
 pub use self::authority::{AuthorityStep, NextStep};
 pub(in crate::service) use self::instance::new_instance_key;
 pub(in crate::service) use self::master::unless_overtaken;
 pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
 pub use self::offline::{ExportedAuthority, ImportedLeaf, SigningRequest};
 pub use self::schedule::KeySchedule;
-use crate::domain::clock::{Clock, Random, Timestamp};
-use crate::domain::ids::InstanceId;
-use crate::domain::instance::Algorithm;
-use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::remote;
-use crate::service::RequestContext;
-use crate::service::Service;
-use crate::service::Settings;
-use crate::service::access::Caller;
-use crate::service::access::passwords::Passwords;
-use crate::service::access::web_identity::Issuers;
-use crate::service::call::Call;
-use crate::service::ledger::anonymous;
-use crate::service::ledger::queue::Audit;
-use crate::service::ledger::refusals::Refusals;
-use crate::service::limits::back_off::LogIns;
-use crate::service::limits::rates::{ActionLimits, AddressLimits, TokenLimits, WaitLimits};
-use crate::service::limits::replay::Replays;
-use crate::service::memory::cache::Directory;
-use crate::service::memory::first_seen::Sightings;
-use crate::service::memory::master_keys::MasterKeys;
-use crate::service::memory::revocations::Revocations;
-use crate::service::memory::staleness::Freshness;
-use crate::service::registry::catalog::Imports;
-use crate::service::registry::images::{Walks, registries};
-use crate::store::key::{AuthorityState, SealingKeyRow, SigningKeyRow};
-use crate::store::{Operation, Store, Write, change, key, meta};
-use crate::token::{Authority, Keyring, Sealer, SealingKey, SigningKey, SigningKeyPair};
 
-/// What the master key knows each kind of key as.
-const SEALING_KEY: &str = "sealing-key";
-const SIGNING_KEY: &str = "signing-key";
-const AUTHORITY: &str = "authority";
-
-/// How long a new key is only known before it is used: a hundred times what a replica that reaches the database needs
-/// to hear of it, so that none ever meets what it can't open or verify.
-const KNOWN_BEFORE_USE: Duration = Duration::from_secs(30);
 /// How long a signing key is published after another took its place: longer than any token lives.
 const PUBLISHED_AFTER_USE: Duration = Duration::from_hours(48);
 
@@ -114,22 +107,6 @@ pub enum PrivatePart {
     Elsewhere,
 }
 
-/// Returns the place of the key in use among keys of one kind, by the times they were made, newest first.
-///
-/// The oldest is in use whatever its age: before it there was none.
-fn in_use(newest_first: &[Timestamp], now: Timestamp) -> usize {
-    let old_enough = |created_at: &Timestamp| created_at.plus(KNOWN_BEFORE_USE) <= now;
-    newest_first.iter().position(old_enough).unwrap_or(newest_first.len().saturating_sub(1))
-}
-
-/// Returns the signing keys of an algorithm that have a certificate, of rows that come oldest first.
-fn newest_first(rows: &[SigningKeyRow], algorithm: Algorithm) -> Vec<&SigningKeyRow> {
-    let mut found: Vec<_> = rows.iter().rev().filter(|row| row.algorithm == algorithm && row.is_certified()).collect();
-    // What waited for its certificate takes its turn when it has it.
-    found.sort_by_key(|row| std::cmp::Reverse(row.ready_at()));
-    found
-}
-
 /// Returns the signing key of an algorithm that waits for its certificate.
 fn waiting(rows: &[SigningKeyRow], algorithm: Algorithm) -> Option<&SigningKeyRow> {
     rows.iter().rev().find(|row| row.algorithm == algorithm && !row.is_certified())
@@ -178,80 +155,70 @@ impl Service {
         master.verify(&master_key_id, &meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
         let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
         // Before the keys are read: a key that is made meanwhile is read again.
-        let freshness = Freshness::new(settings.max_staleness, &*clock);
+        let staleness = Freshness::new(settings.max_staleness, &*clock);
         let position = change::position(&store).await?;
-        let sightings = Sightings::default();
-        let keyring = load_keyring(&store, &master, &sightings, clock.now()).await?;
-        Ok(Self {
-            audit: Audit::start(settings.audit, settings.audit_queue, store.clone(), Arc::clone(&random)),
-            action_limits: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
-            address_limits: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
-            anonymous_limits: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
-            token_limits: TokenLimits::new(settings.token_requests_per_second, settings.token_requests_burst),
-            wait_limits: WaitLimits::new(),
+        let first_seen = Sightings::default();
+        let keyring = load_keyring(&store, &master, &first_seen, clock.now()).await?;
+        let base = Arc::new(Base { store, clock, random, issuer, public_url: settings.public_url.clone() });
+        let memory = Arc::new(Memory {
+            base: Arc::clone(&base),
+            cache: Directory::new(position),
+            revocations: Revocations::load(&base.store).await?,
+            staleness,
+            keys: KnownKeys { master, keyring: ArcSwap::from_pointee(keyring), read_at: AtomicU64::new(0), first_seen },
+            refreshing: tokio::sync::Mutex::default(),
+        });
+        let limits = Limits {
+            base: Arc::clone(&base),
+            actions: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
+            tokens: TokenLimits::new(settings.token_requests_per_second, settings.token_requests_burst),
+            addresses: AddressBudgets {
+                refusals: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
+                anonymous: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
+                waits: WaitLimits::new(),
+            },
             log_ins: LogIns::new(
                 settings.failed_log_ins,
                 settings.failed_log_ins_per_minute,
                 AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
-                &*random,
+                &*base.random,
             ),
+            replays: Replays::new(settings.nonces_per_access_key),
+            shared: OnceLock::new(),
+        };
+        let ledger = Ledger {
+            base: Arc::clone(&base),
+            memory: Arc::clone(&memory),
+            queue: Audit::start(settings.audit, settings.audit_queue, base.store.clone(), Arc::clone(&base.random)),
             refusals: Refusals::new(),
             anonymous: anonymous::counted(),
             telling: tokio::sync::Mutex::default(),
-            replays: Replays::new(settings.nonces_per_access_key),
-            shared: OnceLock::new(),
-            revocations: Revocations::load(&store).await?,
+        };
+        Ok(Self {
+            passwords: Passwords::new(settings.password_threads, settings.password_queue, &*base.random),
             remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
-            issuers: Issuers::default(),
             registries: Arc::new(remote::Client::new(registries(&settings.outgoing))),
+            issuers: Issuers::default(),
             walks: Walks::default(),
             imports: Imports::default(),
-            directory: Directory::new(position),
-            obeying: tokio::sync::Mutex::default(),
-            freshness,
-            passwords: Passwords::new(settings.password_threads, settings.password_queue, &*random),
-            keyring: ArcSwap::from_pointee(keyring),
             alarms: Alarms::new(),
-            keyring_read_at: AtomicU64::new(0),
-            sightings,
-            store,
-            clock,
-            random,
             settings,
-            issuer,
-            master,
+            base,
+            limits: Arc::new(limits),
+            memory,
+            ledger: Arc::new(ledger),
         })
-    }
-
-    /// Reads the keys again: another process changed them, or the time of a new one has come.
-    ///
-    /// Returns whether all of them are here that anything may be sealed under: without a new master key, what was read
-    /// before is gone on with, and most often nothing but its wrapping has changed.
-    pub(in crate::service) async fn reload_keyring(&self) -> Result<bool> {
-        self.follow_master_key().await?;
-        match load_keyring(&self.store.past_the_crowd(), &self.master, &self.sightings, self.now()).await {
-            Ok(keyring) => self.keyring.store(Arc::new(keyring)),
-            // The rest is read once the key is found, which is looked for all the time.
-            Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) && self.master.lacking().is_some() => {
-                let sealing = key::list_sealing(&self.store).await?;
-                let keyring = self.keyring.load();
-                return Ok(sealing.iter().all(|row| keyring.sealer().holds(&row.id)));
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::Misconfigured) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        Ok(true)
     }
 
     /// Makes a signing key of this algorithm if there is none yet.
     pub(in crate::service) async fn ensure_signing_key(&self, algorithm: Algorithm, context: &RequestContext) -> Result<()> {
-        if self.keyring.load().signing_key(algorithm).is_ok() {
+        if self.memory.keys.keyring.load().signing_key(algorithm).is_ok() {
             return Ok(());
         }
-        let rows = key::list_signing(&self.store).await?;
+        let rows = key::list_signing(&self.base.store).await?;
         if waiting(&rows, algorithm).is_none() {
             let id = self.make_key_now(&self.call(&Caller::operator(), context), KeyKind::Signing(algorithm)).await?;
-            if key::list_signing(&self.store).await?.iter().any(|row| row.id == id && row.is_certified()) {
+            if key::list_signing(&self.base.store).await?.iter().any(|row| row.id == id && row.is_certified()) {
                 return Ok(());
             }
         }
@@ -267,7 +234,7 @@ impl Service {
         call.caller.require_operator()?;
         let now = call.now;
         let mut keys = Vec::new();
-        let signing = key::list_signing(&self.store).await?;
+        let signing = key::list_signing(&self.base.store).await?;
         for algorithm in Algorithm::ALL {
             let newest_first = newest_first(&signing, algorithm);
             let used = in_use(&newest_first.iter().map(|row| row.ready_at()).collect::<Vec<_>>(), now);
@@ -292,7 +259,7 @@ impl Service {
             }));
         }
         keys.extend(self.instance_keys().await?);
-        let mut sealing = key::list_sealing(&self.store).await?;
+        let mut sealing = key::list_sealing(&self.base.store).await?;
         sealing.reverse();
         let used = in_use(&sealing.iter().map(|row| row.created_at).collect::<Vec<_>>(), now);
         keys.extend(sealing.into_iter().enumerate().map(|(place, row)| KeyInfo {
@@ -314,7 +281,7 @@ impl Service {
     pub async fn rotate_key(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
         call.caller.require_operator()?;
         if let KeyKind::Signing(algorithm) = kind
-            && !key::list_signing(&self.store).await?.iter().any(|row| row.algorithm == algorithm)
+            && !key::list_signing(&self.base.store).await?.iter().any(|row| row.algorithm == algorithm)
         {
             return Err(Error::not_found(Noun::SigningKey, format!("for {}", algorithm.name())));
         }
@@ -323,30 +290,30 @@ impl Service {
 
     async fn make_key_now(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
         let because = serde_json::json!({});
-        self.wrapping(|| self.make_key(call, kind, self.write(), &because)).await
+        self.memory.wrapping(|| self.make_key(call, kind, self.base.write(), &because)).await
     }
 
     /// Makes a key of a kind in a write, and returns its id.
     async fn make_key(&self, call: &Call<'_>, kind: KeyKind, write: Write, because: &serde_json::Value) -> Result<String> {
-        let random = &*self.random;
+        let random = &*self.base.random;
         let (id, write, action) = match kind {
             KeyKind::Signing(algorithm) => {
-                let rows = key::list_signing(&self.store).await?;
-                let authority = InUse::load(&self.store, &self.master).await?;
+                let rows = key::list_signing(&self.base.store).await?;
+                let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
                 // One that waits is as new as any: two that wait would be two requests to sign.
                 if let Some(row) = waiting(&rows, algorithm).filter(|_| authority.signer.is_none()) {
                     return Ok(row.id.clone());
                 }
                 let made_at = newest_first(&rows, algorithm).first().map(|row| row.ready_at());
-                let mut row = new_signing_key(algorithm, &authority, &self.master, call.now, random)?;
+                let mut row = new_signing_key(algorithm, &authority, &self.memory.keys.master, call.now, random)?;
                 row.created_at = row.created_at.max(behind(made_at));
                 let write = write.then(authority.hold()).then(unless_overtaken(&row.wrapped_private)).then(key::insert_signing(&row));
                 (row.id, write, "signing-key.create")
             }
             KeyKind::Sealing => {
-                let made_at = key::list_sealing(&self.store).await?.last().map(|row| row.created_at);
+                let made_at = key::list_sealing(&self.base.store).await?.last().map(|row| row.created_at);
                 let now = call.now.max(behind(made_at));
-                let row = new_sealing_key(&SealingKey::generate(random), &self.master, now, random);
+                let row = new_sealing_key(&SealingKey::generate(random), &self.memory.keys.master, now, random);
                 let write = write.then(unless_overtaken(&row.wrapped)).then(key::insert_sealing(&row));
                 (row.id, write, "sealing-key.create")
             }
@@ -354,20 +321,20 @@ impl Service {
         };
         let mut detail = because.clone();
         detail["key"] = id.as_str().into();
-        let line = self.line(action, call).detail(detail);
-        self.record(write, line).await?;
+        let line = call.event(action).detail(detail);
+        self.ledger.record(write, line).await?;
         Ok(id)
     }
 
     /// Forgets the signing keys whose last token has long expired.
     pub(in crate::service) async fn retire_signing_keys(&self) -> Result<()> {
-        let rows = key::list_signing(&self.store).await?;
+        let rows = key::list_signing(&self.base.store).await?;
         for algorithm in Algorithm::ALL {
             let newest_first = newest_first(&rows, algorithm);
             for pair in newest_first.windows(2) {
                 let [newer, older] = pair else { continue };
-                if newer.ready_at().plus(KNOWN_BEFORE_USE + PUBLISHED_AFTER_USE) <= self.now() {
-                    self.apply(self.write().then(key::delete_signing(&older.id))).await?;
+                if newer.ready_at().plus(KNOWN_BEFORE_USE + PUBLISHED_AFTER_USE) <= self.base.now() {
+                    self.ledger.apply(self.base.write().then(key::delete_signing(&older.id))).await?;
                     tracing::info!(key = older.id, "forgot a signing key that was replaced long ago");
                 }
             }
@@ -418,40 +385,4 @@ fn new_signing_key(
         next_leaf_der: None,
         certified_at: None,
     })
-}
-
-/// Reads the keys: of each kind the newest is used that every replica knows, and the others still open and verify.
-async fn load_keyring(store: &Store, master: &MasterKeys, sightings: &Sightings, now: Timestamp) -> Result<Keyring> {
-    let (sealing, rows) = (key::list_sealing(store).await?, key::list_signing(store).await?);
-    let made = sealing
-        .iter()
-        .map(|row| (row.id.as_str(), row.created_at))
-        .chain(rows.iter().filter(|row| row.is_certified()).map(|row| (row.id.as_str(), row.ready_at())));
-    let known = sightings.known_since(made, now);
-    let (mut sealing_keys, mut known_since) = (Vec::new(), Vec::new());
-    for row in sealing.into_iter().rev() {
-        sealing_keys.push(SealingKey::from_bytes(&master.unwrap(SEALING_KEY, &row.id, &row.wrapped)?)?);
-        known_since.push(known[&row.id]);
-    }
-    if sealing_keys.is_empty() {
-        return Err(crate::service::unexpected("there is no sealing key"));
-    }
-    let sealing_key = sealing_keys.remove(in_use(&known_since, now));
-    let (mut current, mut others): (Vec<SigningKey>, Vec<SigningKey>) = Default::default();
-    for algorithm in Algorithm::ALL {
-        let newest_first = newest_first(&rows, algorithm);
-        let times: Vec<_> = newest_first.iter().map(|row| known[&row.id]).collect();
-        for (place, row) in newest_first.into_iter().enumerate() {
-            let private = master.unwrap(SIGNING_KEY, &row.id, &row.wrapped_private)?;
-            let key = SigningKey::from_parts(row.id.clone(), row.algorithm, &private, &row.leaf_der, row.leaf_expires_at)?;
-            if place == in_use(&times, now) { current.push(key) } else { others.push(key) }
-        }
-        known_since.extend(times);
-    }
-    let mut authorities = key::list_authorities(store).await?;
-    authorities.sort_by_key(|row| row.state != AuthorityState::InUse);
-    let authorities = authorities.into_iter().map(|row| row.certificate_der).collect();
-    let next_at = known_since.into_iter().map(|since| since.plus(KNOWN_BEFORE_USE)).filter(|next_at| *next_at > now).min();
-    let keyring = Keyring::new(Sealer::new(sealing_key, sealing_keys)?, current, others, authorities)?;
-    Ok(keyring.with_instances(instance::load(store, master).await?).until(next_at))
 }

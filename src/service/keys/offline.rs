@@ -7,7 +7,8 @@ use crate::domain::{Error, Noun, Result};
 use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::keys::authority::{InUse, first_step, new_id, used_soon};
-use crate::service::keys::{AUTHORITY, AuthorityStep, KeyState};
+use crate::service::keys::{AuthorityStep, KeyState};
+use crate::service::memory::keyring::AUTHORITY;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::token::{Authority, certificates};
 
@@ -47,7 +48,7 @@ impl Service {
     /// Returns the request for the certificate of every signing key that signs, soon will, or waits for one.
     pub async fn signing_requests(&self, call: &Call<'_>) -> Result<Vec<SigningRequest>> {
         call.caller.require_operator()?;
-        let rows = key::list_signing(&self.store).await?;
+        let rows = key::list_signing(&self.base.store).await?;
         let waiting = rows.iter().filter(|row| !row.is_certified());
         used_soon(&rows, call.now)
             .into_iter()
@@ -68,7 +69,7 @@ impl Service {
         let now = call.now;
         let der = certificates::read_certificate(file)?;
         let row = self.key_of(&der).await?;
-        let authorities = key::list_authorities(&self.store).await?;
+        let authorities = key::list_authorities(&self.base.store).await?;
         let usable = |authority: &&AuthorityRow| {
             authority.state != AuthorityState::Old && certificates::is_issued_by(&der, &authority.certificate_der)
         };
@@ -86,16 +87,16 @@ impl Service {
         } else {
             (key::set_next_leaf(&row.id, &der), KeyState::Next)
         };
-        let line = self
-            .line("signing-key.import-certificate", call)
+        let line = call
+            .event("signing-key.import-certificate")
             .detail(serde_json::json!({ "key": row.id, "authority": authority.id, "expires_at": expires_at.rfc3339() }));
-        let write = self.write().then(key::hold_authority(&authority.id, authority.state)).then(part);
-        self.record(write, line).await?;
+        let write = self.base.write().then(key::hold_authority(&authority.id, authority.state)).then(part);
+        self.ledger.record(write, line).await?;
         Ok(ImportedLeaf { key: row.id, authority: authority.id.clone(), authority_state, expires_at })
     }
 
     async fn key_of(&self, der: &[u8]) -> Result<SigningKeyRow> {
-        for row in key::list_signing(&self.store).await? {
+        for row in key::list_signing(&self.base.store).await? {
             if certificates::is_of_key(der, self.pair_of(&row)?.public_der()) {
                 return Ok(row);
             }
@@ -113,7 +114,7 @@ impl Service {
         call.caller.require_operator()?;
         let now = call.now;
         let certificate_der = certificates::read_certificate(file)?;
-        let rows = key::list_authorities(&self.store).await?;
+        let rows = key::list_authorities(&self.base.store).await?;
         if let Some(known) = rows.iter().find(|row| row.certificate_der == certificate_der) {
             // Done again.
             if known.state == AuthorityState::Next {
@@ -127,7 +128,7 @@ impl Service {
         }
         certificates::check_authority(&certificate_der, now)?;
         let row = AuthorityRow {
-            id: new_id(&*self.random),
+            id: new_id(&*self.base.random),
             wrapped_private: Vec::new(),
             certificate_der,
             created_at: now,
@@ -140,14 +141,14 @@ impl Service {
     /// Gives out the private key of the authority in use, to be kept elsewhere; [`Service::forget_authority_key`] is next.
     pub async fn export_authority(&self, call: &Call<'_>) -> Result<ExportedAuthority> {
         call.caller.require_operator()?;
-        let authority = InUse::load(&self.store, &self.master).await?;
+        let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
         let Some(signer) = &authority.signer else {
             let why = format!("The private key of the certificate authority {} is not kept here.", authority.row.id);
             return Err(Error::precondition_failed(Noun::Authority, why));
         };
         // What can't be written down isn't done.
-        let line = self.line("authority.export", call).detail(serde_json::json!({ "authority": authority.row.id }));
-        self.commit(line.onto(self.write(), &*self.random)).await?;
+        let line = call.event("authority.export").detail(serde_json::json!({ "authority": authority.row.id }));
+        self.ledger.commit(line.onto(self.base.write(), &*self.base.random)).await?;
         Ok(ExportedAuthority { id: authority.row.id, pem: signer.to_pem()? })
     }
 
@@ -156,13 +157,13 @@ impl Service {
     /// [`Error::invalid_parameter`] unless `exported` is that key: nobody may lose it by this.
     pub async fn forget_authority_key(&self, call: &Call<'_>, id: &str, exported: &[u8]) -> Result<()> {
         call.caller.require_operator()?;
-        let rows = key::list_authorities(&self.store).await?;
+        let rows = key::list_authorities(&self.base.store).await?;
         let row = rows.iter().find(|row| row.id == id).ok_or_else(|| Error::not_found(Noun::Authority, id))?;
-        let private = self.master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?;
+        let private = self.memory.keys.master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?;
         if Authority::from_parts(&private, &row.certificate_der)?.to_pem()?.expose().as_bytes() != exported {
             return Err(Error::invalid_parameter("out", "The file is not what was exported; the key stays here as well."));
         }
-        let line = self.line("authority.forget-key", call).detail(serde_json::json!({ "authority": id }));
-        self.change(key::forget_private(id), line).await
+        let line = call.event("authority.forget-key").detail(serde_json::json!({ "authority": id }));
+        self.ledger.change(key::forget_private(id), line).await
     }
 }

@@ -5,10 +5,9 @@ use std::time::Duration;
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
-use crate::service::RequestContext;
-use crate::service::Service;
 use crate::service::access::Caller;
 use crate::service::keys::{KeyKind, newest_first, waiting};
+use crate::service::{RequestContext, Service};
 use crate::store::{Operation, Write, key};
 
 /// How old keys become before another takes their place; `None` is never.
@@ -45,9 +44,9 @@ impl Service {
     async fn rotate_what_is_due(&self) -> Result<usize> {
         let KeySchedule { signing, sealing } = self.settings.keys;
         let mut made = 0;
-        let is_due = |made_at: Timestamp, age: Duration| made_at.plus(age) <= self.now();
+        let is_due = |made_at: Timestamp, age: Duration| made_at.plus(age) <= self.base.now();
         if let Some(age) = signing {
-            let rows = key::list_signing(&self.store).await?;
+            let rows = key::list_signing(&self.base.store).await?;
             // What waits for its certificate is the next one already.
             for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| waiting(&rows, *algorithm).is_none()) {
                 if let Some(newest) = newest_first(&rows, algorithm).first().filter(|newest| is_due(newest.ready_at(), age)) {
@@ -56,7 +55,7 @@ impl Service {
             }
         }
         if let Some(age) = sealing {
-            let rows = key::list_sealing(&self.store).await?;
+            let rows = key::list_sealing(&self.base.store).await?;
             if let Some(newest) = rows.last().filter(|newest| is_due(newest.created_at, age)) {
                 made += usize::from(self.replace_on_schedule(KeyKind::Sealing, &newest.id).await?);
             }
@@ -66,15 +65,15 @@ impl Service {
 
     /// Makes the key after `old`, and tells whether it was this replica's that was taken.
     async fn replace_on_schedule(&self, kind: KeyKind, old: &str) -> Result<bool> {
-        let context = RequestContext::operator(self.request_id());
+        let context = RequestContext::operator(self.base.request_id());
         let because = serde_json::json!({ "because": "schedule", "replaces": old });
         let operator = Caller::operator();
-        let write = || Write::new(Operation::named(format!("key after {old}"), self.now()));
+        let write = || Write::new(Operation::named(format!("key after {old}"), self.base.now()));
         let call = &self.call(&operator, &context);
-        let id = self.wrapping(|| self.make_key(call, kind, write(), &because)).await?;
+        let id = self.memory.wrapping(|| self.make_key(call, kind, write(), &because)).await?;
         let is_ours = match kind {
-            KeyKind::Signing(_) => key::list_signing(&self.store).await?.iter().any(|row| row.id == id),
-            KeyKind::Sealing => key::list_sealing(&self.store).await?.iter().any(|row| row.id == id),
+            KeyKind::Signing(_) => key::list_signing(&self.base.store).await?.iter().any(|row| row.id == id),
+            KeyKind::Sealing => key::list_sealing(&self.base.store).await?.iter().any(|row| row.id == id),
             // Registries have to hear of an authority first: no schedule can do that.
             KeyKind::Authority => false,
         };

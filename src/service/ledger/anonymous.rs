@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::service::RequestContext;
-use crate::service::Service;
+use crate::service::ledger::Ledger;
 use crate::service::ledger::counted::Counted;
 use crate::service::ledger::queue::Line;
 use crate::service::limits::rates::subscriber;
@@ -38,7 +38,7 @@ pub(in crate::service) fn counted() -> Counted<Place> {
     Counted::new(MAX_PAIRS, |_| Place { address: None, instance: None })
 }
 
-impl Service {
+impl Ledger {
     /// Counts an exchange without a log-in that was granted nothing.
     pub(in crate::service) fn count_ungranted(&self, instance: &Instance, context: &RequestContext) {
         let instance = (instance.account, instance.service.clone());
@@ -47,10 +47,10 @@ impl Service {
 
     /// Tells the audit of the exchanges that were counted; waits for its writer.
     pub(in crate::service) async fn tell_anonymous(&self) {
-        let mut lines = self.audit.record_counted();
+        let mut lines = self.queue.record_counted();
         for (place, exchanges) in self.anonymous.take() {
-            let context = RequestContext::operator(self.request_id());
-            let mut line = Line::new("token.exchange", self.now(), &context).outcome("reduced").address(place.address);
+            let context = RequestContext::operator(self.base.request_id());
+            let mut line = Line::new("token.exchange", self.base.now(), &context).outcome("reduced").address(place.address);
             if let Some((account, service)) = &place.instance {
                 line = line.proved(None, Some(*account)).service(service);
             }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::service::Service;
+use crate::service::ledger::Ledger;
 
 /// How often counted refusals are told of.
 const REFUSALS_INTERVAL: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ impl<K: Hash + Eq> Counted<K> {
     }
 }
 
-impl Service {
+impl Ledger {
     /// Tells, in log and audit, of all that was counted; waits for the audit's writer.
     pub async fn tell_counted(&self) {
         let _telling = self.telling.lock().await;

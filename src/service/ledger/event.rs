@@ -16,8 +16,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 use crate::service::RequestContext;
-use crate::service::access::Caller;
-use crate::service::access::Signature;
+use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::ledger::queue::random_id;
 use crate::store::Write;
 use crate::store::audit::AuditRow;
@@ -96,9 +95,10 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub(in crate::service) fn caller(mut self, caller: &Caller) -> Self {
-        self.signature = caller.signature();
-        self.proved(caller.audit_name(), caller.account())
+    /// Names the proved caller; its signature makes what it asks for once.
+    pub(in crate::service) fn by(mut self, actor: Actor) -> Self {
+        self.signature = actor.signature;
+        self.proved(actor.name, actor.account)
     }
 
     /// Names what the call makes, for whom it comes from again.

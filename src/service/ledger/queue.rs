@@ -17,9 +17,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::Service;
-use crate::service::access::Caller;
-use crate::service::call::Call;
 use crate::service::ledger::event::{MAX_LINE_BYTES, Written};
 use crate::service::ledger::words::Words;
 use crate::store::audit::{self, AuditPage};
@@ -57,13 +54,6 @@ pub(in crate::service) enum Share {
     Refused,
     /// A stranger's: a quarter.
     Strangers,
-}
-
-impl Share {
-    /// Returns the share of a line about what `caller` did.
-    pub(in crate::service) fn of(caller: &Caller) -> Self {
-        if caller.is_anonymous() { Self::Strangers } else { Self::Done }
-    }
 }
 
 enum Message {
@@ -317,13 +307,6 @@ async fn write_page(page: &AuditPage, store: &Store, random: &dyn Random, pause:
 
 pub(in crate::service) fn random_id(random: &dyn Random) -> String {
     random_text(random, b"0123456789abcdefghijklmnopqrstuv", 20)
-}
-
-impl Service {
-    /// Begins a line about what `caller` does now.
-    pub(in crate::service) fn line<'a>(&self, action: &'static str, call: &Call<'a>) -> Line<'a> {
-        Line::new(action, call.now, call.request).caller(call.caller)
-    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::domain::refusal::ClaimedName;
 use crate::domain::scope::Scope;
 use crate::domain::{Blame, Error, ErrorKind};
 use crate::service::RequestContext;
-use crate::service::Service;
+use crate::service::ledger::Ledger;
 use crate::service::ledger::counted::Counted;
 use crate::service::ledger::queue::{Line, Share};
 use crate::service::limits::rates::{AddressLimits, Bucket, Rates, subscriber};
@@ -199,11 +199,11 @@ impl Refusals {
     }
 }
 
-impl Service {
+impl Ledger {
     /// Writes a refusal into the audit. Returns whether it has a line of its own, and so is to have one in the log, too;
     /// where it hasn't, it is told of with others.
     pub fn record_refusal(&self, refusal: &Refusal<'_>, error: &Error, context: &RequestContext) -> bool {
-        let now = self.now();
+        let now = self.base.now();
         let (party, share) = match refusal.account {
             Some(account) => (Party::Account(account), Share::Refused),
             None => (Party::of_address(context.address), Share::Strangers),
@@ -214,7 +214,7 @@ impl Service {
             None => has_line,
             Some(action) => {
                 let line = self.line_of_refusal(action, refusal, cause, now, context).outcome(outcome);
-                self.audit.offer(share).map(|room| room.record(&line)).is_some()
+                self.queue.offer(share).map(|room| room.record(&line)).is_some()
             }
         };
         if !has_line {
@@ -247,7 +247,7 @@ impl Service {
 
     /// Tells of the refusals that had no lines of their own: in the log at once, in the audit as soon as the writer takes it.
     pub(in crate::service) async fn tell_refusals(&self) {
-        let mut lines = self.audit.record_counted();
+        let mut lines = self.queue.record_counted();
         for counted in [&self.refusals.accounts, &self.refusals.strangers] {
             for (Alike { party, action, outcome, cause }, more) in counted.take() {
                 let (address, account) = match party {
@@ -256,8 +256,8 @@ impl Service {
                     None => (None, None),
                 };
                 if let Some(action) = action {
-                    let context = RequestContext::operator(self.request_id());
-                    let line = Line::new(action, self.now(), &context).proved(None, account).address(address).outcome(outcome);
+                    let context = RequestContext::operator(self.base.request_id());
+                    let line = Line::new(action, self.base.now(), &context).proved(None, account).address(address).outcome(outcome);
                     lines.add(&line.detail(Many { cause, more })).await;
                 }
                 let (address, account) = (address.map(tracing::field::display), account.map(tracing::field::display));

@@ -9,8 +9,6 @@ use std::time::Duration;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::RequestContext;
-use crate::service::Service;
 
 const SHARDS: usize = 64;
 /// The most entries of a shard that strangers can fill: as many as a table of 2048 places holds, 100,000 in all.
@@ -291,13 +289,13 @@ const WAITS_PER_SECOND: u32 = 1;
 /// Limits the bodies that are waited for, by who sends them.
 pub(in crate::service) struct WaitLimits {
     /// By a keyed hash of address and access key.
-    rates: Rates<u64>,
+    pub(in crate::service) rates: Rates<u64>,
     hasher: RandomState,
 }
 
 /// A body that is waited for, and charged to its sender. Dropped, as when its sender breaks off, it stays charged.
 #[must_use]
-pub struct Wait(Option<u64>);
+pub struct Wait(pub(super) Option<u64>);
 
 impl WaitLimits {
     pub(in crate::service) fn new() -> Self {
@@ -309,7 +307,7 @@ impl WaitLimits {
     /// # Errors
     ///
     /// [`ErrorKind::AddressThrottled`] when too many were waited for in vain, or are waited for.
-    fn begin(&self, address: Option<IpAddr>, access_key_id: &str, now: Timestamp) -> Result<Wait> {
+    pub(in crate::service) fn begin(&self, address: Option<IpAddr>, access_key_id: &str, now: Timestamp) -> Result<Wait> {
         let Some(address) = address else { return Ok(Wait(None)) };
         let sender = self.hasher.hash_one((subscriber(address), access_key_id));
         if self.rates.take(sender, now) {
@@ -322,26 +320,6 @@ impl WaitLimits {
     /// Forgets the senders whose bodies came for long enough.
     pub(in crate::service) fn forget(&self, now: Timestamp) {
         self.rates.forget(now);
-    }
-}
-
-impl Service {
-    /// Charges a body that has to be waited for to its address. An access key that was right lately counts apart: what
-    /// others send in its name before they are proved is not charged to it.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::AddressThrottled`] when too many were waited for in vain, or are waited for.
-    pub fn begin_wait(&self, context: &RequestContext, access_key_id: &str) -> Result<Wait> {
-        let known = if self.was_right_lately(access_key_id) { access_key_id } else { "" };
-        self.wait_limits.begin(context.address, known, self.now())
-    }
-
-    /// Gives back what was charged for a body that came.
-    pub fn end_wait(&self, Wait(sender): Wait) {
-        if let Some(sender) = sender {
-            self.wait_limits.rates.give_back(sender);
-        }
     }
 }
 

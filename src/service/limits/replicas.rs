@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use crate::domain::clock::{Timestamp, random_bytes};
 use crate::domain::ids::AccountId;
-use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::Service;
-use crate::service::access::Caller;
+use crate::service::limits::Limits;
 use crate::service::limits::replay::Purpose;
 use crate::shared::{Call, Mark, Shared, Verdict};
 use crate::sign::{self, Replay};
@@ -28,47 +27,69 @@ impl Service {
         let shared = Arc::new(Shared::new(settings, &self.deployment().await?)?);
         shared.connect().await;
         // Once, when the service begins to serve.
-        self.shared.set(shared).map_err(|_| crate::service::unexpected("the shared memory was connected twice"))
+        self.limits.shared.set(shared).map_err(|_| crate::service::unexpected("the shared memory was connected twice"))
     }
 
+    /// Returns what all replicas of this store, and nobody else, have in common; made when it is first asked for.
+    async fn deployment(&self) -> Result<Vec<u8>> {
+        if let Some(id) = meta::find(&self.base.store, meta::DEPLOYMENT).await? {
+            return Ok(id);
+        }
+        let id: [u8; 16] = random_bytes(&*self.base.random);
+        match self.base.store.apply(self.base.write().then(meta::put_if_absent(meta::DEPLOYMENT, &id))).await {
+            // Another replica was quicker.
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
+            outcome => outcome?,
+        }
+        meta::find(&self.base.store, meta::DEPLOYMENT).await?.ok_or_else(|| crate::service::unexpected("what was just stored is not there"))
+    }
+
+    /// Returns when a request's signature is valid at no replica any more.
+    pub(in crate::service) fn last_use(&self, request: &sign::Unverified) -> Timestamp {
+        request.signed_at().plus(request.window().min(self.settings.signature_window) + CLOCKS_APART)
+    }
+}
+
+/// A call whose signature was verified.
+pub(in crate::service) struct VerifiedCall<'a> {
+    pub(in crate::service) access_key_id: &'a str,
+    pub(in crate::service) account: AccountId,
+    /// The action that is counted against the account, such as `tcr:CreateInstanceToken`.
+    pub(in crate::service) action: &'static str,
+    pub(in crate::service) purpose: Purpose,
+    pub(in crate::service) replay: &'a Replay,
+    pub(in crate::service) signed_at: Timestamp,
+    /// When its signature is valid at no replica any more.
+    pub(in crate::service) ends_at: Timestamp,
+}
+
+impl Limits {
     /// Returns what goes on worse than it should, though nothing is missing.
     pub fn degraded(&self) -> Vec<&'static str> {
         let lost = self.shared.get().is_some_and(|shared| !shared.is_connected());
         if lost { vec!["the shared memory does not answer: nonces and rates are this replica's own"] } else { Vec::new() }
     }
 
-    /// Returns what all replicas of this store, and nobody else, have in common; made when it is first asked for.
-    async fn deployment(&self) -> Result<Vec<u8>> {
-        if let Some(id) = meta::find(&self.store, meta::DEPLOYMENT).await? {
-            return Ok(id);
+    /// Takes note of a verified call, here and at the other replicas. Returns how often its account called, where that is
+    /// too often.
+    ///
+    /// # Errors
+    /// Those of [`Replays::check`]; [`ErrorKind::Replayed`] for what another replica saw before.
+    pub(in crate::service) async fn note_call(&self, call: &VerifiedCall<'_>) -> Result<Option<u32>> {
+        let now = self.base.now();
+        // What this replica saw itself counts, though the shared server be empty again.
+        self.replays.check(call.access_key_id, call.signed_at, call.replay, call.purpose, now)?;
+        match self.shared.get() {
+            None => Ok(None),
+            Some(shared) => Box::pin(self.ask_others(shared, call, now)).await,
         }
-        let id: [u8; 16] = random_bytes(&*self.random);
-        match self.store.apply(self.write().then(meta::put_if_absent(meta::DEPLOYMENT, &id))).await {
-            // Another replica was quicker.
-            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
-            outcome => outcome?,
-        }
-        meta::find(&self.store, meta::DEPLOYMENT).await?.ok_or_else(|| crate::service::unexpected("what was just stored is not there"))
     }
 
-    /// Asks whether a verified request came to another replica before, and how often its account called; the latter
-    /// is returned when it is too often. `checked` is what this replica's own memory says.
-    pub(in crate::service) async fn ask_others(
-        &self,
-        shared: &Shared,
-        request: &sign::Unverified,
-        (replay, checked): (&Replay, Result<()>),
-        purpose: Purpose,
-        caller: &Caller,
-        action: &'static str,
-    ) -> Result<Option<u32>> {
-        // What this replica saw itself stands, though that server be empty again.
-        checked?;
-        let id = request.access_key_id().as_bytes();
-        let kept = self.now().until(self.last_use(request));
+    async fn ask_others(&self, shared: &Shared, call: &VerifiedCall<'_>, now: Timestamp) -> Result<Option<u32>> {
+        let (id, kept) = (call.access_key_id.as_bytes(), now.until(call.ends_at));
         // Both are of an access key, which two kinds of memory would share.
         let (nonce, signature);
-        let mark = match replay {
+        let mark = match call.replay {
             Replay::None => None,
             Replay::Nonce(text) => {
                 nonce = [&b"nonce"[..], id, text.as_bytes()];
@@ -76,15 +97,14 @@ impl Service {
             }
             Replay::Bound { signature: of, bound, covers_body } => {
                 signature = [&b"signature"[..], id, of];
-                Some(Mark { seen: &signature, bound: Some(bound), may_differ: purpose == Purpose::Read && *covers_body, kept })
+                Some(Mark { seen: &signature, bound: Some(bound), may_differ: call.purpose == Purpose::Read && *covers_body, kept })
             }
         };
-        let account = caller.principal().map(Principal::account).ok_or_else(|| crate::service::unexpected("a signed call is nobody's"))?;
-        let account = account.number().to_be_bytes();
-        match shared.ask(Call { bucket: &[&account, action.as_bytes()], allowed: self.action_limits.allowed(action), mark }).await {
+        let (account, allowed) = (call.account.number().to_be_bytes(), self.actions.allowed(call.action));
+        match shared.ask(Call { bucket: &[&account, call.action.as_bytes()], allowed, mark }).await {
             Some(Verdict::Repeated) => {
                 // What it was bound to first, another replica saw: this one must not hold its owner to a forgery.
-                self.replays.unbind(request.access_key_id(), replay);
+                self.replays.unbind(call.access_key_id, call.replay);
                 Err(Error::replayed())
             }
             Some(Verdict::TooOften { measured }) => Ok(Some(measured)),
@@ -92,14 +112,9 @@ impl Service {
         }
     }
 
-    /// Returns when a request's signature is valid at no replica any more.
-    pub(in crate::service) fn last_use(&self, request: &sign::Unverified) -> Timestamp {
-        request.signed_at().plus(request.window().min(self.settings.signature_window) + CLOCKS_APART)
-    }
-
     /// Counts a call together with those of the other replicas.
     pub(in crate::service) async fn count_with_others(&self, shared: &Shared, account: AccountId, action: &'static str) -> Result<()> {
-        let (account, allowed) = (account.number().to_be_bytes(), self.action_limits.allowed(action));
+        let (account, allowed) = (account.number().to_be_bytes(), self.actions.allowed(action));
         let call = Call { bucket: &[&account, action.as_bytes()], allowed, mark: None };
         match shared.ask(call).await {
             Some(Verdict::TooOften { measured }) => Err(crate::service::limits::rates::throttled(action, measured, allowed)),

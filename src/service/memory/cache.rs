@@ -21,20 +21,19 @@ use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
-use crate::sign::SigningSecret;
-use crate::store::Entity;
-use crate::store::access_key::{self, AccessKeyState};
-use crate::store::account::{self, Account};
-use crate::store::change::{self, Changes};
-use crate::store::{
-    Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, session_policy, tag, user,
-};
-use crate::token::PolicyDigest;
-
 use crate::service::memory::known_ids::{self, KnownIds};
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::registry::namespaces::{self, Namespaces};
 use crate::service::rights::{self, Rights};
+use crate::sign::SigningSecret;
+use crate::store::access_key::{self, AccessKeyState};
+use crate::store::account::{self, Account};
+use crate::store::change::{self, Changes};
+use crate::store::{
+    Entity, Store, allow_list, credential, fixed_password, instance, oidc_provider, repository, role, service_account, session_policy, tag,
+    user,
+};
+use crate::token::PolicyDigest;
 
 /// The most entries of a kind: some hundred bytes each.
 const CAPACITY: usize = 100_000;

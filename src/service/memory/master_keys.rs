@@ -11,8 +11,6 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::token::MasterKey;
 
-use crate::service::keys::master::Progress;
-
 /// How often at most a key that is lacking is looked for at its place.
 const LOOKED_FOR: Duration = Duration::from_secs(1);
 
@@ -37,6 +35,15 @@ pub trait MasterKeySource: Send + Sync {
     fn remove(&self, _id: &str) -> Result<bool> {
         Ok(false)
     }
+}
+
+/// How far wrapping everything anew has come: whose holder is among those before, or is up to `after`, was gone by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::service) struct Progress {
+    /// The place in [`Holder::ALL`].
+    pub(in crate::service) place: usize,
+    /// The id of the last holder that was gone by.
+    pub(in crate::service) after: String,
 }
 
 /// A master key that was given once and for all.

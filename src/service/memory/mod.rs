@@ -2,7 +2,79 @@
 
 pub(super) mod cache;
 pub(super) mod first_seen;
+pub(super) mod keyring;
 pub(super) mod known_ids;
 pub(super) mod master_keys;
 pub(super) mod revocations;
 pub(super) mod staleness;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use self::cache::Directory;
+use self::keyring::KnownKeys;
+use self::revocations::Revocations;
+use self::staleness::Freshness;
+use crate::domain::Result;
+use crate::service::base::Base;
+
+/// What this process knows without asking the database.
+pub struct Memory {
+    pub(super) base: Arc<Base>,
+    pub(super) cache: Directory,
+    pub(super) revocations: Revocations,
+    pub(super) staleness: Freshness,
+    pub(super) keys: KnownKeys,
+    /// Held while what the cache doesn't hold is read again.
+    pub(super) refreshing: tokio::sync::Mutex<()>,
+}
+
+impl Memory {
+    /// Obeys what was changed since, here or elsewhere.
+    pub async fn catch_up(&self) -> Result<()> {
+        let begun = self.base.clock.uptime();
+        let read = self.cache.catch_up(&self.base.store.past_the_crowd()).await;
+        self.obey_rest(read, begun).await
+    }
+
+    /// As [`Self::catch_up`], when a probe may have said already that nothing is new.
+    pub(in crate::service) async fn follow(&self) -> Result<()> {
+        let probed = self.base.store.probe(self.base.clock.uptime()).await.inspect_err(|_| self.staleness.note_failure())?;
+        if probed.position != self.cache.position() {
+            return self.catch_up().await;
+        }
+        self.obey_rest(Ok(()), probed.asked_at).await
+    }
+
+    /// Reads again what the feed says has changed and is held outside of the directory.
+    async fn obey_rest(&self, read: Result<()>, begun: Duration) -> Result<()> {
+        // One after the other, or what was read before a change takes the place of what was read after it.
+        let _obeying = self.refreshing.lock().await;
+        let read = match read {
+            Ok(()) => self.revocations.catch_up(&self.base.store.past_the_crowd(), self.cache.revocations()).await,
+            failed => failed,
+        };
+        match &read {
+            Ok(()) => self.staleness.note_read(begun),
+            Err(_) => self.staleness.note_failure(),
+        }
+        read?;
+        let changes = self.cache.key_changes();
+        let is_stale = self.keys.read_at.load(Ordering::Acquire) != changes || self.keys.keyring.load().is_out_of_date(self.base.now());
+        if is_stale || self.keys.master.is_to_be_looked_for() {
+            // Noted only once it is done: the feed tells of a change once, and reading the keys may fail.
+            if self.reload_keyring().await? {
+                self.keys.read_at.store(changes, Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads which ids there are where that isn't known, so that no request waits for it.
+    pub(in crate::service) async fn learn_ids(&self) {
+        if let Err(error) = self.cache.learn_ids(&self.base.store).await {
+            tracing::warn!(cause = error.cause(), "which ids there are can't be read: {error}");
+        }
+    }
+}

@@ -108,9 +108,9 @@ impl Service {
         };
         let revoked = principal.without_session();
         let detail = json!({ "revoked": revoked.to_string(), "disabled": service_accounts });
-        let line = self.line("principal.revoke", call).detail(detail);
+        let line = call.event("principal.revoke").detail(detail);
         let disable = store::service_account::disable_made_by(id, &made, call.caller.level(), call.now);
-        self.change(part.and(disable), line).await?;
+        self.ledger.change(part.and(disable), line).await?;
         Ok(Revoked { principal: revoked, service_accounts })
     }
 
@@ -128,13 +128,13 @@ impl Service {
     pub async fn revoke_credential(&self, call: &Call<'_>, principal: &AnyPrincipal, id: &CredentialId) -> Result<()> {
         call.caller.require_operator()?;
         let of = self.revocable(principal).await?;
-        let part: Part = match self.directory.credential(&self.store, id).await? {
+        let part: Part = match self.memory.cache.credential(&self.base.store, id).await? {
             Some(stored) if stored.principal.account() != of.account() => return Err(Error::not_found(Noun::Credential, id)),
             Some(_) => store::credential::set_state(id, CredentialState::Disabled, call.caller.level()),
             None => revocation::insert(id, call.now),
         };
-        let line = self.line("credential.revoke", call).credential(id).detail(json!({ "revoked": principal.to_string() }));
-        self.change(part, line).await
+        let line = call.event("credential.revoke").credential(id).detail(json!({ "revoked": principal.to_string() }));
+        self.ledger.change(part, line).await
     }
 
     /// Returns the principal that an argument means, if it can hold anything temporary.

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use crate::domain::clock::Clock;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::Service;
-use crate::service::access::LogIn;
+use crate::service::memory::Memory;
 
 /// How soon a loss is noticed: no bound is held more exactly than this.
 const NOTICED: Duration = Duration::from_secs(1);
@@ -111,10 +110,10 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Service {
+impl Memory {
     /// Tells whether what is remembered may be gone by, as it is.
     pub(in crate::service) fn is_fresh(&self) -> bool {
-        self.freshness.is_within_bound(&*self.clock)
+        self.staleness.is_within_bound(&*self.base.clock)
     }
 
     /// Fails when what is remembered may be too old to go by. Every door's trust begins with it.
@@ -126,11 +125,11 @@ impl Service {
     /// for a while, or nobody reads the feed in it at all, as in a command.
     async fn refresh(&self) -> Result<()> {
         let reading = async {
-            let _reading = self.freshness.reading.lock().await;
+            let _reading = self.staleness.reading.lock().await;
             // Whoever waited finds it done.
             if self.is_fresh() { Ok(()) } else { self.catch_up().await }
         };
-        let read = if self.store.is_away() { Err(None) } else { tokio::time::timeout(CATCHING_UP, reading).await.map_err(|_| None) };
+        let read = if self.base.store.is_away() { Err(None) } else { tokio::time::timeout(CATCHING_UP, reading).await.map_err(|_| None) };
         match read.and_then(|read| read.map_err(Some)) {
             Err(Some(error)) if error.kind() == &ErrorKind::StoreUnavailable => Err(error),
             // The keys may not have been read; that is no matter of age.
@@ -147,52 +146,44 @@ impl Service {
     /// [`ErrorKind::StoreUnavailable`] when the feed can't be read: then nothing is decided.
     pub(in crate::service) async fn hear_news(&self, crowd: Crowd) -> Result<()> {
         let waiting = match crowd {
-            Crowd::Usual => &self.freshness.waiting,
-            Crowd::Slowed => &self.freshness.slowed_waiting,
+            Crowd::Usual => &self.staleness.waiting,
+            Crowd::Slowed => &self.staleness.slowed_waiting,
         };
         let full = |_| Error::new(ErrorKind::Overloaded, "Too many requests name what isn't known here yet; try again in a moment.");
         let _waiting = waiting.try_acquire().map_err(full)?;
-        if self.store.is_away() {
+        if self.base.store.is_away() {
             return Err(unheard());
         }
-        let (came_at, looks) = (millis(self.clock.uptime()), self.freshness.looks.load(Ordering::Acquire));
+        let (came_at, looks) = (millis(self.base.clock.uptime()), self.staleness.looks.load(Ordering::Acquire));
         let looking = async {
-            let mut looked_at = self.freshness.looked_at.lock().await;
-            if self.freshness.was_heard_since(came_at, looks) {
+            let mut looked_at = self.staleness.looked_at.lock().await;
+            if self.staleness.was_heard_since(came_at, looks) {
                 return Ok(());
             }
             if let Some(looked_at) = *looked_at {
-                tokio::time::sleep(BETWEEN_LOOKS.saturating_sub(self.clock.uptime().saturating_sub(looked_at))).await;
-                if self.freshness.was_heard_since(came_at, looks) {
+                tokio::time::sleep(BETWEEN_LOOKS.saturating_sub(self.base.clock.uptime().saturating_sub(looked_at))).await;
+                if self.staleness.was_heard_since(came_at, looks) {
                     return Ok(());
                 }
             }
-            *looked_at = Some(self.clock.uptime());
-            let look = self.freshness.looks.fetch_add(1, Ordering::AcqRel) + 1;
+            *looked_at = Some(self.base.clock.uptime());
+            let look = self.staleness.looks.fetch_add(1, Ordering::AcqRel) + 1;
             self.catch_up().await.map_err(|error| unheard().caused_by(error))?;
-            self.freshness.heard.store(look, Ordering::Release);
+            self.staleness.heard.store(look, Ordering::Release);
             Ok(())
         };
         tokio::time::timeout(CATCHING_UP, looking).await.unwrap_or_else(|_| Err(unheard()))
     }
 
     /// Tells whether something may have changed that this process hasn't heard of, and that a refusal may rest on.
-    fn is_undecided(&self) -> bool {
-        let keys_read = self.keyring_read_at.load(Ordering::Acquire) == self.directory.key_changes();
-        !keys_read || self.freshness.is_cut_off(&*self.clock)
+    pub(in crate::service) fn is_undecided(&self) -> bool {
+        let keys_read = self.keys.read_at.load(Ordering::Acquire) == self.cache.key_changes();
+        !keys_read || self.staleness.is_cut_off(&*self.base.clock)
     }
 
     /// Turns a refusal that rests on what may have changed unheard into "can't be decided".
     pub(in crate::service) fn unless_undecided(&self, error: Error) -> Error {
         if self.is_undecided() { undecided(&error) } else { error }
-    }
-
-    /// As [`Self::unless_undecided`], for a refused log-in: only one that was wrong before, too, stays wrong.
-    pub(in crate::service) async fn log_in_unless_undecided(&self, error: Error, log_in: &LogIn) -> Error {
-        if error.kind() == &ErrorKind::BadCredentials && self.is_undecided() && !Box::pin(self.is_surely_wrong(log_in)).await {
-            return undecided(&error);
-        }
-        error
     }
 }
 
@@ -200,7 +191,7 @@ fn unheard() -> Error {
     Error::store_unavailable("what others changed can't be read, and the request names what isn't known here")
 }
 
-fn undecided(refusal: &Error) -> Error {
+pub(in crate::service) fn undecided(refusal: &Error) -> Error {
     let word = refusal.refusal_word();
     Error::store_unavailable(format!("it would be refused ({word}), but what others changed can't be read: {refusal}"))
 }

@@ -206,9 +206,9 @@ impl Service {
         let begin = AuditPosition { at: filter.since, id: String::new() };
         let after = after.filter(|after| **after > begin).unwrap_or(&begin);
         let mut selection = Selection { after, filter, lines: BTreeMap::new(), bytes: 0, is_cut: false };
-        selection.add_rows(&self.store).await?;
+        selection.add_rows(&self.base.store).await?;
         for span in [Span::Wide, Span::Narrow] {
-            selection.add_pages(&self.store, span).await?;
+            selection.add_pages(&self.base.store, span).await?;
         }
         let next = selection.lines.keys().next_back().filter(|_| selection.is_cut).cloned();
         Ok(AuditBatch { rows: selection.lines.into_values().collect(), next })

@@ -9,14 +9,14 @@ impl Service {
     /// Returns what a command remembered under its name.
     pub async fn recall(&self, call: &Call<'_>, command: &str) -> Result<Option<String>> {
         call.caller.require_operator()?;
-        let note = meta::find(&self.store, &name(command)).await?;
+        let note = meta::find(&self.base.store, &name(command)).await?;
         note.map(|note| String::from_utf8(note).map_err(Error::internal)).transpose()
     }
 
     /// Remembers a text under a command's name, in place of the last one.
     pub async fn remember(&self, call: &Call<'_>, command: &str, text: &str) -> Result<()> {
         call.caller.require_operator()?;
-        self.apply(self.write().then(meta::put(&name(command), text.as_bytes()))).await
+        self.ledger.apply(self.base.write().then(meta::put(&name(command), text.as_bytes()))).await
     }
 }
 

@@ -26,14 +26,14 @@ pub struct Measures {
 impl Service {
     /// Returns what is measured.
     pub fn measures(&self) -> Measures {
-        let now = self.now();
+        let now = self.base.now();
         let left = |ends_at: Timestamp| ends_at.unix_seconds() - now.unix_seconds();
-        let keyring = self.keyring.load();
-        let (audit_waiting, audit_dropped) = self.audit.waiting_and_dropped();
+        let keyring = self.memory.keys.keyring.load();
+        let (audit_waiting, audit_dropped) = self.ledger.queue.waiting_and_dropped();
         Measures {
             audit_waiting,
             audit_dropped,
-            change_feed_age: self.freshness.age(&*self.clock),
+            change_feed_age: self.memory.staleness.age(&*self.base.clock),
             authority_ends_in_seconds: keyring.authority_expires_at().map(left),
             leaves_end_in_seconds: keyring
                 .signing_keys()

@@ -15,10 +15,9 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::Permission;
-use crate::service::RequestContext;
-use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::credentials::InstanceChoice;
+use crate::service::{RequestContext, Service};
 use crate::store::{self, Part};
 
 /// How a call names an entry of an allow list.
@@ -49,7 +48,7 @@ impl Service {
     }
 
     async fn list_of(&self, instance: &Instance) -> Result<Arc<AllowList>> {
-        self.directory.allow_list(&self.store, &instance.id).await?.ok_or_else(Error::instance_not_found)
+        self.memory.cache.allow_list(&self.base.store, &instance.id).await?.ok_or_else(Error::instance_not_found)
     }
 
     /// Adds entries to an allow list, all or none, and has it obeyed.
@@ -57,9 +56,9 @@ impl Service {
         let instance = self.permitted_instance(call, choice, Permission::CreateAclEntry).await?;
         let added = store::allow_list::add(&instance.id, entries, self.settings.quotas.allow_list_entries);
         let ranges: Vec<String> = entries.iter().map(|entry| entry.cidr.to_string()).collect();
-        let line = self.line("allow-list.add", call).instance(&instance).detail(json!({ "ranges": ranges }));
+        let line = call.event("allow-list.add").instance(&instance).detail(json!({ "ranges": ranges }));
         let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, call.now);
-        self.record(self.write().then(added).then(obeyed), line).await?;
+        self.ledger.record(self.base.write().then(added).then(obeyed), line).await?;
         Ok(instance)
     }
 
@@ -74,12 +73,10 @@ impl Service {
         let instance = self.permitted_instance(call, choice, Permission::ModifyAclEntry).await?;
         let (old, guard) = self.resolve(&instance, std::slice::from_ref(place)).await?;
         let old = old.first().ok_or_else(|| crate::service::unexpected("a place that was just resolved"))?;
-        let line = self
-            .line("allow-list.replace", call)
-            .instance(&instance)
-            .detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
+        let line =
+            call.event("allow-list.replace").instance(&instance).detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
         let replaced = store::allow_list::replace(&instance.id, old, entry);
-        self.record(self.write().then(guard).then(replaced), line).await?;
+        self.ledger.record(self.base.write().then(guard).then(replaced), line).await?;
         Ok(instance)
     }
 
@@ -93,9 +90,9 @@ impl Service {
         let instance = self.permitted_instance(call, choice, Permission::DeleteAclEntry).await?;
         let (ranges, guard) = self.resolve(&instance, places).await?;
         let names: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
-        let line = self.line("allow-list.remove", call).instance(&instance).detail(json!({ "ranges": names }));
+        let line = call.event("allow-list.remove").instance(&instance).detail(json!({ "ranges": names }));
         let removed = store::allow_list::delete(&instance.id, &ranges);
-        self.record(self.write().then(guard).then(removed), line).await?;
+        self.ledger.record(self.base.write().then(guard).then(removed), line).await?;
         Ok(instance)
     }
 
@@ -119,7 +116,7 @@ impl Service {
         }
         let guard = by_index.map_or_else(Part::default, |version| store::allow_list::expect_version(&instance.id, version));
         if ranges.len() < places.len() {
-            self.store.apply(self.write().then(guard)).await?;
+            self.base.store.apply(self.base.write().then(guard)).await?;
             return Err(crate::service::unexpected("a version that is not the list's"));
         }
         Ok((ranges, guard))
@@ -141,8 +138,8 @@ impl Service {
         }
         let now = call.now;
         let action = if switch.is_on() { "instance.open" } else { "instance.close" };
-        let line = self.line(action, call).instance(&instance);
-        let mut write = self.write().then(store::instance::set_public_endpoint(&instance.id, switch, now));
+        let line = call.event(action).instance(&instance);
+        let mut write = self.base.write().then(store::instance::set_public_endpoint(&instance.id, switch, now));
         if let Some(entry) = first.filter(|_| switch.is_on()) {
             write = write.then(store::allow_list::add_if_absent(&instance.id, entry)).then(store::instance::set_allow_list(
                 &instance.id,
@@ -150,7 +147,7 @@ impl Service {
                 now,
             ));
         }
-        self.record(write, line).await?;
+        self.ledger.record(write, line).await?;
         Ok(instance)
     }
 
@@ -159,8 +156,8 @@ impl Service {
         call.caller.require_operator()?;
         let instance = self.own_instance(call, choice).await?;
         let action = if switch.is_on() { "allow-list.enable" } else { "allow-list.disable" };
-        let line = self.line(action, call).instance(&instance);
-        self.change(store::instance::set_allow_list(&instance.id, switch, call.now), line).await
+        let line = call.event(action).instance(&instance);
+        self.ledger.change(store::instance::set_allow_list(&instance.id, switch, call.now), line).await
     }
 
     /// Refuses a registry client that may not come from where it comes from. It reads memory alone.

@@ -16,13 +16,12 @@ use crate::domain::name::{check_imported_repository, check_namespace};
 use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryId};
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::service::RequestContext;
-use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::credentials::InstanceChoice;
 use crate::service::ledger::queue::Line;
 use crate::service::registry::images::{each, failed, repository_access, within_patience};
 use crate::service::registry::namespaces::NewNamespace;
+use crate::service::{RequestContext, Service};
 use crate::store;
 use crate::store::page::Page;
 use crate::store::repository::RepositoryFilter;
@@ -81,9 +80,9 @@ impl Service {
     pub async fn import_repositories(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Imported> {
         call.caller.require_operator()?;
         let instance = self.own_instance(call, choice).await?;
-        let mut imported = self.import(&instance, MissingNamespaces::Make, &self.line("repository.import", call)).await?;
+        let mut imported = self.import(&instance, MissingNamespaces::Make, &call.event("repository.import")).await?;
         // As they are recorded: somebody else may have been quicker.
-        let recorded = store::repository::list(&self.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
+        let recorded = store::repository::list(&self.base.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
         imported.repositories = recorded.into_iter().filter(|one| imported.paths.contains(&one.path())).collect();
         Ok(imported)
     }
@@ -99,14 +98,14 @@ impl Service {
         let place = self.imports.of(&instance.id);
         let reading = async {
             let mut read_at = place.lock().await;
-            if read_at.is_some_and(|at| at.distance(self.now()) < INTERVAL) {
+            if read_at.is_some_and(|at| at.distance(self.base.now()) < INTERVAL) {
                 return Ok(Imported::default());
             }
             // A failure counts too: a registry that is away would hold up every list.
-            *read_at = Some(self.now());
-            let line = Line::new("repository.import", self.now(), context);
+            *read_at = Some(self.base.now());
+            let line = Line::new("repository.import", self.base.now(), context);
             let imported = self.import(instance, MissingNamespaces::LeaveOut, &line).await;
-            *read_at = Some(self.now());
+            *read_at = Some(self.base.now());
             imported
         };
         let silent = || Err(Error::registry_unavailable("The registry behind the instance does not answer."));
@@ -124,7 +123,7 @@ impl Service {
         name: &str,
         context: &RequestContext,
     ) -> Result<Repository> {
-        let of = store::namespace::find(&self.store, &instance.id, namespace).await?;
+        let of = store::namespace::find(&self.base.store, &instance.id, namespace).await?;
         let shown = |text: &str| text[..text.floor_char_boundary(128)].to_owned();
         let of = of.ok_or_else(|| Error::not_found(Noun::Namespace, shown(namespace)))?;
         let path = format!("{namespace}/{name}");
@@ -133,9 +132,9 @@ impl Service {
         if check_imported_repository("RepositoryName", name).is_err() || !self.has_tags(instance, &path).await? {
             return Err(missing());
         }
-        let line = Line::new("repository.import", self.now(), context).instance(instance).detail(json!({ "repositories": [path] }));
-        self.change(store::repository::import(&of, [&self.new_repository(&of, name)]), line).await?;
-        store::repository::find(&self.store, &instance.id, namespace, name).await?.ok_or_else(missing)
+        let line = Line::new("repository.import", self.base.now(), context).instance(instance).detail(json!({ "repositories": [path] }));
+        self.ledger.change(store::repository::import(&of, [&self.new_repository(&of, name)]), line).await?;
+        store::repository::find(&self.base.store, &instance.id, namespace, name).await?.ok_or_else(missing)
     }
 
     async fn import(&self, instance: &Instance, missing: MissingNamespaces, line: &Line<'_>) -> Result<Imported> {
@@ -143,9 +142,9 @@ impl Service {
         let catalog = Access { resource_type: "registry".to_owned(), name: "catalog".to_owned(), actions: vec!["*"] };
         let registry = self.registry_with(instance, &[catalog, repository_access("", &["pull"])])?;
         let names = within_patience(async { registry.repositories(MOST).await.map_err(failed) }).await?;
-        let recorded = store::repository::list(&self.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
+        let recorded = store::repository::list(&self.base.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
         let recorded: BTreeSet<String> = recorded.iter().map(Repository::path).collect();
-        let namespaces = store::namespace::list(&self.store, &instance.id, None, Page::ALL).await?.items;
+        let namespaces = store::namespace::list(&self.base.store, &instance.id, None, Page::ALL).await?.items;
         let mut namespaces: BTreeMap<String, Namespace> = namespaces.into_iter().map(|one| (one.name.clone(), one)).collect();
 
         let mut imported = Imported { complete: names.complete, ..Imported::default() };
@@ -182,9 +181,9 @@ impl Service {
             }
         }
         for (namespace, names) in by_namespace {
-            let mut write = self.write();
+            let mut write = self.base.write();
             if !namespaces.contains_key(namespace) {
-                let made = NewNamespace::named(namespace).recorded(instance, self.now(), &*self.random);
+                let made = NewNamespace::named(namespace).recorded(instance, self.base.now(), &*self.base.random);
                 write = write.then(store::namespace::insert(&made, u32::MAX));
                 imported.namespaces.push(namespace.to_owned());
                 namespaces.insert(namespace.to_owned(), made);
@@ -193,8 +192,8 @@ impl Service {
             let repositories: Vec<Repository> = names.iter().map(|name| self.new_repository(of, name)).collect();
             let paths: Vec<String> = repositories.iter().map(Repository::path).collect();
             let line = line.clone().instance(instance).detail(json!({ "repositories": paths }));
-            let write = line.onto(write.then(store::repository::import(of, &repositories)), &*self.random);
-            match self.apply(write).await {
+            let write = line.onto(write.then(store::repository::import(of, &repositories)), &*self.base.random);
+            match self.ledger.apply(write).await {
                 Ok(()) => imported.paths.extend(paths),
                 // It was deleted, or made, meanwhile; the next time will tell.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. } | ErrorKind::AlreadyExists { .. }) => {
@@ -207,9 +206,9 @@ impl Service {
     }
 
     fn new_repository(&self, of: &Namespace, name: &str) -> Repository {
-        let now = self.now();
+        let now = self.base.now();
         Repository {
-            id: RepositoryId::random(&*self.random),
+            id: RepositoryId::random(&*self.base.random),
             instance: of.instance.clone(),
             namespace: of.id.clone(),
             namespace_name: of.name.clone(),

@@ -19,12 +19,12 @@ use crate::service::credentials::InstanceChoice;
 use crate::service::keys::{new_instance_key, unless_overtaken};
 use crate::service::ledger::queue::Line;
 use crate::service::rights::{denied, pairs};
+use crate::store;
 use crate::store::cascade::Contents;
 use crate::store::instance_key::InstanceKeyState;
 use crate::store::page::{Listed, Page};
-use crate::store::quota::Usage;
+use crate::store::quota::{self, Usage};
 use crate::store::tag::Tagged;
-use crate::store::{self, quota};
 
 /// What an instance is made of.
 #[derive(Clone, Debug)]
@@ -148,11 +148,11 @@ impl Service {
             self.ensure_signing_key(new.algorithm, call.request).await?;
         }
         // Pulp has one setting for both: where it sends its clients, and what it compares as the issuer.
-        let issuer = new.issuer.or_else(|| (new.kind == RegistryKind::Pulp).then(|| self.realm()));
+        let issuer = new.issuer.or_else(|| (new.kind == RegistryKind::Pulp).then(|| self.base.realm()));
         let now = call.now;
         let instance = Instance {
-            id: InstanceId::random(&*self.random),
-            cri_id: CriId::random(&*self.random),
+            id: InstanceId::random(&*self.base.random),
+            cri_id: CriId::random(&*self.base.random),
             account: new.account,
             name: new.name,
             region: new.region,
@@ -176,25 +176,32 @@ impl Service {
             created_at: now,
             modified_at: now,
         };
-        let line = self.line("instance.create", call).instance(&instance).detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        self.wrapping(|| self.insert_instance(&instance, &line, now)).await?;
+        let line = call.event("instance.create").instance(&instance).detail(serde_json::json!({ "instance": instance.id.as_str() }));
+        self.memory.wrapping(|| self.insert_instance(&instance, &line, now)).await?;
         Ok(instance)
     }
 
     /// Stores an instance, and its own key if its registry wants one.
     async fn insert_instance(&self, instance: &Instance, line: &Line<'_>, now: Timestamp) -> Result<()> {
-        let mut write = self.write().then(store::instance::insert(instance));
+        let mut write = self.base.write().then(store::instance::insert(instance));
         if instance.kind.has_own_key() {
-            let key = new_instance_key(&instance.id, instance.algorithm, InstanceKeyState::InUse, &self.master, now, &*self.random)?;
+            let key = new_instance_key(
+                &instance.id,
+                instance.algorithm,
+                InstanceKeyState::InUse,
+                &self.memory.keys.master,
+                now,
+                &*self.base.random,
+            )?;
             write = write.then(unless_overtaken(&key.wrapped_private)).then(store::instance_key::insert(&key));
         }
-        self.record(write, line.clone()).await
+        self.ledger.record(write, line.clone()).await
     }
 
     /// Lists the instances.
     pub async fn instances(&self, call: &Call<'_>) -> Result<Vec<Instance>> {
         call.caller.require_operator()?;
-        store::instance::list(&self.store, None).await
+        store::instance::list(&self.base.store, None).await
     }
 
     /// Returns the instance that is named.
@@ -218,8 +225,8 @@ impl Service {
         self.ensure_signing_key(algorithm, call.request).await?;
         let now = call.now;
         let instance = Instance {
-            id: InstanceId::random(&*self.random),
-            cri_id: CriId::random(&*self.random),
+            id: InstanceId::random(&*self.base.random),
+            cri_id: CriId::random(&*self.base.random),
             account,
             name: new.name,
             region: new.region,
@@ -244,17 +251,20 @@ impl Service {
             created_at: now,
             modified_at: now,
         };
-        let line = self
-            .line("instance.create", call)
+        let line = call
+            .event("instance.create")
             .instance(&instance)
             .made(instance.id.as_str())
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        let mut write =
-            self.write().then(store::instance::insert(&instance)).then(quota::instances_within(account, self.settings.quotas.instances));
+        let mut write = self
+            .base
+            .write()
+            .then(store::instance::insert(&instance))
+            .then(quota::instances_within(account, self.settings.quotas.instances));
         if !new.tags.is_empty() {
             write = write.then(store::tag::set(Tagged::Instance(&instance.id), &new.tags));
         }
-        self.record(write, line).await?;
+        self.ledger.record(write, line).await?;
         Ok(instance)
     }
 
@@ -277,12 +287,12 @@ impl Service {
             return Ok(NameCheck::Illegal);
         }
         let filter = store::instance::InstanceFilter { name: Some(name), region: None };
-        let named = store::instance::list_page(&self.store, account, filter, Page::ALL).await?;
+        let named = store::instance::list_page(&self.base.store, account, filter, Page::ALL).await?;
         if named.total > 0 {
             return Ok(NameCheck::Taken);
         }
         Ok(match self.service_for(name) {
-            Ok(service) => match store::instance::service_owner(&self.store, &service).await? {
+            Ok(service) => match store::instance::service_owner(&self.base.store, &service).await? {
                 None => NameCheck::Free,
                 Some(store::instance::ServiceOwner::Live) => NameCheck::Taken,
                 Some(store::instance::ServiceOwner::Deleted) => NameCheck::Reserved,
@@ -317,7 +327,7 @@ impl Service {
         let account = account_of(call.caller)?;
         let request = Request { permission, resource: Resource::Everything { account, region }, context: call.policy_context() };
         let outcome = self.decide(call.caller.rights(), &request).await?;
-        let mut visible = store::instance::list(&self.store, Some(account)).await?;
+        let mut visible = store::instance::list(&self.base.store, Some(account)).await?;
         if outcome != Outcome::Allowed {
             let mut allowed = Vec::new();
             for instance in visible {
@@ -332,7 +342,7 @@ impl Service {
             }
             visible = allowed;
         }
-        let mut tags = store::tag::list_of_instances(&self.store, account).await?;
+        let mut tags = store::tag::list_of_instances(&self.base.store, account).await?;
         let mut tagged: Vec<TaggedInstance> = visible.into_iter().map(|instance| TaggedInstance { instance, tags: Vec::new() }).collect();
         for one in &mut tagged {
             one.tags = tags.extract_if(.., |(id, _)| *id == one.instance.id).map(|(_, tag)| tag).collect();
@@ -343,14 +353,14 @@ impl Service {
     /// Returns an instance of the caller's account, if it may do with it what it asks for: one of the permissions that read.
     pub async fn described_instance(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<TaggedInstance> {
         let instance = self.permitted_instance(call, choice, permission).await?;
-        let tags = self.directory.tags(&self.store, &instance.id).await?;
+        let tags = self.memory.cache.tags(&self.base.store, &instance.id).await?;
         Ok(TaggedInstance { instance: (*instance).clone(), tags: tags.to_vec() })
     }
 
     /// Counts what an instance has.
     pub async fn instance_usage(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, Usage)> {
         let instance = self.permitted_instance(call, choice, Permission::DescribeUsage).await?;
-        let usage = quota::usage(&self.store, &instance.id).await?.ok_or_else(Error::instance_not_found)?;
+        let usage = quota::usage(&self.base.store, &instance.id).await?.ok_or_else(Error::instance_not_found)?;
         Ok((instance, usage))
     }
 
@@ -363,11 +373,11 @@ impl Service {
     /// Changes what an API may change of an instance.
     pub async fn modify_instance(&self, call: &Call<'_>, choice: &InstanceChoice, change: InstanceChange) -> Result<()> {
         let instance = self.permitted_instance(call, choice, Permission::ModifyInstance).await?;
-        let line = self.line("instance.modify", call).instance(&instance).detail(serde_json::json!({
+        let line = call.event("instance.modify").instance(&instance).detail(serde_json::json!({
             "specification": change.specification.map(Specification::name),
             "deletion_protection": change.deletion_protection.map(Switch::is_on),
         }));
-        self.change(store::instance::update(&instance.id, change, call.now), line).await
+        self.ledger.change(store::instance::update(&instance.id, change, call.now), line).await
     }
 
     /// Says where an instance's registry answers, or that none does.
@@ -375,13 +385,8 @@ impl Service {
         call.caller.require_operator()?;
         url.map_or(Ok(()), |url| self.check_registry_url(url))?;
         let instance = self.own_instance(call, choice).await?;
-        let line = self.line("instance.set-registry-url", call).instance(&instance);
-        self.change(store::instance::set_registry_url(&instance.id, url, call.now), line).await
-    }
-
-    /// Returns what an instance's tokens name as their issuer.
-    pub fn issuer_of<'a>(&'a self, instance: &'a Instance) -> &'a str {
-        instance.issuer.as_deref().unwrap_or(&self.issuer)
+        let line = call.event("instance.set-registry-url").instance(&instance);
+        self.ledger.change(store::instance::set_registry_url(&instance.id, url, call.now), line).await
     }
 
     /// Prepares another issuer for an instance, in the place of one that was prepared before; no token names it yet.
@@ -393,12 +398,12 @@ impl Service {
         call.caller.require_operator()?;
         name::check_issuer("issuer", issuer)?;
         let instance = self.own_instance(call, choice).await?;
-        if self.issuer_of(&instance) == issuer {
+        if self.base.issuer_of(&instance) == issuer {
             return Err(Error::precondition_failed(Noun::Issuer, format!("The tokens of instance {} name {issuer} already.", instance.id)));
         }
         let detail = serde_json::json!({ "issuer": issuer });
-        let line = self.line("instance.prepare-issuer", call).instance(&instance).detail(detail);
-        self.change(store::instance::set_next_issuer(&instance.id, issuer, call.now), line).await
+        let line = call.event("instance.prepare-issuer").instance(&instance).detail(detail);
+        self.ledger.change(store::instance::set_next_issuer(&instance.id, issuer, call.now), line).await
     }
 
     /// Lets an instance's tokens name the issuer that is prepared, from the next exchange on.
@@ -409,8 +414,8 @@ impl Service {
     pub async fn activate_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
-        let line = self.line("instance.activate-issuer", call).instance(&instance).detail(detail);
-        self.change(store::instance::activate_issuer(&instance.id, &next, call.now), line).await
+        let line = call.event("instance.activate-issuer").instance(&instance).detail(detail);
+        self.ledger.change(store::instance::activate_issuer(&instance.id, &next, call.now), line).await
     }
 
     /// Gives the issuer up that is prepared.
@@ -421,8 +426,8 @@ impl Service {
     pub async fn cancel_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
-        let line = self.line("instance.cancel-issuer", call).instance(&instance).detail(detail);
-        self.change(store::instance::cancel_issuer(&instance.id, &next, call.now), line).await
+        let line = call.event("instance.cancel-issuer").instance(&instance).detail(detail);
+        self.ledger.change(store::instance::cancel_issuer(&instance.id, &next, call.now), line).await
     }
 
     async fn prepared_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, String)> {
@@ -449,26 +454,26 @@ impl Service {
         call.caller.require_operator()?;
         let instance = self.own_instance(call, choice).await?;
         let detail = serde_json::json!({ "on": switch.is_on(), "refuse_old": old == OldRefreshTokens::Refuse });
-        let line = self.line("instance.set-refresh-tokens", call).instance(&instance).detail(detail);
-        self.change(store::instance::set_refresh_tokens(&instance.id, switch, old, call.now), line).await
+        let line = call.event("instance.set-refresh-tokens").instance(&instance).detail(detail);
+        self.ledger.change(store::instance::set_refresh_tokens(&instance.id, switch, old, call.now), line).await
     }
 
     /// Deletes an instance for ever; with `contents` going too, whatever is in it.
     pub async fn delete_instance(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
         let instance = self.permitted_instance(call, choice, Permission::DeleteInstance).await?;
-        let line = self
-            .line("instance.delete", call)
+        let line = call
+            .event("instance.delete")
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str(), "with_contents": contents == Contents::GoToo }));
         let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
-        self.change(deletion, line).await
+        self.ledger.change(deletion, line).await
     }
 
     /// Says whether [`Service::delete_instance`] would succeed, and deletes nothing.
     pub async fn check_instance_deletion(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
         let instance = self.permitted_instance(call, choice, Permission::DeleteInstance).await?;
         let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
-        self.store.dry_run(self.write().then(deletion)).await
+        self.base.store.dry_run(self.base.write().then(deletion)).await
     }
 }
 

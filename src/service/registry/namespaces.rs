@@ -21,10 +21,9 @@ use crate::service::call::Call;
 use crate::service::credentials::InstanceChoice;
 use crate::service::registry::within::Within;
 use crate::store::cascade::Contents;
-use crate::store::namespace as stored;
 use crate::store::page::{Listed, Page};
 use crate::store::tag::{self, Tagged};
-use crate::store::{self, Store};
+use crate::store::{self, Store, namespace as stored};
 
 /// What lacks a record, so that nobody may push there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,18 +159,18 @@ impl Service {
         check_cves(&new.allowed_cves)?;
         check_tags(&new.tags)?;
         let instance = self.permitted_namespace(call, choice, &new.name, Permission::CreateNamespace).await?;
-        let namespace = new.recorded(&instance, call.now, &*self.random);
-        let mut write = self.write().then(stored::insert(&namespace, self.settings.quotas.namespaces.of(instance.specification)));
+        let namespace = new.recorded(&instance, call.now, &*self.base.random);
+        let mut write = self.base.write().then(stored::insert(&namespace, self.settings.quotas.namespaces.of(instance.specification)));
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));
         }
-        let line = self.line("namespace.create", call).instance(&instance).made(namespace.id.as_str()).detail(json!({
+        let line = call.event("namespace.create").instance(&instance).made(namespace.id.as_str()).detail(json!({
             "namespace": namespace.name,
             "visibility": namespace.visibility.name(),
             "auto_create_repository": namespace.auto_create_repository.is_on(),
             "default_visibility": namespace.default_visibility.name(),
         }));
-        self.record(write, line).await?;
+        self.ledger.record(write, line).await?;
         Ok(namespace)
     }
 
@@ -190,7 +189,7 @@ impl Service {
         };
         self.authorize(call, Permission::ListNamespaces, resource).await?;
         let mut tags: HashMap<NamespaceId, Vec<Tag>> = HashMap::new();
-        for (id, tag) in tag::list_of_namespaces(&self.store, &instance.id).await? {
+        for (id, tag) in tag::list_of_namespaces(&self.base.store, &instance.id).await? {
             tags.entry(id).or_default().push(tag);
         }
         let mut tagged = |namespace: Namespace| {
@@ -198,10 +197,10 @@ impl Service {
             TaggedNamespace { namespace, tags }
         };
         if filter.tags.is_empty() {
-            let listed = stored::list(&self.store, &instance.id, filter.name.as_deref(), page).await?;
+            let listed = stored::list(&self.base.store, &instance.id, filter.name.as_deref(), page).await?;
             return Ok(Listed { items: listed.items.into_iter().map(tagged).collect(), total: listed.total });
         }
-        let all = stored::list(&self.store, &instance.id, filter.name.as_deref(), Page::ALL).await?;
+        let all = stored::list(&self.base.store, &instance.id, filter.name.as_deref(), Page::ALL).await?;
         let has = |one: &TaggedNamespace| filter.tags.iter().all(|any| any.iter().any(|tag| one.tags.contains(tag)));
         Ok(Listed::page_of(all.items.into_iter().map(&mut tagged).filter(has).collect(), page))
     }
@@ -213,7 +212,7 @@ impl Service {
     /// `InstanceNotFound` and `AccessDenied`.
     pub async fn namespace_names(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<Vec<String>> {
         let instance = self.instance_with(call, choice, Within::Instance, permission).await?;
-        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
         let mut names: Vec<String> = namespaces.0.keys().cloned().collect();
         names.sort_unstable();
         Ok(names)
@@ -223,8 +222,8 @@ impl Service {
     pub async fn namespace(&self, call: &Call<'_>, choice: &InstanceChoice, which: &NamespaceChoice) -> Result<Namespace> {
         let instance = self.own_instance(call, choice).await?;
         let found = match which {
-            NamespaceChoice::Named(name) => stored::find(&self.store, &instance.id, name).await?,
-            NamespaceChoice::WithId(id) => stored::find_by_id(&self.store, &instance.id, id).await?,
+            NamespaceChoice::Named(name) => stored::find(&self.base.store, &instance.id, name).await?,
+            NamespaceChoice::WithId(id) => stored::find_by_id(&self.base.store, &instance.id, id).await?,
         };
         let name = match (which, &found) {
             (NamespaceChoice::Named(name), _) => Some(name),
@@ -255,17 +254,17 @@ impl Service {
         check_tags(tags.unwrap_or_default())?;
         let instance = self.permitted_namespace(call, choice, name, Permission::ModifyNamespace).await?;
         let namespace = self.stored_namespace(&instance, name).await?;
-        let mut write = self.write().then(stored::update(&namespace, change, call.now));
+        let mut write = self.base.write().then(stored::update(&namespace, change, call.now));
         if let Some(tags) = tags {
             write = write.then(tag::replace(Tagged::Namespace(&namespace), tags));
         }
-        let line = self.line("namespace.modify", call).instance(&instance).detail(json!({
+        let line = call.event("namespace.modify").instance(&instance).detail(json!({
             "namespace": name,
             "visibility": change.visibility.map(Visibility::name),
             "auto_create_repository": change.auto_create_repository.map(Switch::is_on),
             "default_visibility": change.default_visibility.map(Visibility::name),
         }));
-        self.record(write, line).await
+        self.ledger.record(write, line).await
     }
 
     /// Forgets a namespace, and with [`Contents::GoToo`] the repositories that are recorded in it.
@@ -274,8 +273,8 @@ impl Service {
     pub async fn delete_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str, contents: Contents) -> Result<()> {
         let instance = self.permitted_namespace(call, choice, name, Permission::DeleteNamespace).await?;
         let namespace = self.stored_namespace(&instance, name).await?;
-        let line = self.line("namespace.delete", call).instance(&instance).detail(json!({ "namespace": name }));
-        self.change(store::cascade::delete_namespace(&namespace, contents), line).await
+        let line = call.event("namespace.delete").instance(&instance).detail(json!({ "namespace": name }));
+        self.ledger.change(store::cascade::delete_namespace(&namespace, contents), line).await
     }
 
     /// Says what becomes of a push to a namespace of an instance that isn't recorded.
@@ -288,8 +287,8 @@ impl Service {
         call.caller.require_operator()?;
         let instance = self.own_instance(call, choice).await?;
         let detail = json!({ "unrecorded_namespaces": unrecorded.name() });
-        let line = self.line("instance.modify", call).instance(&instance).detail(detail);
-        self.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now), line).await
+        let line = call.event("instance.modify").instance(&instance).detail(detail);
+        self.ledger.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now), line).await
     }
 
     /// Returns the caller's own instance, if it may do this to the namespace of that name there.
@@ -307,7 +306,7 @@ impl Service {
 
     /// Returns a namespace by its name, for who may know of it.
     pub(in crate::service) async fn stored_namespace(&self, instance: &Instance, name: &str) -> Result<Namespace> {
-        stored::find(&self.store, &instance.id, name).await?.ok_or_else(|| Error::not_found(Noun::Namespace, name))
+        stored::find(&self.base.store, &instance.id, name).await?.ok_or_else(|| Error::not_found(Noun::Namespace, name))
     }
 
     /// Returns what lacks a record before anyone may push to a path. Whether this caller may is for policies to say.
@@ -315,7 +314,7 @@ impl Service {
     /// In a namespace that is recorded, what is recorded there may be pushed to, and what isn't if its
     /// `AutoCreateRepo` is on. Of a namespace that isn't, the instance says. A namespace is a path's first part.
     pub(in crate::service) async fn unrecorded(&self, instance: &Instance, path: &str) -> Result<Option<Unrecorded>> {
-        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
         Ok(match path.split_once('/').and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest))) {
             None => (instance.unrecorded_namespaces != UnrecordedNamespaces::Open).then_some(Unrecorded::Namespace),
             Some((rule, ..)) if rule.auto_create_repository.is_on() => None,
@@ -329,7 +328,7 @@ impl Service {
     /// Tells whether anyone may pull from a path without logging in: its namespace is public, or the repository is, or
     /// it isn't recorded and would be made public by a push.
     pub(in crate::service) async fn is_public(&self, instance: &Instance, path: &str) -> Result<bool> {
-        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
         let Some((namespace, rest)) = path.split_once('/').filter(|(_, rest)| !rest.is_empty()) else { return Ok(false) };
         let Some(rule) = namespaces.0.get(namespace) else { return Ok(false) };
         if rule.visibility == Visibility::Public {
@@ -349,7 +348,7 @@ impl Service {
         if name::check_imported_repository("name", name).is_err() {
             return Ok(None);
         }
-        Ok(self.directory.repository(&self.store, &instance.id, namespace, name).await?.0)
+        Ok(self.memory.cache.repository(&self.base.store, &instance.id, namespace, name).await?.0)
     }
 }
 

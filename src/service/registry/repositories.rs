@@ -80,7 +80,7 @@ impl Service {
         refuse_in_public(&namespace, new.visibility)?;
         let now = call.now;
         let repository = Repository {
-            id: RepositoryId::random(&*self.random),
+            id: RepositoryId::random(&*self.base.random),
             instance: instance.id.clone(),
             namespace: namespace.id.clone(),
             namespace_name: namespace.name.clone(),
@@ -93,9 +93,9 @@ impl Service {
             modified_at: now,
         };
         let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
-        let line = self.line("repository.create", call).instance(&instance).made(repository.id.as_str()).detail(detail);
+        let line = call.event("repository.create").instance(&instance).made(repository.id.as_str()).detail(detail);
         let most = self.settings.quotas.repositories.of(instance.specification);
-        self.change(stored::insert(&namespace, &repository, most), line).await?;
+        self.ledger.change(stored::insert(&namespace, &repository, most), line).await?;
         Ok(repository)
     }
 
@@ -117,8 +117,8 @@ impl Service {
         self.authorize(call, Permission::ListRepositories, resource).await?;
         // What docker pushed is there without anybody having recorded it.
         Box::pin(self.import_catalog(&instance, call.request)).await;
-        let mut listed = stored::list(&self.store, &instance.id, filter, page).await?;
-        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        let mut listed = stored::list(&self.base.store, &instance.id, filter, page).await?;
+        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
         for repository in &mut listed.items {
             if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
                 repository.visibility = Visibility::Public;
@@ -130,7 +130,7 @@ impl Service {
     /// Returns the repository that is meant, as visible as its namespace makes it.
     pub async fn repository(&self, call: &Call<'_>, choice: &InstanceChoice, which: &RepositoryChoice) -> Result<Repository> {
         let (instance, mut repository) = self.permitted_repository(call, choice, which, Permission::DescribeRepository).await?;
-        let namespaces = self.directory.namespaces(&self.store, &instance.id).await?;
+        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
         if namespaces.visibility(&repository.namespace_name) == Visibility::Public {
             repository.visibility = Visibility::Public;
         }
@@ -152,8 +152,8 @@ impl Service {
             refuse_in_public(&self.stored_namespace(&instance, &repository.namespace_name).await?, change.visibility)?;
         }
         let detail = json!({ "repository": path_of(&repository), "visibility": change.visibility.map(Visibility::name) });
-        let line = self.line("repository.modify", call).instance(&instance).detail(detail);
-        self.change(stored::update(&repository, change, call.now), line).await
+        let line = call.event("repository.modify").instance(&instance).detail(detail);
+        self.ledger.change(stored::update(&repository, change, call.now), line).await
     }
 
     /// Forgets a repository, and deletes its images or not, as `images` says.
@@ -173,8 +173,8 @@ impl Service {
             Images::GoToo => Box::pin(self.delete_every_image(call, &instance, &repository)).await?,
         }
         let detail = json!({ "repository": path_of(&repository) });
-        let line = self.line("repository.delete", call).instance(&instance).detail(detail);
-        self.change(stored::delete(&repository), line).await
+        let line = call.event("repository.delete").instance(&instance).detail(detail);
+        self.ledger.change(stored::delete(&repository), line).await
     }
 
     /// Refuses to forget a repository that has images, or of which that can't be told.
@@ -201,8 +201,8 @@ impl Service {
     ) -> Result<(std::sync::Arc<Instance>, Repository)> {
         let instance = self.own_instance(call, choice).await?;
         let found = match which {
-            RepositoryChoice::Named { namespace, name } => stored::find(&self.store, &instance.id, namespace, name).await?,
-            RepositoryChoice::WithId(id) => stored::find_by_id(&self.store, &instance.id, id).await?,
+            RepositoryChoice::Named { namespace, name } => stored::find(&self.base.store, &instance.id, namespace, name).await?,
+            RepositoryChoice::WithId(id) => stored::find_by_id(&self.base.store, &instance.id, id).await?,
         };
         let path = which.path().or_else(|| found.as_ref().map(path_of));
         self.authorize_repository(call, &instance, path.as_deref(), permission).await?;

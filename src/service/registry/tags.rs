@@ -8,8 +8,7 @@ use crate::policy::{Context, Permission, Resource};
 use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::credentials::InstanceChoice;
-use crate::service::registry::instances::InstanceCriterion;
-use crate::service::registry::instances::TaggedInstance;
+use crate::service::registry::instances::{InstanceCriterion, TaggedInstance};
 use crate::service::rights::pairs;
 use crate::store::tag::{self, Tagged};
 
@@ -21,21 +20,21 @@ impl Service {
         }
         let request_tags = pairs(tags);
         let policy_context = Context { request_tags: &request_tags, ..call.policy_context() };
-        let mut write = self.write();
+        let mut write = self.base.write();
         for choice in choices {
             let instance = self.own_instance(call, choice).await?;
             let resource = Resource::Instance((&*instance).into());
             self.authorize_with(call, Permission::TagInstance, resource, policy_context.clone()).await?;
             let keys: Vec<&str> = tags.iter().map(|tag| tag.key.as_str()).collect();
-            let line = self.line("instance.tag", call).instance(&instance).detail(json!({ "keys": keys }));
-            write = line.onto(write.then(tag::set(Tagged::Instance(&instance.id), tags)), &*self.random);
+            let line = call.event("instance.tag").instance(&instance).detail(json!({ "keys": keys }));
+            write = line.onto(write.then(tag::set(Tagged::Instance(&instance.id), tags)), &*self.base.random);
         }
-        self.apply(write).await
+        self.ledger.apply(write).await
     }
 
     /// Removes tags of these keys, or all, from instances, as far as they are there.
     pub async fn untag_instances(&self, call: &Call<'_>, choices: &[InstanceChoice], keys: Option<&[String]>) -> Result<()> {
-        let mut write = self.write();
+        let mut write = self.base.write();
         for choice in choices {
             let instance = self.permitted_instance(call, choice, Permission::UntagInstance).await?;
             let thing = Tagged::Instance(&instance.id);
@@ -43,10 +42,10 @@ impl Service {
                 Some(keys) => tag::remove(thing, keys.iter().map(String::as_str)),
                 None => tag::replace(thing, &[]),
             };
-            let line = self.line("instance.untag", call).instance(&instance).detail(json!({ "keys": keys }));
-            write = line.onto(write.then(part), &*self.random);
+            let line = call.event("instance.untag").instance(&instance).detail(json!({ "keys": keys }));
+            write = line.onto(write.then(part), &*self.base.random);
         }
-        self.apply(write).await
+        self.ledger.apply(write).await
     }
 
     /// Returns instances of the caller's account that meet all `criteria`, with their tags: those of `choices`, or all that it

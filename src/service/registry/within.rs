@@ -49,7 +49,7 @@ impl Service {
             Within::Repository { namespace, name } => {
                 let path = format!("{namespace}/{name}");
                 self.authorize(call, permission, Resource::Repository { instance: reference, path: &path }).await?;
-                let found = repository::find(&self.store, &instance.id, namespace, name).await?;
+                let found = repository::find(&self.base.store, &instance.id, namespace, name).await?;
                 found.ok_or_else(|| Error::not_found(Noun::Repository, path))?;
             }
         }

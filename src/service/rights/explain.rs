@@ -11,13 +11,12 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountGrant, ServiceAccountState};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Context, Document, Limits, Outcome, Permission, Request, Resource};
-use crate::service::RequestContext;
-use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::credentials::InstanceChoice;
 use crate::service::exchange::Verdict;
 use crate::service::identity::users::Resolved;
 use crate::service::rights::{Subject, why_of_account};
+use crate::service::{RequestContext, Service};
 
 /// What the operator asks.
 pub struct Question<'a> {
@@ -225,7 +224,7 @@ impl Service {
     async fn state_of(&self, principal: &Principal) -> Result<Result<(), &'static str>> {
         Ok(match principal {
             Principal::User(_, user) | Principal::FederatedSession(_, Some(user), _) => {
-                match self.directory.user(&self.store, *user).await? {
+                match self.memory.cache.user(&self.base.store, *user).await? {
                     Some(user) if user.state == UserState::Active => Ok(()),
                     Some(_) => Err("the user is disabled"),
                     None => Err("the user is gone"),
@@ -239,7 +238,7 @@ impl Service {
         if account.state == ServiceAccountState::Disabled {
             Some("the service account is disabled")
         } else {
-            (!account.is_active(self.now())).then_some("the service account has expired")
+            (!account.is_active(self.base.now())).then_some("the service account has expired")
         }
     }
 }

@@ -171,7 +171,7 @@ impl Service {
     /// Returns the tags of the instance that a resource is or is in; what is in one has none of its own here.
     async fn tags_of(&self, resource: &Resource<'_>) -> Result<Arc<Vec<Tag>>> {
         match resource.instance() {
-            Some(instance) => self.directory.tags(&self.store, instance.id).await,
+            Some(instance) => self.memory.cache.tags(&self.base.store, instance.id).await,
             None => Ok(Arc::default()),
         }
     }
@@ -180,10 +180,10 @@ impl Service {
         Ok(match principal {
             Principal::Root(_) | Principal::FederatedSession(_, None, _) => Holder::Root,
             Principal::User(account, user) | Principal::FederatedSession(account, Some(user), _) => {
-                Holder::Policies(self.directory.rights_of_user(&self.store, *account, *user).await?)
+                Holder::Policies(self.memory.cache.rights_of_user(&self.base.store, *account, *user).await?)
             }
             Principal::RoleSession(account, role, _) => {
-                Holder::Policies(self.directory.rights_of_role(&self.store, *account, *role).await?)
+                Holder::Policies(self.memory.cache.rights_of_role(&self.base.store, *account, *role).await?)
             }
         })
     }

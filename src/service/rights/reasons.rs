@@ -78,7 +78,7 @@ impl Service {
         let instance = call.caller.registry_instance()?;
         let principal = call.caller.audit_name();
         let party = principal.as_ref().and(call.caller.account()).map_or_else(|| Party::of_address(call.request.address), Party::Account);
-        if !self.refusals.take_explanation(party, call.now) {
+        if !self.ledger.refusals.take_explanation(party, call.now) {
             return Ok(());
         }
         let mut reduced = Explanations::new(if principal.is_some() { MAX_EXPLANATION_BYTES } else { MAX_BYTES_FOR_STRANGERS });

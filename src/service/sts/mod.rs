@@ -18,10 +18,9 @@ use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::policy::{Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy, trust};
 use crate::service::Service;
-use crate::service::access::Bearer;
-use crate::service::access::Caller;
+use crate::service::access::{Bearer, Caller};
 use crate::service::call::Call;
-use crate::service::ledger::queue::{Line, Share};
+use crate::service::ledger::queue::Share;
 use crate::service::rights::{denial, denied};
 use crate::store;
 use crate::token::{
@@ -167,14 +166,14 @@ impl Service {
                 let refusal = untrusted(call.caller, &shown, Outcome::DeniedImplicitly);
                 // Anybody has a token of a public issuer.
                 if asked.counted_as.is_some() {
-                    self.count_refusal(&refusal, call.request);
+                    self.limits.count_refusal(&refusal, call.request);
                 }
                 return Err(refusal);
             }
         };
         if let (Some(action), Some(bearer)) = (asked.counted_as, call.caller.bearer()) {
             // Only now: before, a stranger could use the account's calls up.
-            Box::pin(self.throttle_account(bearer.account, action)).await?;
+            Box::pin(self.limits.throttle_account(bearer.account, action)).await?;
         }
         let mut grounds = vec![(Ground::Role(role.id), role.generation)];
         grounds.extend(grounds_of_caller);
@@ -272,11 +271,11 @@ impl Service {
                 "Roles were assumed by sessions of roles three times in a row, which is the most; begin with a permanent access key.",
             ));
         }
-        let room = self.audit.reserve(Share::Done)?;
+        let room = self.ledger.queue.reserve(Share::Done)?;
         let now = call.now;
-        let access_key = NewAccessKey::of_session(plan.cloud, &*self.random);
+        let access_key = NewAccessKey::of_session(plan.cloud, &*self.base.random);
         let mut session = Session {
-            id: CredentialId::random(&*self.random),
+            id: CredentialId::random(&*self.base.random),
             cloud: plan.cloud,
             access_key_id: access_key.id.clone(),
             secret: access_key.secret.clone(),
@@ -294,14 +293,14 @@ impl Service {
             }
             session.session_policy = Some(policy);
         }
-        let token = self.keyring.load().seal_session(&session, &*self.random)?;
+        let token = self.memory.keys.keyring.load().seal_session(&session, &*self.base.random)?;
         let opened = Opened {
             session: session.principal.to_string(),
             access_key_id: &session.access_key_id,
             expires_at: session.expires_at,
             source_identity: plan.source_identity,
         };
-        room.record(&Line::new(plan.action, now, call.request).caller(call.caller).credential(&session.id).detail(opened));
+        room.record(&call.event(plan.action).credential(&session.id).detail(opened));
         Ok(NewSession { id: session.id, access_key, token, principal: session.principal, expires_at: session.expires_at })
     }
 
@@ -316,7 +315,7 @@ impl Service {
         };
         let most = self.settings.quotas.of_session_policies();
         // No cache can hold what wasn't there, so there is nothing to catch up with.
-        self.store.apply(self.write().then(store::session_policy::save(&policy, most, session.issued_at))).await
+        self.base.store.apply(self.base.write().then(store::session_policy::save(&policy, most, session.issued_at))).await
     }
 
     /// Returns against whose share a session policy counts: the OpenID Connect provider, the root, the user or the role
@@ -332,11 +331,11 @@ impl Service {
             match ground {
                 Ground::Root(id) => beginning = Principal::Root(*id),
                 Ground::User(id) => {
-                    let user = self.directory.user(&self.store, *id).await?.ok_or_else(Error::session_token_expired)?;
+                    let user = self.memory.cache.user(&self.base.store, *id).await?.ok_or_else(Error::session_token_expired)?;
                     beginning = Principal::User(user.account, *id);
                 }
                 Ground::Role(id) => {
-                    let role = self.directory.role(&self.store, *id).await?.ok_or_else(Error::session_token_expired)?;
+                    let role = self.memory.cache.role(&self.base.store, *id).await?.ok_or_else(Error::session_token_expired)?;
                     beginning = Principal::RoleSession(role.account, *id, String::new());
                 }
                 Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => {}
@@ -347,8 +346,8 @@ impl Service {
 
     async fn role(&self, choice: &RoleChoice) -> Result<Option<Role>> {
         match choice {
-            RoleChoice::Id(account, id) => Ok(store::role::find(&self.store, *id).await?.filter(|role| role.account == *account)),
-            RoleChoice::Name(account, name) => store::role::find_by_name(&self.store, *account, name).await,
+            RoleChoice::Id(account, id) => Ok(store::role::find(&self.base.store, *id).await?.filter(|role| role.account == *account)),
+            RoleChoice::Name(account, name) => store::role::find_by_name(&self.base.store, *account, name).await,
         }
     }
 

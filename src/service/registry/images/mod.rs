@@ -13,16 +13,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::walks::{Key, MOST_TAGS, heads};
-pub(in crate::service) use self::walks::{PATIENCE, Walks, each};
 use crate::domain::image::{Image, ImageDocuments, is_tag};
 use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::{Permission, Resource};
-use crate::remote::Failure;
-use crate::remote::Settings as Outgoing;
 use crate::remote::registry::{Deletion, Head, Registry, check_base};
+use crate::remote::{Failure, Settings as Outgoing};
 use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::credentials::InstanceChoice;
@@ -31,6 +29,8 @@ use crate::service::registry::repositories::RepositoryChoice;
 use crate::store;
 use crate::store::page::{Listed, Page};
 use crate::token::{Access, Claims};
+
+pub(in crate::service) use self::walks::{PATIENCE, Walks, each};
 
 /// How long a token for the registry lives: longer than any caller waits.
 const TOKEN_TTL: Duration = Duration::from_secs(120);
@@ -78,7 +78,7 @@ impl Service {
             let listed = walker.page(&filter, page).await;
             (walker, listed)
         };
-        self.walks.with(registry, &key, &self.clock, page_of).await
+        self.walks.with(registry, &key, &self.base.clock, page_of).await
     }
 
     /// Returns the image of a tag.
@@ -113,7 +113,7 @@ impl Service {
             let image = walker.image(&wanted).await;
             (walker, image)
         };
-        let image = self.walks.with(registry, &(instance.id.clone(), path.to_owned()), &self.clock, image_of).await?;
+        let image = self.walks.with(registry, &(instance.id.clone(), path.to_owned()), &self.base.clock, image_of).await?;
         image.ok_or_else(|| missing(tag))
     }
 
@@ -139,7 +139,7 @@ impl Service {
         held.forget();
         within_patience(async {
             let digests = digests_of(&registry, &key.1, tags).await?;
-            self.delete_tags(&registry, &key.1, &digests, self.line("image.delete", call).instance(&instance)).await
+            self.delete_tags(&registry, &key.1, &digests, call.event("image.delete").instance(&instance)).await
         })
         .await
     }
@@ -169,7 +169,7 @@ impl Service {
             if digests.is_empty() {
                 return Ok(());
             }
-            self.delete_tags(&registry, &key.1, &digests, self.line("image.delete", call).instance(instance)).await
+            self.delete_tags(&registry, &key.1, &digests, call.event("image.delete").instance(instance)).await
         })
         .await
     }
@@ -177,10 +177,10 @@ impl Service {
     async fn delete_tags(&self, registry: &Arc<Registry>, path: &str, digests: &BTreeMap<String, String>, line: Line<'_>) -> Result<()> {
         let line = line.detail(json!({ "repository": path, "images": digests }));
         // First of all: what can't be written down isn't done.
-        self.commit(line.clone().onto(self.write(), &*self.random)).await?;
+        self.ledger.commit(line.clone().onto(self.base.write(), &*self.base.random)).await?;
         let done = delete(registry, path, digests).await;
         if done.is_err() {
-            self.commit(line.outcome("refused").onto(self.write(), &*self.random)).await?;
+            self.ledger.commit(line.outcome("refused").onto(self.base.write(), &*self.base.random)).await?;
         }
         done
     }
@@ -196,8 +196,8 @@ impl Service {
     ) -> Result<(Arc<Instance>, Repository)> {
         let instance = self.own_instance(call, choice).await?;
         let found = match repository {
-            RepositoryChoice::WithId(id) => store::repository::find_by_id(&self.store, &instance.id, id).await?,
-            RepositoryChoice::Named { namespace, name } => store::repository::find(&self.store, &instance.id, namespace, name).await?,
+            RepositoryChoice::WithId(id) => store::repository::find_by_id(&self.base.store, &instance.id, id).await?,
+            RepositoryChoice::Named { namespace, name } => store::repository::find(&self.base.store, &instance.id, namespace, name).await?,
         };
         let path = match (&found, repository) {
             (Some(found), _) => Some(found.path()),
@@ -228,14 +228,14 @@ impl Service {
     pub(in crate::service) fn registry_with(&self, instance: &Instance, access: &[Access]) -> Result<Arc<Registry>> {
         let url = registry_url(instance)?;
         let claims = Claims {
-            issuer: self.issuer_of(instance),
+            issuer: self.base.issuer_of(instance),
             subject: instance.kind.subject("transire"),
             audience: &instance.service,
-            now: self.now(),
+            now: self.base.now(),
             ttl: TOKEN_TTL,
             access,
         };
-        let token = self.keyring.load().signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.random)?;
+        let token = self.memory.keys.keyring.load().signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.base.random)?;
         Registry::new(&self.registries, url, &token.text).map(Arc::new).map_err(failed)
     }
 
@@ -251,7 +251,7 @@ impl Service {
         let registry = self.registry(instance, &[(path, &["pull"])])?;
         let key = (instance.id.clone(), path.to_owned());
         self.walks
-            .with(registry, &key, &self.clock, async |walker: walks::Walker| {
+            .with(registry, &key, &self.base.clock, async |walker: walks::Walker| {
                 let has_tags = walker.has_tags();
                 (walker, Ok(has_tags))
             })

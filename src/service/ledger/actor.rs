@@ -1,0 +1,37 @@
+//! The actor of an audit event.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::AccountId;
+use crate::store::signed_change::SignedChange;
+
+/// The proved caller, as the audit names it.
+pub(in crate::service) struct Actor {
+    /// Its name; none for anonymous callers.
+    pub(in crate::service) name: Option<String>,
+    /// The account that the call is of, or is made to.
+    pub(in crate::service) account: Option<AccountId>,
+    /// The signature that proved it.
+    pub(in crate::service) signature: Option<Signature>,
+}
+
+/// The verified signature of a call: whatever else comes with it, it makes one durable change.
+#[derive(Clone, Copy)]
+pub(in crate::service) struct Signature {
+    pub(in crate::service) bytes: [u8; 32],
+    /// When it is valid at no replica any more.
+    pub(in crate::service) ends_at: Timestamp,
+}
+
+impl Signature {
+    /// Returns the change that the call of this request id makes by it.
+    pub(in crate::service) fn of_change(&self, request_id: &str, made: Option<&str>) -> SignedChange {
+        SignedChange {
+            digest: hex::encode(digest(&SHA256, &self.bytes)),
+            request_id: request_id.to_owned(),
+            made: made.map(str::to_owned),
+            ends_at: self.ends_at,
+        }
+    }
+}

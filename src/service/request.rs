@@ -1,0 +1,21 @@
+//! What is known of a request before anybody is trusted.
+
+use std::net::IpAddr;
+
+/// What is known of a request before anybody is trusted.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The id that the client sees and the log and the audit carry.
+    pub request_id: String,
+    /// The client's address; none at the command line.
+    pub address: Option<IpAddr>,
+    /// Whether it came by TLS, as far as that can be believed.
+    pub secure_transport: bool,
+}
+
+impl RequestContext {
+    /// What is known of a command of the operator's.
+    pub fn operator(request_id: String) -> Self {
+        Self { request_id, address: None, secure_transport: false }
+    }
+}
