@@ -73,8 +73,8 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
     settings.master_key = Some(transire::config::MasterKeyText::from(database.master_key.clone()));
     let service = Arc::new(transire::open::open(&settings, Open::Serve).await?);
     let (operator, context) = (Caller::operator(), RequestContext::operator(service.base.request_id()));
-    let account = service.create_account(&service.call(&operator, &context), None, "bench", None).await?.id;
-    let key = service.create_access_key(&service.call(&operator, &context), account, None).await?;
+    let account = service.identity.create_account(&service.call(&operator, &context), None, "bench", None).await?.id;
+    let key = service.identity.create_access_key(&service.call(&operator, &context), account, None).await?;
     let new = NewInstance {
         account,
         name: "bench".to_owned(),
@@ -90,7 +90,7 @@ async fn one_way(options: &Options, database: &Database, notify: bool) -> Result
         default: DefaultMark::Marked,
         refresh_tokens: Switch::Off,
     };
-    let instance = service.create_instance(&service.call(&operator, &context), new).await?;
+    let instance = service.registry.create_instance(&service.call(&operator, &context), new).await?;
     service.ledger.close().await;
     drop(service);
     let owner = Owner { key_id: key.id, secret: SigningSecret::new(key.secret), instance };

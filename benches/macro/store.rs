@@ -79,8 +79,9 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
     let operator = Caller::operator();
     let context = RequestContext::operator(service.base.request_id());
     let id = AccountId::new(100_000_000_001 + i64::try_from(number).unwrap_or_default())?;
-    let account = service.create_account(&service.call(&operator, &context), Some(id), &format!("tenant-{number}"), None).await?.id;
-    let NewAccessKey { id, secret } = service.create_access_key(&service.call(&operator, &context), account, None).await?;
+    let account =
+        service.identity.create_account(&service.call(&operator, &context), Some(id), &format!("tenant-{number}"), None).await?.id;
+    let NewAccessKey { id, secret } = service.identity.create_access_key(&service.call(&operator, &context), account, None).await?;
     let new = NewInstance {
         account,
         name: "bench".to_owned(),
@@ -96,6 +97,6 @@ async fn tenant(service: Arc<Service>, number: usize) -> transire::domain::Resul
         default: DefaultMark::Unmarked,
         refresh_tokens: Switch::Off,
     };
-    let instance = service.create_instance(&service.call(&operator, &context), new).await?;
+    let instance = service.registry.create_instance(&service.call(&operator, &context), new).await?;
     Ok(Tenant { access_key_id: id, secret: SigningSecret::new(secret), instance })
 }

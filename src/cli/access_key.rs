@@ -47,11 +47,11 @@ pub(super) enum Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (id, state) = match command {
         Command::Create { account, user } => {
-            let key = context.service.create_access_key(&context.call(), account, user.as_deref()).await?;
+            let key = context.service.identity.create_access_key(&context.call(), account, user.as_deref()).await?;
             return context.output.one(vec![("access_key_id", key.id.into()), ("access_key_secret", key.secret.expose().into())]);
         }
         Command::List { account } => {
-            let keys = context.service.access_keys(&context.call(), account).await?;
+            let keys = context.service.identity.access_keys(&context.call(), account).await?;
             let rows = keys.into_iter().map(|key| {
                 vec![
                     key.id.into(),
@@ -67,6 +67,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Enable { id } => (id, AccessKeyState::Active),
         Command::Delete { id } => (id, AccessKeyState::Deleted),
     };
-    context.service.set_access_key_state(&context.call(), &id, state).await?;
+    context.service.identity.set_access_key_state(&context.call(), &id, state).await?;
     context.output.one(vec![("access_key_id", id.into()), ("state", state.name().into())])
 }

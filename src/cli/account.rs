@@ -41,15 +41,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Create { name, id, service_account_grant } => {
             let (service, call) = (&context.service, &context.call());
-            let account = service.create_account(call, id, &name, service_account_grant).await?;
+            let account = service.identity.create_account(call, id, &name, service_account_grant).await?;
             context.output.one(vec![("account_id", account.id.to_string().into()), ("name", account.name.into())])
         }
         Command::Update { id, service_account_grant: OrDefault(grant) } => {
-            context.service.set_service_account_grant(&context.call(), id, grant).await?;
+            context.service.identity.set_service_account_grant(&context.call(), id, grant).await?;
             context.output.one(vec![("account_id", id.to_string().into()), ("service_account_grant", word(grant))])
         }
         Command::List => {
-            let accounts = context.service.accounts(&context.call()).await?;
+            let accounts = context.service.identity.accounts(&context.call()).await?;
             let rows = accounts.into_iter().map(|account| {
                 let grant = word(account.service_account_grant);
                 vec![account.id.to_string().into(), account.name.into(), account.created_at.rfc3339().into(), grant]

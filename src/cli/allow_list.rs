@@ -51,23 +51,23 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Add { one, cidr, comment } => {
             name::check_description("comment", &comment)?;
             let entry = AllowEntry { cidr: cidr.parse()?, written: cidr, comment };
-            service.add_to_allow_list(call, &one.instance.into(), std::slice::from_ref(&entry)).await?;
+            service.registry.add_to_allow_list(call, &one.instance.into(), std::slice::from_ref(&entry)).await?;
             return context.output.one(vec![("cidr", entry.written.into()), ("state", "added".into())]);
         }
         Command::Remove { one, cidr } => {
-            service.remove_from_allow_list(call, &one.instance.into(), &[AllowListPlace::Cidr(cidr)]).await?;
+            service.registry.remove_from_allow_list(call, &one.instance.into(), &[AllowListPlace::Cidr(cidr)]).await?;
             return context.output.one(vec![("cidr", cidr.to_string().into()), ("state", "removed".into())]);
         }
         Command::List(one) => {
-            let (_, list) = service.allow_list(call, &one.instance.into(), Permission::ListAclEntries).await?;
+            let (_, list) = service.registry.allow_list(call, &one.instance.into(), Permission::ListAclEntries).await?;
             let rows = list.entries.iter().map(|entry| vec![entry.written.as_str().into(), entry.comment.as_str().into()]);
             return context.output.list(&["cidr", "comment"], rows.collect());
         }
         Command::Enable(one) => (one, Switch::On),
         Command::Disable(one) => (one, Switch::Off),
     };
-    let instance = service.instance(call, &one.instance.into()).await?;
-    service.set_allow_list(call, &InstanceChoice::Tcr(instance.id.clone()), switch).await?;
+    let instance = service.registry.instance(call, &one.instance.into()).await?;
+    service.registry.set_allow_list(call, &InstanceChoice::Tcr(instance.id.clone()), switch).await?;
     let state = if switch.is_on() { "enabled" } else { "disabled" };
     context.output.one(vec![("instance", instance.id.as_str().into()), ("state", state.into())])
 }

@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let Command::List { since, until, principal, action, outcome } = command;
     let (since, until) = span(since, until, context.service.base.now())?;
     let principal = match principal {
-        Some(principal) => Some(context.service.audited_principal(&context.call(), &principal).await?),
+        Some(principal) => Some(context.service.identity.audited_principal(&context.call(), &principal).await?),
         None => None,
     };
     let filter = AuditFilter { since, until, principal, action, outcome };
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let mut listing = context.output.listing(&columns);
     let mut after = None;
     loop {
-        let batch = context.service.audit_lines(&context.call(), &filter, after.as_ref()).await?;
+        let batch = context.service.operations.audit_lines(&context.call(), &filter, after.as_ref()).await?;
         let is_last = batch.next.is_none();
         after = batch.next;
         if listing.add(batch.rows.into_iter().map(row))? == Stdout::Closed {

@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let (one, state) = match command {
         Command::List { instance } => {
-            let credentials = service.credentials(call, &instance.into()).await?;
+            let credentials = service.credentials.credentials(call, &instance.into()).await?;
             let rows = credentials.into_iter().map(|credential| {
                 vec![
                     credential.id.as_str().into(),
@@ -64,17 +64,17 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 .list(&["id", "username", "principal", "state", "description", "created_at", "expires_at"], rows.collect());
         }
         Command::Delete(one) => {
-            service.delete_credential(call, &one.instance.into(), &one.id).await?;
+            service.credentials.delete_credential(call, &one.instance.into(), &one.id).await?;
             return context.output.one(vec![("id", one.id.as_str().into()), ("state", "deleted".into())]);
         }
         Command::DeletePassword { instance, principal } => {
-            service.delete_fixed_password(call, &instance.into(), &principal).await?;
+            service.credentials.delete_fixed_password(call, &instance.into(), &principal).await?;
             return context.output.one(vec![("principal", principal.to_string().into()), ("state", "deleted".into())]);
         }
         Command::Disable(one) => (one, CredentialState::Disabled),
         Command::Enable(one) => (one, CredentialState::Active),
     };
-    service.set_credential_state(call, &one.instance.into(), &one.id, state).await?;
+    service.credentials.set_credential_state(call, &one.instance.into(), &one.id, state).await?;
     context.output.one(vec![("id", one.id.as_str().into()), ("state", state_name(state).into())])
 }
 

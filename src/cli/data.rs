@@ -43,7 +43,7 @@ pub(super) struct Migrate {
 /// Sets up a store, and prints what it made or found.
 pub(super) async fn init(settings: &Settings, output: &Output) -> Done<()> {
     let SetUp { service, is_new, location, master_key_file } = open::set_up(settings).await?;
-    service.warn_of_issuer();
+    service.operations.warn_of_issuer();
     output.one(vec![
         ("state", if is_new { "made" } else { "was there" }.into()),
         ("data", location.to_string().into()),

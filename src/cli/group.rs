@@ -38,23 +38,23 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let (member, membership) = match command {
         Command::Create(one) => {
-            let group = service.create_group(call, one.account, &one.name).await?;
+            let group = service.identity.create_group(call, one.account, &one.name).await?;
             return context.output.one(vec![("name", group.name.into())]);
         }
         Command::List { account } => {
-            let groups = service.groups(call, account).await?;
+            let groups = service.identity.groups(call, account).await?;
             let rows =
                 groups.into_iter().map(|(group, members)| vec![group.name.into(), members.into(), group.created_at.rfc3339().into()]);
             return context.output.list(&["name", "members", "created_at"], rows.collect());
         }
         Command::Delete(one) => {
-            service.delete_group(call, one.account, &one.name).await?;
+            service.identity.delete_group(call, one.account, &one.name).await?;
             return context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())]);
         }
         Command::Add(member) => (member, Membership::In),
         Command::Remove(member) => (member, Membership::Out),
     };
     let Member { group, user } = member;
-    service.set_member(call, group.account, &group.name, &user, membership).await?;
+    service.identity.set_member(call, group.account, &group.name, &user, membership).await?;
     context.output.one(vec![("name", group.name.into()), ("user", user.into()), ("member", (membership == Membership::In).into())])
 }

@@ -148,7 +148,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Update(update) => change(context, update).await,
         Command::Delete { instance, with_contents } => delete(context, instance, with_contents).await,
         Command::List => {
-            let instances = context.service.instances(&context.call()).await?;
+            let instances = context.service.registry.instances(&context.call()).await?;
             context.output.list(&COLUMNS, instances.into_iter().map(|instance| row(context, instance)).collect())
         }
     }
@@ -170,7 +170,7 @@ async fn create(context: &Context, create: Create) -> Result<()> {
         default: if create.default { DefaultMark::Marked } else { DefaultMark::Unmarked },
         refresh_tokens: create.refresh_tokens.into(),
     };
-    let instance = context.service.create_instance(&context.call(), new).await?;
+    let instance = context.service.registry.create_instance(&context.call(), new).await?;
     if let Some(doubt) = doubt_of_service(&instance.service) {
         output::warn(doubt);
     }
@@ -193,54 +193,54 @@ async fn create(context: &Context, create: Create) -> Result<()> {
 }
 
 async fn delete(context: &Context, instance: AnyInstanceId, with_contents: bool) -> Result<()> {
-    let found = context.service.instance(&context.call(), &instance.into()).await?;
+    let found = context.service.registry.instance(&context.call(), &instance.into()).await?;
     let contents = if with_contents { Contents::GoToo } else { Contents::MustBeGone };
     let choice = InstanceChoice::Tcr(found.id.clone());
-    context.service.delete_instance(&context.call(), &choice, contents).await?;
+    context.service.registry.delete_instance(&context.call(), &choice, contents).await?;
     context.output.one(vec![("tcr_id", found.id.as_str().into()), ("state", "deleted".into())])
 }
 
 async fn change(context: &Context, update: Update) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
-    let found = service.instance(call, &update.instance.into()).await?;
+    let found = service.registry.instance(call, &update.instance.into()).await?;
     let choice = InstanceChoice::Tcr(found.id.clone());
     let mut changed = false;
     if update.registry_url.is_some() || update.no_registry_url {
-        service.set_registry_url(call, &choice, update.registry_url.as_deref()).await?;
+        service.registry.set_registry_url(call, &choice, update.registry_url.as_deref()).await?;
         changed = true;
     }
     if update.specification.is_some() || update.deletion_protection.is_some() {
         let deletion_protection = update.deletion_protection.map(Switch::from);
         let change = InstanceChange { specification: update.specification, deletion_protection };
-        service.modify_instance(call, &choice, change).await?;
+        service.registry.modify_instance(call, &choice, change).await?;
         changed = true;
     }
     if let Some(wanted) = update.public_endpoint {
         let switch = Switch::from(matches!(wanted, OpenClosed::Open));
-        service.set_public_endpoint(call, &choice, switch, None).await?;
+        service.registry.set_public_endpoint(call, &choice, switch, None).await?;
         changed = true;
     }
     if let Some(wanted) = update.refresh_tokens {
         let old = if update.refuse_old { OldRefreshTokens::Refuse } else { OldRefreshTokens::Keep };
-        service.set_refresh_tokens(call, &choice, wanted.into(), old).await?;
+        service.registry.set_refresh_tokens(call, &choice, wanted.into(), old).await?;
         changed = true;
     }
     if let Some(issuer) = update.issuer.as_deref() {
-        service.prepare_issuer(call, &choice, issuer).await?;
+        service.registry.prepare_issuer(call, &choice, issuer).await?;
         changed = true;
     }
     if update.activate {
-        service.activate_issuer(call, &choice).await?;
+        service.registry.activate_issuer(call, &choice).await?;
         changed = true;
     }
     if update.cancel {
-        service.cancel_issuer(call, &choice).await?;
+        service.registry.cancel_issuer(call, &choice).await?;
         changed = true;
     }
     if !changed {
         return Err(Error::invalid_parameter("update", "name a change; `transire instance update --help` lists the options"));
     }
-    let now = service.instance(call, &choice).await?;
+    let now = service.registry.instance(call, &choice).await?;
     context.output.one(vec![
         ("tcr_id", now.id.as_str().into()),
         ("state", "updated".into()),

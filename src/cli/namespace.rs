@@ -75,22 +75,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 ..NewNamespace::named(one.name)
             };
             name::check_namespace("name", &new.name)?;
-            let made = service.create_namespace(call, &one.instance.into(), new).await?;
+            let made = service.registry.create_namespace(call, &one.instance.into(), new).await?;
             context.output.one(COLUMNS.into_iter().zip(row(made)).collect())
         }
         Command::List { instance } => {
-            let listed = service.namespaces(call, &instance.into(), &NamespaceFilter::default(), Page::ALL).await?;
+            let listed = service.registry.namespaces(call, &instance.into(), &NamespaceFilter::default(), Page::ALL).await?;
             context.output.list(&COLUMNS, listed.items.into_iter().map(|one| row(one.namespace)).collect())
         }
         Command::Delete(Delete { one, force }) => {
             let contents = if force { Contents::GoToo } else { Contents::MustBeGone };
-            service.delete_namespace(call, &one.instance.into(), &one.name, contents).await?;
+            service.registry.delete_namespace(call, &one.instance.into(), &one.name, contents).await?;
             context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
         }
         Command::Unrecorded { instance, state } => {
             let choice = instance.into();
-            service.set_unrecorded_namespaces(call, &choice, state).await?;
-            let id = service.instance(call, &choice).await?.id.to_string();
+            service.registry.set_unrecorded_namespaces(call, &choice, state).await?;
+            let id = service.registry.instance(call, &choice).await?.id.to_string();
             context.output.one(vec![("instance", id.into()), ("unrecorded_namespaces", state.name().into())])
         }
     }

@@ -67,7 +67,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 jwks: create.jwks.as_deref().map(|file| read("jwks", file)).transpose()?,
                 algorithms: create.algorithm,
             };
-            let provider = service.create_oidc_provider(call, new).await?;
+            let provider = service.identity.create_oidc_provider(call, new).await?;
             context.output.one(vec![
                 ("name", provider.name.as_str().into()),
                 ("issuer", provider.issuer.as_str().into()),
@@ -77,7 +77,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ])
         }
         Command::List { account } => {
-            let providers = service.oidc_providers(call, account).await?;
+            let providers = service.identity.oidc_providers(call, account).await?;
             let rows = providers.into_iter().map(|provider| {
                 let (algorithms, keys) = (algorithms(&provider), keys(&provider));
                 vec![
@@ -93,7 +93,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Check(Check { provider, token }) => {
             let token = Secret::new(read("token", &token)?.trim());
-            let identity = service.check_web_identity(call, provider.account, &provider.name, &token).await?;
+            let identity = service.access.check_web_identity(call, provider.account, &provider.name, &token).await?;
             context.output.show(vec![
                 ("subject", identity.subject.into()),
                 ("issuer", identity.issuer.into()),
@@ -103,7 +103,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ])
         }
         Command::Delete(one) => {
-            service.delete_oidc_provider(call, one.account, &one.name).await?;
+            service.identity.delete_oidc_provider(call, one.account, &one.name).await?;
             context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
         }
     }

@@ -113,11 +113,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
         Command::Create(document) => save(context, document, Save::Create).await,
         Command::Update(document) => save(context, document, Save::Update).await,
         Command::List { account } => {
-            let attachments = service.attachments(call, account).await?;
+            let attachments = service.identity.attachments(call, account).await?;
             let attached_to = |name: &str| -> Vec<String> {
                 attachments.iter().filter(|attachment| attachment.policy == name).map(|attachment| written(&attachment.target)).collect()
             };
-            let own = service.policies(call, account).await?.into_iter();
+            let own = service.identity.policies(call, account).await?.into_iter();
             let own = own.map(|policy| (policy.name, Some(policy.changed_at.rfc3339())));
             // Every account has the built-in policies, so only those in use are listed.
             let built_in: BTreeSet<&str> = attachments
@@ -131,11 +131,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
             context.output.list(&["name", "attached_to", "changed_at"], rows.collect())
         }
         Command::Show(one) => {
-            let document = service.policy_document(call, one.account, &one.name).await?;
+            let document = service.identity.policy_document(call, one.account, &one.name).await?;
             context.output.show(vec![("name", one.name.into()), ("document", document.into())])
         }
         Command::Delete(one) => {
-            service.delete_policy(call, one.account, &one.name).await?;
+            service.identity.delete_policy(call, one.account, &one.name).await?;
             context.output.one(vec![("name", one.name.into()), ("state", "deleted".into())])
         }
         Command::Attach(attachment) => set_attached(context, attachment, Attached::Yes).await,
@@ -159,7 +159,7 @@ async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
         owner: explain.owner.as_ref(),
     };
     let from = RequestContext { address: explain.ip, ..context.request.clone() };
-    let explained = context.service.explain(&context.service.call(&context.operator, &from), &question).await?;
+    let explained = context.service.rights.explain(&context.service.call(&context.operator, &from), &question).await?;
     let decision = if explained.allowed { "allowed" } else { "denied" };
     let (by, reason) = explained.deciding().map(|step| (step.about, step.reason.clone())).unwrap_or_default();
     let steps = explained.steps.iter().map(|step| {
@@ -178,7 +178,7 @@ async fn explain(context: &Context, explain: Explain) -> Result<Ended> {
 async fn save(context: &Context, document: Document, save: Save) -> Result<()> {
     let Document { policy, document: file } = document;
     let text = read_document("document", &file)?;
-    let warnings = context.service.save_policy(&context.call(), policy.account, &policy.name, &text, save).await?;
+    let warnings = context.service.identity.save_policy(&context.call(), policy.account, &policy.name, &text, save).await?;
     for warning in &warnings {
         output::warn(warning);
     }
@@ -193,7 +193,7 @@ async fn set_attached(context: &Context, attachment: Attachment, attached: Attac
         (_, _, Some(name)) => Target::Role(name),
         (None, None, None) => return Err(Error::missing_parameter("--user, --group or --role")),
     };
-    context.service.set_attached(&context.call(), policy.account, &policy.name, &target, attached).await?;
+    context.service.identity.set_attached(&context.call(), policy.account, &policy.name, &target, attached).await?;
     context.output.one(vec![
         ("name", policy.name.into()),
         ("target", written(&target).into()),

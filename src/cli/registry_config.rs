@@ -63,7 +63,7 @@ fn realm(text: &str) -> Result<String> {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let choice = command.instance.clone().into();
-    let instance = context.service.instance(&context.call(), &choice).await?;
+    let instance = context.service.registry.instance(&context.call(), &choice).await?;
     check(&command, &instance)?;
     let trusted_only = command.bundle_only || command.key_only;
     let issuer = issuer(context, &instance);
@@ -128,7 +128,7 @@ fn check(command: &Command, instance: &Instance) -> Result<()> {
 /// Returns the issuer that the configuration names, and warns where the operator has more to do for it.
 fn issuer<'a>(context: &'a Context, instance: &'a Instance) -> &'a str {
     if instance.issuer.is_none() && instance.next_issuer.is_none() {
-        context.service.warn_of_issuer();
+        context.service.operations.warn_of_issuer();
     }
     let Some(next) = &instance.next_issuer else { return context.service.base.issuer_of(instance) };
     eprintln!(
@@ -142,10 +142,10 @@ fn issuer<'a>(context: &'a Context, instance: &'a Instance) -> &'a str {
 /// Returns the certificates, or the key, that a registry of this kind trusts.
 async fn trusted_pem(context: &Context, choice: &InstanceChoice, kind: RegistryKind, key: Key) -> Result<String> {
     match kind {
-        RegistryKind::Distribution => Ok(context.service.bundle_pem()),
+        RegistryKind::Distribution => Ok(context.service.exchange.bundle_pem()),
         RegistryKind::Zot | RegistryKind::Pulp => {
             let state = if matches!(key, Key::Next) { KeyState::Next } else { KeyState::InUse };
-            context.service.instance_public_key(&context.call(), choice, state).await
+            context.service.keys.instance_public_key(&context.call(), choice, state).await
         }
     }
 }

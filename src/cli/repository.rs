@@ -52,22 +52,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             name::check_repository("name", &name)?;
             let (summary, detail) = (String::new(), String::new());
             let new = NewRepository { namespace, name, visibility: None, summary, detail, tag_immutability: None };
-            let made = service.create_repository(call, &instance.into(), new).await?;
+            let made = service.registry.create_repository(call, &instance.into(), new).await?;
             context.output.one(COLUMNS.into_iter().zip(row(&made)).collect())
         }
         Command::List { instance, namespace } => {
             let filter = RepositoryFilter { namespace: namespace.as_deref(), name: None, order: RepositoryOrder::ByName };
-            let listed = service.repositories(call, &instance.into(), filter, Page::ALL).await?;
+            let listed = service.registry.repositories(call, &instance.into(), filter, Page::ALL).await?;
             context.output.list(&COLUMNS, listed.items.iter().map(row).collect())
         }
         Command::Delete(One { instance, namespace, name }) => {
             let path = format!("{namespace}/{name}");
             let which = RepositoryChoice::Named { namespace, name };
-            service.delete_repository(call, &instance.into(), &which, Images::Stay).await?;
+            service.registry.delete_repository(call, &instance.into(), &which, Images::Stay).await?;
             context.output.one(vec![("name", path.into()), ("state", "deleted".into())])
         }
         Command::Import { instance } => {
-            let imported = service.import_repositories(call, &instance.into()).await?;
+            let imported = service.registry.import_repositories(call, &instance.into()).await?;
             let repository = |one: &Repository| json!({ "id": one.id.as_str(), "name": one.path() });
             context.output.one(vec![
                 ("repositories", imported.repositories.iter().map(repository).collect()),

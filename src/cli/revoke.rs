@@ -24,10 +24,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let revoked = match &command.credential {
         Some(id) => {
-            service.revoke_credential(call, &command.principal, id).await?;
+            service.identity.revoke_credential(call, &command.principal, id).await?;
             Revoked { principal: command.principal, service_accounts: Vec::new() }
         }
-        None => service.revoke(call, &command.principal).await?,
+        None => service.identity.revoke(call, &command.principal).await?,
     };
     let credential = command.credential.map(|id| id.to_string());
     context.output.one(vec![

@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Create(Create { role: Named { account, name }, trust_policy, max_session }) => {
             let text = read_document("trust-policy", &trust_policy)?;
-            let (role, warnings) = service.create_role(call, account, &name, &text, max_session).await.map_err(of_document)?;
+            let (role, warnings) = service.identity.create_role(call, account, &name, &text, max_session).await.map_err(of_document)?;
             for warning in &warnings {
                 output::warn(warning);
             }
@@ -60,13 +60,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ])
         }
         Command::List { account } => {
-            let rows = service.roles(call, account).await?.into_iter().map(|role| {
+            let rows = service.identity.roles(call, account).await?.into_iter().map(|role| {
                 vec![role.id.to_string().into(), role.name.into(), role.max_session_seconds.into(), role.created_at.rfc3339().into()]
             });
             context.output.list(&["role_id", "name", "max_session_seconds", "created_at"], rows.collect())
         }
         Command::Delete(one) => {
-            let made = service.delete_role(call, one.account, &one.name).await?;
+            let made = service.identity.delete_role(call, one.account, &one.name).await?;
             let made = context.output.lines(made.into_iter());
             context.output.one(vec![("name", one.name.into()), ("state", "deleted".into()), ("service_accounts", made)])
         }

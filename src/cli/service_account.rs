@@ -47,8 +47,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (one, state) = match command {
         Command::List(which) => {
             let accounts = match (which.instance, which.made_by) {
-                (Some(instance), _) => service.service_accounts(call, &instance.into(), None, Page::ALL).await?.items,
-                (None, Some(maker)) => service.service_accounts_made_by(call, &maker).await?,
+                (Some(instance), _) => service.credentials.service_accounts(call, &instance.into(), None, Page::ALL).await?.items,
+                (None, Some(maker)) => service.credentials.service_accounts_made_by(call, &maker).await?,
                 (None, None) => Vec::new(),
             };
             let rows = accounts.into_iter().map(|account| {
@@ -69,6 +69,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Enable(one) => (one, ServiceAccountState::Active),
     };
     let changed = ChangedServiceAccount { state: Some(state), ..ChangedServiceAccount::default() };
-    service.modify_service_account(call, &one.instance.into(), &one.name, changed).await?;
+    service.credentials.modify_service_account(call, &one.instance.into(), &one.name, changed).await?;
     context.output.one(vec![("name", one.name.into()), ("state", state.name().into())])
 }

@@ -29,25 +29,25 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let (one, state) = match command {
         Command::Create(one) => {
-            let user = service.create_user(call, one.account, &one.name).await?;
+            let user = service.identity.create_user(call, one.account, &one.name).await?;
             return context.output.one(vec![("user_id", user.id.to_string().into()), ("name", user.name.into())]);
         }
         Command::List { account } => {
-            let users = service.users(call, account).await?;
+            let users = service.identity.users(call, account).await?;
             let rows = users.into_iter().map(|user| {
                 vec![user.id.to_string().into(), user.name.into(), state_name(user.state).into(), user.created_at.rfc3339().into()]
             });
             return context.output.list(&["user_id", "name", "state", "created_at"], rows.collect());
         }
         Command::Delete(one) => {
-            let made = service.delete_user(call, one.account, &one.name).await?;
+            let made = service.identity.delete_user(call, one.account, &one.name).await?;
             let made = context.output.lines(made.into_iter());
             return context.output.one(vec![("name", one.name.into()), ("state", "deleted".into()), ("service_accounts", made)]);
         }
         Command::Disable(one) => (one, UserState::Disabled),
         Command::Enable(one) => (one, UserState::Active),
     };
-    service.set_user_state(call, one.account, &one.name, state).await?;
+    service.identity.set_user_state(call, one.account, &one.name, state).await?;
     context.output.one(vec![("name", one.name.into()), ("state", state_name(state).into())])
 }
 

@@ -179,7 +179,7 @@ impl Server {
     /// Checks the signer before a body takes memory: a stranger gets none.
     async fn admit<'a>(&self, head: &Head<'a>, exchange: &mut Exchange) -> Result<Option<sign::Preview<'a>>> {
         let Some(preview) = exchange.door.preview(head)? else { return Ok(None) };
-        let admitted = self.service.admit(&preview, &exchange.record.context).await;
+        let admitted = self.service.access.admit(&preview, &exchange.record.context).await;
         if admitted.is_err() {
             exchange.record.claim_access_key(preview.access_key_id);
         }

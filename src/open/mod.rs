@@ -129,8 +129,10 @@ fn service_settings(settings: &Settings) -> service::Settings {
         audit_queue: limits.audit_queue,
         max_staleness: Duration::from_secs(settings.max_staleness_seconds),
         database_patience: Duration::from_secs(limits.database_seconds),
-        signature_methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
-        signature_window: Duration::from_secs(settings.signatures.window_seconds),
+        signatures: service::Signatures {
+            methods: sign::Method::ALL.into_iter().filter(allowed).collect(),
+            window: Duration::from_secs(settings.signatures.window_seconds),
+        },
         shared: settings.shared.url.as_ref().map(|url| service::SharedSettings {
             url: url.0.clone(),
             ca_file: settings.shared.ca_file.clone(),

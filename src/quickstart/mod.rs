@@ -111,16 +111,16 @@ async fn prepare(settings: &Settings, options: &Quickstart) -> Result<(Arc<Servi
 async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
     let (operator, context) = (Caller::operator(), RequestContext::operator(service.base.request_id()));
     let last: Option<Memory> =
-        service.recall(&service.call(&operator, &context), NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
+        service.operations.recall(&service.call(&operator, &context), NAME).await?.and_then(|text| serde_json::from_str(&text).ok());
     let (account, instance) = match &last {
         Some(memory) => {
             let id: AnyInstanceId = memory.instance.parse()?;
-            let instance = service.instance(&service.call(&operator, &context), &id.into()).await?;
+            let instance = service.registry.instance(&service.call(&operator, &context), &id.into()).await?;
             say(&format!("Account {} and instance {} are there from the last run.", memory.account, instance.id));
             (memory.account, instance)
         }
         None => {
-            let account = service.create_account(&service.call(&operator, &context), None, NAME, None).await?.id;
+            let account = service.identity.create_account(&service.call(&operator, &context), None, NAME, None).await?.id;
             say(&format!("transire account create --name {NAME}: account {account}"));
             let new = NewInstance {
                 account,
@@ -137,17 +137,20 @@ async fn make(service: &Service) -> Result<(Arc<Instance>, NewAccessKey)> {
                 default: DefaultMark::Marked,
                 refresh_tokens: Switch::Off,
             };
-            let instance = service.create_instance(&service.call(&operator, &context), new).await?;
+            let instance = service.registry.create_instance(&service.call(&operator, &context), new).await?;
             say(&format!("transire instance create --name {NAME} --default: instance {} (also {})", instance.id, instance.cri_id));
             (account, Arc::new(instance))
         }
     };
-    let key = service.create_access_key(&service.call(&operator, &context), account, None).await?;
+    let key = service.identity.create_access_key(&service.call(&operator, &context), account, None).await?;
     say(&format!("transire access-key create --account {account}: access key {}", key.id));
     let memory = Memory { account, instance: instance.id.to_string(), access_key_id: key.id.clone() };
-    service.remember(&service.call(&operator, &context), NAME, &serde_json::to_string(&memory).map_err(Error::internal)?).await?;
+    service
+        .operations
+        .remember(&service.call(&operator, &context), NAME, &serde_json::to_string(&memory).map_err(Error::internal)?)
+        .await?;
     if let Some(last) = last {
-        service.set_access_key_state(&service.call(&operator, &context), &last.access_key_id, AccessKeyState::Deleted).await?;
+        service.identity.set_access_key_state(&service.call(&operator, &context), &last.access_key_id, AccessKeyState::Deleted).await?;
         say(&format!("transire access-key delete --id {}: the last run's", last.access_key_id));
     }
     Ok((instance, key))
@@ -219,7 +222,7 @@ async fn start_registry(
         realm,
         service: &instance.service,
         issuer: service.base.issuer_of(instance),
-        trusted_pem: &service.bundle_pem(),
+        trusted_pem: &service.exchange.bundle_pem(),
         listen: &listen.to_string(),
         algorithm: instance.algorithm,
         storage: None,

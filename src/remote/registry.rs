@@ -70,14 +70,14 @@ struct Page {
 }
 
 /// One registry, asked with one token.
-pub struct Registry {
+pub struct RegistryClient {
     client: Arc<Client>,
     connections: Connections,
     base: Url,
     authorization: HeaderValue,
 }
 
-impl Registry {
+impl RegistryClient {
     /// Makes a client of the registry at `base`; nothing is asked yet.
     ///
     /// # Errors
@@ -266,9 +266,9 @@ mod tests {
     use super::*;
     use crate::remote::Settings;
 
-    fn registry(base: &str) -> Result<Registry, Failure> {
+    fn registry(base: &str) -> Result<RegistryClient, Failure> {
         let settings = Settings { allow_http: true, allow_private_addresses: true, ..Settings::default() };
-        Registry::new(&Arc::new(Client::new(settings)), base, "token")
+        RegistryClient::new(&Arc::new(Client::new(settings)), base, "token")
     }
 
     #[test]

@@ -111,8 +111,8 @@ async fn prepare(settings: &Settings) -> Result<(Arc<Service>, Listener)> {
     check_transport(settings, listen)?;
     let tls = Tls::load(&settings.tls)?;
     let service = Arc::new(open(settings, Open::Serve).await?);
-    service.warn_of_issuer();
-    service.connect_shared().await?;
+    service.operations.warn_of_issuer();
+    service.operations.connect_shared().await?;
     let tcp = bind(listen).await?;
     let address = tcp.local_addr().map_err(Error::internal)?;
     for fault in public_url_faults(settings, listen) {
@@ -254,10 +254,10 @@ async fn run_until(
 
 /// Renews leaf certificates and looks for warnings, because some may have come while nothing ran.
 async fn catch_up_at_start(service: &Service) {
-    if let Err(error) = service.renew_leaves().await {
+    if let Err(error) = service.keys.renew_leaves().await {
         tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
     }
-    if let Err(error) = service.look_for_alarms().await {
+    if let Err(error) = service.keys.look_for_alarms().await {
         tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
     }
 }

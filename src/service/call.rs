@@ -2,7 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::policy;
-use crate::service::access::Caller;
+use crate::service::access::caller::Caller;
 use crate::service::ledger::queue::Line;
 use crate::service::{RequestContext, Service};
 

@@ -159,8 +159,8 @@ async fn the_path_style_api_answers_for_the_default_instance() {
 async fn a_request_without_a_default_instance_hears_what_to_do() {
     let app = App::new().await;
     let account = "100000000003".parse().unwrap();
-    app.service.create_account(&app.operator(), Some(account), "empty", None).await.unwrap();
-    let key = app.service.create_access_key(&app.operator(), account, None).await.unwrap();
+    app.service.identity.create_account(&app.operator(), Some(account), "empty", None).await.unwrap();
+    let key = app.service.identity.create_access_key(&app.operator(), account, None).await.unwrap();
     let secret = sign::SigningSecret::new(key.secret);
     let signer = sign::Signer { access_key_id: &key.id, secret: &secret, session_token: None };
     let headers = http::HeaderMap::new();
@@ -219,7 +219,7 @@ async fn who_calls_is_proved_first() {
     *other_body.body_mut() = Body::from("more");
     assert_eq!(code(&app.send(other_body).await), "IncompleteSignature");
 
-    app.service.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
+    app.service.identity.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(code(&nonsense().send().await), "InvalidAccessKeyId.Inactive");
 }
 

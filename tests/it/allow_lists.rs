@@ -271,9 +271,9 @@ async fn an_instance_of_the_operators_is_open_until_its_list_has_an_entry() {
     app.tcr("CreateSecurityPolicy", json!({ "RegistryId": id, "CidrBlock": "192.0.2.0/24", "Description": "" })).await;
     assert_eq!((status("203.0.113.1:1").await, status("192.0.2.1:1").await), (403, 200));
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    app.service.set_allow_list(&app.operator(), &choice, Switch::Off).await.unwrap();
+    app.service.registry.set_allow_list(&app.operator(), &choice, Switch::Off).await.unwrap();
     assert_eq!(status("203.0.113.1:1").await, 200);
-    app.service.set_allow_list(&app.operator(), &choice, Switch::On).await.unwrap();
+    app.service.registry.set_allow_list(&app.operator(), &choice, Switch::On).await.unwrap();
     assert_eq!(status("203.0.113.1:1").await, 403);
 }
 

@@ -75,7 +75,7 @@ async fn more_than_a_hundred_thousand_lines_are_listed_in_batches_of_bounded_siz
     }
     let (mut count, mut batches, mut after, mut last) = (0, 0, None, None);
     loop {
-        let batch = app.service.audit_lines(&app.operator(), &everything(), after.as_ref()).await.unwrap();
+        let batch = app.service.operations.audit_lines(&app.operator(), &everything(), after.as_ref()).await.unwrap();
         let bytes: usize = batch.rows.iter().map(|row| size_of_val(row) + row.request_id.len() + row.action.len() + row.detail.len()).sum();
         assert!(bytes <= BATCH_BYTES && is_in_order(&batch.rows), "{bytes}");
         assert!(last < batch.rows.first().map(|row| row.at), "one batch follows the other");
@@ -108,7 +108,7 @@ async fn rows_and_pages_that_overlap_are_one_list_in_the_order_of_time() {
     // And changes, which are rows.
     for _ in 0..50 {
         app.wait(Duration::from_millis(90));
-        app.service.create_access_key(&app.operator(), app.instance.account, None).await.unwrap();
+        app.service.identity.create_access_key(&app.operator(), app.instance.account, None).await.unwrap();
     }
 
     let all = listed(&app.service, &everything()).await;

@@ -27,7 +27,7 @@ impl App {
     ) -> Result<Explained> {
         let instance = InstanceChoice::Tcr(instance.id.clone());
         let question = Question { principal, permission: action.parse().unwrap(), instance, path, session_policy: None, owner: None };
-        self.service.explain(&self.service.call(&Caller::operator(), context), &question).await
+        self.service.rights.explain(&self.service.call(&Caller::operator(), context), &question).await
     }
 
     async fn record_namespace(&self, name: &str, visibility: Visibility, auto_create_repository: Switch) {
@@ -60,7 +60,7 @@ async fn it_says_of_every_right_what_the_exchange_does() {
     app.record_namespace("closed", Visibility::Private, Switch::Off).await;
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
     let closed = UnrecordedNamespaces::Closed;
-    app.service.set_unrecorded_namespaces(&app.operator(), &choice, closed).await.unwrap();
+    app.service.registry.set_unrecorded_namespaces(&app.operator(), &choice, closed).await.unwrap();
     let (username, secret) = app.temporary().await;
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
     for (path, action, expected) in [
@@ -87,7 +87,7 @@ async fn an_allow_list_and_a_closed_endpoint_come_first() {
     let app = App::new().await;
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
     let entry = AllowEntry { cidr: "192.0.2.0/24".parse().unwrap(), written: "192.0.2.0/24".to_owned(), comment: String::new() };
-    app.service.add_to_allow_list(&app.operator(), &choice, &[entry]).await.unwrap();
+    app.service.registry.add_to_allow_list(&app.operator(), &choice, &[entry]).await.unwrap();
     let root = AnyPrincipal::Root(account());
     let at = async |address: Option<&str>| {
         let context = RequestContext { address: address.map(|address| address.parse().unwrap()), ..context() };
@@ -97,7 +97,7 @@ async fn an_allow_list_and_a_closed_endpoint_come_first() {
     assert!(at(Some("192.0.2.7")).await.0);
     assert_eq!(at(Some("198.51.100.7")).await, (false, "the instance obeys an allow list, and 198.51.100.7 is not in it".to_owned()));
     assert_eq!(at(None).await, (false, "the instance obeys an allow list: say by --ip where the client is".to_owned()));
-    app.service.set_public_endpoint(&app.operator(), &choice, Switch::Off, None).await.unwrap();
+    app.service.registry.set_public_endpoint(&app.operator(), &choice, Switch::Off, None).await.unwrap();
     assert_eq!(at(Some("192.0.2.7")).await, (false, "the instance's public endpoint is closed".to_owned()));
     // A cloud's API is called from anywhere.
     let issue = app.explain(&root, "tcr:CreateInstanceToken", &app.instance, "", &context()).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_principal_that_may_do_nothing_is_said_so_before_its_policies() {
     let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
     let foreign = app.explain(&principal, "pull", &app.foreign_instance, "team/app", &context()).await.unwrap();
     assert_eq!(foreign.deciding().unwrap().reason, "the instance belongs to another account");
-    app.service.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await.unwrap();
+    app.service.identity.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await.unwrap();
     let disabled = app.explain(&principal, "pull", &app.instance, "team/app", &context()).await.unwrap();
     assert_eq!((disabled.allowed, disabled.deciding().unwrap().reason.as_str()), (false, "the user is disabled"));
 }
@@ -129,7 +129,7 @@ async fn a_session_policy_narrows_what_is_asked_about() {
             session_policy: Some(&pull_only),
             owner: None,
         };
-        let explained = app.service.explain(&app.operator(), &question).await.unwrap();
+        let explained = app.service.rights.explain(&app.operator(), &question).await.unwrap();
         assert_eq!(explained.allowed, allowed, "{action}: {:?}", explained.deciding());
     }
 }
@@ -164,7 +164,7 @@ async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
         assert!(explained.allowed, "{text}: {explained:?}");
     }
     let of_session = written.iter().find(|text| text.contains("role#")).unwrap();
-    let revoked = app.service.revoke(&app.operator(), &of_session.parse().unwrap()).await.unwrap();
+    let revoked = app.service.identity.revoke(&app.operator(), &of_session.parse().unwrap()).await.unwrap();
     assert_eq!(Some(revoked.principal.to_string().as_str()), of_session.split_once('/').map(|(role, _)| role));
     assert!(!logs_in().await);
 }

@@ -294,11 +294,11 @@ struct Other {
 impl Other {
     async fn of(app: &App) -> Self {
         let owner = OWNER.parse().unwrap();
-        let key = Key::permanent(app.service.create_access_key(&app.operator(), owner, None).await.unwrap());
+        let key = Key::permanent(app.service.identity.create_access_key(&app.operator(), owner, None).await.unwrap());
         let trust = cam(
             &json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{OWNER}:root") } }]),
         );
-        app.service.create_role(&app.operator(), owner, "their-role", &trust.to_string(), 7200).await.unwrap();
+        app.service.identity.create_role(&app.operator(), owner, "their-role", &trust.to_string(), 7200).await.unwrap();
         let (tcr, cri) = (app.foreign_instance.id.as_str(), app.foreign_instance.cri_id.as_str());
         let of = |more: Value| with(json!({ "RegistryId": tcr }), &more);
         told(app, &key, Product::Tcr, "CreateNamespace", &of(json!({ "NamespaceName": "theirs", "IsPublic": false }))).await;
@@ -362,9 +362,9 @@ async fn all_powerful_user(app: &App, other: &Other) -> Key {
     ];
     for (number, document) in named.iter().enumerate() {
         let name = format!("mighty-{number}");
-        app.service.save_policy(&app.operator(), account(), &name, &document.to_string(), Save::Create).await.unwrap();
+        app.service.identity.save_policy(&app.operator(), account(), &name, &document.to_string(), Save::Create).await.unwrap();
         let target = Target::User("mighty".to_owned());
-        app.service.set_attached(&app.operator(), account(), &name, &target, Attached::Yes).await.unwrap();
+        app.service.identity.set_attached(&app.operator(), account(), &name, &target, Attached::Yes).await.unwrap();
     }
     user
 }

@@ -43,7 +43,7 @@ async fn what_a_disabled_key_got_stays_stopped_when_the_key_is_enabled() {
     let (username, secret) = app.temporary().await;
     let refresh = app.refresh_token(&username, secret.expose()).await;
     for state in [AccessKeyState::Disabled, AccessKeyState::Active] {
-        app.service.set_access_key_state(&app.operator(), &app.key.id, state).await.unwrap();
+        app.service.identity.set_access_key_state(&app.operator(), &app.key.id, state).await.unwrap();
         assert!(!app.logs_in(&username, secret.expose()).await, "{state:?}");
         assert!(!app.refreshes(&refresh).await, "{state:?}");
     }
@@ -61,16 +61,16 @@ async fn a_long_term_credential_rests_while_it_is_disabled_and_its_refresh_token
     let id: CredentialId = issued["TokenId"].as_str().unwrap().parse().unwrap();
     let refresh = app.refresh_token(ACCOUNT, secret).await;
     // The key that made it does not matter to it.
-    app.service.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
+    app.service.identity.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
     // Whoever stole the refresh token must not have it back with the owner's next log-in.
     for (state, works) in [(CredentialState::Disabled, false), (CredentialState::Active, true)] {
-        app.service.set_credential_state(&app.operator(), &choice, &id, state).await.unwrap();
+        app.service.credentials.set_credential_state(&app.operator(), &choice, &id, state).await.unwrap();
         assert_eq!((app.logs_in(ACCOUNT, secret).await, app.refreshes(&refresh).await), (works, false), "{state:?}");
     }
     let refresh = app.refresh_token(ACCOUNT, secret).await;
     assert!(app.refreshes(&refresh).await);
-    app.service.delete_credential(&app.operator(), &choice, &id).await.unwrap();
+    app.service.credentials.delete_credential(&app.operator(), &choice, &id).await.unwrap();
     assert!(!app.logs_in(ACCOUNT, secret).await && !app.refreshes(&refresh).await);
 }
 
@@ -81,7 +81,7 @@ async fn a_credential_is_changed_through_its_own_instance_alone() {
     let issued = app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone();
     let id: CredentialId = issued["TokenId"].as_str().unwrap().parse().unwrap();
     let other = InstanceChoice::Tcr(app.other_instance.id.clone());
-    assert!(app.service.delete_credential(&app.operator(), &other, &id).await.is_err());
+    assert!(app.service.credentials.delete_credential(&app.operator(), &other, &id).await.is_err());
     assert!(app.logs_in(ACCOUNT, issued["Token"].as_str().unwrap()).await);
 }
 
@@ -114,17 +114,17 @@ async fn what_is_newer_than_a_replica_knows_is_not_refused_before_it_has_listene
     let replica = app.replica().await.service;
     let logs_in = async |(username, secret): &(String, Secret)| {
         let log_in = LogIn::Password { username: username.clone(), secret: secret.clone() };
-        let outcome = replica.log_in(SERVICE, &log_in, &context()).await;
+        let outcome = replica.access.log_in(SERVICE, &log_in, &context()).await;
         assert!(outcome.as_ref().err().is_none_or(|error| error.kind() == &ErrorKind::BadCredentials));
         outcome.is_ok()
     };
     let first = app.temporary().await;
     assert!(logs_in(&first).await);
-    app.service.revoke(&app.operator(), &AnyPrincipal::Root(app.instance.account)).await.unwrap();
+    app.service.identity.revoke(&app.operator(), &AnyPrincipal::Root(app.instance.account)).await.unwrap();
     let second = app.temporary().await;
     assert!(logs_in(&second).await, "its generation is newer");
     assert!(!logs_in(&first).await);
-    app.service.rotate_key(&app.operator(), KeyKind::Sealing).await.unwrap();
+    app.service.keys.rotate_key(&app.operator(), KeyKind::Sealing).await.unwrap();
     app.wait(Duration::from_secs(31));
     app.service.memory.catch_up().await.unwrap();
     let third = app.temporary().await;
@@ -136,7 +136,7 @@ async fn what_is_newer_than_a_replica_knows_is_not_refused_before_it_has_listene
 async fn no_secret_stands_in_the_data_as_it_is() {
     let app = App::new().await;
     app.give_refresh_tokens().await;
-    let key = app.service.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
+    let key = app.service.identity.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
     let (username, temporary) = app.temporary().await;
     let refresh = app.refresh_token(&username, temporary.expose()).await;
     let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
@@ -157,7 +157,7 @@ async fn what_a_deleted_key_got_is_stopped() {
     app.give_refresh_tokens().await;
     let (username, secret) = app.temporary().await;
     let refresh = app.refresh_token(&username, secret.expose()).await;
-    app.service.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Deleted).await.unwrap();
+    app.service.identity.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Deleted).await.unwrap();
     assert!(!app.logs_in(&username, secret.expose()).await && !app.refreshes(&refresh).await);
     let answer = app.tencent("CreateInstanceToken", &app.by_id()).send().await.json();
     assert_eq!(answer["Response"]["Error"]["Code"], "AuthFailure.SecretIdNotFound");

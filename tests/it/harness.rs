@@ -81,8 +81,7 @@ impl Options {
                 audit_queue: 1000,
                 max_staleness: Duration::from_mins(5),
                 database_patience: Duration::from_secs(5),
-                signature_methods: sign::Method::ALL.to_vec(),
-                signature_window: Duration::from_mins(15),
+                signatures: service::Signatures { methods: sign::Method::ALL.to_vec(), window: Duration::from_mins(15) },
                 shared: None,
                 requests_per_second: 100,
                 requests_per_second_by_action: HashMap::new(),
@@ -195,7 +194,7 @@ impl Answer {
 pub(crate) async fn listed(service: &Service, filter: &service::AuditFilter) -> Vec<service::AuditRow> {
     let (mut lines, mut after) = (Vec::new(), None);
     loop {
-        let batch = service.audit_lines(&operator_call(service), filter, after.as_ref()).await.unwrap();
+        let batch = service.operations.audit_lines(&operator_call(service), filter, after.as_ref()).await.unwrap();
         lines.extend(batch.rows);
         match batch.next {
             Some(next) => after = Some(next),
@@ -258,9 +257,9 @@ impl App {
         let account: AccountId = ACCOUNT.parse().unwrap();
         let stranger: AccountId = "100000000002".parse().unwrap();
         for (id, name) in [(account, "acme"), (stranger, "stranger")] {
-            service.create_account(&operator_call(&service), Some(id), name, None).await.unwrap();
+            service.identity.create_account(&operator_call(&service), Some(id), name, None).await.unwrap();
         }
-        let key = service.create_access_key(&operator_call(&service), account, None).await.unwrap();
+        let key = service.identity.create_access_key(&operator_call(&service), account, None).await.unwrap();
         let instance = create_instance(&service, account, "demo", SERVICE, DefaultMark::Marked).await;
         let other_instance = create_instance(&service, account, "other", "other.example.com", DefaultMark::Unmarked).await;
         let foreign_instance = create_instance(&service, stranger, "demo", "stranger.example.com", DefaultMark::Unmarked).await;
@@ -290,7 +289,7 @@ impl App {
         let master = first.master_key();
         let shared: Arc<dyn Clock> = Arc::<StandingClock>::clone(&clock);
         let service = Arc::new(Service::open(store, master, options.service, shared, random).await.unwrap());
-        let key = service.create_access_key(&operator_call(&service), first.instance.account, None).await.unwrap();
+        let key = service.identity.create_access_key(&operator_call(&service), first.instance.account, None).await.unwrap();
         Self {
             server: Arc::new(Server::new(Arc::clone(&service), options.http)),
             service,
@@ -356,7 +355,7 @@ impl App {
     /// Says whether an instance gives out refresh tokens, and keeps or refuses those that it gave out.
     pub(crate) async fn set_refresh_tokens(&self, id: &InstanceId, switch: Switch, old: OldRefreshTokens) {
         let choice = InstanceChoice::Tcr(id.clone());
-        self.service.set_refresh_tokens(&self.operator(), &choice, switch, old).await.unwrap();
+        self.service.registry.set_refresh_tokens(&self.operator(), &choice, switch, old).await.unwrap();
     }
 
     /// Lets the first instance give out refresh tokens.
@@ -510,7 +509,7 @@ async fn create_instance(service: &Service, account: AccountId, name: &str, regi
         default,
         refresh_tokens: Switch::Off,
     };
-    service.create_instance(&operator_call(service), new).await.unwrap()
+    service.registry.create_instance(&operator_call(service), new).await.unwrap()
 }
 
 /// Builds headers.

@@ -52,14 +52,14 @@ impl Stock {
             default: DefaultMark::Unmarked,
             refresh_tokens: transire::domain::switch::Switch::Off,
         };
-        let instance = app.service.create_instance(&app.operator(), new).await.unwrap();
+        let instance = app.service.registry.create_instance(&app.operator(), new).await.unwrap();
         registry.reply(CATALOG, Reply::json(&json!({ "repositories": ["team/app"] })));
         registry.reply(TAGS, Reply::json(&json!({ "name": "team/app", "tags": tags })));
         for reference in tags.iter().chain(&[EMPTY]) {
             registry.reply(&format!("/v2/team/app/manifests/{reference}"), manifest("{}"));
         }
         let choice = InstanceChoice::Tcr(instance.id.clone());
-        let imported = app.service.import_repositories(&app.operator(), &choice).await.unwrap();
+        let imported = app.service.registry.import_repositories(&app.operator(), &choice).await.unwrap();
         let [repository] = <[_; 1]>::try_from(imported.repositories).unwrap();
         assert_eq!(repository.path(), "team/app");
         Self { app, instance, registry, repository }
@@ -67,7 +67,7 @@ impl Stock {
 
     async fn import(&self) -> Result<Vec<String>, String> {
         let choice = InstanceChoice::Tcr(self.instance.id.clone());
-        let imported = self.app.service.import_repositories(&self.app.operator(), &choice).await;
+        let imported = self.app.service.registry.import_repositories(&self.app.operator(), &choice).await;
         imported.map(|imported| imported.repositories.iter().map(|one| one.path()).collect()).map_err(|error| error.to_string())
     }
 
@@ -297,14 +297,14 @@ async fn a_repository_that_is_to_be_forgotten_loses_every_image() {
     let place = |tag: &str| format!("/v2/team/app/manifests/{tag}");
     let imported = ["a", "b"].map(|tag| stock.registry.asked(&place(tag)));
     let service = &stock.app.service;
-    Box::pin(service.delete_every_image(&operator_call(service), &stock.instance, &stock.repository)).await.unwrap();
+    Box::pin(service.registry.delete_every_image(&operator_call(service), &stock.instance, &stock.repository)).await.unwrap();
     // Each is asked what it stands for, and deleted.
     assert_eq!(["a", "b"].map(|tag| stock.registry.asked(&place(tag))), imported.map(|before| before + 2));
     stock.registry.reply(TAGS, Reply::status(404));
-    Box::pin(service.delete_every_image(&operator_call(service), &stock.instance, &stock.repository)).await.unwrap();
+    Box::pin(service.registry.delete_every_image(&operator_call(service), &stock.instance, &stock.repository)).await.unwrap();
     // Without a registry there is nothing to delete.
     let bare = Instance { registry_url: None, ..stock.instance.clone() };
-    Box::pin(service.delete_every_image(&operator_call(service), &bare, &stock.repository)).await.unwrap();
+    Box::pin(service.registry.delete_every_image(&operator_call(service), &bare, &stock.repository)).await.unwrap();
 }
 
 #[tokio::test]
@@ -318,11 +318,11 @@ async fn what_a_catalog_has_is_recorded_where_it_can_be_shown() {
     // For who lists: only where the namespace is recorded, and once in ten seconds.
     let asked = stock.registry.asked(CATALOG);
     let context = context();
-    let read = || stock.app.service.import_catalog(&stock.instance, &context);
+    let read = || stock.app.service.registry.import_catalog(&stock.instance, &context);
     tokio::join!(read(), read());
     assert_eq!(stock.registry.asked(CATALOG), asked + 1);
     let choice = InstanceChoice::Tcr(stock.instance.id.clone());
-    let imported = stock.app.service.import_repositories(&stock.app.operator(), &choice).await.unwrap();
+    let imported = stock.app.service.registry.import_repositories(&stock.app.operator(), &choice).await.unwrap();
     assert_eq!(imported.repositories.iter().map(|one| one.path()).collect::<Vec<_>>(), ["more/deep/er"]);
     assert_eq!(imported.namespaces, ["more"]);
     assert_eq!(imported.left_out, ["alone", "team/../../etc", "team/UP", "x/short"]);

@@ -53,18 +53,18 @@ impl App {
 
     /// Signs what follows as a user that has these policies, and no other right.
     pub(crate) async fn sign_as_user(&mut self, policies: &[Value]) {
-        self.service.create_user(&self.operator(), account(), "ci").await.unwrap();
+        self.service.identity.create_user(&self.operator(), account(), "ci").await.unwrap();
         for (number, document) in policies.iter().enumerate() {
             let name = format!("policy-{number}");
             let document = document
                 .to_string()
                 .replace("INSTANCE-TCR", self.instance.id.as_str())
                 .replace("INSTANCE-CRI", self.instance.cri_id.as_str());
-            self.service.save_policy(&self.operator(), account(), &name, &document, Save::Create).await.unwrap();
+            self.service.identity.save_policy(&self.operator(), account(), &name, &document, Save::Create).await.unwrap();
             let user = transire::domain::identity::Target::User("ci".to_owned());
-            self.service.set_attached(&self.operator(), account(), &name, &user, Attached::Yes).await.unwrap();
+            self.service.identity.set_attached(&self.operator(), account(), &name, &user, Attached::Yes).await.unwrap();
         }
-        self.key = Key::permanent(self.service.create_access_key(&self.operator(), account(), Some("ci")).await.unwrap());
+        self.key = Key::permanent(self.service.identity.create_access_key(&self.operator(), account(), Some("ci")).await.unwrap());
     }
 
     /// Makes an instance at Tencent's door, and returns its two ids.
@@ -294,7 +294,7 @@ async fn instances_are_filtered_and_paged_by_items() {
             refresh_tokens: transire::domain::switch::Switch::Off,
         };
         app.wait(Duration::from_millis(1));
-        app.service.create_instance(&app.operator(), new).await.unwrap();
+        app.service.registry.create_instance(&app.operator(), new).await.unwrap();
     }
     let describe = async |body: Value| app.tcr("DescribeInstances", body).await;
     let here = describe(json!({})).await;
@@ -487,7 +487,7 @@ async fn policies_ask_for_the_tags_of_the_instance_in_both_languages() {
         "effect": "allow", "action": "tcr:PullRepository", "resource": "*", "condition": { "for_any_value:string_equal": { "qcs:resource_tag": "team&blue" } },
     }]));
     let mut app = app().await;
-    let second = Key::permanent(app.service.create_access_key(&app.operator(), account(), None).await.unwrap());
+    let second = Key::permanent(app.service.identity.create_access_key(&app.operator(), account(), None).await.unwrap());
     let root = std::mem::replace(&mut app.key, second);
     app.sign_as_user(&[issue, blue, pull]).await;
     let cri = app.instance.cri_id.as_str().to_owned();

@@ -25,13 +25,13 @@ async fn app(signing: u32, sealing: u32) -> (App, String) {
 
 impl App {
     async fn key_states(&self, kind: KeyKind) -> Vec<KeyState> {
-        let keys = self.service.keys(&self.operator()).await.unwrap();
+        let keys = self.service.keys.keys(&self.operator()).await.unwrap();
         keys.into_iter().filter(|key| key.kind == kind).map(|key| key.state).collect()
     }
 
     async fn alarm_kinds(&self) -> Vec<AlarmKind> {
-        self.service.look_for_alarms().await.unwrap();
-        self.service.alarms().iter().map(|alarm| alarm.kind).collect()
+        self.service.keys.look_for_alarms().await.unwrap();
+        self.service.keys.alarms().iter().map(|alarm| alarm.kind).collect()
     }
 }
 
@@ -40,17 +40,17 @@ async fn keys_are_replaced_when_they_are_old_and_not_a_moment_earlier() {
     let (app, _) = app(30, 60).await;
     let credential = app.temporary().await;
     app.wait(DAY * 30 - Duration::from_secs(1));
-    app.service.rotate_on_schedule().await.unwrap();
+    app.service.keys.rotate_on_schedule().await.unwrap();
     assert_eq!(app.key_states(ES256).await, [KeyState::InUse]);
     app.wait(Duration::from_secs(1));
     for _ in 0..3 {
-        app.service.rotate_on_schedule().await.unwrap();
+        app.service.keys.rotate_on_schedule().await.unwrap();
     }
     assert_eq!(app.key_states(ES256).await, [KeyState::Next, KeyState::InUse]);
     assert_eq!(app.key_states(KeyKind::Sealing).await, [KeyState::InUse]);
     app.wait(DAY * 30);
     for _ in 0..3 {
-        app.service.rotate_on_schedule().await.unwrap();
+        app.service.keys.rotate_on_schedule().await.unwrap();
     }
     assert_eq!(app.key_states(ES256).await, [KeyState::Next, KeyState::InUse, KeyState::Old]);
     assert_eq!(app.key_states(KeyKind::Sealing).await, [KeyState::Next, KeyState::InUse]);
@@ -74,8 +74,12 @@ async fn of_many_replicas_one_makes_the_next_key() {
     for round in 2..4 {
         app.wait(DAY * 30);
         let [one, two, three, four] = &replicas[..] else { unreachable!() };
-        let (one, two, three, four) =
-            tokio::join!(one.rotate_on_schedule(), two.rotate_on_schedule(), three.rotate_on_schedule(), four.rotate_on_schedule());
+        let (one, two, three, four) = tokio::join!(
+            one.keys.rotate_on_schedule(),
+            two.keys.rotate_on_schedule(),
+            three.keys.rotate_on_schedule(),
+            four.keys.rotate_on_schedule()
+        );
         for outcome in [one, two, three, four] {
             outcome.unwrap();
         }
@@ -90,7 +94,7 @@ async fn of_many_replicas_one_makes_the_next_key() {
 async fn without_a_schedule_keys_stay() {
     let (app, _) = app(0, 0).await;
     app.wait(DAY * 4000);
-    app.service.rotate_on_schedule().await.unwrap();
+    app.service.keys.rotate_on_schedule().await.unwrap();
     assert_eq!(app.key_states(ES256).await, [KeyState::InUse]);
     assert_eq!(app.key_states(KeyKind::Sealing).await, [KeyState::InUse]);
 }
@@ -101,10 +105,10 @@ async fn a_rotation_that_fails_raises_an_alarm_until_it_succeeds() {
     app.wait(DAY * 30);
     let database = Connection::open(app.database()).unwrap();
     database.execute("UPDATE authority SET wrapped_private = CAST(wrapped_private || x'00' AS BLOB)", []).unwrap();
-    assert!(app.service.rotate_on_schedule().await.is_err());
+    assert!(app.service.keys.rotate_on_schedule().await.is_err());
     assert!(app.alarm_kinds().await.contains(&AlarmKind::RotationFailed));
     database.execute("UPDATE authority SET wrapped_private = substr(wrapped_private, 1, length(wrapped_private) - 1)", []).unwrap();
-    app.service.rotate_on_schedule().await.unwrap();
+    app.service.keys.rotate_on_schedule().await.unwrap();
     assert!(!app.alarm_kinds().await.contains(&AlarmKind::RotationFailed));
 }
 
@@ -120,13 +124,13 @@ async fn the_end_of_the_authority_and_of_a_leaf_is_announced_in_time() {
     let ready = ready.json();
     assert_eq!((&ready["ready"], &ready["missing"]), (&true.into(), &serde_json::json!([])));
     assert_eq!(ready["warnings"], serde_json::json!([AlarmKind::LeafEnds.notice()]));
-    app.service.renew_leaves().await.unwrap();
+    app.service.keys.renew_leaves().await.unwrap();
     assert_eq!(app.alarm_kinds().await, []);
     app.wait(DAY * (19 * 365 - 10));
-    app.service.renew_leaves().await.unwrap();
+    app.service.keys.renew_leaves().await.unwrap();
     assert_eq!(app.alarm_kinds().await, []);
     app.wait(DAY * 2);
-    app.service.renew_leaves().await.unwrap();
+    app.service.keys.renew_leaves().await.unwrap();
     assert_eq!(app.alarm_kinds().await, [AlarmKind::AuthorityEnds]);
 }
 
@@ -136,24 +140,24 @@ async fn a_master_key_that_stays_half_rotated_is_reported() {
     let new = MasterKey::generate(&transire::domain::clock::SystemRandom);
     let both = transire::service::MasterKeys::read(Box::new(crate::master_key::Place::of([&text, new.to_text().expose()]))).unwrap();
     let command = app.another(both).await.unwrap();
-    let step = async || command.rotate_master_key(&operator_call(&command), None).await.unwrap();
+    let step = async || command.keys.rotate_master_key(&operator_call(&command), None).await.unwrap();
     step().await;
     app.service.memory.catch_up().await.unwrap();
     // This one doesn't have the new key at all.
     assert_eq!(app.alarm_kinds().await, [AlarmKind::MasterKey]);
-    command.look_for_alarms().await.unwrap();
-    assert!(command.alarms().is_empty());
+    command.keys.look_for_alarms().await.unwrap();
+    assert!(command.keys.alarms().is_empty());
     app.wait(Duration::from_hours(1));
-    command.look_for_alarms().await.unwrap();
-    assert!(command.alarms()[0].text.contains("half rotated"));
+    command.keys.look_for_alarms().await.unwrap();
+    assert!(command.keys.alarms()[0].text.contains("half rotated"));
     while !matches!(step().await, MasterKeyStep::Done { .. }) {}
-    command.look_for_alarms().await.unwrap();
-    assert!(command.alarms().is_empty());
+    command.keys.look_for_alarms().await.unwrap();
+    assert!(command.keys.alarms().is_empty());
     app.wait(DAY * 7);
-    command.renew_leaves().await.unwrap();
-    command.look_for_alarms().await.unwrap();
-    assert!(command.alarms()[0].text.contains("--finish"));
-    command.finish_master_key(&operator_call(&command)).await.unwrap();
-    command.look_for_alarms().await.unwrap();
-    assert!(command.alarms().is_empty());
+    command.keys.renew_leaves().await.unwrap();
+    command.keys.look_for_alarms().await.unwrap();
+    assert!(command.keys.alarms()[0].text.contains("--finish"));
+    command.keys.finish_master_key(&operator_call(&command)).await.unwrap();
+    command.keys.look_for_alarms().await.unwrap();
+    assert!(command.keys.alarms().is_empty());
 }

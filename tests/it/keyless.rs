@@ -52,12 +52,12 @@ impl Keyless {
             jwks: None,
             algorithms: Vec::new(),
         };
-        app.service.create_oidc_provider(&app.operator(), provider).await.unwrap();
+        app.service.identity.create_oidc_provider(&app.operator(), provider).await.unwrap();
         let rights = json!({ "version": "2.0", "statement": [
             { "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository", "tcr:PushRepository"], "resource": "*" } ] });
-        app.service.save_policy(&app.operator(), account(), "build", &rights.to_string(), Save::Create).await.unwrap();
+        app.service.identity.save_policy(&app.operator(), account(), "build", &rights.to_string(), Save::Create).await.unwrap();
         let ram = json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": "cr:GetAuthorizationToken", "Resource": "*" }] });
-        app.service.save_policy(&app.operator(), account(), "issue", &ram.to_string(), Save::Create).await.unwrap();
+        app.service.identity.save_policy(&app.operator(), account(), "issue", &ram.to_string(), Save::Create).await.unwrap();
         let keyless = Self { app, issuer, key };
         keyless.role("builder", &["repo:example-org/app:*", "repo:example-org@123456/app@456789:*", KUBERNETES]).await;
         keyless.role("nobody", &["repo:example-org/other:*"]).await;
@@ -69,10 +69,10 @@ impl Keyless {
             "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": { "Federated": [format!("acs:ram::{ACCOUNT}:oidc-provider/ci")] },
             "Condition": { "StringEquals": { "oidc:aud": AUDIENCE }, "StringLike": { "oidc:sub": subjects } } }] });
-        self.app.service.create_role(&self.app.operator(), account(), name, &trust.to_string(), 7200).await.unwrap();
+        self.app.service.identity.create_role(&self.app.operator(), account(), name, &trust.to_string(), 7200).await.unwrap();
         let target = Target::Role(name.to_owned());
         for policy in ["build", "issue"] {
-            self.app.service.set_attached(&self.app.operator(), account(), policy, &target, Attached::Yes).await.unwrap();
+            self.app.service.identity.set_attached(&self.app.operator(), account(), policy, &target, Attached::Yes).await.unwrap();
         }
     }
 
@@ -150,7 +150,7 @@ async fn a_service_account_of_kubernetes_logs_in_through_tencents_door() {
     let username = issued["Username"].as_str().unwrap();
     assert_eq!(granted(app, username, &secret, "repository:team/app:pull").await, "repository:team/app:pull");
     // It goes with its role, though there is no key to delete.
-    app.service.delete_role(&app.operator(), account(), "builder").await.unwrap();
+    app.service.identity.delete_role(&app.operator(), account(), "builder").await.unwrap();
     assert_eq!(app.registry(Some((username, secret.expose())), &format!("service={SERVICE}")).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(code(&app.tencent("CreateInstanceToken", &call).by(&session).send().await), "AuthFailure.TokenFailure");
 }

@@ -15,7 +15,7 @@ const ES256: KeyKind = KeyKind::Signing(Algorithm::Es256);
 
 impl App {
     async fn keys(&self, kind: KeyKind) -> Vec<KeyInfo> {
-        let mut keys = self.service.keys(&self.operator()).await.unwrap();
+        let mut keys = self.service.keys.keys(&self.operator()).await.unwrap();
         keys.retain(|key| key.kind == kind);
         keys
     }
@@ -25,7 +25,7 @@ impl App {
     }
 
     async fn rotate(&self, kind: KeyKind) -> String {
-        self.service.rotate_key(&self.operator(), kind).await.unwrap()
+        self.service.keys.rotate_key(&self.operator(), kind).await.unwrap()
     }
 
     /// Lets time pass, and the service notice it.
@@ -43,7 +43,7 @@ impl App {
     }
 
     fn published(&self) -> Vec<String> {
-        let jwks: Value = serde_json::from_str(&self.service.jwks()).unwrap();
+        let jwks: Value = serde_json::from_str(&self.service.exchange.jwks()).unwrap();
         jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
 }
@@ -103,5 +103,5 @@ async fn two_rotations_in_a_moment_leave_the_newest_in_use() {
 #[tokio::test]
 async fn a_key_is_rotated_for_an_algorithm_that_is_used() {
     let app = App::new().await;
-    assert!(app.service.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Rs256)).await.is_err());
+    assert!(app.service.keys.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Rs256)).await.is_err());
 }

@@ -71,10 +71,10 @@ async fn kinds(app: &App) -> Vec<Kind> {
         jwks: Some(jwks(&[&key]).to_string()),
         algorithms: Vec::new(),
     };
-    app.service.create_oidc_provider(&app.operator(), provider).await.unwrap();
+    app.service.identity.create_oidc_provider(&app.operator(), provider).await.unwrap();
     let oidc = key.token(&claims("https://issuer.example.com", "acme", SERVICE, app.now()));
 
-    let operator = app.service.create_access_key(&app.operator(), account(), None).await.unwrap();
+    let operator = app.service.identity.create_access_key(&app.operator(), account(), None).await.unwrap();
     let key_id = operator.id.clone();
     vec![
         Kind::new("temporary, Tencent", temporary.expose(), &[ACCOUNT]),

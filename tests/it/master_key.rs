@@ -95,7 +95,7 @@ async fn app_with(place: &Place) -> App {
 }
 
 async fn step(service: &Service) -> MasterKeyStep {
-    service.rotate_master_key(&operator_call(service), None).await.unwrap()
+    service.keys.rotate_master_key(&operator_call(service), None).await.unwrap()
 }
 
 /// Gives the command, to its end.
@@ -104,7 +104,7 @@ async fn rotate(service: &Service) {
 }
 
 async fn states(service: &Service) -> Vec<(String, MasterKeyState, Option<u64>)> {
-    let keys = service.master_keys(&operator_call(service)).await.unwrap();
+    let keys = service.keys.master_keys(&operator_call(service)).await.unwrap();
     keys.into_iter().map(|MasterKeyInfo { id, state, rows, .. }| (id, state, rows)).collect()
 }
 
@@ -113,7 +113,7 @@ impl App {
     async fn more_keys(&self, count: usize) -> Vec<Key> {
         let mut keys = Vec::new();
         for _ in 0..count {
-            let made = self.service.create_access_key(&self.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
+            let made = self.service.identity.create_access_key(&self.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
             keys.push(Key::permanent(made));
         }
         keys
@@ -168,7 +168,7 @@ async fn everything_comes_under_the_new_key_and_the_old_one_goes() {
     let keys = app.more_keys(3).await;
     let zot = app.zot("edge").await;
     let gone = app.more_keys(1).await.remove(0);
-    app.service.set_access_key_state(&app.operator(), &gone.id, AccessKeyState::Deleted).await.unwrap();
+    app.service.identity.set_access_key_state(&app.operator(), &gone.id, AccessKeyState::Deleted).await.unwrap();
     let credential = app.temporary().await;
     let old = place.ids();
     assert_eq!(states(&app.service).await, [(old[0].clone(), MasterKeyState::InUse, None)]);
@@ -185,7 +185,7 @@ async fn everything_comes_under_the_new_key_and_the_old_one_goes() {
         "a second one began by itself"
     );
     app.wait(Duration::from_secs(1));
-    let retired = app.service.finish_master_key(&app.operator()).await.unwrap();
+    let retired = app.service.keys.finish_master_key(&app.operator()).await.unwrap();
     assert_eq!((retired.ids, retired.removed), (vec![both[0].clone()], true));
     assert_eq!(place.ids(), both[1..]);
     assert_eq!(app.audited().await, ["master-key.rotate", "master-key.retire"]);
@@ -194,7 +194,7 @@ async fn everything_comes_under_the_new_key_and_the_old_one_goes() {
     app.credential_logs_in(&credential).await;
     app.all_log_in(&keys).await;
     // Its key is read by the new master key, or nothing would be in its place.
-    app.service.instance_public_key(&app.operator(), &InstanceChoice::Tcr(zot.id), KeyState::InUse).await.unwrap();
+    app.service.keys.instance_public_key(&app.operator(), &InstanceChoice::Tcr(zot.id), KeyState::InUse).await.unwrap();
 }
 
 #[tokio::test]
@@ -268,11 +268,11 @@ async fn a_retiring_that_was_interrupted_is_gone_on_with() {
     rotate(&app.service).await;
     let old = place.read().unwrap().remove(0);
     app.wait(Duration::from_secs(1));
-    app.service.finish_master_key(&app.operator()).await.unwrap();
+    app.service.keys.finish_master_key(&app.operator()).await.unwrap();
     // As if the process had died between the store and the file.
     place.put(&old);
     assert_eq!(states(&app.service).await[1].1, MasterKeyState::Retired);
-    app.service.finish_master_key(&app.operator()).await.unwrap();
+    app.service.keys.finish_master_key(&app.operator()).await.unwrap();
     assert_eq!((place.ids().len(), app.wrapping_ids()), (1, place.ids()));
     // Nor does it come back into use.
     place.put(&old);
@@ -291,7 +291,7 @@ async fn the_running_service_goes_on_with_what_a_command_left() {
     step(&command).await;
     drop(command);
     assert_eq!(app.wrapping_ids().len(), 2);
-    app.service.go_on_with_master_key().await.unwrap();
+    app.service.keys.go_on_with_master_key().await.unwrap();
     assert_eq!(app.wrapping_ids(), place.ids()[1..]);
     app.all_log_in(&keys).await;
 }
@@ -318,7 +318,7 @@ async fn what_another_process_wraps_meanwhile_is_never_under_the_old_key() {
     // The service hasn't heard of it: what it wraps with the old key is refused, and it wraps again.
     let keys = app.more_keys(2).await;
     for kind in [KeyKind::Sealing, KeyKind::Signing(transire::domain::instance::Algorithm::Es256)] {
-        app.service.rotate_key(&app.operator(), kind).await.unwrap();
+        app.service.keys.rotate_key(&app.operator(), kind).await.unwrap();
     }
     rotate(&command).await;
     assert_eq!(app.wrapping_ids(), place.ids()[1..]);
@@ -331,7 +331,7 @@ async fn a_secret_that_is_deleted_meanwhile_stays_deleted() {
     let app = app_with(&place).await;
     let gone = app.more_keys(1).await.remove(0);
     step(&app.service).await;
-    app.service.set_access_key_state(&app.operator(), &gone.id, AccessKeyState::Deleted).await.unwrap();
+    app.service.identity.set_access_key_state(&app.operator(), &gone.id, AccessKeyState::Deleted).await.unwrap();
     rotate(&app.service).await;
     let database = Connection::open(app.database()).unwrap();
     let left: i64 = database.query_row("SELECT length(sealed_secret) FROM access_key WHERE id = $1", [&gone.id], |row| row.get(0)).unwrap();
@@ -360,19 +360,19 @@ async fn no_request_fails_while_everything_is_wrapped_anew() {
 async fn with_several_replicas_the_operator_gives_the_new_key_first() {
     let place = Place::with_one().by_hand();
     let app = app_with(&place).await;
-    let refused = app.service.rotate_master_key(&app.operator(), None).await.unwrap_err();
+    let refused = app.service.keys.rotate_master_key(&app.operator(), None).await.unwrap_err();
     assert_eq!(refused.kind(), &ErrorKind::Misconfigured);
     assert!(refused.message().contains("of every replica"), "{refused}");
     let new = MasterKey::generate(&SystemRandom);
-    let refused = app.service.rotate_master_key(&app.operator(), Some(&new)).await.unwrap_err();
+    let refused = app.service.keys.rotate_master_key(&app.operator(), Some(&new)).await.unwrap_err();
     assert!(refused.message().contains(new.id()) && refused.message().contains("isn't there yet"), "{refused}");
     let current = place.read().unwrap().remove(0);
-    let refused = app.service.rotate_master_key(&app.operator(), Some(&current)).await.unwrap_err();
+    let refused = app.service.keys.rotate_master_key(&app.operator(), Some(&current)).await.unwrap_err();
     assert!(refused.message().contains("was used before"), "{refused}");
     place.put(&new);
-    while !matches!(app.service.rotate_master_key(&app.operator(), Some(&new)).await.unwrap(), MasterKeyStep::Done { .. }) {}
+    while !matches!(app.service.keys.rotate_master_key(&app.operator(), Some(&new)).await.unwrap(), MasterKeyStep::Done { .. }) {}
     assert_eq!(app.wrapping_ids(), [new.id()]);
-    let retired = app.service.finish_master_key(&app.operator()).await.unwrap();
+    let retired = app.service.keys.finish_master_key(&app.operator()).await.unwrap();
     assert!(!retired.removed);
     assert_eq!(place.ids().len(), 2, "it isn't the service's to change");
 }
@@ -395,7 +395,7 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     let answer = app.tencent("CreateInstanceToken", &serde_json::json!({})).by(&keys[0]).send().await.json();
     assert_eq!(answer["Response"]["Error"]["Code"], "InternalError", "{answer}");
     // It wraps nothing by the old key.
-    let made = app.service.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await;
+    let made = app.service.identity.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await;
     assert!(made.unwrap_err().message().contains("put it there"));
     assert_eq!(app.wrapping_ids(), there.ids()[1..]);
     // A restart is refused, by name.
@@ -420,7 +420,7 @@ async fn a_replica_that_saw_the_new_key_once_needs_its_place_no_more() {
     let new = MasterKey::generate(&SystemRandom);
     there.put(&new);
     place.put(&new);
-    app.service.look_for_master_keys();
+    app.service.keys.look_for_master_keys();
     place.remove(new.id()).unwrap();
     rotate(&app.another(there.read_keys()).await.unwrap()).await;
     app.service.memory.catch_up().await.unwrap();
@@ -449,7 +449,7 @@ async fn a_replica_without_the_new_key_still_knows_a_wrong_log_in() {
     assert_eq!(wrong().await, 401);
     // What is sealed by a key that can't be read here may be good.
     app.wait(Duration::from_secs(1));
-    other.rotate_key(&operator_call(&other), KeyKind::Sealing).await.unwrap();
+    other.keys.rotate_key(&operator_call(&other), KeyKind::Sealing).await.unwrap();
     app.service.memory.catch_up().await.unwrap();
     assert_eq!(wrong().await, 503);
     app.credential_logs_in(&credential).await;
@@ -467,20 +467,20 @@ async fn a_key_that_was_taken_from_its_place_is_reported_before_a_restart_needs_
     let app = app_with(&place).await;
     let key = place.read().unwrap().remove(0);
     place.remove(key.id()).unwrap();
-    app.service.look_for_alarms().await.unwrap();
-    let alarms = app.service.alarms();
+    app.service.keys.look_for_alarms().await.unwrap();
+    let alarms = app.service.keys.alarms();
     assert!(alarms.len() == 1 && alarms[0].text.contains("in memory alone"), "{alarms:?}");
     app.more_keys(1).await;
     place.put(&key);
-    app.service.look_for_alarms().await.unwrap();
-    assert!(app.service.alarms().is_empty());
+    app.service.keys.look_for_alarms().await.unwrap();
+    assert!(app.service.keys.alarms().is_empty());
 }
 
 #[tokio::test]
 async fn an_old_key_is_not_retired_while_anything_is_under_it() {
     let place = Place::with_one();
     let app = app_with(&place).await;
-    let finish = async || app.service.finish_master_key(&app.operator()).await;
+    let finish = async || app.service.keys.finish_master_key(&app.operator()).await;
     assert!(finish().await.unwrap_err().message().contains("never rotated"));
     step(&app.service).await;
     let refused = finish().await.unwrap_err();
@@ -488,7 +488,7 @@ async fn an_old_key_is_not_retired_while_anything_is_under_it() {
     assert!(refused.message().contains("under an old master key"), "{refused}");
     assert_eq!(place.ids().len(), 2);
     let new = MasterKey::generate(&SystemRandom);
-    let refused = app.service.rotate_master_key(&app.operator(), Some(&new)).await.unwrap_err();
+    let refused = app.service.keys.rotate_master_key(&app.operator(), Some(&new)).await.unwrap_err();
     assert!(refused.message().contains("finish that one first"), "{refused}");
 }
 
@@ -500,19 +500,19 @@ async fn a_damaged_secret_is_named_and_keeps_no_other_from_being_wrapped_anew() 
     let database = Connection::open(app.database()).unwrap();
     database.execute("UPDATE access_key SET sealed_secret = CAST(sealed_secret || x'00' AS BLOB) WHERE id = $1", [&keys[1].id]).unwrap();
     let error = loop {
-        if let Err(error) = app.service.rotate_master_key(&app.operator(), None).await {
+        if let Err(error) = app.service.keys.rotate_master_key(&app.operator(), None).await {
             break error;
         }
     };
     assert!(error.cause().unwrap().contains(&keys[1].id), "{error:?}");
     app.all_log_in(&[keys.into_iter().next().unwrap()]).await;
     assert_eq!(states(&app.service).await[1].2, Some(1));
-    assert!(app.service.finish_master_key(&app.operator()).await.is_err());
+    assert!(app.service.keys.finish_master_key(&app.operator()).await.is_err());
 }
 
 #[tokio::test]
 async fn a_key_that_was_given_once_and_for_all_is_not_rotated_by_the_service() {
     let app = App::new().await;
-    let refused = app.service.rotate_master_key(&app.operator(), None).await.unwrap_err();
+    let refused = app.service.keys.rotate_master_key(&app.operator(), None).await.unwrap_err();
     assert!(refused.message().contains("what this process was started with"), "{refused}");
 }

@@ -69,7 +69,7 @@ impl App {
     }
 
     pub(crate) async fn make_namespace(&self, new: NewNamespace) {
-        self.service.create_namespace(&self.operator(), &self.choice(), new).await.unwrap();
+        self.service.registry.create_namespace(&self.operator(), &self.choice(), new).await.unwrap();
     }
 
     async fn make_repository(&self, namespace: &str, name: &str, visibility: Option<Visibility>) {
@@ -81,7 +81,7 @@ impl App {
             detail: String::new(),
             tag_immutability: None,
         };
-        self.service.create_repository(&self.operator(), &self.choice(), new).await.unwrap();
+        self.service.registry.create_repository(&self.operator(), &self.choice(), new).await.unwrap();
     }
 
     /// Returns what a token for nobody may do, as the registry reads it.
@@ -647,7 +647,7 @@ async fn who_may_manage_one_namespace_manages_no_other() {
     app.told_cr("GetRepository", &[("RepoId", repository["RepoId"].as_str().unwrap())]).await;
     let page = Page { offset: 0, limit: None };
     let filter = RepositoryFilter { namespace: Some("theirs"), ..RepositoryFilter::default() };
-    let theirs = app.service.repositories(&app.operator(), &app.choice(), filter, page).await.unwrap().items.remove(0);
+    let theirs = app.service.registry.repositories(&app.operator(), &app.choice(), filter, page).await.unwrap().items.remove(0);
     let denied = (403, "NoPrivilege".to_owned());
     for (action, parameters) in [
         ("GetNamespace", &[("NamespaceId", "crn-0000000000000000")][..]),
@@ -702,7 +702,7 @@ async fn without_auto_create_a_push_goes_only_to_repositories_that_are_recorded(
     app.told("DeleteNamespace", json!({ "NamespaceName": "team" })).await;
     let other = InstanceChoice::Tcr(app.other_instance.id.clone());
     let new = NewNamespace { auto_create_repository: false.into(), ..NewNamespace::named("team") };
-    app.service.create_namespace(&app.operator(), &other, new).await.unwrap();
+    app.service.registry.create_namespace(&app.operator(), &other, new).await.unwrap();
     assert_eq!(root_may(&app, &credential, "team/app").await, both("team/app"));
 }
 
@@ -751,7 +751,7 @@ async fn an_instance_says_whether_namespaces_that_are_not_recorded_are_open() {
     let credential = app.temporary().await;
     app.make_namespace(NewNamespace::named("team")).await;
     let set = async |unrecorded| {
-        app.service.set_unrecorded_namespaces(&app.operator(), &app.choice(), unrecorded).await.unwrap();
+        app.service.registry.set_unrecorded_namespaces(&app.operator(), &app.choice(), unrecorded).await.unwrap();
     };
     let pushes = async |path: &str| root_may(&app, &credential, path).await.ends_with(",push");
     // A first record changes nothing for namespaces that have none.
@@ -789,9 +789,9 @@ async fn what_is_public_is_pulled_without_a_credential_and_nothing_else_is() {
 
     // What is changed or forgotten is not public any more.
     let change = NamespaceChange { visibility: Some(Visibility::Private), ..NamespaceChange::default() };
-    app.service.modify_namespace(&app.operator(), &app.choice(), "open", &change, None).await.unwrap();
+    app.service.registry.modify_namespace(&app.operator(), &app.choice(), "open", &change, None).await.unwrap();
     assert_eq!(app.granted_to_nobody("repository:open/app:pull").await, json!([]));
-    app.service.delete_namespace(&app.operator(), &app.choice(), "team", Contents::GoToo).await.unwrap();
+    app.service.registry.delete_namespace(&app.operator(), &app.choice(), "team", Contents::GoToo).await.unwrap();
     assert_eq!(app.granted_to_nobody("repository:team/shown:pull").await, json!([]));
     // Made again, it has nothing of what it had.
     app.make_namespace(NewNamespace::named("team")).await;

@@ -150,7 +150,7 @@ async fn a_right_key_that_is_cold_is_served_though_made_up_ids_flood_its_address
 async fn futures_keys(app: &App, count: usize) -> Vec<Key> {
     let mut keys = Vec::new();
     for _ in 0..count {
-        let key = app.service.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
+        let key = app.service.identity.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
         keys.push(Key::permanent(key));
     }
     keys
@@ -165,12 +165,12 @@ async fn a_key_that_another_replica_has_just_made_is_heard_of_before_it_is_refus
     let call = |key: &Key| app.tencent("CreateInstanceToken", &json!({ "RegistryId": app.instance.id.as_str() })).by(key).request();
     assert_eq!(app.code(call(&app.key)).await, "", "which ids there are is known from here on");
     for round in 0..4 {
-        let made = maker.create_access_key(&operator_call(&maker), ACCOUNT.parse().unwrap(), None).await.unwrap();
+        let made = maker.identity.create_access_key(&operator_call(&maker), ACCOUNT.parse().unwrap(), None).await.unwrap();
         let made = Key::permanent(made);
         // From an address that failed too often, too.
         assert_eq!(app.code(call(&made)).await, "", "round {round}");
         app.code(call(&wrong(&made.id))).await;
-        maker.set_access_key_state(&operator_call(&maker), &made.id, AccessKeyState::Deleted).await.unwrap();
+        maker.identity.set_access_key_state(&operator_call(&maker), &made.id, AccessKeyState::Deleted).await.unwrap();
         app.service.memory.catch_up().await.unwrap();
         assert_ne!(app.code(call(&made)).await, "", "round {round}");
     }
@@ -226,7 +226,11 @@ async fn tokens_for_nobody_are_given_out_beside_calls_that_are_signed_wrongly() 
         let call = app.tencent("CreateInstanceToken", &json!({})).by(&wrong(&app.key.id)).request();
         app.code(call).await;
     }
-    app.service.set_registry_url(&app.operator(), &transire::service::InstanceChoice::Tcr(app.instance.id.clone()), None).await.unwrap();
+    app.service
+        .registry
+        .set_registry_url(&app.operator(), &transire::service::InstanceChoice::Tcr(app.instance.id.clone()), None)
+        .await
+        .unwrap();
     // The instance is in no memory any more, and is looked up all the same.
     let answer = app.registry(None, &format!("service={SERVICE}&scope=repository:a:pull")).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);

@@ -34,15 +34,15 @@ fn new_provider(issuer: &str) -> NewOidcProvider {
 }
 
 async fn create(app: &App, new: NewOidcProvider) {
-    app.service.create_oidc_provider(&app.operator(), new).await.unwrap();
+    app.service.identity.create_oidc_provider(&app.operator(), new).await.unwrap();
 }
 
 async fn delete(app: &App) {
-    app.service.delete_oidc_provider(&app.operator(), ACCOUNT.parse().unwrap(), "issuer").await.unwrap();
+    app.service.identity.delete_oidc_provider(&app.operator(), ACCOUNT.parse().unwrap(), "issuer").await.unwrap();
 }
 
 async fn check(app: &App, token: &str) -> Result<WebIdentity> {
-    app.service.check_web_identity(&app.operator(), ACCOUNT.parse().unwrap(), "issuer", &Secret::new(token)).await
+    app.service.access.check_web_identity(&app.operator(), ACCOUNT.parse().unwrap(), "issuer", &Secret::new(token)).await
 }
 
 fn fault<T: std::fmt::Debug>(result: Result<T>) -> WebIdentityFault {
@@ -362,7 +362,7 @@ async fn a_private_address_is_not_connected_to_unless_it_is_set() {
     let issuer = Issuer::start(&[&key]).await;
     let strict = Outgoing { allow_private_addresses: false, ..outgoing_to_loopback() };
     let app = App::with(|options| options.service.outgoing = strict).await;
-    let refused = app.service.create_oidc_provider(&app.operator(), new_provider(&issuer.url)).await.unwrap_err();
+    let refused = app.service.identity.create_oidc_provider(&app.operator(), new_provider(&issuer.url)).await.unwrap_err();
     assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: "issuer".to_owned() });
     assert!(refused.message().contains("allow_private_addresses"), "{refused}");
     // A name is judged by what it resolves to, when it is connected to.
@@ -423,7 +423,7 @@ async fn a_deleted_provider_is_obeyed_at_once_and_its_successor_is_heard_anew() 
     create(&app, foreign).await;
     assert_eq!(fault(check(&app, &first.token(&claims)).await), WebIdentityFault::BadSignature);
     let token = Secret::new(first.token(&claims));
-    let theirs = app.service.check_web_identity(&app.operator(), STRANGER.parse().unwrap(), "issuer", &token).await;
+    let theirs = app.service.access.check_web_identity(&app.operator(), STRANGER.parse().unwrap(), "issuer", &token).await;
     assert!(theirs.is_ok());
 }
 
@@ -441,13 +441,13 @@ async fn an_issuer_that_fails_is_not_its_clients_refusal() {
 async fn providers_are_the_operators_affair() {
     let (app, account) = (app().await, ACCOUNT.parse().unwrap());
     let context = context();
-    let stranger = app.service.log_in(SERVICE, &LogIn::Anonymous, &context).await.unwrap();
+    let stranger = app.service.access.log_in(SERVICE, &LogIn::Anonymous, &context).await.unwrap();
     let call = app.service.call(&stranger, &context);
     let refusals = [
-        app.service.create_oidc_provider(&call, new_provider("https://issuer.example.com")).await.unwrap_err(),
-        app.service.oidc_providers(&call, account).await.unwrap_err(),
-        app.service.check_web_identity(&call, account, "issuer", &Secret::new("token")).await.unwrap_err(),
-        app.service.delete_oidc_provider(&call, account, "issuer").await.unwrap_err(),
+        app.service.identity.create_oidc_provider(&call, new_provider("https://issuer.example.com")).await.unwrap_err(),
+        app.service.identity.oidc_providers(&call, account).await.unwrap_err(),
+        app.service.access.check_web_identity(&call, account, "issuer", &Secret::new("token")).await.unwrap_err(),
+        app.service.identity.delete_oidc_provider(&call, account, "issuer").await.unwrap_err(),
     ];
     for refusal in refusals {
         assert_eq!(refusal.kind(), &ErrorKind::Unsupported, "{refusal}");
@@ -469,13 +469,13 @@ async fn a_provider_is_made_of_sound_parts_and_listed() {
         (NewOidcProvider { jwks: Some(private.to_string()), ..usual() }, "jwks"),
         (NewOidcProvider { algorithms: vec![OidcAlgorithm::Rs256], ..usual() }, "jwks"),
     ] {
-        let refused = app.service.create_oidc_provider(&app.operator(), new).await.unwrap_err();
+        let refused = app.service.identity.create_oidc_provider(&app.operator(), new).await.unwrap_err();
         assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: parameter.to_owned() }, "{refused}");
     }
     create(&app, usual()).await;
-    let twice = app.service.create_oidc_provider(&app.operator(), usual()).await.unwrap_err();
+    let twice = app.service.identity.create_oidc_provider(&app.operator(), usual()).await.unwrap_err();
     assert_eq!(twice.kind(), &ErrorKind::AlreadyExists { noun: Noun::OidcProvider });
-    let listed = app.service.oidc_providers(&app.operator(), ACCOUNT.parse().unwrap()).await.unwrap();
+    let listed = app.service.identity.oidc_providers(&app.operator(), ACCOUNT.parse().unwrap()).await.unwrap();
     let [provider] = &listed[..] else { panic!("{listed:?}") };
     assert_eq!((provider.name.as_str(), &provider.algorithms[..]), ("issuer", &OidcAlgorithm::ALL[..]));
 }

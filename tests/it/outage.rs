@@ -173,7 +173,7 @@ impl Replica {
     }
 
     async fn is_ready(&self) -> bool {
-        self.app.service.missing().await.is_empty()
+        self.app.service.operations.missing().await.is_empty()
     }
 
     /// Loses the database, and waits until that is noticed.
@@ -229,7 +229,7 @@ async fn exchange(app: &App, secret: &str) -> StatusCode {
 }
 
 async fn new_key(app: &App) -> Key {
-    Key::permanent(app.service.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap())
+    Key::permanent(app.service.identity.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -359,7 +359,13 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
     let Some(far) = Far::new().await else { return };
     let replica = Replica::new(&far, |_| {}).await;
     let disabled_before = new_key(&replica.app).await;
-    replica.app.service.set_access_key_state(&replica.app.operator(), &disabled_before.id, AccessKeyState::Disabled).await.unwrap();
+    replica
+        .app
+        .service
+        .identity
+        .set_access_key_state(&replica.app.operator(), &disabled_before.id, AccessKeyState::Disabled)
+        .await
+        .unwrap();
     assert_eq!(replica.tencent_code(&disabled_before).await, "AuthFailure.SecretIdNotFound");
     let known = replica.issued("temp").await;
     assert_eq!(replica.exchange(&known).await, StatusCode::OK);
@@ -368,8 +374,8 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
     // Another replica goes on, with the same master key.
     let other = App::beside(&replica.app, far.direct.clone()).await;
     let (first, second) = (other.service.as_ref(), &replica);
-    first.set_access_key_state(&operator_call(first), &disabled_before.id, AccessKeyState::Active).await.unwrap();
-    first.rotate_key(&operator_call(first), KeyKind::Sealing).await.unwrap();
+    first.identity.set_access_key_state(&operator_call(first), &disabled_before.id, AccessKeyState::Active).await.unwrap();
+    first.keys.rotate_key(&operator_call(first), KeyKind::Sealing).await.unwrap();
     other.wait(Duration::from_secs(31));
     first.memory.catch_up().await.unwrap();
     let sealed_anew = other.temporary().await.1.expose().to_owned();
@@ -429,7 +435,7 @@ async fn a_change_that_was_acknowledged_is_obeyed_though_the_feed_can_not_be_rea
     assert_eq!(replica.exchange(&temporary).await, StatusCode::OK);
     far.set(Line::CutAfterCommit);
     let id = &replica.app.key.id;
-    replica.app.service.set_access_key_state(&replica.app.operator(), id, AccessKeyState::Disabled).await.unwrap();
+    replica.app.service.identity.set_access_key_state(&replica.app.operator(), id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(replica.exchange(&temporary).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(replica.tencent_code(&replica.app.key).await, "InternalError.DbError");
     replica.regain(&far).await;
@@ -484,9 +490,9 @@ async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
     let mut running = tokio::spawn(transire::serve::run(Arc::clone(&app.service), Settings::default(), listener, stopped));
     // What is remembered is enough for another.
     app.temporary().await;
-    until("readiness", async || app.service.missing().await.is_empty()).await;
+    until("readiness", async || app.service.operations.missing().await.is_empty()).await;
     far.set(Line::Cut);
-    until("the loss to be noticed", async || !app.service.missing().await.is_empty()).await;
+    until("the loss to be noticed", async || !app.service.operations.missing().await.is_empty()).await;
     app.temporary().await;
     stop.send(()).unwrap();
     // Nothing is under way that it could wait for otherwise.
@@ -549,7 +555,7 @@ async fn house_is_kept_on_when_the_clock_was_set_back_and_when_it_jumps_ahead() 
     app.set_back(Duration::from_secs(30));
     app.run_on(Duration::from_secs(61));
     is_trimmed("once the clock was set back a little").await;
-    app.service.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
+    app.service.identity.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
     age();
     app.wait(Duration::from_secs(90));
     is_trimmed("once the clock jumped ahead").await;

@@ -46,7 +46,7 @@ async fn app_of_puller() -> (App, Key) {
 async fn app_of(policies: &[Value]) -> (App, Key) {
     // Apart: it is large.
     let app = Box::pin(app_of_user(policies)).await;
-    let root = app.service.create_access_key(&app.operator(), account(), None).await.unwrap();
+    let root = app.service.identity.create_access_key(&app.operator(), account(), None).await.unwrap();
     (app, Key::permanent(root))
 }
 
@@ -83,7 +83,7 @@ impl App {
     }
 
     async fn allow_anything_in(&self, grant: Option<ServiceAccountGrant>) {
-        self.service.set_service_account_grant(&self.operator(), account(), grant).await.unwrap();
+        self.service.identity.set_service_account_grant(&self.operator(), account(), grant).await.unwrap();
     }
 }
 
@@ -280,7 +280,7 @@ async fn the_operator_lets_users_and_sessions_give_anything_everywhere_or_in_one
     }
     // Another account goes by the settings.
     app.allow_anything_in(Some(ServiceAccountGrant::OwnRights)).await;
-    let accounts = app.service.accounts(&app.operator()).await.unwrap();
+    let accounts = app.service.identity.accounts(&app.operator()).await.unwrap();
     let own: Vec<_> = accounts.iter().map(|account| account.service_account_grant).collect();
     assert_eq!(own, [Some(ServiceAccountGrant::OwnRights), None]);
     let restarted = app.replica().await.service;
@@ -312,7 +312,7 @@ async fn revoking_a_principal_disables_what_it_and_its_sessions_made_until_the_r
         working.join(" ")
     };
     assert_eq!(working().await, "own session federated other root");
-    let revoked = app.service.revoke(&app.operator(), &format!("{ACCOUNT}:user/ci").parse().unwrap()).await.unwrap();
+    let revoked = app.service.identity.revoke(&app.operator(), &format!("{ACCOUNT}:user/ci").parse().unwrap()).await.unwrap();
     let named = |name: &str| format!("{ACCOUNT}:service-account/{}/{name}", app.instance.id);
     assert_eq!(revoked.service_accounts, ["federated", "own", "session"].map(named));
     assert_eq!(working().await, "other root");
@@ -329,8 +329,8 @@ async fn revoking_a_principal_disables_what_it_and_its_sessions_made_until_the_r
     succeeded(&app.of_robot(&app.key, "ModifyServiceAccount", &json!({ "Name": "own", "Disable": false })).await);
     assert_eq!(working().await, "own other root");
     let role = format!("{ACCOUNT}:role/open").parse().unwrap();
-    assert_eq!(app.service.revoke(&app.operator(), &role).await.unwrap().service_accounts, [named("session")]);
-    let all = app.service.revoke(&app.operator(), &format!("{ACCOUNT}:root").parse().unwrap()).await.unwrap();
+    assert_eq!(app.service.identity.revoke(&app.operator(), &role).await.unwrap().service_accounts, [named("session")]);
+    let all = app.service.identity.revoke(&app.operator(), &format!("{ACCOUNT}:root").parse().unwrap()).await.unwrap();
     assert_eq!(all.service_accounts, [named("root")]);
     assert_eq!(working().await, "own other");
 }
@@ -355,17 +355,17 @@ async fn what_users_disabled_users_enable_and_what_the_root_or_the_operator_did_
 async fn deleting_a_user_lists_what_it_made_and_that_can_be_stopped_afterwards() {
     let (app, _) = app_of_puller().await;
     let password = app.robot_of(&app.key, &pull()).await;
-    let user = app.service.users(&app.operator(), account()).await.unwrap().remove(0).id;
-    let made = app.service.delete_user(&app.operator(), account(), "ci").await.unwrap();
+    let user = app.service.identity.users(&app.operator(), account()).await.unwrap().remove(0).id;
+    let made = app.service.identity.delete_user(&app.operator(), account(), "ci").await.unwrap();
     let robot = format!("{ACCOUNT}:service-account/{}/robot", app.instance.id);
     assert_eq!(made, std::slice::from_ref(&robot));
     assert!(app.robot_logs_in(&password).await, "somebody may rest on it: the operator is told, and decides");
     let gone = format!("{ACCOUNT}:user#{user}").parse().unwrap();
-    assert_eq!(app.service.service_accounts_made_by(&app.operator(), &gone).await.unwrap().len(), 1);
-    assert_eq!(app.service.revoke(&app.operator(), &gone).await.unwrap().service_accounts, std::slice::from_ref(&robot));
+    assert_eq!(app.service.credentials.service_accounts_made_by(&app.operator(), &gone).await.unwrap().len(), 1);
+    assert_eq!(app.service.identity.revoke(&app.operator(), &gone).await.unwrap().service_accounts, std::slice::from_ref(&robot));
     assert!(!app.robot_logs_in(&password).await);
     let nobody = format!("{ACCOUNT}:user#299999999999").parse().unwrap();
-    assert!(app.service.revoke(&app.operator(), &nobody).await.is_err());
+    assert!(app.service.identity.revoke(&app.operator(), &nobody).await.is_err());
     app.service.ledger.close().await;
     let lines = crate::harness::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1)))).await;
     for action in ["user.delete", "principal.revoke"] {
@@ -380,7 +380,7 @@ async fn what_the_root_the_operator_or_revoke_disabled_of_long_term_credentials_
     let (app, root) = app_of_puller().await;
     let (id, secret) = app.long_term_of(&app.key).await;
     let enable = async |key: &Key, enabled: bool| app.of_token(key, "ModifyInstanceToken", &id, &json!({ "Enable": enabled })).await;
-    let user = app.service.users(&app.operator(), account()).await.unwrap().remove(0).id.to_string();
+    let user = app.service.identity.users(&app.operator(), account()).await.unwrap().remove(0).id.to_string();
     let works = async || app.status(&user, &secret).await == 200;
     succeeded(&enable(&app.key, false).await);
     succeeded(&enable(&app.key, true).await);
@@ -392,11 +392,11 @@ async fn what_the_root_the_operator_or_revoke_disabled_of_long_term_credentials_
             "root" => drop(succeeded(&enable(&root, false).await)),
             "operator" => {
                 let disabled = transire::domain::credential::CredentialState::Disabled;
-                app.service.set_credential_state(&app.operator(), &choice, &credential, disabled).await.unwrap();
+                app.service.credentials.set_credential_state(&app.operator(), &choice, &credential, disabled).await.unwrap();
             }
             _ => {
                 let principal = format!("{ACCOUNT}:user/ci").parse().unwrap();
-                app.service.revoke_credential(&app.operator(), &principal, &credential).await.unwrap();
+                app.service.identity.revoke_credential(&app.operator(), &principal, &credential).await.unwrap();
             }
         }
         succeeded(&enable(&app.key, false).await);
@@ -477,7 +477,7 @@ async fn an_explanation_knows_the_owner_and_what_a_session_may_not_give() {
             session_policy: None,
             owner: owner.as_ref(),
         };
-        let explained = app.service.explain(&app.operator(), &question).await.unwrap();
+        let explained = app.service.rights.explain(&app.operator(), &question).await.unwrap();
         let step = explained.deciding().unwrap();
         (explained.allowed, step.about, step.reason.clone())
     };
@@ -504,15 +504,15 @@ async fn a_user_who_lost_a_right_gives_it_no_more_and_what_it_made_keeps_it() {
     let (app, _) = app_of_puller().await;
     let password = app.robot_of(&app.key, &pull()).await;
     let none = cam(&json!([manage()])).to_string();
-    app.service.save_policy(&app.operator(), account(), "policy-0", &none, Save::Update).await.unwrap();
+    app.service.identity.save_policy(&app.operator(), account(), "policy-0", &none, Save::Update).await.unwrap();
     withheld(&app.of_robot(&app.key, "ModifyServiceAccountPassword", &json!({ "Random": true })).await);
     withheld(&app.of_robot(&app.key, "CreateServiceAccount", &json!({ "Name": "second", "Permissions": pull() })).await);
     assert!(app.robot_logs_in(&password).await);
     let user = Target::User("ci".to_owned());
-    app.service.set_attached(&app.operator(), account(), "AdministratorAccess", &user, Attached::Yes).await.unwrap();
+    app.service.identity.set_attached(&app.operator(), account(), "AdministratorAccess", &user, Attached::Yes).await.unwrap();
     succeeded(&app.of_robot(&app.key, "CreateServiceAccount", &json!({ "Name": "second", "Permissions": push_and_pull() })).await);
     // A disabled user's keys sign nothing; what it made is its own affair no more.
-    app.service.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await.unwrap();
+    app.service.identity.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await.unwrap();
     assert!(app.robot_logs_in(&password).await);
 }
 
@@ -557,7 +557,7 @@ async fn a_store_of_an_earlier_release_has_the_new_rule_and_its_service_accounts
     assert_eq!(app.status(ACCOUNT, &secret).await, 200);
     succeeded(&app.of_robot(&app.key, "ModifyServiceAccount", &json!({ "Disable": true })).await);
     succeeded(&app.of_robot(&root, "ModifyServiceAccount", &json!({ "Disable": false })).await);
-    let revoked = app.service.revoke(&app.operator(), &format!("{ACCOUNT}:root").parse().unwrap()).await.unwrap();
+    let revoked = app.service.identity.revoke(&app.operator(), &format!("{ACCOUNT}:root").parse().unwrap()).await.unwrap();
     assert!(revoked.service_accounts.is_empty(), "who made them was not recorded");
     assert!(app.robot_logs_in(&password).await);
 }

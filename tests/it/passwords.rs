@@ -90,15 +90,15 @@ async fn a_changed_password_ends_the_old_one_and_a_disabled_user_has_none() {
     app.reset_login_password(new).await;
     assert!(works(new).await);
     for (state, expected) in [(UserState::Disabled, false), (UserState::Active, true)] {
-        app.service.set_user_state(&app.operator(), account(), "ci", state).await.unwrap();
+        app.service.identity.set_user_state(&app.operator(), account(), "ci", state).await.unwrap();
         assert_eq!(works(new).await, expected, "{state:?}");
     }
-    app.service.revoke(&app.operator(), &format!("{ACCOUNT}:user/ci").parse().unwrap()).await.unwrap();
+    app.service.identity.revoke(&app.operator(), &format!("{ACCOUNT}:user/ci").parse().unwrap()).await.unwrap();
     assert!(works(new).await, "a password is nothing temporary");
-    app.service.delete_user(&app.operator(), account(), "ci").await.unwrap();
+    app.service.identity.delete_user(&app.operator(), account(), "ci").await.unwrap();
     assert!(!works(new).await);
     // Another user of that name has another password.
-    app.service.create_user(&app.operator(), account(), "ci").await.unwrap();
+    app.service.identity.create_user(&app.operator(), account(), "ci").await.unwrap();
     assert!(!works(new).await);
 }
 
@@ -108,7 +108,7 @@ async fn the_operator_takes_a_password_back_and_its_owner_sets_another() {
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
     let delete = async |principal: &str| {
         let principal = format!("{ACCOUNT}:{principal}").parse().unwrap();
-        app.service.delete_fixed_password(&app.operator(), &choice, &principal).await
+        app.service.credentials.delete_fixed_password(&app.operator(), &choice, &principal).await
     };
     app.reset_login_password(PASSWORD).await;
     assert_eq!(app.status("ci@acme", PASSWORD).await, 200);

@@ -93,7 +93,7 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
     let made = done(&app, "CreateInstanceToken", &with(&app.registry_id(), &json!({ "TokenType": "longterm" }))).await;
     let (id, long_term) = (made["TokenId"].as_str().unwrap().parse().unwrap(), made["Token"].as_str().unwrap());
     let disabled = transire::domain::credential::CredentialState::Disabled;
-    service.set_credential_state(&operator_call(service), &choice, &id, disabled).await.unwrap();
+    service.credentials.set_credential_state(&operator_call(service), &choice, &id, disabled).await.unwrap();
     log_ins.fails(&username, long_term, Cause::CredentialDisabled).await;
 
     let robot = app.create_robot(&json!({})).await;
@@ -106,14 +106,14 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
     log_ins.fails("acme", "Passw0rd-EXAMPLF", Cause::WrongSecret).await;
     log_ins.fails("nobody@acme", PASSWORD, Cause::UnknownUsername).await;
 
-    let key = Key::permanent(service.create_access_key(&operator_call(service), account(), None).await.unwrap());
+    let key = Key::permanent(service.identity.create_access_key(&operator_call(service), account(), None).await.unwrap());
     let (_, by_key) = temporary(&app, &key).await;
     for (state, cause) in [
         (AccessKeyState::Disabled, Cause::AccessKeyDisabled),
         (AccessKeyState::Active, Cause::AccessKeyRevoked),
         (AccessKeyState::Deleted, Cause::AccessKeyDeleted),
     ] {
-        service.set_access_key_state(&operator_call(service), &key.id, state).await.unwrap();
+        service.identity.set_access_key_state(&operator_call(service), &key.id, state).await.unwrap();
         log_ins.fails(&username, &by_key, cause).await;
     }
 
@@ -137,18 +137,18 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
     let before = crate::audit::lines(&app, 0).await.len();
     let (_, revoked) = temporary(&app, &app.key).await;
     let id = claimed(crate::audit::lines(&app, before + 1).await, "credential.issue-temporary");
-    service.revoke_credential(&operator_call(service), &root, &id).await.unwrap();
+    service.identity.revoke_credential(&operator_call(service), &root, &id).await.unwrap();
     log_ins.fails(&username, &revoked, Cause::CredentialRevoked).await;
     let id = claimed(crate::audit::lines(&app, 0).await, "session.assume-role");
-    service.revoke_credential(&operator_call(service), &root, &id).await.unwrap();
+    service.identity.revoke_credential(&operator_call(service), &root, &id).await.unwrap();
     log_ins.fails(&of_session, &by_session, Cause::SessionRevoked).await;
-    service.delete_role(&operator_call(service), account(), "puller").await.unwrap();
+    service.identity.delete_role(&operator_call(service), account(), "puller").await.unwrap();
     log_ins.fails(&of_session, &by_session, Cause::RoleDeleted).await;
-    service.set_user_state(&operator_call(service), account(), "ci", UserState::Disabled).await.unwrap();
+    service.identity.set_user_state(&operator_call(service), account(), "ci", UserState::Disabled).await.unwrap();
     log_ins.fails(&of_user, &by_user, Cause::UserDisabled).await;
-    service.delete_user(&operator_call(service), account(), "ci").await.unwrap();
+    service.identity.delete_user(&operator_call(service), account(), "ci").await.unwrap();
     log_ins.fails(&of_user, &by_user, Cause::UserDeleted).await;
-    service.revoke(&operator_call(service), &root).await.unwrap();
+    service.identity.revoke(&operator_call(service), &root).await.unwrap();
     log_ins.fails(&username, &secret, Cause::PrincipalRevoked).await;
 
     // All the same to the client, but for the id of the request.
@@ -165,7 +165,7 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
     app.wait(Duration::from_secs(1));
     let nobody = app.registry(None, &format!("service={SERVICE}")).await;
     assert_eq!(nobody.status, 401);
-    service.set_public_endpoint(&operator_call(service), &choice, Switch::Off, None).await.unwrap();
+    service.registry.set_public_endpoint(&operator_call(service), &choice, Switch::Off, None).await.unwrap();
     let closed = app.registry(Some((&username, &secret)), &format!("service={SERVICE}")).await;
     assert_eq!(closed.status, 403);
     let mut refused = log_ins.answers;
@@ -229,7 +229,7 @@ async fn a_refused_signed_call_is_in_the_audit_with_its_action_and_who_it_was() 
     let app = App::with(|options| options.service.quotas.long_term_credentials = 0).await;
     let poor = app.user("poor", &cam(&json!([{ "effect": "allow", "action": "sts:AssumeRole", "resource": "*" }]))).await;
     app.role("closed", &everything()).await;
-    app.service.delete_role(&app.operator(), account(), "closed").await.unwrap();
+    app.service.identity.delete_role(&app.operator(), account(), "closed").await.unwrap();
     let wrong = Key { secret: transire::sign::SigningSecret::new(transire::domain::secret::Secret::new("wrong")), ..key_of(&app) };
     let unknown = Key { id: "AKIDunknownEXAMPLE".to_owned(), ..key_of(&app) };
     let root = format!("{ACCOUNT}:root");

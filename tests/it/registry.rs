@@ -259,21 +259,21 @@ async fn an_instances_tokens_name_another_issuer_once_it_is_activated() {
     let (username, secret) = app.temporary().await;
     let issuer = async || claims(&app.registry(Some((&username, secret.expose())), &format!("service={SERVICE}")).await)["iss"].clone();
     let none = ErrorKind::PreconditionFailed { noun: Noun::Issuer };
-    let activated = app.service.activate_issuer(&app.operator(), &choice).await;
+    let activated = app.service.registry.activate_issuer(&app.operator(), &choice).await;
     assert_eq!(activated.unwrap_err().kind(), &none);
-    app.service.prepare_issuer(&app.operator(), &choice, "https://a.example.com").await.unwrap();
+    app.service.registry.prepare_issuer(&app.operator(), &choice, "https://a.example.com").await.unwrap();
     assert_eq!(issuer().await, format!("http://{HOST}"));
     // The one that is prepared last is meant.
-    app.service.prepare_issuer(&app.operator(), &choice, "https://b.example.com").await.unwrap();
+    app.service.registry.prepare_issuer(&app.operator(), &choice, "https://b.example.com").await.unwrap();
     replica.service.memory.catch_up().await.unwrap();
-    replica.service.activate_issuer(&operator_call(&replica.service), &choice).await.unwrap();
+    replica.service.registry.activate_issuer(&operator_call(&replica.service), &choice).await.unwrap();
     app.service.memory.catch_up().await.unwrap();
     assert_eq!(issuer().await, "https://b.example.com");
-    let again = app.service.prepare_issuer(&app.operator(), &choice, "https://b.example.com").await;
+    let again = app.service.registry.prepare_issuer(&app.operator(), &choice, "https://b.example.com").await;
     assert_eq!(again.unwrap_err().kind(), &none);
-    app.service.prepare_issuer(&app.operator(), &choice, "https://c.example.com").await.unwrap();
-    app.service.cancel_issuer(&app.operator(), &choice).await.unwrap();
-    assert_eq!(app.service.activate_issuer(&app.operator(), &choice).await.unwrap_err().kind(), &none);
+    app.service.registry.prepare_issuer(&app.operator(), &choice, "https://c.example.com").await.unwrap();
+    app.service.registry.cancel_issuer(&app.operator(), &choice).await.unwrap();
+    assert_eq!(app.service.registry.activate_issuer(&app.operator(), &choice).await.unwrap_err().kind(), &none);
     assert_eq!(issuer().await, "https://b.example.com");
 }
 
@@ -365,12 +365,12 @@ async fn what_is_disabled_logs_in_no_more() {
     let query = format!("service={SERVICE}");
     assert_eq!(app.registry(Some((ACCOUNT, secret)), &query).await.status, StatusCode::OK);
     let choice = InstanceChoice::Tcr(app.instance.id.clone());
-    app.service.delete_credential(&app.operator(), &choice, &id).await.unwrap();
+    app.service.credentials.delete_credential(&app.operator(), &choice, &id).await.unwrap();
     assert_eq!(refused(&app.registry(Some((ACCOUNT, secret)), &query).await), unauthorized());
 
     let (username, temporary) = app.temporary().await;
     assert_eq!(app.registry(Some((&username, temporary.expose())), &query).await.status, StatusCode::OK);
-    app.service.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
+    app.service.identity.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(refused(&app.registry(Some((&username, temporary.expose())), &query).await), unauthorized());
 }
 
@@ -531,8 +531,8 @@ async fn a_machines_credential_passes_whatever_failed_at_its_address() {
         assert_eq!(answer.status, StatusCode::OK, "{username}: {}", answer.body);
     }
     // Changes of others empty the memory that these were in.
-    app.service.create_user(&app.operator(), ACCOUNT.parse().unwrap(), "ci").await.unwrap();
-    app.service.set_registry_url(&app.operator(), &InstanceChoice::Tcr(app.instance.id.clone()), None).await.unwrap();
+    app.service.identity.create_user(&app.operator(), ACCOUNT.parse().unwrap(), "ci").await.unwrap();
+    app.service.registry.set_registry_url(&app.operator(), &InstanceChoice::Tcr(app.instance.id.clone()), None).await.unwrap();
     for (username, secret) in each {
         let answer = app.registry(Some((username, secret)), &query).await;
         assert_eq!(answer.status, StatusCode::OK, "{username}: {}", answer.body);

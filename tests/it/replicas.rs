@@ -133,8 +133,8 @@ async fn two(redis: &Redis) -> (App, Replica) {
     })
     .await;
     let replica = app.replica().await;
-    app.service.connect_shared().await.unwrap();
-    replica.service.connect_shared().await.unwrap();
+    app.service.operations.connect_shared().await.unwrap();
+    replica.service.operations.connect_shared().await.unwrap();
     assert!(app.service.limits.degraded().is_empty() && replica.service.limits.degraded().is_empty());
     (app, replica)
 }
@@ -228,7 +228,7 @@ async fn a_replica_goes_on_alone_while_redis_is_gone_and_shares_again_when_it_is
     assert_eq!(app.send(call.request()).await.status, StatusCode::OK);
     assert!(app.send(call.request()).await.body.contains("SignatureNonceUsed"), "its own memory goes on");
     assert_eq!(replica.send(call.request()).await.status, StatusCode::OK, "the documented gap");
-    assert!(!app.service.limits.degraded().is_empty() && app.service.missing().await.is_empty());
+    assert!(!app.service.limits.degraded().is_empty() && app.service.operations.missing().await.is_empty());
     redis.start_again().await;
     until("both are connected again", async || app.service.limits.degraded().is_empty() && replica.service.limits.degraded().is_empty())
         .await;
@@ -295,7 +295,7 @@ async fn what_redis_remembers_ends_with_its_window() {
 
 #[tokio::test]
 async fn a_narrower_window_refuses_what_the_vendor_would_take() {
-    let app = App::with(|options| options.service.signature_window = Duration::from_secs(60)).await;
+    let app = App::with(|options| options.service.signatures.window = Duration::from_secs(60)).await;
     let signed = |seconds: u64| {
         let mut call = app.alibaba("ListInstance", &[]);
         call.signed_at = app.now().minus(Duration::from_secs(seconds));

@@ -17,22 +17,22 @@ pub(crate) fn account() -> AccountId {
 /// An app whose calls are signed by a user that has these policies, and no other right.
 pub(crate) async fn app_of_user(policies: &[Value]) -> App {
     let mut app = App::new().await;
-    app.service.create_user(&app.operator(), account(), "ci").await.unwrap();
+    app.service.identity.create_user(&app.operator(), account(), "ci").await.unwrap();
     for (number, document) in policies.iter().enumerate() {
         let name = format!("policy-{number}");
         let document =
             document.to_string().replace("INSTANCE-TCR", app.instance.id.as_str()).replace("INSTANCE-CRI", app.instance.cri_id.as_str());
-        app.service.save_policy(&app.operator(), account(), &name, &document, Save::Create).await.unwrap();
+        app.service.identity.save_policy(&app.operator(), account(), &name, &document, Save::Create).await.unwrap();
         attach(&app, &name, Attached::Yes).await;
     }
-    let key = app.service.create_access_key(&app.operator(), account(), Some("ci")).await.unwrap();
+    let key = app.service.identity.create_access_key(&app.operator(), account(), Some("ci")).await.unwrap();
     app.key = Key::permanent(key);
     app
 }
 
 async fn attach(app: &App, policy: &str, attached: Attached) {
     let user = Target::User("ci".to_owned());
-    app.service.set_attached(&app.operator(), account(), policy, &user, attached).await.unwrap();
+    app.service.identity.set_attached(&app.operator(), account(), policy, &user, attached).await.unwrap();
 }
 
 /// Returns what a token for `scope` may do, as the exchange says it.
@@ -110,7 +110,7 @@ async fn a_changed_policy_is_obeyed_at_the_next_exchange() {
     let (username, secret) = app.temporary().await;
     assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull");
     let push = cam(&json!([{ "effect": "allow", "action": ["tcr:PullRepository", "tcr:PushRepository"], "resource": "*" }]));
-    app.service.save_policy(&app.operator(), account(), "policy-1", &push.to_string(), Save::Update).await.unwrap();
+    app.service.identity.save_policy(&app.operator(), account(), "policy-1", &push.to_string(), Save::Update).await.unwrap();
     assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "repository:team/app:pull,push");
     attach(&app, "policy-1", Attached::No).await;
     assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, "");
@@ -119,12 +119,12 @@ async fn a_changed_policy_is_obeyed_at_the_next_exchange() {
 #[tokio::test]
 async fn a_group_gives_its_policies_and_takes_them_back() {
     let app = app_of_user(&[cam_issue()]).await;
-    app.service.create_group(&app.operator(), account(), "readers").await.unwrap();
+    app.service.identity.create_group(&app.operator(), account(), "readers").await.unwrap();
     let group = Target::Group("readers".to_owned());
-    app.service.set_attached(&app.operator(), account(), "QcloudTCRReadOnlyAccess", &group, Attached::Yes).await.unwrap();
+    app.service.identity.set_attached(&app.operator(), account(), "QcloudTCRReadOnlyAccess", &group, Attached::Yes).await.unwrap();
     let (username, secret) = app.temporary().await;
     for (membership, expected) in [(Membership::In, "repository:team/app:pull"), (Membership::Out, "")] {
-        app.service.set_member(&app.operator(), account(), "readers", "ci", membership).await.unwrap();
+        app.service.identity.set_member(&app.operator(), account(), "readers", "ci", membership).await.unwrap();
         assert_eq!(granted(&app, &username, &secret, REPOSITORY).await, expected, "{membership:?}");
     }
 }
@@ -139,14 +139,14 @@ async fn a_disabled_user_signs_no_more_and_what_it_got_stops() {
     let query = format!("service={SERVICE}");
     let works = async |secret: &Secret| app.registry(Some((&username, secret.expose())), &query).await.status == 200;
     assert!(works(&temporary).await && works(&long_term).await);
-    app.service.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await.unwrap();
+    app.service.identity.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await.unwrap();
     assert!(!works(&temporary).await && !works(&long_term).await);
     let refused = app.tencent("CreateInstanceToken", &call).send().await.json();
     assert_eq!(refused["Response"]["Error"]["Code"], "AuthFailure.SecretIdNotFound");
-    app.service.set_user_state(&app.operator(), account(), "ci", UserState::Active).await.unwrap();
+    app.service.identity.set_user_state(&app.operator(), account(), "ci", UserState::Active).await.unwrap();
     assert!(!works(&temporary).await, "what was temporary stays stopped");
     assert!(works(&long_term).await);
-    app.service.delete_user(&app.operator(), account(), "ci").await.unwrap();
+    app.service.identity.delete_user(&app.operator(), account(), "ci").await.unwrap();
     assert!(!works(&long_term).await);
 }
 
@@ -156,7 +156,7 @@ async fn the_kill_switch_stops_what_is_temporary_and_nothing_else() {
     let (username, secret) = app.temporary().await;
     let query = format!("service={SERVICE}");
     assert_eq!(app.registry(Some((&username, secret.expose())), &query).await.status, 200);
-    app.service.revoke(&app.operator(), &format!("{ACCOUNT}:root").parse().unwrap()).await.unwrap();
+    app.service.identity.revoke(&app.operator(), &format!("{ACCOUNT}:root").parse().unwrap()).await.unwrap();
     assert_eq!(app.registry(Some((&username, secret.expose())), &query).await.status, 401);
     let (username, secret) = app.temporary().await;
     assert_eq!(app.registry(Some((&username, secret.expose())), &query).await.status, 200, "the key still signs");

@@ -416,7 +416,7 @@ async fn who_may_manage_them_is_for_policies_and_what_they_may_do_is_not() {
         assert!(message.contains(&format!("(tcr:{action})")), "{message}");
     }
     // Its maker may be gone.
-    app.service.delete_user(&app.operator(), account(), "ci").await.unwrap();
+    app.service.identity.delete_user(&app.operator(), account(), "ci").await.unwrap();
     assert_eq!(granted(&app, "tcr$robot", &password, "repository:team/app:pull").await, "repository:team/app:pull");
 }
 
@@ -442,7 +442,7 @@ async fn the_operator_hears_what_one_may_do_and_that_nothing_of_it_can_be_revoke
     app.wait(Duration::from_hours(24));
     assert_eq!(explain("pull", "team/app", &own).await, "false the service account has expired");
 
-    let refused = app.service.revoke(&app.operator(), &principal).await.unwrap_err();
+    let refused = app.service.identity.revoke(&app.operator(), &principal).await.unwrap_err();
     assert!(refused.message().contains("disable it (ModifyServiceAccount with Disable)"), "{refused}");
     for (instance, name, kind) in [
         (&app.instance, "nobody", ErrorKind::NotFound { noun: Noun::ServiceAccount }),

@@ -187,12 +187,12 @@ async fn users_of_another_account_share_one_quarter() {
     app.role_trusting("guest", &trust, &everything()).await;
     let mut keys = Vec::new();
     for name in ["a", "b"] {
-        app.service.create_user(&app.operator(), stranger, name).await.unwrap();
+        app.service.identity.create_user(&app.operator(), stranger, name).await.unwrap();
         let assume = cam(&json!([{ "effect": "allow", "action": "sts:*", "resource": "*" }])).to_string();
-        app.service.save_policy(&app.operator(), stranger, name, &assume, Save::Create).await.unwrap();
+        app.service.identity.save_policy(&app.operator(), stranger, name, &assume, Save::Create).await.unwrap();
         let target = Target::User(name.to_owned());
-        app.service.set_attached(&app.operator(), stranger, name, &target, Attached::Yes).await.unwrap();
-        keys.push(Key::permanent(app.service.create_access_key(&app.operator(), stranger, Some(name)).await.unwrap()));
+        app.service.identity.set_attached(&app.operator(), stranger, name, &target, Attached::Yes).await.unwrap();
+        keys.push(Key::permanent(app.service.identity.create_access_key(&app.operator(), stranger, Some(name)).await.unwrap()));
     }
     app.tencent_session(&keys[0], "guest", &json!({ "Policy": long_policy(1) })).await;
     let answer = app.assume_at_tencent(&keys[1], "guest", &json!({ "Policy": long_policy(2) })).await;
@@ -204,7 +204,7 @@ async fn users_of_another_account_share_one_quarter() {
 async fn two_accounts_never_share_a_stored_policy() {
     let app = App::new().await;
     let stranger = "100000000002".parse().unwrap();
-    let key = Key::permanent(app.service.create_access_key(&app.operator(), stranger, None).await.unwrap());
+    let key = Key::permanent(app.service.identity.create_access_key(&app.operator(), stranger, None).await.unwrap());
     for key in [&app.key, &key] {
         federate(&app, key, &long_policy(1)).await;
     }

@@ -29,15 +29,15 @@ fn pull_only() -> Value {
 impl App {
     /// Makes a policy, and attaches it.
     pub(crate) async fn grant(&self, name: &str, document: &Value, target: Target) {
-        self.service.save_policy(&self.operator(), account(), name, &document.to_string(), Save::Create).await.unwrap();
-        self.service.set_attached(&self.operator(), account(), name, &target, Attached::Yes).await.unwrap();
+        self.service.identity.save_policy(&self.operator(), account(), name, &document.to_string(), Save::Create).await.unwrap();
+        self.service.identity.set_attached(&self.operator(), account(), name, &target, Attached::Yes).await.unwrap();
     }
 
     /// Makes a user with these rights, and a key of it.
     pub(crate) async fn user(&self, name: &str, rights: &Value) -> Key {
-        self.service.create_user(&self.operator(), account(), name).await.unwrap();
+        self.service.identity.create_user(&self.operator(), account(), name).await.unwrap();
         self.grant(&format!("of-user-{name}"), rights, Target::User(name.to_owned())).await;
-        Key::permanent(self.service.create_access_key(&self.operator(), account(), Some(name)).await.unwrap())
+        Key::permanent(self.service.identity.create_access_key(&self.operator(), account(), Some(name)).await.unwrap())
     }
 
     /// Makes a role with these rights whom everyone of the account may assume.
@@ -47,7 +47,7 @@ impl App {
     }
 
     pub(crate) async fn role_trusting(&self, name: &str, trust: &Value, rights: &Value) {
-        self.service.create_role(&self.operator(), account(), name, &trust.to_string(), 43_200).await.unwrap();
+        self.service.identity.create_role(&self.operator(), account(), name, &trust.to_string(), 43_200).await.unwrap();
         self.grant(&format!("of-role-{name}"), rights, Target::Role(name.to_owned())).await;
     }
 
@@ -189,7 +189,7 @@ async fn a_role_is_meant_by_id_or_name_and_its_sessions_last_no_longer_than_it_s
     app.role("long", &everything()).await;
     let trust =
         json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") } }]);
-    let (short, _) = app.service.create_role(&app.operator(), account(), "short", &cam(&trust).to_string(), 3600).await.unwrap();
+    let (short, _) = app.service.identity.create_role(&app.operator(), account(), "short", &cam(&trust).to_string(), 3600).await.unwrap();
     let by_id = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:role/{}", short.id) });
     let output = app.assume_at_tencent(&app.key, "short", &by_id).await.json();
     // Two hours are usual, and this role's sessions last one.
@@ -360,8 +360,8 @@ async fn a_role_is_assumed_by_whom_it_trusts_and_whose_policies_let_it() {
 async fn whoever_may_not_assume_a_role_does_not_hear_whether_there_is_one() {
     let app = App::new().await;
     app.role("open", &everything()).await;
-    let roles = app.service.roles(&app.operator(), account()).await.unwrap();
-    let stranger = app.service.create_access_key(&app.operator(), "100000000002".parse().unwrap(), None).await.unwrap();
+    let roles = app.service.identity.roles(&app.operator(), account()).await.unwrap();
+    let stranger = app.service.identity.create_access_key(&app.operator(), "100000000002".parse().unwrap(), None).await.unwrap();
     let (stranger, weak) = (Key::permanent(stranger), app.user("weak", &pull_only()).await);
     let by_id = |id: &str| json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:role/{id}") });
     for key in [&stranger, &weak] {
@@ -428,7 +428,7 @@ impl App {
     async fn revoke_session(&self, session: &Session) {
         let id = self.line_about(&session.id).await.credential_id.unwrap().parse().unwrap();
         let principal = format!("{ACCOUNT}:root").parse().unwrap();
-        self.service.revoke_credential(&self.operator(), &principal, &id).await.unwrap();
+        self.service.identity.revoke_credential(&self.operator(), &principal, &id).await.unwrap();
     }
 }
 
@@ -465,11 +465,15 @@ async fn a_session_stops_with_whatever_it_came_from() {
         let got = credential(&app.tencent_credential(&tencent.key()).await);
         assert!(app.opens(&got).await);
         match blow {
-            Blow::UserDisabled => app.service.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await,
-            Blow::KeyDeleted => app.service.set_access_key_state(&app.operator(), &user.id, AccessKeyState::Deleted).await,
-            Blow::RoleRevoked => app.service.revoke(&app.operator(), &format!("{ACCOUNT}:role/open").parse().unwrap()).await.map(drop),
-            Blow::UserRevoked => app.service.revoke(&app.operator(), &format!("{ACCOUNT}:user/ci").parse().unwrap()).await.map(drop),
-            Blow::RoleDeleted => app.service.delete_role(&app.operator(), account(), "open").await.map(drop),
+            Blow::UserDisabled => app.service.identity.set_user_state(&app.operator(), account(), "ci", UserState::Disabled).await,
+            Blow::KeyDeleted => app.service.identity.set_access_key_state(&app.operator(), &user.id, AccessKeyState::Deleted).await,
+            Blow::RoleRevoked => {
+                app.service.identity.revoke(&app.operator(), &format!("{ACCOUNT}:role/open").parse().unwrap()).await.map(drop)
+            }
+            Blow::UserRevoked => {
+                app.service.identity.revoke(&app.operator(), &format!("{ACCOUNT}:user/ci").parse().unwrap()).await.map(drop)
+            }
+            Blow::RoleDeleted => app.service.identity.delete_role(&app.operator(), account(), "open").await.map(drop),
         }
         .unwrap();
         assert_eq!(code(&app.tencent_credential(&tencent.key()).await), "AuthFailure.TokenFailure", "{blow:?}");
@@ -488,7 +492,7 @@ async fn a_roles_changed_policy_is_obeyed_by_its_sessions() {
     let scope = "repository:team/app:pull,push";
     assert_eq!(granted(&app, &name, &secret, scope).await, scope);
     let pull = cam(&json!([{ "effect": "allow", "action": "tcr:PullRepository", "resource": "*" }])).to_string();
-    app.service.save_policy(&app.operator(), account(), "of-role-open", &pull, Save::Update).await.unwrap();
+    app.service.identity.save_policy(&app.operator(), account(), "of-role-open", &pull, Save::Update).await.unwrap();
     assert_eq!(granted(&app, &name, &secret, scope).await, "repository:team/app:pull");
     assert_eq!(code(&app.tencent_credential(&session.key()).await), "AuthFailure.UnauthorizedOperation");
 }
@@ -675,7 +679,8 @@ async fn policies_ask_for_the_tags_that_a_call_gives() {
             "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "RAM": [format!("acs:ram::{ACCOUNT}:root")] },
             "Condition": { "StringEquals": { key: words } },
         }]);
-        let refused = app.service.create_role(&app.operator(), account(), "asking", &ram(&trust).to_string(), 3600).await.unwrap_err();
+        let refused =
+            app.service.identity.create_role(&app.operator(), account(), "asking", &ram(&trust).to_string(), 3600).await.unwrap_err();
         assert!(refused.message().contains(key), "{refused}");
     }
 }

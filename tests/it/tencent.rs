@@ -194,7 +194,7 @@ async fn who_calls_is_proved_first() {
         ("MissingParameter".to_owned(), "The request is missing a required parameter `Timestamp`.".to_owned())
     );
 
-    app.service.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
+    app.service.identity.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Disabled).await.unwrap();
     assert_eq!(code(&nonsense().send().await), "AuthFailure.SecretIdNotFound");
 }
 
@@ -435,7 +435,7 @@ async fn beyond_the_limit_a_call_hears_the_figures() {
 
 #[tokio::test]
 async fn a_method_that_is_turned_off_is_refused() {
-    let app = App::with(|options| options.service.signature_methods.retain(|method| *method != sign::Method::TencentHmacSha1)).await;
+    let app = App::with(|options| options.service.signatures.methods.retain(|method| *method != sign::Method::TencentHmacSha1)).await;
     assert_eq!(code(&app.send(app.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {})).await), "AuthFailure.InvalidAuthorization");
     served(&app.send(app.v1(&Method::GET, sign::Method::TencentHmacSha256, |_| {})).await);
 }

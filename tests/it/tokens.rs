@@ -202,7 +202,7 @@ async fn what_a_user_sees_and_changes_is_for_policies_on_the_instance_to_say() {
 
 async fn root_key(app: &App) -> Key {
     let account = ACCOUNT.parse().unwrap();
-    Key::permanent(app.service.create_access_key(&app.operator(), account, None).await.unwrap())
+    Key::permanent(app.service.identity.create_access_key(&app.operator(), account, None).await.unwrap())
 }
 
 #[tokio::test]

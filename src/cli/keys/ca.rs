@@ -13,30 +13,30 @@ use crate::service::{AuthorityStep, KeyState, NextStep};
 pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     if rotate.retire {
-        let retired = service.retire_authority(call).await?;
+        let retired = service.keys.retire_authority(call).await?;
         let ids: Vec<_> = retired.into_iter().map(|step| step.id).collect();
         let next = next_text(NextStep::Nothing);
         return context.output.one(vec![("key_id", ids.join(",").into()), ("state", "gone".into()), ("next", next.into())]);
     }
     let step = if rotate.activate {
-        service.activate_authority(call).await?
+        service.keys.activate_authority(call).await?
     } else if rotate.cancel {
-        service.cancel_authority(call).await?
+        service.keys.cancel_authority(call).await?
     } else {
-        service.rotate_authority(call).await?
+        service.keys.rotate_authority(call).await?
     };
     print_step(context, step)
 }
 
 /// Imports the certificate of a CA that is kept elsewhere.
 pub(super) async fn import(context: &Context, file: &Path) -> Result<()> {
-    let step = context.service.import_authority(&context.call(), &read(file)?).await?;
+    let step = context.service.keys.import_authority(&context.call(), &read(file)?).await?;
     print_step(context, step)
 }
 
 /// Imports the certificate of a signing key.
 pub(super) async fn import_leaf(context: &Context, file: &Path) -> Result<()> {
-    let leaf = context.service.import_leaf(&context.call(), &read(file)?).await?;
+    let leaf = context.service.keys.import_leaf(&context.call(), &read(file)?).await?;
     let next = match leaf.authority_state {
         KeyState::Next => "it is used when its CA is activated: `transire keys rotate ca --activate`",
         _ => "nothing: it is in use, or will be in half a minute if the key waited for it",
@@ -81,7 +81,7 @@ pub(super) async fn write_requests(context: &Context, directory: &Path) -> Resul
     let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", directory.display()));
     std::fs::create_dir_all(directory).map_err(unwritable)?;
     let mut rows = Vec::new();
-    for request in context.service.signing_requests(&context.call()).await? {
+    for request in context.service.keys.signing_requests(&context.call()).await? {
         let file = directory.join(format!("{}.csr", request.key));
         std::fs::write(&file, request.pem).map_err(unwritable)?;
         rows.push(vec![request.key.into(), request.algorithm.name().into(), file.display().to_string().into()]);
@@ -95,7 +95,7 @@ pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
     let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", file.display()));
     // Before the key is exported, because an existing file must not be replaced.
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(unwritable)?;
-    let exported = match service.export_authority(call).await {
+    let exported = match service.keys.export_authority(call).await {
         Ok(exported) => exported,
         Err(error) => {
             // Empty, and made a moment ago.
@@ -109,7 +109,7 @@ pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
     }
     // Read back from the disk: the key is forgotten only if the file holds it.
     let written = read(file)?;
-    service.forget_authority_key(call, &exported.id, &written).await?;
+    service.keys.forget_authority_key(call, &exported.id, &written).await?;
     context.output.one(vec![
         ("key_id", exported.id.into()),
         ("file", file.display().to_string().into()),

@@ -12,7 +12,7 @@ pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Re
     let given = new_key_file.map(open::master_key).transpose()?;
     let mut rewrapped = 0;
     loop {
-        match context.service.rotate_master_key(&context.call(), given.as_ref()).await? {
+        match context.service.keys.rotate_master_key(&context.call(), given.as_ref()).await? {
             MasterKeyStep::Switched { .. } => {}
             MasterKeyStep::Rewrapped { count } => rewrapped += count,
             MasterKeyStep::Done { from, to } => {
@@ -34,7 +34,7 @@ pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Re
 
 /// Retires the old key.
 pub(super) async fn finish(context: &Context) -> Result<()> {
-    let Retired { ids, removed, place } = context.service.finish_master_key(&context.call()).await?;
+    let Retired { ids, removed, place } = context.service.keys.finish_master_key(&context.call()).await?;
     let last = ids.last().cloned().unwrap_or_default();
     context.output.one(vec![
         ("key_id", last.into()),

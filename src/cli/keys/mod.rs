@@ -99,7 +99,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 async fn list(context: &Context) -> Result<()> {
-    let rows = context.service.keys(&context.call()).await?.into_iter().map(|key| {
+    let rows = context.service.keys.keys(&context.call()).await?.into_iter().map(|key| {
         let KeyInfo { id, kind, state, created_at, certificate_expires_at, instance, private } = key;
         let (kind, algorithm) = match kind {
             KeyKind::Signing(algorithm) => ("signing", Some(algorithm.name())),
@@ -120,7 +120,7 @@ async fn list(context: &Context) -> Result<()> {
         ]
     });
     let mut rows: Vec<_> = rows.collect();
-    rows.extend(context.service.master_keys(&context.call()).await?.into_iter().map(|key| {
+    rows.extend(context.service.keys.master_keys(&context.call()).await?.into_iter().map(|key| {
         let MasterKeyInfo { id, state, since, rows } = key;
         let none = || None::<&str>.into();
         let since = since.map(|at| at.rfc3339()).into();
@@ -158,8 +158,8 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
         Kind::Master if rotate.finish => return master::finish(context).await,
         Kind::Master => return master::rotate(context, rotate.new_key_file.as_deref()).await,
     };
-    let id = service.rotate_key(call, kind).await?;
-    let waits = service.keys(call).await?.iter().any(|key| key.id == id && key.state == KeyState::WaitingForCertificate);
+    let id = service.keys.rotate_key(call, kind).await?;
+    let waits = service.keys.keys(call).await?.iter().any(|key| key.id == id && key.state == KeyState::WaitingForCertificate);
     let state = if waits { KeyState::WaitingForCertificate } else { KeyState::Next };
     context.output.one(vec![("key_id", id.into()), ("state", state_name(state).into())])
 }
@@ -167,14 +167,14 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
 async fn rotate_of_instance(context: &Context, choice: &InstanceChoice, activate: bool, cancel: bool) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     let (id, state, next) = if activate {
-        let id = service.activate_instance_key(call, choice).await?;
+        let id = service.keys.activate_instance_key(call, choice).await?;
         (id, "in use", "if you haven't yet, give the registry the new key now, and restart zot with it: it refuses every token until then")
     } else if cancel {
-        (service.cancel_instance_key(call, choice).await?, "gone", "nothing")
+        (service.keys.cancel_instance_key(call, choice).await?, "gone", "nothing")
     } else {
         let next = "write the new key with `transire registry-config --key next --key-only --force`; then, at the same moment, restart the registry \
                     with it and run this command with --activate";
-        (service.rotate_instance_key(call, choice).await?, "next", next)
+        (service.keys.rotate_instance_key(call, choice).await?, "next", next)
     };
     context.output.one(vec![("key_id", id.into()), ("state", state.into()), ("next", next.into())])
 }

@@ -310,12 +310,12 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: Named<'_>
     }
     let purpose = record.operation.map_or(Purpose::Change, |operation| operation.purpose);
     let counted = record.operation.map_or("cr:unknown", |operation| operation.counted_as);
-    let caller = service.authenticate(unverified, purpose, counted, &record.context).await;
+    let caller = service.access.authenticate(unverified, purpose, counted, &record.context).await;
     if caller.is_err() {
         record.claim_access_key(unverified.access_key_id());
     }
     let caller = caller?;
     record.principal = caller.principal().cloned();
-    service.throttle(&caller, counted)?;
+    service.access.throttle(&caller, counted)?;
     Ok((caller, operation?))
 }

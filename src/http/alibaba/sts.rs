@@ -149,7 +149,7 @@ pub(crate) async fn assume_role(Authenticated { service, call, parameters, reply
     let mut wanted = Wanted::read(parameters)?;
     wanted.call.source_identity = given(parameters, "SourceIdentity");
     check_external_id(parameters)?;
-    let session = service.assume_role(call, &wanted.call).await?;
+    let session = service.sts.assume_role(call, &wanted.call).await?;
     let output = Assumed::of(&wanted, &session, reply.request_id);
     reply.bare(&output)
 }
@@ -187,9 +187,9 @@ pub(super) async fn assume_role_with_oidc(
     let mut wanted = Wanted::read(parameters)?;
     wanted.call.counted_as = record.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as);
     let stranger = (signed == Signed::No).then(|| record.settle());
-    let bearer = service.prove_web_identity(account, provider, &Secret::new(token), stranger).await?;
+    let bearer = service.access.prove_web_identity(account, provider, &Secret::new(token), stranger).await?;
     record.note_caller(&bearer);
-    let session = service.assume_role(&service.call(&bearer, &record.context), &wanted.call).await?;
+    let session = service.sts.assume_role(&service.call(&bearer, &record.context), &wanted.call).await?;
     let mut output = Assumed::of(&wanted, &session, reply.request_id);
     output.oidc_token_info = bearer.web_identity().map(OidcTokenInfo::of);
     reply.bare(&output)
@@ -210,7 +210,7 @@ struct CallerIdentity<'a> {
 }
 
 pub(crate) async fn get_caller_identity(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let identity = service.caller_identity(call).await?;
+    let identity = service.sts.caller_identity(call).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
     let name = identity.name.as_deref().unwrap_or(&id);
     let (identity_type, principal_id, user_id, role_id, arn) = match &identity.principal {

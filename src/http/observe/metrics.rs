@@ -196,8 +196,8 @@ pub(crate) async fn answer(parts: &Parts, service: &Service, metrics: &Metrics, 
     if parts.method != Method::GET && parts.method != Method::HEAD {
         return Err(Error::malformed_request("This page is only read."));
     }
-    let reachable = tokio::time::timeout(DATABASE_TIMEOUT, service.missing()).await.is_ok_and(|missing| missing.is_empty());
-    let text = text(metrics, &service.measures(), reachable, connections);
+    let reachable = tokio::time::timeout(DATABASE_TIMEOUT, service.operations.missing()).await.is_ok_and(|missing| missing.is_empty());
+    let text = text(metrics, &service.operations.measures(), reachable, connections);
     Ok(response(StatusCode::OK, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"), text))
 }
 

@@ -66,8 +66,8 @@ pub(super) async fn page(page: Page, parts: &Parts, shared: &Shared<'_>, audienc
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, json, serde_json::to_vec(&readiness).map_err(Error::internal)?)
         }
-        Page::Keys => response(StatusCode::OK, json, service.jwks()),
-        Page::Bundle => response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.bundle_pem()),
+        Page::Keys => response(StatusCode::OK, json, service.exchange.jwks()),
+        Page::Bundle => response(StatusCode::OK, HeaderValue::from_static("application/x-pem-file"), service.exchange.bundle_pem()),
     })
 }
 
@@ -81,8 +81,9 @@ struct Readiness {
 
 impl Readiness {
     async fn of(Shared { service, is_closing, .. }: &Shared<'_>, audience: Audience) -> Self {
-        let missing = if *is_closing { vec!["the service is shutting down".to_owned()] } else { service.missing().await };
+        let missing = if *is_closing { vec!["the service is shutting down".to_owned()] } else { service.operations.missing().await };
         let mut warnings: Vec<_> = service
+            .keys
             .alarms()
             .iter()
             .map(|alarm| if audience == Audience::Monitor { alarm.text.clone() } else { alarm.kind.notice().to_owned() })

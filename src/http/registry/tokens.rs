@@ -105,9 +105,9 @@ async fn exchange(shared: &Shared<'_>, request: TokenRequest, log_in: LogIn, rep
         return Err(no_credential());
     }
     // The log-in counts its failures itself, by address and by credential.
-    let caller = service.log_in(registry, &log_in, record.settle()).await;
+    let caller = service.access.log_in(registry, &log_in, record.settle()).await;
     if caller.is_err() {
-        record.claim = Some(Box::new(service.claim(registry, &log_in, &scopes.asked)));
+        record.claim = Some(Box::new(service.access.claim(registry, &log_in, &scopes.asked)));
     }
     let caller = caller?;
     record.principal = caller.principal().cloned();
@@ -115,7 +115,7 @@ async fn exchange(shared: &Shared<'_>, request: TokenRequest, log_in: LogIn, rep
         record.note_caller(&caller);
     }
     let offline = if request.offline { Offline::Asked } else { Offline::No };
-    let exchanged = service.token(&service.call(&caller, &record.context), &scopes, offline).await?;
+    let exchanged = service.exchange.token(&service.call(&caller, &record.context), &scopes, offline).await?;
     if reply.is_for_page && is_anonymous && exchanged.granted.is_empty() {
         // A browser asks its user for a password when it is refused, and never otherwise. It was counted among tokens for
         // nobody.

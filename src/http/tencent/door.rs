@@ -291,14 +291,14 @@ async fn admit(service: &Service, unverified: &sign::Unverified, call: &Named<'_
     }
     let purpose = record.operation.map_or(Purpose::Change, |operation| operation.purpose);
     let counted = record.operation.map_or("tcr:unknown", |operation| operation.counted_as);
-    let caller = service.authenticate(unverified, purpose, counted, &record.context).await;
+    let caller = service.access.authenticate(unverified, purpose, counted, &record.context).await;
     if caller.is_err() {
         record.claim_access_key(unverified.access_key_id());
     }
     let caller = caller?;
     record.principal = caller.principal().cloned();
     call.check_scope()?;
-    service.throttle(&caller, counted)?;
+    service.access.throttle(&caller, counted)?;
     let operation = operation?;
     call.check_region(operation)?;
     Ok((caller, operation))

@@ -81,7 +81,7 @@ pub(crate) async fn assume_role(Authenticated { service, call, mut parameters, r
         tags: &tags,
         counted_as: None,
     };
-    let session = service.assume_role(call, &asked).await?;
+    let session = service.sts.assume_role(call, &asked).await?;
     reply.with(&Session::of(&session))
 }
 
@@ -117,7 +117,7 @@ pub(super) async fn assume_role_with_web_identity(
     parameters.finish()?;
     // A provider is named without its account: it is the role's.
     let stranger = (signed == Signed::No).then(|| record.settle());
-    let bearer = service.prove_web_identity(account, &provider, &token, stranger).await?;
+    let bearer = service.access.prove_web_identity(account, &provider, &token, stranger).await?;
     record.note_caller(&bearer);
     let asked = AssumeRole {
         cloud: Cloud::Tencent,
@@ -129,7 +129,7 @@ pub(super) async fn assume_role_with_web_identity(
         tags: &[],
         counted_as: record.operation.filter(|_| signed == Signed::No).map(|operation| operation.counted_as),
     };
-    let session = service.assume_role(&service.call(&bearer, &record.context), &asked).await?;
+    let session = service.sts.assume_role(&service.call(&bearer, &record.context), &asked).await?;
     reply.with(&Session::of(&session))
 }
 
@@ -141,7 +141,7 @@ pub(crate) async fn get_federation_token(
     let duration_seconds = parameters.integer("DurationSeconds")?;
     parameters.finish()?;
     let asked = FederationToken { name: &name, duration_seconds, policy: &policy };
-    let session = service.federation_token(call, &asked).await?;
+    let session = service.sts.federation_token(call, &asked).await?;
     reply.with(&Session::of(&session))
 }
 
@@ -159,7 +159,7 @@ struct CallerIdentity {
 
 pub(crate) async fn get_caller_identity(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     parameters.finish()?;
-    let identity = service.caller_identity(call).await?;
+    let identity = service.sts.caller_identity(call).await?;
     let (account, id) = (identity.principal.account(), identity.principal.numeric_id());
     let (kind, arn, user_id) = match &identity.principal {
         Principal::Root(_) | Principal::User(..) => ("CAMUser", format!("qcs::cam:{account}:uin/{id}"), id),

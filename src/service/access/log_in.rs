@@ -14,13 +14,15 @@ use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Blame, Error, ErrorKind, Result};
+use crate::service::RequestContext;
+use crate::service::access::Access;
+use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::passwords::Failed;
-use crate::service::access::{Caller, Identity};
+use crate::service::access::reach::check_reach;
 use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::Slowed;
 use crate::service::memory::staleness::undecided;
-use crate::service::{RequestContext, Service};
 use crate::token::{Grant, Ground};
 
 /// What a registry client proves itself with.
@@ -48,7 +50,7 @@ impl LogIn {
     }
 }
 
-impl Service {
+impl Access {
     /// Logs in at the registry door; `service` picks the instance.
     ///
     /// # Errors
@@ -67,13 +69,7 @@ impl Service {
         Err(self.charge_failure(log_in, &mut attempt, error))
     }
 
-    async fn prove_log_in(
-        &self,
-        service: &str,
-        log_in: &LogIn,
-        attempt: &mut Attempt,
-        context: &RequestContext,
-    ) -> Result<Identity, Failed> {
+    async fn prove_log_in(&self, service: &str, log_in: &LogIn, attempt: &mut Attempt, context: &RequestContext) -> Result<Proof, Failed> {
         let instance = match self.memory.cache.known_instance_by_service(service) {
             Some(known) => Some(known),
             None => {
@@ -85,14 +81,14 @@ impl Service {
             && !instance.is_open_to_all()
         {
             // Before the credential is looked at: whoever may not come in learns nothing of it.
-            Box::pin(self.check_reach(instance, context)).await?;
+            Box::pin(check_reach(&self.memory, instance, context)).await?;
         }
         match (log_in, instance) {
             (LogIn::Anonymous, Some(instance)) => {
                 // A token costs a signature, and this one opens nothing: no stranger may ask for many. It isn't a refusal,
                 // either: whoever pulls what is public does nothing wrong.
                 self.limits.count_anonymous(context)?;
-                Ok(Identity::Anonymous { instance })
+                Ok(Proof::Anonymous { instance })
             }
             (LogIn::Anonymous, None) => Err(Error::invalid_parameter(
                 "service",
@@ -154,17 +150,17 @@ impl Service {
         secret: &Secret,
         attempt: &mut Attempt,
         context: &RequestContext,
-    ) -> Result<Identity, Failed> {
+    ) -> Result<Proof, Failed> {
         // Apart: what hashes slowly is large, and sealed credentials come far more often.
         if let Some(name) = username.strip_prefix(ServiceAccount::PREFIX) {
             let account = Box::pin(self.service_account_of(instance.as_deref(), name, secret, attempt)).await?;
             let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
-            return Ok(Identity::ServiceAccount { instance, account });
+            return Ok(Proof::ServiceAccount { instance, account });
         }
         if may_be_chosen(secret.expose()) {
             let principal = Box::pin(self.principal_of(instance.as_deref(), username, secret, attempt)).await?;
             let instance = instance.ok_or_else(|| Error::bad_credentials(RefusalCause::UnknownService))?;
-            return Ok(Identity::WithPassword { instance, principal });
+            return Ok(Proof::WithPassword { instance, principal });
         }
         let now = self.base.now();
         let grant = if let Some(id) = credential::long_term_id(secret.expose()) {
@@ -200,7 +196,7 @@ impl Service {
         self.memory.cache.credential(&self.base.store, id).await
     }
 
-    async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret, context: &RequestContext) -> Result<Identity> {
+    async fn log_in_by_refresh_token(&self, instance: Option<Arc<Instance>>, token: &Secret, context: &RequestContext) -> Result<Proof> {
         let mut grant = self.granted(SecretKind::Refresh, token, context).await?;
         if !grant.grounds.iter().any(|(ground, _)| matches!(ground, Ground::RefreshTokens(_))) {
             // Sealed before instances could refuse their refresh tokens: of the first generation.
@@ -273,10 +269,10 @@ impl Service {
         }
     }
 
-    async fn logged_in(&self, instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret>) -> Result<Identity> {
+    async fn logged_in(&self, instance: Arc<Instance>, grant: Grant, refresh_token: Option<Secret>) -> Result<Proof> {
         let policy = self.session_policy(grant.principal.account(), grant.session_policy.as_ref()).await?;
         let session_policy = policy.map_err(Error::bad_credentials)?.map(Box::new);
-        Ok(Identity::LoggedIn { instance, grant, session_policy, refresh_token })
+        Ok(Proof::LoggedIn { instance, grant, session_policy, refresh_token })
     }
 
     /// As [`Self::unless_undecided`], for a refused log-in: only one that was wrong before, too, stays wrong.

@@ -14,29 +14,24 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
-use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::PasswordHash;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
-use crate::domain::password::{check_fixed, may_be_chosen};
+use crate::domain::password::may_be_chosen;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::Permission;
-use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
-use crate::service::identity::users::Resolved;
+use crate::service::access::Access;
 use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::{Guess, Outcome, Standing};
 use crate::service::limits::gates::Gates;
-use crate::service::{Service, subscriber};
+use crate::service::subscriber;
 use crate::store;
 use crate::store::account::Account;
 use crate::token::password;
@@ -251,36 +246,7 @@ impl Passwords {
     }
 }
 
-impl Service {
-    /// Sets the caller's own password at an instance; the one before stops.
-    pub async fn set_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, chosen: &Secret) -> Result<()> {
-        let signer = call.caller.signer()?;
-        if signer.principal.is_session() {
-            return Err(Error::unsupported(
-                "A role or a session can't have a password, which would outlive it; ask for a temporary credential.",
-            ));
-        }
-        check_fixed("Password", chosen)?;
-        let instance = self.permitted_instance(call, choice, Permission::SetFixedPassword).await?;
-        let hash = self.passwords.hash(chosen, instance.account, &*self.base.random).await?;
-        let line = call.event("fixed-password.set").instance(&instance);
-        self.ledger.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), line).await
-    }
-
-    /// Takes a principal's fixed password at an instance back; the principal may set another.
-    pub async fn delete_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, principal: &AnyPrincipal) -> Result<()> {
-        call.caller.require_operator()?;
-        let instance = self.own_instance(call, choice).await?;
-        let unsupported = || Error::unsupported("Only an account's root and users have fixed passwords.");
-        if !matches!(principal, AnyPrincipal::Root(_) | AnyPrincipal::User(..)) {
-            return Err(unsupported());
-        }
-        let Resolved::Principal(named) = self.find_principal(principal).await? else { return Err(unsupported()) };
-        let detail = json!({ "deleted": principal.to_string() });
-        let line = call.event("fixed-password.delete").instance(&instance).detail(detail);
-        self.ledger.change(store::fixed_password::delete(&instance.id, &named, call.now), line).await
-    }
-
+impl Access {
     /// Returns the service account of this name, if this is its password and it may log in.
     pub(in crate::service) async fn service_account_of(
         &self,

@@ -4,10 +4,11 @@ use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::domain::refusal::RefusalCause;
 use crate::policy::{Document, Limits};
-use crate::service::{Service, unexpected};
+use crate::service::access::Access;
+use crate::service::unexpected;
 use crate::token::SessionPolicy;
 
-impl Service {
+impl Access {
     /// Compiles what narrows a session of the account. What is in no secret is read from memory, or once from the store.
     /// Where it is stored no more, nobody can say what it forbids, and all that it narrows is refused for that cause.
     ///

@@ -7,7 +7,7 @@ use crate::domain::identity::UserState;
 use crate::domain::ids::{AccountId, UserId};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
-use crate::service::Service;
+use crate::service::access::Access;
 use crate::service::memory::staleness::Crowd;
 use crate::store::access_key::AccessKeyState;
 use crate::token::Ground;
@@ -15,7 +15,7 @@ use crate::token::Ground;
 /// The generation of something that stands, or why it doesn't.
 type Standing<T = i64> = std::result::Result<T, RefusalCause>;
 
-impl Service {
+impl Access {
     /// Returns why something sealed is good no more: something that it stands on doesn't, its time is over, or it was
     /// revoked; nothing when it is good.
     pub(super) async fn fault_of(

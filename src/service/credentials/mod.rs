@@ -1,5 +1,6 @@
 //! Issuing credentials, and what their owner does with them later.
 
+pub(super) mod fixed_passwords;
 pub(super) mod service_accounts;
 
 use std::sync::Arc;
@@ -10,15 +11,19 @@ use serde::Serialize;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{self, CredentialId, CredentialState, LongTermCredential, SecretKind, Username};
-use crate::domain::ids::{CriId, InstanceId};
-use crate::domain::instance::{AnyInstanceId, Instance};
+use crate::domain::instance::Instance;
 use crate::domain::secret::Secret;
-use crate::domain::{Error, ErrorKind, Noun, Result, name};
+use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
-use crate::service::Service;
+use crate::service::access::passwords::Passwords;
+use crate::service::base::Base;
 use crate::service::call::Call;
+use crate::service::ledger::Ledger;
 use crate::service::ledger::queue::Share;
-use crate::service::rights::forbidden;
+use crate::service::memory::Memory;
+use crate::service::registry::quotas::Quotas;
+use crate::service::rights::instances::InstanceChoice;
+use crate::service::rights::{Rights, forbidden};
 use crate::store;
 use crate::store::page::{Listed, Page};
 use crate::token::{Grant, Session};
@@ -30,26 +35,6 @@ const LONGEST_TEMPORARY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Why somebody doesn't enable what logs in.
 pub(in crate::service) const DISABLED_FOR_GOOD: &str =
     "The account's root, the operator or `transire revoke` disabled it, and only the root and the operator enable it again.";
-
-/// Which instance a call means.
-#[derive(Clone, Debug)]
-pub enum InstanceChoice {
-    /// The one with this Tencent id.
-    Tcr(InstanceId),
-    /// The one with this Alibaba id.
-    Cri(CriId),
-    /// The account's default.
-    Default,
-}
-
-impl From<AnyInstanceId> for InstanceChoice {
-    fn from(id: AnyInstanceId) -> Self {
-        match id {
-            AnyInstanceId::Tcr(id) => Self::Tcr(id),
-            AnyInstanceId::Cri(id) => Self::Cri(id),
-        }
-    }
-}
 
 /// How long a temporary credential is to live; never longer than the session that asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +76,17 @@ pub struct Issued {
     pub expires_at: Timestamp,
 }
 
-impl Service {
+/// Credentials, service accounts and fixed passwords.
+pub struct Credentials {
+    pub(super) base: Arc<Base>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) rights: Arc<Rights>,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) quotas: Quotas,
+}
+
+impl Credentials {
     /// Issues a temporary credential: it is sealed and stored nowhere.
     pub async fn issue_temporary(
         &self,
@@ -100,7 +95,7 @@ impl Service {
         username: Username,
         lifetime: Lifetime,
     ) -> Result<Issued> {
-        let instance = self.permitted_instance(call, choice, Permission::IssueTemporary).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::IssueTemporary).await?;
         let signer = call.caller.signer()?;
         let room = self.ledger.queue.reserve(Share::Done)?;
         let now = call.now;
@@ -133,7 +128,7 @@ impl Service {
                 "A session can't get a long-term credential, which would outlive it; ask with a permanent access key, or for a temporary one.",
             ));
         }
-        let instance = self.permitted_instance(call, choice, Permission::IssueLongTerm).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::IssueLongTerm).await?;
         name::check_description("Desc", description)?;
         let principal = signer.principal.clone();
         let now = call.now;
@@ -161,7 +156,7 @@ impl Service {
             .instance(&instance)
             .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
-        let insert = store::credential::insert(&stored, self.settings.quotas.long_term_credentials);
+        let insert = store::credential::insert(&stored, self.quotas.long_term_credentials);
         self.ledger.commit(line.onto(self.base.write().then(insert), &*self.base.random)).await?;
         self.memory.cache.add_credential_id(&id);
         Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
@@ -169,13 +164,13 @@ impl Service {
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.
     pub async fn credentials(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Vec<LongTermCredential>> {
-        let instance = self.permitted_instance(call, choice, Permission::ListLongTerm).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::ListLongTerm).await?;
         store::credential::list(&self.base.store, &instance.id).await
     }
 
     /// Lists a part of the long-term credentials of an instance, the newest first.
     pub async fn credential_page(&self, call: &Call<'_>, choice: &InstanceChoice, page: Page) -> Result<Listed<LongTermCredential>> {
-        let instance = self.permitted_instance(call, choice, Permission::ListLongTerm).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::ListLongTerm).await?;
         store::credential::list_page(&self.base.store, &instance.id, page).await
     }
 
@@ -236,50 +231,11 @@ impl Service {
         permission: Permission,
         id: &CredentialId,
     ) -> Result<(Arc<Instance>, Arc<LongTermCredential>)> {
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let stored = self.memory.cache.credential(&self.base.store, id).await?.filter(|stored| stored.instance == instance.id);
         let owner = stored.as_ref().map(|stored| stored.principal.numeric_id());
         let context = Context { owner: owner.as_deref(), ..call.policy_context() };
-        self.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
+        self.rights.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
         Ok((instance, stored.ok_or_else(|| Error::not_found(Noun::Credential, id))?))
-    }
-
-    /// Returns the caller's own instance, if it may do this there.
-    pub(in crate::service) async fn permitted_instance(
-        &self,
-        call: &Call<'_>,
-        choice: &InstanceChoice,
-        permission: Permission,
-    ) -> Result<Arc<Instance>> {
-        let instance = self.own_instance(call, choice).await?;
-        self.authorize(call, permission, Resource::Instance((&*instance).into())).await?;
-        Ok(instance)
-    }
-
-    /// Returns the instance that the caller means; what belongs to others does not exist for them.
-    pub(in crate::service) async fn own_instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
-        let found = match choice {
-            InstanceChoice::Tcr(id) => self.memory.cache.instance(&self.base.store, id).await?,
-            InstanceChoice::Cri(id) => self.memory.cache.instance_by_cri_id(&self.base.store, id).await?,
-            InstanceChoice::Default => {
-                let account = call.caller.signer()?.principal.account();
-                let found = self.memory.cache.default_instance(&self.base.store, account).await?;
-                Some(found.ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::NoDefaultInstance,
-                        "This call names no instance, and the account has no default one: \
-                         mark one with `transire instance create --default`, or call GetAuthorizationToken of version 2018-12-01 with an InstanceId.",
-                    )
-                })?)
-            }
-        };
-        found.filter(|instance| call.caller.is_of(instance.account)).ok_or_else(|| {
-            let error = Error::instance_not_found();
-            match choice {
-                InstanceChoice::Tcr(id) => error.caused_by(format!("asked for {id}")),
-                InstanceChoice::Cri(id) => error.caused_by(format!("asked for {id}")),
-                InstanceChoice::Default => error,
-            }
-        })
     }
 }

@@ -13,22 +13,20 @@ use serde_json::json;
 
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{AccountId, InstanceId};
 use crate::domain::instance::Instance;
 use crate::domain::name::{check_description, check_service_account};
 use crate::domain::password::check_of_account;
-use crate::domain::principal::{Level, Principal, PrincipalName};
+use crate::domain::principal::{Level, Principal};
 use crate::domain::secret::Secret;
 use crate::domain::service_account::{
     AccountAction, AccountPermissions, AccountSecret, ServiceAccount, ServiceAccountChange, ServiceAccountGrant, ServiceAccountId,
     ServiceAccountState, make_password,
 };
-use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
-use crate::service::Service;
-use crate::service::access::Caller;
+use crate::service::access::caller::Caller;
 use crate::service::call::Call;
-use crate::service::credentials::{DISABLED_FOR_GOOD, InstanceChoice};
+use crate::service::credentials::{Credentials, DISABLED_FOR_GOOD, InstanceChoice};
 use crate::service::rights::forbidden;
 use crate::store::page::{Listed, Page};
 use crate::store::{self, Part};
@@ -100,7 +98,7 @@ const NOT_HIS_TO_GIVE: &str = concat!(
     the_setting!()
 );
 
-impl Service {
+impl Credentials {
     /// Makes a service account; its password is shown this once.
     ///
     /// # Errors
@@ -119,7 +117,7 @@ impl Service {
         let now = call.now;
         let expires_at = new.validity.map_or_else(|| Ok(now.plus(USUAL_TTL)), |validity| validity.end(now))?;
         let permission = Permission::CreateServiceAccount;
-        let instance = self.permitted_instance(call, choice, permission).await?;
+        let instance = self.rights.permitted_instance(call, choice, permission).await?;
         self.check_grant(call, &instance, permission, &new.permissions).await?;
         let password = make_password(&*self.base.random);
         let account = ServiceAccount {
@@ -139,7 +137,7 @@ impl Service {
             modified_at: now,
             expires_at,
         };
-        let most = self.settings.quotas.service_accounts;
+        let most = self.quotas.service_accounts;
         let detail = json!({ "service_account": account.username(), "expires_at": account.expires_at });
         let line = call.event("service-account.create").instance(&instance).made(account.id.as_str()).detail(detail);
         self.ledger.change(store::service_account::insert(&account, most), line).await?;
@@ -157,7 +155,7 @@ impl Service {
         if names.is_some_and(|names| names.len() > MOST_NAMES) {
             return Err(Error::invalid_parameter("Filters", format!("At most {MOST_NAMES} names are looked up at once.")));
         }
-        let instance = self.permitted_instance(call, choice, Permission::ListServiceAccounts).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::ListServiceAccounts).await?;
         let Some(names) = names else { return store::service_account::list(&self.base.store, &instance.id, None, page).await };
         let mut found = Vec::new();
         for name in names {
@@ -263,18 +261,7 @@ impl Service {
     /// `Unsupported` for whoever isn't the operator, or for a principal that makes none.
     pub async fn service_accounts_made_by(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<Vec<ServiceAccount>> {
         call.caller.require_operator()?;
-        store::service_account::list_made_by(&self.base.store, self.maker_number(principal).await?).await
-    }
-
-    /// Returns the service accounts that came from the principal of that numeric id, and their names as arguments take them.
-    pub(in crate::service) async fn made_by(&self, id: i64) -> Result<(Vec<ServiceAccount>, Vec<String>)> {
-        let made = store::service_account::list_made_by(&self.base.store, id).await?;
-        let mut names = Vec::with_capacity(made.len());
-        for account in &made {
-            let instance = self.memory.cache.instance(&self.base.store, &account.instance).await?.ok_or_else(Error::instance_not_found)?;
-            names.push(PrincipalName::ServiceAccount(instance.account, instance.id.clone(), account.name.clone()).to_string());
-        }
-        Ok((made, names))
+        store::service_account::list_made_by(&self.base.store, self.rights.maker_number(principal).await?).await
     }
 
     /// Returns the service account of this name, as it is now, and its instance, if the caller may do this to it. Whether it
@@ -286,14 +273,14 @@ impl Service {
         permission: Permission,
         name: &str,
     ) -> Result<(Arc<Instance>, ServiceAccount)> {
-        let instance = self.own_instance(call, choice).await?;
-        let found = match self.stored_service_account(&instance.id, name).await {
+        let instance = self.rights.own_instance(call, choice).await?;
+        let found = match self.rights.stored_service_account(&instance.id, name).await {
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound { .. }) => return Err(error),
             found => found,
         };
         let owner = found.as_ref().ok().and_then(|account| account.maker.as_ref()).map(Principal::numeric_id);
         let context = Context { owner: owner.as_deref(), ..call.policy_context() };
-        self.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
+        self.rights.authorize_with(call, permission, Resource::Instance((&*instance).into()), context).await?;
         Ok((instance, found?))
     }
 
@@ -303,7 +290,7 @@ impl Service {
     /// The operator and the root may. Others hold `given` themselves, in every circumstance: a service account logs in from
     /// anywhere, at any time. Of a session nothing may be left when it ends.
     async fn check_grant(&self, call: &Call<'_>, instance: &Instance, permission: Permission, given: &AccountPermissions) -> Result<()> {
-        if call.caller.level() > Level::User || self.service_account_grant(instance.account).await? == ServiceAccountGrant::Vendor {
+        if call.caller.level() > Level::User || self.rights.service_account_grant(instance.account).await? == ServiceAccountGrant::Vendor {
             return Ok(());
         }
         let principal = call.caller.signer()?.principal;
@@ -319,16 +306,10 @@ impl Service {
                 context: Context::default(),
             })
         });
-        match Box::pin(self.first_withheld(principal, asked)).await? {
+        match Box::pin(self.rights.first_withheld(principal, asked)).await? {
             None => Ok(()),
             Some((request, outcome)) => Err(forbidden(call.caller, &request, outcome, NOT_HIS_TO_GIVE)),
         }
-    }
-
-    /// Returns what users of an account may give service accounts.
-    pub(in crate::service) async fn service_account_grant(&self, account: AccountId) -> Result<ServiceAccountGrant> {
-        let own = self.memory.cache.account(&self.base.store, account).await?.and_then(|account| account.service_account_grant);
-        Ok(own.unwrap_or(self.settings.service_account_grant))
     }
 
     fn request_on<'a>(call: &Call<'_>, permission: Permission, instance: &'a Instance) -> Request<'a> {
@@ -343,15 +324,6 @@ impl Service {
         instance: &'a Instance,
     ) -> crate::service::ledger::queue::Line<'a> {
         call.event(action).instance(instance).detail(json!({ "service_account": account.username() }))
-    }
-
-    /// Returns the service account of this name, with the prefix or without, as it is now.
-    pub(in crate::service) async fn stored_service_account(&self, instance: &InstanceId, name: &str) -> Result<ServiceAccount> {
-        let bare = ServiceAccount::bare_name(name);
-        // What can't be a name is nobody's, and isn't repeated.
-        check_service_account("Name", bare).map_err(|_| Error::not_found(Noun::ServiceAccount, "of that name"))?;
-        let found = store::service_account::find(&self.base.store, instance, bare).await?;
-        found.ok_or_else(|| Error::not_found(Noun::ServiceAccount, format_args!("{}{bare}", ServiceAccount::PREFIX)))
     }
 }
 

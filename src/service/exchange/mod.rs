@@ -1,23 +1,27 @@
 //! Token exchange: a log-in in, a token out, with the rights that are asked for and held.
 
+pub(super) mod reductions;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::SecretKind;
 use crate::domain::instance::Instance;
 use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::domain::secret::Secret;
-use crate::domain::service_account::ServiceAccount;
-use crate::domain::{Result, name};
-use crate::policy::{Outcome, Permission, Request, Resource};
-use crate::service::Service;
-use crate::service::access::Caller;
+use crate::service::access::caller::Caller;
+use crate::service::base::Base;
 use crate::service::call::Call;
-use crate::service::registry::namespaces::Unrecorded;
-use crate::service::rights::{Subject, account_action};
+use crate::service::ledger::Ledger;
+use crate::service::limits::Limits;
+use crate::service::memory::Memory;
+use crate::service::rights::Rights;
+use crate::service::rights::verdict::everything;
 use crate::token::{Access, Claims, Grant, Ground};
 
 /// How many scopes are decided before other requests have their turn: a request may have thousands.
@@ -53,7 +57,16 @@ pub struct Exchanged {
     pub granted: Vec<Scope>,
 }
 
-impl Service {
+/// Exchanges credentials for registry tokens.
+pub struct Exchange {
+    pub(super) base: Arc<Base>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) rights: Arc<Rights>,
+}
+
+impl Exchange {
     /// Exchanges a log-in for a token; rights that are missing are left out, without an error.
     ///
     /// # Errors
@@ -133,21 +146,6 @@ impl Service {
         Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
     }
 
-    /// Returns what is asked of policies when a token is to allow an action.
-    pub(in crate::service) fn request_for<'a>(
-        &self,
-        call: &Call<'_>,
-        action: Action,
-        asked: &'a Scope,
-        instance: &'a Instance,
-    ) -> Request<'a> {
-        let resource = match asked.resource_type {
-            ResourceType::Repository if !asked.name.is_empty() => Resource::Repository { instance: instance.into(), path: &asked.name },
-            _ => Resource::Instance(instance.into()),
-        };
-        Request { permission: permission(action, asked), resource, context: call.policy_context() }
-    }
-
     /// Returns what `caller` holds of `asked`.
     async fn held(&self, call: &Call<'_>, instance: &Instance, asked: &Scope) -> Result<Scope> {
         let mut wanted = asked.actions.clone();
@@ -160,43 +158,12 @@ impl Service {
         }
         let mut actions = BTreeSet::new();
         for action in &wanted & &everything(&asked.resource_type, &asked.name) {
-            let request = self.request_for(call, action, asked, instance);
-            if self.verdict(call.caller.rights(), instance, &request).await?.grants() {
+            let request = self.rights.request_for(call, action, asked, instance);
+            if self.rights.verdict(call.caller.rights(), instance, &request).await?.grants() {
                 actions.insert(action);
             }
         }
         Ok(Scope { resource_type: asked.resource_type.clone(), name: asked.name.clone(), actions })
-    }
-
-    /// Decides what a registry client may do: everybody by rights of their own; what is public is everyone's unless a
-    /// policy denies it; a push is only to where records let anyone push; and nothing to what no registry can have.
-    ///
-    /// The token exchange goes by it, and so do all who say why.
-    pub(in crate::service) async fn verdict(&self, subject: Subject<'_>, instance: &Instance, request: &Request<'_>) -> Result<Verdict> {
-        // A policy about `secret/*` says nothing of `team/../secret/app`, and a registry might take the one for the other.
-        if let Resource::Repository { path, .. } = request.resource
-            && !name::is_repository_path(path)
-        {
-            return Ok(Verdict::Impossible);
-        }
-        let decided = match (subject, &request.resource) {
-            (Subject::ServiceAccount(account), Resource::Repository { path, .. }) => decide_account(account, request.permission, path),
-            (Subject::Principal(principal, _), _) if principal.account() != instance.account => Outcome::DeniedImplicitly,
-            (Subject::Operator | Subject::Principal(..), _) => self.decide(subject, request).await?,
-            (Subject::ServiceAccount(_) | Subject::Nobody, _) => Outcome::DeniedImplicitly,
-        };
-        Ok(match (decided, request.permission, &request.resource) {
-            (Outcome::Allowed, Permission::Push, Resource::Repository { path, .. }) => {
-                Box::pin(self.unrecorded(instance, path)).await?.map_or(Verdict::Allowed, Verdict::Unrecorded)
-            }
-            (Outcome::DeniedImplicitly, Permission::Pull, Resource::Repository { path, .. })
-                if Box::pin(self.is_public(instance, path)).await? =>
-            {
-                Verdict::Public
-            }
-            (Outcome::Allowed, ..) => Verdict::Allowed,
-            (Outcome::DeniedExplicitly | Outcome::DeniedImplicitly, ..) => Verdict::Denied,
-        })
     }
 
     /// Returns the caller's refresh token: the one that logged in, or one that lives as long as its credential.
@@ -223,31 +190,6 @@ impl Service {
     }
 }
 
-/// What comes of asking to do something in a registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::service) enum Verdict {
-    /// Rights of one's own allow it.
-    Allowed,
-    /// They don't, and everybody may.
-    Public,
-    /// They don't.
-    Denied,
-    /// They do, and nobody may.
-    Unrecorded(Unrecorded),
-    /// No registry can have a repository of this name, so nobody may.
-    Impossible,
-}
-
-impl Verdict {
-    /// Tells whether a token allows it.
-    pub(in crate::service) fn grants(self) -> bool {
-        match self {
-            Self::Allowed | Self::Public => true,
-            Self::Denied | Self::Unrecorded(_) | Self::Impossible => false,
-        }
-    }
-}
-
 /// Tells whether all that a scope asks for is held.
 fn is_whole(asked: &Scope, held: &BTreeSet<Action>) -> bool {
     asked.actions.iter().all(|action| held.contains(action) || *action == Action::All && holds_everything(asked, held))
@@ -269,36 +211,4 @@ pub(in crate::service) fn missing(asked: &Scope, held: &BTreeSet<Action>) -> BTr
 
 pub(in crate::service) fn same_thing(held: &Scope, asked: &Scope) -> bool {
     held.resource_type == asked.resource_type && held.name == asked.name
-}
-
-/// Returns the permission that an action on a resource needs.
-fn permission(action: Action, asked: &Scope) -> Permission {
-    match action {
-        // zot asks to pull from a repository without a name where it lists them all.
-        Action::All => Permission::ListCatalog,
-        Action::Pull if asked.name.is_empty() => Permission::ListCatalog,
-        Action::Pull => Permission::Pull,
-        Action::Push => Permission::Push,
-        Action::Delete => Permission::Delete,
-    }
-}
-
-/// Decides by the permissions of a service account, which allow and never deny.
-fn decide_account(account: &ServiceAccount, permission: Permission, path: &str) -> Outcome {
-    match account_action(permission) {
-        Some(needed) if account.may(needed, path) => Outcome::Allowed,
-        _ => Outcome::DeniedImplicitly,
-    }
-}
-
-/// Returns all that can be done to a resource, in words that registries compare literally: for a
-/// repository `*` is written out, because zot knows no `*`.
-pub(in crate::service) fn everything(resource_type: &ResourceType, name: &str) -> BTreeSet<Action> {
-    match resource_type {
-        // A repository without a name is the list of all, which is only read.
-        ResourceType::Repository if name.is_empty() => BTreeSet::from([Action::Pull]),
-        ResourceType::Repository => BTreeSet::from([Action::Pull, Action::Push, Action::Delete]),
-        ResourceType::Registry if name == "catalog" => BTreeSet::from([Action::All]),
-        ResourceType::Registry | ResourceType::Other(_) => BTreeSet::new(),
-    }
 }

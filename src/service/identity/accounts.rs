@@ -6,8 +6,8 @@ use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Result, name};
-use crate::service::Service;
 use crate::service::call::Call;
+use crate::service::identity::Identity;
 use crate::service::keys::unless_overtaken;
 use crate::store;
 use crate::store::access_key::{AccessKey, AccessKeyState};
@@ -16,7 +16,7 @@ use crate::store::account::Account;
 /// What the master key knows access-key secrets as.
 pub(in crate::service) const WRAPPED_AS: &str = "access-key";
 
-impl Service {
+impl Identity {
     /// Makes an account; without an id, one of twelve digits is picked. Without `service_account_grant`, what the settings say
     /// holds.
     pub async fn create_account(
@@ -59,7 +59,7 @@ impl Service {
     pub async fn create_access_key(&self, call: &Call<'_>, account: AccountId, user: Option<&str>) -> Result<NewAccessKey> {
         call.caller.require_operator()?;
         let principal = match user {
-            Some(name) => Principal::User(account, self.named_user(account, name).await?.id),
+            Some(name) => Principal::User(account, self.rights.named_user(account, name).await?.id),
             None => Principal::Root(account),
         };
         let made = NewAccessKey::permanent(&*self.base.random);

@@ -7,8 +7,8 @@ use crate::domain::ids::AccountId;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::builtin::Builtin;
 use crate::policy::{Document, Limits};
-use crate::service::Service;
 use crate::service::call::Call;
+use crate::service::identity::Identity;
 use crate::store;
 use crate::store::policy::{Attachment, PolicyKind};
 
@@ -24,7 +24,7 @@ pub enum Save {
     Update,
 }
 
-impl Service {
+impl Identity {
     /// Saves a policy, and returns what its writer should know about it.
     pub async fn save_policy(&self, call: &Call<'_>, account: AccountId, name: &str, document: &str, save: Save) -> Result<Vec<String>> {
         call.caller.require_operator()?;

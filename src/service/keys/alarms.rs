@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::{ErrorKind, Result};
-use crate::service::Service;
+use crate::service::keys::Keys;
 
 const DAY: Duration = Duration::from_hours(24);
 /// When the end of the authority is first spoken of: every registry has to be touched to replace it.
@@ -101,8 +101,13 @@ pub(in crate::service) struct Alarms {
 }
 
 impl Alarms {
-    pub(super) fn new() -> Self {
+    pub(in crate::service) fn new() -> Self {
         Self { present: ArcSwap::from_pointee(Vec::new()), said_at: Mutex::default(), rotation_failed: Mutex::default() }
+    }
+
+    /// Returns what the operator should look at, as of the last look.
+    pub(in crate::service) fn current(&self) -> Arc<Vec<Alarm>> {
+        self.present.load_full()
     }
 
     /// Notes how the last rotation on schedule ended. Where the database is away, nobody knows whether anything is due.
@@ -138,10 +143,10 @@ impl Alarms {
     }
 }
 
-impl Service {
+impl Keys {
     /// Returns what the operator should look at, as of the last look.
     pub fn alarms(&self) -> Arc<Vec<Alarm>> {
-        self.alarms.present.load_full()
+        self.warnings.current()
     }
 
     /// Looks whether there is anything that the operator should know.
@@ -176,7 +181,7 @@ impl Service {
             let text = format!("the signing key {id} waits for its certificate: `transire keys csr` and `transire keys import-leaf`");
             alarms.push(Alarm { kind: AlarmKind::KeyWaits, text, subject: id.clone(), urgency: Urgency::Warning });
         }
-        if let Some(why) = self.alarms.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(why) = self.warnings.rotation_failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             let text = format!("a key that is due can't be rotated: {why}");
             alarms.push(Alarm { kind: AlarmKind::RotationFailed, text, subject: String::new(), urgency: Urgency::Error });
         }
@@ -186,7 +191,7 @@ impl Service {
             alarms.push(Alarm { kind: AlarmKind::MasterKey, text, subject, urgency: Urgency::Warning });
         }
         // What is known is said, though the database be away.
-        self.alarms.raise(alarms, now);
+        self.warnings.raise(alarms, now);
         elsewhere.map(drop).and(waiting.map(drop)).and(master.map(drop))
     }
 }

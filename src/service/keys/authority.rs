@@ -10,9 +10,9 @@ use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
-use crate::service::keys::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, SIGNING_KEY, newest_first, unless_overtaken};
+use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart, SIGNING_KEY, newest_first, unless_overtaken};
 use crate::service::memory::keyring::{AUTHORITY, KNOWN_BEFORE_USE, in_use};
-use crate::service::{Service, unexpected};
+use crate::service::unexpected;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
 use crate::token::jwt::LEAF_RENEWAL_LEFT;
@@ -141,7 +141,7 @@ pub(super) fn first_step(row: &AuthorityRow) -> Result<AuthorityStep> {
     step(row, if here { NextStep::RestartRegistriesThenActivate } else { NextStep::CertifyThenActivate })
 }
 
-impl Service {
+impl Keys {
     pub(super) async fn authorities(&self) -> Result<Vec<KeyInfo>> {
         let rows = key::list_authorities(&self.base.store).await?;
         let info = |row: AuthorityRow| {

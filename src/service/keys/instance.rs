@@ -9,10 +9,9 @@ use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, Noun, Result};
-use crate::service::Service;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
-use crate::service::keys::{KeyInfo, KeyKind, KeyState, MasterKeys, PrivatePart, unless_overtaken};
+use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart, unless_overtaken};
+use crate::service::rights::instances::InstanceChoice;
 use crate::store::Store;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::token::{SigningKey, SigningKeyPair};
@@ -66,7 +65,7 @@ fn state_of(row: &InstanceKeyRow) -> KeyState {
     }
 }
 
-impl Service {
+impl Keys {
     pub(super) async fn instance_keys(&self) -> Result<Vec<KeyInfo>> {
         let rows = instance_key::list(&self.base.store).await?;
         let info = |row: InstanceKeyRow| KeyInfo {
@@ -83,7 +82,7 @@ impl Service {
 
     async fn keys_of(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, Vec<InstanceKeyRow>)> {
         call.caller.require_operator()?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         if !instance.kind.has_own_key() {
             return Err(has_no_own_key(&instance));
         }

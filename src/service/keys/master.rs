@@ -13,11 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::identity::accounts::WRAPPED_AS as ACCESS_KEY;
 use crate::service::keys::instance::INSTANCE_KEY;
-use crate::service::keys::{SEALING_KEY, SIGNING_KEY};
+use crate::service::keys::{Keys, SEALING_KEY, SIGNING_KEY};
 use crate::service::memory::keyring::{AUTHORITY, was_overtaken};
 use crate::service::memory::master_keys::Progress;
 use crate::store::wrapped::{self, Holder, Wrapped};
@@ -124,7 +123,7 @@ pub struct Retired {
     pub place: String,
 }
 
-impl Service {
+impl Keys {
     /// Takes the next step of a rotation of the master key, or the first of a new one, to `given` or to the key that is
     /// there and was never used, or to one that is made. Call it until it is [`MasterKeyStep::Done`].
     ///

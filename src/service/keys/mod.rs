@@ -1,46 +1,29 @@
 //! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
 
-mod alarms;
+pub(in crate::service) mod alarms;
 mod authority;
 pub(super) mod instance;
 pub(super) mod master;
 mod offline;
-mod schedule;
+pub(in crate::service) mod schedule;
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
 use self::authority::InUse;
-use crate::domain::clock::{Clock, Random, Timestamp};
+use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
-use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::remote;
-use crate::service::access::Caller;
-use crate::service::access::passwords::Passwords;
-use crate::service::access::web_identity::Issuers;
+use crate::domain::{Error, Noun, Result};
+use crate::service::access::caller::Caller;
 use crate::service::call::Call;
-use crate::service::ledger::queue::Audit;
-use crate::service::ledger::refusals::Refusals;
-use crate::service::ledger::{Ledger, anonymous};
-use crate::service::limits::back_off::LogIns;
-use crate::service::limits::rates::{ActionLimits, AddressLimits, TokenLimits, WaitLimits};
-use crate::service::limits::replay::Replays;
-use crate::service::limits::{AddressBudgets, Limits};
-use crate::service::memory::cache::Directory;
-use crate::service::memory::first_seen::Sightings;
-use crate::service::memory::keyring::{KNOWN_BEFORE_USE, KnownKeys, SEALING_KEY, SIGNING_KEY, in_use, load_keyring, newest_first};
+use crate::service::ledger::Ledger;
+use crate::service::memory::keyring::{KNOWN_BEFORE_USE, SEALING_KEY, SIGNING_KEY, in_use, newest_first};
 use crate::service::memory::master_keys::MasterKeys;
-use crate::service::memory::revocations::Revocations;
-use crate::service::memory::staleness::Freshness;
-use crate::service::registry::catalog::Imports;
-use crate::service::registry::images::{Walks, registries};
-use crate::service::{Base, Memory, RequestContext, Service, Settings};
+use crate::service::rights::Rights;
+use crate::service::{Base, Memory, RequestContext, Settings};
 use crate::store::key::{self, AuthorityState, SealingKeyRow, SigningKeyRow};
-use crate::store::{Operation, Store, Write, change, meta};
+use crate::store::{Operation, Store, Write, meta};
 use crate::token::{Authority, SealingKey, SigningKeyPair};
 
 pub(in crate::service) use self::alarms::Alarms;
@@ -131,85 +114,17 @@ pub async fn is_set_up(store: &Store) -> Result<bool> {
     Ok(meta::find(store, meta::MASTER_KEY_CHECK).await?.is_some())
 }
 
-impl Service {
-    /// Opens the service over a store, which is set up if it is new.
-    ///
-    /// [`ErrorKind::Misconfigured`] when the master key of this store is not among `master`.
-    pub async fn open(
-        store: Store,
-        master: impl Into<MasterKeys>,
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Result<Self> {
-        let master = master.into().timed_by(Arc::clone(&clock));
-        if !is_set_up(&store).await? {
-            match set_up(&store, &master, &settings, clock.now(), &*random).await {
-                // Another process was as quick; its setup is as good.
-                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
-                outcome => outcome?,
-            }
-        }
-        let unexpected = || crate::service::unexpected("the store's setup is incomplete");
-        let master_key_id = meta::find_text(&store, meta::MASTER_KEY_ID).await?.ok_or_else(unexpected)?;
-        master.verify(&master_key_id, &meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
-        let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
-        // Before the keys are read: a key that is made meanwhile is read again.
-        let staleness = Freshness::new(settings.max_staleness, &*clock);
-        let position = change::position(&store).await?;
-        let first_seen = Sightings::default();
-        let keyring = load_keyring(&store, &master, &first_seen, clock.now()).await?;
-        let base = Arc::new(Base { store, clock, random, issuer, public_url: settings.public_url.clone() });
-        let memory = Arc::new(Memory {
-            base: Arc::clone(&base),
-            cache: Directory::new(position),
-            revocations: Revocations::load(&base.store).await?,
-            staleness,
-            keys: KnownKeys { master, keyring: ArcSwap::from_pointee(keyring), read_at: AtomicU64::new(0), first_seen },
-            refreshing: tokio::sync::Mutex::default(),
-        });
-        let limits = Limits {
-            base: Arc::clone(&base),
-            actions: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
-            tokens: TokenLimits::new(settings.token_requests_per_second, settings.token_requests_burst),
-            addresses: AddressBudgets {
-                refusals: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
-                anonymous: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
-                waits: WaitLimits::new(),
-            },
-            log_ins: LogIns::new(
-                settings.failed_log_ins,
-                settings.failed_log_ins_per_minute,
-                AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
-                &*base.random,
-            ),
-            replays: Replays::new(settings.nonces_per_access_key),
-            shared: OnceLock::new(),
-        };
-        let ledger = Ledger {
-            base: Arc::clone(&base),
-            memory: Arc::clone(&memory),
-            queue: Audit::start(settings.audit, settings.audit_queue, base.store.clone(), Arc::clone(&base.random)),
-            refusals: Refusals::new(),
-            anonymous: anonymous::counted(),
-            telling: tokio::sync::Mutex::default(),
-        };
-        Ok(Self {
-            passwords: Passwords::new(settings.password_threads, settings.password_queue, &*base.random),
-            remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
-            registries: Arc::new(remote::Client::new(registries(&settings.outgoing))),
-            issuers: Issuers::default(),
-            walks: Walks::default(),
-            imports: Imports::default(),
-            alarms: Alarms::new(),
-            settings,
-            base,
-            limits: Arc::new(limits),
-            memory,
-            ledger: Arc::new(ledger),
-        })
-    }
+/// Makes, rotates and retires the keys of this service.
+pub struct Keys {
+    pub(super) base: Arc<Base>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) rights: Arc<Rights>,
+    pub(super) schedule: KeySchedule,
+    pub(super) warnings: Arc<Alarms>,
+}
 
+impl Keys {
     /// Makes a signing key of this algorithm if there is none yet.
     pub(in crate::service) async fn ensure_signing_key(&self, algorithm: Algorithm, context: &RequestContext) -> Result<()> {
         if self.memory.keys.keyring.load().signing_key(algorithm).is_ok() {
@@ -217,7 +132,9 @@ impl Service {
         }
         let rows = key::list_signing(&self.base.store).await?;
         if waiting(&rows, algorithm).is_none() {
-            let id = self.make_key_now(&self.call(&Caller::operator(), context), KeyKind::Signing(algorithm)).await?;
+            let id = self
+                .make_key_now(&Call { caller: &Caller::operator(), request: context, now: self.base.now() }, KeyKind::Signing(algorithm))
+                .await?;
             if key::list_signing(&self.base.store).await?.iter().any(|row| row.id == id && row.is_certified()) {
                 return Ok(());
             }
@@ -344,7 +261,13 @@ impl Service {
 }
 
 /// Writes what a store needs before its first use, in one write: all of it or nothing.
-async fn set_up(store: &Store, master: &MasterKeys, settings: &Settings, now: Timestamp, random: &dyn Random) -> Result<()> {
+pub(in crate::service) async fn set_up(
+    store: &Store,
+    master: &MasterKeys,
+    settings: &Settings,
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<()> {
     let issuer = &settings.public_url;
     let sealing_key = SealingKey::generate(random);
     let authority = Authority::generate(issuer, now, random)?;

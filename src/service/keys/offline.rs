@@ -4,10 +4,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
-use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::keys::authority::{InUse, first_step, new_id, used_soon};
-use crate::service::keys::{AuthorityStep, KeyState};
+use crate::service::keys::{AuthorityStep, KeyState, Keys};
 use crate::service::memory::keyring::AUTHORITY;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::token::{Authority, certificates};
@@ -44,7 +43,7 @@ pub struct ExportedAuthority {
     pub pem: Secret,
 }
 
-impl Service {
+impl Keys {
     /// Returns the request for the certificate of every signing key that signs, soon will, or waits for one.
     pub async fn signing_requests(&self, call: &Call<'_>) -> Result<Vec<SigningRequest>> {
         call.caller.require_operator()?;

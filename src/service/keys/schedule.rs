@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
-use crate::service::access::Caller;
-use crate::service::keys::{KeyKind, newest_first, waiting};
-use crate::service::{RequestContext, Service};
+use crate::service::RequestContext;
+use crate::service::access::caller::Caller;
+use crate::service::call::Call;
+use crate::service::keys::{KeyKind, Keys, newest_first, waiting};
 use crate::store::{Operation, Write, key};
 
 /// How old keys become before another takes their place; `None` is never.
@@ -30,19 +31,19 @@ impl KeySchedule {
     }
 }
 
-impl Service {
+impl Keys {
     /// Rotates the keys that have become too old, and returns how many it made.
     ///
     /// The write is named after the key that is replaced, and a write happens once: of many replicas that find the same
     /// key too old, one makes the next.
     pub async fn rotate_on_schedule(&self) -> Result<usize> {
         let outcome = self.rotate_what_is_due().await;
-        self.alarms.note_rotation(&outcome);
+        self.warnings.note_rotation(&outcome);
         outcome
     }
 
     async fn rotate_what_is_due(&self) -> Result<usize> {
-        let KeySchedule { signing, sealing } = self.settings.keys;
+        let KeySchedule { signing, sealing } = self.schedule;
         let mut made = 0;
         let is_due = |made_at: Timestamp, age: Duration| made_at.plus(age) <= self.base.now();
         if let Some(age) = signing {
@@ -69,7 +70,7 @@ impl Service {
         let because = serde_json::json!({ "because": "schedule", "replaces": old });
         let operator = Caller::operator();
         let write = || Write::new(Operation::named(format!("key after {old}"), self.base.now()));
-        let call = &self.call(&operator, &context);
+        let call = &Call { caller: &operator, request: &context, now: self.base.now() };
         let id = self.memory.wrapping(|| self.make_key(call, kind, write(), &because)).await?;
         let is_ours = match kind {
             KeyKind::Signing(_) => key::list_signing(&self.base.store).await?.iter().any(|row| row.id == id),

@@ -2,53 +2,13 @@
 //!
 //! A replica's own memory is asked first, and stays what counts while that server doesn't answer.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use crate::domain::clock::{Timestamp, random_bytes};
+use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
-use crate::domain::{Error, ErrorKind, Result};
-use crate::service::Service;
+use crate::domain::{Error, Result};
 use crate::service::limits::Limits;
 use crate::service::limits::replay::Purpose;
 use crate::shared::{Call, Mark, Shared, Verdict};
-use crate::sign::{self, Replay};
-use crate::store::meta;
-
-/// How much longer than its window a nonce or a signature is remembered: of two replicas one may be five minutes ahead, and the other
-/// as far behind.
-const CLOCKS_APART: Duration = Duration::from_mins(10);
-
-impl Service {
-    /// Connects to the server that the settings name, for as long as the service lives. One that doesn't answer is no
-    /// failure: it is tried again.
-    pub async fn connect_shared(&self) -> Result<()> {
-        let Some(settings) = &self.settings.shared else { return Ok(()) };
-        let shared = Arc::new(Shared::new(settings, &self.deployment().await?)?);
-        shared.connect().await;
-        // Once, when the service begins to serve.
-        self.limits.shared.set(shared).map_err(|_| crate::service::unexpected("the shared memory was connected twice"))
-    }
-
-    /// Returns what all replicas of this store, and nobody else, have in common; made when it is first asked for.
-    async fn deployment(&self) -> Result<Vec<u8>> {
-        if let Some(id) = meta::find(&self.base.store, meta::DEPLOYMENT).await? {
-            return Ok(id);
-        }
-        let id: [u8; 16] = random_bytes(&*self.base.random);
-        match self.base.store.apply(self.base.write().then(meta::put_if_absent(meta::DEPLOYMENT, &id))).await {
-            // Another replica was quicker.
-            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
-            outcome => outcome?,
-        }
-        meta::find(&self.base.store, meta::DEPLOYMENT).await?.ok_or_else(|| crate::service::unexpected("what was just stored is not there"))
-    }
-
-    /// Returns when a request's signature is valid at no replica any more.
-    pub(in crate::service) fn last_use(&self, request: &sign::Unverified) -> Timestamp {
-        request.signed_at().plus(request.window().min(self.settings.signature_window) + CLOCKS_APART)
-    }
-}
+use crate::sign::Replay;
 
 /// A call whose signature was verified.
 pub(in crate::service) struct VerifiedCall<'a> {

@@ -21,10 +21,10 @@ use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
+use crate::service::memory::attached_policies::{self, AttachedPolicies};
 use crate::service::memory::known_ids::{self, KnownIds};
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::registry::namespaces::{self, Namespaces};
-use crate::service::rights::{self, Rights};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
@@ -98,7 +98,7 @@ pub(in crate::service) struct Directory {
     /// By `ACCOUNT/NAME`.
     users_by_name: Cache<String, Arc<User>>,
     roles: Cache<RoleId, Arc<Role>>,
-    rights: Cache<Holder, Arc<Rights>>,
+    rights: Cache<Holder, Arc<AttachedPolicies>>,
     /// The texts of those that are stored. None is ever dropped for being out of date: a digest has one text.
     session_policies: Cache<(AccountId, PolicyDigest), Arc<String>>,
     /// By what the feed calls them.
@@ -301,16 +301,16 @@ impl Directory {
     }
 
     /// Returns the policies of a user; those of a user that isn't there allow nothing.
-    pub(in crate::service) async fn rights_of_user(&self, store: &Store, account: AccountId, id: UserId) -> Result<Arc<Rights>> {
-        self.rights(Holder::User(id), async || rights::rights_of_user(store, account, id).await).await
+    pub(in crate::service) async fn rights_of_user(&self, store: &Store, account: AccountId, id: UserId) -> Result<Arc<AttachedPolicies>> {
+        self.rights(Holder::User(id), async || attached_policies::rights_of_user(store, account, id).await).await
     }
 
     /// Returns the policies of a role; those of a role that isn't there allow nothing.
-    pub(in crate::service) async fn rights_of_role(&self, store: &Store, account: AccountId, id: RoleId) -> Result<Arc<Rights>> {
-        self.rights(Holder::Role(id), async || rights::rights_of_role(store, account, id).await).await
+    pub(in crate::service) async fn rights_of_role(&self, store: &Store, account: AccountId, id: RoleId) -> Result<Arc<AttachedPolicies>> {
+        self.rights(Holder::Role(id), async || attached_policies::rights_of_role(store, account, id).await).await
     }
 
-    async fn rights(&self, holder: Holder, fill: impl AsyncFnOnce() -> Result<Rights>) -> Result<Arc<Rights>> {
+    async fn rights(&self, holder: Holder, fill: impl AsyncFnOnce() -> Result<AttachedPolicies>) -> Result<Arc<AttachedPolicies>> {
         let found = self.entry(&self.rights, &holder, async || fill().await.map(Some)).await?;
         found.ok_or_else(|| crate::service::unexpected("policies that were just read"))
     }

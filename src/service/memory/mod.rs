@@ -1,5 +1,6 @@
 //! What this process knows: caches, the change feed that invalidates them, and keys.
 
+pub(super) mod attached_policies;
 pub(super) mod cache;
 pub(super) mod first_seen;
 pub(super) mod keyring;
@@ -16,7 +17,9 @@ use self::cache::Directory;
 use self::keyring::KnownKeys;
 use self::revocations::Revocations;
 use self::staleness::Freshness;
-use crate::domain::Result;
+use crate::domain::allow_list::AllowList;
+use crate::domain::instance::Instance;
+use crate::domain::{Error, Result};
 use crate::service::base::Base;
 
 /// What this process knows without asking the database.
@@ -76,5 +79,9 @@ impl Memory {
         if let Err(error) = self.cache.learn_ids(&self.base.store).await {
             tracing::warn!(cause = error.cause(), "which ids there are can't be read: {error}");
         }
+    }
+
+    pub(in crate::service) async fn list_of(&self, instance: &Instance) -> Result<Arc<AllowList>> {
+        self.cache.allow_list(&self.base.store, &instance.id).await?.ok_or_else(Error::instance_not_found)
     }
 }

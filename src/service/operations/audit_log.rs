@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
-use crate::service::Service;
 use crate::service::call::Call;
 use crate::service::ledger::event::rows;
 use crate::service::ledger::words::{beside, word};
+use crate::service::operations::Operations;
 use crate::store::Store;
 use crate::store::audit::{self, AuditPosition, AuditRow, NARROW_MILLIS, PageFilter, PageHead, RowFilter, Span, Wanted};
 
@@ -197,7 +197,7 @@ fn weight(row: &AuditRow) -> usize {
     size_of::<(AuditPosition, AuditRow)>() + 10 * size_of::<usize>() + characters
 }
 
-impl Service {
+impl Operations {
     /// Lists what was done and refused, the oldest first: the part after a position, or the first one.
     ///
     /// Of lines that are written meanwhile, those are missing whose time is before the position.

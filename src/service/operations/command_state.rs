@@ -1,11 +1,11 @@
 //! What the operator's commands remember between runs: small texts by name, never a secret.
 
 use crate::domain::{Error, Result};
-use crate::service::Service;
 use crate::service::call::Call;
+use crate::service::operations::Operations;
 use crate::store::meta;
 
-impl Service {
+impl Operations {
     /// Returns what a command remembered under its name.
     pub async fn recall(&self, call: &Call<'_>, command: &str) -> Result<Option<String>> {
         call.caller.require_operator()?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
-use crate::service::Service;
 use crate::service::keys::AlarmKind;
+use crate::service::operations::Operations;
 
 /// What is measured, at one moment.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Measures {
     pub alarms: Vec<AlarmKind>,
 }
 
-impl Service {
+impl Operations {
     /// Returns what is measured.
     pub fn measures(&self) -> Measures {
         let now = self.base.now();
@@ -40,7 +40,7 @@ impl Service {
                 .iter()
                 .map(|key| (key.algorithm().name(), key.id().to_owned(), left(key.leaf_expires_at())))
                 .collect(),
-            alarms: self.alarms().iter().map(|alarm| alarm.kind).collect(),
+            alarms: self.warnings.current().iter().map(|alarm| alarm.kind).collect(),
         }
     }
 }

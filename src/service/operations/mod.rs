@@ -1,5 +1,26 @@
 //! What the operator reads: the audit, metrics, and the state of commands.
 
+use std::sync::Arc;
+
+use crate::service::base::Base;
+use crate::service::keys::alarms::Alarms;
+use crate::service::ledger::Ledger;
+use crate::service::limits::Limits;
+use crate::service::memory::Memory;
+use crate::shared;
+
 pub(super) mod audit_log;
 pub(super) mod command_state;
 pub(super) mod metrics;
+pub(super) mod readiness;
+pub(super) mod replicas;
+
+/// What operators and probes read, and the state of commands.
+pub struct Operations {
+    pub(super) base: Arc<Base>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) warnings: Arc<Alarms>,
+    pub(super) shared: Option<shared::Settings>,
+}

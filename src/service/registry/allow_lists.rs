@@ -4,20 +4,18 @@
 //! open to everyone; one that an API makes is closed, with an empty list. Whoever adds the first entry wants the list
 //! obeyed, so it is from then on, and taking entries away never lets anyone in: an empty list lets nobody in.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::domain::allow_list::{AllowEntry, AllowList, Cidr};
 use crate::domain::instance::Instance;
-use crate::domain::refusal::RefusalCause;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::Permission;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
-use crate::service::{RequestContext, Service};
+use crate::service::registry::Registry;
+use crate::service::rights::instances::InstanceChoice;
 use crate::store::{self, Part};
 
 /// How a call names an entry of an allow list.
@@ -34,7 +32,7 @@ pub enum AllowListPlace {
     },
 }
 
-impl Service {
+impl Registry {
     /// Returns an instance and its allow list, which is empty where there never was one.
     pub async fn allow_list(
         &self,
@@ -42,19 +40,15 @@ impl Service {
         choice: &InstanceChoice,
         permission: Permission,
     ) -> Result<(Arc<Instance>, Arc<AllowList>)> {
-        let instance = self.permitted_instance(call, choice, permission).await?;
-        let list = self.list_of(&instance).await?;
+        let instance = self.rights.permitted_instance(call, choice, permission).await?;
+        let list = self.memory.list_of(&instance).await?;
         Ok((instance, list))
-    }
-
-    async fn list_of(&self, instance: &Instance) -> Result<Arc<AllowList>> {
-        self.memory.cache.allow_list(&self.base.store, &instance.id).await?.ok_or_else(Error::instance_not_found)
     }
 
     /// Adds entries to an allow list, all or none, and has it obeyed.
     pub async fn add_to_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, entries: &[AllowEntry]) -> Result<Arc<Instance>> {
-        let instance = self.permitted_instance(call, choice, Permission::CreateAclEntry).await?;
-        let added = store::allow_list::add(&instance.id, entries, self.settings.quotas.allow_list_entries);
+        let instance = self.rights.permitted_instance(call, choice, Permission::CreateAclEntry).await?;
+        let added = store::allow_list::add(&instance.id, entries, self.quotas.allow_list_entries);
         let ranges: Vec<String> = entries.iter().map(|entry| entry.cidr.to_string()).collect();
         let line = call.event("allow-list.add").instance(&instance).detail(json!({ "ranges": ranges }));
         let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, call.now);
@@ -70,7 +64,7 @@ impl Service {
         place: &AllowListPlace,
         entry: &AllowEntry,
     ) -> Result<Arc<Instance>> {
-        let instance = self.permitted_instance(call, choice, Permission::ModifyAclEntry).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::ModifyAclEntry).await?;
         let (old, guard) = self.resolve(&instance, std::slice::from_ref(place)).await?;
         let old = old.first().ok_or_else(|| crate::service::unexpected("a place that was just resolved"))?;
         let line =
@@ -87,7 +81,7 @@ impl Service {
         choice: &InstanceChoice,
         places: &[AllowListPlace],
     ) -> Result<Arc<Instance>> {
-        let instance = self.permitted_instance(call, choice, Permission::DeleteAclEntry).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::DeleteAclEntry).await?;
         let (ranges, guard) = self.resolve(&instance, places).await?;
         let names: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
         let line = call.event("allow-list.remove").instance(&instance).detail(json!({ "ranges": names }));
@@ -98,7 +92,7 @@ impl Service {
 
     /// Returns the ranges at places, and a guard that the list is still the one in which they were looked up.
     async fn resolve(&self, instance: &Instance, places: &[AllowListPlace]) -> Result<(Vec<Cidr>, Part)> {
-        let list = self.list_of(instance).await?;
+        let list = self.memory.list_of(instance).await?;
         let mut by_index = None;
         let mut ranges = Vec::with_capacity(places.len());
         for place in places {
@@ -132,7 +126,7 @@ impl Service {
         switch: Switch,
         first: Option<&AllowEntry>,
     ) -> Result<Arc<Instance>> {
-        let instance = self.permitted_instance(call, choice, Permission::ManageEndpoint).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::ManageEndpoint).await?;
         if instance.public_endpoint == switch {
             return Ok(instance);
         }
@@ -154,39 +148,9 @@ impl Service {
     /// Has an allow list obeyed, or not.
     pub async fn set_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch) -> Result<()> {
         call.caller.require_operator()?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let action = if switch.is_on() { "allow-list.enable" } else { "allow-list.disable" };
         let line = call.event(action).instance(&instance);
         self.ledger.change(store::instance::set_allow_list(&instance.id, switch, call.now), line).await
     }
-
-    /// Refuses a registry client that may not come from where it comes from. It reads memory alone.
-    pub(in crate::service) async fn check_reach(&self, instance: &Instance, context: &RequestContext) -> Result<()> {
-        if !instance.public_endpoint.is_on() {
-            return Err(Error::address_refused(format!(
-                "The public endpoint of {} is closed: nobody can log in. Whoever manages the instance opens it with \
-                 ManageExternalEndpoint, UpdateInstanceEndpointStatus or `transire instance update --instance {} --public-endpoint open`.",
-                instance.service, instance.id
-            ))
-            .caused_by(RefusalCause::EndpointClosed));
-        }
-        if !instance.allow_list.is_on() {
-            return Ok(());
-        }
-        let list = self.list_of(instance).await?;
-        match context.address.map(|address| address.to_canonical()) {
-            Some(address) if list.contains(address) => Ok(()),
-            address => Err(not_listed(instance, address)),
-        }
-    }
-}
-
-fn not_listed(instance: &Instance, address: Option<IpAddr>) -> Error {
-    let address = address.map_or_else(|| "Your address".to_owned(), |address| format!("Your address {address}"));
-    Error::address_refused(format!(
-        "{address} is not in the allow list of {}. Whoever manages the instance adds it with CreateSecurityPolicy, \
-         CreateInstanceEndpointAclPolicy or `transire allow-list add --instance {}`.",
-        instance.service, instance.id
-    ))
-    .caused_by(RefusalCause::NotInAllowList)
 }

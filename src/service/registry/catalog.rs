@@ -16,12 +16,13 @@ use crate::domain::name::{check_imported_repository, check_namespace};
 use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryId};
 use crate::domain::{Error, ErrorKind, Noun, Result};
+use crate::service::RequestContext;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
 use crate::service::ledger::queue::Line;
+use crate::service::registry::Registry;
 use crate::service::registry::images::{each, failed, repository_access, within_patience};
 use crate::service::registry::namespaces::NewNamespace;
-use crate::service::{RequestContext, Service};
+use crate::service::rights::instances::InstanceChoice;
 use crate::store;
 use crate::store::page::Page;
 use crate::store::repository::RepositoryFilter;
@@ -75,11 +76,11 @@ enum MissingNamespaces {
     LeaveOut,
 }
 
-impl Service {
+impl Registry {
     /// Records what the registry of an instance has and isn't recorded, with its namespaces; the operator's.
     pub async fn import_repositories(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Imported> {
         call.caller.require_operator()?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let mut imported = self.import(&instance, MissingNamespaces::Make, &call.event("repository.import")).await?;
         // As they are recorded: somebody else may have been quicker.
         let recorded = store::repository::list(&self.base.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
@@ -95,7 +96,7 @@ impl Service {
         if instance.registry_url.is_none() {
             return;
         }
-        let place = self.imports.of(&instance.id);
+        let place = self.upstream.imports.of(&instance.id);
         let reading = async {
             let mut read_at = place.lock().await;
             if read_at.is_some_and(|at| at.distance(self.base.now()) < INTERVAL) {

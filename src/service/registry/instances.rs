@@ -12,12 +12,12 @@ use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Context, Outcome, Permission, Request, Resource};
-use crate::service::Service;
-use crate::service::access::Caller;
+use crate::service::access::caller::Caller;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
 use crate::service::keys::{new_instance_key, unless_overtaken};
 use crate::service::ledger::queue::Line;
+use crate::service::registry::Registry;
+use crate::service::rights::instances::InstanceChoice;
 use crate::service::rights::{denied, pairs};
 use crate::store;
 use crate::store::cascade::Contents;
@@ -127,7 +127,7 @@ pub enum NameCheck {
     Taken,
 }
 
-impl Service {
+impl Registry {
     /// Makes an instance.
     pub async fn create_instance(&self, call: &Call<'_>, new: NewInstance) -> Result<Instance> {
         call.caller.require_operator()?;
@@ -145,7 +145,7 @@ impl Service {
         }
         new.registry_url.as_deref().map_or(Ok(()), |url| self.check_registry_url(url))?;
         if !new.kind.has_own_key() {
-            self.ensure_signing_key(new.algorithm, call.request).await?;
+            self.keys.ensure_signing_key(new.algorithm, call.request).await?;
         }
         // Pulp has one setting for both: where it sends its clients, and what it compares as the issuer.
         let issuer = new.issuer.or_else(|| (new.kind == RegistryKind::Pulp).then(|| self.base.realm()));
@@ -206,7 +206,7 @@ impl Service {
 
     /// Returns the instance that is named.
     pub async fn instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
-        self.own_instance(call, choice).await
+        self.rights.own_instance(call, choice).await
     }
 
     /// Makes an instance for a cloud API call, in the caller's own account.
@@ -219,10 +219,10 @@ impl Service {
         let everything = Resource::Everything { account, region: &new.region };
         let tags = pairs(&new.tags);
         let policy_context = Context { request_tags: &tags, ..call.policy_context() };
-        self.authorize_with(call, Permission::CreateInstance, everything, policy_context).await?;
+        self.rights.authorize_with(call, Permission::CreateInstance, everything, policy_context).await?;
         let service = self.service_for(&new.name)?;
         let algorithm = Algorithm::Es256;
-        self.ensure_signing_key(algorithm, call.request).await?;
+        self.keys.ensure_signing_key(algorithm, call.request).await?;
         let now = call.now;
         let instance = Instance {
             id: InstanceId::random(&*self.base.random),
@@ -256,11 +256,8 @@ impl Service {
             .instance(&instance)
             .made(instance.id.as_str())
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        let mut write = self
-            .base
-            .write()
-            .then(store::instance::insert(&instance))
-            .then(quota::instances_within(account, self.settings.quotas.instances));
+        let mut write =
+            self.base.write().then(store::instance::insert(&instance)).then(quota::instances_within(account, self.quotas.instances));
         if !new.tags.is_empty() {
             write = write.then(store::tag::set(Tagged::Instance(&instance.id), &new.tags));
         }
@@ -270,7 +267,7 @@ impl Service {
 
     /// Returns the service of an instance that an API makes.
     fn service_for(&self, name: &str) -> Result<String> {
-        let domain = self.settings.base_domain.as_ref().ok_or_else(|| {
+        let domain = self.base_domain.as_ref().ok_or_else(|| {
             Error::unsupported(
                 "Instances can't be made by this API here: the operator has not set `base_domain`, the domain under which they get \
                  their names. `transire instance create` makes one.",
@@ -282,7 +279,7 @@ impl Service {
     /// Says whether an instance of that name could be made.
     pub async fn check_instance_name(&self, call: &Call<'_>, name: &str, region: &str) -> Result<NameCheck> {
         let account = account_of(call.caller)?;
-        self.authorize(call, Permission::CheckInstanceName, Resource::Everything { account, region }).await?;
+        self.rights.authorize(call, Permission::CheckInstanceName, Resource::Everything { account, region }).await?;
         if name::check_registry_name("RegistryName", name).is_err() {
             return Ok(NameCheck::Illegal);
         }
@@ -326,14 +323,14 @@ impl Service {
     pub async fn own_instances(&self, call: &Call<'_>, permission: Permission, region: &str) -> Result<Vec<TaggedInstance>> {
         let account = account_of(call.caller)?;
         let request = Request { permission, resource: Resource::Everything { account, region }, context: call.policy_context() };
-        let outcome = self.decide(call.caller.rights(), &request).await?;
+        let outcome = self.rights.decide(call.caller.rights(), &request).await?;
         let mut visible = store::instance::list(&self.base.store, Some(account)).await?;
         if outcome != Outcome::Allowed {
             let mut allowed = Vec::new();
             for instance in visible {
                 let resource = Resource::Instance((&instance).into());
                 let request = Request { permission: Permission::DescribeInstance, resource, context: call.policy_context() };
-                if self.decide(call.caller.rights(), &request).await? == Outcome::Allowed {
+                if self.rights.decide(call.caller.rights(), &request).await? == Outcome::Allowed {
                     allowed.push(instance);
                 }
             }
@@ -352,27 +349,27 @@ impl Service {
 
     /// Returns an instance of the caller's account, if it may do with it what it asks for: one of the permissions that read.
     pub async fn described_instance(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<TaggedInstance> {
-        let instance = self.permitted_instance(call, choice, permission).await?;
+        let instance = self.rights.permitted_instance(call, choice, permission).await?;
         let tags = self.memory.cache.tags(&self.base.store, &instance.id).await?;
         Ok(TaggedInstance { instance: (*instance).clone(), tags: tags.to_vec() })
     }
 
     /// Counts what an instance has.
     pub async fn instance_usage(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, Usage)> {
-        let instance = self.permitted_instance(call, choice, Permission::DescribeUsage).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::DescribeUsage).await?;
         let usage = quota::usage(&self.base.store, &instance.id).await?.ok_or_else(Error::instance_not_found)?;
         Ok((instance, usage))
     }
 
     /// Returns how many namespaces, and how many repositories in all of them, an instance may have.
     pub fn quotas_of(&self, instance: &Instance) -> (u32, u32) {
-        let quotas = &self.settings.quotas;
+        let quotas = &self.quotas;
         (quotas.namespaces.of(instance.specification), quotas.repositories.of(instance.specification))
     }
 
     /// Changes what an API may change of an instance.
     pub async fn modify_instance(&self, call: &Call<'_>, choice: &InstanceChoice, change: InstanceChange) -> Result<()> {
-        let instance = self.permitted_instance(call, choice, Permission::ModifyInstance).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::ModifyInstance).await?;
         let line = call.event("instance.modify").instance(&instance).detail(serde_json::json!({
             "specification": change.specification.map(Specification::name),
             "deletion_protection": change.deletion_protection.map(Switch::is_on),
@@ -384,7 +381,7 @@ impl Service {
     pub async fn set_registry_url(&self, call: &Call<'_>, choice: &InstanceChoice, url: Option<&str>) -> Result<()> {
         call.caller.require_operator()?;
         url.map_or(Ok(()), |url| self.check_registry_url(url))?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let line = call.event("instance.set-registry-url").instance(&instance);
         self.ledger.change(store::instance::set_registry_url(&instance.id, url, call.now), line).await
     }
@@ -397,7 +394,7 @@ impl Service {
     pub async fn prepare_issuer(&self, call: &Call<'_>, choice: &InstanceChoice, issuer: &str) -> Result<()> {
         call.caller.require_operator()?;
         name::check_issuer("issuer", issuer)?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         if self.base.issuer_of(&instance) == issuer {
             return Err(Error::precondition_failed(Noun::Issuer, format!("The tokens of instance {} name {issuer} already.", instance.id)));
         }
@@ -432,7 +429,7 @@ impl Service {
 
     async fn prepared_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, String)> {
         call.caller.require_operator()?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let next = instance.next_issuer.clone().ok_or_else(|| {
             Error::precondition_failed(
                 Noun::Issuer,
@@ -452,7 +449,7 @@ impl Service {
     /// [`ErrorKind::InstanceNotFound`].
     pub async fn set_refresh_tokens(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch, old: OldRefreshTokens) -> Result<()> {
         call.caller.require_operator()?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let detail = serde_json::json!({ "on": switch.is_on(), "refuse_old": old == OldRefreshTokens::Refuse });
         let line = call.event("instance.set-refresh-tokens").instance(&instance).detail(detail);
         self.ledger.change(store::instance::set_refresh_tokens(&instance.id, switch, old, call.now), line).await
@@ -460,7 +457,7 @@ impl Service {
 
     /// Deletes an instance for ever; with `contents` going too, whatever is in it.
     pub async fn delete_instance(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
-        let instance = self.permitted_instance(call, choice, Permission::DeleteInstance).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::DeleteInstance).await?;
         let line = call
             .event("instance.delete")
             .instance(&instance)
@@ -471,7 +468,7 @@ impl Service {
 
     /// Says whether [`Service::delete_instance`] would succeed, and deletes nothing.
     pub async fn check_instance_deletion(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
-        let instance = self.permitted_instance(call, choice, Permission::DeleteInstance).await?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::DeleteInstance).await?;
         let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
         self.base.store.dry_run(self.base.write().then(deletion)).await
     }

@@ -1,5 +1,17 @@
 //! What registries hold: instances, namespaces, repositories, images, tags and allow lists.
 
+use std::sync::Arc;
+
+use self::catalog::Imports;
+use self::images::walks::Walks;
+use self::quotas::Quotas;
+use crate::remote;
+use crate::service::base::Base;
+use crate::service::keys::Keys;
+use crate::service::ledger::Ledger;
+use crate::service::memory::Memory;
+use crate::service::rights::Rights;
+
 pub(super) mod allow_lists;
 pub(super) mod catalog;
 pub(super) mod images;
@@ -9,3 +21,22 @@ pub(super) mod quotas;
 pub(super) mod repositories;
 pub(super) mod tags;
 pub(super) mod within;
+
+/// Instances, and what the registries behind them hold.
+pub struct Registry {
+    pub(super) base: Arc<Base>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) rights: Arc<Rights>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) upstream: Upstream,
+    pub(super) quotas: Quotas,
+    pub(super) base_domain: Option<String>,
+}
+
+/// The registries behind instances.
+pub(super) struct Upstream {
+    pub(super) client: Arc<remote::Client>,
+    pub(super) listings: Walks,
+    pub(super) imports: Imports,
+}

@@ -16,23 +16,14 @@ use crate::domain::switch::Switch;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Permission, Resource};
-use crate::service::Service;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
+use crate::service::registry::Registry;
 use crate::service::registry::within::Within;
+use crate::service::rights::instances::InstanceChoice;
 use crate::store::cascade::Contents;
 use crate::store::page::{Listed, Page};
 use crate::store::tag::{self, Tagged};
 use crate::store::{self, Store, namespace as stored};
-
-/// What lacks a record, so that nobody may push there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::service) enum Unrecorded {
-    /// The namespace, at an instance that is closed to pushes to such ones.
-    Namespace,
-    /// The repository, in a namespace whose `AutoCreateRepo` is off.
-    Repository,
-}
 
 /// What a namespace is made of.
 #[derive(Clone, Debug)]
@@ -125,14 +116,14 @@ pub struct TaggedNamespace {
 }
 
 /// What the exchange knows of the namespaces of an instance, by their names.
-pub(in crate::service) struct Namespaces(HashMap<String, Rule>);
+pub(in crate::service) struct Namespaces(pub(in crate::service) HashMap<String, Rule>);
 
 /// What a namespace means at the exchange.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::service) struct Rule {
-    visibility: Visibility,
-    auto_create_repository: Switch,
-    default_visibility: Visibility,
+    pub(in crate::service) visibility: Visibility,
+    pub(in crate::service) auto_create_repository: Switch,
+    pub(in crate::service) default_visibility: Visibility,
 }
 
 impl Namespaces {
@@ -152,7 +143,7 @@ pub(in crate::service) async fn rules(store: &Store, instance: &InstanceId) -> R
     Ok(Namespaces(namespaces.into_iter().map(rule).collect()))
 }
 
-impl Service {
+impl Registry {
     /// Records a namespace.
     pub async fn create_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewNamespace) -> Result<Namespace> {
         name::check_namespace("name", &new.name)?;
@@ -160,7 +151,7 @@ impl Service {
         check_tags(&new.tags)?;
         let instance = self.permitted_namespace(call, choice, &new.name, Permission::CreateNamespace).await?;
         let namespace = new.recorded(&instance, call.now, &*self.base.random);
-        let mut write = self.base.write().then(stored::insert(&namespace, self.settings.quotas.namespaces.of(instance.specification)));
+        let mut write = self.base.write().then(stored::insert(&namespace, self.quotas.namespaces.of(instance.specification)));
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));
         }
@@ -182,12 +173,12 @@ impl Service {
         filter: &NamespaceFilter,
         page: Page,
     ) -> Result<Listed<TaggedNamespace>> {
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let resource = match &filter.name {
             Some(name) => Resource::Namespace { instance: (&*instance).into(), name },
             None => Resource::Instance((&*instance).into()),
         };
-        self.authorize(call, Permission::ListNamespaces, resource).await?;
+        self.rights.authorize(call, Permission::ListNamespaces, resource).await?;
         let mut tags: HashMap<NamespaceId, Vec<Tag>> = HashMap::new();
         for (id, tag) in tag::list_of_namespaces(&self.base.store, &instance.id).await? {
             tags.entry(id).or_default().push(tag);
@@ -220,7 +211,7 @@ impl Service {
 
     /// Returns the namespace that is meant.
     pub async fn namespace(&self, call: &Call<'_>, choice: &InstanceChoice, which: &NamespaceChoice) -> Result<Namespace> {
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let found = match which {
             NamespaceChoice::Named(name) => stored::find(&self.base.store, &instance.id, name).await?,
             NamespaceChoice::WithId(id) => stored::find_by_id(&self.base.store, &instance.id, id).await?,
@@ -234,7 +225,7 @@ impl Service {
             Some(name) => Resource::Namespace { instance: (&*instance).into(), name },
             None => Resource::Instance((&*instance).into()),
         };
-        self.authorize(call, Permission::DescribeNamespace, resource).await?;
+        self.rights.authorize(call, Permission::DescribeNamespace, resource).await?;
         found.ok_or_else(|| match which {
             NamespaceChoice::Named(name) => Error::not_found(Noun::Namespace, name),
             NamespaceChoice::WithId(id) => Error::not_found(Noun::Namespace, id),
@@ -285,7 +276,7 @@ impl Service {
         unrecorded: UnrecordedNamespaces,
     ) -> Result<()> {
         call.caller.require_operator()?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let detail = json!({ "unrecorded_namespaces": unrecorded.name() });
         let line = call.event("instance.modify").instance(&instance).detail(detail);
         self.ledger.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now), line).await
@@ -299,56 +290,14 @@ impl Service {
         name: &str,
         permission: Permission,
     ) -> Result<Arc<Instance>> {
-        let instance = self.own_instance(call, choice).await?;
-        self.authorize(call, permission, Resource::Namespace { instance: (&*instance).into(), name }).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
+        self.rights.authorize(call, permission, Resource::Namespace { instance: (&*instance).into(), name }).await?;
         Ok(instance)
     }
 
     /// Returns a namespace by its name, for who may know of it.
     pub(in crate::service) async fn stored_namespace(&self, instance: &Instance, name: &str) -> Result<Namespace> {
         stored::find(&self.base.store, &instance.id, name).await?.ok_or_else(|| Error::not_found(Noun::Namespace, name))
-    }
-
-    /// Returns what lacks a record before anyone may push to a path. Whether this caller may is for policies to say.
-    ///
-    /// In a namespace that is recorded, what is recorded there may be pushed to, and what isn't if its
-    /// `AutoCreateRepo` is on. Of a namespace that isn't, the instance says. A namespace is a path's first part.
-    pub(in crate::service) async fn unrecorded(&self, instance: &Instance, path: &str) -> Result<Option<Unrecorded>> {
-        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
-        Ok(match path.split_once('/').and_then(|(namespace, rest)| Some((namespaces.0.get(namespace)?, namespace, rest))) {
-            None => (instance.unrecorded_namespaces != UnrecordedNamespaces::Open).then_some(Unrecorded::Namespace),
-            Some((rule, ..)) if rule.auto_create_repository.is_on() => None,
-            Some((_, namespace, rest)) => {
-                let recorded = self.recorded_visibility(instance, namespace, rest).await?;
-                recorded.is_none().then_some(Unrecorded::Repository)
-            }
-        })
-    }
-
-    /// Tells whether anyone may pull from a path without logging in: its namespace is public, or the repository is, or
-    /// it isn't recorded and would be made public by a push.
-    pub(in crate::service) async fn is_public(&self, instance: &Instance, path: &str) -> Result<bool> {
-        let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
-        let Some((namespace, rest)) = path.split_once('/').filter(|(_, rest)| !rest.is_empty()) else { return Ok(false) };
-        let Some(rule) = namespaces.0.get(namespace) else { return Ok(false) };
-        if rule.visibility == Visibility::Public {
-            return Ok(true);
-        }
-        let visibility = match self.recorded_visibility(instance, namespace, rest).await? {
-            Some(visibility) => visibility,
-            None if rule.auto_create_repository.is_on() => rule.default_visibility,
-            None => Visibility::Private,
-        };
-        Ok(visibility == Visibility::Public)
-    }
-
-    /// Returns the visibility of a repository of a namespace that is recorded; nothing if the repository isn't.
-    async fn recorded_visibility(&self, instance: &Instance, namespace: &str, name: &str) -> Result<Option<Visibility>> {
-        // Nothing else can be recorded, and what strangers make up must not fill the memory.
-        if name::check_imported_repository("name", name).is_err() {
-            return Ok(None);
-        }
-        Ok(self.memory.cache.repository(&self.base.store, &instance.id, namespace, name).await?.0)
     }
 }
 

@@ -10,9 +10,9 @@ use crate::domain::repository::{Repository, RepositoryChange, RepositoryId};
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Permission, Resource};
-use crate::service::Service;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
+use crate::service::registry::Registry;
+use crate::service::rights::instances::InstanceChoice;
 use crate::store::page::{Listed, Page};
 use crate::store::repository::{self as stored, RepositoryFilter};
 
@@ -67,13 +67,13 @@ impl RepositoryChoice {
     }
 }
 
-impl Service {
+impl Registry {
     /// Records a repository in a namespace that is recorded.
     pub async fn create_repository(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewRepository) -> Result<Repository> {
         name::check_repository("name", &new.name)?;
         name::check_description("summary", &new.summary)?;
         name::check_detail("detail", &new.detail)?;
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let path = format!("{}/{}", new.namespace, new.name);
         self.authorize_repository(call, &instance, Some(&path), Permission::CreateRepository).await?;
         let namespace = self.stored_namespace(&instance, &new.namespace).await?;
@@ -94,7 +94,7 @@ impl Service {
         };
         let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
         let line = call.event("repository.create").instance(&instance).made(repository.id.as_str()).detail(detail);
-        let most = self.settings.quotas.repositories.of(instance.specification);
+        let most = self.quotas.repositories.of(instance.specification);
         self.ledger.change(stored::insert(&namespace, &repository, most), line).await?;
         Ok(repository)
     }
@@ -107,14 +107,14 @@ impl Service {
         filter: RepositoryFilter<'_>,
         page: Page,
     ) -> Result<Listed<Repository>> {
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let path = filter.namespace.zip(filter.name).map(|(namespace, name)| format!("{namespace}/{name}"));
         let resource = match (&path, filter.namespace) {
             (Some(path), _) => Resource::Repository { instance: (&*instance).into(), path },
             (None, Some(name)) => Resource::Namespace { instance: (&*instance).into(), name },
             (None, None) => Resource::Instance((&*instance).into()),
         };
-        self.authorize(call, Permission::ListRepositories, resource).await?;
+        self.rights.authorize(call, Permission::ListRepositories, resource).await?;
         // What docker pushed is there without anybody having recorded it.
         Box::pin(self.import_catalog(&instance, call.request)).await;
         let mut listed = stored::list(&self.base.store, &instance.id, filter, page).await?;
@@ -199,7 +199,7 @@ impl Service {
         which: &RepositoryChoice,
         permission: Permission,
     ) -> Result<(std::sync::Arc<Instance>, Repository)> {
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let found = match which {
             RepositoryChoice::Named { namespace, name } => stored::find(&self.base.store, &instance.id, namespace, name).await?,
             RepositoryChoice::WithId(id) => stored::find_by_id(&self.base.store, &instance.id, id).await?,
@@ -220,7 +220,7 @@ impl Service {
             Some(path) => Resource::Repository { instance: instance.into(), path },
             None => Resource::Instance(instance.into()),
         };
-        self.authorize(call, permission, resource).await
+        self.rights.authorize(call, permission, resource).await
     }
 }
 

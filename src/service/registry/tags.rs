@@ -5,14 +5,14 @@ use serde_json::json;
 use crate::domain::tag::Tag;
 use crate::domain::{Result, name};
 use crate::policy::{Context, Permission, Resource};
-use crate::service::Service;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
+use crate::service::registry::Registry;
 use crate::service::registry::instances::{InstanceCriterion, TaggedInstance};
+use crate::service::rights::instances::InstanceChoice;
 use crate::service::rights::pairs;
 use crate::store::tag::{self, Tagged};
 
-impl Service {
+impl Registry {
     /// Sets tags on instances, on all of them or none: those of the same keys to new values.
     pub async fn tag_instances(&self, call: &Call<'_>, choices: &[InstanceChoice], tags: &[Tag]) -> Result<()> {
         for tag in tags {
@@ -22,9 +22,9 @@ impl Service {
         let policy_context = Context { request_tags: &request_tags, ..call.policy_context() };
         let mut write = self.base.write();
         for choice in choices {
-            let instance = self.own_instance(call, choice).await?;
+            let instance = self.rights.own_instance(call, choice).await?;
             let resource = Resource::Instance((&*instance).into());
-            self.authorize_with(call, Permission::TagInstance, resource, policy_context.clone()).await?;
+            self.rights.authorize_with(call, Permission::TagInstance, resource, policy_context.clone()).await?;
             let keys: Vec<&str> = tags.iter().map(|tag| tag.key.as_str()).collect();
             let line = call.event("instance.tag").instance(&instance).detail(json!({ "keys": keys }));
             write = line.onto(write.then(tag::set(Tagged::Instance(&instance.id), tags)), &*self.base.random);
@@ -36,7 +36,7 @@ impl Service {
     pub async fn untag_instances(&self, call: &Call<'_>, choices: &[InstanceChoice], keys: Option<&[String]>) -> Result<()> {
         let mut write = self.base.write();
         for choice in choices {
-            let instance = self.permitted_instance(call, choice, Permission::UntagInstance).await?;
+            let instance = self.rights.permitted_instance(call, choice, Permission::UntagInstance).await?;
             let thing = Tagged::Instance(&instance.id);
             let part = match keys {
                 Some(keys) => tag::remove(thing, keys.iter().map(String::as_str)),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::{Permission, Resource};
-use crate::service::Service;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
+use crate::service::registry::Registry;
+use crate::service::rights::instances::InstanceChoice;
 use crate::store::repository;
 
 /// Where a list looks.
@@ -26,7 +26,7 @@ pub enum Within<'a> {
     },
 }
 
-impl Service {
+impl Registry {
     /// Returns the caller's own instance, if the caller may do this there, and the namespace or repository is recorded.
     ///
     /// # Errors
@@ -38,17 +38,17 @@ impl Service {
         within: Within<'_>,
         permission: Permission,
     ) -> Result<Arc<Instance>> {
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let reference = (&*instance).into();
         match within {
-            Within::Instance => self.authorize(call, permission, Resource::Instance(reference)).await?,
+            Within::Instance => self.rights.authorize(call, permission, Resource::Instance(reference)).await?,
             Within::Namespace(name) => {
-                self.authorize(call, permission, Resource::Namespace { instance: reference, name }).await?;
+                self.rights.authorize(call, permission, Resource::Namespace { instance: reference, name }).await?;
                 self.stored_namespace(&instance, name).await?;
             }
             Within::Repository { namespace, name } => {
                 let path = format!("{namespace}/{name}");
-                self.authorize(call, permission, Resource::Repository { instance: reference, path: &path }).await?;
+                self.rights.authorize(call, permission, Resource::Repository { instance: reference, path: &path }).await?;
                 let found = repository::find(&self.base.store, &instance.id, namespace, name).await?;
                 found.ok_or_else(|| Error::not_found(Noun::Repository, path))?;
             }

@@ -11,12 +11,13 @@ use crate::domain::refusal::RefusalCause;
 use crate::domain::service_account::{ServiceAccount, ServiceAccountGrant, ServiceAccountState};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{Context, Document, Limits, Outcome, Permission, Request, Resource};
+use crate::service::RequestContext;
+use crate::service::access::reach::check_reach;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
-use crate::service::exchange::Verdict;
-use crate::service::identity::users::Resolved;
-use crate::service::rights::{Subject, why_of_account};
-use crate::service::{RequestContext, Service};
+use crate::service::rights::instances::InstanceChoice;
+use crate::service::rights::principals::Resolved;
+use crate::service::rights::verdict::Verdict;
+use crate::service::rights::{Rights, Subject, why_of_account};
 
 /// What the operator asks.
 pub struct Question<'a> {
@@ -80,7 +81,7 @@ impl Steps {
     }
 }
 
-impl Service {
+impl Rights {
     /// Says whether a principal may do something, and which step decides. What registry clients ask for (pull, push,
     /// delete, list-catalog) is decided as at the token exchange, everything else as at the clouds' doors.
     ///
@@ -94,7 +95,7 @@ impl Service {
         let mut steps = Steps::default();
         let at_registry = matches!(question.permission, Permission::Pull | Permission::Push | Permission::Delete | Permission::ListCatalog);
         if at_registry {
-            match self.check_reach(&instance, call.request).await {
+            match check_reach(&self.memory, &instance, call.request).await {
                 Ok(()) if instance.is_open_to_all() => steps.pass("address", "the instance is open to every address"),
                 Ok(()) => steps.pass("address", "the address is in the instance's allow list"),
                 Err(refusal) if refusal.kind() == &ErrorKind::AddressRefused => {

@@ -4,53 +4,24 @@
 //! attached to them, and to their groups, allow; a session, what its own policy allows too.
 
 pub(super) mod explain;
+pub(super) mod instances;
+pub(super) mod principals;
 pub(super) mod reasons;
+pub(super) mod verdict;
 
 use std::sync::Arc;
 
 use crate::domain::error::Denial;
-use crate::domain::ids::{AccountId, RoleId, UserId};
 use crate::domain::principal::{Principal, PrincipalName};
-use crate::domain::service_account::{AccountAction, ServiceAccount};
+use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccountGrant};
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::policy::builtin::Builtin;
-use crate::policy::{self, Context, Decision, Document, Language, Limits, Missed, NamedDocument, Outcome, Permission, Request, Resource};
-use crate::service::Service;
-use crate::service::access::Caller;
+use crate::policy::{self, Context, Decision, Document, Language, Missed, NamedDocument, Outcome, Permission, Request, Resource};
+use crate::service::access::caller::Caller;
+use crate::service::base::Base;
 use crate::service::call::Call;
-use crate::store::{self, Store};
-
-/// The policies of one principal, compiled.
-pub(in crate::service) struct Rights {
-    owner: AccountId,
-    documents: Vec<(String, Document)>,
-}
-
-impl Rights {
-    /// Compiles the policies that are attached to a user or a role; a name without a document is a built-in policy's.
-    ///
-    /// A stored document that can't be read any more is an internal error, and so refuses: leaving it out
-    /// might leave out a deny.
-    pub(in crate::service) fn compile(owner: AccountId, attached: Vec<(String, Option<String>)>) -> Result<Self> {
-        let compile = |(name, text): (String, Option<String>)| {
-            let document = match text {
-                Some(text) => Document::parse(&text, Limits::POLICY).map_err(|error| unreadable(&name).caused_by(error))?.document,
-                None => Builtin::named(&name).ok_or_else(|| unreadable(&name))?.document()?,
-            };
-            Ok((name, document))
-        };
-        Ok(Self { owner, documents: attached.into_iter().map(compile).collect::<Result<_>>()? })
-    }
-
-    fn named(&self) -> Vec<NamedDocument<'_>> {
-        self.documents.iter().map(|(name, document)| NamedDocument { name, owner: self.owner, document }).collect()
-    }
-}
-
-fn unreadable(name: &str) -> Error {
-    Error::internal(format!("the stored policy {name} can't be read"))
-}
+use crate::service::memory::Memory;
+use crate::service::memory::attached_policies::AttachedPolicies;
 
 /// Whose rights are weighed.
 #[derive(Clone, Copy)]
@@ -70,10 +41,17 @@ pub(in crate::service) enum Holder {
     /// Everything is allowed.
     Root,
     /// What these allow is.
-    Policies(Arc<Rights>),
+    Policies(Arc<AttachedPolicies>),
 }
 
-impl Service {
+/// Decides what callers may do, and says why.
+pub struct Rights {
+    pub(super) base: Arc<Base>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) service_account_grant: ServiceAccountGrant,
+}
+
+impl Rights {
     /// Fails with [`ErrorKind::AccessDenied`] unless the caller may do this.
     pub(in crate::service) async fn authorize(&self, call: &Call<'_>, permission: Permission, resource: Resource<'_>) -> Result<()> {
         self.authorize_with(call, permission, resource, call.policy_context()).await
@@ -271,14 +249,4 @@ pub(in crate::service) fn denial(caller: &Caller, request: &Request<'_>, outcome
         explicit: outcome == Outcome::DeniedExplicitly,
         rule: None,
     }
-}
-
-/// Reads the policies of a user.
-pub(in crate::service) async fn rights_of_user(store: &Store, account: AccountId, user: UserId) -> Result<Rights> {
-    Rights::compile(account, store::policy::documents_of_user(store, user).await?)
-}
-
-/// Reads the policies of a role.
-pub(in crate::service) async fn rights_of_role(store: &Store, account: AccountId, role: RoleId) -> Result<Rights> {
-    Rights::compile(account, store::policy::documents_of_role(store, role).await?)
 }

@@ -2,145 +2,17 @@
 //!
 //! Nothing is decided here: verdicts are the token exchange's.
 
-use std::fmt::Write as _;
-
 use crate::domain::Result;
 use crate::domain::instance::Instance;
-use crate::domain::printable::escape;
-use crate::domain::scope::{Action, ResourceType, Scope, Scopes};
 use crate::policy::{Request, Resource};
-use crate::service::Service;
-use crate::service::call::Call;
-use crate::service::exchange::{Verdict, everything, missing, same_thing};
-use crate::service::ledger::refusals::Party;
-use crate::service::registry::namespaces::Unrecorded;
-use crate::service::rights::{Subject, why_of_account};
+use crate::service::rights::verdict::{Unrecorded, Verdict};
+use crate::service::rights::{Rights, Subject, why_of_account};
 
-/// The most scopes of one request that the log explains.
-const MAX_EXPLAINED: usize = 10;
 /// Why nothing is granted on a name that no registry takes.
 const IMPOSSIBLE: &str = "no registry can have a repository of this name: it is at most 255 characters of a-z, 0-9 and, \
                                      between them, '.', '_', '__', '-' or '/'";
-/// The most bytes of each part of an explanation: what was asked, what was granted, and why not more.
-const MAX_PART_BYTES: usize = 512;
-/// The most bytes that all explanations of one request have together: its line has 4 KiB at most, the names in it included.
-const MAX_EXPLANATION_BYTES: usize = 3072;
-/// The same where nobody logged in.
-const MAX_BYTES_FOR_STRANGERS: usize = 256;
 
-/// The scopes of one request that aren't granted whole, as one text of bounded size.
-struct Explanations {
-    max_bytes: usize,
-    text: String,
-    explained: usize,
-    /// How many have no room in it.
-    more: usize,
-}
-
-impl Explanations {
-    fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, text: String::new(), explained: 0, more: 0 }
-    }
-
-    /// Tells whether there is no room for another.
-    fn is_full(&self) -> bool {
-        self.explained == MAX_EXPLAINED || self.text.len() >= self.max_bytes
-    }
-
-    /// Adds a scope, with what is granted of it and why not more; or counts it, once there is no room.
-    fn add(&mut self, scope: &str, granted: &str, why: &str) {
-        if self.is_full() {
-            self.more += 1;
-            return;
-        }
-        let divider = if self.explained == 0 { "" } else { " | " };
-        // Writing into text can't fail.
-        write!(self.text, "{divider}scope={} granted={} {}", escaped(scope), escaped(granted), cut(why)).unwrap_or_default();
-        self.text.truncate(self.text.floor_char_boundary(self.max_bytes));
-        self.explained += 1;
-    }
-}
-
-/// Returns a text as the log shows what a client wrote: escaped, and cut.
-fn escaped(text: &str) -> String {
-    cut(&escape(cut(text))).to_owned()
-}
-
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_PART_BYTES)]
-}
-
-impl Service {
-    /// Says in one line of the log of each scope that isn't granted whole what is granted, and why not more: the client
-    /// hears nothing but less in its token. `granted` is in the order of what was asked, without those of which nothing is
-    /// granted.
-    pub(in crate::service) async fn log_reductions(&self, call: &Call<'_>, scopes: &Scopes, granted: &[Scope]) -> Result<()> {
-        let instance = call.caller.registry_instance()?;
-        let principal = call.caller.audit_name();
-        let party = principal.as_ref().and(call.caller.account()).map_or_else(|| Party::of_address(call.request.address), Party::Account);
-        if !self.ledger.refusals.take_explanation(party, call.now) {
-            return Ok(());
-        }
-        let mut reduced = Explanations::new(if principal.is_some() { MAX_EXPLANATION_BYTES } else { MAX_BYTES_FOR_STRANGERS });
-        let mut granted = granted.iter().peekable();
-        let nothing = std::collections::BTreeSet::new();
-        for scope in &scopes.asked {
-            let held = granted.next_if(|held| same_thing(held, scope));
-            let missing = missing(scope, held.map_or(&nothing, |held| &held.actions));
-            if missing.is_empty() {
-                continue;
-            }
-            // What isn't shown isn't worked out.
-            let why = if reduced.is_full() { String::new() } else { self.why_missing(call, instance, scope, missing).await? };
-            reduced.add(&scope.to_string(), &held.map(ToString::to_string).unwrap_or_default(), &why);
-        }
-        for text in &scopes.left_out {
-            reduced.add(text, "", "it can't be read, or asks for actions that are unknown here");
-        }
-        tracing::info!(
-            request_id = call.request.request_id,
-            principal,
-            instance = instance.id.as_str(),
-            more = (reduced.more > 0).then_some(reduced.more),
-            "reduced: {}",
-            reduced.text
-        );
-        Ok(())
-    }
-
-    /// Says why each of the actions isn't granted; those that share a reason together.
-    async fn why_missing(
-        &self,
-        call: &Call<'_>,
-        instance: &Instance,
-        scope: &Scope,
-        missing: impl IntoIterator<Item = Action>,
-    ) -> Result<String> {
-        let possible = everything(&scope.resource_type, &scope.name);
-        if possible.is_empty() {
-            return Ok(match &scope.resource_type {
-                ResourceType::Registry => "of a registry, nothing but its catalog can be asked for".to_owned(),
-                ResourceType::Repository | ResourceType::Other(_) => "nothing is ever granted on a resource of this type".to_owned(),
-            });
-        }
-        let mut reasons: Vec<(String, String)> = Vec::new();
-        for action in missing {
-            let why = if possible.contains(&action) {
-                let request = self.request_for(call, action, scope, instance);
-                let verdict = self.verdict(call.caller.rights(), instance, &request).await?;
-                self.reason(call.caller.rights(), instance, &request, verdict).await?
-            } else {
-                "nobody can do that to such a thing".to_owned()
-            };
-            match reasons.iter_mut().find(|(known, _)| *known == why) {
-                // Writing into text can't fail.
-                Some((_, actions)) => write!(actions, ",{}", action.name()).unwrap_or_default(),
-                None => reasons.push((why, action.name().to_owned())),
-            }
-        }
-        Ok(reasons.into_iter().map(|(why, actions)| format!("{actions}: {why}")).collect::<Vec<_>>().join("; "))
-    }
-
+impl Rights {
     /// Says why a verdict came out as it did.
     pub(in crate::service) async fn reason(
         &self,
@@ -183,32 +55,5 @@ fn unrecorded(lacking: Unrecorded) -> &'static str {
     match lacking {
         Unrecorded::Namespace => "the namespace isn't recorded, and the instance is closed to pushes to such ones",
         Unrecorded::Repository => "the repository isn't recorded, and its namespace's AutoCreateRepo is off",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn explanations_of_a_request_have_a_bounded_size_whatever_is_asked() {
-        let long = "\u{202e}".repeat(10_000);
-        let mut all = Explanations::new(MAX_EXPLANATION_BYTES);
-        for _ in 0..1000 {
-            all.add(&long, &long, &"reason ".repeat(1000));
-        }
-        assert!(all.text.len() <= MAX_EXPLANATION_BYTES && all.text.is_ascii(), "{}", all.text);
-        assert_eq!(all.explained + all.more, 1000);
-    }
-
-    #[test]
-    fn the_first_explanations_are_whole_and_the_others_are_counted() {
-        let mut all = Explanations::new(MAX_EXPLANATION_BYTES);
-        for number in 0..12 {
-            all.add(&format!("repository:a{number}:pull,push"), "repository:a:pull", "push: no statement allows it");
-        }
-        assert!(all.text.starts_with("scope=repository:a0:pull,push granted=repository:a:pull push: no statement allows it | scope="));
-        assert!(all.text.ends_with("scope=repository:a9:pull,push granted=repository:a:pull push: no statement allows it"));
-        assert_eq!(all.more, 2);
     }
 }

@@ -4,6 +4,7 @@
 //! cloud that issued it, and only while all stands that it came from. Nothing of it is stored, but for a session policy
 //! that is too long for a log-in secret (decision 0013).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,11 +18,14 @@ use crate::domain::principal::{Principal, PrincipalName};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::policy::{Assumer, Context, Document, Limits, OidcClaims, Outcome, Permission, Request, Resource, TrustPolicy, trust};
-use crate::service::Service;
-use crate::service::access::{Bearer, Caller};
+use crate::service::access::caller::{Bearer, Caller};
+use crate::service::base::Base;
 use crate::service::call::Call;
+use crate::service::ledger::Ledger;
 use crate::service::ledger::queue::Share;
-use crate::service::rights::{denial, denied};
+use crate::service::memory::Memory;
+use crate::service::registry::quotas::Quotas;
+use crate::service::rights::{Rights, denial, denied};
 use crate::store;
 use crate::token::{
     Ground, MAX_SESSION_GROUNDS, MAX_SESSION_POLICY_BYTES, MAX_SESSION_POLICY_CHARACTERS, PolicyDigest, Session, SessionPolicy, WebIdentity,
@@ -135,7 +139,17 @@ struct Plan<'a> {
     action: &'static str,
 }
 
-impl Service {
+/// Opens sessions: assumed roles and federated users.
+pub struct Sts {
+    pub(super) base: Arc<Base>,
+    pub(super) limits: Arc<crate::service::limits::Limits>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) rights: Arc<Rights>,
+    pub(super) quotas: Quotas,
+}
+
+impl Sts {
     /// Opens a session of a role, for whom the role's trust policy and the caller's own policies let assume it.
     pub async fn assume_role(&self, call: &Call<'_>, asked: &AssumeRole<'_>) -> Result<NewSession> {
         check_session_name("RoleSessionName", asked.session_name, asked.cloud)?;
@@ -199,7 +213,7 @@ impl Service {
         shown: &Request<'_>,
     ) -> Result<(&'r Role, Vec<(Ground, i64)>)> {
         let signer = caller.signer()?;
-        let outcome = self.decide(caller.rights(), request).await?;
+        let outcome = self.rights.decide(caller.rights(), request).await?;
         if outcome != Outcome::Allowed {
             return Err(denied(caller, shown, outcome));
         }
@@ -235,7 +249,7 @@ impl Service {
             }
         };
         let everything = Resource::Everything { account, region: "" };
-        self.authorize(call, Permission::GetFederationToken, everything).await?;
+        self.rights.authorize(call, Permission::GetFederationToken, everything).await?;
         let plan = Plan {
             cloud,
             principal: Principal::FederatedSession(account, user, asked.name.to_owned()),
@@ -257,7 +271,7 @@ impl Service {
             Ground::User(user) => Some(user.to_string()),
             Ground::Role(_) | Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => None,
         });
-        let name = match self.principal_name(&principal).await? {
+        let name = match self.rights.principal_name(&principal).await? {
             Some(PrincipalName::User(_, name) | PrincipalName::Role(_, name)) => Some(name),
             Some(PrincipalName::Root(_) | PrincipalName::ServiceAccount(..)) | None => None,
         };
@@ -313,7 +327,7 @@ impl Service {
             charged_to: &self.charged_to(caller, account).await?,
             ends_at: session.expires_at,
         };
-        let most = self.settings.quotas.of_session_policies();
+        let most = self.quotas.of_session_policies();
         // No cache can hold what wasn't there, so there is nothing to catch up with.
         self.base.store.apply(self.base.write().then(store::session_policy::save(&policy, most, session.issued_at))).await
     }
@@ -358,7 +372,7 @@ impl Service {
         }
         let (account, id) = (principal.account(), principal.numeric_id());
         // Its own policies just let it assume the role, so it is there, or was a moment ago.
-        let named = self.principal_name(principal).await?.ok_or_else(Error::session_token_expired)?;
+        let named = self.rights.principal_name(principal).await?.ok_or_else(Error::session_token_expired)?;
         let assumer = match &named {
             PrincipalName::Root(account) => Assumer::Root(*account),
             PrincipalName::User(_, name) => Assumer::User { account, id: &id, name },

@@ -25,7 +25,7 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
     let instance_id = instance_id(parameters)?;
     let paging = Paging::read(parameters)?;
     is_normal(parameters)?;
-    service.instance_with(call, &instance(instance_id)?, Within::Instance, Permission::ListNamespaces).await?;
+    service.registry.instance_with(call, &instance(instance_id)?, Within::Instance, Permission::ListNamespaces).await?;
     let output = Namespaces { page_no: paging.number, page_size: paging.size, total_count: "0", namespaces: [] };
     reply.success(output)
 }

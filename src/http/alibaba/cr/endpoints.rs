@@ -93,7 +93,7 @@ fn entries(list: &AllowList) -> Vec<EntryAndComment> {
 pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    let (found, list) = service.allow_list(call, &instance, Permission::DescribeEndpoint).await?;
+    let (found, list) = service.registry.allow_list(call, &instance, Permission::DescribeEndpoint).await?;
     reply.success(Got { endpoint: Endpoint::of(&found), acl_entries: entries(&list) })
 }
 
@@ -123,7 +123,7 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
     let instance = required_instance(parameters)?;
     check_module(parameters)?;
     let is_summary = boolean(parameters, "Summary")?.unwrap_or(false);
-    let (found, list) = service.allow_list(call, &instance, Permission::ListEndpoints).await?;
+    let (found, list) = service.registry.allow_list(call, &instance, Permission::ListEndpoints).await?;
     let shown = if is_summary { &[][..] } else { &list.entries };
     reply.success(Endpoints {
         endpoints: [Listed {
@@ -140,7 +140,7 @@ pub(crate) async fn update(Authenticated { service, call, parameters, reply, .. 
     check_endpoint(parameters)?;
     let switch = boolean(parameters, "Enable")?.map(Switch::from).ok_or_else(|| Error::missing_parameter("Enable"))?;
     let first = entry(FIRST_ENTRY.to_owned(), None)?;
-    service.set_public_endpoint(call, &instance, switch, Some(&first)).await?;
+    service.registry.set_public_endpoint(call, &instance, switch, Some(&first)).await?;
     reply.success(Nothing {})
 }
 
@@ -172,7 +172,7 @@ fn given_entries(parameters: &Parameters) -> Result<Vec<AllowEntry>> {
 pub(crate) async fn create(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
-    service.add_to_allow_list(call, &instance, &given_entries(parameters)?).await?;
+    service.registry.add_to_allow_list(call, &instance, &given_entries(parameters)?).await?;
     reply.success(Nothing {})
 }
 
@@ -180,7 +180,7 @@ pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. 
     let instance = required_instance(parameters)?;
     check_endpoint(parameters)?;
     let places: Vec<AllowListPlace> = given_entries(parameters)?.into_iter().map(|entry| AllowListPlace::Cidr(entry.cidr)).collect();
-    service.remove_from_allow_list(call, &instance, &places).await?;
+    service.registry.remove_from_allow_list(call, &instance, &places).await?;
     reply.success(Nothing {})
 }
 
@@ -204,7 +204,7 @@ struct VpcEndpoint {
 pub(crate) async fn vpc(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance = required_instance(parameters)?;
     let module_name = any_module(parameters)?.unwrap_or("Registry").to_owned();
-    service.instance_with(call, &instance, Within::Instance, Permission::DescribeInternalEndpoint).await?;
+    service.registry.instance_with(call, &instance, Within::Instance, Permission::DescribeInternalEndpoint).await?;
     reply.success(VpcEndpoint { enable: false, domains: [], linked_vpcs: [], module_name })
 }
 
@@ -219,6 +219,6 @@ pub(crate) async fn customized_domain(Authenticated { service, call, parameters,
     if domain.len() > MAX_DOMAIN_LENGTH || !domain.bytes().all(is_letter) {
         return Err(Error::invalid_parameter("Domain", "It is a host name."));
     }
-    service.instance_with(call, &instance, Within::Instance, Permission::DescribeCustomDomain).await?;
+    service.registry.instance_with(call, &instance, Within::Instance, Permission::DescribeCustomDomain).await?;
     Err(Error::not_found(Noun::CustomizedDomain, domain))
 }

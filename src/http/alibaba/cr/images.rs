@@ -27,21 +27,21 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
     let (instance_id, repo_id) = place(parameters)?;
     let part = Tokens::IMAGES.read(parameters)?;
     let (instance, repository) = (instance(instance_id)?, repository(repo_id)?);
-    let listed = service.images(call, &instance, &repository, ImageFilter::default(), part.page()).await?;
+    let listed = service.registry.images(call, &instance, &repository, ImageFilter::default(), part.page()).await?;
     reply.success(List::of(&listed, part))
 }
 
 pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let tag = required(parameters, "Tag")?;
-    let image = service.image(call, &instance(instance_id)?, &repository(repo_id)?, tag).await?;
+    let image = service.registry.image(call, &instance(instance_id)?, &repository(repo_id)?, tag).await?;
     reply.success(Tag::of(&image, |millis| millis))
 }
 
 pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let (instance_id, repo_id) = place(parameters)?;
     let tags = BTreeSet::from([required(parameters, "Tag")?.to_owned()]);
-    service.delete_images(call, &instance(instance_id)?, &repository(repo_id)?, &tags).await?;
+    service.registry.delete_images(call, &instance(instance_id)?, &repository(repo_id)?, &tags).await?;
     reply.success(Nothing {})
 }
 

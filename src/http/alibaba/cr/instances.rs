@@ -84,7 +84,7 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
     let is_empty =
         given(parameters, "InstanceStatus").is_some_and(|status| status != RUNNING) || given(parameters, "ResourceGroupId").is_some();
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.instance_page(call, "", &criteria, paging.page()).await?;
+    let listed = service.registry.instance_page(call, "", &criteria, paging.page()).await?;
     let (instances, total_count) = if is_empty { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let instances = instances.into_iter().map(Listed::from).collect();
     reply.success(Instances { page_no: paging.number, page_size: paging.size, total_count, instances })
@@ -107,7 +107,7 @@ struct Got {
 
 pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let TaggedInstance { instance, tags } =
-        service.described_instance(call, &required_instance(parameters)?, Permission::DescribeInstance).await?;
+        service.registry.described_instance(call, &required_instance(parameters)?, Permission::DescribeInstance).await?;
     reply.success(Got {
         instance_id: instance.cri_id.to_string(),
         instance_specification: specification(instance.specification),
@@ -128,7 +128,7 @@ struct Count {
 }
 
 pub(crate) async fn count(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let own = service.own_instances(call, Permission::CountInstances, "").await?;
+    let own = service.registry.own_instances(call, Permission::CountInstances, "").await?;
     reply.success(Count { count: own.len() })
 }
 
@@ -150,8 +150,8 @@ struct UsageAndQuotas {
 }
 
 pub(crate) async fn usage(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let (instance, usage) = service.instance_usage(call, &required_instance(parameters)?).await?;
-    let (namespaces, repositories) = service.quotas_of(&instance);
+    let (instance, usage) = service.registry.instance_usage(call, &required_instance(parameters)?).await?;
+    let (namespaces, repositories) = service.registry.quotas_of(&instance);
     reply.success(UsageAndQuotas {
         namespace_quota: namespaces.to_string(),
         namespace_usage: usage.namespaces.to_string(),
@@ -183,7 +183,7 @@ struct Region {
 
 /// Divergence: the regions in which the account has instances, under no other name, whatever `Lang` says.
 pub(crate) async fn list_regions(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let own = service.own_instances(call, Permission::ListRegions, "").await?;
+    let own = service.registry.own_instances(call, Permission::ListRegions, "").await?;
     let names: std::collections::BTreeSet<String> = own.into_iter().map(|one| one.instance.region).collect();
     reply.success(Regions { regions: names.into_iter().map(|name| Region { region_id: name.clone(), local_name: name }).collect() })
 }

@@ -98,7 +98,7 @@ pub(crate) async fn create(Authenticated { service, call, parameters, reply, .. 
         default_tag_immutability: defaults.tag_immutability.unwrap_or(named.default_tag_immutability),
         ..named
     };
-    let made = service.create_namespace(call, &instance(instance_id)?, new).await;
+    let made = service.registry.create_namespace(call, &instance(instance_id)?, new).await;
     made.map_err(|error| error.naming(&[("name", "NamespaceName")]))?;
     reply.success(Nothing {})
 }
@@ -115,14 +115,14 @@ pub(crate) async fn update(Authenticated { service, call, parameters, reply, .. 
         default_tag_immutability: defaults.tag_immutability,
         ..NamespaceChange::default()
     };
-    service.modify_namespace(call, &instance(instance_id)?, name, &change, None).await?;
+    service.registry.modify_namespace(call, &instance(instance_id)?, name, &change, None).await?;
     reply.success(Nothing {})
 }
 
 pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let name = required(parameters, "NamespaceName")?;
-    service.delete_namespace(call, &instance(instance_id)?, name, Contents::MustBeGone).await?;
+    service.registry.delete_namespace(call, &instance(instance_id)?, name, Contents::MustBeGone).await?;
     reply.success(Nothing {})
 }
 
@@ -135,7 +135,7 @@ pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: 
         (None, Some(name)) => NamespaceChoice::Named(name.to_owned()),
         (None, None) => return Err(Error::missing_parameter("NamespaceName")),
     };
-    let namespace = service.namespace(call, &instance(instance_id)?, &choice).await?;
+    let namespace = service.registry.namespace(call, &instance(instance_id)?, &choice).await?;
     if name.is_some_and(|name| name != namespace.name) {
         return Err(Error::invalid_parameter("NamespaceName", "It is not the name of the namespace with that NamespaceId."));
     }
@@ -148,7 +148,7 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
     let paging = Paging::read(parameters)?;
     let none_is_so = !is_normal(parameters)?;
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.namespaces(call, &instance(instance_id)?, &filter, paging.page()).await?;
+    let listed = service.registry.namespaces(call, &instance(instance_id)?, &filter, paging.page()).await?;
     let (namespaces, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let output = Namespaces {
         page_no: paging.number,

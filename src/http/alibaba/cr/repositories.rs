@@ -39,7 +39,7 @@ pub(crate) async fn create(Authenticated { service, call, parameters, reply, .. 
         detail: given(parameters, "Detail").unwrap_or_default().to_owned(),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let made = service.create_repository(call, &instance(instance_id)?, new).await;
+    let made = service.registry.create_repository(call, &instance(instance_id)?, new).await;
     let made = made.map_err(|error| error.naming(&NAMES))?;
     reply.success(Created { repo_id: made.id.as_str() })
 }
@@ -54,7 +54,7 @@ pub(crate) async fn update(Authenticated { service, call, parameters, reply, .. 
         detail: parameters.get("Detail").map(ToOwned::to_owned),
         tag_immutability: boolean(parameters, "TagImmutability")?.map(Into::into),
     };
-    let modified = service.modify_repository(call, &instance(instance_id)?, &which, &change).await;
+    let modified = service.registry.modify_repository(call, &instance(instance_id)?, &which, &change).await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.success(Nothing {})
 }
@@ -62,14 +62,14 @@ pub(crate) async fn update(Authenticated { service, call, parameters, reply, .. 
 pub(crate) async fn delete(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
-    service.delete_repository(call, &instance(instance_id)?, &which, Images::GoToo).await?;
+    service.registry.delete_repository(call, &instance(instance_id)?, &which, Images::GoToo).await?;
     reply.success(Nothing {})
 }
 
 pub(crate) async fn get(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let which = repository(parameters)?;
-    let repository = service.repository(call, &instance(instance_id)?, &which).await?;
+    let repository = service.registry.repository(call, &instance(instance_id)?, &which).await?;
     let output = Got { info: RepositoryInfo::of(&repository, instance_id), detail: &repository.detail };
     reply.success(output)
 }
@@ -88,7 +88,7 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
         Some(_) => return Err(Error::invalid_parameter("RepoStatus", "It is NORMAL, DELETING, DELETED or ALL.")),
     };
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.repositories(call, &instance(instance_id)?, filter, part.page()).await?;
+    let listed = service.registry.repositories(call, &instance(instance_id)?, filter, part.page()).await?;
     let (repositories, total) = if none_is_so { (Vec::new(), 0) } else { (listed.items, listed.total) };
     let output = Repositories {
         page_no: part.number(),

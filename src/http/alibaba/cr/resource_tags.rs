@@ -103,7 +103,7 @@ pub(crate) async fn tag(Authenticated { service, call, parameters, reply, .. }: 
     if tags.is_empty() {
         return Err(Error::missing_parameter("Tag"));
     }
-    service.tag_instances(call, &choices, &tags).await?;
+    service.registry.tag_instances(call, &choices, &tags).await?;
     reply.bare(&Done { request_id: reply.request_id })
 }
 
@@ -114,9 +114,9 @@ pub(crate) async fn untag(Authenticated { service, call, parameters, reply, .. }
     let all = boolean(parameters, "All")?.unwrap_or(false);
     match (keys.is_empty(), all) {
         // As the vendor has it: `All` counts where no key is given.
-        (true, true) => service.untag_instances(call, &choices, None).await?,
+        (true, true) => service.registry.untag_instances(call, &choices, None).await?,
         (true, false) => return Err(Error::missing_parameter("TagKey")),
-        (false, _) => service.untag_instances(call, &choices, Some(&keys)).await?,
+        (false, _) => service.registry.untag_instances(call, &choices, Some(&keys)).await?,
     }
     reply.bare(&Done { request_id: reply.request_id })
 }
@@ -163,7 +163,7 @@ pub(crate) async fn list(Authenticated { service, call, parameters, reply, .. }:
             None => InstanceCriterion::TagKey(key),
         })
         .collect();
-    let tagged = service.tagged_instances(call, &choices, &criteria).await?;
+    let tagged = service.registry.tagged_instances(call, &choices, &criteria).await?;
     let rows = tagged.into_iter().flat_map(|TaggedInstance { instance, tags }| {
         tags.into_iter().map(move |tag| TagResource {
             resource_id: instance.cri_id.to_string(),

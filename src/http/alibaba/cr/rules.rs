@@ -59,7 +59,7 @@ async fn empty_page(
 ) -> Result<Page> {
     let instance_id = instance_id(parameters)?;
     let paging = Paging::read(parameters)?;
-    service.instance_with(call, &instance(instance_id)?, within, permission).await?;
+    service.registry.instance_with(call, &instance(instance_id)?, within, permission).await?;
     Ok(Page { page_no: paging.number, page_size: paging.size, total_count: 0 })
 }
 

@@ -47,7 +47,7 @@ struct AuthorizationToken<'a> {
 pub(crate) async fn get_authorization_token(Authenticated { service, call, parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let instance_id = instance_id(parameters)?;
     let lifetime = lifetime(parameters)?;
-    let issued = service.issue_temporary(call, &instance(instance_id)?, Username::CrTempUser, lifetime).await?;
+    let issued = service.credentials.issue_temporary(call, &instance(instance_id)?, Username::CrTempUser, lifetime).await?;
     let output = AuthorizationToken {
         request_id: reply.request_id,
         expire_time: issued.expires_at.unix_millis(),
@@ -76,7 +76,7 @@ struct TokensData<'a> {
 }
 
 pub(crate) async fn get_tokens(Authenticated { service, call, reply, .. }: Authenticated<'_>) -> Result<Response> {
-    let issued = service.issue_temporary(call, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME).await?;
+    let issued = service.credentials.issue_temporary(call, &InstanceChoice::Default, Username::CrTempUser, DEFAULT_LIFETIME).await?;
     let output = Tokens {
         data: TokensData {
             authorization_token: issued.secret.expose(),

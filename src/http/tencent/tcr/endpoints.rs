@@ -26,7 +26,7 @@ struct InternalEndpoints {
 pub(crate) async fn internal_endpoints(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(call, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint).await?;
+    service.registry.instance_with(call, &instance(&id)?, Within::Instance, Permission::DescribeInternalEndpoint).await?;
     reply.with(&InternalEndpoints { access_vpc_set: [], total_count: 0 })
 }
 
@@ -42,7 +42,7 @@ pub(crate) async fn customized_domains(Authenticated { service, call, mut parame
     let id = registry_id(&mut parameters)?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(call, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain).await?;
+    service.registry.instance_with(call, &instance(&id)?, Within::Instance, Permission::DescribeCustomDomain).await?;
     reply.with(&CustomizedDomains { domain_info_list: [], total_count: 0 })
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn dns_status(Authenticated { service, call, mut parameters, re
     let mut vpc_set = Vec::with_capacity(asked.len());
     for Vpc { instance_id, vpc_id, region } in asked {
         let choice = instance(&instance_id)?;
-        let found = service.instance_with(call, &choice, Within::Instance, Permission::DescribeInternalDns).await?;
+        let found = service.registry.instance_with(call, &choice, Within::Instance, Permission::DescribeInternalDns).await?;
         vpc_set.push(DnsStatus { region: region.unwrap_or_else(|| found.region.clone()), vpc_id, status: "DISABLE" });
     }
     reply.with(&DnsStatuses { vpc_set })

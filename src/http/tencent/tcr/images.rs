@@ -38,7 +38,7 @@ pub(crate) async fn describe(Authenticated { service, call, mut parameters, repl
         Some(version) => TagFilter::Containing(version),
     };
     let filter = ImageFilter { tag, digest };
-    let listed = service.images(call, &instance(&registry_id)?, &repository, filter, page).await?;
+    let listed = service.registry.images(call, &instance(&registry_id)?, &repository, filter, page).await?;
     reply.with(&Images::of(&listed))
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn describe_manifests(Authenticated { service, call, mut parame
     let (registry_id, repository) = place(&mut parameters)?;
     let tag = parameters.required_text("ImageVersion")?;
     parameters.finish()?;
-    let documents = service.image_documents(call, &instance(&registry_id)?, &repository, &tag).await?;
+    let documents = service.registry.image_documents(call, &instance(&registry_id)?, &repository, &tag).await?;
     reply.with(&Manifests::of(&documents))
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply,
     let (registry_id, repository) = place(&mut parameters)?;
     let tags = BTreeSet::from([parameters.required_text("ImageVersion")?]);
     parameters.finish()?;
-    service.delete_images(call, &instance(&registry_id)?, &repository, &tags).await?;
+    service.registry.delete_images(call, &instance(&registry_id)?, &repository, &tags).await?;
     reply.with(&Nothing {})
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn delete_tags(Authenticated { service, call, mut parameters, r
     }
     parameters.finish()?;
     let tags = tags.into_iter().collect();
-    service.delete_images(call, &instance(&registry_id)?, &repository, &tags).await?;
+    service.registry.delete_images(call, &instance(&registry_id)?, &repository, &tags).await?;
     reply.with(&Nothing {})
 }
 

@@ -112,7 +112,7 @@ pub(crate) async fn create(Authenticated { service, call, mut parameters, region
     parameters.finish()?;
     let specification = specification(&registry_type)?;
     let new = RequestedInstance { name, region: region.to_owned(), specification, deletion_protection, tags };
-    let made = service.request_instance(call, new).await?;
+    let made = service.registry.request_instance(call, new).await?;
     reply.with(&Created { registry_id: made.id.to_string() })
 }
 
@@ -229,7 +229,7 @@ pub(crate) async fn describe(Authenticated { service, call, mut parameters, regi
     };
     let is_empty = filters.iter().any(Option::is_none);
     let criteria: Vec<_> = filters.into_iter().flatten().chain([place]).collect();
-    let listed = service.instance_page(call, region, &criteria, page).await?;
+    let listed = service.registry.instance_page(call, region, &criteria, page).await?;
     let (instances, total_count) = if is_empty { (Vec::new(), 0) } else { (listed.items, listed.total) };
     reply.with(&Registries { total_count, registries: instances.into_iter().map(Registry::from).collect() })
 }
@@ -258,7 +258,7 @@ pub(crate) async fn describe_status(Authenticated { service, call, mut parameter
     let mut statuses = Vec::new();
     for id in ids.iter().filter_map(|id| id.parse::<InstanceId>().ok()) {
         let choice = InstanceChoice::Tcr(id);
-        match service.described_instance(call, &choice, Permission::DescribeInstanceStatus).await {
+        match service.registry.described_instance(call, &choice, Permission::DescribeInstanceStatus).await {
             Ok(TaggedInstance { instance, .. }) => {
                 statuses.push(RegistryStatus { registry_id: instance.id.to_string(), status: RUNNING, conditions: [] });
             }
@@ -277,7 +277,7 @@ pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply,
     };
     refuse_bucket(&mut parameters, "EnableCosVersioning")?;
     parameters.finish()?;
-    service.modify_instance(call, &instance(&id)?, change).await?;
+    service.registry.modify_instance(call, &instance(&id)?, change).await?;
     reply.with(&Nothing {})
 }
 
@@ -288,9 +288,9 @@ pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply,
     let is_dry_run = parameters.boolean("DryRun")?.unwrap_or(false);
     parameters.finish()?;
     if is_dry_run {
-        service.check_instance_deletion(call, &instance(&id)?, contents).await?;
+        service.registry.check_instance_deletion(call, &instance(&id)?, contents).await?;
     } else {
-        service.delete_instance(call, &instance(&id)?, contents).await?;
+        service.registry.delete_instance(call, &instance(&id)?, contents).await?;
     }
     reply.with(&Nothing {})
 }
@@ -306,7 +306,7 @@ pub(crate) async fn check(Authenticated { service, call, mut parameters, reply, 
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
     let found = match instance(&id) {
-        Ok(instance) => service.described_instance(call, &instance, Permission::CheckInstance).await,
+        Ok(instance) => service.registry.described_instance(call, &instance, Permission::CheckInstance).await,
         Err(error) => Err(error),
     };
     let validated = match found {
@@ -327,7 +327,7 @@ struct ValidatedName {
 pub(crate) async fn check_name(Authenticated { service, call, mut parameters, region, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let name = parameters.required_text("RegistryName")?;
     parameters.finish()?;
-    let check = service.check_instance_name(call, &name, region).await?;
+    let check = service.registry.check_instance_name(call, &name, region).await?;
     reply.with(&ValidatedName {
         is_validated: check == NameCheck::Free,
         detail_code: match check {
@@ -364,7 +364,7 @@ pub(crate) async fn describe_regions(
     Authenticated { service, call, parameters, region, reply, .. }: Authenticated<'_>,
 ) -> Result<Response> {
     parameters.finish()?;
-    let own = service.own_instances(call, Permission::ListRegions, region).await?;
+    let own = service.registry.own_instances(call, Permission::ListRegions, region).await?;
     let mut regions: Vec<Region> = Vec::new();
     for Instance { region, created_at, .. } in own.into_iter().map(|one| one.instance) {
         match regions.iter_mut().find(|known| known.region_name == region) {

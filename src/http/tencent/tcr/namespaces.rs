@@ -87,7 +87,7 @@ pub(crate) async fn create(Authenticated { service, call, mut parameters, reply,
         tags: said.tags.unwrap_or_default(),
         ..NewNamespace::named(name)
     };
-    let made = service.create_namespace(call, &instance(&registry_id)?, new).await;
+    let made = service.registry.create_namespace(call, &instance(&registry_id)?, new).await;
     made.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
@@ -108,7 +108,7 @@ pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply,
         ..NamespaceChange::default()
     };
     let instance = instance(&registry_id)?;
-    let modified = service.modify_namespace(call, &instance, &name, &change, said.tags.as_deref()).await;
+    let modified = service.registry.modify_namespace(call, &instance, &name, &change, said.tags.as_deref()).await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
@@ -117,7 +117,7 @@ pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply,
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("NamespaceName")?;
     parameters.finish()?;
-    service.delete_namespace(call, &instance(&registry_id)?, &name, Contents::MustBeGone).await?;
+    service.registry.delete_namespace(call, &instance(&registry_id)?, &name, Contents::MustBeGone).await?;
     reply.with(&Nothing {})
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn describe(Authenticated { service, call, mut parameters, repl
     parameters.finish()?;
     let filter = NamespaceFilter { name, tags };
     // Asked for all the same: a caller who may not list hears that, and not that there are none.
-    let listed = service.namespaces(call, &instance(&registry_id)?, &filter, page).await?;
+    let listed = service.registry.namespaces(call, &instance(&registry_id)?, &filter, page).await?;
     let output = match with_kms {
         // Nothing is signed by a key management service here.
         true => Namespaces { namespace_list: Vec::new(), total_count: 0 },

@@ -20,7 +20,7 @@ pub(crate) async fn replicas(Authenticated { service, call, mut parameters, repl
     let id = registry_id(&mut parameters)?;
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(call, &instance(&id)?, Within::Instance, Permission::ListReplicas).await?;
+    service.registry.instance_with(call, &instance(&id)?, Within::Instance, Permission::ListReplicas).await?;
     reply.with(&Replicas { total_count: 0, replication_registries: [] })
 }
 
@@ -35,6 +35,6 @@ pub(crate) async fn policies(Authenticated { service, call, mut parameters, repl
     let id = registry_id(&mut parameters)?;
     check_numbered_page(&mut parameters)?;
     parameters.finish()?;
-    service.instance_with(call, &instance(&id)?, Within::Instance, Permission::ListSyncRules).await?;
+    service.registry.instance_with(call, &instance(&id)?, Within::Instance, Permission::ListSyncRules).await?;
     reply.with(&Policies { replication_policy_info_list: [], total_count: 0 })
 }

@@ -27,7 +27,7 @@ pub(crate) async fn create(Authenticated { service, call, mut parameters, reply,
         tag_immutability: None,
     };
     parameters.finish()?;
-    let made = service.create_repository(call, &instance(&registry_id)?, new).await;
+    let made = service.registry.create_repository(call, &instance(&registry_id)?, new).await;
     made.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
@@ -41,7 +41,7 @@ pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply,
         ..RepositoryChange::default()
     };
     parameters.finish()?;
-    let modified = service.modify_repository(call, &instance(&registry_id)?, &which, &change).await;
+    let modified = service.registry.modify_repository(call, &instance(&registry_id)?, &which, &change).await;
     modified.map_err(|error| error.naming(&NAMES))?;
     reply.with(&Nothing {})
 }
@@ -51,7 +51,7 @@ pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply,
     let which = repository(&mut parameters)?;
     let images = if parameters.boolean("ForceDelete")?.unwrap_or(true) { Images::GoToo } else { Images::MustBeGone };
     parameters.finish()?;
-    service.delete_repository(call, &instance(&registry_id)?, &which, images).await?;
+    service.registry.delete_repository(call, &instance(&registry_id)?, &which, images).await?;
     reply.with(&Nothing {})
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn describe(Authenticated { service, call, mut parameters, repl
     let order = order(parameters.text("SortBy")?.as_deref())?;
     parameters.finish()?;
     let filter = RepositoryFilter { namespace: namespace.as_deref(), name: name.as_deref(), order };
-    let listed = service.repositories(call, &instance(&registry_id)?, filter, page).await?;
+    let listed = service.registry.repositories(call, &instance(&registry_id)?, filter, page).await?;
     let output = Repositories { repository_list: listed.items.iter().map(RepositoryInfo::of).collect(), total_count: listed.total };
     reply.with(&output)
 }

@@ -37,7 +37,7 @@ struct EndpointStatus {
 pub(crate) async fn endpoint_status(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    let found = service.described_instance(call, &instance(&id)?, Permission::DescribeEndpoint).await?;
+    let found = service.registry.described_instance(call, &instance(&id)?, Permission::DescribeEndpoint).await?;
     let status = if found.instance.public_endpoint.is_on() { "Opened" } else { "Closed" };
     reply.with(&EndpointStatus { status, reason: "" })
 }
@@ -50,7 +50,7 @@ pub(crate) async fn manage_endpoint(Authenticated { service, call, mut parameter
         _ => return Err(Error::invalid_parameter("Operation", "The parameter `Operation` is `Create` or `Delete`.")),
     };
     parameters.finish()?;
-    let changed = service.set_public_endpoint(call, &instance(&id)?, switch, None).await?;
+    let changed = service.registry.set_public_endpoint(call, &instance(&id)?, switch, None).await?;
     reply.with(&Changed::of(&changed))
 }
 
@@ -72,7 +72,7 @@ struct Policy {
 pub(crate) async fn describe(Authenticated { service, call, mut parameters, reply, .. }: Authenticated<'_>) -> Result<Response> {
     let id = registry_id(&mut parameters)?;
     parameters.finish()?;
-    let (_, list) = service.allow_list(call, &instance(&id)?, Permission::ListAclEntries).await?;
+    let (_, list) = service.registry.allow_list(call, &instance(&id)?, Permission::ListAclEntries).await?;
     let shown = |(policy_index, entry): (usize, &AllowEntry)| Policy {
         policy_index,
         description: entry.comment.clone(),
@@ -106,7 +106,7 @@ pub(crate) async fn create(Authenticated { service, call, mut parameters, reply,
     let (cidr_block, description) = (parameters.required_text("CidrBlock")?, parameters.required_text("Description")?);
     parameters.finish()?;
     let entry = entry(cidr_block, description)?;
-    let changed = service.add_to_allow_list(call, &instance(&id)?, &[entry]).await?;
+    let changed = service.registry.add_to_allow_list(call, &instance(&id)?, &[entry]).await?;
     reply.with(&Changed::of(&changed))
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply,
     let (cidr_block, description) = (parameters.required_text("CidrBlock")?, parameters.required_text("Description")?);
     parameters.finish()?;
     let (place, entry) = (place(None, Some(index), None)?, entry(cidr_block, description)?);
-    let changed = service.replace_in_allow_list(call, &instance(&id)?, &place, &entry).await?;
+    let changed = service.registry.replace_in_allow_list(call, &instance(&id)?, &place, &entry).await?;
     reply.with(&Changed::of(&changed))
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply,
     let (version, cidr_block) = (parameters.text("PolicyVersion")?, parameters.text("CidrBlock")?);
     parameters.finish()?;
     let place = place(cidr_block.as_deref(), index, version.as_deref())?;
-    let changed = service.remove_from_allow_list(call, &instance(&id)?, &[place]).await?;
+    let changed = service.registry.remove_from_allow_list(call, &instance(&id)?, &[place]).await?;
     reply.with(&Changed::of(&changed))
 }
 
@@ -163,7 +163,7 @@ pub(crate) async fn create_multiple(Authenticated { service, call, mut parameter
         entry(given.cidr_block.ok_or_else(missing)?, given.description.unwrap_or_default())
     });
     let entries = entries.collect::<Result<Vec<_>>>()?;
-    let changed = service.add_to_allow_list(call, &instance(&id)?, &entries).await?;
+    let changed = service.registry.add_to_allow_list(call, &instance(&id)?, &entries).await?;
     reply.with(&Changed::of(&changed))
 }
 
@@ -173,6 +173,6 @@ pub(crate) async fn delete_multiple(Authenticated { service, call, mut parameter
     parameters.finish()?;
     let places = given.iter().map(|given| place(given.cidr_block.as_deref(), given.index, given.version.as_deref()));
     let places = places.collect::<Result<Vec<_>>>()?;
-    let changed = service.remove_from_allow_list(call, &instance(&id)?, &places).await?;
+    let changed = service.registry.remove_from_allow_list(call, &instance(&id)?, &places).await?;
     reply.with(&Changed::of(&changed))
 }

@@ -89,7 +89,7 @@ pub(crate) async fn create(Authenticated { service, call, mut parameters, reply,
         state: state(&mut parameters)?.unwrap_or(ServiceAccountState::Active),
     };
     parameters.finish()?;
-    let (account, password) = service.create_service_account(call, &instance(&registry_id)?, new).await?;
+    let (account, password) = service.credentials.create_service_account(call, &instance(&registry_id)?, new).await?;
     let created = Created {
         name: account.username(),
         password: password.expose(),
@@ -176,7 +176,7 @@ pub(crate) async fn describe(Authenticated { service, call, mut parameters, repl
     let page = if parameters.boolean("All")? == Some(true) { Page::ALL } else { page };
     let embed = if parameters.boolean("EmbedPermission")? == Some(true) { Embed::Permissions } else { Embed::Nothing };
     parameters.finish()?;
-    let listed = service.service_accounts(call, &instance(&registry_id)?, names.as_ref(), page).await?;
+    let listed = service.credentials.service_accounts(call, &instance(&registry_id)?, names.as_ref(), page).await?;
     let service_accounts = listed.items.iter().map(|account| Account::of(account, embed)).collect();
     reply.with(&Accounts { service_accounts, total_count: listed.total })
 }
@@ -191,7 +191,7 @@ pub(crate) async fn modify(Authenticated { service, call, mut parameters, reply,
         state: state(&mut parameters)?,
     };
     parameters.finish()?;
-    service.modify_service_account(call, &instance(&registry_id)?, &name, changed).await?;
+    service.credentials.modify_service_account(call, &instance(&registry_id)?, &name, changed).await?;
     reply.with(&Nothing {})
 }
 
@@ -209,7 +209,7 @@ pub(crate) async fn modify_password(Authenticated { service, call, mut parameter
     parameters.finish()?;
     // With Random the other field is ignored, as it is documented.
     let chosen = if random { None } else { Some(given.ok_or_else(|| Error::missing_parameter("Password"))?) };
-    let password = service.set_service_account_password(call, &instance(&registry_id)?, &name, chosen).await?;
+    let password = service.credentials.set_service_account_password(call, &instance(&registry_id)?, &name, chosen).await?;
     reply.with(&NewPassword { password: password.expose() })
 }
 
@@ -217,6 +217,6 @@ pub(crate) async fn delete(Authenticated { service, call, mut parameters, reply,
     let registry_id = registry_id(&mut parameters)?;
     let name = parameters.required_text("Name")?;
     parameters.finish()?;
-    service.delete_service_account(call, &instance(&registry_id)?, &name).await?;
+    service.credentials.delete_service_account(call, &instance(&registry_id)?, &name).await?;
     reply.with(&Nothing {})
 }

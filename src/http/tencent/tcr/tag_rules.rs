@@ -22,7 +22,7 @@ pub(crate) async fn immutability(Authenticated { service, call, mut parameters, 
     let id = registry_id(&mut parameters)?;
     check_numbered_page(&mut parameters)?;
     parameters.finish()?;
-    let empty_ns = service.namespace_names(call, &instance(&id)?, Permission::ListImmutabilityRules).await?;
+    let empty_ns = service.registry.namespace_names(call, &instance(&id)?, Permission::ListImmutabilityRules).await?;
     reply.with(&Immutability { rules: [], empty_ns, total: 0 })
 }
 
@@ -39,6 +39,6 @@ pub(crate) async fn retention(Authenticated { service, call, mut parameters, rep
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     let within = within(namespace.as_deref());
-    service.instance_with(call, &instance(&id)?, within, Permission::ListRetentionRules).await?;
+    service.registry.instance_with(call, &instance(&id)?, within, Permission::ListRetentionRules).await?;
     reply.with(&Retention { retention_policy_list: [], total_count: 0 })
 }

@@ -40,8 +40,8 @@ pub(crate) async fn create_instance_token(
     parameters.finish()?;
     let instance = instance(&registry_id)?;
     let issued = match token_type {
-        TokenType::Temporary => service.issue_temporary(call, &instance, Username::NumericId, TEMPORARY).await?,
-        TokenType::LongTerm => service.issue_long_term(call, &instance, &description).await?,
+        TokenType::Temporary => service.credentials.issue_temporary(call, &instance, Username::NumericId, TEMPORARY).await?,
+        TokenType::LongTerm => service.credentials.issue_long_term(call, &instance, &description).await?,
     };
     reply.with(&InstanceToken::of(&issued, token_type))
 }
@@ -99,7 +99,7 @@ pub(crate) async fn describe_instance_token(
     let registry_id = registry_id(&mut parameters)?;
     let page = Pager::CREDENTIALS.take(&mut parameters)?;
     parameters.finish()?;
-    let listed = service.credential_page(call, &instance(&registry_id)?, page).await?;
+    let listed = service.credentials.credential_page(call, &instance(&registry_id)?, page).await?;
     let tokens = listed.items.iter().map(|credential| TcrInstanceToken {
         id: credential.id.as_str(),
         desc: &credential.description,
@@ -140,8 +140,8 @@ pub(crate) async fn modify_instance_token(
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
     match change {
-        TokenChange::Description(text) => service.set_credential_description(call, &instance, &id, &text).await?,
-        TokenChange::State(state) => service.set_credential_state(call, &instance, &id, state).await?,
+        TokenChange::Description(text) => service.credentials.set_credential_description(call, &instance, &id, &text).await?,
+        TokenChange::State(state) => service.credentials.set_credential_state(call, &instance, &id, state).await?,
     }
     reply.with(&Nothing {})
 }
@@ -152,7 +152,7 @@ pub(crate) async fn delete_instance_token(
     let (registry_id, token_id) = (registry_id(&mut parameters)?, parameters.required_text("TokenId")?);
     parameters.finish()?;
     let (instance, id) = token(&registry_id, &token_id)?;
-    service.delete_credential(call, &instance, &id).await?;
+    service.credentials.delete_credential(call, &instance, &id).await?;
     reply.with(&Nothing {})
 }
 

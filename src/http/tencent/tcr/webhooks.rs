@@ -22,6 +22,6 @@ pub(crate) async fn triggers(Authenticated { service, call, mut parameters, repl
     Pager::PAGES_FROM_0.take(&mut parameters)?;
     parameters.finish()?;
     let within = within(namespace.as_deref());
-    service.instance_with(call, &instance(&id)?, within, Permission::ListWebhooks).await?;
+    service.registry.instance_with(call, &instance(&id)?, within, Permission::ListWebhooks).await?;
     reply.with(&Triggers { total_count: 0, triggers: [] })
 }

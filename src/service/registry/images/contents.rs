@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
 use crate::domain::image::{ImageContents, ImageDocuments, is_digest};
 use crate::domain::{Error, Result};
-use crate::remote::registry::{Manifest, Registry};
+use crate::remote::registry::{Manifest, RegistryClient};
 use crate::service::registry::images::failed;
 
 /// The most images of an index that are looked at; the others count with the size of their manifest alone.
@@ -74,7 +74,7 @@ impl Document {
 
 /// Reads what a digest stands for; nothing when the registry has it no more.
 pub(super) async fn contents(
-    registry: &Registry,
+    registry: &RegistryClient,
     remembered: &Remembered,
     instance: &InstanceId,
     path: &str,
@@ -109,7 +109,7 @@ pub(super) async fn contents(
     Ok(Some(contents))
 }
 
-async fn of_image(registry: &Registry, path: &str, document: &Document) -> Result<ImageContents> {
+async fn of_image(registry: &RegistryClient, path: &str, document: &Document) -> Result<ImageContents> {
     let (image_id, created_at) = match &document.config {
         Some(config) if is_digest(&config.digest) => {
             let text = config_text(registry, path, config).await?;
@@ -121,7 +121,12 @@ async fn of_image(registry: &Registry, path: &str, document: &Document) -> Resul
 }
 
 /// Reads the documents of what a tag stands for; nothing when there is no such tag.
-pub(super) async fn documents(registry: &Registry, path: &str, digest: &str, contents: &ImageContents) -> Result<Option<ImageDocuments>> {
+pub(super) async fn documents(
+    registry: &RegistryClient,
+    path: &str,
+    digest: &str,
+    contents: &ImageContents,
+) -> Result<Option<ImageDocuments>> {
     let Some(manifest) = verified(registry, path, digest).await? else { return Ok(None) };
     let config = match Document::read(&manifest)?.config {
         Some(config) if is_digest(&config.digest) => config_text(registry, path, &config).await?,
@@ -133,17 +138,17 @@ pub(super) async fn documents(registry: &Registry, path: &str, digest: &str, con
 }
 
 /// Returns the digests that an index names; none for an image.
-pub(super) async fn named_by(registry: &Registry, path: &str, digest: &str) -> Result<Vec<String>> {
+pub(super) async fn named_by(registry: &RegistryClient, path: &str, digest: &str) -> Result<Vec<String>> {
     let document = document(registry, path, digest).await?;
     Ok(document.iter().flat_map(Document::images).map(|part| part.digest.clone()).collect())
 }
 
-async fn document(registry: &Registry, path: &str, digest: &str) -> Result<Option<Document>> {
+async fn document(registry: &RegistryClient, path: &str, digest: &str) -> Result<Option<Document>> {
     verified(registry, path, digest).await?.as_ref().map(Document::read).transpose()
 }
 
 /// Gets a manifest and checks that it is the one that was asked for.
-async fn verified(registry: &Registry, path: &str, digest: &str) -> Result<Option<Manifest>> {
+async fn verified(registry: &RegistryClient, path: &str, digest: &str) -> Result<Option<Manifest>> {
     let manifest = registry.manifest(path, digest).await.map_err(failed)?;
     match &manifest {
         Some(manifest) if !is_of(digest, &manifest.body) => Err(useless(format!("the manifest {digest} has another digest"))),
@@ -152,7 +157,7 @@ async fn verified(registry: &Registry, path: &str, digest: &str) -> Result<Optio
 }
 
 /// Gets a configuration as text; nothing when it is missing, larger than is read, or no JSON object.
-async fn config_text(registry: &Registry, path: &str, config: &Descriptor) -> Result<Option<String>> {
+async fn config_text(registry: &RegistryClient, path: &str, config: &Descriptor) -> Result<Option<String>> {
     const MOST: u64 = 4 << 20;
     if config.size > MOST {
         return Ok(None);

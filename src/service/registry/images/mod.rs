@@ -4,7 +4,7 @@
 //! it without anybody's log-in. Whether the caller may know is decided before, as for everything else.
 
 mod contents;
-mod walks;
+pub(in crate::service) mod walks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use crate::domain::repository::Repository;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::{Permission, Resource};
-use crate::remote::registry::{Deletion, Head, Registry, check_base};
+use crate::remote::registry::{Deletion, Head, RegistryClient, check_base};
 use crate::remote::{Failure, Settings as Outgoing};
-use crate::service::Service;
 use crate::service::call::Call;
-use crate::service::credentials::InstanceChoice;
 use crate::service::ledger::queue::Line;
+use crate::service::registry::Registry;
 use crate::service::registry::repositories::RepositoryChoice;
+use crate::service::rights::instances::InstanceChoice;
 use crate::store;
 use crate::store::page::{Listed, Page};
 use crate::token::{Access, Claims};
 
-pub(in crate::service) use self::walks::{PATIENCE, Walks, each};
+pub(in crate::service) use self::walks::{PATIENCE, each};
 
 /// How long a token for the registry lives: longer than any caller waits.
 const TOKEN_TTL: Duration = Duration::from_secs(120);
@@ -61,7 +61,7 @@ pub(in crate::service) fn registries(outgoing: &Outgoing) -> Outgoing {
     Outgoing { allow_http: true, allow_private_addresses: true, ..outgoing.clone() }
 }
 
-impl Service {
+impl Registry {
     /// Lists a page of a repository's images, by tag.
     pub async fn images(
         &self,
@@ -78,7 +78,7 @@ impl Service {
             let listed = walker.page(&filter, page).await;
             (walker, listed)
         };
-        self.walks.with(registry, &key, &self.base.clock, page_of).await
+        self.upstream.listings.with(registry, &key, &self.base.clock, page_of).await
     }
 
     /// Returns the image of a tag.
@@ -113,7 +113,7 @@ impl Service {
             let image = walker.image(&wanted).await;
             (walker, image)
         };
-        let image = self.walks.with(registry, &(instance.id.clone(), path.to_owned()), &self.base.clock, image_of).await?;
+        let image = self.upstream.listings.with(registry, &(instance.id.clone(), path.to_owned()), &self.base.clock, image_of).await?;
         image.ok_or_else(|| missing(tag))
     }
 
@@ -135,7 +135,7 @@ impl Service {
         let path = repository.path();
         let registry = self.registry(&instance, &[(&path, &["pull", "delete"])])?;
         let key: Key = (instance.id.clone(), path);
-        let mut held = self.walks.hold(&key, call.now).await?;
+        let mut held = self.upstream.listings.hold(&key, call.now).await?;
         held.forget();
         within_patience(async {
             let digests = digests_of(&registry, &key.1, tags).await?;
@@ -149,13 +149,13 @@ impl Service {
     pub async fn delete_every_image(&self, call: &Call<'_>, instance: &Instance, repository: &Repository) -> Result<()> {
         let path = repository.path();
         let resource = Resource::Repository { instance: instance.into(), path: &path };
-        self.authorize(call, Permission::DeleteRepository, resource).await?;
+        self.rights.authorize(call, Permission::DeleteRepository, resource).await?;
         if instance.registry_url.is_none() {
             return Ok(());
         }
         let registry = self.registry(instance, &[(&path, &["pull", "delete"])])?;
         let key: Key = (instance.id.clone(), path);
-        let mut held = self.walks.hold(&key, call.now).await?;
+        let mut held = self.upstream.listings.hold(&key, call.now).await?;
         held.forget();
         within_patience(async {
             let names = registry.tags(&key.1, MOST_TAGS).await.map_err(failed)?.unwrap_or_default();
@@ -174,7 +174,13 @@ impl Service {
         .await
     }
 
-    async fn delete_tags(&self, registry: &Arc<Registry>, path: &str, digests: &BTreeMap<String, String>, line: Line<'_>) -> Result<()> {
+    async fn delete_tags(
+        &self,
+        registry: &Arc<RegistryClient>,
+        path: &str,
+        digests: &BTreeMap<String, String>,
+        line: Line<'_>,
+    ) -> Result<()> {
         let line = line.detail(json!({ "repository": path, "images": digests }));
         // First of all: what can't be written down isn't done.
         self.ledger.commit(line.clone().onto(self.base.write(), &*self.base.random)).await?;
@@ -194,7 +200,7 @@ impl Service {
         repository: &RepositoryChoice,
         permission: Permission,
     ) -> Result<(Arc<Instance>, Repository)> {
-        let instance = self.own_instance(call, choice).await?;
+        let instance = self.rights.own_instance(call, choice).await?;
         let found = match repository {
             RepositoryChoice::WithId(id) => store::repository::find_by_id(&self.base.store, &instance.id, id).await?,
             RepositoryChoice::Named { namespace, name } => store::repository::find(&self.base.store, &instance.id, namespace, name).await?,
@@ -209,7 +215,7 @@ impl Service {
             // Only who may do it everywhere hears that there is no such repository.
             None => Resource::Instance((&*instance).into()),
         };
-        self.authorize(call, permission, resource).await?;
+        self.rights.authorize(call, permission, resource).await?;
         registry_url(&instance)?;
         let found = match (found, repository) {
             (Some(found), _) => found,
@@ -220,12 +226,12 @@ impl Service {
     }
 
     /// Returns a client of an instance's registry that may do this to these repositories, and nothing else.
-    fn registry(&self, instance: &Instance, access: &[(&str, &[&'static str])]) -> Result<Arc<Registry>> {
+    fn registry(&self, instance: &Instance, access: &[(&str, &[&'static str])]) -> Result<Arc<RegistryClient>> {
         let access = access.iter().map(|(path, actions)| repository_access(path, actions)).collect::<Vec<_>>();
         self.registry_with(instance, &access)
     }
 
-    pub(in crate::service) fn registry_with(&self, instance: &Instance, access: &[Access]) -> Result<Arc<Registry>> {
+    pub(in crate::service) fn registry_with(&self, instance: &Instance, access: &[Access]) -> Result<Arc<RegistryClient>> {
         let url = registry_url(instance)?;
         let claims = Claims {
             issuer: self.base.issuer_of(instance),
@@ -236,21 +242,22 @@ impl Service {
             access,
         };
         let token = self.memory.keys.keyring.load().signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.base.random)?;
-        Registry::new(&self.registries, url, &token.text).map(Arc::new).map_err(failed)
+        RegistryClient::new(&self.upstream.client, url, &token.text).map(Arc::new).map_err(failed)
     }
 
     /// Checks what an operator says where a registry is.
     pub(in crate::service) fn check_registry_url(&self, url: &str) -> Result<()> {
         let refuse = |why: String| Error::invalid_parameter("registry-url", why);
         HttpUrl::parse_place(url).map_err(|fault| refuse(fault.explain("the registry's URL", "https://registry.example.com:5000")))?;
-        check_base(&self.registries, url).map(drop).map_err(|failure| refuse(failure.to_string()))
+        check_base(&self.upstream.client, url).map(drop).map_err(|failure| refuse(failure.to_string()))
     }
 
     /// Tells whether the registry has tags in a repository.
     pub(in crate::service) async fn has_tags(&self, instance: &Instance, path: &str) -> Result<bool> {
         let registry = self.registry(instance, &[(path, &["pull"])])?;
         let key = (instance.id.clone(), path.to_owned());
-        self.walks
+        self.upstream
+            .listings
             .with(registry, &key, &self.base.clock, async |walker: walks::Walker| {
                 let has_tags = walker.has_tags();
                 (walker, Ok(has_tags))
@@ -284,7 +291,7 @@ fn missing(tag: &str) -> Error {
 }
 
 /// Returns what tags stand for now; `NotFound` unless all of them are there.
-async fn digests_of(registry: &Arc<Registry>, path: &str, tags: &BTreeSet<String>) -> Result<BTreeMap<String, String>> {
+async fn digests_of(registry: &Arc<RegistryClient>, path: &str, tags: &BTreeSet<String>) -> Result<BTreeMap<String, String>> {
     let heads = heads(registry, path, tags.iter().cloned().collect()).await?;
     heads
         .into_iter()
@@ -296,7 +303,7 @@ async fn digests_of(registry: &Arc<Registry>, path: &str, tags: &BTreeSet<String
 }
 
 /// Deletes tags, one by one where the registry can, and else with their manifests.
-async fn delete(registry: &Arc<Registry>, path: &str, digests: &BTreeMap<String, String>) -> Result<()> {
+async fn delete(registry: &Arc<RegistryClient>, path: &str, digests: &BTreeMap<String, String>) -> Result<()> {
     let mut tags = digests.keys();
     if let Some(first) = tags.next()
         && registry.delete(path, first).await.map_err(failed)? != Deletion::Done
@@ -312,7 +319,7 @@ async fn delete(registry: &Arc<Registry>, path: &str, digests: &BTreeMap<String,
 }
 
 /// Deletes the manifests of tags, unless something else needs them.
-async fn delete_manifests(registry: &Arc<Registry>, path: &str, digests: &BTreeMap<String, String>) -> Result<()> {
+async fn delete_manifests(registry: &Arc<RegistryClient>, path: &str, digests: &BTreeMap<String, String>) -> Result<()> {
     let names = registry.tags(path, MOST_TAGS).await.map_err(failed)?.unwrap_or_default();
     if !names.complete {
         return Err(Error::unsupported(format!(
@@ -349,7 +356,7 @@ async fn delete_manifests(registry: &Arc<Registry>, path: &str, digests: &BTreeM
 }
 
 /// Tells whether a tag would lose its image, or one of its index's.
-async fn needs(registry: &Registry, path: &str, head: &Head, doomed: &BTreeSet<&str>) -> Result<bool> {
+async fn needs(registry: &RegistryClient, path: &str, head: &Head, doomed: &BTreeSet<&str>) -> Result<bool> {
     let digest = head.digest.as_deref().unwrap_or_default();
     let is_index = head.media_type.contains("index") || head.media_type.contains("list");
     if doomed.contains(digest) || !is_index {

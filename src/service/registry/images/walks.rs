@@ -18,7 +18,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::image::{Image, is_digest, is_tag};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::remote::registry::{Head, Registry};
+use crate::remote::registry::{Head, RegistryClient};
 use crate::service::registry::images::contents::{Remembered, contents, digest_of};
 use crate::service::registry::images::{ImageFilter, TagFilter, failed};
 use crate::store::page::{Listed, Page};
@@ -120,7 +120,7 @@ impl Walks {
     /// doesn't break it off.
     pub(super) async fn with<T, F>(
         &self,
-        registry: Arc<Registry>,
+        registry: Arc<RegistryClient>,
         key: &Key,
         clock: &Arc<dyn Clock>,
         work: impl FnOnce(Walker) -> F + Send + 'static,
@@ -162,7 +162,7 @@ impl Place {
 
 impl Known {
     /// Takes the walk that is kept, or makes one; or fails as it failed a moment ago.
-    async fn walk(&mut self, registry: &Registry, path: &str, clock: &dyn Clock) -> Result<Walk> {
+    async fn walk(&mut self, registry: &RegistryClient, path: &str, clock: &dyn Clock) -> Result<Walk> {
         let now = clock.now();
         match std::mem::take(self) {
             Self::Walk(walk) if walk.at.distance(now) < KEPT => return Ok(walk),
@@ -193,7 +193,7 @@ impl Known {
 /// A walk, and what it needs to go on.
 pub(super) struct Walker {
     walk: Walk,
-    registry: Arc<Registry>,
+    registry: Arc<RegistryClient>,
     remembered: Arc<Remembered>,
     key: Key,
 }
@@ -273,7 +273,7 @@ impl Walker {
 }
 
 /// Asks what tags stand for, a few at once; each head has a digest.
-pub(super) async fn heads(registry: &Arc<Registry>, path: &str, tags: Vec<String>) -> Result<Vec<(String, Option<Head>)>> {
+pub(super) async fn heads(registry: &Arc<RegistryClient>, path: &str, tags: Vec<String>) -> Result<Vec<(String, Option<Head>)>> {
     each(tags, |tag| {
         let (registry, path) = (Arc::clone(registry), path.to_owned());
         async move {

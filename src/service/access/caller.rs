@@ -1,0 +1,295 @@
+//! The caller, after proof.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::domain::credential::CredentialId;
+use crate::domain::ids::{AccountId, InstanceId};
+use crate::domain::instance::Instance;
+use crate::domain::principal::{Level, Principal};
+use crate::domain::secret::Secret;
+use crate::domain::service_account::{ServiceAccount, ServiceAccountId};
+use crate::domain::{Error, Result};
+use crate::policy::Document;
+use crate::service::ledger::actor::{Actor, Signature};
+use crate::service::ledger::queue::Share;
+use crate::service::memory::cache::AccessKey;
+use crate::service::rights::Subject;
+use crate::token::{Grant, Ground, Session, WebIdentity};
+
+/// Who calls, after proof.
+pub struct Caller {
+    proof: Proof,
+    /// How many calls all replicas counted in this second, when this one is one too many.
+    pub(in crate::service) overrun: Option<u32>,
+    /// What proved it, if a signature did.
+    pub(in crate::service) signature: Option<Signature>,
+}
+
+pub(in crate::service) enum Proof {
+    /// A cloud API call, signed with this key.
+    Signed(Arc<AccessKey>),
+    /// A cloud API call, signed with the key of this session.
+    InSession(Box<OpenSession>),
+    /// A registry log-in with a credential that says this.
+    LoggedIn { instance: Arc<Instance>, grant: Grant, session_policy: Option<Box<Document>>, refresh_token: Option<Secret> },
+    /// A registry log-in with the principal's own fixed password.
+    WithPassword { instance: Arc<Instance>, principal: Principal },
+    /// A registry log-in of a service account, which acts for nobody else.
+    ServiceAccount { instance: Arc<Instance>, account: Arc<ServiceAccount> },
+    /// The bearer of an OpenID Connect token.
+    Bearer(Box<Bearer>),
+    /// A registry client without a credential.
+    Anonymous { instance: Arc<Instance> },
+    /// Whoever runs the command line on the data.
+    Operator,
+}
+
+/// A session as its token says it.
+pub(in crate::service) struct OpenSession {
+    pub(super) session: Session,
+    /// What narrows it, compiled.
+    pub(super) policy: Option<Document>,
+}
+
+/// A credential that logs in at a registry. A refresh token is of the credential that it came from.
+#[derive(Hash)]
+pub(in crate::service) enum LoggedInBy<'a> {
+    Credential(&'a CredentialId),
+    FixedPassword(&'a InstanceId, &'a Principal),
+    ServiceAccount(&'a ServiceAccountId),
+}
+
+/// Whom an OpenID Connect token proved.
+pub(in crate::service) struct Bearer {
+    pub(in crate::service) account: AccountId,
+    pub(in crate::service) provider: String,
+    pub(in crate::service) identity: WebIdentity,
+}
+
+/// The access key that signed a call.
+pub(in crate::service) struct Signer<'a> {
+    pub(in crate::service) access_key_id: &'a str,
+    pub(in crate::service) principal: &'a Principal,
+    /// What all that the call gets stands on.
+    pub(in crate::service) grounds: Vec<(Ground, i64)>,
+    /// The session that the key belongs to.
+    pub(in crate::service) session: Option<&'a Session>,
+}
+
+impl From<Proof> for Caller {
+    fn from(proof: Proof) -> Self {
+        Self { proof, overrun: None, signature: None }
+    }
+}
+
+impl Caller {
+    /// The operator at the command line: who can read the master key may do everything.
+    pub fn operator() -> Self {
+        Proof::Operator.into()
+    }
+
+    /// Returns how many calls all replicas counted in this second, when this one is one too many.
+    pub(in crate::service) fn overrun(&self) -> Option<u32> {
+        self.overrun
+    }
+
+    /// Returns how much of the audit's queue events about what the caller does may take.
+    pub(in crate::service) fn audit_share(&self) -> Share {
+        if self.is_anonymous() { Share::Strangers } else { Share::Done }
+    }
+
+    /// Returns the caller as the audit names it.
+    pub(in crate::service) fn actor(&self) -> Actor {
+        Actor { name: self.audit_name(), account: self.account(), signature: self.signature }
+    }
+
+    /// Returns who the call acts for; nobody when it is anonymous or the operator's.
+    pub fn principal(&self) -> Option<&Principal> {
+        match &self.proof {
+            Proof::Signed(key) => Some(&key.principal),
+            Proof::InSession(open) => Some(&open.session.principal),
+            Proof::LoggedIn { grant, .. } => Some(&grant.principal),
+            Proof::WithPassword { principal, .. } => Some(principal),
+            Proof::ServiceAccount { .. } | Proof::Bearer(_) | Proof::Anonymous { .. } | Proof::Operator => None,
+        }
+    }
+
+    /// Returns the access key that signed the call, and what comes with it.
+    pub(in crate::service) fn signer(&self) -> Result<Signer<'_>> {
+        match &self.proof {
+            Proof::Signed(key) => Ok(Signer {
+                access_key_id: &key.id,
+                principal: &key.principal,
+                grounds: vec![(Ground::of(&key.principal), key.principal_generation), (Ground::AccessKey(key.id.clone()), key.generation)],
+                session: None,
+            }),
+            Proof::InSession(open) => {
+                let session = &open.session;
+                let grounds = session.grounds_of_calls();
+                Ok(Signer { access_key_id: &session.access_key_id, principal: &session.principal, grounds, session: Some(session) })
+            }
+            _ => Err(Error::unsupported("Only a signed call can do this.")),
+        }
+    }
+
+    /// Returns how much the caller decides over what belongs to others of its account.
+    pub(in crate::service) fn level(&self) -> Level {
+        match &self.proof {
+            Proof::Operator => Level::Operator,
+            Proof::Signed(key) if matches!(key.principal, Principal::Root(_)) => Level::Root,
+            Proof::Signed(_)
+            | Proof::InSession(_)
+            | Proof::LoggedIn { .. }
+            | Proof::WithPassword { .. }
+            | Proof::ServiceAccount { .. }
+            | Proof::Bearer(_)
+            | Proof::Anonymous { .. } => Level::User,
+        }
+    }
+
+    /// Returns the numeric ids of all principals that a signed call came from: the caller's, and those that its session came
+    /// from. The operator has none.
+    pub(in crate::service) fn origins(&self) -> BTreeSet<i64> {
+        let grounds = self.signer().map(|signer| signer.grounds).unwrap_or_default();
+        let ids = grounds.iter().filter_map(|(ground, _)| match ground {
+            Ground::Root(id) => Some(id.number()),
+            Ground::User(id) => Some(id.number()),
+            Ground::Role(id) => Some(id.number()),
+            Ground::AccessKey(_) | Ground::LongTerm(_) | Ground::Session(_) | Ground::RefreshTokens(_) => None,
+        });
+        ids.chain(self.principal().map(Principal::number)).collect()
+    }
+
+    /// Returns what the OpenID Connect token says that proved the caller.
+    pub fn web_identity(&self) -> Option<&WebIdentity> {
+        self.bearer().map(|bearer| &bearer.identity)
+    }
+
+    /// Returns whom an OpenID Connect token proved.
+    pub(in crate::service) fn bearer(&self) -> Option<&Bearer> {
+        match &self.proof {
+            Proof::Bearer(bearer) => Some(bearer),
+            _ => None,
+        }
+    }
+
+    /// Returns the account that the call is of, or is made to.
+    pub fn account(&self) -> Option<AccountId> {
+        match &self.proof {
+            Proof::Bearer(bearer) => Some(bearer.account),
+            Proof::ServiceAccount { instance, .. } => Some(instance.account),
+            _ => self.principal().map(Principal::account),
+        }
+    }
+
+    /// Returns the service account that logged in: what it may do, its own permissions say, and no policy.
+    pub(in crate::service) fn service_account(&self) -> Option<&ServiceAccount> {
+        match &self.proof {
+            Proof::ServiceAccount { account, .. } => Some(account),
+            _ => None,
+        }
+    }
+
+    /// Returns whom a token is for: the principal's numeric id, or the service account's username; empty for nobody.
+    pub(in crate::service) fn subject(&self) -> String {
+        match self.service_account() {
+            Some(account) => account.username(),
+            None => self.principal().map(Principal::numeric_id).unwrap_or_default(),
+        }
+    }
+
+    /// Returns what narrows the rights of the session that the call, or its credential, came from.
+    pub(in crate::service) fn session_policy(&self) -> Option<&Document> {
+        match &self.proof {
+            Proof::InSession(open) => open.policy.as_ref(),
+            Proof::LoggedIn { session_policy, .. } => session_policy.as_deref(),
+            Proof::Signed(_)
+            | Proof::WithPassword { .. }
+            | Proof::ServiceAccount { .. }
+            | Proof::Bearer(_)
+            | Proof::Anonymous { .. }
+            | Proof::Operator => None,
+        }
+    }
+
+    /// Returns whose rights decide what the call may do.
+    pub(in crate::service) fn rights(&self) -> Subject<'_> {
+        match (&self.proof, self.principal()) {
+            (Proof::Operator, _) => Subject::Operator,
+            (Proof::ServiceAccount { account, .. }, _) => Subject::ServiceAccount(account),
+            (_, Some(principal)) => Subject::Principal(principal, self.session_policy()),
+            (_, None) => Subject::Nobody,
+        }
+    }
+
+    /// Returns the instance that a registry client logged in to.
+    pub(in crate::service) fn registry_instance(&self) -> Result<&Arc<Instance>> {
+        match &self.proof {
+            Proof::LoggedIn { instance, .. }
+            | Proof::WithPassword { instance, .. }
+            | Proof::ServiceAccount { instance, .. }
+            | Proof::Anonymous { instance } => Ok(instance),
+            _ => Err(Error::unsupported("Only a registry client can do this.")),
+        }
+    }
+
+    /// Returns what the credential that logged in says.
+    pub(in crate::service) fn grant(&self) -> Option<&Grant> {
+        match &self.proof {
+            Proof::LoggedIn { grant, .. } => Some(grant),
+            _ => None,
+        }
+    }
+
+    /// Returns what logged in at a registry; nothing when nobody did.
+    pub(in crate::service) fn credential(&self) -> Option<LoggedInBy<'_>> {
+        match &self.proof {
+            Proof::LoggedIn { grant, .. } => Some(LoggedInBy::Credential(&grant.id)),
+            Proof::WithPassword { instance, principal } => Some(LoggedInBy::FixedPassword(&instance.id, principal)),
+            Proof::ServiceAccount { account, .. } => Some(LoggedInBy::ServiceAccount(&account.id)),
+            Proof::Signed(_) | Proof::InSession(_) | Proof::Bearer(_) | Proof::Anonymous { .. } | Proof::Operator => None,
+        }
+    }
+
+    /// Returns the refresh token that logged in.
+    pub(in crate::service) fn refresh_token(&self) -> Option<&Secret> {
+        match &self.proof {
+            Proof::LoggedIn { refresh_token, .. } => refresh_token.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the caller is a registry client that nobody knows.
+    pub(in crate::service) fn is_anonymous(&self) -> bool {
+        matches!(self.proof, Proof::Anonymous { .. })
+    }
+
+    /// Fails unless the caller is the operator.
+    pub(in crate::service) fn require_operator(&self) -> Result<()> {
+        match self.proof {
+            Proof::Operator => Ok(()),
+            _ => Err(Error::unsupported("Only the operator can do this.")),
+        }
+    }
+
+    /// Tells whether the caller is of `account`, and so may know what it owns; what it may do is for policies to say.
+    pub(in crate::service) fn is_of(&self, account: AccountId) -> bool {
+        match self.principal() {
+            Some(principal) => principal.account() == account,
+            None => matches!(self.proof, Proof::Operator),
+        }
+    }
+
+    /// Returns how the audit names the caller.
+    pub fn audit_name(&self) -> Option<String> {
+        match (&self.proof, self.principal()) {
+            (Proof::Operator, _) => Some("operator".to_owned()),
+            (Proof::Bearer(bearer), _) => Some(format!("{}:oidc-provider/{}/{}", bearer.account, bearer.provider, bearer.identity.subject)),
+            (Proof::ServiceAccount { instance, account }, _) => {
+                Some(format!("{}:service-account/{}/{}", instance.account, instance.id, account.name))
+            }
+            (_, principal) => principal.map(|principal| principal.to_string()),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Follows the change feed.
+
+use std::time::Duration;
+
+use crate::service::Service;
+use crate::service::background::CATCH_UP_INTERVAL;
+
+/// The least time between two such questions, however many changes are announced.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+impl Service {
+    /// Follows the change feed.
+    pub(in crate::service) async fn keep_up(&self) {
+        let mut announced = self.base.store.announcements();
+        let mut cut_off = false;
+        loop {
+            if cut_off {
+                tokio::time::sleep(CATCH_UP_INTERVAL).await;
+            } else {
+                tokio::time::sleep(MIN_POLL_INTERVAL).await;
+                // The sender lives in the store.
+                tokio::time::timeout(CATCH_UP_INTERVAL - MIN_POLL_INTERVAL, announced.changed()).await.map(drop).unwrap_or_default();
+            }
+            announced.mark_unchanged();
+            let followed = self.memory.follow().await;
+            match &followed {
+                Ok(()) if cut_off => tracing::info!("what others changed can be read again"),
+                // One line for each time, not five a second.
+                Err(error) if !cut_off => tracing::warn!(cause = error.cause(), "what others changed can't be read: {error}"),
+                _ => {}
+            }
+            cut_off = followed.is_err();
+        }
+    }
+}

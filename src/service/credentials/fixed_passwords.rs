@@ -1,0 +1,45 @@
+//! Fixed passwords, which principals choose for an instance.
+
+use serde_json::json;
+
+use crate::domain::any_principal::AnyPrincipal;
+use crate::domain::password::check_fixed;
+use crate::domain::secret::Secret;
+use crate::domain::{Error, Result};
+use crate::policy::Permission;
+use crate::service::call::Call;
+use crate::service::credentials::Credentials;
+use crate::service::rights::instances::InstanceChoice;
+use crate::service::rights::principals::Resolved;
+use crate::store;
+
+impl Credentials {
+    /// Sets the caller's own password at an instance; the one before stops.
+    pub async fn set_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, chosen: &Secret) -> Result<()> {
+        let signer = call.caller.signer()?;
+        if signer.principal.is_session() {
+            return Err(Error::unsupported(
+                "A role or a session can't have a password, which would outlive it; ask for a temporary credential.",
+            ));
+        }
+        check_fixed("Password", chosen)?;
+        let instance = self.rights.permitted_instance(call, choice, Permission::SetFixedPassword).await?;
+        let hash = self.passwords.hash(chosen, instance.account, &*self.base.random).await?;
+        let line = call.event("fixed-password.set").instance(&instance);
+        self.ledger.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), line).await
+    }
+
+    /// Takes a principal's fixed password at an instance back; the principal may set another.
+    pub async fn delete_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, principal: &AnyPrincipal) -> Result<()> {
+        call.caller.require_operator()?;
+        let instance = self.rights.own_instance(call, choice).await?;
+        let unsupported = || Error::unsupported("Only an account's root and users have fixed passwords.");
+        if !matches!(principal, AnyPrincipal::Root(_) | AnyPrincipal::User(..)) {
+            return Err(unsupported());
+        }
+        let Resolved::Principal(named) = self.rights.find_principal(principal).await? else { return Err(unsupported()) };
+        let detail = json!({ "deleted": principal.to_string() });
+        let line = call.event("fixed-password.delete").instance(&instance).detail(detail);
+        self.ledger.change(store::fixed_password::delete(&instance.id, &named, call.now), line).await
+    }
+}

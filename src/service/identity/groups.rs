@@ -1,0 +1,60 @@
+//! Groups of users.
+
+use serde_json::json;
+
+use crate::domain::identity::Group;
+use crate::domain::ids::AccountId;
+use crate::domain::{Result, name};
+use crate::service::call::Call;
+use crate::service::identity::Identity;
+use crate::store;
+
+/// Whether a user is to be in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// It is.
+    In,
+    /// It isn't.
+    Out,
+}
+
+impl Identity {
+    /// Makes a group.
+    pub async fn create_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Group> {
+        call.caller.require_operator()?;
+        name::check_name("name", name)?;
+        let group = Group { account, name: name.to_owned(), created_at: call.now };
+        let line = call.event("group.create").detail(json!({ "account": account.to_string(), "group": name }));
+        self.ledger.change(store::group::insert(&group), line).await?;
+        Ok(group)
+    }
+
+    /// Lists the groups of an account, each with the names of its members.
+    pub async fn groups(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<(Group, Vec<String>)>> {
+        call.caller.require_operator()?;
+        let mut groups = Vec::new();
+        for group in store::group::list(&self.base.store, account).await? {
+            let members = store::group::members(&self.base.store, account, &group.name).await?;
+            groups.push((group, members));
+        }
+        Ok(groups)
+    }
+
+    /// Deletes a group; its members stay.
+    pub async fn delete_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+        call.caller.require_operator()?;
+        let line = call.event("group.delete").detail(json!({ "account": account.to_string(), "group": name }));
+        self.ledger.change(store::cascade::delete_group(account, name), line).await
+    }
+
+    /// Puts a user into a group, or takes it out.
+    pub async fn set_member(&self, call: &Call<'_>, account: AccountId, group: &str, user: &str, membership: Membership) -> Result<()> {
+        call.caller.require_operator()?;
+        let (action, part) = match membership {
+            Membership::In => ("group.add", store::group::add_member(account, group, user)),
+            Membership::Out => ("group.remove", store::group::remove_member(account, group, user)),
+        };
+        let line = call.event(action).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
+        self.ledger.change(part, line).await
+    }
+}

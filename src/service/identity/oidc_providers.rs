@@ -1,0 +1,151 @@
+//! OpenID Connect providers of accounts.
+
+use serde_json::json;
+
+use crate::domain::identity::{OidcAlgorithm, OidcProvider};
+use crate::domain::ids::AccountId;
+use crate::domain::url::HttpUrl;
+use crate::domain::{Error, Result};
+use crate::service::call::Call;
+use crate::service::identity::Identity;
+use crate::token::JwkSet;
+use crate::{remote, store};
+
+/// The most characters of a provider's name, of an issuer and of an audience.
+const NAME_LENGTH: usize = 128;
+
+const ISSUER_LENGTH: usize = 255;
+
+const AUDIENCE_LENGTH: usize = 255;
+
+/// The most audiences of a provider: Alibaba's limit.
+const AUDIENCES: usize = 50;
+
+/// A provider to be made.
+#[derive(Clone, Debug)]
+pub struct NewOidcProvider {
+    /// Who owns it.
+    pub account: AccountId,
+    /// Its name, unique among the account's providers.
+    pub name: String,
+    /// The issuer, exactly as its tokens say it.
+    pub issuer: String,
+    /// The audiences of which a token must have one.
+    pub audiences: Vec<String>,
+    /// The issuer's keys as a JWK set; without it they are fetched from the issuer.
+    pub jwks: Option<String>,
+    /// The algorithms of which one must have signed a token; none means all that are known.
+    pub algorithms: Vec<OidcAlgorithm>,
+}
+
+impl Identity {
+    /// Makes a provider. The issuer isn't asked for anything yet: it may be started later.
+    pub async fn create_oidc_provider(&self, call: &Call<'_>, new: NewOidcProvider) -> Result<OidcProvider> {
+        call.caller.require_operator()?;
+        check_provider_name(&new.name)?;
+        check_issuer(&self.remote, &new.issuer, new.jwks.is_some())?;
+        check_audiences(&new.audiences)?;
+        let mut algorithms = new.algorithms;
+        if algorithms.is_empty() {
+            algorithms = OidcAlgorithm::ALL.to_vec();
+        }
+        if let Some(jwks) = &new.jwks
+            && !JwkSet::parse(jwks)?.has_key_for(&algorithms)
+        {
+            let why = "the JWK set holds no key that can sign tokens with the provider's algorithms";
+            return Err(Error::invalid_parameter("jwks", why));
+        }
+        let provider = OidcProvider {
+            account: new.account,
+            name: new.name,
+            issuer: new.issuer,
+            audiences: new.audiences,
+            jwks: new.jwks,
+            algorithms,
+            created_at: call.now,
+        };
+        let detail = json!({ "account": provider.account.to_string(), "oidc_provider": provider.name, "issuer": provider.issuer });
+        let line = call.event("oidc-provider.create").detail(detail);
+        self.ledger.change(store::oidc_provider::insert(&provider), line).await?;
+        Ok(provider)
+    }
+
+    /// Lists the providers of an account.
+    pub async fn oidc_providers(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<OidcProvider>> {
+        call.caller.require_operator()?;
+        store::oidc_provider::list(&self.base.store, account).await
+    }
+
+    /// Deletes a provider: its tokens are believed no more.
+    pub async fn delete_oidc_provider(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
+        call.caller.require_operator()?;
+        let detail = json!({ "account": account.to_string(), "oidc_provider": name });
+        let line = call.event("oidc-provider.delete").detail(detail);
+        self.ledger.change(store::oidc_provider::delete(account, name), line).await
+    }
+}
+
+/// Checks a provider's name: it stands in the providers' ARNs of both clouds.
+pub(in crate::service) fn check_provider_name(name: &str) -> Result<()> {
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if letters && (1..=NAME_LENGTH).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter("name", format!("a provider's name has 1 to {NAME_LENGTH} letters, digits, '-', '_' or '.'")))
+}
+
+/// Checks an issuer (OpenID Connect Core, 2); where it is doesn't matter when its keys are given.
+pub(in crate::service) fn check_issuer(remote: &remote::Client, issuer: &str, keys_are_given: bool) -> Result<()> {
+    let refuse = |why: &str| Error::invalid_parameter("issuer", why);
+    // The URL's reader forgives spaces and line ends; tokens are compared with what was written.
+    if issuer.len() > ISSUER_LENGTH {
+        return Err(refuse("an issuer is a URL of at most 255 ASCII characters, such as https://issuer.example.com"));
+    }
+    // Some issuers have `//` in their path, and tokens say it so.
+    HttpUrl::parse(issuer).map_err(|fault| refuse(&fault.explain("the issuer", "https://issuer.example.com")))?;
+    let checked = if keys_are_given { remote.read_url(issuer) } else { remote.check_url(issuer) };
+    checked.map(drop).map_err(|failure| refuse(&format!("the issuer {failure}")))
+}
+
+pub(in crate::service) fn check_audiences(audiences: &[String]) -> Result<()> {
+    let well_formed = |audience: &String| {
+        (1..=AUDIENCE_LENGTH).contains(&audience.len()) && !audience.chars().any(|letter| letter.is_control() || letter.is_whitespace())
+    };
+    if (1..=AUDIENCES).contains(&audiences.len()) && audiences.iter().all(well_formed) {
+        return Ok(());
+    }
+    let why = format!("a provider has 1 to {AUDIENCES} audiences, each of 1 to {AUDIENCE_LENGTH} bytes without spaces");
+    Err(Error::invalid_parameter("audience", why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_issuers_and_audiences_keep_to_their_rules() {
+        for (name, good) in [("actions", true), ("a.b-c_D9", true), ("", false), ("a/b", false), ("a b", false), (&"a".repeat(129), false)]
+        {
+            assert_eq!(check_provider_name(name).is_ok(), good, "{name:?}");
+        }
+        let remote = remote::Client::new(remote::Settings::default());
+        for (issuer, fetched, given) in [
+            ("https://token.actions.example.com", true, true),
+            ("https://issuer.example.com/realms/a/", true, true),
+            ("https://10.0.0.1:6443", false, true),
+            ("http://issuer.example.com", false, false),
+            ("https://issuer.example.com?a=b", false, false),
+            ("https://issuer.example.com#a", false, false),
+            ("https://issuer.example.com\n", false, false),
+            ("https://ïssuer.example.com", false, false),
+            ("issuer.example.com", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(check_issuer(&remote, issuer, false).is_ok(), fetched, "{issuer:?}");
+            assert_eq!(check_issuer(&remote, issuer, true).is_ok(), given, "{issuer:?} with its keys");
+        }
+        let audiences = |list: &[&str]| check_audiences(&list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()).is_ok();
+        assert!(audiences(&["sts.example.com"]) && audiences(&["a"; 50]));
+        assert!(!audiences(&[]) && !audiences(&[""]) && !audiences(&["a b"]) && !audiences(&["a"; 51]));
+    }
+}

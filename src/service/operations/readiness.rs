@@ -1,0 +1,35 @@
+//! What is missing before the service can serve.
+
+use crate::service::operations::Operations;
+
+impl Operations {
+    /// Returns what is missing before the service can serve; nothing when it is ready.
+    pub async fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        // While somebody probes, the database is not asked for each who wants to know: anybody may.
+        let guarded = self.base.store.is_guarded();
+        if self.base.store.is_away() || !guarded && !self.base.store.is_healthy().await {
+            missing.push("the database does not answer".to_owned());
+        } else if self.memory.staleness.has_failed() {
+            missing.push("what others changed can't be read".to_owned());
+        }
+        let fresh = if guarded { self.memory.is_fresh() } else { self.memory.check_freshness().await.is_ok() };
+        if !fresh {
+            let seconds = self.memory.staleness.age(&*self.base.clock).as_secs();
+            missing.push(format!("changes were last heard of {seconds} s ago, longer than max_staleness_seconds allows"));
+        }
+        missing
+    }
+
+    /// Warns where tokens name another issuer than `public_url`, as when that was set after the store was.
+    pub fn warn_of_issuer(&self) {
+        if self.base.issuer != self.base.public_url {
+            tracing::warn!(
+                issuer = self.base.issuer,
+                public_url = self.base.public_url,
+                "tokens name the issuer that public_url was when this store was set up: registries must be configured with it, as \
+                 `transire registry-config` writes it, or their instances given another: `transire instance update --issuer`"
+            );
+        }
+    }
+}

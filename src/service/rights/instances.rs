@@ -1,0 +1,71 @@
+//! The instance that a call means, if the caller may do what it asks there.
+
+use std::sync::Arc;
+
+use crate::domain::ids::{CriId, InstanceId};
+use crate::domain::instance::{AnyInstanceId, Instance};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::policy::{Permission, Resource};
+use crate::service::call::Call;
+use crate::service::rights::Rights;
+
+/// Which instance a call means.
+#[derive(Clone, Debug)]
+pub enum InstanceChoice {
+    /// The one with this Tencent id.
+    Tcr(InstanceId),
+    /// The one with this Alibaba id.
+    Cri(CriId),
+    /// The account's default.
+    Default,
+}
+
+impl From<AnyInstanceId> for InstanceChoice {
+    fn from(id: AnyInstanceId) -> Self {
+        match id {
+            AnyInstanceId::Tcr(id) => Self::Tcr(id),
+            AnyInstanceId::Cri(id) => Self::Cri(id),
+        }
+    }
+}
+
+impl Rights {
+    /// Returns the caller's own instance, if it may do this there.
+    pub(in crate::service) async fn permitted_instance(
+        &self,
+        call: &Call<'_>,
+        choice: &InstanceChoice,
+        permission: Permission,
+    ) -> Result<Arc<Instance>> {
+        let instance = self.own_instance(call, choice).await?;
+        self.authorize(call, permission, Resource::Instance((&*instance).into())).await?;
+        Ok(instance)
+    }
+
+    /// Returns the instance that the caller means; what belongs to others does not exist for them.
+    pub(in crate::service) async fn own_instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
+        let found = match choice {
+            InstanceChoice::Tcr(id) => self.memory.cache.instance(&self.base.store, id).await?,
+            InstanceChoice::Cri(id) => self.memory.cache.instance_by_cri_id(&self.base.store, id).await?,
+            InstanceChoice::Default => {
+                let account = call.caller.signer()?.principal.account();
+                let found = self.memory.cache.default_instance(&self.base.store, account).await?;
+                Some(found.ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::NoDefaultInstance,
+                        "This call names no instance, and the account has no default one: \
+                         mark one with `transire instance create --default`, or call GetAuthorizationToken of version 2018-12-01 with an InstanceId.",
+                    )
+                })?)
+            }
+        };
+        found.filter(|instance| call.caller.is_of(instance.account)).ok_or_else(|| {
+            let error = Error::instance_not_found();
+            match choice {
+                InstanceChoice::Tcr(id) => error.caused_by(format!("asked for {id}")),
+                InstanceChoice::Cri(id) => error.caused_by(format!("asked for {id}")),
+                InstanceChoice::Default => error,
+            }
+        })
+    }
+}
