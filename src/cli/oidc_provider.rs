@@ -93,7 +93,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Check(Check { provider, token }) => {
             let token = Secret::new(read("token", &token)?.trim());
-            let identity = service.access.check_web_identity(call, provider.account, &provider.name, &token).await?;
+            let identity = service.identity.check_web_identity(call, provider.account, &provider.name, &token).await?;
             context.output.show(vec![
                 ("subject", identity.subject.into()),
                 ("issuer", identity.issuer.into()),

@@ -19,6 +19,7 @@ mod limits;
 mod memory;
 mod open;
 mod operations;
+mod quotas;
 mod registry;
 mod request;
 mod rights;
@@ -31,7 +32,6 @@ use self::base::Base;
 use self::ledger::Ledger;
 use self::limits::Limits;
 use self::memory::Memory;
-use crate::domain::Error;
 
 pub use self::access::caller::Caller;
 pub use self::access::log_in::LogIn;
@@ -60,13 +60,13 @@ pub use self::memory::master_keys::{MasterKeySource, MasterKeys};
 pub use self::operations::Operations;
 pub use self::operations::audit_log::{AuditBatch, AuditFilter};
 pub use self::operations::metrics::Measures;
+pub use self::quotas::{BySpecification, Quotas};
 pub use self::registry::Registry;
 pub use self::registry::allow_lists::AllowListPlace;
 pub use self::registry::catalog::Imported;
 pub use self::registry::images::{ImageFilter, TagFilter};
 pub use self::registry::instances::{InstanceCriterion, NameCheck, NewInstance, RequestedInstance, TaggedInstance};
 pub use self::registry::namespaces::{NamespaceChoice, NamespaceFilter, NewNamespace, TaggedNamespace};
-pub use self::registry::quotas::{BySpecification, Quotas};
 pub use self::registry::repositories::{Images, NewRepository, RepositoryChoice};
 pub use self::registry::within::Within;
 pub use self::request::RequestContext;
@@ -102,7 +102,7 @@ pub struct Service {
     /// Changes and the audit.
     pub ledger: Arc<Ledger>,
     /// Who calls.
-    pub access: Access,
+    pub access: Arc<Access>,
     /// May they, and why.
     pub rights: Arc<Rights>,
     /// Credentials, service accounts, fixed passwords.
@@ -119,8 +119,4 @@ pub struct Service {
     pub registry: Registry,
     /// What operators and probes read.
     pub operations: Operations,
-}
-
-pub(crate) fn unexpected(what: &str) -> Error {
-    Error::internal(what.to_owned())
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 
 use crate::domain::clock::{Clock, Random};
-use crate::domain::{ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::remote;
 use crate::service::access::Access;
 use crate::service::access::passwords::Passwords;
@@ -60,7 +60,7 @@ impl Service {
                 outcome => outcome?,
             }
         }
-        let unexpected = || crate::service::unexpected("the store's setup is incomplete");
+        let unexpected = || Error::internal("the store's setup is incomplete");
         let master_key_id = meta::find_text(&store, meta::MASTER_KEY_ID).await?.ok_or_else(unexpected)?;
         master.verify(&master_key_id, &meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
         let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
@@ -106,17 +106,16 @@ impl Service {
         };
         let (limits, ledger) = (Arc::new(limits), Arc::new(ledger));
         let passwords = Arc::new(Passwords::new(settings.password_threads, settings.password_queue, &*base.random));
-        let remote = Arc::new(remote::Client::new(settings.outgoing.clone()));
         let warnings = Arc::new(Alarms::new());
-        let access = Access {
+        let access = Arc::new(Access {
             base: Arc::clone(&base),
             limits: Arc::clone(&limits),
             memory: Arc::clone(&memory),
             signatures: settings.signatures.clone(),
             passwords: Arc::clone(&passwords),
             issuers: Issuers::default(),
-            remote: Arc::clone(&remote),
-        };
+            remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
+        });
         let rights = Arc::new(Rights {
             base: Arc::clone(&base),
             memory: Arc::clone(&memory),
@@ -158,7 +157,7 @@ impl Service {
             memory: Arc::clone(&memory),
             ledger: Arc::clone(&ledger),
             rights: Arc::clone(&rights),
-            remote,
+            access: Arc::clone(&access),
         };
         let registry = Registry {
             base: Arc::clone(&base),

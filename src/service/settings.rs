@@ -8,7 +8,7 @@ use crate::remote::Settings as Outgoing;
 use crate::service::access::Signatures;
 use crate::service::keys::schedule::KeySchedule;
 use crate::service::ledger::queue::AuditMode;
-use crate::service::registry::quotas::Quotas;
+use crate::service::quotas::Quotas;
 use crate::shared::Settings as SharedSettings;
 
 /// What the use cases can be told.

@@ -42,7 +42,7 @@ async fn delete(app: &App) {
 }
 
 async fn check(app: &App, token: &str) -> Result<WebIdentity> {
-    app.service.access.check_web_identity(&app.operator(), ACCOUNT.parse().unwrap(), "issuer", &Secret::new(token)).await
+    app.service.identity.check_web_identity(&app.operator(), ACCOUNT.parse().unwrap(), "issuer", &Secret::new(token)).await
 }
 
 fn fault<T: std::fmt::Debug>(result: Result<T>) -> WebIdentityFault {
@@ -423,7 +423,7 @@ async fn a_deleted_provider_is_obeyed_at_once_and_its_successor_is_heard_anew() 
     create(&app, foreign).await;
     assert_eq!(fault(check(&app, &first.token(&claims)).await), WebIdentityFault::BadSignature);
     let token = Secret::new(first.token(&claims));
-    let theirs = app.service.access.check_web_identity(&app.operator(), STRANGER.parse().unwrap(), "issuer", &token).await;
+    let theirs = app.service.identity.check_web_identity(&app.operator(), STRANGER.parse().unwrap(), "issuer", &token).await;
     assert!(theirs.is_ok());
 }
 
@@ -446,7 +446,7 @@ async fn providers_are_the_operators_affair() {
     let refusals = [
         app.service.identity.create_oidc_provider(&call, new_provider("https://issuer.example.com")).await.unwrap_err(),
         app.service.identity.oidc_providers(&call, account).await.unwrap_err(),
-        app.service.access.check_web_identity(&call, account, "issuer", &Secret::new("token")).await.unwrap_err(),
+        app.service.identity.check_web_identity(&call, account, "issuer", &Secret::new("token")).await.unwrap_err(),
         app.service.identity.delete_oidc_provider(&call, account, "issuer").await.unwrap_err(),
     ];
     for refusal in refusals {

@@ -14,8 +14,20 @@ use crate::policy::Document;
 use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::ledger::queue::Share;
 use crate::service::memory::cache::AccessKey;
-use crate::service::rights::Subject;
 use crate::token::{Grant, Ground, Session, WebIdentity};
+
+/// Whose rights are weighed.
+#[derive(Clone, Copy)]
+pub(in crate::service) enum Subject<'a> {
+    /// The operator, who may do everything.
+    Operator,
+    /// A principal, perhaps narrowed by a session's policy.
+    Principal(&'a Principal, Option<&'a Document>),
+    /// A service account, by its own permissions.
+    ServiceAccount(&'a ServiceAccount),
+    /// Somebody without rights: a registry client that nobody knows, the bearer of an OpenID Connect token.
+    Nobody,
+}
 
 /// Who calls, after proof.
 pub struct Caller {

@@ -14,7 +14,6 @@ use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
 use crate::domain::service_account::ServiceAccount;
 use crate::domain::{Blame, Error, ErrorKind, Result};
-use crate::service::RequestContext;
 use crate::service::access::Access;
 use crate::service::access::caller::{Caller, Proof};
 use crate::service::access::passwords::Failed;
@@ -23,6 +22,7 @@ use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::Slowed;
 use crate::service::memory::staleness::undecided;
+use crate::service::request::RequestContext;
 use crate::token::{Grant, Ground};
 
 /// What a registry client proves itself with.

@@ -31,7 +31,7 @@ use crate::service::access::Access;
 use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::{Guess, Outcome, Standing};
 use crate::service::limits::gates::Gates;
-use crate::service::subscriber;
+use crate::service::limits::rates::subscriber;
 use crate::store;
 use crate::store::account::Account;
 use crate::token::password;

@@ -1,11 +1,10 @@
 //! What narrows a session, and where its text is.
 
-use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::domain::refusal::RefusalCause;
+use crate::domain::{Error, Result};
 use crate::policy::{Document, Limits};
 use crate::service::access::Access;
-use crate::service::unexpected;
 use crate::token::SessionPolicy;
 
 impl Access {
@@ -36,5 +35,5 @@ impl Access {
 fn read(text: &str) -> Result<Document> {
     Document::parse(text, Limits::SESSION)
         .map(|checked| checked.document)
-        .map_err(|error| unexpected("a session policy can't be read").caused_by(error))
+        .map_err(|error| Error::internal("a session policy can't be read").caused_by(error))
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::access_key;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Cloud, SecretKind};
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::domain::secret::Secret;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, access_key};
 use crate::service::access::Access;
 use crate::service::access::caller::{Bearer, Caller, OpenSession, Proof};
 use crate::service::ledger::actor::Signature;
@@ -20,7 +19,6 @@ use crate::service::limits::replicas::VerifiedCall;
 use crate::service::memory::cache::AccessKey;
 use crate::service::memory::staleness::Crowd;
 use crate::service::request::RequestContext;
-use crate::service::unexpected;
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
 use crate::token::{Keyring, Session};
@@ -75,7 +73,7 @@ impl Access {
             (Proof::Signed(key), replay)
         };
         let mut caller = Caller::from(identity);
-        let account = caller.principal().map(Principal::account).ok_or_else(|| unexpected("a signed call is nobody's"))?;
+        let account = caller.principal().map(Principal::account).ok_or_else(|| Error::internal("a signed call is nobody's"))?;
         let (signed_at, ends_at) = (request.signed_at(), self.last_use(request));
         let call = VerifiedCall { access_key_id: id, account, action, purpose, replay: &replay, signed_at, ends_at };
         caller.overrun = Box::pin(self.limits.note_call(&call)).await?;

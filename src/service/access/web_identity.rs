@@ -19,7 +19,6 @@ use crate::domain::{Error, Result};
 use crate::remote;
 use crate::remote::oidc::{FetchedKeys, fetch_keys};
 use crate::service::access::Access;
-use crate::service::call::Call;
 use crate::service::limits::attempt::Attempt;
 use crate::token::{JwkSet, UnverifiedToken, WebIdentity};
 
@@ -39,12 +38,6 @@ const MAX_WAITING: usize = 64;
 const CAPACITY: usize = 1000;
 
 impl Access {
-    /// Tells an operator whether a token is believed, and what it says.
-    pub async fn check_web_identity(&self, call: &Call<'_>, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
-        call.caller.require_operator()?;
-        self.verify_web_identity(account, provider, token, &mut Attempt::new(None)).await
-    }
-
     /// Verifies a token that a stranger offers as one of a provider's.
     ///
     /// [`ErrorKind::WebIdentity`](crate::domain::ErrorKind::WebIdentity) says why it isn't believed. What the

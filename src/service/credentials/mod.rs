@@ -21,7 +21,7 @@ use crate::service::call::Call;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::queue::Share;
 use crate::service::memory::Memory;
-use crate::service::registry::quotas::Quotas;
+use crate::service::quotas::Quotas;
 use crate::service::rights::instances::InstanceChoice;
 use crate::service::rights::{Rights, forbidden};
 use crate::store;

@@ -8,13 +8,10 @@ use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
-use crate::service::keys::unless_overtaken;
+use crate::service::memory::keyring::{ACCESS_KEY, unless_overtaken};
 use crate::store;
 use crate::store::access_key::{AccessKey, AccessKeyState};
 use crate::store::account::Account;
-
-/// What the master key knows access-key secrets as.
-pub(in crate::service) const WRAPPED_AS: &str = "access-key";
 
 impl Identity {
     /// Makes an account; without an id, one of twelve digits is picked. Without `service_account_grant`, what the settings say
@@ -71,7 +68,7 @@ impl Identity {
         let row = AccessKey {
             id: made.id.clone(),
             principal: principal.clone(),
-            sealed_secret: self.memory.keys.master.wrap(WRAPPED_AS, &made.id, made.secret.expose().as_bytes(), &*self.base.random),
+            sealed_secret: self.memory.keys.master.wrap(ACCESS_KEY, &made.id, made.secret.expose().as_bytes(), &*self.base.random),
             state: AccessKeyState::Active,
             generation: 0,
             created_at: call.now,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::remote;
+use crate::service::access::Access;
 use crate::service::base::Base;
 use crate::service::ledger::Ledger;
 use crate::service::memory::Memory;
@@ -22,5 +22,5 @@ pub struct Identity {
     pub(super) memory: Arc<Memory>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) rights: Arc<Rights>,
-    pub(super) remote: Arc<remote::Client>,
+    pub(super) access: Arc<Access>,
 }

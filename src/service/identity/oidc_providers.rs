@@ -4,11 +4,13 @@ use serde_json::json;
 
 use crate::domain::identity::{OidcAlgorithm, OidcProvider};
 use crate::domain::ids::AccountId;
+use crate::domain::secret::Secret;
 use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
-use crate::token::JwkSet;
+use crate::service::limits::attempt::Attempt;
+use crate::token::{JwkSet, WebIdentity};
 use crate::{remote, store};
 
 /// The most characters of a provider's name, of an issuer and of an audience.
@@ -43,7 +45,7 @@ impl Identity {
     pub async fn create_oidc_provider(&self, call: &Call<'_>, new: NewOidcProvider) -> Result<OidcProvider> {
         call.caller.require_operator()?;
         check_provider_name(&new.name)?;
-        check_issuer(&self.remote, &new.issuer, new.jwks.is_some())?;
+        check_issuer(&self.access.remote, &new.issuer, new.jwks.is_some())?;
         check_audiences(&new.audiences)?;
         let mut algorithms = new.algorithms;
         if algorithms.is_empty() {
@@ -82,6 +84,12 @@ impl Identity {
         let detail = json!({ "account": account.to_string(), "oidc_provider": name });
         let line = call.event("oidc-provider.delete").detail(detail);
         self.ledger.change(store::oidc_provider::delete(account, name), line).await
+    }
+
+    /// Tells an operator whether a token is believed, and what it says.
+    pub async fn check_web_identity(&self, call: &Call<'_>, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
+        call.caller.require_operator()?;
+        self.access.verify_web_identity(account, provider, token, &mut Attempt::new(None)).await
     }
 }
 

@@ -10,9 +10,8 @@ use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
-use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart, SIGNING_KEY, newest_first, unless_overtaken};
-use crate::service::memory::keyring::{AUTHORITY, KNOWN_BEFORE_USE, in_use};
-use crate::service::unexpected;
+use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart, SIGNING_KEY, newest_first};
+use crate::service::memory::keyring::{AUTHORITY, KNOWN_BEFORE_USE, in_use, unless_overtaken};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
 use crate::token::jwt::LEAF_RENEWAL_LEFT;
@@ -62,7 +61,8 @@ impl InUse {
     }
 
     fn of(rows: Vec<AuthorityRow>, master: &MasterKeys) -> Result<Self> {
-        let row = rows.into_iter().find(|row| row.state == AuthorityState::InUse).ok_or_else(|| unexpected("no authority is in use"))?;
+        let row =
+            rows.into_iter().find(|row| row.state == AuthorityState::InUse).ok_or_else(|| Error::internal("no authority is in use"))?;
         let signer = signer(&row, master)?;
         Ok(Self { row, signer })
     }
@@ -184,7 +184,7 @@ impl Keys {
         action: &'static str,
         call: &Call<'_>,
     ) -> Result<AuthorityStep> {
-        let in_use = find(rows, AuthorityState::InUse).ok_or_else(|| unexpected("no authority is in use"))?;
+        let in_use = find(rows, AuthorityState::InUse).ok_or_else(|| Error::internal("no authority is in use"))?;
         let line = call.event(action).detail(serde_json::json!({ "authority": row.id }));
         let parts = key::insert_next_authority(row, &in_use.id);
         let write = self.base.write().then(unless_overtaken(&row.wrapped_private));
@@ -261,7 +261,7 @@ impl Keys {
             }
         }
         rows.retain(|row| row.state == AuthorityState::InUse);
-        let current = rows.pop().ok_or_else(|| unexpected("no authority is in use"))?;
+        let current = rows.pop().ok_or_else(|| Error::internal("no authority is in use"))?;
         let line = call
             .event("authority.activate")
             .detail(serde_json::json!({ "authority": next.id, "replaced": current.id, "leaves": leaves.len() }));
@@ -280,7 +280,7 @@ impl Keys {
         call.caller.require_operator()?;
         let now = call.now;
         let mut rows = key::list_authorities(&self.base.store).await?;
-        let in_use = find(&rows, AuthorityState::InUse).cloned().ok_or_else(|| unexpected("no authority is in use"))?;
+        let in_use = find(&rows, AuthorityState::InUse).cloned().ok_or_else(|| Error::internal("no authority is in use"))?;
         rows.retain(|row| row.state == AuthorityState::Old);
         if rows.is_empty() {
             return Err(Error::precondition_failed(Noun::Authority, "There is no old certificate authority to retire."));

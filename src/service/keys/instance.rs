@@ -2,7 +2,6 @@
 //!
 //! Such a registry holds one key: its key changes when the operator gives it another, not before and not later.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::clock::{Random, Timestamp};
@@ -10,14 +9,11 @@ use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
-use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart, unless_overtaken};
+use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart};
+use crate::service::memory::keyring::{self, INSTANCE_KEY, unless_overtaken};
 use crate::service::rights::instances::InstanceChoice;
-use crate::store::Store;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
-use crate::token::{SigningKey, SigningKeyPair};
-
-/// What the master key knows such a key as.
-pub(super) const INSTANCE_KEY: &str = "instance-key";
+use crate::token::SigningKeyPair;
 
 /// Makes a key for an instance.
 pub(in crate::service) fn new_instance_key(
@@ -32,17 +28,6 @@ pub(in crate::service) fn new_instance_key(
     let id = crate::service::keys::authority::new_id(random);
     let wrapped_private = master.wrap(INSTANCE_KEY, &id, &pair.private_pkcs8()?, random);
     Ok(InstanceKeyRow { id, instance: instance.clone(), algorithm, wrapped_private, state, created_at: now })
-}
-
-fn read(row: &InstanceKeyRow, master: &MasterKeys) -> Result<SigningKey> {
-    SigningKey::without_certificate(row.id.clone(), row.algorithm, &master.unwrap(INSTANCE_KEY, &row.id, &row.wrapped_private)?)
-}
-
-/// Reads the keys that sign.
-pub(in crate::service) async fn load(store: &Store, master: &MasterKeys) -> Result<HashMap<InstanceId, SigningKey>> {
-    let rows = instance_key::list(store).await?;
-    let in_use = rows.into_iter().filter(|row| row.state == InstanceKeyState::InUse);
-    in_use.map(|row| Ok((row.instance.clone(), read(&row, master)?))).collect()
 }
 
 /// Tells that only a registry with a key of its own is meant.
@@ -141,7 +126,7 @@ impl Keys {
     pub async fn instance_public_key(&self, call: &Call<'_>, choice: &InstanceChoice, state: KeyState) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let row = rows.into_iter().find(|row| state_of(row) == state).ok_or_else(|| no_next(&instance))?;
-        Ok(read(&row, &self.memory.keys.master)?.public_pem())
+        Ok(keyring::instance_signing_key(&row, &self.memory.keys.master)?.public_pem())
     }
 }
 

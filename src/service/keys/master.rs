@@ -14,10 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
-use crate::service::identity::accounts::WRAPPED_AS as ACCESS_KEY;
-use crate::service::keys::instance::INSTANCE_KEY;
 use crate::service::keys::{Keys, SEALING_KEY, SIGNING_KEY};
-use crate::service::memory::keyring::{AUTHORITY, was_overtaken};
+use crate::service::memory::keyring::{ACCESS_KEY, AUTHORITY, INSTANCE_KEY, was_overtaken};
 use crate::service::memory::master_keys::Progress;
 use crate::store::wrapped::{self, Holder, Wrapped};
 use crate::store::{Entity, Part, Store, meta};
@@ -25,15 +23,6 @@ use crate::token::MasterKey;
 
 /// How much is wrapped anew in one write: a few milliseconds of the database's writer.
 const BATCH: u32 = 200;
-
-/// Refuses what was wrapped by a master key that isn't the store's any more; goes into the write that stores it.
-pub(in crate::service) fn unless_overtaken(wrapped: &[u8]) -> Part {
-    // Of a private key that is kept elsewhere there is nothing to wrap.
-    if wrapped.is_empty() {
-        return Part::default();
-    }
-    meta::hold(meta::MASTER_KEY_ID, MasterKey::id_of(wrapped).unwrap_or_default().as_bytes())
-}
 
 /// How far a rotation has come, as the store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
-use crate::service::RequestContext;
 use crate::service::access::caller::Caller;
 use crate::service::call::Call;
 use crate::service::keys::{KeyKind, Keys, newest_first, waiting};
+use crate::service::request::RequestContext;
 use crate::store::{Operation, Write, key};
 
 /// How old keys become before another takes their place; `None` is never.

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
-use crate::service::RequestContext;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::counted::Counted;
 use crate::service::ledger::queue::Line;
 use crate::service::limits::rates::subscriber;
+use crate::service::request::RequestContext;
 
 /// The most pairs of address and instance that are told of in a minute; all others are told of in one line.
 const MAX_PAIRS: usize = 10_000;

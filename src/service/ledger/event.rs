@@ -15,9 +15,9 @@ use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
-use crate::service::RequestContext;
 use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::ledger::queue::random_id;
+use crate::service::request::RequestContext;
 use crate::store::Write;
 use crate::store::audit::AuditRow;
 

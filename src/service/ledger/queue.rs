@@ -318,8 +318,8 @@ mod tests {
     use crate::domain::credential::CredentialId;
     use crate::domain::ids::AccountId;
     use crate::domain::principal::Principal;
-    use crate::service::RequestContext;
     use crate::service::ledger::event::rows;
+    use crate::service::request::RequestContext;
     use crate::store::audit::AuditRow;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_787_045);

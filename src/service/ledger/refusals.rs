@@ -15,11 +15,11 @@ use crate::domain::ids::AccountId;
 use crate::domain::refusal::ClaimedName;
 use crate::domain::scope::Scope;
 use crate::domain::{Blame, Error, ErrorKind};
-use crate::service::RequestContext;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::counted::Counted;
 use crate::service::ledger::queue::{Line, Share};
 use crate::service::limits::rates::{AddressLimits, Bucket, Rates, subscriber};
+use crate::service::request::RequestContext;
 
 /// How many refusals of one address have lines of their own, a second and at once.
 const LINES_OF_ADDRESS: (u32, u32) = (1, 20);

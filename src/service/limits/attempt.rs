@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use tokio::sync::SemaphorePermit;
 
 use crate::domain::{Blame, Error, ErrorKind, Result};
-use crate::service::RequestContext;
 use crate::service::limits::Limits;
 use crate::service::limits::back_off::Slowed;
 use crate::service::limits::rates::address_throttled;
+use crate::service::request::RequestContext;
 
 /// A log-in under way, and what its address was charged before it is proven.
 pub(in crate::service) struct Attempt {

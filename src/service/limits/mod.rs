@@ -15,8 +15,8 @@ use self::replay::Replays;
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
-use crate::service::RequestContext;
 use crate::service::base::Base;
+use crate::service::request::RequestContext;
 use crate::shared::Shared;
 
 /// How often accounts, credentials and addresses may do what costs something.

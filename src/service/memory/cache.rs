@@ -22,9 +22,10 @@ use crate::domain::service_account::ServiceAccount;
 use crate::domain::tag::Tag;
 use crate::domain::{Error, Result};
 use crate::service::memory::attached_policies::{self, AttachedPolicies};
+use crate::service::memory::keyring::ACCESS_KEY;
 use crate::service::memory::known_ids::{self, KnownIds};
 use crate::service::memory::master_keys::MasterKeys;
-use crate::service::registry::namespaces::{self, Namespaces};
+use crate::service::memory::namespace_rules::{self, Namespaces};
 use crate::sign::SigningSecret;
 use crate::store::access_key::{self, AccessKeyState};
 use crate::store::account::{self, Account};
@@ -172,7 +173,7 @@ impl Directory {
             let secret = match row.state {
                 AccessKeyState::Deleted => Secret::new(""),
                 AccessKeyState::Active | AccessKeyState::Disabled => {
-                    let plain = master.unwrap(crate::service::identity::accounts::WRAPPED_AS, &row.id, &row.sealed_secret)?;
+                    let plain = master.unwrap(ACCESS_KEY, &row.id, &row.sealed_secret)?;
                     Secret::new(std::str::from_utf8(&plain).map_err(Error::internal)?)
                 }
             };
@@ -216,8 +217,8 @@ impl Directory {
 
     /// Returns all namespaces that are recorded of an instance.
     pub(in crate::service) async fn namespaces(&self, store: &Store, id: &InstanceId) -> Result<Arc<Namespaces>> {
-        let found = self.entry(&self.namespaces, id, async || namespaces::rules(store, id).await.map(Some)).await?;
-        found.ok_or_else(|| crate::service::unexpected("namespaces that were just read"))
+        let found = self.entry(&self.namespaces, id, async || namespace_rules::rules(store, id).await.map(Some)).await?;
+        found.ok_or_else(|| Error::internal("namespaces that were just read"))
     }
 
     /// Returns what is recorded of a repository in a namespace that is; `name` is one that a repository can have.
@@ -233,7 +234,7 @@ impl Directory {
             Ok(Some(KnownRepository(found.map(|repository| repository.visibility))))
         };
         let found = self.entry(&self.repositories, format!("{id}/{namespace}/{name}").as_str(), fill).await?;
-        found.ok_or_else(|| crate::service::unexpected("a repository that was just looked for"))
+        found.ok_or_else(|| Error::internal("a repository that was just looked for"))
     }
 
     /// Returns the allow list of an instance, whether it is obeyed or not.
@@ -312,7 +313,7 @@ impl Directory {
 
     async fn rights(&self, holder: Holder, fill: impl AsyncFnOnce() -> Result<AttachedPolicies>) -> Result<Arc<AttachedPolicies>> {
         let found = self.entry(&self.rights, &holder, async || fill().await.map(Some)).await?;
-        found.ok_or_else(|| crate::service::unexpected("policies that were just read"))
+        found.ok_or_else(|| Error::internal("policies that were just read"))
     }
 
     pub(in crate::service) async fn credential(&self, store: &Store, id: &CredentialId) -> Result<Option<Arc<LongTermCredential>>> {

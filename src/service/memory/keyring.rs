@@ -1,5 +1,6 @@
 //! The keys that sign and seal, as this process knows them, and the master key that unwraps them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -7,17 +8,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::domain::clock::Timestamp;
+use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
 use crate::domain::{Error, ErrorKind, Noun, Result};
-use crate::service::keys::instance;
 use crate::service::memory::Memory;
 use crate::service::memory::first_seen::Sightings;
 use crate::service::memory::master_keys::MasterKeys;
+use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::store::key::{self, AuthorityState, SigningKeyRow};
-use crate::store::{Store, meta};
-use crate::token::{Keyring, Sealer, SealingKey, SigningKey};
+use crate::store::{Part, Store, meta};
+use crate::token::{Keyring, MasterKey, Sealer, SealingKey, SigningKey};
 
 /// What the master key knows each kind of key as.
+pub(in crate::service) const ACCESS_KEY: &str = "access-key";
+pub(in crate::service) const INSTANCE_KEY: &str = "instance-key";
 pub(in crate::service) const SEALING_KEY: &str = "sealing-key";
 pub(in crate::service) const SIGNING_KEY: &str = "signing-key";
 pub(in crate::service) const AUTHORITY: &str = "authority";
@@ -75,7 +79,7 @@ impl Memory {
     /// Wraps with the key that the store names, if it is here.
     pub(in crate::service) async fn follow_master_key(&self) -> Result<()> {
         let id = meta::find_text(&self.base.store.past_the_crowd(), meta::MASTER_KEY_ID).await?;
-        let id = id.ok_or_else(|| crate::service::unexpected("the store names no master key"))?;
+        let id = id.ok_or_else(|| Error::internal("the store names no master key"))?;
         self.keys.master.select(&id);
         Ok(())
     }
@@ -125,7 +129,7 @@ pub(in crate::service) async fn load_keyring(store: &Store, master: &MasterKeys,
         known_since.push(known[&row.id]);
     }
     if sealing_keys.is_empty() {
-        return Err(crate::service::unexpected("there is no sealing key"));
+        return Err(Error::internal("there is no sealing key"));
     }
     let sealing_key = sealing_keys.remove(in_use(&known_since, now));
     let (mut current, mut others): (Vec<SigningKey>, Vec<SigningKey>) = Default::default();
@@ -144,5 +148,25 @@ pub(in crate::service) async fn load_keyring(store: &Store, master: &MasterKeys,
     let authorities = authorities.into_iter().map(|row| row.certificate_der).collect();
     let next_at = known_since.into_iter().map(|since| since.plus(KNOWN_BEFORE_USE)).filter(|next_at| *next_at > now).min();
     let keyring = Keyring::new(Sealer::new(sealing_key, sealing_keys)?, current, others, authorities)?;
-    Ok(keyring.with_instances(instance::load(store, master).await?).until(next_at))
+    Ok(keyring.with_instances(load_instance_keys(store, master).await?).until(next_at))
+}
+
+/// Reads the keys that sign.
+pub(in crate::service) async fn load_instance_keys(store: &Store, master: &MasterKeys) -> Result<HashMap<InstanceId, SigningKey>> {
+    let rows = instance_key::list(store).await?;
+    let in_use = rows.into_iter().filter(|row| row.state == InstanceKeyState::InUse);
+    in_use.map(|row| Ok((row.instance.clone(), instance_signing_key(&row, master)?))).collect()
+}
+
+/// Refuses what was wrapped by a master key that isn't the store's any more; goes into the write that stores it.
+pub(in crate::service) fn unless_overtaken(wrapped: &[u8]) -> Part {
+    // Of a private key that is kept elsewhere there is nothing to wrap.
+    if wrapped.is_empty() {
+        return Part::default();
+    }
+    meta::hold(meta::MASTER_KEY_ID, MasterKey::id_of(wrapped).unwrap_or_default().as_bytes())
+}
+
+pub(in crate::service) fn instance_signing_key(row: &InstanceKeyRow, master: &MasterKeys) -> Result<SigningKey> {
+    SigningKey::without_certificate(row.id.clone(), row.algorithm, &master.unwrap(INSTANCE_KEY, &row.id, &row.wrapped_private)?)
 }

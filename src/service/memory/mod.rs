@@ -6,6 +6,7 @@ pub(super) mod first_seen;
 pub(super) mod keyring;
 pub(super) mod known_ids;
 pub(super) mod master_keys;
+pub(super) mod namespace_rules;
 pub(super) mod revocations;
 pub(super) mod staleness;
 

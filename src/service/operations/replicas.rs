@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::clock::random_bytes;
-use crate::domain::{ErrorKind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::service::operations::Operations;
 use crate::shared::Shared;
 use crate::store::meta;
@@ -16,7 +16,7 @@ impl Operations {
         let shared = Arc::new(Shared::new(settings, &self.deployment().await?)?);
         shared.connect().await;
         // Once, when the service begins to serve.
-        self.limits.shared.set(shared).map_err(|_| crate::service::unexpected("the shared memory was connected twice"))
+        self.limits.shared.set(shared).map_err(|_| Error::internal("the shared memory was connected twice"))
     }
 
     /// Returns what all replicas of this store, and nobody else, have in common; made when it is first asked for.
@@ -30,6 +30,6 @@ impl Operations {
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
             outcome => outcome?,
         }
-        meta::find(&self.base.store, meta::DEPLOYMENT).await?.ok_or_else(|| crate::service::unexpected("what was just stored is not there"))
+        meta::find(&self.base.store, meta::DEPLOYMENT).await?.ok_or_else(|| Error::internal("what was just stored is not there"))
     }
 }

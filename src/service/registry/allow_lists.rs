@@ -66,7 +66,7 @@ impl Registry {
     ) -> Result<Arc<Instance>> {
         let instance = self.rights.permitted_instance(call, choice, Permission::ModifyAclEntry).await?;
         let (old, guard) = self.resolve(&instance, std::slice::from_ref(place)).await?;
-        let old = old.first().ok_or_else(|| crate::service::unexpected("a place that was just resolved"))?;
+        let old = old.first().ok_or_else(|| Error::internal("a place that was just resolved"))?;
         let line =
             call.event("allow-list.replace").instance(&instance).detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
         let replaced = store::allow_list::replace(&instance.id, old, entry);
@@ -111,7 +111,7 @@ impl Registry {
         let guard = by_index.map_or_else(Part::default, |version| store::allow_list::expect_version(&instance.id, version));
         if ranges.len() < places.len() {
             self.base.store.apply(self.base.write().then(guard)).await?;
-            return Err(crate::service::unexpected("a version that is not the list's"));
+            return Err(Error::internal("a version that is not the list's"));
         }
         Ok((ranges, guard))
     }

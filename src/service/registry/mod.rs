@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use self::catalog::Imports;
 use self::images::walks::Walks;
-use self::quotas::Quotas;
 use crate::remote;
 use crate::service::base::Base;
 use crate::service::keys::Keys;
 use crate::service::ledger::Ledger;
 use crate::service::memory::Memory;
+use crate::service::quotas::Quotas;
 use crate::service::rights::Rights;
 
 pub(super) mod allow_lists;
@@ -17,7 +17,6 @@ pub(super) mod catalog;
 pub(super) mod images;
 pub(super) mod instances;
 pub(super) mod namespaces;
-pub(super) mod quotas;
 pub(super) mod repositories;
 pub(super) mod tags;
 pub(super) mod within;

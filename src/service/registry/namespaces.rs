@@ -9,7 +9,6 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::domain::clock::{Random, Timestamp};
-use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Instance, UnrecordedNamespaces};
 use crate::domain::namespace::{Namespace, NamespaceChange, NamespaceId, Severity, Visibility};
 use crate::domain::switch::Switch;
@@ -23,7 +22,7 @@ use crate::service::rights::instances::InstanceChoice;
 use crate::store::cascade::Contents;
 use crate::store::page::{Listed, Page};
 use crate::store::tag::{self, Tagged};
-use crate::store::{self, Store, namespace as stored};
+use crate::store::{self, namespace as stored};
 
 /// What a namespace is made of.
 #[derive(Clone, Debug)]
@@ -113,34 +112,6 @@ pub struct TaggedNamespace {
     pub namespace: Namespace,
     /// Its tags, by key.
     pub tags: Vec<Tag>,
-}
-
-/// What the exchange knows of the namespaces of an instance, by their names.
-pub(in crate::service) struct Namespaces(pub(in crate::service) HashMap<String, Rule>);
-
-/// What a namespace means at the exchange.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::service) struct Rule {
-    pub(in crate::service) visibility: Visibility,
-    pub(in crate::service) auto_create_repository: Switch,
-    pub(in crate::service) default_visibility: Visibility,
-}
-
-impl Namespaces {
-    /// Returns who may pull from a whole namespace without logging in; nobody if it isn't recorded.
-    pub(in crate::service) fn visibility(&self, name: &str) -> Visibility {
-        self.0.get(name).map_or(Visibility::Private, |rule| rule.visibility)
-    }
-}
-
-/// Reads what the exchange has to know of an instance's namespaces.
-pub(in crate::service) async fn rules(store: &Store, instance: &InstanceId) -> Result<Namespaces> {
-    let namespaces = stored::list(store, instance, None, Page::ALL).await?.items;
-    let rule = |namespace: Namespace| {
-        let Namespace { name, visibility, auto_create_repository, default_visibility, .. } = namespace;
-        (name, Rule { visibility, auto_create_repository, default_visibility })
-    };
-    Ok(Namespaces(namespaces.into_iter().map(rule).collect()))
 }
 
 impl Registry {

@@ -17,24 +17,11 @@ use crate::domain::service_account::{AccountAction, ServiceAccount, ServiceAccou
 use crate::domain::tag::Tag;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::policy::{self, Context, Decision, Document, Language, Missed, NamedDocument, Outcome, Permission, Request, Resource};
-use crate::service::access::caller::Caller;
+use crate::service::access::caller::{Caller, Subject};
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::memory::Memory;
 use crate::service::memory::attached_policies::AttachedPolicies;
-
-/// Whose rights are weighed.
-#[derive(Clone, Copy)]
-pub(in crate::service) enum Subject<'a> {
-    /// The operator, who may do everything.
-    Operator,
-    /// A principal, perhaps narrowed by a session's policy.
-    Principal(&'a Principal, Option<&'a Document>),
-    /// A service account, by its own permissions.
-    ServiceAccount(&'a ServiceAccount),
-    /// Somebody without rights: a registry client that nobody knows, the bearer of an OpenID Connect token.
-    Nobody,
-}
 
 /// Whom the policies of a decision are of.
 pub(in crate::service) enum Holder {

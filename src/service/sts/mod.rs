@@ -24,7 +24,7 @@ use crate::service::call::Call;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::queue::Share;
 use crate::service::memory::Memory;
-use crate::service::registry::quotas::Quotas;
+use crate::service::quotas::Quotas;
 use crate::service::rights::{Rights, denial, denied};
 use crate::store;
 use crate::token::{
@@ -385,7 +385,7 @@ impl Sts {
 
 fn decide_trust(role: &Role, assumer: &Assumer<'_>, request: &Request<'_>) -> Result<Outcome> {
     let trusted = TrustPolicy::parse(&role.trust_policy, Limits::POLICY)
-        .map_err(|error| crate::service::unexpected("a stored trust policy can't be read").caused_by(error))?;
+        .map_err(|error| Error::internal("a stored trust policy can't be read").caused_by(error))?;
     Ok(trust::decide_trust(&role.name, &trusted.policy, assumer, &request.context).outcome)
 }
 

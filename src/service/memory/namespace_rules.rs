@@ -1,0 +1,38 @@
+//! What the token exchange has to know of the namespaces of an instance.
+
+use std::collections::HashMap;
+
+use crate::domain::Result;
+use crate::domain::ids::InstanceId;
+use crate::domain::namespace::{Namespace, Visibility};
+use crate::domain::switch::Switch;
+use crate::store::page::Page;
+use crate::store::{self, Store};
+
+/// What the exchange knows of the namespaces of an instance, by their names.
+pub(in crate::service) struct Namespaces(pub(in crate::service) HashMap<String, Rule>);
+
+/// What a namespace means at the exchange.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::service) struct Rule {
+    pub(in crate::service) visibility: Visibility,
+    pub(in crate::service) auto_create_repository: Switch,
+    pub(in crate::service) default_visibility: Visibility,
+}
+
+impl Namespaces {
+    /// Returns who may pull from a whole namespace without logging in; nobody if it isn't recorded.
+    pub(in crate::service) fn visibility(&self, name: &str) -> Visibility {
+        self.0.get(name).map_or(Visibility::Private, |rule| rule.visibility)
+    }
+}
+
+/// Reads what the exchange has to know of an instance's namespaces.
+pub(in crate::service) async fn rules(store: &Store, instance: &InstanceId) -> Result<Namespaces> {
+    let namespaces = store::namespace::list(store, instance, None, Page::ALL).await?.items;
+    let rule = |namespace: Namespace| {
+        let Namespace { name, visibility, auto_create_repository, default_visibility, .. } = namespace;
+        (name, Rule { visibility, auto_create_repository, default_visibility })
+    };
+    Ok(Namespaces(namespaces.into_iter().map(rule).collect()))
+}
