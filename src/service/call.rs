@@ -3,8 +3,8 @@
 use crate::domain::clock::Timestamp;
 use crate::policy;
 use crate::service::access::caller::Caller;
-use crate::service::ledger::queue::Line;
-use crate::service::{RequestContext, Service};
+use crate::service::ledger::event::Line;
+use crate::service::request::RequestContext;
 
 /// A call, as its use case sees it.
 #[derive(Clone, Copy)]
@@ -29,12 +29,5 @@ impl<'a> Call<'a> {
     /// Begins an audit event about what the caller does.
     pub(super) fn event(&self, action: &'static str) -> Line<'a> {
         Line::new(action, self.now, self.request).by(self.caller.actor())
-    }
-}
-
-impl Service {
-    /// Begins a call of a caller, now.
-    pub fn call<'a>(&self, caller: &'a Caller, request: &'a RequestContext) -> Call<'a> {
-        Call { caller, request, now: self.base.now() }
     }
 }

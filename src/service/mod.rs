@@ -24,6 +24,7 @@ mod registry;
 mod request;
 mod rights;
 mod settings;
+mod sharded;
 mod sts;
 
 use std::sync::Arc;
@@ -73,7 +74,7 @@ pub use self::request::RequestContext;
 pub use self::rights::Rights;
 pub use self::rights::explain::{Explained, Question, Step};
 pub use self::rights::instances::InstanceChoice;
-pub use self::settings::Settings;
+pub use self::settings::{AuditSettings, LimitSettings, PasswordSettings, Settings};
 pub use self::sts::Sts;
 pub use self::sts::{AssumeRole, CallerIdentity, FederationToken, NewSession, RoleChoice};
 pub use crate::domain::access_key::NewAccessKey;
@@ -119,4 +120,11 @@ pub struct Service {
     pub registry: Registry,
     /// What operators and probes read.
     pub operations: Operations,
+}
+
+impl Service {
+    /// Begins a call of a caller, now.
+    pub fn call<'a>(&self, caller: &'a Caller, request: &'a RequestContext) -> Call<'a> {
+        Call { caller, request, now: self.base.now() }
+    }
 }

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use crate::domain::clock::{Clock, Random};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::remote;
+use crate::service::Service;
 use crate::service::access::Access;
 use crate::service::access::passwords::Passwords;
 use crate::service::access::web_identity::Issuers;
@@ -16,6 +17,7 @@ use crate::service::credentials::Credentials;
 use crate::service::exchange::Exchange;
 use crate::service::identity::Identity;
 use crate::service::keys::alarms::Alarms;
+use crate::service::keys::schedule::KeySchedule;
 use crate::service::keys::{Keys, is_set_up, set_up};
 use crate::service::ledger::queue::Audit;
 use crate::service::ledger::refusals::Refusals;
@@ -32,19 +34,22 @@ use crate::service::memory::master_keys::MasterKeys;
 use crate::service::memory::revocations::Revocations;
 use crate::service::memory::staleness::Freshness;
 use crate::service::operations::Operations;
+use crate::service::quotas::Quotas;
 use crate::service::registry::catalog::Imports;
 use crate::service::registry::images::registries;
 use crate::service::registry::images::walks::Walks;
 use crate::service::registry::{Registry, Upstream};
 use crate::service::rights::Rights;
+use crate::service::settings::{AuditSettings, LimitSettings, Settings};
 use crate::service::sts::Sts;
-use crate::service::{Service, Settings};
+use crate::shared::Settings as SharedSettings;
 use crate::store::{Store, change, meta};
 
 impl Service {
     /// Opens the service over a store, which is set up if it is new.
     ///
-    /// [`ErrorKind::Misconfigured`] when the master key of this store is not among `master`.
+    /// # Errors
+    /// [`ErrorKind::Misconfigured`] when the master key of this store is not among `master`; those of the store.
     pub async fn open(
         store: Store,
         master: impl Into<MasterKeys>,
@@ -54,148 +59,179 @@ impl Service {
     ) -> Result<Self> {
         let master = master.into().timed_by(Arc::clone(&clock));
         if !is_set_up(&store).await? {
-            match set_up(&store, &master, &settings, clock.now(), &*random).await {
+            match set_up(&store, &master, &settings.public_url, clock.now(), &*random).await {
                 // Another process was as quick; its setup is as good.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists { .. }) => {}
                 outcome => outcome?,
             }
         }
-        let unexpected = || Error::internal("the store's setup is incomplete");
-        let master_key_id = meta::find_text(&store, meta::MASTER_KEY_ID).await?.ok_or_else(unexpected)?;
-        master.verify(&master_key_id, &meta::find(&store, meta::MASTER_KEY_CHECK).await?.ok_or_else(unexpected)?)?;
-        let issuer = meta::find_text(&store, meta::ISSUER).await?.ok_or_else(unexpected)?;
-        // Before the keys are read: a key that is made meanwhile is read again.
-        let staleness = Freshness::new(settings.max_staleness, &*clock);
-        let position = change::position(&store).await?;
-        let first_seen = Sightings::default();
-        let keyring = load_keyring(&store, &master, &first_seen, clock.now()).await?;
+        let issuer = issuer_and_master_key(&store, &master).await?;
         let base = Arc::new(Base { store, clock, random, issuer, public_url: settings.public_url.clone() });
-        let memory = Arc::new(Memory {
-            base: Arc::clone(&base),
-            cache: Directory::new(position),
-            revocations: Revocations::load(&base.store).await?,
-            staleness,
-            keys: KnownKeys { master, keyring: ArcSwap::from_pointee(keyring), read_at: AtomicU64::new(0), first_seen },
-            refreshing: tokio::sync::Mutex::default(),
-        });
-        let limits = Limits {
-            base: Arc::clone(&base),
-            actions: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
-            tokens: TokenLimits::new(settings.token_requests_per_second, settings.token_requests_burst),
-            addresses: AddressBudgets {
-                refusals: AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
-                anonymous: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
-                waits: WaitLimits::new(),
-            },
-            log_ins: LogIns::new(
-                settings.failed_log_ins,
-                settings.failed_log_ins_per_minute,
-                AddressLimits::new(settings.refusals_per_second, settings.refusals_burst),
-                &*base.random,
-            ),
-            replays: Replays::new(settings.nonces_per_access_key),
-            shared: OnceLock::new(),
-        };
-        let ledger = Ledger {
-            base: Arc::clone(&base),
-            memory: Arc::clone(&memory),
-            queue: Audit::start(settings.audit, settings.audit_queue, base.store.clone(), Arc::clone(&base.random)),
-            refusals: Refusals::new(),
-            anonymous: anonymous::counted(),
-            telling: tokio::sync::Mutex::default(),
-        };
-        let (limits, ledger) = (Arc::new(limits), Arc::new(ledger));
-        let passwords = Arc::new(Passwords::new(settings.password_threads, settings.password_queue, &*base.random));
-        let warnings = Arc::new(Alarms::new());
-        let access = Arc::new(Access {
-            base: Arc::clone(&base),
-            limits: Arc::clone(&limits),
-            memory: Arc::clone(&memory),
-            signatures: settings.signatures.clone(),
-            passwords: Arc::clone(&passwords),
-            issuers: Issuers::default(),
-            remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
-        });
-        let rights = Arc::new(Rights {
-            base: Arc::clone(&base),
-            memory: Arc::clone(&memory),
-            service_account_grant: settings.service_account_grant,
-        });
-        let keys = Arc::new(Keys {
-            base: Arc::clone(&base),
-            memory: Arc::clone(&memory),
-            ledger: Arc::clone(&ledger),
-            rights: Arc::clone(&rights),
-            schedule: settings.keys,
-            warnings: Arc::clone(&warnings),
-        });
-        let credentials = Credentials {
-            base: Arc::clone(&base),
-            memory: Arc::clone(&memory),
-            ledger: Arc::clone(&ledger),
-            rights: Arc::clone(&rights),
-            passwords,
-            quotas: settings.quotas,
-        };
-        let exchange = Exchange {
-            base: Arc::clone(&base),
-            limits: Arc::clone(&limits),
-            memory: Arc::clone(&memory),
-            ledger: Arc::clone(&ledger),
-            rights: Arc::clone(&rights),
-        };
-        let sts = Sts {
-            base: Arc::clone(&base),
-            limits: Arc::clone(&limits),
-            memory: Arc::clone(&memory),
-            ledger: Arc::clone(&ledger),
-            rights: Arc::clone(&rights),
-            quotas: settings.quotas,
-        };
-        let identity = Identity {
-            base: Arc::clone(&base),
-            memory: Arc::clone(&memory),
-            ledger: Arc::clone(&ledger),
-            rights: Arc::clone(&rights),
-            access: Arc::clone(&access),
-        };
-        let registry = Registry {
-            base: Arc::clone(&base),
-            memory: Arc::clone(&memory),
-            ledger: Arc::clone(&ledger),
-            rights: Arc::clone(&rights),
-            keys: Arc::clone(&keys),
-            upstream: Upstream {
-                client: Arc::new(remote::Client::new(registries(&settings.outgoing))),
-                listings: Walks::default(),
-                imports: Imports::default(),
-            },
-            quotas: settings.quotas,
-            base_domain: settings.base_domain.clone(),
-        };
-        let operations = Operations {
-            base: Arc::clone(&base),
-            limits: Arc::clone(&limits),
-            memory: Arc::clone(&memory),
-            ledger: Arc::clone(&ledger),
-            warnings,
-            shared: settings.shared.clone(),
-        };
-        Ok(Self {
-            settings,
-            base,
-            limits,
-            memory,
-            ledger,
-            access,
-            rights,
-            credentials,
-            exchange,
-            sts,
-            identity,
-            keys,
-            registry,
-            operations,
-        })
+        let shared = Shared::open(base, master, &settings).await?;
+        Ok(assemble(&shared, settings))
     }
+}
+
+/// Returns the issuer of a store that is set up, if its master key is here.
+async fn issuer_and_master_key(store: &Store, master: &MasterKeys) -> Result<String> {
+    let incomplete = || Error::internal("the store's setup is incomplete");
+    let master_key_id = meta::find_text(store, meta::MASTER_KEY_ID).await?.ok_or_else(incomplete)?;
+    master.verify(&master_key_id, &meta::find(store, meta::MASTER_KEY_CHECK).await?.ok_or_else(incomplete)?)?;
+    meta::find_text(store, meta::ISSUER).await?.ok_or_else(incomplete)
+}
+
+/// The parts that others are made of.
+struct Shared {
+    base: Arc<Base>,
+    limits: Arc<Limits>,
+    memory: Arc<Memory>,
+    ledger: Arc<Ledger>,
+    rights: Arc<Rights>,
+}
+
+impl Shared {
+    async fn open(base: Arc<Base>, master: MasterKeys, settings: &Settings) -> Result<Self> {
+        let memory = Arc::new(open_memory(Arc::clone(&base), master, settings).await?);
+        let limits = Arc::new(limits(Arc::clone(&base), &settings.limits));
+        let ledger = Arc::new(ledger(Arc::clone(&base), Arc::clone(&memory), &settings.audit));
+        let service_account_grant = settings.service_account_grant;
+        let rights = Arc::new(Rights { base: Arc::clone(&base), memory: Arc::clone(&memory), service_account_grant });
+        Ok(Self { base, limits, memory, ledger, rights })
+    }
+
+    fn base(&self) -> Arc<Base> {
+        Arc::clone(&self.base)
+    }
+
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits)
+    }
+
+    fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
+    }
+
+    fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
+    fn rights(&self) -> Arc<Rights> {
+        Arc::clone(&self.rights)
+    }
+}
+
+async fn open_memory(base: Arc<Base>, master: MasterKeys, settings: &Settings) -> Result<Memory> {
+    // The feed's position comes before the keys: a key that is made meanwhile is read again.
+    let staleness = Freshness::new(settings.max_staleness, &*base.clock);
+    let position = change::position(&base.store).await?;
+    let first_seen = Sightings::default();
+    let keyring = load_keyring(&base.store, &master, &first_seen, base.now()).await?;
+    Ok(Memory {
+        cache: Directory::new(position),
+        revocations: Revocations::load(&base.store).await?,
+        staleness,
+        keys: KnownKeys { master, keyring: ArcSwap::from_pointee(keyring), read_at: AtomicU64::new(0), first_seen },
+        refreshing: tokio::sync::Mutex::default(),
+        base,
+    })
+}
+
+fn limits(base: Arc<Base>, settings: &LimitSettings) -> Limits {
+    let refusals = || AddressLimits::new(settings.refusals_per_second, settings.refusals_burst);
+    Limits {
+        actions: ActionLimits::new(settings.requests_per_second, settings.requests_per_second_by_action.clone()),
+        tokens: TokenLimits::new(settings.token_requests_per_second, settings.token_requests_burst),
+        addresses: AddressBudgets {
+            refusals: refusals(),
+            anonymous: AddressLimits::new(settings.anonymous_per_second, settings.anonymous_burst),
+            waits: WaitLimits::new(),
+        },
+        log_ins: LogIns::new(settings.failed_log_ins, settings.failed_log_ins_per_minute, refusals(), &*base.random),
+        replays: Replays::new(settings.nonces_per_access_key),
+        shared: OnceLock::new(),
+        base,
+    }
+}
+
+fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Ledger {
+    Ledger {
+        queue: Audit::start(settings.mode, settings.queue, base.store.clone(), Arc::clone(&base.random)),
+        refusals: Refusals::new(),
+        anonymous: anonymous::counted(),
+        telling: tokio::sync::Mutex::default(),
+        base,
+        memory,
+    }
+}
+
+fn assemble(shared: &Shared, settings: Settings) -> Service {
+    let passwords = Arc::new(Passwords::new(settings.passwords.threads, settings.passwords.queue, &*shared.base.random));
+    let warnings = Arc::new(Alarms::new());
+    let access = Arc::new(access(shared, &settings, Arc::clone(&passwords)));
+    let keys = Arc::new(keys(shared, settings.keys, Arc::clone(&warnings)));
+    Service {
+        base: shared.base(),
+        limits: shared.limits(),
+        memory: shared.memory(),
+        ledger: shared.ledger(),
+        rights: shared.rights(),
+        credentials: credentials(shared, passwords, settings.quotas),
+        exchange: exchange(shared),
+        sts: sts(shared, settings.quotas),
+        identity: identity(shared, Arc::clone(&access)),
+        registry: registry(shared, Arc::clone(&keys), &settings),
+        operations: operations(shared, warnings, settings.shared.clone()),
+        access,
+        keys,
+        settings,
+    }
+}
+
+fn access(shared: &Shared, settings: &Settings, passwords: Arc<Passwords>) -> Access {
+    Access {
+        base: shared.base(),
+        limits: shared.limits(),
+        memory: shared.memory(),
+        signatures: settings.signatures.clone(),
+        passwords,
+        issuers: Issuers::default(),
+        remote: Arc::new(remote::Client::new(settings.outgoing.clone())),
+    }
+}
+
+fn keys(shared: &Shared, schedule: KeySchedule, warnings: Arc<Alarms>) -> Keys {
+    let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
+    Keys { base, memory, ledger, rights, schedule, warnings }
+}
+
+fn credentials(shared: &Shared, passwords: Arc<Passwords>, quotas: Quotas) -> Credentials {
+    let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
+    Credentials { base, memory, ledger, rights, passwords, quotas }
+}
+
+fn exchange(shared: &Shared) -> Exchange {
+    let (base, limits, memory) = (shared.base(), shared.limits(), shared.memory());
+    Exchange { base, limits, memory, ledger: shared.ledger(), rights: shared.rights() }
+}
+
+fn sts(shared: &Shared, quotas: Quotas) -> Sts {
+    let (base, limits, memory) = (shared.base(), shared.limits(), shared.memory());
+    Sts { base, limits, memory, ledger: shared.ledger(), rights: shared.rights(), quotas }
+}
+
+fn identity(shared: &Shared, access: Arc<Access>) -> Identity {
+    let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
+    Identity { base, memory, ledger, rights, access }
+}
+
+fn registry(shared: &Shared, keys: Arc<Keys>, settings: &Settings) -> Registry {
+    let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
+    let client = Arc::new(remote::Client::new(registries(&settings.outgoing)));
+    let upstream = Upstream { client, listings: Walks::default(), imports: Imports::default() };
+    Registry { base, memory, ledger, rights, keys, upstream, quotas: settings.quotas, base_domain: settings.base_domain.clone() }
+}
+
+fn operations(shared: &Shared, warnings: Arc<Alarms>, settings: Option<SharedSettings>) -> Operations {
+    let (base, limits, memory, ledger) = (shared.base(), shared.limits(), shared.memory(), shared.ledger());
+    Operations { base, limits, memory, ledger, warnings, shared: settings }
 }

@@ -1,4 +1,4 @@
-//! Settings of the service, as `config` reads them.
+//! Settings of the service, as `config` reads them: a plain record.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,31 +11,51 @@ use crate::service::ledger::queue::AuditMode;
 use crate::service::quotas::Quotas;
 use crate::shared::Settings as SharedSettings;
 
-/// What the use cases can be told.
+/// The settings of the service.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where clients reach this service.
+    /// The URL at which clients reach this service.
     pub public_url: String,
     /// The domain under which instances that an API makes get their service.
     pub base_domain: Option<String>,
-    /// How many there may be.
+    /// How many of each noun there may be.
     pub quotas: Quotas,
     /// The rights that users may give service accounts, in accounts that say nothing else.
     pub service_account_grant: ServiceAccountGrant,
-    /// What happens when the audit queue is full.
-    pub audit: AuditMode,
-    /// How many days audit lines are kept; 0 keeps them for ever.
-    pub audit_days: u32,
-    /// How many audit lines may wait to be written.
-    pub audit_queue: usize,
-    /// How long this process goes by what it remembers while it can't hear of changes.
+    /// The audit.
+    pub audit: AuditSettings,
+    /// How long this process goes by its caches while it can't hear of changes.
     pub max_staleness: Duration,
     /// How long a request waits for the database.
     pub database_patience: Duration,
     /// The accepted signatures.
     pub signatures: Signatures,
-    /// Where replicas tell each other of their calls; without it, each knows its own alone.
+    /// The server at which replicas count together; without it, each counts its own calls.
     pub shared: Option<SharedSettings>,
+    /// How often.
+    pub limits: LimitSettings,
+    /// The pool that hashes chosen passwords.
+    pub passwords: PasswordSettings,
+    /// The addresses that the service may ask for an OpenID Connect issuer's keys.
+    pub outgoing: Outgoing,
+    /// The age at which signing and sealing keys are replaced.
+    pub keys: KeySchedule,
+}
+
+/// Settings of the audit.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditSettings {
+    /// What happens when the queue is full.
+    pub mode: AuditMode,
+    /// How many days events are kept; 0 keeps them for ever.
+    pub days: u32,
+    /// How many events may wait to be written.
+    pub queue: usize,
+}
+
+/// How often accounts, addresses and credentials may do something.
+#[derive(Clone, Debug)]
+pub struct LimitSettings {
     /// Requests a second of one account and one action.
     pub requests_per_second: u32,
     /// Other figures for some actions.
@@ -48,9 +68,9 @@ pub struct Settings {
     pub failed_log_ins: u32,
     /// Failed log-ins of one address with one username, a minute.
     pub failed_log_ins_per_minute: u32,
-    /// Tokens for nobody that one address gets in a second.
+    /// Anonymous tokens of one address in a second.
     pub anonymous_per_second: u32,
-    /// Tokens for nobody that one address gets at once.
+    /// Anonymous tokens of one address at once.
     pub anonymous_burst: u32,
     /// Token requests of one credential in a second.
     pub token_requests_per_second: u32,
@@ -58,12 +78,13 @@ pub struct Settings {
     pub token_requests_burst: u32,
     /// Remembered nonces of one access key in five minutes.
     pub nonces_per_access_key: usize,
-    /// Passwords that people chose, hashed at once.
-    pub password_threads: usize,
+}
+
+/// The pool that hashes chosen passwords.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordSettings {
+    /// Passwords that are hashed at once.
+    pub threads: usize,
     /// Passwords that wait for that.
-    pub password_queue: usize,
-    /// Whom the service may ask for an OpenID Connect issuer's keys.
-    pub outgoing: Outgoing,
-    /// How old the keys become that sign and seal.
-    pub keys: KeySchedule,
+    pub queue: usize,
 }

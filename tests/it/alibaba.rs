@@ -339,7 +339,7 @@ async fn a_path_style_request_without_a_nonce_may_come_again() {
 #[tokio::test]
 async fn both_generations_of_the_api_share_a_counter() {
     let app = App::with(|options| {
-        options.service.requests_per_second_by_action.insert("cr:GetAuthorizationToken".to_owned(), 1);
+        options.service.limits.requests_per_second_by_action.insert("cr:GetAuthorizationToken".to_owned(), 1);
     })
     .await;
     served(&app.get_token().send().await);
@@ -368,7 +368,7 @@ async fn xml_is_for_who_asks_for_it() {
 #[tokio::test]
 async fn beyond_the_limit_a_call_hears_when_to_come_back() {
     let app = App::with(|options| {
-        options.service.requests_per_second_by_action.insert("cr:GetAuthorizationToken".to_owned(), 1);
+        options.service.limits.requests_per_second_by_action.insert("cr:GetAuthorizationToken".to_owned(), 1);
     })
     .await;
     served(&app.get_token().send().await);
@@ -381,7 +381,7 @@ async fn beyond_the_limit_a_call_hears_when_to_come_back() {
 
 #[tokio::test]
 async fn a_key_that_used_its_nonces_up_waits_and_forgets_none() {
-    let app = App::with(|options| options.service.nonces_per_access_key = 1).await;
+    let app = App::with(|options| options.service.limits.nonces_per_access_key = 1).await;
     let first = app.get_token();
     served(&app.send(first.request()).await);
     assert_eq!(code(&app.get_token().send().await), "Throttling.User");

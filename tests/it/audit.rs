@@ -225,7 +225,7 @@ async fn an_exchange_without_a_log_in_that_is_granted_something_has_its_line() {
 
 #[tokio::test]
 async fn a_stop_writes_all_that_was_counted_however_short_the_queue_and_nobody_waited_for_it() {
-    let app = App::with(|options| (options.service.audit, options.service.audit_queue) = (AuditMode::Required, 8)).await;
+    let app = App::with(|options| (options.service.audit.mode, options.service.audit.queue) = (AuditMode::Required, 8)).await;
     for number in 0..300 {
         let peer = format!("192.0.{}.{}", number / 100, number % 100);
         let answer = app.registry_from(&peer, None, &format!("service={SERVICE}&scope=repository:team/app:pull")).await;

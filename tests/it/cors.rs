@@ -93,7 +93,7 @@ async fn without_the_setting_no_page_may_ask() {
 #[tokio::test]
 async fn a_page_reads_every_answer_alike() {
     use base64::Engine;
-    let app = with_a_page(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let app = with_a_page(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2)).await;
     let (username, secret) = app.temporary().await;
     let basic = |secret: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}")));
     let asked = format!("service={SERVICE}&scope=repository:a:pull");

@@ -89,8 +89,8 @@ async fn a_credential_is_changed_through_its_own_instance_alone() {
 async fn a_full_audit_queue_refuses_only_where_the_settings_say_so() {
     for (audit, refuses) in [(AuditMode::Required, true), (AuditMode::BestEffort, false)] {
         let app = App::with(|options| {
-            (options.service.audit, options.service.audit_queue) = (audit, 1);
-            options.service.requests_per_second = 10_000;
+            (options.service.audit.mode, options.service.audit.queue) = (audit, 1);
+            options.service.limits.requests_per_second = 10_000;
         })
         .await;
         // Far more at once than a writer that waits for the disk can take off a queue of one.

@@ -224,7 +224,8 @@ async fn the_bearer_of_a_token_is_named_in_the_audit() {
 #[tokio::test]
 async fn a_right_token_is_served_beside_calls_that_fail_at_its_address() {
     // An address that was refused too often had every unsigned call refused unread.
-    let keyless = Keyless::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let keyless =
+        Keyless::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2)).await;
     for _ in 0..5 {
         keyless.at_alibaba("a.b.c", "builder").await;
         keyless.at_tencent("a.b.c", "builder").await;
@@ -243,7 +244,7 @@ async fn a_token_that_no_role_trusts_uses_up_none_of_the_accounts_calls() {
     // Anybody has tokens of a public issuer: with one of its own, a stranger used the account's calls up.
     let keyless = Keyless::with(|options| {
         for action in ["sts:AssumeRoleWithOIDC", "sts:AssumeRoleWithWebIdentity"] {
-            options.service.requests_per_second_by_action.insert(action.to_owned(), 1);
+            options.service.limits.requests_per_second_by_action.insert(action.to_owned(), 1);
         }
     })
     .await;

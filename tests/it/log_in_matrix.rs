@@ -29,10 +29,10 @@ impl Kind {
 async fn app() -> App {
     App::with(|options| {
         // A thousand log-ins fail in one moment of a clock that stands still.
-        for limit in [&mut options.service.refusals_per_second, &mut options.service.refusals_burst] {
+        for limit in [&mut options.service.limits.refusals_per_second, &mut options.service.limits.refusals_burst] {
             *limit = 1_000_000;
         }
-        for limit in [&mut options.service.failed_log_ins, &mut options.service.failed_log_ins_per_minute] {
+        for limit in [&mut options.service.limits.failed_log_ins, &mut options.service.limits.failed_log_ins_per_minute] {
             *limit = 1_000_000;
         }
     })

@@ -89,7 +89,7 @@ async fn app_with(place: &Place) -> App {
     let master = place.read_keys();
     App::with(|options| {
         options.master = Some(master);
-        options.service.requests_per_second = 100_000;
+        options.service.limits.requests_per_second = 100_000;
     })
     .await
 }

@@ -20,9 +20,9 @@ impl App {
     /// Makes a service that lets an address fail twice.
     async fn of_short_patience() -> Self {
         Self::with(|options| {
-            (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2);
-            options.service.requests_per_second = 100_000;
-            options.service.nonces_per_access_key = 100_000;
+            (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2);
+            options.service.limits.requests_per_second = 100_000;
+            options.service.limits.nonces_per_access_key = 100_000;
         })
         .await
     }
@@ -238,7 +238,7 @@ async fn tokens_for_nobody_are_given_out_beside_calls_that_are_signed_wrongly() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_tokens_for_nobody_at_once_no_more_are_given_out_than_the_limit_allows() {
-    let app = App::with(|options| (options.service.anonymous_per_second, options.service.anonymous_burst) = (1, 5)).await;
+    let app = App::with(|options| (options.service.limits.anonymous_per_second, options.service.limits.anonymous_burst) = (1, 5)).await;
     let app = std::sync::Arc::new(app);
     let mut crowd = JoinSet::new();
     for _ in 0..60 {

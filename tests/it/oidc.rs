@@ -429,7 +429,7 @@ async fn a_deleted_provider_is_obeyed_at_once_and_its_successor_is_heard_anew() 
 
 #[tokio::test]
 async fn an_issuer_that_fails_is_not_its_clients_refusal() {
-    let app = App::with(|options| options.service.refusals_burst = 1).await;
+    let app = App::with(|options| options.service.limits.refusals_burst = 1).await;
     let from = RequestContext { address: Some("192.0.2.1".parse().unwrap()), ..context() };
     app.service.limits.count_refusal(&Error::web_identity(WebIdentityFault::KeysUnavailable), &from);
     assert!(!app.service.limits.is_slowed(&from));

@@ -329,7 +329,9 @@ async fn with_no_staleness_allowed_a_loss_is_refused_as_soon_as_it_is_noticed() 
 async fn chosen_passwords_are_guessed_no_faster_while_they_can_not_be_decided() {
     let Some(far) = Far::new().await else { return };
     // The wait for the loss fails log-ins itself, from elsewhere.
-    let replica = Replica::new(&far, |options| (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (20, 1)).await;
+    let replica =
+        Replica::new(&far, |options| (options.service.limits.failed_log_ins, options.service.limits.failed_log_ins_per_minute) = (20, 1))
+            .await;
     replica.app.reset_login_password("Passw0rd-EXAMPLE").await;
     let try_at = async |peer: &str, secret: &str| {
         let query = format!("service={SERVICE}");
@@ -447,7 +449,7 @@ async fn a_change_that_was_acknowledged_is_obeyed_though_the_feed_can_not_be_rea
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_a_database_that_went_silent_is_answered_within_seconds() {
     let Some(far) = Far::new().await else { return };
-    let replica = Arc::new(Replica::new(&far, |options| options.service.requests_per_second = 10_000).await);
+    let replica = Arc::new(Replica::new(&far, |options| options.service.limits.requests_per_second = 10_000).await);
     replica.issued("longterm").await;
     far.set(Line::Silent);
     // At once, before the loss is noticed: they all wait for it.

@@ -165,7 +165,7 @@ async fn a_user_needs_a_right_to_set_one_and_a_session_can_have_none() {
 
 #[tokio::test]
 async fn a_chosen_password_waits_after_failures_unless_it_is_remembered_or_comes_from_elsewhere() {
-    let app = App::with(|options| (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (2, 6)).await;
+    let app = App::with(|options| (options.service.limits.failed_log_ins, options.service.limits.failed_log_ins_per_minute) = (2, 6)).await;
     app.reset_login_password(PASSWORD).await;
     let query = format!("service={SERVICE}");
     let try_at = async |peer: &str, username: &str, secret: &str| {
@@ -191,9 +191,9 @@ async fn a_chosen_password_waits_after_failures_unless_it_is_remembered_or_comes
 #[tokio::test]
 async fn passwords_beyond_the_pool_are_told_to_come_again_and_nothing_else_is() {
     let app = App::with(|options| {
-        (options.service.password_threads, options.service.password_queue) = (1, 0);
+        (options.service.passwords.threads, options.service.passwords.queue) = (1, 0);
         // Being sent away is no refusal: it must not count against the address.
-        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 5);
+        (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 5);
     })
     .await;
     let (username, temporary) = app.temporary().await;
@@ -243,8 +243,8 @@ async fn guess_at_once(app: &std::sync::Arc<App>, guesses: usize, username: impl
 async fn of_many_guesses_at_once_no_more_are_hashed_than_the_limit_allows() {
     // It was looked at before the hash and counted after it: 36 guesses were hashed where one was allowed.
     let app = App::with(|options| {
-        (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (3, 1);
-        (options.service.password_threads, options.service.password_queue) = (4, 32);
+        (options.service.limits.failed_log_ins, options.service.limits.failed_log_ins_per_minute) = (3, 1);
+        (options.service.passwords.threads, options.service.passwords.queue) = (4, 32);
     })
     .await;
     app.reset_login_password(PASSWORD).await;
@@ -258,8 +258,8 @@ async fn of_many_guesses_at_once_no_more_are_hashed_than_the_limit_allows() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_guesses_at_once_over_usernames_no_more_are_hashed_than_an_address_may_fail() {
     let app = App::with(|options| {
-        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 5);
-        (options.service.password_threads, options.service.password_queue) = (4, 200);
+        (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 5);
+        (options.service.passwords.threads, options.service.passwords.queue) = (4, 200);
     })
     .await;
     app.reset_login_password(PASSWORD).await;
@@ -269,7 +269,7 @@ async fn of_many_guesses_at_once_over_usernames_no_more_are_hashed_than_an_addre
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_right_password_that_comes_many_times_at_once_is_hashed_once_and_uses_nothing_up() {
-    let app = App::with(|options| (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (1, 1)).await;
+    let app = App::with(|options| (options.service.limits.failed_log_ins, options.service.limits.failed_log_ins_per_minute) = (1, 1)).await;
     app.reset_login_password(PASSWORD).await;
     let app = std::sync::Arc::new(app);
     let mut layers = tokio::task::JoinSet::new();
@@ -303,8 +303,8 @@ async fn made_up_usernames_keep_nobody_out_who_logged_in_before_nor_any_signed_c
     // One address that guessed with always new usernames had 20 of 25 right log-ins told to come again, and signed
     // calls that set a password.
     let app = App::with(|options| {
-        (options.service.refusals_per_second, options.service.refusals_burst) = (1_000_000, 1_000_000);
-        (options.service.password_threads, options.service.password_queue) = (2, 4);
+        (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1_000_000, 1_000_000);
+        (options.service.passwords.threads, options.service.passwords.queue) = (2, 4);
     })
     .await;
     let app = std::sync::Arc::new(app);
@@ -326,8 +326,8 @@ async fn made_up_usernames_keep_nobody_out_who_logged_in_before_nor_any_signed_c
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn made_up_usernames_of_one_address_keep_no_other_address_out() {
     let app = App::with(|options| {
-        (options.service.refusals_per_second, options.service.refusals_burst) = (1_000_000, 1_000_000);
-        (options.service.password_threads, options.service.password_queue) = (2, 4);
+        (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1_000_000, 1_000_000);
+        (options.service.passwords.threads, options.service.passwords.queue) = (2, 4);
     })
     .await;
     let app = std::sync::Arc::new(app);
@@ -345,7 +345,7 @@ async fn made_up_usernames_of_one_address_keep_no_other_address_out() {
 #[tokio::test]
 async fn what_else_fails_at_an_address_keeps_no_chosen_password_waiting() {
     // A job with a bad token kept everybody with a password behind the same address out.
-    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 1)).await;
+    let app = App::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 1)).await;
     app.reset_login_password(PASSWORD).await;
     for guess in 0..5 {
         app.status("acme", &format!("trst_guess{guess}")).await;

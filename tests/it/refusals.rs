@@ -307,8 +307,8 @@ async fn a_flood_of_refusals_is_told_of_together_and_counted_whole() {
 async fn strangers_fill_a_part_of_the_audit_queue_and_refuse_nobody_else() {
     // With audit = "required", whoever sent enough bad passwords had everybody refused.
     let app = App::with(|options| {
-        (options.service.audit, options.service.audit_queue) = (AuditMode::Required, 8);
-        options.service.requests_per_second = 10_000;
+        (options.service.audit.mode, options.service.audit.queue) = (AuditMode::Required, 8);
+        options.service.limits.requests_per_second = 10_000;
     })
     .await;
     let (username, secret) = temporary(&app, &app.key).await;
@@ -420,8 +420,8 @@ async fn a_request_has_one_line_in_the_log_of_bounded_length_however_much_its_to
 #[tokio::test]
 async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_less_than_ten_kilobytes_a_second() {
     let app = App::with(|options| {
-        (options.service.token_requests_per_second, options.service.token_requests_burst) = (100_000, 100_000);
-        options.service.requests_per_second = 100_000;
+        (options.service.limits.token_requests_per_second, options.service.limits.token_requests_burst) = (100_000, 100_000);
+        options.service.limits.requests_per_second = 100_000;
     })
     .await;
     let password = app.create_robot(&json!({})).await;

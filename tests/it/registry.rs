@@ -489,7 +489,7 @@ async fn what_can_not_be_read_is_said_so() {
 
 #[tokio::test]
 async fn a_stranger_that_guesses_is_told_to_wait_and_not_that_it_is_wrong() {
-    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let app = App::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2)).await;
     let mut last = app.registry(Some(("a", "b")), &format!("service={SERVICE}")).await;
     for _ in 0..4 {
         last = app.registry(Some(("a", "b")), &format!("service={SERVICE}")).await;
@@ -502,8 +502,8 @@ async fn a_stranger_that_guesses_is_told_to_wait_and_not_that_it_is_wrong() {
 async fn a_machines_credential_passes_whatever_failed_at_its_address() {
     // A job with a bad password kept every other one behind the same address out.
     let mut app = App::with(|options| {
-        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2);
-        (options.service.failed_log_ins, options.service.failed_log_ins_per_minute) = (2, 1);
+        (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2);
+        (options.service.limits.failed_log_ins, options.service.limits.failed_log_ins_per_minute) = (2, 1);
     })
     .await;
     app.give_refresh_tokens().await;
@@ -562,7 +562,7 @@ async fn a_machines_credential_passes_whatever_failed_at_its_address() {
 #[tokio::test]
 async fn a_bad_password_that_comes_by_post_and_then_by_get_counts_once() {
     // docker and containerd try both: half the guesses that people are allowed were gone.
-    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 3)).await;
+    let app = App::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 3)).await;
     let query = format!("service={SERVICE}");
     let both = async |secret: &str| {
         let form = encoded(&[("grant_type", "password"), ("service", SERVICE), ("username", "a"), ("password", secret)]);
@@ -578,8 +578,8 @@ async fn a_bad_password_that_comes_by_post_and_then_by_get_counts_once() {
 async fn tokens_for_nobody_have_a_limit_of_their_own() {
     // They counted as refusals: whoever pulled what is public was told to mend its credentials.
     let app = App::with(|options| {
-        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 1);
-        (options.service.anonymous_per_second, options.service.anonymous_burst) = (1, 3);
+        (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 1);
+        (options.service.limits.anonymous_per_second, options.service.limits.anonymous_burst) = (1, 3);
     })
     .await;
     let (username, secret) = app.temporary().await;
@@ -598,7 +598,8 @@ async fn tokens_for_nobody_have_a_limit_of_their_own() {
 #[tokio::test]
 async fn a_credential_that_asks_for_too_many_tokens_waits_and_keeps_no_other_waiting() {
     // One service account asked as often as it liked, and filled log and audit.
-    let app = App::with(|options| (options.service.token_requests_per_second, options.service.token_requests_burst) = (1, 3)).await;
+    let app =
+        App::with(|options| (options.service.limits.token_requests_per_second, options.service.limits.token_requests_burst) = (1, 3)).await;
     app.give_refresh_tokens().await;
     let (username, secret) = app.temporary().await;
     let robot = app.create_robot(&json!({})).await;
@@ -622,7 +623,8 @@ async fn a_credential_that_asks_for_too_many_tokens_waits_and_keeps_no_other_wai
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_token_requests_of_a_credential_at_once_no_more_are_answered_than_the_limit_allows() {
-    let app = App::with(|options| (options.service.token_requests_per_second, options.service.token_requests_burst) = (1, 5)).await;
+    let app =
+        App::with(|options| (options.service.limits.token_requests_per_second, options.service.limits.token_requests_burst) = (1, 5)).await;
     let (username, secret) = app.temporary().await;
     let app = std::sync::Arc::new(app);
     let mut crowd = tokio::task::JoinSet::new();
@@ -668,7 +670,7 @@ async fn a_target_that_names_another_host_than_its_header_is_refused_at_every_do
 #[tokio::test]
 async fn a_stranger_that_asks_for_made_up_services_is_slowed() {
     // Each asked the database, and none counted: one address could ask without end.
-    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let app = App::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2)).await;
     let ask = async |number: u32| app.registry(None, &format!("service=s{number}&scope=repository:a:pull")).await;
     assert_eq!(refused(&ask(0).await), bad_request());
     assert_eq!(refused(&ask(1).await), bad_request());
@@ -689,7 +691,7 @@ async fn a_form_has_the_limit_that_the_documents_say() {
 #[tokio::test]
 async fn behind_a_trusted_proxy_each_client_is_counted_alone() {
     let app = App::with(|options| {
-        (options.service.refusals_per_second, options.service.refusals_burst) = (1, 1);
+        (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 1);
         options.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
     })
     .await;

@@ -129,7 +129,7 @@ async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
 async fn two(redis: &Redis) -> (App, Replica) {
     let app = App::with(|options| {
         options.service.shared = Some(redis.settings());
-        options.service.requests_per_second_by_action.insert("tcr:DescribeInstances".to_owned(), 10);
+        options.service.limits.requests_per_second_by_action.insert("tcr:DescribeInstances".to_owned(), 10);
     })
     .await;
     let replica = app.replica().await;

@@ -869,7 +869,7 @@ async fn alibabas_unsigned_action_needs_no_signature_but_its_parameters() {
 
 #[tokio::test]
 async fn a_refused_unsigned_call_counts_against_its_address() {
-    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 2)).await;
+    let app = App::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2)).await;
     let call = async || {
         let headers: Vec<_> = SKIP.into_iter().chain([("x-tc-action", "AssumeRoleWithWebIdentity")]).collect();
         code(&app.send(unsigned(&Method::POST, "/", &headers, "{}")).await)
@@ -879,13 +879,13 @@ async fn a_refused_unsigned_call_counts_against_its_address() {
 
 #[tokio::test]
 async fn assuming_a_role_has_a_limit_of_its_own_that_the_settings_can_set() {
-    let app = App::with(|options| options.service.requests_per_second = 1).await;
+    let app = App::with(|options| options.service.limits.requests_per_second = 1).await;
     app.role("open", &everything()).await;
     for _ in 0..5 {
         app.tencent_session(&app.key, "open", &json!({})).await;
     }
     let app = App::with(|options| {
-        options.service.requests_per_second_by_action.insert("sts:AssumeRole".to_owned(), 1);
+        options.service.limits.requests_per_second_by_action.insert("sts:AssumeRole".to_owned(), 1);
     })
     .await;
     app.role("open", &everything()).await;

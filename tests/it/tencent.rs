@@ -419,7 +419,7 @@ impl axum::body::HttpBody for Never {
 
 #[tokio::test]
 async fn beyond_the_limit_a_call_hears_the_figures() {
-    let app = App::with(|options| options.service.requests_per_second = 2).await;
+    let app = App::with(|options| options.service.limits.requests_per_second = 2).await;
     for _ in 0..2 {
         served(&app.tencent("CreateInstanceToken", &app.wanted()).send().await);
     }
@@ -442,7 +442,7 @@ async fn a_method_that_is_turned_off_is_refused() {
 
 #[tokio::test]
 async fn an_address_that_is_refused_too_often_waits() {
-    let app = App::with(|options| (options.service.refusals_per_second, options.service.refusals_burst) = (1, 1)).await;
+    let app = App::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 1)).await;
     let stranger = || {
         let mut request = app.tencent("CreateInstanceToken", &app.wanted()).request();
         let line = request.headers()["authorization"].to_str().unwrap().replace(&app.key.id, "AKIDnobody");

@@ -20,9 +20,9 @@ impl Service {
         let ended = store::session_policy::trim(self.base.now().minus(sts::POLICIES_KEPT));
         let mut write = self.base.write().then(change::trim(old, CHANGES_KEPT)).then(operation::trim(old)).then(revoked).then(ended);
         write = write.then(store::signed_change::trim(self.base.now()));
-        if self.settings.audit_days > 0 {
+        if self.settings.audit.days > 0 {
             let day = Duration::from_secs(24 * 60 * 60);
-            write = write.then(store::audit::trim(self.base.now().minus(day * self.settings.audit_days)));
+            write = write.then(store::audit::trim(self.base.now().minus(day * self.settings.audit.days)));
         }
         self.base.store.apply(write).await
     }

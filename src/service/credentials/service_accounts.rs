@@ -322,7 +322,7 @@ impl Credentials {
         call: &Call<'a>,
         account: &ServiceAccount,
         instance: &'a Instance,
-    ) -> crate::service::ledger::queue::Line<'a> {
+    ) -> crate::service::ledger::event::Line<'a> {
         call.event(action).instance(instance).detail(json!({ "service_account": account.username() }))
     }
 }

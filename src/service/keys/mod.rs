@@ -10,26 +10,27 @@ pub(in crate::service) mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::alarms::Alarms;
 use self::authority::InUse;
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
 use crate::domain::{Error, Noun, Result};
 use crate::service::access::caller::Caller;
+use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
+use crate::service::memory::Memory;
 use crate::service::memory::keyring::{KNOWN_BEFORE_USE, SEALING_KEY, SIGNING_KEY, in_use, newest_first, unless_overtaken};
 use crate::service::memory::master_keys::MasterKeys;
+use crate::service::request::RequestContext;
 use crate::service::rights::Rights;
-use crate::service::{Base, Memory, RequestContext, Settings};
 use crate::store::key::{self, AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, meta};
 use crate::token::{Authority, SealingKey, SigningKeyPair};
 
-pub(in crate::service) use self::alarms::Alarms;
 pub use self::alarms::{Alarm, AlarmKind};
 pub use self::authority::{AuthorityStep, NextStep};
-pub(in crate::service) use self::instance::new_instance_key;
 pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
 pub use self::offline::{ExportedAuthority, ImportedLeaf, SigningRequest};
 pub use self::schedule::KeySchedule;
@@ -263,11 +264,10 @@ impl Keys {
 pub(in crate::service) async fn set_up(
     store: &Store,
     master: &MasterKeys,
-    settings: &Settings,
+    issuer: &str,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<()> {
-    let issuer = &settings.public_url;
     let sealing_key = SealingKey::generate(random);
     let authority = Authority::generate(issuer, now, random)?;
     let authority = InUse { row: authority::new_row(&authority, AuthorityState::InUse, master, now, random)?, signer: Some(authority) };

@@ -10,7 +10,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::counted::Counted;
-use crate::service::ledger::queue::Line;
+use crate::service::ledger::event::Line;
 use crate::service::limits::rates::subscriber;
 use crate::service::request::RequestContext;
 

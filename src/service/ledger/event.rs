@@ -10,13 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use crate::domain::clock::{Random, Timestamp};
+use crate::domain::clock::{Random, Timestamp, random_text};
 use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 use crate::service::ledger::actor::{Actor, Signature};
-use crate::service::ledger::queue::random_id;
 use crate::service::request::RequestContext;
 use crate::store::Write;
 use crate::store::audit::AuditRow;
@@ -313,4 +312,8 @@ pub(in crate::service) fn rows(page_id: &str, lines: &str) -> impl Iterator<Item
     let unreadable = move |error| Error::internal(format!("table audit_page, column lines, id {page_id}: {error}"));
     let lines = lines.lines().enumerate();
     lines.map(move |(place, line)| serde_json::from_str::<ReadLine>(line).map(|line| line.row(page_id, place)).map_err(unreadable))
+}
+
+pub(in crate::service) fn random_id(random: &dyn Random) -> String {
+    random_text(random, b"0123456789abcdefghijklmnopqrstuv", 20)
 }

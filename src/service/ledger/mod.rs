@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::counted::Counted;
-use self::queue::{Audit, Line};
+use self::event::Line;
+use self::queue::Audit;
 use self::refusals::Refusals;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::base::Base;

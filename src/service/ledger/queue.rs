@@ -15,14 +15,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::domain::clock::{Random, Timestamp, random_text};
+use crate::domain::clock::{Random, Timestamp};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::ledger::event::{MAX_LINE_BYTES, Written};
+use crate::service::ledger::event::{Line, MAX_LINE_BYTES, Written, random_id};
 use crate::service::ledger::words::Words;
 use crate::store::audit::{self, AuditPage};
 use crate::store::{Operation, Store, Write};
-
-pub(in crate::service) use crate::service::ledger::event::Line;
 
 /// The most lines of one page.
 const MAX_PAGE_LINES: usize = 4000;
@@ -303,10 +301,6 @@ async fn write_page(page: &AuditPage, store: &Store, random: &dyn Random, pause:
         said = true;
         tokio::time::sleep(pause).await;
     }
-}
-
-pub(in crate::service) fn random_id(random: &dyn Random) -> String {
-    random_text(random, b"0123456789abcdefghijklmnopqrstuv", 20)
 }
 
 #[cfg(test)]

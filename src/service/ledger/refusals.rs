@@ -17,7 +17,8 @@ use crate::domain::scope::Scope;
 use crate::domain::{Blame, Error, ErrorKind};
 use crate::service::ledger::Ledger;
 use crate::service::ledger::counted::Counted;
-use crate::service::ledger::queue::{Line, Share};
+use crate::service::ledger::event::Line;
+use crate::service::ledger::queue::Share;
 use crate::service::limits::rates::{AddressLimits, Bucket, Rates, subscriber};
 use crate::service::request::RequestContext;
 

@@ -23,7 +23,8 @@ use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::secret::Secret;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::limits::gates::{Gates, Pass};
-use crate::service::limits::rates::{AddressLimits, STRANGERS_MOST, Sharded, make_room, pass, subscriber};
+use crate::service::limits::rates::{AddressLimits, STRANGERS_MOST, make_room, pass, subscriber};
+use crate::service::sharded::Sharded;
 
 /// How long a failure may come once more without being counted: clients try POST, then GET.
 const SAME_FAILURE: Duration = Duration::from_secs(10);

@@ -3,48 +3,17 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::service::sharded::Sharded;
 
-const SHARDS: usize = 64;
 /// The most entries of a shard that strangers can fill: as many as a table of 2048 places holds, 100,000 in all.
 pub(in crate::service) const STRANGERS_MOST: usize = 1792;
 /// How late a thread may come with the time that it looked at; a clock that is further behind was set back.
 const LATE: Duration = Duration::from_secs(1);
-
-/// A map in shards, so that busy accounts wait for each other seldom.
-pub(in crate::service) struct Sharded<K, V> {
-    hasher: RandomState,
-    shards: Vec<Mutex<HashMap<K, V>>>,
-}
-
-impl<K: Hash + Eq, V> Sharded<K, V> {
-    pub(in crate::service) fn new() -> Self {
-        Self { hasher: RandomState::new(), shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect() }
-    }
-
-    pub(in crate::service) fn lock<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, HashMap<K, V>> {
-        // The lock guards counters that are right after any panic, so a poisoned one is used on.
-        let place = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
-        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Drops what `keep` doesn't want any more, and gives the memory of a flood that is over back.
-    pub(in crate::service) fn retain(&self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(&mut keep);
-            if shard.capacity() / 4 > shard.len() {
-                let usual = 2 * shard.len();
-                shard.shrink_to(usual);
-            }
-        }
-    }
-}
 
 /// Makes room for `key` in a shard that strangers fill, when it has `most` entries: the one with the most `left` goes.
 ///

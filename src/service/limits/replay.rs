@@ -5,12 +5,12 @@
 //! A restart forgets all of it (docs/guarantees.md).
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::limits::rates::Sharded;
+use crate::service::sharded::{AsItIs, Sharded};
 use crate::sign::Replay;
 
 /// The width of a bucket, in seconds: a window of fifteen minutes both ways spans seven.
@@ -20,25 +20,6 @@ const WINDOW_SECONDS: i64 = 900;
 
 /// Of one access key: by the time signed, what was seen, and for a signature what it was bound to.
 type Buckets = BTreeMap<i64, HashMap<u64, u64, BuildHasherDefault<AsItIs>>>;
-
-/// Hashes a number to itself: what is remembered are keyed hashes already.
-#[derive(Default)]
-pub(in crate::service) struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // Not for what is remembered here, but a hasher must take it.
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-}
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::Result;
-use crate::service::limits::replay::AsItIs;
+use crate::service::sharded::AsItIs;
 
 /// How many ids are read at once.
 pub(in crate::service) const PAGE: u32 = 10_000;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use self::walks::{Key, MOST_TAGS, heads};
+use self::walks::{Key, MOST_TAGS, PATIENCE, heads};
 use crate::domain::image::{Image, ImageDocuments, is_tag};
 use crate::domain::instance::Instance;
 use crate::domain::repository::Repository;
@@ -22,15 +22,13 @@ use crate::policy::{Permission, Resource};
 use crate::remote::registry::{Deletion, Head, RegistryClient, check_base};
 use crate::remote::{Failure, Settings as Outgoing};
 use crate::service::call::Call;
-use crate::service::ledger::queue::Line;
+use crate::service::ledger::event::Line;
 use crate::service::registry::Registry;
 use crate::service::registry::repositories::RepositoryChoice;
 use crate::service::rights::instances::InstanceChoice;
 use crate::store;
 use crate::store::page::{Listed, Page};
 use crate::token::{Access, Claims};
-
-pub(in crate::service) use self::walks::{PATIENCE, each};
 
 /// How long a token for the registry lives: longer than any caller waits.
 const TOKEN_TTL: Duration = Duration::from_secs(120);
