@@ -4,100 +4,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
-use serde_json::Value;
 use transire::domain::clock::Timestamp;
-use transire::domain::credential::SecretKind;
-use transire::sign::{self, Parameters};
+use transire::sign;
 use transire::store::access_key::AccessKeyState;
 
-use crate::harness::{Answer, App, HOST, NOW};
-
-impl App {
-    pub(crate) fn get_token(&self) -> crate::harness::AlibabaCall<'_> {
-        self.alibaba("GetAuthorizationToken", &[("InstanceId", self.instance.cri_id.as_str())])
-    }
-
-    fn rpc_parameters(&self, pairs: &[(&str, &str)]) -> Parameters {
-        let mut parameters = Parameters::default();
-        for (name, value) in [("Action", "GetAuthorizationToken"), ("Version", "2018-12-01"), ("InstanceId", self.instance.cri_id.as_str())]
-            .iter()
-            .chain(pairs)
-        {
-            parameters.set(name, *value);
-        }
-        parameters
-    }
-
-    /// Calls `GetAuthorizationToken` with RPC V1: by GET, by POST with a query, or by POST with a form.
-    pub(crate) fn rpc(&self, method: Method, place: Place, pairs: &[(&str, &str)]) -> Request<Body> {
-        let nonce = format!("rpc-{}", self.nonce());
-        let signed = sign::alibaba_rpc::sign(method.as_str(), self.rpc_parameters(pairs), &self.signer(), self.now(), &nonce);
-        let request = Request::builder().method(method).header(header::HOST, HOST).header("x-acs-action", "GetAuthorizationToken");
-        let form = "application/x-www-form-urlencoded";
-        match place {
-            Place::Query => request.uri(format!("/?{}", signed.encode())).body(Body::empty()),
-            Place::Form => request.uri("/").header(header::CONTENT_TYPE, form).body(Body::from(signed.encode())),
-            Place::Split => {
-                let (query, body): (Vec<_>, Vec<_>) = signed.into_iter().partition(|(name, _)| name != "InstanceId");
-                let encode = |pairs| Parameters::from_pairs(pairs).unwrap().encode();
-                request.uri(format!("/?{}", encode(query))).header(header::CONTENT_TYPE, form).body(Body::from(encode(body)))
-            }
-        }
-        .unwrap()
-    }
-
-    /// Calls `GET /tokens` with ROA V1.
-    pub(crate) fn roa(&self, path: &str, nonce: Option<&str>) -> Request<Body> {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("accept", "application/json".parse().unwrap());
-        let request = sign::Request { method: "GET", path, query: "", host: HOST, headers: &headers, body: b"" };
-        let added = sign::alibaba_roa::sign(&request, "2016-06-07", &self.signer(), self.now(), nonce).unwrap();
-        let mut request = Request::get(path).header(header::HOST, HOST).body(Body::empty()).unwrap();
-        request.headers_mut().extend(headers);
-        request.headers_mut().extend(added);
-        request
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum Place {
-    Query,
-    Form,
-    Split,
-}
-
-/// Checks the envelope and returns status, code and message.
-fn refused(answer: &Answer) -> (u16, String, String) {
-    assert_eq!(answer.header("content-type"), Some("application/json;charset=utf-8"));
-    let body = answer.json();
-    let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name}: {body}")).to_owned();
-    let id = text("RequestId");
-    assert_eq!(answer.header("x-acs-request-id"), Some(id.as_str()));
-    assert_eq!(id, id.to_uppercase());
-    assert_eq!(text("HostId"), HOST);
-    assert_eq!(text("Recommend"), format!("https://api.aliyun.com/troubleshoot?q={}&product=cr&requestId={id}", text("Code")));
-    (answer.status.as_u16(), text("Code"), text("Message"))
-}
-
-fn code(answer: &Answer) -> String {
-    refused(answer).1
-}
-
-/// Checks the envelope and returns the output.
-pub(crate) fn served(answer: &Answer) -> Value {
-    let body = answer.json();
-    assert_eq!(answer.status, StatusCode::OK, "{body}");
-    assert_eq!(answer.header("content-type"), Some("application/json;charset=utf-8"));
-    assert_eq!(body["RequestId"].as_str(), answer.header("x-acs-request-id"));
-    let names: Vec<&String> = body.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["AuthorizationToken", "Code", "ExpireTime", "IsSuccess", "RequestId", "TempUsername"]);
-    assert_eq!(
-        (body["Code"].as_str(), body["IsSuccess"].as_bool(), body["TempUsername"].as_str()),
-        (Some("success"), Some(true), Some("cr_temp_user"))
-    );
-    assert!(SecretKind::Temporary.read(body["AuthorizationToken"].as_str().unwrap()).is_some());
-    body
-}
+use crate::harness::alibaba::{Place, code, refused, served};
+use crate::harness::{App, HOST, NOW};
 
 fn after(hours: u64) -> i64 {
     NOW.plus(Duration::from_hours(hours)).unix_millis()

@@ -8,7 +8,6 @@ use transire::domain::switch::Switch;
 use transire::service::{AuditFilter, InstanceChoice};
 
 use crate::harness::{Answer, App};
-use crate::instances::app;
 
 /// Asks for a token from an address, with a temporary credential or none.
 async fn from(app: &App, service: &str, credential: Option<(&str, &str)>, peer: &str, forwarded: Option<&str>) -> Answer {
@@ -37,7 +36,7 @@ struct Made {
 
 impl Made {
     async fn new() -> Self {
-        let app = app().await;
+        let app = App::with_base_domain().await;
         let (id, cri) = app.made("team-registry").await;
         let token = app.tcr("CreateInstanceToken", json!({ "RegistryId": id, "TokenType": "longterm" })).await;
         let text = |name: &str| token[name].as_str().unwrap().to_owned();
@@ -316,7 +315,7 @@ async fn whoever_may_not_come_in_learns_nothing_of_credentials_and_is_written_do
 
     app.service.ledger.close().await;
     let end = Timestamp::from_unix_millis(i64::MAX);
-    let lines = crate::harness::listed(&app.service, &AuditFilter::between(Timestamp::from_unix_seconds(0), end)).await;
+    let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(Timestamp::from_unix_seconds(0), end)).await;
     let refused: Vec<_> = lines.iter().filter(|line| line.action == "registry.log-in" && line.outcome == "refused").collect();
     assert_eq!(refused.len(), 4, "{refused:?}");
     assert!(refused.iter().all(|line| line.service.as_deref() == Some(service)));

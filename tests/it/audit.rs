@@ -2,27 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::json;
-use transire::domain::clock::Timestamp;
-use transire::service::{AuditFilter, AuditMode, AuditRow};
+use transire::service::{AuditMode, AuditRow};
 
-use crate::harness::{ACCOUNT, App, SERVICE, listed};
-
-/// Returns every line once `expected` of them are stored: the queue's writer is asynchronous.
-pub(crate) async fn lines(app: &App, expected: usize) -> Vec<AuditRow> {
-    let everything = AuditFilter::between(Timestamp::from_unix_millis(0), Timestamp::from_unix_millis(i64::MAX));
-    let mut lines = Vec::new();
-    for _ in 0..1000 {
-        lines = listed(&app.service, &everything).await;
-        if lines.len() >= expected {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    lines
-}
+use crate::harness::operator::lines;
+use crate::harness::{ACCOUNT, App, SERVICE};
 
 #[tokio::test]
 async fn issuing_exchanging_and_refusing_leave_a_line_each_without_a_secret() {

@@ -8,7 +8,8 @@ use transire::service::{AuditFilter, AuditRow};
 use transire::store::audit::{AuditPage, insert_page};
 use transire::store::{Location, Open, Operation, Store, Write};
 
-use crate::harness::{App, NOW, listed};
+use crate::harness::operator::listed;
+use crate::harness::{App, NOW};
 
 /// The most bytes of a batch, with some room for what a test can't see of it.
 const BATCH_BYTES: usize = 4 << 20;

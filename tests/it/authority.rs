@@ -6,92 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use transire::domain::clock::SystemRandom;
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, RegistryKind, Specification};
-use transire::domain::secret::Secret;
+use transire::domain::instance::{Algorithm, RegistryKind};
 use transire::domain::{ErrorKind, Result};
-use transire::service::{AlarmKind, InstanceChoice, KeyInfo, KeyKind, KeySchedule, KeyState, NewInstance, NextStep, PrivatePart};
-use transire::token::certificates::{is_issued_by, read_certificate};
+use transire::service::{AlarmKind, InstanceChoice, KeyKind, KeySchedule, KeyState, NextStep, PrivatePart};
+use transire::token::certificates::is_issued_by;
 use transire::token::{Authority, MasterKey, SigningKeyPair};
 
-use crate::harness::{ACCOUNT, App, SERVICE};
-
-impl App {
-    async fn authorities(&self) -> Vec<(KeyState, PrivatePart)> {
-        let keys = self.service.keys.keys(&self.operator()).await.unwrap();
-        keys.into_iter().filter(|key| key.kind == KeyKind::Authority).map(|key| (key.state, key.private)).collect()
-    }
-
-    async fn signing(&self) -> Vec<KeyInfo> {
-        let mut keys = self.service.keys.keys(&self.operator()).await.unwrap();
-        keys.retain(|key| matches!(key.kind, KeyKind::Signing(_)));
-        keys
-    }
-
-    /// Lets time pass, and the service do what it does once a minute.
-    async fn later_and_renewed(&self, time: Duration) {
-        self.wait(time);
-        self.service.memory.catch_up().await.unwrap();
-        self.service.keys.renew_leaves().await.unwrap();
-    }
-
-    fn bundled(&self) -> Vec<Vec<u8>> {
-        let bundle = self.service.exchange.bundle_pem();
-        bundle.split_inclusive("-----END CERTIFICATE-----\n").map(|pem| read_certificate(pem.as_bytes()).unwrap()).collect()
-    }
-
-    async fn header(&self, service: &str, credential: &(String, Secret)) -> Value {
-        let answer = self.registry(Some((&credential.0, credential.1.expose())), &format!("service={service}")).await;
-        let token = answer.json()["token"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned();
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap()
-    }
-
-    async fn leaf(&self) -> Vec<u8> {
-        let credential = self.temporary().await;
-        STANDARD.decode(self.header(SERVICE, &credential).await["x5c"][0].as_str().unwrap()).unwrap()
-    }
-
-    async fn alarmed(&self) -> Vec<AlarmKind> {
-        self.service.keys.look_for_alarms().await.unwrap();
-        self.service.keys.alarms().iter().map(|alarm| alarm.kind).collect()
-    }
-
-    async fn take_offline(&self) -> Secret {
-        let exported = self.service.keys.export_authority(&self.operator()).await.unwrap();
-        let pem = exported.pem.expose().as_bytes();
-        self.service.keys.forget_authority_key(&self.operator(), &exported.id, pem).await.unwrap();
-        exported.pem
-    }
-
-    async fn new_instance(&self, name: &str, kind: RegistryKind, algorithm: Algorithm) -> Result<Instance> {
-        let new = NewInstance {
-            account: ACCOUNT.parse().unwrap(),
-            name: name.to_owned(),
-            region: "ap-guangzhou".to_owned(),
-            service: format!("{name}.example.com"),
-            kind,
-            issuer: None,
-            algorithm,
-            kid_format: KidFormat::Thumbprint,
-            token_ttl_seconds: None,
-            registry_url: None,
-            specification: Specification::Premium,
-            default: DefaultMark::Unmarked,
-            refresh_tokens: transire::domain::switch::Switch::Off,
-        };
-        self.service.registry.create_instance(&self.operator(), new).await
-    }
-
-    pub(crate) async fn zot(&self, name: &str) -> Instance {
-        self.new_instance(name, RegistryKind::Zot, Algorithm::Es256).await.unwrap()
-    }
-
-    async fn temporary_of(&self, registry: &str) -> (String, Secret) {
-        self.wait(Duration::from_secs(1));
-        let answer = self.tencent("CreateInstanceToken", &json!({ "RegistryId": registry })).send().await.json();
-        let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-        (text("Username"), Secret::new(text("Token")))
-    }
-}
+use crate::harness::{App, SERVICE};
 
 fn precondition<T: std::fmt::Debug>(outcome: Result<T>) -> String {
     let error = outcome.unwrap_err();

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, Request};
 use serde_json::json;
 use transire::sign;
 
-use crate::alibaba::Place;
+use crate::harness::alibaba::Place;
 use crate::harness::{Answer, App};
 
 /// A request as somebody on its way saw it.

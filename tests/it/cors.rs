@@ -1,10 +1,9 @@
 //! Web pages that ask for tokens: the CORS protocol at the registry door.
 
-use axum::body::Body;
-use http::{Method, Request, header};
+use http::Method;
 use serde_json::json;
 
-use crate::harness::{Answer, App, HOST, SERVICE};
+use crate::harness::{Answer, App, SERVICE};
 
 const PAGE: &str = "https://ui.example.com";
 const HEADERS: [&str; 6] = [
@@ -22,21 +21,6 @@ async fn with_a_page(change: impl FnOnce(&mut crate::harness::Options)) -> App {
         change(options);
     })
     .await
-}
-
-impl App {
-    async fn by_page(&self, method: Method, origin: Option<&str>, query: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = Request::builder().method(method).uri(format!("/token?{query}")).header(header::HOST, HOST);
-        for (name, value) in headers.iter().copied().chain(origin.map(|origin| ("origin", origin))) {
-            request = request.header(name, value);
-        }
-        self.send(request.body(Body::empty()).unwrap()).await
-    }
-
-    async fn preflight(&self, origin: &str) -> Answer {
-        let asks = [("access-control-request-method", "GET"), ("access-control-request-headers", "authorization")];
-        self.by_page(Method::OPTIONS, Some(origin), "", &asks).await
-    }
 }
 
 /// Checks that a page of [`PAGE`] may read the answer, and returns its status.

@@ -4,23 +4,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::Request;
-use serde_json::{Value, json};
+use serde_json::json;
 use transire::sign;
 
 use crate::harness::{Answer, App, HOST};
 
 const REFUSED: &str = "AuthFailure.SignatureFailure";
-
-impl App {
-    fn make_credential(&self) -> Request<Body> {
-        self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str(), "TokenType": "longterm" })).request()
-    }
-
-    async fn credentials(&self) -> Vec<Value> {
-        let listed = self.tcr("DescribeInstanceToken", json!({ "RegistryId": self.instance.id.as_str() })).await;
-        listed["Tokens"].as_array().unwrap().clone()
-    }
-}
 
 fn error(answer: &Answer) -> (String, String) {
     let body = answer.json();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::App;
-use crate::rights::{app_of_user, cam, ram};
+use crate::harness::operator::{app_of_user, cam, ram};
 
 /// The actions of Tencent's that say of an instance that there is nothing.
 const OF_TENCENT: [&str; 7] = [

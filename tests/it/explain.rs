@@ -1,39 +1,18 @@
 //! `transire policy explain`: the whole decision, as the service makes it.
 
 use serde_json::json;
-use transire::domain::Result;
 use transire::domain::allow_list::AllowEntry;
 use transire::domain::any_principal::AnyPrincipal;
 use transire::domain::identity::UserState;
-use transire::domain::instance::{Instance, UnrecordedNamespaces};
+use transire::domain::instance::UnrecordedNamespaces;
 use transire::domain::namespace::Visibility;
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
-use transire::service::{AuditFilter, Caller, Explained, InstanceChoice, NewNamespace, Question, RequestContext};
+use transire::service::{AuditFilter, Explained, InstanceChoice, Question, RequestContext};
 
-use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
-use crate::rights::{account, app_of_user, cam, granted};
-use crate::sts::Session;
-
-impl App {
-    /// Says why somebody may or may not do something.
-    pub(crate) async fn explain(
-        &self,
-        principal: &AnyPrincipal,
-        action: &str,
-        instance: &Instance,
-        path: &str,
-        context: &RequestContext,
-    ) -> Result<Explained> {
-        let instance = InstanceChoice::Tcr(instance.id.clone());
-        let question = Question { principal, permission: action.parse().unwrap(), instance, path, session_policy: None, owner: None };
-        self.service.rights.explain(&self.service.call(&Caller::operator(), context), &question).await
-    }
-
-    async fn record_namespace(&self, name: &str, visibility: Visibility, auto_create_repository: Switch) {
-        self.make_namespace(NewNamespace { visibility, auto_create_repository, ..NewNamespace::named(name) }).await;
-    }
-}
+use crate::harness::operator::{account, app_of_user, cam, context};
+use crate::harness::registry::granted;
+use crate::harness::{ACCOUNT, App, NOW, SERVICE, Session};
 
 /// Writes the steps, each as what was looked at and whether it passes.
 fn steps(explained: &Explained) -> String {
@@ -152,7 +131,8 @@ async fn a_principal_is_taken_as_the_audit_and_the_clouds_write_it() {
     let logs_in = async || app.registry(Some(("cr_temp_user", &secret)), &format!("service={SERVICE}")).await.status == 200;
     assert!(logs_in().await);
     app.service.ledger.close().await;
-    let lines = crate::harness::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(std::time::Duration::from_secs(1)))).await;
+    let lines =
+        crate::harness::operator::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(std::time::Duration::from_secs(1)))).await;
     let mut written: Vec<String> = lines.into_iter().filter_map(|line| line.principal).collect();
     written.push(identity["Arn"].as_str().unwrap().to_owned());
     assert!(

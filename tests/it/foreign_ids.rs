@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use transire::domain::identity::Target;
 use transire::service::{Attached, Save};
 
+use crate::harness::operator::{account, cam, everything, ram};
 use crate::harness::{Answer, App, Key};
-use crate::rights::{account, cam, ram};
-use crate::sts::everything;
 
 /// The other account.
 const OWNER: &str = "100000000002";

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use transire::domain::ErrorKind;
 use transire::domain::any_principal::AnyPrincipal;
 use transire::domain::clock::Timestamp;
@@ -11,30 +10,8 @@ use transire::domain::credential::{CredentialId, CredentialState};
 use transire::domain::secret::Secret;
 use transire::service::{AccessKeyState, AuditFilter, AuditMode, InstanceChoice, KeyKind, LogIn};
 
-use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
-
-impl App {
-    fn by_id(&self) -> Value {
-        json!({ "RegistryId": self.instance.id.as_str() })
-    }
-
-    async fn logs_in(&self, username: &str, secret: &str) -> bool {
-        let answer = self.registry(Some((username, secret)), &format!("service={SERVICE}")).await;
-        assert!(matches!(answer.status, StatusCode::OK | StatusCode::UNAUTHORIZED), "{}", answer.body);
-        answer.status == StatusCode::OK
-    }
-
-    pub(crate) async fn refresh_token(&self, username: &str, secret: &str) -> String {
-        let answer = self.registry(Some((username, secret)), &format!("service={SERVICE}&offline_token=true")).await;
-        answer.json()["refresh_token"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned()
-    }
-
-    async fn refreshes(&self, token: &str) -> bool {
-        let answer = self.registry_form(&format!("grant_type=refresh_token&service={SERVICE}&refresh_token={token}")).await;
-        assert!(matches!(answer.status, StatusCode::OK | StatusCode::UNAUTHORIZED), "{}", answer.body);
-        answer.status == StatusCode::OK
-    }
-}
+use crate::harness::operator::context;
+use crate::harness::{ACCOUNT, App, NOW, SERVICE};
 
 #[tokio::test]
 async fn what_a_disabled_key_got_stays_stopped_when_the_key_is_enabled() {
@@ -96,7 +73,7 @@ async fn a_full_audit_queue_refuses_only_where_the_settings_say_so() {
         // Far more at once than a writer that waits for the disk can take off a queue of one.
         let mut refused = 0;
         for _ in 0..500 {
-            let answer = app.tencent("CreateInstanceToken", &app.by_id()).send().await.json();
+            let answer = app.tencent("CreateInstanceToken", &app.registry_id()).send().await.json();
             match answer["Response"]["Error"]["Code"].as_str() {
                 None => {}
                 Some("InternalError") => refused += 1,
@@ -159,7 +136,7 @@ async fn what_a_deleted_key_got_is_stopped() {
     let refresh = app.refresh_token(&username, secret.expose()).await;
     app.service.identity.set_access_key_state(&app.operator(), &app.key.id, AccessKeyState::Deleted).await.unwrap();
     assert!(!app.logs_in(&username, secret.expose()).await && !app.refreshes(&refresh).await);
-    let answer = app.tencent("CreateInstanceToken", &app.by_id()).send().await.json();
+    let answer = app.tencent("CreateInstanceToken", &app.registry_id()).send().await.json();
     assert_eq!(answer["Response"]["Error"]["Code"], "AuthFailure.SecretIdNotFound");
 }
 
@@ -170,7 +147,7 @@ async fn what_waits_for_the_audit_is_written_at_the_end() {
     assert!(app.logs_in(&username, secret.expose()).await);
     assert!(!app.logs_in(&username, "wrong").await);
     app.service.ledger.close().await;
-    let lines = crate::harness::listed(&app.service, &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await;
+    let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await;
     for (action, outcome) in [("credential.issue-temporary", "ok"), ("token.exchange", "ok"), ("registry.log-in", "refused")] {
         let count = lines.iter().filter(|line| line.action == action && line.outcome == outcome).count();
         assert_eq!(count, 1, "{action}");

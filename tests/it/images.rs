@@ -9,8 +9,9 @@ use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Re
 use transire::domain::repository::Repository;
 use transire::service::{InstanceChoice, NewInstance};
 
-use crate::harness::{ACCOUNT, App, context, operator_call};
-use crate::issuer::{Issuer, Reply};
+use crate::harness::issuer::{Issuer, Reply};
+use crate::harness::operator::{context, operator_call};
+use crate::harness::{ACCOUNT, App};
 
 const CATALOG: &str = "/v2/_catalog";
 const TAGS: &str = "/v2/team/app/tags/list";

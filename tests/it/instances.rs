@@ -1,80 +1,12 @@
 //! Instances and their tags, at both doors: one model.
 
 use std::time::Duration;
-use transire::domain::ids::AccountId;
 
 use serde_json::{Value, json};
-use transire::service::{Attached, Save};
+use transire::domain::ids::AccountId;
 
+use crate::harness::operator::{account, cam, ram};
 use crate::harness::{ACCOUNT, App, Key, NOW};
-use crate::rights::{account, cam, ram};
-
-/// An app whose API can make instances.
-pub(crate) async fn app() -> App {
-    App::with(|options| options.service.base_domain = Some("registry.example.com".to_owned())).await
-}
-
-impl App {
-    /// Calls an action of Tencent's, and returns its output without the request's id.
-    pub(crate) async fn tcr(&self, action: &str, body: Value) -> Value {
-        // A signature of Tencent's goes with one action, so each call has a second of its own.
-        self.wait(Duration::from_secs(1));
-        let answer = self.tencent(action, &body).send().await.json();
-        let mut output = answer["Response"].clone();
-        assert!(output.get("Error").is_none(), "{action} {body}: {answer}");
-        assert_eq!(output.as_object_mut().unwrap().remove("RequestId").unwrap().as_str().map(str::len), Some(36));
-        output
-    }
-
-    /// Calls an action of Tencent's that is refused, and returns the code.
-    pub(crate) async fn tcr_refused(&self, action: &str, body: Value) -> String {
-        self.wait(Duration::from_secs(1));
-        crate::tencent::code(&self.tencent(action, &body).send().await)
-    }
-
-    /// Calls an action of Alibaba's, and returns its output without what every output has.
-    pub(crate) async fn cr(&self, action: &str, query: &[(&str, &str)]) -> Value {
-        let answer = self.alibaba(action, query).send().await;
-        let mut output = answer.json();
-        assert_eq!(answer.status.as_u16(), 200, "{action} {query:?}: {output}");
-        let fields = output.as_object_mut().unwrap();
-        assert!(fields.remove("RequestId").is_some_and(|id| id.is_string()));
-        if !action.ends_with("TagResources") && !action.ends_with("TagResource") && !action.starts_with("Untag") {
-            assert_eq!((fields.remove("Code"), fields.remove("IsSuccess")), (Some(json!("success")), Some(json!(true))));
-        }
-        output
-    }
-
-    /// Calls an action of Alibaba's that is refused, and returns status and code.
-    pub(crate) async fn cr_refused(&self, action: &str, query: &[(&str, &str)]) -> (u16, String) {
-        let answer = self.alibaba(action, query).send().await;
-        (answer.status.as_u16(), answer.json()["Code"].as_str().unwrap().to_owned())
-    }
-
-    /// Signs what follows as a user that has these policies, and no other right.
-    pub(crate) async fn sign_as_user(&mut self, policies: &[Value]) {
-        self.service.identity.create_user(&self.operator(), account(), "ci").await.unwrap();
-        for (number, document) in policies.iter().enumerate() {
-            let name = format!("policy-{number}");
-            let document = document
-                .to_string()
-                .replace("INSTANCE-TCR", self.instance.id.as_str())
-                .replace("INSTANCE-CRI", self.instance.cri_id.as_str());
-            self.service.identity.save_policy(&self.operator(), account(), &name, &document, Save::Create).await.unwrap();
-            let user = transire::domain::identity::Target::User("ci".to_owned());
-            self.service.identity.set_attached(&self.operator(), account(), &name, &user, Attached::Yes).await.unwrap();
-        }
-        self.key = Key::permanent(self.service.identity.create_access_key(&self.operator(), account(), Some("ci")).await.unwrap());
-    }
-
-    /// Makes an instance at Tencent's door, and returns its two ids.
-    pub(crate) async fn made(&self, name: &str) -> (String, String) {
-        let output = self.tcr("CreateInstance", json!({ "RegistryName": name, "RegistryType": "standard" })).await;
-        let tcr = output["RegistryId"].as_str().unwrap().to_owned();
-        let listed = self.cr("ListInstance", &[("InstanceName", name)]).await;
-        (tcr, listed["Instances"][0]["InstanceId"].as_str().unwrap().to_owned())
-    }
-}
 
 fn names(output: &Value) -> Vec<&str> {
     output.as_object().unwrap().keys().map(String::as_str).collect()
@@ -86,7 +18,7 @@ fn listed(output: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn what_tencents_door_makes_alibabas_lists_under_its_own_id() {
-    let app = app().await;
+    let app = App::with_base_domain().await;
     let made = app
         .tcr(
             "CreateInstance",
@@ -135,7 +67,7 @@ async fn what_tencents_door_makes_alibabas_lists_under_its_own_id() {
 
 #[tokio::test]
 async fn an_instance_is_changed_checked_and_deleted() {
-    let app = app().await;
+    let app = App::with_base_domain().await;
     let (id, cri) = app.made("team-registry").await;
     let status = app.tcr("DescribeInstanceStatus", json!({ "RegistryIds": [id, "tcr-zzzzzzzz", "nonsense"] })).await;
     assert_eq!(status, json!({ "RegistryStatusSet": [{ "RegistryId": id, "Status": "Running", "Conditions": [] }] }));
@@ -169,7 +101,7 @@ async fn an_instance_is_changed_checked_and_deleted() {
 
 #[tokio::test]
 async fn a_name_is_checked_against_the_rules_and_all_that_were() {
-    let app = app().await;
+    let app = App::with_base_domain().await;
     let checked = async |name: &str| {
         let output = app.tcr("CheckInstanceName", json!({ "RegistryName": name })).await;
         (output["IsValidated"].as_bool().unwrap(), output["DetailCode"].as_i64().unwrap())
@@ -194,7 +126,7 @@ async fn a_name_is_checked_against_the_rules_and_all_that_were() {
 async fn without_a_base_domain_no_api_makes_an_instance() {
     let app = App::new().await;
     let wanted = json!({ "RegistryName": "team-registry", "RegistryType": "basic" });
-    let (code, message) = crate::tencent::refused(&app.tencent("CreateInstance", &wanted).send().await);
+    let (code, message) = crate::harness::tencent::refused(&app.tencent("CreateInstance", &wanted).send().await);
     assert_eq!(code, "UnsupportedOperation");
     assert!(message.contains("`base_domain`"), "{message}");
 }
@@ -214,7 +146,7 @@ async fn an_account_has_a_quota_of_instances() {
 
 #[tokio::test]
 async fn parameters_are_checked_with_their_types() {
-    let app = app().await;
+    let app = App::with_base_domain().await;
     let id = app.instance.id.as_str();
     let new = |more: Value| {
         let mut body = json!({ "RegistryName": "team-registry", "RegistryType": "basic" });
@@ -275,7 +207,7 @@ async fn parameters_are_checked_with_their_types() {
 
 #[tokio::test]
 async fn instances_are_filtered_and_paged_by_items() {
-    let app = app().await;
+    let app = App::with_base_domain().await;
     for number in 0..22 {
         // More than an API may make: the operator may.
         let new = transire::service::NewInstance {
@@ -350,7 +282,7 @@ async fn instances_are_filtered_and_paged_by_items() {
 
 #[tokio::test]
 async fn the_older_signatures_flatten_what_they_send() {
-    let app = app().await;
+    let app = App::with_base_domain().await;
     let request = app.v1(&http::Method::GET, transire::sign::Method::TencentHmacSha256, |parameters| {
         parameters.take("RegistryId");
         for (name, value) in [
@@ -369,7 +301,7 @@ async fn the_older_signatures_flatten_what_they_send() {
 
 #[tokio::test]
 async fn usage_is_text_beside_its_quotas() {
-    let app = app().await;
+    let app = App::with_base_domain().await;
     let usage = app.cr("GetInstanceUsage", &[("InstanceId", app.instance.cri_id.as_str())]).await;
     assert_eq!(
         usage,
@@ -383,7 +315,7 @@ async fn usage_is_text_beside_its_quotas() {
 
 #[tokio::test]
 async fn what_no_policy_allows_is_denied_and_lists_show_what_may_be_seen() {
-    let mut app = app().await;
+    let mut app = App::with_base_domain().await;
     let foreign: AccountId = "100000000002".parse().unwrap();
     assert_ne!(app.foreign_instance.account, account());
     assert_eq!(app.foreign_instance.account, foreign);
@@ -420,7 +352,7 @@ async fn what_no_policy_allows_is_denied_and_lists_show_what_may_be_seen() {
 
 #[tokio::test]
 async fn who_may_see_nothing_is_told_so() {
-    let mut app = app().await;
+    let mut app = App::with_base_domain().await;
     app.sign_as_user(&[]).await;
     assert_eq!(app.tcr_refused("DescribeInstances", json!({})).await, "AuthFailure.UnauthorizedOperation");
     assert_eq!(app.cr_refused("ListInstance", &[]).await, (403, "NoPrivilege".to_owned()));
@@ -428,7 +360,7 @@ async fn who_may_see_nothing_is_told_so() {
 
 #[tokio::test]
 async fn tags_are_set_removed_and_listed_at_one_door_and_shown_at_the_other() {
-    let app = app().await;
+    let app = App::with_base_domain().await;
     let (one, other) = (app.instance.cri_id.as_str(), app.other_instance.cri_id.as_str());
     let both = [("ResourceType", "INSTANCE"), ("ResourceId.1", one), ("ResourceId.2", other)];
     let with = |more: &[(&'static str, &'static str)]| [&both[..], more].concat();
@@ -486,14 +418,14 @@ async fn policies_ask_for_the_tags_of_the_instance_in_both_languages() {
     let pull = cam(&json!([{
         "effect": "allow", "action": "tcr:PullRepository", "resource": "*", "condition": { "for_any_value:string_equal": { "qcs:resource_tag": "team&blue" } },
     }]));
-    let mut app = app().await;
+    let mut app = App::with_base_domain().await;
     let second = Key::permanent(app.service.identity.create_access_key(&app.operator(), account(), None).await.unwrap());
     let root = std::mem::replace(&mut app.key, second);
     app.sign_as_user(&[issue, blue, pull]).await;
     let cri = app.instance.cri_id.as_str().to_owned();
     let token = app.get_token().send().await.json();
     let secret = transire::domain::secret::Secret::new(token["AuthorizationToken"].as_str().unwrap());
-    let pulls = async |app: &App| crate::rights::granted(app, "cr_temp_user", &secret, "repository:team/app:pull").await;
+    let pulls = async |app: &App| crate::harness::registry::granted(app, "cr_temp_user", &secret, "repository:team/app:pull").await;
     let sees = async |app: &App| app.alibaba("GetInstance", &[("InstanceId", &cri)]).send().await.status.as_u16();
     assert_eq!((sees(&app).await, pulls(&app).await.as_str()), (403, ""));
     let tag = async |value: &str| {
@@ -508,7 +440,7 @@ async fn policies_ask_for_the_tags_of_the_instance_in_both_languages() {
 
 #[tokio::test]
 async fn policies_ask_for_the_tags_that_a_new_instance_gets() {
-    let mut app = app().await;
+    let mut app = App::with_base_domain().await;
     let blue = cam(&json!([{
         "effect": "allow", "action": "tcr:CreateInstance", "resource": "*",
         "condition": { "for_any_value:string_equal": { "qcs:request_tag": "team&blue" } },

@@ -7,7 +7,8 @@ use transire::domain::instance::Algorithm;
 use transire::service::{AlarmKind, AuditFilter, KeyKind, KeySchedule, KeyState, MasterKeyStep};
 use transire::token::MasterKey;
 
-use crate::harness::{App, operator_call};
+use crate::harness::App;
+use crate::harness::operator::operator_call;
 
 const DAY: Duration = Duration::from_hours(24);
 const ES256: KeyKind = KeyKind::Signing(Algorithm::Es256);
@@ -23,38 +24,26 @@ async fn app(signing: u32, sealing: u32) -> (App, String) {
     (app, text)
 }
 
-impl App {
-    async fn key_states(&self, kind: KeyKind) -> Vec<KeyState> {
-        let keys = self.service.keys.keys(&self.operator()).await.unwrap();
-        keys.into_iter().filter(|key| key.kind == kind).map(|key| key.state).collect()
-    }
-
-    async fn alarm_kinds(&self) -> Vec<AlarmKind> {
-        self.service.keys.look_for_alarms().await.unwrap();
-        self.service.keys.alarms().iter().map(|alarm| alarm.kind).collect()
-    }
-}
-
 #[tokio::test]
 async fn keys_are_replaced_when_they_are_old_and_not_a_moment_earlier() {
     let (app, _) = app(30, 60).await;
     let credential = app.temporary().await;
     app.wait(DAY * 30 - Duration::from_secs(1));
     app.service.keys.rotate_on_schedule().await.unwrap();
-    assert_eq!(app.key_states(ES256).await, [KeyState::InUse]);
+    assert_eq!(app.states(ES256).await, [KeyState::InUse]);
     app.wait(Duration::from_secs(1));
     for _ in 0..3 {
         app.service.keys.rotate_on_schedule().await.unwrap();
     }
-    assert_eq!(app.key_states(ES256).await, [KeyState::Next, KeyState::InUse]);
-    assert_eq!(app.key_states(KeyKind::Sealing).await, [KeyState::InUse]);
+    assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::InUse]);
+    assert_eq!(app.states(KeyKind::Sealing).await, [KeyState::InUse]);
     app.wait(DAY * 30);
     for _ in 0..3 {
         app.service.keys.rotate_on_schedule().await.unwrap();
     }
-    assert_eq!(app.key_states(ES256).await, [KeyState::Next, KeyState::InUse, KeyState::Old]);
-    assert_eq!(app.key_states(KeyKind::Sealing).await, [KeyState::Next, KeyState::InUse]);
-    let lines = crate::harness::listed(&app.service, &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await;
+    assert_eq!(app.states(ES256).await, [KeyState::Next, KeyState::InUse, KeyState::Old]);
+    assert_eq!(app.states(KeyKind::Sealing).await, [KeyState::Next, KeyState::InUse]);
+    let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await;
     let mut made: Vec<_> = lines.iter().filter(|line| line.detail.contains("schedule")).map(|line| line.action.as_str()).collect();
     // They are of one moment.
     made.sort_unstable();
@@ -83,10 +72,10 @@ async fn of_many_replicas_one_makes_the_next_key() {
         for outcome in [one, two, three, four] {
             outcome.unwrap();
         }
-        assert_eq!(app.key_states(ES256).await.len(), round);
-        assert_eq!(app.key_states(KeyKind::Sealing).await.len(), round);
+        assert_eq!(app.states(ES256).await.len(), round);
+        assert_eq!(app.states(KeyKind::Sealing).await.len(), round);
     }
-    let lines = crate::harness::listed(&app.service, &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await;
+    let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(app.now().minus(DAY), app.now().plus(DAY))).await;
     assert_eq!(lines.iter().filter(|line| line.detail.contains("schedule")).count(), 2);
 }
 
@@ -95,8 +84,8 @@ async fn without_a_schedule_keys_stay() {
     let (app, _) = app(0, 0).await;
     app.wait(DAY * 4000);
     app.service.keys.rotate_on_schedule().await.unwrap();
-    assert_eq!(app.key_states(ES256).await, [KeyState::InUse]);
-    assert_eq!(app.key_states(KeyKind::Sealing).await, [KeyState::InUse]);
+    assert_eq!(app.states(ES256).await, [KeyState::InUse]);
+    assert_eq!(app.states(KeyKind::Sealing).await, [KeyState::InUse]);
 }
 
 #[tokio::test]
@@ -106,45 +95,45 @@ async fn a_rotation_that_fails_raises_an_alarm_until_it_succeeds() {
     let database = Connection::open(app.database()).unwrap();
     database.execute("UPDATE authority SET wrapped_private = CAST(wrapped_private || x'00' AS BLOB)", []).unwrap();
     assert!(app.service.keys.rotate_on_schedule().await.is_err());
-    assert!(app.alarm_kinds().await.contains(&AlarmKind::RotationFailed));
+    assert!(app.alarmed().await.contains(&AlarmKind::RotationFailed));
     database.execute("UPDATE authority SET wrapped_private = substr(wrapped_private, 1, length(wrapped_private) - 1)", []).unwrap();
     app.service.keys.rotate_on_schedule().await.unwrap();
-    assert!(!app.alarm_kinds().await.contains(&AlarmKind::RotationFailed));
+    assert!(!app.alarmed().await.contains(&AlarmKind::RotationFailed));
 }
 
 #[tokio::test]
 async fn the_end_of_the_authority_and_of_a_leaf_is_announced_in_time() {
     let app = App::new().await;
-    assert_eq!(app.alarm_kinds().await, []);
+    assert_eq!(app.alarmed().await, []);
     // The leaf has fourteen days, and nothing renews it here.
     app.wait(DAY * 9);
-    assert_eq!(app.alarm_kinds().await, [AlarmKind::LeafEnds]);
+    assert_eq!(app.alarmed().await, [AlarmKind::LeafEnds]);
     let ready = app.send(http::Request::get("/readyz").body(axum::body::Body::empty()).unwrap()).await;
     assert_eq!(ready.status, 200, "it can still serve");
     let ready = ready.json();
     assert_eq!((&ready["ready"], &ready["missing"]), (&true.into(), &serde_json::json!([])));
     assert_eq!(ready["warnings"], serde_json::json!([AlarmKind::LeafEnds.notice()]));
     app.service.keys.renew_leaves().await.unwrap();
-    assert_eq!(app.alarm_kinds().await, []);
+    assert_eq!(app.alarmed().await, []);
     app.wait(DAY * (19 * 365 - 10));
     app.service.keys.renew_leaves().await.unwrap();
-    assert_eq!(app.alarm_kinds().await, []);
+    assert_eq!(app.alarmed().await, []);
     app.wait(DAY * 2);
     app.service.keys.renew_leaves().await.unwrap();
-    assert_eq!(app.alarm_kinds().await, [AlarmKind::AuthorityEnds]);
+    assert_eq!(app.alarmed().await, [AlarmKind::AuthorityEnds]);
 }
 
 #[tokio::test]
 async fn a_master_key_that_stays_half_rotated_is_reported() {
     let (app, text) = app(0, 0).await;
     let new = MasterKey::generate(&transire::domain::clock::SystemRandom);
-    let both = transire::service::MasterKeys::read(Box::new(crate::master_key::Place::of([&text, new.to_text().expose()]))).unwrap();
+    let both = transire::service::MasterKeys::read(Box::new(crate::harness::operator::Place::of([&text, new.to_text().expose()]))).unwrap();
     let command = app.another(both).await.unwrap();
     let step = async || command.keys.rotate_master_key(&operator_call(&command), None).await.unwrap();
     step().await;
     app.service.memory.catch_up().await.unwrap();
     // This one doesn't have the new key at all.
-    assert_eq!(app.alarm_kinds().await, [AlarmKind::MasterKey]);
+    assert_eq!(app.alarmed().await, [AlarmKind::MasterKey]);
     command.keys.look_for_alarms().await.unwrap();
     assert!(command.keys.alarms().is_empty());
     app.wait(Duration::from_hours(1));

@@ -9,11 +9,12 @@ use transire::domain::identity::Target;
 use transire::domain::secret::Secret;
 use transire::service::{Attached, NewOidcProvider, Save};
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, Options, SERVICE};
-use crate::issuer::{Issuer, TestKey, outgoing_to_loopback};
-use crate::rights::{account, granted};
-use crate::sts::{Session, alibaba_code};
-use crate::tencent::{code, served};
+use crate::harness::alibaba::alibaba_code;
+use crate::harness::issuer::{Issuer, TestKey, outgoing_to_loopback};
+use crate::harness::operator::account;
+use crate::harness::registry::granted;
+use crate::harness::tencent::{code, served};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Options, SERVICE, Session};
 
 const AUDIENCE: &str = "sts.example.com";
 /// What GitHub Actions calls a job on the main branch.
@@ -213,9 +214,9 @@ async fn a_token_out_of_its_time_is_refused_with_its_times_and_the_servers() {
 #[tokio::test]
 async fn the_bearer_of_a_token_is_named_in_the_audit() {
     let keyless = Keyless::new().await;
-    let before = crate::audit::lines(&keyless.app, 0).await.len();
+    let before = crate::harness::operator::lines(&keyless.app, 0).await.len();
     keyless.at_alibaba(&keyless.token(GITHUB), "builder").await;
-    let lines = crate::audit::lines(&keyless.app, before + 1).await;
+    let lines = crate::harness::operator::lines(&keyless.app, before + 1).await;
     let line = lines.iter().find(|line| line.action == "session.assume-role").expect("a line");
     assert_eq!(line.principal.as_deref(), Some(format!("{ACCOUNT}:oidc-provider/ci/{GITHUB}").as_str()));
     assert_eq!(line.account, Some(account().number()));

@@ -2,51 +2,13 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use transire::domain::instance::Algorithm;
 use transire::domain::secret::Secret;
-use transire::service::{KeyInfo, KeyKind, KeyState};
+use transire::service::{KeyKind, KeyState};
 
-use crate::harness::{App, SERVICE};
+use crate::harness::App;
 
 const ES256: KeyKind = KeyKind::Signing(Algorithm::Es256);
-
-impl App {
-    async fn keys(&self, kind: KeyKind) -> Vec<KeyInfo> {
-        let mut keys = self.service.keys.keys(&self.operator()).await.unwrap();
-        keys.retain(|key| key.kind == kind);
-        keys
-    }
-
-    async fn states(&self, kind: KeyKind) -> Vec<KeyState> {
-        self.keys(kind).await.into_iter().map(|key| key.state).collect()
-    }
-
-    async fn rotate(&self, kind: KeyKind) -> String {
-        self.service.keys.rotate_key(&self.operator(), kind).await.unwrap()
-    }
-
-    /// Lets time pass, and the service notice it.
-    async fn later(&self, time: Duration) {
-        self.wait(time);
-        self.service.memory.catch_up().await.unwrap();
-    }
-
-    /// Returns the id of the key that signs a token now.
-    async fn kid(&self, credential: &(String, Secret)) -> String {
-        let answer = self.registry(Some((&credential.0, credential.1.expose())), &format!("service={SERVICE}")).await;
-        let token = answer.json()["token"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned();
-        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
-        serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
-    }
-
-    fn published(&self) -> Vec<String> {
-        let jwks: Value = serde_json::from_str(&self.service.exchange.jwks()).unwrap();
-        jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
-    }
-}
 
 #[tokio::test]
 async fn a_new_signing_key_is_published_before_it_signs_and_the_old_one_after() {

@@ -6,10 +6,9 @@ use serde_json::json;
 use transire::domain::secret::Secret;
 use transire::service::NewOidcProvider;
 
+use crate::harness::issuer::{TestKey, claims, jwks};
+use crate::harness::operator::{account, everything};
 use crate::harness::{ACCOUNT, App, SERVICE};
-use crate::issuer::{TestKey, claims, jwks};
-use crate::rights::account;
-use crate::sts::everything;
 
 const PASSWORD: &str = "Passw0rd-EXAMPLE";
 

@@ -21,7 +21,6 @@ mod harness;
 mod hints;
 mod images;
 mod instances;
-mod issuer;
 mod key_schedule;
 mod keyless;
 mod keys;

@@ -1,89 +1,17 @@
 //! The master key is rotated: interrupted anywhere, by many at once, and while requests go on.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use transire::domain::clock::SystemRandom;
-use transire::domain::secret::Secret;
-use transire::domain::{ErrorKind, Noun, Result};
+use transire::domain::{ErrorKind, Noun};
 use transire::service::{
-    AccessKeyState, AuditFilter, InstanceChoice, KeyKind, KeyState, MasterKeyInfo, MasterKeySource, MasterKeyState, MasterKeyStep,
-    MasterKeys, Service,
+    AccessKeyState, InstanceChoice, KeyKind, KeyState, MasterKeyInfo, MasterKeySource, MasterKeyState, MasterKeyStep, Service,
 };
 use transire::token::MasterKey;
 
-use crate::harness::{ACCOUNT, App, Key, SERVICE, operator_call};
-
-/// Where master keys are kept: what a file is on a disk.
-#[derive(Clone, Default)]
-pub(crate) struct Place {
-    keys: Arc<Mutex<Vec<Secret>>>,
-    /// Whether the operator alone changes it, as on several replicas.
-    by_hand: bool,
-}
-
-impl Place {
-    /// Holds these keys.
-    pub(crate) fn of(keys: [&str; 2]) -> Self {
-        Self { keys: Arc::new(Mutex::new(keys.map(Secret::new).into())), by_hand: false }
-    }
-
-    fn with_one() -> Self {
-        let place = Self::default();
-        place.put(&MasterKey::generate(&SystemRandom));
-        place
-    }
-
-    fn by_hand(self) -> Self {
-        Self { by_hand: true, ..self }
-    }
-
-    /// A file of the same keys on another machine.
-    fn copy(&self) -> Self {
-        Self { keys: Arc::new(Mutex::new(self.keys.lock().unwrap().clone())), by_hand: self.by_hand }
-    }
-
-    fn put(&self, key: &MasterKey) {
-        self.keys.lock().unwrap().push(key.to_text());
-    }
-
-    fn ids(&self) -> Vec<String> {
-        self.read().unwrap().iter().map(|key| key.id().to_owned()).collect()
-    }
-
-    fn read_keys(&self) -> MasterKeys {
-        MasterKeys::read(Box::new(self.clone())).unwrap()
-    }
-}
-
-impl MasterKeySource for Place {
-    fn read(&self) -> Result<Vec<MasterKey>> {
-        self.keys.lock().unwrap().iter().map(|text| MasterKey::parse(text.expose())).collect()
-    }
-
-    fn place(&self) -> String {
-        "the test".to_owned()
-    }
-
-    fn is_ours(&self) -> bool {
-        !self.by_hand
-    }
-
-    fn add(&self, make: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
-        let mut keys = self.keys.lock().unwrap();
-        let there: Vec<_> = keys.iter().map(|text| MasterKey::parse(text.expose()).unwrap()).collect();
-        keys.extend(make(&there).map(|key| key.to_text()));
-        Ok(())
-    }
-
-    fn remove(&self, id: &str) -> Result<bool> {
-        let mut keys = self.keys.lock().unwrap();
-        let before = keys.len();
-        keys.retain(|text| MasterKey::parse(text.expose()).unwrap().id() != id);
-        Ok(keys.len() < before)
-    }
-}
+use crate::harness::operator::{Place, operator_call};
+use crate::harness::{ACCOUNT, App, SERVICE};
 
 async fn app_with(place: &Place) -> App {
     let master = place.read_keys();
@@ -106,59 +34,6 @@ async fn rotate(service: &Service) {
 async fn states(service: &Service) -> Vec<(String, MasterKeyState, Option<u64>)> {
     let keys = service.keys.master_keys(&operator_call(service)).await.unwrap();
     keys.into_iter().map(|MasterKeyInfo { id, state, rows, .. }| (id, state, rows)).collect()
-}
-
-impl App {
-    /// Makes access keys of the account.
-    async fn more_keys(&self, count: usize) -> Vec<Key> {
-        let mut keys = Vec::new();
-        for _ in 0..count {
-            let made = self.service.identity.create_access_key(&self.operator(), ACCOUNT.parse().unwrap(), None).await.unwrap();
-            keys.push(Key::permanent(made));
-        }
-        keys
-    }
-
-    /// Signs a call with each key, gets a credential and exchanges it: nothing may fail.
-    async fn all_log_in(&self, keys: &[Key]) {
-        for key in keys.iter().chain([&self.key]) {
-            let answer = self
-                .tencent("CreateInstanceToken", &serde_json::json!({ "RegistryId": self.instance.id.as_str() }))
-                .by(key)
-                .send()
-                .await
-                .json();
-            let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-            self.credential_logs_in(&(text("Username"), Secret::new(text("Token")))).await;
-        }
-    }
-
-    async fn credential_logs_in(&self, credential: &(String, Secret)) {
-        let answer = self.registry(Some((&credential.0, credential.1.expose())), &format!("service={SERVICE}")).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-    }
-
-    /// Returns the ids of the master keys that wrap anything in the data.
-    fn wrapping_ids(&self) -> Vec<String> {
-        let database = Connection::open(self.database()).unwrap();
-        let mut rows = database
-            .prepare(
-                "SELECT DISTINCT lower(hex(substr(wrapped, 2, 8))) FROM (SELECT wrapped FROM sealing_key UNION ALL
-                 SELECT wrapped_private FROM signing_key UNION ALL SELECT wrapped_private FROM authority UNION ALL
-                 SELECT wrapped_private FROM instance_key UNION ALL
-                 SELECT value FROM meta WHERE name = 'master_key_check' UNION ALL
-                 SELECT sealed_secret FROM access_key WHERE state <> 'deleted') ORDER BY 1",
-            )
-            .unwrap();
-        rows.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
-    }
-
-    /// Lists what the audit has of master keys.
-    async fn audited(&self) -> Vec<String> {
-        let (since, until) = (self.now().minus(Duration::from_hours(1)), self.now().plus(Duration::from_hours(1)));
-        let lines = crate::harness::listed(&self.service, &AuditFilter::between(since, until)).await;
-        lines.into_iter().map(|line| line.action).filter(|action| action.starts_with("master-key.")).collect()
-    }
 }
 
 #[tokio::test]

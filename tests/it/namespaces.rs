@@ -6,94 +6,13 @@ use transire::domain::instance::UnrecordedNamespaces;
 use transire::domain::namespace::{NamespaceChange, Visibility};
 use transire::domain::repository::{Repository, RepositoryId};
 use transire::domain::secret::Secret;
-use transire::service::{Contents, InstanceChoice, NewNamespace, NewRepository, Page, RepositoryFilter};
+use transire::service::{Contents, InstanceChoice, NewNamespace, Page, RepositoryFilter};
 use transire::store::{self, Location, Open, Operation, Store, Write};
 
-use crate::harness::{Answer, App, SERVICE};
-use crate::rights::{account, app_of_user, cam, granted, ram};
-use crate::tencent::code;
-
-impl App {
-    /// Calls an action about the instance at Tencent's door.
-    async fn ask(&self, action: &str, parameters: &Value) -> Answer {
-        let mut body = json!({ "RegistryId": self.instance.id.as_str() });
-        body.as_object_mut().unwrap().extend(parameters.as_object().unwrap().clone());
-        self.call(action, &body).await
-    }
-
-    /// Calls an action at Tencent's door in a second of its own: two actions of the same body and the same second have
-    /// the same signature, and the second one is refused.
-    async fn call(&self, action: &str, body: &Value) -> Answer {
-        let mut call = self.tencent(action, body);
-        call.signed_at = call.signed_at.minus(std::time::Duration::from_secs(self.nonce() % 250));
-        call.send().await
-    }
-
-    /// Returns what an action about the instance says, without the request's id.
-    async fn told(&self, action: &str, parameters: Value) -> Value {
-        let answer = self.ask(action, &parameters).await;
-        let mut said = answer.json()["Response"].take();
-        assert!(said.get("Error").is_none(), "{action} {parameters}: {said}");
-        assert!(said.as_object_mut().unwrap().remove("RequestId").is_some_and(|id| id.is_string()), "{said}");
-        said
-    }
-
-    async fn refused(&self, action: &str, parameters: Value) -> String {
-        code(&self.ask(action, &parameters).await)
-    }
-
-    /// Calls an action about the instance at Alibaba's door.
-    async fn ask_cr(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
-        let instance = ("InstanceId", self.instance.cri_id.as_str());
-        self.alibaba(action, &[&[instance], parameters].concat()).send().await
-    }
-
-    /// Returns what an action about the instance says, without what every answer has.
-    async fn told_cr(&self, action: &str, parameters: &[(&str, &str)]) -> Value {
-        let answer = self.ask_cr(action, parameters).await;
-        assert_eq!(answer.status, 200, "{action} {parameters:?}: {}", answer.body);
-        let mut said = answer.json();
-        let fields = said.as_object_mut().unwrap();
-        assert!(fields.remove("RequestId").is_some_and(|id| id.is_string()));
-        assert_eq!((fields.remove("Code"), fields.remove("IsSuccess")), (Some(json!("success")), Some(json!(true))));
-        said
-    }
-
-    async fn refused_cr(&self, action: &str, parameters: &[(&str, &str)]) -> (u16, String) {
-        let answer = self.ask_cr(action, parameters).await;
-        (answer.status.as_u16(), answer.json()["Code"].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned())
-    }
-
-    fn choice(&self) -> InstanceChoice {
-        InstanceChoice::Tcr(self.instance.id.clone())
-    }
-
-    pub(crate) async fn make_namespace(&self, new: NewNamespace) {
-        self.service.registry.create_namespace(&self.operator(), &self.choice(), new).await.unwrap();
-    }
-
-    async fn make_repository(&self, namespace: &str, name: &str, visibility: Option<Visibility>) {
-        let new = NewRepository {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            visibility,
-            summary: String::new(),
-            detail: String::new(),
-            tag_immutability: None,
-        };
-        self.service.registry.create_repository(&self.operator(), &self.choice(), new).await.unwrap();
-    }
-
-    /// Returns what a token for nobody may do, as the registry reads it.
-    async fn granted_to_nobody(&self, scope: &str) -> Value {
-        use base64::Engine;
-        let answer = self.registry(None, &format!("service={SERVICE}&scope={scope}")).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let token = answer.json()["token"].as_str().unwrap().to_owned();
-        let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
-        serde_json::from_slice::<Value>(&claims).unwrap()["access"].take()
-    }
-}
+use crate::harness::App;
+use crate::harness::operator::{account, app_of_user, cam, ram};
+use crate::harness::registry::granted;
+use crate::harness::tencent::code;
 
 fn names<'a>(said: &'a Value, list: &str, name: &str) -> Vec<&'a str> {
     said[list].as_array().unwrap().iter().map(|item| item[name].as_str().unwrap()).collect()
@@ -820,7 +739,7 @@ async fn every_change_of_a_namespace_or_a_repository_is_in_the_audit() {
     app.told_cr("UpdateRepository", &[("RepoNamespaceName", "team"), ("RepoName", "app"), ("RepoType", "PUBLIC"), ("Summary", "x")]).await;
     app.told("DeleteRepository", json!({ "NamespaceName": "team", "RepositoryName": "app" })).await;
     app.told("DeleteNamespace", json!({ "NamespaceName": "team" })).await;
-    let lines = crate::audit::lines(&app, 12).await;
+    let lines = crate::harness::operator::lines(&app, 12).await;
     let mut seen: Vec<(String, Value)> = lines
         .into_iter()
         .filter(|line| line.action.starts_with("namespace.") || line.action.starts_with("repository."))

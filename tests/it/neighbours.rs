@@ -4,92 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Method, Request, StatusCode};
+use http::{Request, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
 use transire::domain::clock::SystemRandom;
 use transire::domain::credential::{CredentialId, long_term_secret};
 use transire::domain::secret::Secret;
 use transire::service::AccessKeyState;
-use transire::sign::{self, SigningSecret};
+use transire::sign::SigningSecret;
 
-use crate::alibaba::Place;
-use crate::harness::{ACCOUNT, App, HOST, Key, SERVICE, Stalled, operator_call};
-
-impl App {
-    /// Makes a service that lets an address fail twice.
-    async fn of_short_patience() -> Self {
-        Self::with(|options| {
-            (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2);
-            options.service.limits.requests_per_second = 100_000;
-            options.service.limits.nonces_per_access_key = 100_000;
-        })
-        .await
-    }
-
-    /// Calls by each door and each way of signing, with the app's key or what its id and another secret make.
-    fn calls(&self, key: &Key) -> Vec<Request<Body>> {
-        let form = |request: Request<Body>| {
-            // What the form says is signed by the app's key: a neighbour's is spoilt.
-            if key.id == self.key.id && std::ptr::eq(key, &raw const self.key) { request } else { spoilt(request) }
-        };
-        vec![
-            self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str() })).by(key).request(),
-            self.alibaba("GetAuthorizationToken", &[("InstanceId", self.instance.cri_id.as_str())]).by(key).request(),
-            form(self.v1(&Method::POST, sign::Method::TencentHmacSha256, |_| {})),
-            form(self.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {})),
-            form(self.rpc(Method::POST, Place::Form, &[])),
-            form(self.rpc(Method::GET, Place::Query, &[])),
-            form(self.roa("/tokens", None)),
-        ]
-    }
-
-    /// Sends a request and returns the error's code; empty when it is served.
-    async fn code(&self, request: Request<Body>) -> String {
-        let answer = self.send(request).await;
-        let body = answer.json();
-        let code = [&body["Response"]["Error"]["Code"], &body["Code"], &body["code"]].into_iter().find_map(|code| code.as_str());
-        match code {
-            Some(code) if code != "success" => code.to_owned(),
-            _ => {
-                assert_eq!(answer.status, StatusCode::OK, "{body}");
-                String::new()
-            }
-        }
-    }
-}
-
-/// Breaks a signature that stands in a query, a form or a header, as a wrong secret does.
-fn spoilt(mut request: Request<Body>) -> Request<Body> {
-    if let Some(line) = request.headers_mut().get_mut("authorization") {
-        let text = line.to_str().unwrap().to_owned();
-        let (id, _) = text.rsplit_once(':').unwrap();
-        *line = format!("{id}:AAAAAAAAAAAAAAAAAAAAAAAAAAA=").parse().unwrap();
-        return request;
-    }
-    let wrong = |text: &str| {
-        let pairs =
-            text.split('&').map(|pair| if pair.starts_with("Signature=") { "Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D" } else { pair });
-        pairs.collect::<Vec<_>>().join("&")
-    };
-    if let Some(query) = request.uri().query() {
-        let uri = format!("/?{}", wrong(query));
-        *request.uri_mut() = uri.parse().unwrap();
-        return request;
-    }
-    let (parts, body) = request.into_parts();
-    let bytes = futures_now(axum::body::to_bytes(body, 1 << 20)).unwrap();
-    Request::from_parts(parts, Body::from(wrong(std::str::from_utf8(&bytes).unwrap())))
-}
-
-/// Returns what a future has at once.
-fn futures_now<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
-        std::task::Poll::Ready(output) => output,
-        std::task::Poll::Pending => panic!("it has to wait"),
-    }
-}
+use crate::harness::operator::operator_call;
+use crate::harness::{ACCOUNT, App, HOST, Key, SERVICE, Stalled};
 
 fn wrong(id: &str) -> Key {
     Key { id: id.to_owned(), secret: SigningSecret::new(Secret::new("guessedEXAMPLE")), token: None }

@@ -11,8 +11,9 @@ use transire::domain::secret::Secret;
 use transire::domain::{Error, ErrorKind, Noun, Result};
 use transire::service::{LogIn, NewOidcProvider, Outgoing, RequestContext, WebIdentity};
 
-use crate::harness::{ACCOUNT, App, SERVICE, context};
-use crate::issuer::{DESCRIPTION, Issuer, KEYS, Reply, TestKey, claims, jwks, outgoing_to_loopback};
+use crate::harness::issuer::{DESCRIPTION, Issuer, KEYS, Reply, TestKey, claims, jwks, outgoing_to_loopback};
+use crate::harness::operator::context;
+use crate::harness::{ACCOUNT, App, SERVICE};
 
 const AUDIENCE: &str = "sts.example.com";
 const STRANGER: &str = "100000000002";

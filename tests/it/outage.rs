@@ -20,7 +20,8 @@ use transire::service::{AccessKeyState, AuditFilter, KeyKind, Service};
 use transire::sign::SigningSecret;
 use transire::store::{Location, PostgresOptions};
 
-use crate::harness::{ACCOUNT, App, Key, NOW, Options, SERVICE, operator_call};
+use crate::harness::operator::operator_call;
+use crate::harness::{ACCOUNT, App, Key, NOW, Options, SERVICE, until};
 
 /// What the proxy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,16 +142,6 @@ async fn at_server(server: &str, command: &str) {
     client.batch_execute(command).await.unwrap();
     drop(client);
     connection.await.unwrap().unwrap();
-}
-
-/// Waits until it is so, and returns how long that took.
-pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
-    let begun = Instant::now();
-    while !is_so().await {
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited 20 s for: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    begun.elapsed()
 }
 
 /// An app that follows the change feed, over a database behind a proxy.
@@ -404,14 +395,15 @@ async fn what_another_replica_sealed_and_changed_meanwhile_is_never_refused_as_w
 async fn a_stored_session_policy_that_can_not_be_read_decides_nothing() {
     let Some(far) = Far::new().await else { return };
     let replica = Replica::new(&far, |_| {}).await;
-    replica.app.role("open", &crate::sts::everything()).await;
+    replica.app.role("open", &crate::harness::operator::everything()).await;
     let other = App::beside(&replica.app, far.direct.clone()).await;
     let session = async |policy| other.tencent_session(&other.key, "open", &json!({ "Policy": policy })).await.key();
-    let secret = async |key: &Key| crate::sts::credential(&other.tencent_credential(key).await);
+    let secret = async |key: &Key| crate::harness::tencent::credential(&other.tencent_credential(key).await);
     let ask = async |app: &App, got: &(String, Secret)| {
         app.registry(Some((&got.0, got.1.expose())), &format!("service={SERVICE}&scope=repository:team/app:pull")).await.status
     };
-    let (short, long) = (session(crate::sts::everything().to_string()).await, session(crate::session_policies::long_policy(1)).await);
+    let (short, long) =
+        (session(crate::harness::operator::everything().to_string()).await, session(crate::harness::operator::long_policy(1)).await);
     let (of_short, of_long) = (secret(&short).await, secret(&long).await);
     // All else that the second rests on is known then. What the other made is heard of first: memory doesn't keep what was
     // read while it changed.
@@ -502,7 +494,7 @@ async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
     far.set(Line::Open);
     running.await.unwrap();
     let direct = App::beside(&app, far.direct.clone()).await;
-    let lines = crate::harness::listed(&direct.service, &AuditFilter::between(NOW, NOW.plus(Duration::from_hours(1)))).await;
+    let lines = crate::harness::operator::listed(&direct.service, &AuditFilter::between(NOW, NOW.plus(Duration::from_hours(1)))).await;
     assert_eq!(lines.iter().filter(|line| line.action == "credential.issue-temporary").count(), 2, "{lines:?}");
     drop((app, direct));
     far.remove().await;

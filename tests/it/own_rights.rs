@@ -7,11 +7,9 @@ use serde_json::{Value, json};
 use transire::domain::identity::{Target, UserState};
 use transire::service::{Attached, AuditFilter, InstanceChoice, Question, Save, ServiceAccountGrant};
 
-use crate::harness::{ACCOUNT, Answer, App, Key, NOW};
-use crate::rights::{account, app_of_user, cam, ram};
-use crate::sts::{Session, everything};
-use crate::tencent::refused;
-use crate::tokens::with;
+use crate::harness::operator::{account, app_of_user, cam, everything, ram};
+use crate::harness::tencent::{refused, succeeded, with};
+use crate::harness::{ACCOUNT, Answer, App, Key, NOW, Session};
 
 const DENIED: &str = "AuthFailure.UnauthorizedOperation";
 const DAY: i64 = 24 * 3_600_000;
@@ -48,50 +46,6 @@ async fn app_of(policies: &[Value]) -> (App, Key) {
     let app = Box::pin(app_of_user(policies)).await;
     let root = app.service.identity.create_access_key(&app.operator(), account(), None).await.unwrap();
     (app, Key::permanent(root))
-}
-
-impl App {
-    /// Calls an action on the service account `robot`.
-    async fn of_robot(&self, key: &Key, action: &str, more: &Value) -> Answer {
-        // A second later: two calls with one body would share a signature.
-        self.wait(Duration::from_secs(1));
-        let body = with(&json!({ "RegistryId": self.instance.id.as_str(), "Name": "robot" }), more);
-        self.tencent(action, &body).by(key).send().await
-    }
-
-    /// Makes `robot` anew with these permissions; returns its password.
-    async fn robot_of(&self, key: &Key, permissions: &Value) -> String {
-        let made = succeeded(&self.of_robot(key, "CreateServiceAccount", &json!({ "Permissions": permissions })).await);
-        made["Password"].as_str().unwrap().to_owned()
-    }
-
-    async fn robot_logs_in(&self, password: &str) -> bool {
-        self.status("tcr$robot", password).await == 200
-    }
-
-    async fn long_term_of(&self, key: &Key) -> (String, String) {
-        self.wait(Duration::from_secs(1));
-        let body = json!({ "RegistryId": self.instance.id.as_str(), "TokenType": "longterm" });
-        let made = succeeded(&self.tencent("CreateInstanceToken", &body).by(key).send().await);
-        (made["TokenId"].as_str().unwrap().to_owned(), made["Token"].as_str().unwrap().to_owned())
-    }
-
-    async fn of_token(&self, key: &Key, action: &str, id: &str, more: &Value) -> Answer {
-        self.wait(Duration::from_secs(1));
-        let body = with(&json!({ "RegistryId": self.instance.id.as_str(), "TokenId": id }), more);
-        self.tencent(action, &body).by(key).send().await
-    }
-
-    async fn allow_anything_in(&self, grant: Option<ServiceAccountGrant>) {
-        self.service.identity.set_service_account_grant(&self.operator(), account(), grant).await.unwrap();
-    }
-}
-
-/// Returns the output of a call that succeeded.
-fn succeeded(answer: &Answer) -> Value {
-    let output = answer.json()["Response"].clone();
-    assert!(output.get("Error").is_none(), "{}", answer.body);
-    output
 }
 
 /// Fails unless the call was refused by a rule of what may be given; returns the text.
@@ -367,7 +321,7 @@ async fn deleting_a_user_lists_what_it_made_and_that_can_be_stopped_afterwards()
     let nobody = format!("{ACCOUNT}:user#299999999999").parse().unwrap();
     assert!(app.service.identity.revoke(&app.operator(), &nobody).await.is_err());
     app.service.ledger.close().await;
-    let lines = crate::harness::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1)))).await;
+    let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1)))).await;
     for action in ["user.delete", "principal.revoke"] {
         let line = lines.iter().find(|line| line.action == action && line.outcome == "ok").unwrap();
         assert!(line.detail.contains(&robot), "{}", line.detail);

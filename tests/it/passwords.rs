@@ -6,16 +6,11 @@ use transire::domain::identity::UserState;
 use transire::domain::secret::Secret;
 use transire::service::InstanceChoice;
 
-use crate::harness::{ACCOUNT, Answer, App, SERVICE};
-use crate::rights::{account, app_of_user, cam, granted, ram};
+use crate::harness::operator::{account, app_of_user, cam, ram};
+use crate::harness::registry::granted;
+use crate::harness::{ACCOUNT, App, SERVICE};
 
 const PASSWORD: &str = "Passw0rd-EXAMPLE";
-
-impl App {
-    pub(crate) async fn reset_login_password(&self, password: &str) -> Answer {
-        self.alibaba("ResetLoginPassword", &[("InstanceId", self.instance.cri_id.as_str()), ("Password", password)]).send().await
-    }
-}
 
 fn may_set() -> Value {
     ram(&json!([{ "Effect": "Allow", "Action": "cr:ResetLoginPassword", "Resource": "acs:cr:*:*:instance/INSTANCE-CRI" }]))

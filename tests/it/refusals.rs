@@ -17,17 +17,16 @@ use transire::domain::switch::Switch;
 use transire::service::{AuditFilter, AuditMode, AuditRow, InstanceChoice};
 use transire::store::access_key::AccessKeyState;
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, SERVICE, operator_call};
-use crate::rights::{account, cam};
-use crate::sts::Session;
-use crate::tokens::{done, with};
+use crate::harness::operator::{account, cam, operator_call};
+use crate::harness::tencent::{done, with};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, SERVICE, Session};
 
 const PASSWORD: &str = "Passw0rd-EXAMPLE";
 
 /// Returns the whole audit, once nothing waits for it any more.
 async fn audit(app: &App) -> Vec<AuditRow> {
     app.service.ledger.close().await;
-    crate::harness::listed(&app.service, &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await
+    crate::harness::operator::listed(&app.service, &AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX))).await
 }
 
 fn detail(line: &AuditRow) -> Value {
@@ -134,12 +133,12 @@ async fn every_cause_of_a_refused_log_in_is_in_the_audit_and_none_reaches_the_cl
     let claimed = |lines: Vec<AuditRow>, action: &str| -> CredentialId {
         lines.into_iter().rfind(|line| line.action == action).unwrap().credential_id.unwrap().parse().unwrap()
     };
-    let before = crate::audit::lines(&app, 0).await.len();
+    let before = crate::harness::operator::lines(&app, 0).await.len();
     let (_, revoked) = temporary(&app, &app.key).await;
-    let id = claimed(crate::audit::lines(&app, before + 1).await, "credential.issue-temporary");
+    let id = claimed(crate::harness::operator::lines(&app, before + 1).await, "credential.issue-temporary");
     service.identity.revoke_credential(&operator_call(service), &root, &id).await.unwrap();
     log_ins.fails(&username, &revoked, Cause::CredentialRevoked).await;
-    let id = claimed(crate::audit::lines(&app, 0).await, "session.assume-role");
+    let id = claimed(crate::harness::operator::lines(&app, 0).await, "session.assume-role");
     service.identity.revoke_credential(&operator_call(service), &root, &id).await.unwrap();
     log_ins.fails(&of_session, &by_session, Cause::SessionRevoked).await;
     service.identity.delete_role(&operator_call(service), account(), "puller").await.unwrap();
@@ -208,7 +207,7 @@ async fn a_claimed_name_is_in_the_audit_and_never_as_the_principal() {
         let filter =
             AuditFilter { outcome: Some("refused".to_owned()), ..AuditFilter::between(NOW, Timestamp::from_unix_millis(i64::MAX)) };
         let line = loop {
-            let lines = crate::harness::listed(&app.service, &filter).await;
+            let lines = crate::harness::operator::listed(&app.service, &filter).await;
             if let Some(line) = lines.into_iter().find(|line| line.request_id == id) {
                 break line;
             }

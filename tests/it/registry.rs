@@ -1,22 +1,22 @@
 //! The registry door, through the true server.
 
 use std::time::Duration;
-use transire::domain::Noun;
 
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
-use transire::domain::ErrorKind;
 use transire::domain::clock::SystemRandom;
 use transire::domain::credential::SecretKind;
 use transire::domain::instance::OldRefreshTokens;
 use transire::domain::switch::Switch;
+use transire::domain::{ErrorKind, Noun};
 use transire::service::InstanceChoice;
 use transire::store::access_key::AccessKeyState;
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, SERVICE, operator_call};
+use crate::harness::operator::operator_call;
+use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, SERVICE};
 
 fn encoded(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()

@@ -2,55 +2,14 @@
 
 use serde_json::{Value, json};
 use transire::domain::identity::{Target, UserState};
-use transire::domain::ids::AccountId;
 use transire::domain::secret::Secret;
 use transire::service::{Attached, Membership, Save};
 
-use crate::harness::{ACCOUNT, App, Key, SERVICE, context};
+use crate::harness::operator::{account, app_of_user, attach, cam, context, ram};
+use crate::harness::registry::granted;
+use crate::harness::{ACCOUNT, App, SERVICE};
 
 const REPOSITORY: &str = "repository:team/app:pull,push,delete";
-
-pub(crate) fn account() -> AccountId {
-    ACCOUNT.parse().unwrap()
-}
-
-/// An app whose calls are signed by a user that has these policies, and no other right.
-pub(crate) async fn app_of_user(policies: &[Value]) -> App {
-    let mut app = App::new().await;
-    app.service.identity.create_user(&app.operator(), account(), "ci").await.unwrap();
-    for (number, document) in policies.iter().enumerate() {
-        let name = format!("policy-{number}");
-        let document =
-            document.to_string().replace("INSTANCE-TCR", app.instance.id.as_str()).replace("INSTANCE-CRI", app.instance.cri_id.as_str());
-        app.service.identity.save_policy(&app.operator(), account(), &name, &document, Save::Create).await.unwrap();
-        attach(&app, &name, Attached::Yes).await;
-    }
-    let key = app.service.identity.create_access_key(&app.operator(), account(), Some("ci")).await.unwrap();
-    app.key = Key::permanent(key);
-    app
-}
-
-async fn attach(app: &App, policy: &str, attached: Attached) {
-    let user = Target::User("ci".to_owned());
-    app.service.identity.set_attached(&app.operator(), account(), policy, &user, attached).await.unwrap();
-}
-
-/// Returns what a token for `scope` may do, as the exchange says it.
-pub(crate) async fn granted(app: &App, username: &str, secret: &Secret, scope: &str) -> String {
-    let form =
-        format!("grant_type=password&service={SERVICE}&client_id=test&username={username}&password={}&scope={scope}", secret.expose());
-    let answer = app.registry_form(&form).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.json()["scope"].as_str().unwrap().to_owned()
-}
-
-pub(crate) fn cam(statements: &Value) -> Value {
-    json!({ "version": "2.0", "statement": statements })
-}
-
-pub(crate) fn ram(statements: &Value) -> Value {
-    json!({ "Version": "1", "Statement": statements })
-}
 
 fn cam_issue() -> Value {
     cam(&json!([{ "effect": "allow", "action": ["tcr:CreateInstanceToken"], "resource": ["qcs::tcr:::instance/INSTANCE-TCR"] }]))

@@ -1,49 +1,26 @@
 //! Service accounts: Tencent's operations, and what they may do at the registry door.
 
 use std::time::Duration;
-use transire::domain::Noun;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use transire::domain::ErrorKind;
 use transire::domain::clock::{SystemClock, SystemRandom};
 use transire::domain::instance::Instance;
 use transire::domain::namespace::{Namespace, NamespaceId, Severity, Visibility};
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
+use transire::domain::{ErrorKind, Noun};
 use transire::service::AuditFilter;
 use transire::store::cascade::Contents;
 use transire::store::{self, Location, Open, Operation, Part, Store, Write};
 
-use crate::harness::{ACCOUNT, App, NOW, SERVICE, context};
-use crate::rights::{account, app_of_user, cam, granted};
-use crate::tencent::{code, refused};
-use crate::tokens::{done, refusal, with};
+use crate::harness::operator::{account, app_of_user, cam, context};
+use crate::harness::registry::granted;
+use crate::harness::tencent::{code, done, puller, refusal, refused, with};
+use crate::harness::{ACCOUNT, App, NOW, SERVICE};
 
 const DAY: i64 = 24 * 3_600_000;
-
-fn puller() -> Value {
-    json!([{ "Resource": "team", "Actions": ["tcr:PullRepository"] }])
-}
-
-impl App {
-    /// Says which service account of the instance is meant, and more.
-    fn robot(&self, more: &Value) -> Value {
-        with(&json!({ "RegistryId": self.instance.id.as_str(), "Name": "robot" }), more)
-    }
-
-    /// Makes the service account `robot`, which may pull from `team`; returns its password.
-    pub(crate) async fn create_robot(&self, more: &Value) -> String {
-        let created = done(self, "CreateServiceAccount", &with(&self.robot(&json!({ "Permissions": puller() })), more)).await;
-        created["Password"].as_str().unwrap().to_owned()
-    }
-
-    /// Returns the list of service accounts.
-    async fn accounts(&self, more: &Value) -> Value {
-        done(self, "DescribeServiceAccounts", &with(&self.registry_id(), more)).await
-    }
-}
 
 /// Returns what a token's claims are.
 fn claims(token: &str) -> Value {
@@ -130,7 +107,7 @@ async fn its_token_is_its_own_and_it_gets_no_refresh_token() {
     app.service.ledger.close().await;
     let principal = format!("{ACCOUNT}:service-account/{}/robot", app.instance.id);
     let filter = AuditFilter { principal: Some(principal), ..AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1))) };
-    let lines = crate::harness::listed(&app.service, &filter).await;
+    let lines = crate::harness::operator::listed(&app.service, &filter).await;
     assert_eq!(lines.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["token.exchange"]);
     assert!(lines[0].account == Some(account().number()) && !lines[0].detail.contains(&password));
 }

@@ -10,37 +10,17 @@ use transire::domain::identity::Target;
 use transire::domain::secret::Secret;
 use transire::service::{Attached, AuditFilter, Save};
 
-use crate::harness::{ACCOUNT, App, HOST, Key, NOW, SERVICE};
-use crate::outage::until;
-use crate::rights::{cam, granted};
-use crate::sts::{Session, alibaba_code, credential, everything};
-use crate::tencent::{refused, served};
+use crate::harness::alibaba::alibaba_code;
+use crate::harness::operator::{cam, everything, long_policy};
+use crate::harness::registry::granted;
+use crate::harness::tencent::{credential, refused, served};
+use crate::harness::{ACCOUNT, App, HOST, Key, NOW, SERVICE, Session, until};
 
 /// The most characters of a log-in secret, and of a session token.
 const MAX_REGISTRY_SECRET: usize = 1000;
 const MAX_SESSION_TOKEN: usize = 1040;
 const SCOPE: &str = "repository:team/app:pull,push";
 const NARROWED: &str = "repository:team/app:pull";
-
-/// Returns a policy of 2000 to 2048 characters that lets pull from everywhere, and push to places that say nothing twice.
-pub(crate) fn long_policy(seed: u64) -> String {
-    let mut state = seed;
-    let mut word = || {
-        let letter = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            char::from(b"abcdefghijklmnopqrstuvwxyz0123456789"[usize::try_from(state >> 33).unwrap() % 36])
-        };
-        std::iter::repeat_with(letter).take(30).collect::<String>()
-    };
-    let places: Vec<_> = (0..30).map(|_| format!("qcs::tcr:::repository/*/{}", word())).collect();
-    let policy = cam(&json!([
-        { "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository", "sts:*"], "resource": "*" },
-        { "effect": "allow", "action": "tcr:PushRepository", "resource": places },
-    ]))
-    .to_string();
-    assert!((1700..=2048).contains(&policy.len()), "{}", policy.len());
-    policy
-}
 
 /// Returns the stored policies: whom each is charged to, and when its last session ends.
 fn stored(app: &App) -> Vec<(String, i64)> {
@@ -260,7 +240,7 @@ async fn without_its_stored_policy_a_session_and_what_it_got_is_refused() {
     let refused = (StatusCode::UNAUTHORIZED, json!("AuthFailure.TokenFailure"), json!("InvalidSecurityToken.Expired"));
     assert_eq!(ask(&app).await, refused);
     let everything = AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1)));
-    let lines = crate::harness::listed(&app.service, &everything).await;
+    let lines = crate::harness::operator::listed(&app.service, &everything).await;
     let log_in = lines.iter().rfind(|line| line.action == "registry.log-in").unwrap();
     assert!(log_in.detail.contains("session-policy-gone"), "{log_in:?}");
     // Opened anew, the same policy is there again, and so is all that rests on it.

@@ -5,127 +5,20 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
-use transire::domain::identity::{Target, UserState};
+use transire::domain::identity::UserState;
 use transire::domain::secret::Secret;
-use transire::service::{Attached, AuditRow, Save};
-use transire::sign::{self, SigningSecret};
+use transire::service::Save;
+use transire::sign;
 use transire::store::access_key::AccessKeyState;
 
-use crate::alibaba::Place;
-use crate::audit::lines;
-use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, SERVICE};
-use crate::rights::{account, cam, granted, ram};
-use crate::tencent::{code, refused};
-
-/// What a role lets its sessions do unless a test says otherwise.
-pub(crate) fn everything() -> Value {
-    cam(&json!([{ "effect": "allow", "action": ["tcr:*", "sts:*"], "resource": "*" }]))
-}
+use crate::harness::alibaba::{Place, alibaba_code};
+use crate::harness::operator::{account, cam, everything, lines, ram};
+use crate::harness::registry::granted;
+use crate::harness::tencent::{code, credential, refused};
+use crate::harness::{ACCOUNT, Answer, App, HOST, Key, NOW, Session};
 
 fn pull_only() -> Value {
     cam(&json!([{ "effect": "allow", "action": ["tcr:CreateInstanceToken", "tcr:PullRepository"], "resource": "*" }]))
-}
-
-impl App {
-    /// Makes a policy, and attaches it.
-    pub(crate) async fn grant(&self, name: &str, document: &Value, target: Target) {
-        self.service.identity.save_policy(&self.operator(), account(), name, &document.to_string(), Save::Create).await.unwrap();
-        self.service.identity.set_attached(&self.operator(), account(), name, &target, Attached::Yes).await.unwrap();
-    }
-
-    /// Makes a user with these rights, and a key of it.
-    pub(crate) async fn user(&self, name: &str, rights: &Value) -> Key {
-        self.service.identity.create_user(&self.operator(), account(), name).await.unwrap();
-        self.grant(&format!("of-user-{name}"), rights, Target::User(name.to_owned())).await;
-        Key::permanent(self.service.identity.create_access_key(&self.operator(), account(), Some(name)).await.unwrap())
-    }
-
-    /// Makes a role with these rights whom everyone of the account may assume.
-    pub(crate) async fn role(&self, name: &str, rights: &Value) {
-        let trust = json!([{ "effect": "allow", "action": "name/sts:AssumeRole", "principal": { "qcs": format!("qcs::cam::uin/{ACCOUNT}:root") } }]);
-        self.role_trusting(name, &cam(&trust), rights).await;
-    }
-
-    pub(crate) async fn role_trusting(&self, name: &str, trust: &Value, rights: &Value) {
-        self.service.identity.create_role(&self.operator(), account(), name, &trust.to_string(), 43_200).await.unwrap();
-        self.grant(&format!("of-role-{name}"), rights, Target::Role(name.to_owned())).await;
-    }
-
-    /// Assumes a role at Tencent's door.
-    pub(crate) async fn tencent_session(&self, key: &Key, role: &str, more: &Value) -> Session {
-        Session::of_tencent(&self.assume_at_tencent(key, role, more).await)
-    }
-
-    pub(crate) async fn assume_at_tencent(&self, key: &Key, role: &str, more: &Value) -> Answer {
-        let mut body = json!({ "RoleArn": format!("qcs::cam::uin/{ACCOUNT}:roleName/{role}"), "RoleSessionName": "test" });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.tencent_sts("AssumeRole", &body).by(key).send().await
-    }
-
-    /// Assumes a role at Alibaba's door.
-    pub(crate) async fn alibaba_session(&self, key: &Key, role: &str, more: &[(&str, &str)]) -> Session {
-        Session::of_alibaba(&self.assume_at_alibaba(key, role, more).await)
-    }
-
-    pub(crate) async fn assume_at_alibaba(&self, key: &Key, role: &str, more: &[(&str, &str)]) -> Answer {
-        let arn = format!("acs:ram::{ACCOUNT}:role/{role}");
-        let usual = [("RoleArn", arn.as_str()), ("RoleSessionName", "test")].into_iter();
-        let usual = usual.filter(|(name, _)| more.iter().all(|(other, _)| other != name));
-        let query: Vec<_> = usual.chain(more.iter().copied()).collect();
-        self.alibaba_sts("AssumeRole", &query).by(key).send().await
-    }
-
-    /// Asks for a temporary credential at Tencent's door.
-    pub(crate) async fn tencent_credential(&self, key: &Key) -> Answer {
-        self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str() })).by(key).send().await
-    }
-
-    /// Tells whether a credential logs in.
-    pub(crate) async fn opens(&self, credential: &(String, Secret)) -> bool {
-        self.registry(Some((&credential.0, credential.1.expose())), &format!("service={SERVICE}")).await.status == StatusCode::OK
-    }
-}
-
-/// A session as the answer shows it.
-#[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) id: String,
-    pub(crate) secret: String,
-    pub(crate) token: String,
-}
-
-impl Session {
-    pub(crate) fn of_tencent(answer: &Answer) -> Self {
-        let body = answer.json();
-        let text = |name: &str| body["Response"]["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
-        Self { id: text("TmpSecretId"), secret: text("TmpSecretKey"), token: text("Token") }
-    }
-
-    pub(crate) fn of_alibaba(answer: &Answer) -> Self {
-        let body = answer.json();
-        let text = |name: &str| body["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
-        Self { id: text("AccessKeyId"), secret: text("AccessKeySecret"), token: text("SecurityToken") }
-    }
-
-    pub(crate) fn key(&self) -> Key {
-        self.with_token(Some(&self.token))
-    }
-
-    fn with_token(&self, token: Option<&str>) -> Key {
-        Key { id: self.id.clone(), secret: SigningSecret::new(Secret::new(&self.secret)), token: token.map(str::to_owned) }
-    }
-}
-
-/// Returns a credential that was issued at Tencent's door.
-pub(crate) fn credential(answer: &Answer) -> (String, Secret) {
-    let output = crate::tencent::served(answer);
-    (output["Username"].as_str().unwrap().to_owned(), Secret::new(output["Token"].as_str().unwrap()))
-}
-
-/// Returns status and code of a refusal of Alibaba's.
-pub(crate) fn alibaba_code(answer: &Answer) -> (u16, String) {
-    let body = answer.json();
-    (answer.status.as_u16(), body["Code"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned())
 }
 
 /// Returns how many seconds are left.
@@ -216,13 +109,13 @@ async fn a_sessions_key_signs_with_every_method_of_its_cloud() {
     app.key = tencent.key();
     for method in [Method::GET, Method::POST] {
         for signature in [sign::Method::TencentHmacSha1, sign::Method::TencentHmacSha256] {
-            crate::tencent::served(&app.send(app.v1(&method, signature, |_| {})).await);
+            crate::harness::tencent::served(&app.send(app.v1(&method, signature, |_| {})).await);
         }
     }
     app.key = alibaba.key();
-    crate::alibaba::served(&app.get_token().send().await);
+    crate::harness::alibaba::served(&app.get_token().send().await);
     for (method, place) in [(Method::GET, Place::Query), (Method::POST, Place::Form), (Method::POST, Place::Split)] {
-        crate::alibaba::served(&app.send(app.rpc(method, place, &[])).await);
+        crate::harness::alibaba::served(&app.send(app.rpc(method, place, &[])).await);
     }
     assert_eq!(app.send(app.roa("/tokens", Some("n"))).await.status, StatusCode::OK);
 }
@@ -284,7 +177,7 @@ async fn a_sessions_key_needs_its_own_token_while_it_lasts() {
     app.wait(Duration::from_hours(1));
     let ask = async |session: &Session| app.alibaba("GetAuthorizationToken", &[("InstanceId", id)]).by(&session.key()).send().await;
     assert_eq!(alibaba_code(&ask(&session).await), (400, "InvalidSecurityToken.Expired".to_owned()));
-    crate::alibaba::served(&ask(&long).await);
+    crate::harness::alibaba::served(&ask(&long).await);
     app.wait(Duration::from_hours(1));
     assert_eq!(code(&app.tencent_credential(&abroad.key()).await), "AuthFailure.TokenFailure");
 }
@@ -411,27 +304,6 @@ async fn sessions_of_roles_assume_further_roles_three_deep() {
     assert!(!app.opens(&got).await);
 }
 
-impl App {
-    /// Returns the audit's line about the opening of a session, once the queue's writer has written it.
-    async fn line_about(&self, text: &str) -> AuditRow {
-        for expected in 0..1000 {
-            let found =
-                lines(self, expected).await.into_iter().find(|line| line.action.starts_with("session.") && line.detail.contains(text));
-            if let Some(line) = found {
-                return line;
-            }
-        }
-        panic!("nothing about {text} is in the audit");
-    }
-
-    /// Revokes one session by its id, which the audit has beside its access key.
-    async fn revoke_session(&self, session: &Session) {
-        let id = self.line_about(&session.id).await.credential_id.unwrap().parse().unwrap();
-        let principal = format!("{ACCOUNT}:root").parse().unwrap();
-        self.service.identity.revoke_credential(&self.operator(), &principal, &id).await.unwrap();
-    }
-}
-
 #[tokio::test]
 async fn revoking_one_session_stops_it_and_what_it_got_and_no_other() {
     let app = App::new().await;
@@ -443,7 +315,7 @@ async fn revoking_one_session_stops_it_and_what_it_got_and_no_other() {
     app.revoke_session(&revoked).await;
     assert_eq!(code(&app.tencent_credential(&revoked.key()).await), "AuthFailure.TokenFailure");
     assert!(!app.opens(&got).await);
-    crate::tencent::served(&app.tencent_credential(&other.key()).await);
+    crate::harness::tencent::served(&app.tencent_credential(&other.key()).await);
     assert!(app.opens(&kept).await);
 }
 

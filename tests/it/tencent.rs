@@ -3,79 +3,19 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, header};
 use serde_json::{Value, json};
 use transire::domain::credential::{CredentialId, SecretKind, long_term_id};
-use transire::sign::{self, Parameters};
+use transire::sign;
 use transire::store::access_key::AccessKeyState;
 
-use crate::harness::{ACCOUNT, Answer, App, HOST, NOW, Stalled};
-
-impl App {
-    fn wanted(&self) -> Value {
-        json!({ "RegistryId": self.instance.id.as_str() })
-    }
-
-    /// Calls `CreateInstanceToken` with v1 parameters.
-    pub(crate) fn v1(&self, method: &Method, signature: sign::Method, change: impl FnOnce(&mut Parameters)) -> Request<Body> {
-        let mut parameters = Parameters::default();
-        for (name, value) in [
-            ("Action", "CreateInstanceToken"),
-            ("Version", "2019-09-24"),
-            ("Region", "ap-guangzhou"),
-            ("Language", "en-US"),
-            ("RequestClient", "SDK_PYTHON_3.1.195"),
-            ("RegistryId", self.instance.id.as_str()),
-        ] {
-            parameters.set(name, value);
-        }
-        change(&mut parameters);
-        let empty = http::HeaderMap::new();
-        let request = sign::Request { method: method.as_str(), path: "/", query: "", host: HOST, headers: &empty, body: b"" };
-        let signed = sign::tencent_v1::sign(&request, parameters, signature, &self.signer(), self.now(), self.nonce()).unwrap().encode();
-        let request = Request::builder()
-            .method(method.clone())
-            .header(header::HOST, HOST)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if *method == Method::GET {
-            request.uri(format!("/?{signed}")).body(Body::empty()).unwrap()
-        } else {
-            request.uri("/").body(Body::from(signed)).unwrap()
-        }
-    }
-}
-
-/// Checks the envelope and returns the error's code and message.
-pub(crate) fn refused(answer: &Answer) -> (String, String) {
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let body = answer.json();
-    let response = &body["Response"];
-    assert_eq!(response["RequestId"].as_str().map(str::len), Some(36), "{body}");
-    let text = |name: &str| response["Error"][name].as_str().unwrap_or_else(|| panic!("no error: {body}")).to_owned();
-    (text("Code"), text("Message"))
-}
-
-pub(crate) fn code(answer: &Answer) -> String {
-    refused(answer).0
-}
-
-/// Checks the envelope and returns the output.
-pub(crate) fn served(answer: &Answer) -> Value {
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let body = answer.json();
-    let response = body["Response"].clone();
-    assert!(response.get("Error").is_none(), "{body}");
-    assert_eq!(response["RequestId"].as_str().map(str::len), Some(36), "{body}");
-    assert!(response["Token"].is_string() && response["TokenId"].is_string() && response["ExpTime"].is_i64(), "{body}");
-    response
-}
+use crate::harness::tencent::{code, refused, served};
+use crate::harness::{ACCOUNT, App, HOST, NOW, Stalled};
 
 #[tokio::test]
 async fn a_temporary_credential_lives_an_hour_and_has_no_id() {
     let app = App::new().await;
-    for body in [app.wanted(), json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "temp", "Desc": "ignored" })] {
+    for body in [app.registry_id(), json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "temp", "Desc": "ignored" })] {
         let output = served(&app.tencent("CreateInstanceToken", &body).send().await);
         assert_eq!(output["Username"], ACCOUNT);
         assert_eq!(output["ExpTime"], NOW.plus(Duration::from_secs(3600)).unix_millis());
@@ -100,12 +40,12 @@ async fn a_long_term_credential_lives_ten_years_and_has_an_id() {
 async fn every_client_of_facts_section_0_is_served() {
     let app = App::new().await;
     // Node: the scope is the endpoint's first label, and the path is its own.
-    let mut node = app.tencent("CreateInstanceToken", &app.wanted());
+    let mut node = app.tencent("CreateInstanceToken", &app.registry_id());
     node.scope = "localhost:8480";
     node.uri = "/api/".to_owned();
     served(&node.send().await);
     // tccli over plain HTTP: a scheme in the Host header.
-    served(&app.tencent("CreateInstanceToken", &app.wanted()).header("host", Some("http://127.0.0.1:8480")).send().await);
+    served(&app.tencent("CreateInstanceToken", &app.registry_id()).header("host", Some("http://127.0.0.1:8480")).send().await);
     // Python, GET: parameters in the query, unsorted, and a form's content type.
     let mut get =
         app.tencent("CreateInstanceToken", &Value::Null).body("").header("content-type", Some("application/x-www-form-urlencoded"));
@@ -113,9 +53,14 @@ async fn every_client_of_facts_section_0_is_served() {
     get.uri = format!("/?TokenType=temp&RegistryId={}&Desc=a+b", app.instance.id);
     served(&get.send().await);
     // A body that isn't signed.
-    served(&app.tencent("CreateInstanceToken", &app.wanted()).header("x-tc-content-sha256", Some("UNSIGNED-PAYLOAD")).send().await);
+    served(&app.tencent("CreateInstanceToken", &app.registry_id()).header("x-tc-content-sha256", Some("UNSIGNED-PAYLOAD")).send().await);
     // A charset in the content type.
-    served(&app.tencent("CreateInstanceToken", &app.wanted()).header("content-type", Some("application/json; charset=utf-8")).send().await);
+    served(
+        &app.tencent("CreateInstanceToken", &app.registry_id())
+            .header("content-type", Some("application/json; charset=utf-8"))
+            .send()
+            .await,
+    );
     // The older signatures, by query and by form.
     for method in [Method::GET, Method::POST] {
         for signature in [sign::Method::TencentHmacSha1, sign::Method::TencentHmacSha256] {
@@ -129,16 +74,16 @@ async fn every_client_of_facts_section_0_is_served() {
 #[tokio::test]
 async fn the_trace_id_comes_back() {
     let app = App::new().await;
-    let answer = app.tencent("CreateInstanceToken", &app.wanted()).header("x-tc-traceid", Some("trace-1")).send().await;
+    let answer = app.tencent("CreateInstanceToken", &app.registry_id()).header("x-tc-traceid", Some("trace-1")).send().await;
     assert_eq!(answer.header("x-tc-traceid"), Some("trace-1"));
-    let answer = app.tencent("Nothing", &app.wanted()).header("x-tc-traceid", Some("trace-2")).send().await;
+    let answer = app.tencent("Nothing", &app.registry_id()).header("x-tc-traceid", Some("trace-2")).send().await;
     assert_eq!(answer.header("x-tc-traceid"), Some("trace-2"));
 }
 
 #[tokio::test]
 async fn the_same_request_may_come_again_but_not_its_signature_with_something_else() {
     let app = App::new().await;
-    let call = app.tencent("CreateInstanceToken", &app.wanted());
+    let call = app.tencent("CreateInstanceToken", &app.registry_id());
     served(&app.send(call.request()).await);
     served(&app.send(call.request()).await);
     for (name, value) in [("x-tc-action", "DeleteInstance"), ("x-tc-version", "2018-08-13"), ("x-tc-region", "ap-shanghai")] {
@@ -201,7 +146,7 @@ async fn who_calls_is_proved_first() {
 #[tokio::test]
 async fn messages_are_chinese_for_who_asks() {
     let app = App::new().await;
-    let mut request = app.tencent("CreateInstanceToken", &app.wanted()).header("x-tc-language", Some("zh-CN")).request();
+    let mut request = app.tencent("CreateInstanceToken", &app.registry_id()).header("x-tc-language", Some("zh-CN")).request();
     let line = request.headers()["authorization"].to_str().unwrap().replace(&app.key.id, "AKIDnobody");
     request.headers_mut().insert("authorization", line.parse().unwrap());
     assert_eq!(refused(&app.send(request).await).1, "SecretId不存在，请输入正确的密钥。");
@@ -216,7 +161,7 @@ async fn what_is_called_must_be_said_and_known() {
     // A second each: with the same time they would have the same signature, bound to the first of them.
     let call = || {
         app.wait(Duration::from_secs(1));
-        app.tencent("CreateInstanceToken", &app.wanted())
+        app.tencent("CreateInstanceToken", &app.registry_id())
     };
     let missing = |name: &str| ("MissingParameter".to_owned(), format!("The request is missing a required parameter `{name}`."));
     assert_eq!(refused(&call().header("x-tc-region", None).send().await), missing("Region"));
@@ -248,7 +193,7 @@ async fn any_well_formed_region_reaches_an_instance_by_its_id() {
     for region in ["ap-shanghai", "eu-frankfurt", "nowhere-1"] {
         // A second each: the same signature may not come with another region.
         app.wait(Duration::from_secs(1));
-        served(&app.tencent("CreateInstanceToken", &app.wanted()).header("x-tc-region", Some(region)).send().await);
+        served(&app.tencent("CreateInstanceToken", &app.registry_id()).header("x-tc-region", Some(region)).send().await);
         served(&app.send(app.v1(&Method::POST, sign::Method::TencentHmacSha256, |parameters| parameters.set("Region", region))).await);
     }
 }
@@ -326,15 +271,15 @@ async fn parameters_are_checked_with_their_types() {
 #[tokio::test]
 async fn what_two_readers_could_read_differently_is_refused() {
     let app = App::new().await;
-    let mut with_query = app.tencent("CreateInstanceToken", &app.wanted());
+    let mut with_query = app.tencent("CreateInstanceToken", &app.registry_id());
     with_query.uri = "/?RegistryId=tcr-00000000".to_owned();
     assert_eq!(code(&with_query.send().await), "InvalidParameter");
 
-    let mut hosts = app.tencent("CreateInstanceToken", &app.wanted()).request();
+    let mut hosts = app.tencent("CreateInstanceToken", &app.registry_id()).request();
     hosts.headers_mut().append("host", "other".parse().unwrap());
     assert_eq!(code(&app.send(hosts).await), "InvalidParameter");
 
-    let mut both = app.tencent("CreateInstanceToken", &app.wanted()).request();
+    let mut both = app.tencent("CreateInstanceToken", &app.registry_id()).request();
     both.headers_mut().insert("x-acs-action", "GetAuthorizationToken".parse().unwrap());
     assert_eq!(code(&app.send(both).await), "AuthFailure.InvalidAuthorization");
 
@@ -342,7 +287,7 @@ async fn what_two_readers_could_read_differently_is_refused() {
     *twice.uri_mut() = format!("{}&RegistryId=tcr-00000000", twice.uri()).parse().unwrap();
     assert_eq!(code(&app.send(twice).await), "InvalidParameterValue");
 
-    let mut put = app.tencent("CreateInstanceToken", &app.wanted());
+    let mut put = app.tencent("CreateInstanceToken", &app.registry_id());
     put.method = Method::PUT;
     assert_eq!(code(&put.send().await), "InvalidParameter");
 }
@@ -375,11 +320,11 @@ async fn a_body_has_limits() {
 #[tokio::test]
 async fn bodies_that_trickle_or_crowd_are_refused_in_the_envelope() {
     let app = App::with(|options| options.http.body_timeout = Duration::from_millis(5)).await;
-    let mut slow = app.tencent("CreateInstanceToken", &app.wanted()).request();
+    let mut slow = app.tencent("CreateInstanceToken", &app.registry_id()).request();
     *slow.body_mut() = Body::new(Never);
     assert_eq!(code(&app.send(slow).await), "InvalidRequest");
     let app = App::with(|options| options.http.body_budget_bytes = 10).await;
-    let (code_, message) = refused(&app.tencent("CreateInstanceToken", &app.wanted()).send().await);
+    let (code_, message) = refused(&app.tencent("CreateInstanceToken", &app.registry_id()).send().await);
     assert_eq!(
         (code_.as_str(), message.as_str()),
         ("RequestLimitExceeded", "Too many requests are being received; try again in a moment.")
@@ -398,7 +343,7 @@ async fn strangers_that_fill_the_memory_for_bodies_shut_no_known_key_out() {
     tokio::select! {
         biased;
         _ = crowd => panic!("no form was kept"),
-        answer = app.tencent("CreateInstanceToken", &app.wanted()).send() => { served(&answer); }
+        answer = app.tencent("CreateInstanceToken", &app.registry_id()).send() => { served(&answer); }
     }
 }
 
@@ -421,16 +366,16 @@ impl axum::body::HttpBody for Never {
 async fn beyond_the_limit_a_call_hears_the_figures() {
     let app = App::with(|options| options.service.limits.requests_per_second = 2).await;
     for _ in 0..2 {
-        served(&app.tencent("CreateInstanceToken", &app.wanted()).send().await);
+        served(&app.tencent("CreateInstanceToken", &app.registry_id()).send().await);
     }
-    let (code_, message) = refused(&app.tencent("CreateInstanceToken", &app.wanted()).send().await);
+    let (code_, message) = refused(&app.tencent("CreateInstanceToken", &app.registry_id()).send().await);
     assert_eq!(code_, "RequestLimitExceeded");
     assert_eq!(
         message,
         "Your current request times equals to `3` in a second, which exceeds the frequency limit `2` for a second. Please reduce the frequency of calls."
     );
     app.wait(Duration::from_secs(1));
-    served(&app.tencent("CreateInstanceToken", &app.wanted()).send().await);
+    served(&app.tencent("CreateInstanceToken", &app.registry_id()).send().await);
 }
 
 #[tokio::test]
@@ -444,7 +389,7 @@ async fn a_method_that_is_turned_off_is_refused() {
 async fn an_address_that_is_refused_too_often_waits() {
     let app = App::with(|options| (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 1)).await;
     let stranger = || {
-        let mut request = app.tencent("CreateInstanceToken", &app.wanted()).request();
+        let mut request = app.tencent("CreateInstanceToken", &app.registry_id()).request();
         let line = request.headers()["authorization"].to_str().unwrap().replace(&app.key.id, "AKIDnobody");
         request.headers_mut().insert("authorization", line.parse().unwrap());
         request

@@ -5,55 +5,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{ACCOUNT, App, Key, NOW, SERVICE};
-use crate::rights::{app_of_user, cam};
-use crate::tencent::{code, refused};
-
-/// Calls an operation that succeeds, and returns its output without the request id.
-pub(crate) async fn done(app: &App, action: &str, body: &Value) -> Value {
-    let answer = app.tencent(action, body).send().await;
-    let mut output = answer.json()["Response"].clone();
-    let fields = output.as_object_mut().unwrap();
-    assert!(fields.get("Error").is_none(), "{action} {body}: {}", answer.body);
-    assert_eq!(fields.remove("RequestId").unwrap().as_str().map(str::len), Some(36));
-    output
-}
-
-/// Calls an operation that is refused, and returns the code.
-pub(crate) async fn refusal(app: &App, action: &str, body: &Value) -> String {
-    code(&app.tencent(action, body).send().await)
-}
-
-/// Puts `more` over `body`; null takes a field away.
-pub(crate) fn with(body: &Value, more: &Value) -> Value {
-    let mut body = body.clone();
-    for (name, value) in more.as_object().unwrap() {
-        match value {
-            Value::Null => drop(body.as_object_mut().unwrap().remove(name)),
-            value => body[name] = value.clone(),
-        }
-    }
-    body
-}
-
-impl App {
-    pub(crate) fn registry_id(&self) -> Value {
-        json!({ "RegistryId": self.instance.id.as_str() })
-    }
-
-    /// Makes a long-term credential; returns its id and its secret.
-    async fn long_term(&self, description: &str) -> (String, String) {
-        let made =
-            done(self, "CreateInstanceToken", &with(&self.registry_id(), &json!({ "TokenType": "longterm", "Desc": description }))).await;
-        let text = |name: &str| made[name].as_str().unwrap().to_owned();
-        (text("TokenId"), text("Token"))
-    }
-
-    /// Returns the status of a log-in.
-    pub(crate) async fn status(&self, username: &str, secret: &str) -> u16 {
-        self.registry(Some((username, secret)), &format!("service={SERVICE}")).await.status.as_u16()
-    }
-}
+use crate::harness::operator::{app_of_user, cam};
+use crate::harness::tencent::{done, refusal, refused, with};
+use crate::harness::{ACCOUNT, App, Key, NOW};
 
 #[tokio::test]
 async fn a_listed_token_has_the_documented_fields_and_no_secret() {

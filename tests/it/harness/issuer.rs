@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use transire::domain::clock::Timestamp;
 use transire::service::Outgoing;
 
-#[path = "../../src/token/web_identity/testing.rs"]
+#[path = "../../../src/token/web_identity/testing.rs"]
 mod testing;
 
 pub(crate) use self::testing::TestKey;

@@ -1,25 +1,33 @@
 //! The true server over a fresh store, with a clock that stands still and the same chance in every run.
 
+pub(crate) mod alibaba;
+pub(crate) mod issuer;
+pub(crate) mod operator;
+pub(crate) mod registry;
+pub(crate) mod tencent;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use transire::domain::clock::{Clock, Random, SystemRandom, Timestamp};
-use transire::domain::ids::{AccountId, InstanceId};
-use transire::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, OldRefreshTokens, RegistryKind, Specification};
+use transire::domain::ids::AccountId;
+use transire::domain::instance::{DefaultMark, Instance};
 use transire::domain::secret::Secret;
-use transire::domain::switch::Switch;
 use transire::http::{Server, Transport};
-use transire::service::{self, AuditMode, Call, Caller, InstanceChoice, NewAccessKey, NewInstance, RequestContext, Service};
-use transire::sign::{self, Parameters, Signer, SigningSecret};
+use transire::service::{self, AuditMode, NewAccessKey, Service};
+use transire::sign::{self, Signer, SigningSecret};
 use transire::store::{Location, Open, Store, key};
 use transire::token::{MasterKey, Sealer, SealingKey};
+
+use self::alibaba::Place;
+use self::operator::{create_instance, operator_call};
 
 /// When every test begins.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_735_877_057);
@@ -189,36 +197,7 @@ impl Answer {
     }
 }
 
-/// Returns all lines of the audit that a filter lets through.
-pub(crate) async fn listed(service: &Service, filter: &service::AuditFilter) -> Vec<service::AuditRow> {
-    let (mut lines, mut after) = (Vec::new(), None);
-    loop {
-        let batch = service.operations.audit_lines(&operator_call(service), filter, after.as_ref()).await.unwrap();
-        lines.extend(batch.rows);
-        match batch.next {
-            Some(next) => after = Some(next),
-            None => return lines,
-        }
-    }
-}
-
-/// Begins a call of the operator's at a service, now.
-pub(crate) fn operator_call(service: &Service) -> Call<'static> {
-    static OPERATOR: LazyLock<(Caller, RequestContext)> = LazyLock::new(|| (Caller::operator(), context()));
-    let (caller, request) = &*OPERATOR;
-    service.call(caller, request)
-}
-
-pub(crate) fn context() -> RequestContext {
-    RequestContext::operator("test".to_owned())
-}
-
 impl App {
-    /// Begins a call of the operator's, now.
-    pub(crate) fn operator(&self) -> Call<'static> {
-        operator_call(&self.service)
-    }
-
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
@@ -351,17 +330,6 @@ impl App {
         self.directory.join("transire.db")
     }
 
-    /// Says whether an instance gives out refresh tokens, and keeps or refuses those that it gave out.
-    pub(crate) async fn set_refresh_tokens(&self, id: &InstanceId, switch: Switch, old: OldRefreshTokens) {
-        let choice = InstanceChoice::Tcr(id.clone());
-        self.service.registry.set_refresh_tokens(&self.operator(), &choice, switch, old).await.unwrap();
-    }
-
-    /// Lets the first instance give out refresh tokens.
-    pub(crate) async fn give_refresh_tokens(&self) {
-        self.set_refresh_tokens(&self.instance.id, Switch::On, OldRefreshTokens::Keep).await;
-    }
-
     /// Lets time pass.
     pub(crate) fn wait(&self, time: Duration) {
         let millis = i64::try_from(time.as_millis()).unwrap();
@@ -400,229 +368,56 @@ impl App {
         self.nonces.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Calls an action at the Tencent door, as the SDKs do; what they send is there to be changed first.
-    pub(crate) fn tencent(&self, action: &str, body: &Value) -> TencentCall<'_> {
-        TencentCall {
-            app: self,
-            key: &self.key,
-            headers: vec![
-                ("host", HOST.to_owned()),
-                ("content-type", "application/json".to_owned()),
-                ("x-tc-action", action.to_owned()),
-                ("x-tc-version", "2019-09-24".to_owned()),
-                ("x-tc-region", "ap-guangzhou".to_owned()),
-                ("x-tc-language", "en-US".to_owned()),
-            ],
-            method: Method::POST,
-            uri: "/".to_owned(),
-            body: body.to_string(),
-            signed_at: self.now(),
-            scope: "tcr",
+    /// Makes one whose instances have names below a domain of the service.
+    pub(crate) async fn with_base_domain() -> Self {
+        Self::with(|options| options.service.base_domain = Some("registry.example.com".to_owned())).await
+    }
+
+    /// Makes a service that lets an address fail twice.
+    pub(crate) async fn of_short_patience() -> Self {
+        Self::with(|options| {
+            (options.service.limits.refusals_per_second, options.service.limits.refusals_burst) = (1, 2);
+            options.service.limits.requests_per_second = 100_000;
+            options.service.limits.nonces_per_access_key = 100_000;
+        })
+        .await
+    }
+
+    /// Calls by each door and each way of signing, with the app's key or what its id and another secret make.
+    pub(crate) fn calls(&self, key: &Key) -> Vec<Request<Body>> {
+        let form = |request: Request<Body>| {
+            // What the form says is signed by the app's key: a neighbour's is spoilt.
+            if key.id == self.key.id && std::ptr::eq(key, &raw const self.key) { request } else { spoilt(request) }
+        };
+        vec![
+            self.tencent("CreateInstanceToken", &json!({ "RegistryId": self.instance.id.as_str() })).by(key).request(),
+            self.alibaba("GetAuthorizationToken", &[("InstanceId", self.instance.cri_id.as_str())]).by(key).request(),
+            form(self.v1(&Method::POST, sign::Method::TencentHmacSha256, |_| {})),
+            form(self.v1(&Method::GET, sign::Method::TencentHmacSha1, |_| {})),
+            form(self.rpc(Method::POST, Place::Form, &[])),
+            form(self.rpc(Method::GET, Place::Query, &[])),
+            form(self.roa("/tokens", None)),
+        ]
+    }
+
+    /// Sends a request and returns the error's code; empty when it is served.
+    pub(crate) async fn code(&self, request: Request<Body>) -> String {
+        let answer = self.send(request).await;
+        let body = answer.json();
+        let code = [&body["Response"]["Error"]["Code"], &body["Code"], &body["code"]].into_iter().find_map(|code| code.as_str());
+        match code {
+            Some(code) if code != "success" => code.to_owned(),
+            _ => {
+                assert_eq!(answer.status, StatusCode::OK, "{body}");
+                String::new()
+            }
         }
     }
-
-    /// Calls an action at the Alibaba door with ACS3, as the current SDKs do.
-    pub(crate) fn alibaba(&self, action: &str, query: &[(&str, &str)]) -> AlibabaCall<'_> {
-        let pairs = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let query = Parameters::from_pairs(pairs).unwrap().encode();
-        AlibabaCall {
-            app: self,
-            key: &self.key,
-            action: action.to_owned(),
-            version: "2018-12-01".to_owned(),
-            method: Method::POST,
-            uri: if query.is_empty() { "/".to_owned() } else { format!("/?{query}") },
-            headers: vec![("host", HOST.to_owned()), ("accept", "application/json".to_owned())],
-            body: String::new(),
-            signed_at: self.now(),
-            nonce: format!("nonce-{}", self.nonce()),
-        }
-    }
-
-    /// Calls an action of Tencent's STS, which has no region.
-    pub(crate) fn tencent_sts(&self, action: &str, body: &Value) -> TencentCall<'_> {
-        let mut call = self.tencent(action, body).header("x-tc-version", Some("2018-08-13")).header("x-tc-region", None);
-        call.scope = "sts";
-        call
-    }
-
-    /// Calls an action of Alibaba's STS.
-    pub(crate) fn alibaba_sts(&self, action: &str, query: &[(&str, &str)]) -> AlibabaCall<'_> {
-        AlibabaCall { version: "2015-04-01".to_owned(), ..self.alibaba(action, query) }
-    }
-
-    /// Asks for a token as docker does.
-    pub(crate) async fn registry(&self, credential: Option<(&str, &str)>, query: &str) -> Answer {
-        use base64::Engine;
-        let mut request = Request::get(format!("/token?{query}")).header(header::HOST, HOST);
-        if let Some((username, secret)) = credential {
-            let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
-            request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
-        }
-        self.send(request.body(Body::empty()).unwrap()).await
-    }
-
-    /// Asks for a token as docker does, from another address.
-    pub(crate) async fn registry_from(&self, peer: &str, credential: Option<(&str, &str)>, query: &str) -> Answer {
-        use base64::Engine;
-        let mut request = Request::get(format!("/token?{query}")).header(header::HOST, HOST);
-        if let Some((username, secret)) = credential {
-            let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
-            request = request.header(header::AUTHORIZATION, format!("Basic {encoded}"));
-        }
-        let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(Peer(format!("{peer}:1").parse().unwrap()));
-        self.send(request).await
-    }
-
-    /// Asks for a token as containerd does.
-    pub(crate) async fn registry_form(&self, form: &str) -> Answer {
-        let request = Request::post("/token")
-            .header(header::HOST, HOST)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
-        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
-    }
-
-    /// Gets a temporary credential of the Tencent door.
-    pub(crate) async fn temporary(&self) -> (String, Secret) {
-        let answer =
-            self.tencent("CreateInstanceToken", &serde_json::json!({ "RegistryId": self.instance.id.as_str() })).send().await.json();
-        let text = |name: &str| answer["Response"][name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-        (text("Username"), Secret::new(text("Token")))
-    }
-}
-
-async fn create_instance(service: &Service, account: AccountId, name: &str, registry: &str, default: DefaultMark) -> Instance {
-    let new = NewInstance {
-        account,
-        name: name.to_owned(),
-        region: "ap-guangzhou".to_owned(),
-        service: registry.to_owned(),
-        kind: RegistryKind::Distribution,
-        issuer: None,
-        algorithm: Algorithm::Es256,
-        kid_format: KidFormat::Thumbprint,
-        token_ttl_seconds: None,
-        registry_url: None,
-        specification: Specification::Premium,
-        default,
-        refresh_tokens: Switch::Off,
-    };
-    service.registry.create_instance(&operator_call(service), new).await.unwrap()
 }
 
 /// Builds headers.
 pub(crate) fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
-}
-
-/// A call signed with TC3 when it is sent.
-pub(crate) struct TencentCall<'a> {
-    app: &'a App,
-    key: &'a Key,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) method: Method,
-    pub(crate) uri: String,
-    pub(crate) body: String,
-    pub(crate) signed_at: Timestamp,
-    pub(crate) scope: &'static str,
-}
-
-impl<'a> TencentCall<'a> {
-    /// Signs with another key.
-    pub(crate) fn by(self, key: &'a Key) -> Self {
-        Self { key, ..self }
-    }
-
-    /// Replaces a header, or takes it away.
-    pub(crate) fn header(mut self, name: &'static str, value: Option<&str>) -> Self {
-        self.headers.retain(|(known, _)| *known != name);
-        self.headers.extend(value.map(|value| (name, value.to_owned())));
-        self
-    }
-
-    pub(crate) fn body(mut self, body: &str) -> Self {
-        body.clone_into(&mut self.body);
-        self
-    }
-
-    /// Signs the call.
-    pub(crate) fn request(&self) -> Request<Body> {
-        let uri: http::Uri = self.uri.parse().unwrap();
-        let mut all = headers(&self.headers);
-        all.insert("x-tc-timestamp", HeaderValue::from(self.signed_at.unix_seconds()));
-        if let Some(token) = &self.key.token {
-            all.insert("x-tc-token", HeaderValue::from_str(token).unwrap());
-        }
-        let signed = sign::Request {
-            method: self.method.as_str(),
-            path: uri.path(),
-            query: uri.query().unwrap_or_default(),
-            host: all.get("host").map_or("", |host| host.to_str().unwrap()),
-            headers: &all,
-            body: self.body.as_bytes(),
-        };
-        let line = sign::tc3::authorization(&signed, "content-type;host", self.scope, &self.key.signer(), self.signed_at).unwrap();
-        all.insert(header::AUTHORIZATION, HeaderValue::from_str(&line).unwrap());
-        let mut request = Request::builder().method(self.method.clone()).uri(uri).body(Body::from(self.body.clone())).unwrap();
-        *request.headers_mut() = all;
-        request
-    }
-
-    pub(crate) async fn send(self) -> Answer {
-        self.app.send(self.request()).await
-    }
-}
-
-/// A call signed with ACS3 when it is sent.
-pub(crate) struct AlibabaCall<'a> {
-    app: &'a App,
-    key: &'a Key,
-    pub(crate) action: String,
-    pub(crate) version: String,
-    pub(crate) method: Method,
-    pub(crate) uri: String,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: String,
-    pub(crate) signed_at: Timestamp,
-    pub(crate) nonce: String,
-}
-
-impl<'a> AlibabaCall<'a> {
-    /// Signs with another key.
-    pub(crate) fn by(self, key: &'a Key) -> Self {
-        Self { key, ..self }
-    }
-
-    /// Replaces a header.
-    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.retain(|(known, _)| *known != name);
-        self.headers.push((name, value.to_owned()));
-        self
-    }
-
-    /// Signs the call.
-    pub(crate) fn request(&self) -> Request<Body> {
-        let uri: http::Uri = self.uri.parse().unwrap();
-        let mut all = headers(&self.headers);
-        let signed = sign::Request {
-            method: self.method.as_str(),
-            path: uri.path(),
-            query: uri.query().unwrap_or_default(),
-            host: all.get("host").map_or("", |host| host.to_str().unwrap()),
-            headers: &all,
-            body: self.body.as_bytes(),
-        };
-        let added = sign::acs3::sign(&signed, &self.action, &self.version, &self.key.signer(), self.signed_at, &self.nonce).unwrap();
-        all.extend(added);
-        let mut request = Request::builder().method(self.method.clone()).uri(uri).body(Body::from(self.body.clone())).unwrap();
-        *request.headers_mut() = all;
-        request
-    }
-
-    pub(crate) async fn send(self) -> Answer {
-        self.app.send(self.request()).await
-    }
 }
 
 /// A body that stops after its beginning.
@@ -640,5 +435,77 @@ impl axum::body::HttpBody for Stalled {
             Some(bytes) => std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(bytes)))),
             None => std::task::Poll::Pending,
         }
+    }
+}
+
+/// Returns what a future has at once.
+fn futures_now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => panic!("it has to wait"),
+    }
+}
+
+/// Breaks a signature that stands in a query, a form or a header, as a wrong secret does.
+pub(crate) fn spoilt(mut request: Request<Body>) -> Request<Body> {
+    if let Some(line) = request.headers_mut().get_mut("authorization") {
+        let text = line.to_str().unwrap().to_owned();
+        let (id, _) = text.rsplit_once(':').unwrap();
+        *line = format!("{id}:AAAAAAAAAAAAAAAAAAAAAAAAAAA=").parse().unwrap();
+        return request;
+    }
+    let wrong = |text: &str| {
+        let pairs =
+            text.split('&').map(|pair| if pair.starts_with("Signature=") { "Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D" } else { pair });
+        pairs.collect::<Vec<_>>().join("&")
+    };
+    if let Some(query) = request.uri().query() {
+        let uri = format!("/?{}", wrong(query));
+        *request.uri_mut() = uri.parse().unwrap();
+        return request;
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = futures_now(axum::body::to_bytes(body, 1 << 20)).unwrap();
+    Request::from_parts(parts, Body::from(wrong(std::str::from_utf8(&bytes).unwrap())))
+}
+
+/// Waits until it is so, and returns how long that took.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < Duration::from_secs(20), "waited 20 s for: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    begun.elapsed()
+}
+
+/// A session as the answer shows it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) token: String,
+}
+
+impl Session {
+    pub(crate) fn of_tencent(answer: &Answer) -> Self {
+        let body = answer.json();
+        let text = |name: &str| body["Response"]["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
+        Self { id: text("TmpSecretId"), secret: text("TmpSecretKey"), token: text("Token") }
+    }
+
+    pub(crate) fn of_alibaba(answer: &Answer) -> Self {
+        let body = answer.json();
+        let text = |name: &str| body["Credentials"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
+        Self { id: text("AccessKeyId"), secret: text("AccessKeySecret"), token: text("SecurityToken") }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.with_token(Some(&self.token))
+    }
+
+    pub(crate) fn with_token(&self, token: Option<&str>) -> Key {
+        Key { id: self.id.clone(), secret: SigningSecret::new(Secret::new(&self.secret)), token: token.map(str::to_owned) }
     }
 }
