@@ -1,7 +1,7 @@
 //! The documents that name tests name tests that exist.
 //!
-//! In these documents, whatever stands in backticks with `::` in it is a test: `it::tencent::NAME` is in
-//! `tests/it/tencent.rs`, `clients/test_x.py::NAME` in `tests/clients/test_x.py`, and any other path, such as
+//! In these documents, whatever stands in backticks with `::` in it is a test: `it::tencent::requests::NAME` is in
+//! `tests/it/tencent/requests.rs`, `clients/test_x.py::NAME` in `tests/clients/test_x.py`, and any other path, such as
 //! `sign::tc3::tests::NAME`, is of the crate. A table whose last column is called `test` has one in every row,
 //! or says there "none" and why.
 
@@ -23,7 +23,7 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
 fn exists(name: &str) -> bool {
     let Some((place, test)) = name.rsplit_once("::") else { return false };
     if let Some(file) = place.strip_prefix("it::") {
-        return read(format!("tests/it/{file}.rs")).is_some_and(|source| is_rust_test(&source, test));
+        return read(format!("tests/it/{}.rs", file.replace("::", "/"))).is_some_and(|source| is_rust_test(&source, test));
     }
     if place.starts_with("clients/") {
         return read(format!("tests/{place}"))

@@ -1,49 +1,67 @@
-//! The integration tests: one binary, one file for each front door or rule.
+//! The integration tests: one binary.
+//!
+//! - `tencent/`, `alibaba/`, `registry/`: one API each, a file a noun of that API.
+//! - `service/`: the use cases, a file a noun, by whichever API a client would use.
+//! - `policies/`: decisions by documents, without a server.
+//! - Beside them: rules that hold for every API or for the whole program, and checks of the sources and documents.
+//! - `harness/`: all that test files share. A test file imports no other.
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
-mod alibaba;
-mod allow_lists;
-mod audit;
-mod audit_listing;
-mod authority;
 mod captured;
 mod commands;
-mod cors;
 mod docs;
-mod durable_changes;
 mod empty_lists;
 mod errors;
-mod explain;
 mod foreign_ids;
 mod guarantees;
 mod harness;
 mod hints;
-mod images;
-mod instances;
-mod key_schedule;
-mod keyless;
-mod keys;
 mod layers;
-mod log_in_matrix;
-mod master_key;
 mod metrics;
-mod namespaces;
 mod neighbours;
-mod oidc;
 mod outage;
-mod own_rights;
-mod passwords;
 mod policies;
-mod refusals;
-mod registry;
 mod replicas;
-mod rights;
-mod scope_forms;
 mod serve;
-mod service_accounts;
-mod session_policies;
-mod sts;
-mod tencent;
 mod tls;
-mod tokens;
+
+mod alibaba {
+    mod passwords;
+    mod requests;
+}
+
+mod registry {
+    mod cors;
+    mod log_in_matrix;
+    mod scope_forms;
+    mod token_requests;
+}
+
+mod service {
+    mod allow_lists;
+    mod audit;
+    mod audit_listing;
+    mod authority;
+    mod durable_changes;
+    mod explain;
+    mod images;
+    mod instances;
+    mod key_schedule;
+    mod keyless;
+    mod keys;
+    mod master_key;
+    mod namespaces;
+    mod oidc;
+    mod own_rights;
+    mod refusals;
+    mod rights;
+    mod session_policies;
+    mod sts;
+}
+
+mod tencent {
+    mod requests;
+    mod service_accounts;
+    mod tokens;
+}
