@@ -10,10 +10,12 @@ import pytest
 from authority import Authority
 from disk import ForgetfulDisk
 from postgres import new_database
+from processes import free_port
 from pulp import Pulp
 from redis_server import Redis
 from registry import Registry
 from service import Account, Clock, Instance, Transire
+from stock import Stock
 
 _NEEDED = {
     "TRANSIRE_TEST_PROGRAM",
@@ -190,3 +192,11 @@ def pulp(request: pytest.FixtureRequest, tmp_path: Path, database: str, transire
     pulp = Pulp(tmp_path / "pulp", database, transire, account, logs.append)
     yield pulp
     pulp.stop()
+
+
+@pytest.fixture
+def stock(transire: Transire, account: Account, new_registry: Callable[..., Registry], tmp_path: Path) -> Stock:
+    """An instance that knows where its registry is."""
+    port = free_port()
+    instance = transire.new_instance(account, "stock", "--registry-url", f"http://127.0.0.1:{port}")
+    return Stock(transire, instance, new_registry(transire, instance, port), tmp_path)

@@ -50,3 +50,15 @@ def disable(transire: Transire, key: AccessKey, registry_id: str, credential: Cr
     request.RegistryId = registry_id
     request.Enable = False
     client(transire, key).ModifyInstanceToken(request)
+
+
+def assert_same_fields(raw: Any, model: Any, place: str) -> None:
+    """Fails where an answer lacks a field of the model, or has one more."""
+    if isinstance(raw, list):
+        for number, (item, of) in enumerate(zip(raw, model, strict=True)):
+            assert_same_fields(item, of, f"{place}[{number}]")
+    elif isinstance(raw, dict):
+        fields = {name for name, kind in vars(type(model)).items() if isinstance(kind, property)}
+        assert set(raw) == fields, place
+        for name, value in raw.items():
+            assert_same_fields(value, getattr(model, name), f"{place}.{name}")

@@ -15,12 +15,12 @@ import raw
 import tencent
 from credential import Credential, exchange
 from namespace import Machine, Network
+from outage import RESUMED_WITHIN, SLACK, Load, refusal, settings, usage
 from postgres import Postgres
 from processes import wait_until
 from redis_server import Redis
 from service import Instance, Transire
-from test_outage import RESUMED_WITHIN, SLACK, Load, refusal, settings, usage
-from test_shared import assert_shared, code, degraded, token_call
+from shared import assert_shared, code, degraded, token_call
 
 # How long a replica goes by what it knew, and a request waits for the database.
 STALENESS = 8

@@ -21,7 +21,7 @@ from credential import Credential, exchange
 from processes import wait_until
 from registry import Registry, skopeo, skopeo_login
 from service import REGION, Clock, Instance, Transire, fetch
-from test_keys import Traffic
+from traffic import Traffic
 
 T = TypeVar("T")
 Pair = tuple[Transire, Transire]

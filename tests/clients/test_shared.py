@@ -8,7 +8,8 @@ import pytest
 import raw
 from processes import wait_until
 from redis_server import Redis
-from service import Account, Instance, Transire, fetch
+from service import Account, Instance, Transire
+from shared import assert_shared, code, degraded, token_call
 
 # How long a call may take while Redis doesn't answer: itself a few milliseconds, the bound of the first one who waits
 # (100 ms), and a busy machine's share.
@@ -32,27 +33,6 @@ def account(replicas: tuple[Transire, Transire]) -> Account:
 @pytest.fixture
 def instance(replicas: tuple[Transire, Transire], account: Account) -> Instance:
     return replicas[0].new_instance(account, "demo")
-
-
-def token_call(instance: Instance) -> str:
-    return raw.alibaba_query(instance.account.key, "GetAuthorizationToken", InstanceId=instance.cri_id)
-
-
-def code(replica: Transire, query: str) -> str:
-    return raw.send(replica, query).json().get("Code", "")
-
-
-def degraded(replica: Transire) -> bool:
-    answer = fetch(f"http://{replica.endpoint}/readyz")
-    assert answer.status == 200, "it stays ready without Redis"
-    return any("shared memory" in warning for warning in answer.json()["warnings"])
-
-
-def assert_shared(replicas: tuple[Transire, Transire], instance: Instance) -> None:
-    first, second = replicas
-    query = token_call(instance)
-    assert raw.send(first, query).status == 200
-    assert code(second, query) == "SignatureNonceUsed"
 
 
 def assert_quick_alone(replicas: tuple[Transire, Transire], instance: Instance) -> None:
