@@ -59,6 +59,31 @@ impl Made {
         [("InstanceId", &self.cri), ("EndpointType", "internet")]
     }
 
+    /// Returns the parameters that name its endpoint, and more.
+    fn with<'a>(&'a self, more: &[(&'static str, &'a str)]) -> Vec<(&'static str, &'a str)> {
+        [&self.endpoint()[..], more].concat()
+    }
+
+    /// Returns its endpoint, as Alibaba's API shows it.
+    async fn shown(&self) -> Value {
+        self.app.cr("GetInstanceEndpoint", &self.endpoint()).await
+    }
+
+    async fn open(&self) {
+        assert_eq!(
+            self.app.cr("UpdateInstanceEndpointStatus", &self.with(&[("Enable", "true"), ("ModuleName", "Registry")])).await,
+            json!({})
+        );
+    }
+
+    /// Lets the addresses of an office and of a laboratory in, by one call with one entry and one with two.
+    async fn let_in(&self) {
+        let office = self.with(&[("Entry", "192.0.2.0/24"), ("Comment", "office")]);
+        assert_eq!(self.app.cr("CreateInstanceEndpointAclPolicy", &office).await, json!({}));
+        let two = r#"[{"Entry":"198.51.100.0/24","Comment":"lab"},{"Entry":"2001:db8::1"}]"#;
+        assert_eq!(self.app.cr("CreateInstanceEndpointAclPolicy", &self.with(&[("Entries", two)])).await, json!({}));
+    }
+
     async fn policies(&self) -> Value {
         self.app.tcr("DescribeSecurityPolicies", json!({ "RegistryId": self.id })).await["SecurityPolicySet"].clone()
     }
@@ -198,20 +223,16 @@ async fn a_list_has_a_quota() {
 async fn alibabas_sequence_opens_an_instance_to_whom_it_names() {
     let made = Made::new().await;
     let app = &made.app;
-    let get = async || app.cr("GetInstanceEndpoint", &made.endpoint()).await;
     let domains = json!([{ "Type": "SYSTEM", "Domain": "team-registry.registry.example.com" }]);
     let closed = json!({ "Status": "RUNNING", "Enable": false, "AclEnable": true, "Domains": domains, "AclEntries": [] });
-    assert_eq!(get().await, closed);
-    let with = |more: &[(&'static str, &'static str)]| [&made.endpoint()[..], more].concat();
-    assert_eq!(app.cr("UpdateInstanceEndpointStatus", &with(&[("Enable", "true"), ("ModuleName", "Registry")])).await, json!({}));
+    assert_eq!(made.shown().await, closed);
+    made.open().await;
     let local = json!({ "Entry": "127.0.0.1/32", "Comment": "" });
-    assert_eq!(get().await, json!({ "Status": "RUNNING", "Enable": true, "AclEnable": true, "Domains": domains, "AclEntries": [local] }));
+    let open = json!({ "Status": "RUNNING", "Enable": true, "AclEnable": true, "Domains": domains, "AclEntries": [local] });
+    assert_eq!(made.shown().await, open);
     assert_eq!(made.statuses(["127.0.0.1:1", "192.0.2.7:1"]).await, [200, 403]);
 
-    let office = with(&[("Entry", "192.0.2.0/24"), ("Comment", "office")]);
-    assert_eq!(app.cr("CreateInstanceEndpointAclPolicy", &office).await, json!({}));
-    let two = r#"[{"Entry":"198.51.100.0/24","Comment":"lab"},{"Entry":"2001:db8::1"}]"#;
-    assert_eq!(app.cr("CreateInstanceEndpointAclPolicy", &with(&[("Entries", two)])).await, json!({}));
+    made.let_in().await;
     assert_eq!(made.statuses(["192.0.2.7:1", "198.51.100.1:1", "[2001:db8::1]:1", "203.0.113.1:1"]).await, [200, 200, 200, 403]);
     let listed = app.cr("ListInstanceEndpoint", &[("InstanceId", &made.cri)]).await;
     let entries = ["127.0.0.1/32", "192.0.2.0/24", "198.51.100.0/24", "2001:db8::1"].map(|entry| json!({ "Entry": entry }));
@@ -225,16 +246,30 @@ async fn alibabas_sequence_opens_an_instance_to_whom_it_names() {
     let summary = app.cr("ListInstanceEndpoint", &[("InstanceId", &made.cri), ("Summary", "true")]).await;
     assert_eq!(summary["Endpoints"][0]["AclEntries"], json!([]));
     assert_eq!(made.policies().await[1]["CidrBlock"], "192.0.2.0/24", "Tencent's door shows the same list");
+}
 
+#[tokio::test]
+async fn alibabas_entries_are_removed_and_those_that_stay_outlast_the_closing() {
+    let made = Made::new().await;
+    let app = &made.app;
+    made.open().await;
+    made.let_in().await;
     let gone = r#"[{"Entry":"198.51.100.0/24"},{"Entry":"2001:db8::1","Comment":"x"}]"#;
-    assert_eq!(app.cr("DeleteInstanceEndpointAclPolicy", &with(&[("Entries", gone)])).await, json!({}));
-    assert_eq!(app.cr("DeleteInstanceEndpointAclPolicy", &with(&[("Entry", "192.0.2.0/24")])).await, json!({}));
-    assert_eq!(get().await["AclEntries"], json!([local]));
+    assert_eq!(app.cr("DeleteInstanceEndpointAclPolicy", &made.with(&[("Entries", gone)])).await, json!({}));
+    assert_eq!(app.cr("DeleteInstanceEndpointAclPolicy", &made.with(&[("Entry", "192.0.2.0/24")])).await, json!({}));
+    assert_eq!(made.shown().await["AclEntries"], json!([{ "Entry": "127.0.0.1/32", "Comment": "" }]));
     // Opened again, it is as it was: the list is not touched.
-    app.cr("UpdateInstanceEndpointStatus", &with(&[("Enable", "true")])).await;
-    app.cr("UpdateInstanceEndpointStatus", &with(&[("Enable", "false")])).await;
-    assert_eq!((made.statuses(["127.0.0.1:1"]).await, get().await["Enable"].clone()), ([403], json!(false)));
+    app.cr("UpdateInstanceEndpointStatus", &made.with(&[("Enable", "true")])).await;
+    app.cr("UpdateInstanceEndpointStatus", &made.with(&[("Enable", "false")])).await;
+    assert_eq!((made.statuses(["127.0.0.1:1"]).await, made.shown().await["Enable"].clone()), ([403], json!(false)));
+}
 
+#[tokio::test]
+async fn each_fault_of_alibabas_endpoint_calls_has_its_code() {
+    let made = Made::new().await;
+    let app = &made.app;
+    made.open().await;
+    let with = |more: &[(&'static str, &'static str)]| made.with(more);
     let refused = async |action: &str, query: Vec<(&'static str, &str)>| app.cr_refused(action, &query).await;
     let create = "CreateInstanceEndpointAclPolicy";
     let bad = |code: &str| (400, code.to_owned());
@@ -243,7 +278,7 @@ async fn alibabas_sequence_opens_an_instance_to_whom_it_names() {
     assert_eq!(refused(create, with(&[])).await, bad("MissingEntry"));
     for entries in ["", "x", "[]", "{}", r#"[{"Comment":"x"}]"#, r#"["1.2.3.4"]"#] {
         let code = if entries.is_empty() { "MissingEntry" } else { "InvalidEntries" };
-        assert_eq!(refused(create, [&made.endpoint()[..], &[("Entries", entries)]].concat()).await, bad(code), "{entries}");
+        assert_eq!(refused(create, with(&[("Entries", entries)])).await, bad(code), "{entries}");
     }
     assert_eq!(refused(create, with(&[("Entries", "[]"), ("Entry", "1.2.3.4")])).await, bad("InvalidEntries"));
     let delete = "DeleteInstanceEndpointAclPolicy";

@@ -382,7 +382,13 @@ async fn tags_are_set_removed_and_listed_at_one_door_and_shown_at_the_other() {
     assert_eq!(app.cr("ListTagResources", &by_tag).await["TagResources"]["TagResource"], json!([]));
     assert_eq!(app.cr("UntagResources", &with(&[("All", "true")])).await, json!({}));
     assert_eq!(app.cr("GetInstance", &[("InstanceId", one)]).await["Tags"], json!([]));
+}
 
+#[tokio::test]
+async fn each_fault_of_tag_calls_has_its_code_and_nothing_is_half_done() {
+    let app = App::with_base_domain().await;
+    let one = app.instance.cri_id.as_str();
+    let only = [("ResourceType", "instance"), ("ResourceId.1", one)];
     let refused = async |action: &str, query: Vec<(&'static str, &str)>| app.cr_refused(action, &query).await;
     assert_eq!(refused("TagResources", vec![("ResourceId.1", one), ("Tag.1.Key", "a")]).await.1, "MissingResourceType");
     assert_eq!(refused("TagResources", vec![("ResourceType", "namespace"), ("ResourceId.1", one)]).await.1, "InvalidResourceType");
