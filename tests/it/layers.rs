@@ -299,6 +299,29 @@ fn every_room_uses_only_what_its_place_allows() {
 }
 
 #[test]
+fn a_test_file_shares_by_the_harness_alone() {
+    // Fourteen files added methods to `App`, and twenty imported each other.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut files = Vec::new();
+    sources(&root.join("it"), &mut files);
+    files.retain(|file| !file.starts_with(root.join("it/harness")) && !file.ends_with("it/layers.rs"));
+    assert!(files.len() > 30, "the tests weren't found");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("\nimpl App {"), "{}: methods of App are in tests/it/harness", file.display());
+        let others = text.match_indices("crate::").filter(|(place, _)| !text[*place..].starts_with("crate::harness"));
+        let others: Vec<_> = others.map(|(place, _)| text[place..].split(';').next().unwrap()).collect();
+        assert!(others.is_empty(), "{}: what test files share is in tests/it/harness: {others:?}", file.display());
+    }
+    for file in fs::read_dir(root.join("clients")).unwrap().map(|file| file.unwrap().path()) {
+        let Some(name) = file.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".py")) else { continue };
+        let text = fs::read_to_string(&file).unwrap();
+        let imports = text.lines().filter(|line| line.starts_with("from test_") || line.starts_with("import test_"));
+        assert_eq!(imports.count(), 0, "{name}: what test files share is in a module of its own");
+    }
+}
+
+#[test]
 fn no_modules_of_a_folder_import_each_other_in_a_circle() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // A bench of several files is a crate of its own.
