@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use transire::domain::ErrorKind;
 use transire::domain::any_principal::AnyPrincipal;
 use transire::domain::clock::Timestamp;
 use transire::domain::credential::{CredentialId, CredentialState};
 use transire::domain::secret::Secret;
+use transire::domain::{ErrorKind, Noun};
 use transire::service::{AccessKeyState, AuditFilter, AuditMode, InstanceChoice, KeyKind, LogIn};
 
 use crate::harness::operator::context;
@@ -58,7 +58,8 @@ async fn a_credential_is_changed_through_its_own_instance_alone() {
     let issued = app.tencent("CreateInstanceToken", &body).send().await.json()["Response"].clone();
     let id: CredentialId = issued["TokenId"].as_str().unwrap().parse().unwrap();
     let other = InstanceChoice::Tcr(app.other_instance.id.clone());
-    assert!(app.service.credentials.delete_credential(&app.operator(), &other, &id).await.is_err());
+    let refused = app.service.credentials.delete_credential(&app.operator(), &other, &id).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::NotFound { noun: Noun::Credential });
     assert!(app.logs_in(ACCOUNT, issued["Token"].as_str().unwrap()).await);
 }
 

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use transire::config::{self, Settings};
+use transire::domain::ErrorKind;
 use transire::serve::{Listener, Tls, check_transport, run};
 
 use crate::harness::App;
@@ -168,7 +169,7 @@ async fn a_new_pair_is_taken_on_and_a_broken_one_is_not() {
     secured.replace("..3", &mixed);
     let nonsense = Pair { certificate: third.certificate.clone(), certificate_pem: "nonsense".to_owned(), key_pem: String::new() };
     let files = files_in(&secured.folder);
-    assert!(Tls::load(&files).is_err());
+    assert_eq!(Tls::load(&files).map(drop).unwrap_err().kind(), &ErrorKind::Misconfigured);
     tokio::time::timeout(Duration::from_secs(5), async {
         // Longer than it takes to look at the files.
         loop {
@@ -255,7 +256,9 @@ fn plain_http_is_for_this_machine_alone_unless_it_is_allowed() {
         check(&settings, loopback).unwrap();
     }
     for public in ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[2001:db8::1]:1"] {
-        let message = check(&settings, public).unwrap_err().message().to_owned();
+        let refused = check(&settings, public).unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::Misconfigured);
+        let message = refused.message();
         assert!(message.contains("tls.certificate_file") && message.contains("allow_plain_http"), "{message}");
     }
     settings.trusted_proxies = vec!["192.0.2.7".to_owned()];

@@ -75,7 +75,8 @@ async fn the_key_of_an_authority_is_forgotten_only_when_it_was_written_down() {
     let app = App::new().await;
     let exported = app.service.keys.export_authority(&app.operator()).await.unwrap();
     for wrong in [b"".as_slice(), &exported.pem.expose().as_bytes()[1..]] {
-        assert!(app.service.keys.forget_authority_key(&app.operator(), &exported.id, wrong).await.is_err());
+        let refused = app.service.keys.forget_authority_key(&app.operator(), &exported.id, wrong).await.unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: "out".to_owned() });
     }
     assert_eq!(app.authorities().await, [(KeyState::InUse, PrivatePart::Here)]);
     app.take_offline().await;

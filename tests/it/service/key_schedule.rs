@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use transire::domain::ErrorKind;
 use transire::domain::instance::Algorithm;
 use transire::service::{AlarmKind, AuditFilter, KeyKind, KeySchedule, KeyState, MasterKeyStep};
 use transire::token::MasterKey;
@@ -94,7 +95,8 @@ async fn a_rotation_that_fails_raises_an_alarm_until_it_succeeds() {
     app.wait(DAY * 30);
     let database = Connection::open(app.database()).unwrap();
     database.execute("UPDATE authority SET wrapped_private = CAST(wrapped_private || x'00' AS BLOB)", []).unwrap();
-    assert!(app.service.keys.rotate_on_schedule().await.is_err());
+    let failed = app.service.keys.rotate_on_schedule().await.unwrap_err();
+    assert_eq!(failed.kind(), &ErrorKind::Internal);
     assert!(app.alarmed().await.contains(&AlarmKind::RotationFailed));
     database.execute("UPDATE authority SET wrapped_private = substr(wrapped_private, 1, length(wrapped_private) - 1)", []).unwrap();
     app.service.keys.rotate_on_schedule().await.unwrap();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use transire::domain::instance::Algorithm;
 use transire::domain::secret::Secret;
+use transire::domain::{ErrorKind, Noun};
 use transire::service::{KeyKind, KeyState};
 
 use crate::harness::App;
@@ -65,5 +66,6 @@ async fn two_rotations_in_a_moment_leave_the_newest_in_use() {
 #[tokio::test]
 async fn a_key_is_rotated_for_an_algorithm_that_is_used() {
     let app = App::new().await;
-    assert!(app.service.keys.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Rs256)).await.is_err());
+    let refused = app.service.keys.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Rs256)).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::NotFound { noun: Noun::SigningKey });
 }

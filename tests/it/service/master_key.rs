@@ -240,9 +240,11 @@ async fn with_several_replicas_the_operator_gives_the_new_key_first() {
     assert!(refused.message().contains("of every replica"), "{refused}");
     let new = MasterKey::generate(&SystemRandom);
     let refused = app.service.keys.rotate_master_key(&app.operator(), Some(&new)).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::Misconfigured);
     assert!(refused.message().contains(new.id()) && refused.message().contains("isn't there yet"), "{refused}");
     let current = place.read().unwrap().remove(0);
     let refused = app.service.keys.rotate_master_key(&app.operator(), Some(&current)).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::Misconfigured);
     assert!(refused.message().contains("was used before"), "{refused}");
     place.put(&new);
     while !matches!(app.service.keys.rotate_master_key(&app.operator(), Some(&new)).await.unwrap(), MasterKeyStep::Done { .. }) {}
@@ -271,7 +273,9 @@ async fn a_replica_without_the_new_key_goes_on_says_so_and_recovers() {
     assert_eq!(answer["Response"]["Error"]["Code"], "InternalError", "{answer}");
     // It wraps nothing by the old key.
     let made = app.service.identity.create_access_key(&app.operator(), ACCOUNT.parse().unwrap(), None).await;
-    assert!(made.unwrap_err().message().contains("put it there"));
+    let refused = made.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::Misconfigured);
+    assert!(refused.message().contains("put it there"), "{refused}");
     assert_eq!(app.wrapping_ids(), there.ids()[1..]);
     // A restart is refused, by name.
     let refused = app.another(place.read_keys()).await.err().unwrap();
@@ -356,7 +360,9 @@ async fn an_old_key_is_not_retired_while_anything_is_under_it() {
     let place = Place::with_one();
     let app = app_with(&place).await;
     let finish = async || app.service.keys.finish_master_key(&app.operator()).await;
-    assert!(finish().await.unwrap_err().message().contains("never rotated"));
+    let refused = finish().await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::PreconditionFailed { noun: Noun::MasterKey });
+    assert!(refused.message().contains("never rotated"), "{refused}");
     step(&app.service).await;
     let refused = finish().await.unwrap_err();
     assert_eq!(refused.kind(), &ErrorKind::PreconditionFailed { noun: Noun::MasterKey });
@@ -382,12 +388,14 @@ async fn a_damaged_secret_is_named_and_keeps_no_other_from_being_wrapped_anew() 
     assert!(error.cause().unwrap().contains(&keys[1].id), "{error:?}");
     app.all_log_in(&[keys.into_iter().next().unwrap()]).await;
     assert_eq!(states(&app.service).await[1].2, Some(1));
-    assert!(app.service.keys.finish_master_key(&app.operator()).await.is_err());
+    let refused = app.service.keys.finish_master_key(&app.operator()).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::PreconditionFailed { noun: Noun::MasterKey });
 }
 
 #[tokio::test]
 async fn a_key_that_was_given_once_and_for_all_is_not_rotated_by_the_service() {
     let app = App::new().await;
     let refused = app.service.keys.rotate_master_key(&app.operator(), None).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::Misconfigured);
     assert!(refused.message().contains("what this process was started with"), "{refused}");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use transire::domain::identity::{Target, UserState};
+use transire::domain::{ErrorKind, Noun};
 use transire::service::{Attached, AuditFilter, InstanceChoice, Question, Save, ServiceAccountGrant};
 
 use crate::harness::operator::{account, app_of_user, cam, everything, ram};
@@ -319,7 +320,8 @@ async fn deleting_a_user_lists_what_it_made_and_that_can_be_stopped_afterwards()
     assert_eq!(app.service.identity.revoke(&app.operator(), &gone).await.unwrap().service_accounts, std::slice::from_ref(&robot));
     assert!(!app.robot_logs_in(&password).await);
     let nobody = format!("{ACCOUNT}:user#299999999999").parse().unwrap();
-    assert!(app.service.identity.revoke(&app.operator(), &nobody).await.is_err());
+    let refused = app.service.identity.revoke(&app.operator(), &nobody).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::NotFound { noun: Noun::User });
     app.service.ledger.close().await;
     let lines = crate::harness::operator::listed(&app.service, &AuditFilter::between(NOW, app.now().plus(Duration::from_secs(1)))).await;
     for action in ["user.delete", "principal.revoke"] {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
+use transire::domain::ErrorKind;
 use transire::domain::identity::UserState;
 use transire::domain::secret::Secret;
 use transire::service::Save;
@@ -553,6 +554,7 @@ async fn policies_ask_for_the_tags_that_a_call_gives() {
         }]);
         let refused =
             app.service.identity.create_role(&app.operator(), account(), "asking", &ram(&trust).to_string(), 3600).await.unwrap_err();
+        assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: "document".to_owned() });
         assert!(refused.message().contains(key), "{refused}");
     }
 }

@@ -420,6 +420,7 @@ async fn the_operator_hears_what_one_may_do_and_that_nothing_of_it_can_be_revoke
     assert_eq!(explain("pull", "team/app", &own).await, "false the service account has expired");
 
     let refused = app.service.identity.revoke(&app.operator(), &principal).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::Unsupported);
     assert!(refused.message().contains("disable it (ModifyServiceAccount with Disable)"), "{refused}");
     for (instance, name, kind) in [
         (&app.instance, "nobody", ErrorKind::NotFound { noun: Noun::ServiceAccount }),
