@@ -8,6 +8,7 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::domain::clock::{Clock, SystemClock, SystemRandom, random_bytes};
 use crate::domain::{Error, Result};
 use crate::open::{at_server, location};
+use crate::service::AuditAction;
 use crate::store::audit::AuditRow;
 use crate::store::{Location, Open, Operation, Store, Write, portable};
 
@@ -70,11 +71,11 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
         BackupTarget::Stdout => portable::backup_to(&store, std::io::stdout(), "on standard output", &SystemClock).await?,
     };
     let id = || hex::encode(random_bytes::<16>(&SystemRandom));
-    let line = AuditRow {
+    let event = AuditRow {
         id: id(),
         at: SystemClock.now(),
         request_id: id(),
-        action: "store.backup".to_owned(),
+        action: AuditAction::StoreBackup.name().to_owned(),
         principal: Some("operator".to_owned()),
         account: None,
         credential_id: None,
@@ -84,7 +85,7 @@ pub async fn backup(settings: &Settings, place: BackupTarget<'_>) -> Result<Vec<
         outcome: "ok".to_owned(),
     };
     // The backup counts though the database takes no writes, as a full disk or a standby.
-    if let Err(error) = store.apply(Write::new(Operation::new(&SystemRandom, line.at)).audit(&line)).await {
+    if let Err(error) = store.apply(Write::new(Operation::new(&SystemRandom, event.at)).audit(&event)).await {
         tracing::warn!("the backup could not be written into the audit: {error}");
     }
     Ok(sums)

@@ -16,6 +16,7 @@ use super::registry::Registry;
 use super::request::{Head, Record};
 use super::tencent::Tencent;
 use crate::domain::{Error, Result};
+use crate::service::AuditAction;
 use crate::sign;
 
 /// Makes the enum of the doors, each call of which is that of the one door that it holds.
@@ -84,7 +85,7 @@ macro_rules! doors {
             }
 
             /// As [`Door::audited_action`].
-            pub(crate) fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<&'static str> {
+            pub(crate) fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<AuditAction> {
                 match self { $(Self::$door(door) => door.audited_action(head, record)),+ }
             }
 

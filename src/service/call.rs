@@ -3,7 +3,8 @@
 use crate::domain::clock::Timestamp;
 use crate::policy;
 use crate::service::access::caller::Caller;
-use crate::service::ledger::event::Line;
+use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::service::request::RequestContext;
 
 /// A call, as its use case sees it.
@@ -27,7 +28,7 @@ impl Call<'_> {
 
 impl<'a> Call<'a> {
     /// Begins an audit event about what the caller does.
-    pub(super) fn event(&self, action: &'static str) -> Line<'a> {
-        Line::new(action, self.now, self.request).by(self.caller.actor())
+    pub(super) fn event(&self, action: AuditAction) -> Event<'a> {
+        Event::new(action, self.now, self.request).by(self.caller.actor())
     }
 }

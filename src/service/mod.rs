@@ -2,7 +2,7 @@
 //!
 //! Every use case takes a [`Call`] first and authorises in its first lines. It holds a [`Caller`], which is made in
 //! [`access`] alone. Issuing a temporary credential and exchanging one for a token read only memory:
-//! what they record goes through the queue in [`audit`].
+//! what they record goes through the queue of the [`ledger`].
 //!
 //! Start with [`access`], then [`credentials`] and [`exchange`].
 
@@ -53,6 +53,7 @@ pub use self::keys::{
     Alarm, AlarmKind, AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
     MasterKeyState, MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, is_set_up,
 };
+pub use self::ledger::actions::AuditAction;
 pub use self::ledger::queue::AuditMode;
 pub use self::ledger::refusals::{Claim, Refusal};
 pub use self::limits::rates::{Wait, subscriber};

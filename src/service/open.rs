@@ -158,7 +158,7 @@ fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Led
         queue: Audit::start(settings.mode, settings.queue, base.store.clone(), Arc::clone(&base.random)),
         refusals: Refusals::new(),
         anonymous: anonymous::counted(),
-        telling: tokio::sync::Mutex::default(),
+        recording: tokio::sync::Mutex::default(),
         base,
         memory,
     }

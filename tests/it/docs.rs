@@ -8,6 +8,8 @@
 use std::fs;
 use std::path::Path;
 
+use transire::service::AuditAction;
+
 const DOCUMENTS: [&str; 2] = ["docs/compatibility.md", "docs/guarantees.md"];
 
 fn read(path: impl AsRef<Path>) -> Option<String> {
@@ -82,29 +84,39 @@ fn every_row_that_should_name_a_test_does() {
     }
 }
 
-/// The lines between which `docs/settings.md` is made by the program.
-const MADE: (&str, &str) = ("<!-- made by the program from src/config: begin -->\n\n", "\n<!-- end -->\n");
-
-/// Compares the tables of `docs/settings.md` with the declarations of the settings.
+/// Compares the part of a document that the program makes with the program; it begins after a line that names `source`.
 ///
-/// To write them anew: `TRANSIRE_TEST_WRITE_DOCS=1 ./test rust -E 'test(every_setting_is_documented)'`.
-#[test]
-fn every_setting_is_documented_as_it_is_declared_and_nothing_else_is() {
-    let text = read("docs/settings.md").unwrap();
-    let (before, rest) = text.split_once(MADE.0).unwrap();
-    let (written, after) = rest.split_once(MADE.1).unwrap();
-    let made = transire::config::document();
+/// To write it anew: `TRANSIRE_TEST_WRITE_DOCS=1 ./test rust -E 'test(as_it_is_declared)'`.
+fn compare(document: &str, source: &str, made: &str) {
+    let text = read(document).unwrap();
+    let (begin, end) = (format!("<!-- made by the program from {source}: begin -->\n\n"), "\n<!-- end -->\n");
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (written, after) = rest.split_once(end).unwrap();
     if std::env::var_os("TRANSIRE_TEST_WRITE_DOCS").is_some() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
-        fs::write(path, format!("{before}{}{made}{}{after}", MADE.0, MADE.1)).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+        fs::write(path, format!("{before}{begin}{made}{end}{after}")).unwrap();
         return;
     }
-    let rows = made.lines().filter(|line| line.starts_with("| `"));
-    assert!(rows.count() > 60 && made.contains("| `postgres.connections` | at least 1 | 16 |"), "{made}");
     for (number, (written, made)) in written.lines().zip(made.lines()).enumerate() {
         assert_eq!(written, made, "line {} of the made part; write it anew with TRANSIRE_TEST_WRITE_DOCS=1", number + 1);
     }
     assert_eq!(written, made, "write it anew with TRANSIRE_TEST_WRITE_DOCS=1");
+}
+
+#[test]
+fn every_setting_is_documented_as_it_is_declared_and_nothing_else_is() {
+    let made = transire::config::document();
+    let rows = made.lines().filter(|line| line.starts_with("| `"));
+    assert!(rows.count() > 60 && made.contains("| `postgres.connections` | at least 1 | 16 |"), "{made}");
+    compare("docs/settings.md", "src/config", &made);
+}
+
+#[test]
+fn every_action_of_the_audit_is_documented_as_it_is_declared_and_nothing_else_is() {
+    let made = AuditAction::document();
+    let named: Vec<&str> = made.lines().skip(2).filter_map(|line| line.split('`').nth(1)).collect();
+    assert_eq!(named, AuditAction::ALL.iter().map(|action| action.name()).collect::<Vec<_>>());
+    compare("docs/audit.md", "src/service/ledger/actions.rs", &made);
 }
 
 /// Returns the anchors of a document's headings, as GitHub makes them.

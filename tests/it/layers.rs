@@ -165,7 +165,12 @@ const ROOMS: &[Room] = &[
         purity: Purity::Free,
     },
     Room { name: "registry_config", ours: &["domain"], others: &["serde_json"], purity: Purity::Free },
-    Room { name: "transfer", ours: &["config", "domain", "open", "store"], others: &["hex", "serde", "tracing"], purity: Purity::Free },
+    Room {
+        name: "transfer",
+        ours: &["config", "domain", "open", "service", "store"],
+        others: &["hex", "serde", "tracing"],
+        purity: Purity::Free,
+    },
     Room { name: "main", ours: &["cli"], others: &["clap", "mimalloc"], purity: Purity::Free },
     Room { name: "secret_files", ours: &["domain"], others: &[], purity: Purity::Free },
     Room {

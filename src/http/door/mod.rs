@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::Settings;
 use super::request::{Head, OperationRow, Record};
 use crate::domain::{Error, Result};
-use crate::service::Service;
+use crate::service::{AuditAction, Service};
 use crate::sign;
 
 /// The shape that a client can read, known before any work is done.
@@ -81,7 +81,7 @@ pub(crate) trait Door: Sized {
     async fn answer(&self, request: Incoming<'_>, shared: &Shared<'_>, record: &mut Record) -> Result<Response>;
 
     /// Returns the audit's name for a request that failed; nothing where it isn't audited.
-    fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<&'static str>;
+    fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<AuditAction>;
 
     /// Adds the headers that this API's clients read in every answer.
     fn complete(&self, _head: &Head<'_>, _shared: &Shared<'_>, _record: &Record, _response: &mut Response) {}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::domain::{Blame, Error, ErrorKind};
 use crate::http::request::Record;
 use crate::http::request::overload::BETWEEN_LINES;
-use crate::service::{Refusal, Service};
+use crate::service::{AuditAction, Refusal, Service};
 
 /// The most bytes that a line of the log has of the resource that was refused, of the cause, and of the client's word for
 /// the action.
@@ -29,7 +29,7 @@ pub(crate) fn answered(record: &Record, door: &'static str) {
 ///
 /// The line has the kind's name alone: the kind's fields may hold the text that the client signed, with its session token
 /// in it. The action is the client's text: cut, and escaped by the log as all is.
-pub(crate) fn failed(record: &Record, door: &'static str, action: Option<&'static str>, error: &Error, service: &Service, outage: &Outage) {
+pub(crate) fn failed(record: &Record, door: &'static str, action: Option<AuditAction>, error: &Error, service: &Service, outage: &Outage) {
     let request_id = record.context.request_id.as_str();
     if matches!(error.kind(), ErrorKind::Overloaded) {
         // Those are logged together: a line for each would make the load heavier.

@@ -9,6 +9,7 @@ use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::host::check_authority;
 use crate::http::request::{Head, Record};
+use crate::service::AuditAction;
 
 /// The door of pages, and of the rest.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +47,7 @@ impl Door for Plain {
     }
 
     /// People and probes aren't audited.
-    fn audited_action(&self, _: &Head<'_>, _: &Record) -> Option<&'static str> {
+    fn audited_action(&self, _: &Head<'_>, _: &Record) -> Option<AuditAction> {
         None
     }
 }

@@ -10,6 +10,7 @@ use crate::http::Settings;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::host::check_authority;
 use crate::http::request::{Head, Record};
+use crate::service::AuditAction;
 
 /// Where registries send their clients.
 const TOKEN_PATH: &str = "/token";
@@ -74,9 +75,9 @@ impl Door for Registry {
         }
     }
 
-    fn audited_action(&self, _: &Head<'_>, record: &Record) -> Option<&'static str> {
+    fn audited_action(&self, _: &Head<'_>, record: &Record) -> Option<AuditAction> {
         let is_logged_in = record.caller().1.is_some();
-        Some(if is_logged_in { "token.exchange" } else { "registry.log-in" })
+        Some(if is_logged_in { AuditAction::TokenExchange } else { AuditAction::RegistryLogIn })
     }
 
     fn complete(&self, head: &Head<'_>, shared: &Shared<'_>, record: &Record, response: &mut Response) {

@@ -14,7 +14,7 @@ use crate::http::Settings;
 use crate::http::door::operations::unserved;
 use crate::http::door::{BodyRule, Door, Evidence, Incoming, Shared, Strength};
 use crate::http::request::{Head, OperationRow, Record};
-use crate::service::{Call, Caller, Language, Purpose, Service, is_action};
+use crate::service::{AuditAction, Call, Caller, Language, Purpose, Service, is_action};
 use crate::sign;
 
 static X_TC_ACTION: HeaderName = HeaderName::from_static("x-tc-action");
@@ -181,10 +181,10 @@ impl Door for Tencent {
         }
     }
 
-    fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<&'static str> {
+    fn audited_action(&self, head: &Head<'_>, record: &Record) -> Option<AuditAction> {
         // A call that was refused before its body was read may name one all the same.
         let operation = record.operation.or_else(|| named_by(&head.parts.headers).map(Operation::row));
-        Some(operation.map_or("tencent:unknown", |operation| operation.counted_as))
+        Some(AuditAction::Operation(operation.map_or("tencent:unknown", |operation| operation.counted_as)))
     }
 }
 

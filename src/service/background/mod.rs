@@ -17,6 +17,6 @@ impl Service {
     pub async fn keep_house(self: Arc<Self>) {
         self.base.store.guard(self.settings.database_patience);
         // Side by side: what is tidied up may have to wait for the database, and that it is back must be seen at once.
-        tokio::join!(self.keep_up(), self.tidy_up(), self.ledger.keep_telling());
+        tokio::join!(self.keep_up(), self.tidy_up(), self.ledger.keep_recording_counted());
     }
 }

@@ -13,7 +13,7 @@ const CHANGES_KEPT: u32 = 100_000;
 
 impl Service {
     /// Forgets the changes that every replica has long obeyed, the writes that nobody retries any more, the policies of
-    /// sessions that have ended, and the audit lines that are older than the settings keep.
+    /// sessions that have ended, and the audit events that are older than the settings keep.
     pub(in crate::service) async fn trim(&self) -> Result<()> {
         let old = self.base.now().minus(RECORDS_KEPT);
         let revoked = store::revocation::trim(self.base.now().minus(crate::service::memory::revocations::KEPT));

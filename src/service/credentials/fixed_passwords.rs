@@ -9,6 +9,7 @@ use crate::domain::{Error, Result};
 use crate::policy::Permission;
 use crate::service::call::Call;
 use crate::service::credentials::Credentials;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::rights::instances::InstanceChoice;
 use crate::service::rights::principals::Resolved;
 use crate::store;
@@ -25,8 +26,8 @@ impl Credentials {
         check_fixed("Password", chosen)?;
         let instance = self.rights.permitted_instance(call, choice, Permission::SetFixedPassword).await?;
         let hash = self.passwords.hash(chosen, instance.account, &*self.base.random).await?;
-        let line = call.event("fixed-password.set").instance(&instance);
-        self.ledger.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), line).await
+        let event = call.event(AuditAction::FixedPasswordSet).instance(&instance);
+        self.ledger.change(store::fixed_password::set(&instance.id, signer.principal, &hash, call.now), event).await
     }
 
     /// Takes a principal's fixed password at an instance back; the principal may set another.
@@ -39,7 +40,7 @@ impl Credentials {
         }
         let Resolved::Principal(named) = self.rights.find_principal(principal).await? else { return Err(unsupported()) };
         let detail = json!({ "deleted": principal.to_string() });
-        let line = call.event("fixed-password.delete").instance(&instance).detail(detail);
-        self.ledger.change(store::fixed_password::delete(&instance.id, &named, call.now), line).await
+        let event = call.event(AuditAction::FixedPasswordDelete).instance(&instance).detail(detail);
+        self.ledger.change(store::fixed_password::delete(&instance.id, &named, call.now), event).await
     }
 }

@@ -19,6 +19,7 @@ use crate::service::access::passwords::Passwords;
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::queue::Share;
 use crate::service::memory::Memory;
 use crate::service::quotas::Quotas;
@@ -97,7 +98,7 @@ impl Credentials {
     ) -> Result<Issued> {
         let instance = self.rights.permitted_instance(call, choice, Permission::IssueTemporary).await?;
         let signer = call.caller.signer()?;
-        let room = self.ledger.queue.reserve(Share::Done)?;
+        let permit = self.ledger.queue.reserve(Share::Done)?;
         let now = call.now;
         let grant = Grant {
             id: CredentialId::random(&*self.base.random),
@@ -110,9 +111,9 @@ impl Credentials {
             expires_at: lifetime.end(now, signer.session),
         };
         let secret = self.memory.keys.keyring.load().seal(SecretKind::Temporary, &grant, &*self.base.random)?;
-        room.record(
+        permit.record(
             &call
-                .event("credential.issue-temporary")
+                .event(AuditAction::CredentialIssueTemporary)
                 .credential(&grant.id)
                 .instance(&instance)
                 .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: grant.expires_at }),
@@ -149,15 +150,15 @@ impl Credentials {
             created_at: now,
             expires_at: now.plus(LONG_TERM_TTL),
         };
-        let line = call
-            .event("credential.issue-long-term")
+        let event = call
+            .event(AuditAction::CredentialIssueLongTerm)
             .credential(&id)
             .made(id.as_str())
             .instance(&instance)
             .detail(IssuedBy { access_key_id: signer.access_key_id, expires_at: stored.expires_at });
         // Nothing can have remembered a credential that didn't exist, so there is nothing to catch up with.
         let insert = store::credential::insert(&stored, self.quotas.long_term_credentials);
-        self.ledger.commit(line.onto(self.base.write().then(insert), &*self.base.random)).await?;
+        self.ledger.commit(event.onto(self.base.write().then(insert), &*self.base.random)).await?;
         self.memory.cache.add_credential_id(&id);
         Ok(Issued { username: stored.username.of(&principal), secret, id, expires_at: stored.expires_at })
     }
@@ -184,8 +185,8 @@ impl Credentials {
     ) -> Result<()> {
         name::check_description("Desc", description)?;
         let (instance, _) = self.permitted_credential(call, choice, Permission::ModifyLongTerm, id).await?;
-        let line = call.event("credential.modify").credential(id).instance(&instance);
-        self.ledger.change(store::credential::set_description(id, description), line).await
+        let event = call.event(AuditAction::CredentialModify).credential(id).instance(&instance);
+        self.ledger.change(store::credential::set_description(id, description), event).await
     }
 
     /// Disables or enables a long-term credential.
@@ -208,18 +209,18 @@ impl Credentials {
             return Err(forbidden(call.caller, &request, Outcome::DeniedImplicitly, DISABLED_FOR_GOOD));
         }
         let action = match state {
-            CredentialState::Active => "credential.enable",
-            CredentialState::Disabled => "credential.disable",
+            CredentialState::Active => AuditAction::CredentialEnable,
+            CredentialState::Disabled => AuditAction::CredentialDisable,
         };
-        let line = call.event(action).credential(id).instance(&instance);
-        self.ledger.change(store::credential::set_state(id, state, call.caller.level()), line).await
+        let event = call.event(action).credential(id).instance(&instance);
+        self.ledger.change(store::credential::set_state(id, state, call.caller.level()), event).await
     }
 
     /// Deletes a long-term credential.
     pub async fn delete_credential(&self, call: &Call<'_>, choice: &InstanceChoice, id: &CredentialId) -> Result<()> {
         let (instance, _) = self.permitted_credential(call, choice, Permission::DeleteLongTerm, id).await?;
-        let line = call.event("credential.delete").credential(id).instance(&instance);
-        self.ledger.change(store::credential::delete(id), line).await
+        let event = call.event(AuditAction::CredentialDelete).credential(id).instance(&instance);
+        self.ledger.change(store::credential::delete(id), event).await
     }
 
     /// Returns the instance's long-term credential of this id, and the instance, if the caller may do this to it. Whether it

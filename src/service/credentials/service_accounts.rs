@@ -27,6 +27,8 @@ use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::service::access::caller::Caller;
 use crate::service::call::Call;
 use crate::service::credentials::{Credentials, DISABLED_FOR_GOOD, InstanceChoice};
+use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::service::rights::forbidden;
 use crate::store::page::{Listed, Page};
 use crate::store::{self, Part};
@@ -139,8 +141,8 @@ impl Credentials {
         };
         let most = self.quotas.service_accounts;
         let detail = json!({ "service_account": account.username(), "expires_at": account.expires_at });
-        let line = call.event("service-account.create").instance(&instance).made(account.id.as_str()).detail(detail);
-        self.ledger.change(store::service_account::insert(&account, most), line).await?;
+        let event = call.event(AuditAction::ServiceAccountCreate).instance(&instance).made(account.id.as_str()).detail(detail);
+        self.ledger.change(store::service_account::insert(&account, most), event).await?;
         Ok((account, password))
     }
 
@@ -204,13 +206,13 @@ impl Credentials {
             self.check_grant(call, &instance, permission, &given).await?;
         }
         let action = match change.state {
-            Some(ServiceAccountState::Disabled) => "service-account.disable",
-            Some(ServiceAccountState::Active) => "service-account.enable",
-            None => "service-account.modify",
+            Some(ServiceAccountState::Disabled) => AuditAction::ServiceAccountDisable,
+            Some(ServiceAccountState::Active) => AuditAction::ServiceAccountEnable,
+            None => AuditAction::ServiceAccountModify,
         };
-        let line = self.account_line(action, call, &account, &instance);
+        let event = self.account_event(action, call, &account, &instance);
         let update = store::service_account::update(&account, &change, call.caller.level(), now);
-        self.ledger.change(as_decided(call.caller, &account).and(update), line).await
+        self.ledger.change(as_decided(call.caller, &account).and(update), event).await
     }
 
     /// Replaces a service account's password by a chosen one, or by a made one; the old one stops. Returns the new one.
@@ -242,17 +244,17 @@ impl Credentials {
                 (password, secret)
             }
         };
-        let line = self.account_line("service-account.set-password", call, &account, &instance);
+        let event = self.account_event(AuditAction::ServiceAccountSetPassword, call, &account, &instance);
         let set = store::service_account::set_secret(&account, &secret, call.now);
-        self.ledger.change(as_decided(call.caller, &account).and(set), line).await?;
+        self.ledger.change(as_decided(call.caller, &account).and(set), event).await?;
         Ok(password)
     }
 
     /// Deletes a service account for ever; its name is free again.
     pub async fn delete_service_account(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str) -> Result<()> {
         let (instance, account) = self.permitted_service_account(call, choice, Permission::DeleteServiceAccount, name).await?;
-        let line = self.account_line("service-account.delete", call, &account, &instance);
-        self.ledger.change(store::service_account::delete(&account), line).await
+        let event = self.account_event(AuditAction::ServiceAccountDelete, call, &account, &instance);
+        self.ledger.change(store::service_account::delete(&account), event).await
     }
 
     /// Lists the service accounts that came from a principal, at all instances, without their permissions.
@@ -316,13 +318,7 @@ impl Credentials {
         Request { permission, resource: Resource::Instance(instance.into()), context: call.policy_context() }
     }
 
-    fn account_line<'a>(
-        &self,
-        action: &'static str,
-        call: &Call<'a>,
-        account: &ServiceAccount,
-        instance: &'a Instance,
-    ) -> crate::service::ledger::event::Line<'a> {
+    fn account_event<'a>(&self, action: AuditAction, call: &Call<'a>, account: &ServiceAccount, instance: &'a Instance) -> Event<'a> {
         call.event(action).instance(instance).detail(json!({ "service_account": account.username() }))
     }
 }

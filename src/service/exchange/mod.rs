@@ -18,6 +18,7 @@ use crate::service::access::caller::Caller;
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::limits::Limits;
 use crate::service::memory::Memory;
 use crate::service::rights::Rights;
@@ -94,8 +95,8 @@ impl Exchange {
         if is_reduced {
             Box::pin(self.log_reductions(call, scopes, &granted)).await?;
         }
-        // Anybody may ask for nothing: those have no lines of their own, and wait for no room.
-        let room = if call.caller.is_anonymous() && granted.is_empty() {
+        // Anybody may ask for nothing: those have no events of their own, and wait for no permit.
+        let permit = if call.caller.is_anonymous() && granted.is_empty() {
             None
         } else {
             Some(self.ledger.queue.reserve(call.caller.audit_share())?)
@@ -128,18 +129,19 @@ impl Exchange {
             (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(call.caller, instance, held)?),
             _ => None,
         };
-        match room {
-            Some(room) => {
+        match permit {
+            Some(permit) => {
                 let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
-                let mut line = call.event("token.exchange").instance(instance).detail(AskedAndGranted { asked, granted: words(&granted) });
+                let mut event =
+                    call.event(AuditAction::TokenExchange).instance(instance).detail(AskedAndGranted { asked, granted: words(&granted) });
                 if let Some(held) = call.caller.grant() {
-                    line = line.credential(&held.id);
+                    event = event.credential(&held.id);
                 }
                 if is_reduced {
-                    line = line.outcome("reduced");
+                    event = event.outcome("reduced");
                 }
-                room.record(&line);
+                permit.record(&event);
             }
             None => self.ledger.count_ungranted(instance, call.request),
         }

@@ -8,6 +8,7 @@ use crate::domain::service_account::ServiceAccountGrant;
 use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::keyring::{ACCESS_KEY, unless_overtaken};
 use crate::store;
 use crate::store::access_key::{AccessKey, AccessKeyState};
@@ -30,8 +31,8 @@ impl Identity {
             None => random_account_id(&*self.base.random)?,
         };
         let account = Account { id, name: name.to_owned(), generation: 0, created_at: call.now, service_account_grant };
-        let line = call.event("account.create").detail(serde_json::json!({ "account": id.to_string(), "name": name }));
-        self.ledger.change(store::account::insert(&account), line).await?;
+        let event = call.event(AuditAction::AccountCreate).detail(serde_json::json!({ "account": id.to_string(), "name": name }));
+        self.ledger.change(store::account::insert(&account), event).await?;
         Ok(account)
     }
 
@@ -42,8 +43,8 @@ impl Identity {
     pub async fn set_service_account_grant(&self, call: &Call<'_>, id: AccountId, grant: Option<ServiceAccountGrant>) -> Result<()> {
         call.caller.require_operator()?;
         let detail = serde_json::json!({ "account": id.to_string(), "service_account_grant": grant.map(ServiceAccountGrant::name) });
-        let line = call.event("account.modify").detail(detail);
-        self.ledger.change(store::account::set_service_account_grant(id, grant), line).await
+        let event = call.event(AuditAction::AccountModify).detail(detail);
+        self.ledger.change(store::account::set_service_account_grant(id, grant), event).await
     }
 
     /// Lists the accounts.
@@ -73,8 +74,8 @@ impl Identity {
             generation: 0,
             created_at: call.now,
         };
-        let line = call.event("access-key.create").detail(serde_json::json!({ "access_key_id": made.id }));
-        self.ledger.change(unless_overtaken(&row.sealed_secret).and(store::access_key::insert(&row)), line).await
+        let event = call.event(AuditAction::AccessKeyCreate).detail(serde_json::json!({ "access_key_id": made.id }));
+        self.ledger.change(unless_overtaken(&row.sealed_secret).and(store::access_key::insert(&row)), event).await
     }
 
     /// Lists the access keys of one account or of all, without their secrets.
@@ -88,12 +89,12 @@ impl Identity {
     pub async fn set_access_key_state(&self, call: &Call<'_>, id: &str, state: AccessKeyState) -> Result<()> {
         call.caller.require_operator()?;
         let action = match state {
-            AccessKeyState::Active => "access-key.enable",
-            AccessKeyState::Disabled => "access-key.disable",
-            AccessKeyState::Deleted => "access-key.delete",
+            AccessKeyState::Active => AuditAction::AccessKeyEnable,
+            AccessKeyState::Disabled => AuditAction::AccessKeyDisable,
+            AccessKeyState::Deleted => AuditAction::AccessKeyDelete,
         };
-        let line = call.event(action).detail(serde_json::json!({ "access_key_id": id }));
-        self.ledger.change(store::access_key::set_state(id, state), line).await
+        let event = call.event(action).detail(serde_json::json!({ "access_key_id": id }));
+        self.ledger.change(store::access_key::set_state(id, state), event).await
     }
 }
 

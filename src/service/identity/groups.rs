@@ -7,6 +7,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
+use crate::service::ledger::actions::AuditAction;
 use crate::store;
 
 /// Whether a user is to be in a group.
@@ -24,8 +25,8 @@ impl Identity {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
         let group = Group { account, name: name.to_owned(), created_at: call.now };
-        let line = call.event("group.create").detail(json!({ "account": account.to_string(), "group": name }));
-        self.ledger.change(store::group::insert(&group), line).await?;
+        let event = call.event(AuditAction::GroupCreate).detail(json!({ "account": account.to_string(), "group": name }));
+        self.ledger.change(store::group::insert(&group), event).await?;
         Ok(group)
     }
 
@@ -43,18 +44,18 @@ impl Identity {
     /// Deletes a group; its members stay.
     pub async fn delete_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
-        let line = call.event("group.delete").detail(json!({ "account": account.to_string(), "group": name }));
-        self.ledger.change(store::cascade::delete_group(account, name), line).await
+        let event = call.event(AuditAction::GroupDelete).detail(json!({ "account": account.to_string(), "group": name }));
+        self.ledger.change(store::cascade::delete_group(account, name), event).await
     }
 
     /// Puts a user into a group, or takes it out.
     pub async fn set_member(&self, call: &Call<'_>, account: AccountId, group: &str, user: &str, membership: Membership) -> Result<()> {
         call.caller.require_operator()?;
         let (action, part) = match membership {
-            Membership::In => ("group.add", store::group::add_member(account, group, user)),
-            Membership::Out => ("group.remove", store::group::remove_member(account, group, user)),
+            Membership::In => (AuditAction::GroupAdd, store::group::add_member(account, group, user)),
+            Membership::Out => (AuditAction::GroupRemove, store::group::remove_member(account, group, user)),
         };
-        let line = call.event(action).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
-        self.ledger.change(part, line).await
+        let event = call.event(action).detail(json!({ "account": account.to_string(), "group": group, "user": user }));
+        self.ledger.change(part, event).await
     }
 }

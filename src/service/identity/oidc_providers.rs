@@ -9,6 +9,7 @@ use crate::domain::url::HttpUrl;
 use crate::domain::{Error, Result};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::limits::attempt::Attempt;
 use crate::token::{JwkSet, WebIdentity};
 use crate::{remote, store};
@@ -67,8 +68,8 @@ impl Identity {
             created_at: call.now,
         };
         let detail = json!({ "account": provider.account.to_string(), "oidc_provider": provider.name, "issuer": provider.issuer });
-        let line = call.event("oidc-provider.create").detail(detail);
-        self.ledger.change(store::oidc_provider::insert(&provider), line).await?;
+        let event = call.event(AuditAction::OidcProviderCreate).detail(detail);
+        self.ledger.change(store::oidc_provider::insert(&provider), event).await?;
         Ok(provider)
     }
 
@@ -82,8 +83,8 @@ impl Identity {
     pub async fn delete_oidc_provider(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
         let detail = json!({ "account": account.to_string(), "oidc_provider": name });
-        let line = call.event("oidc-provider.delete").detail(detail);
-        self.ledger.change(store::oidc_provider::delete(account, name), line).await
+        let event = call.event(AuditAction::OidcProviderDelete).detail(detail);
+        self.ledger.change(store::oidc_provider::delete(account, name), event).await
     }
 
     /// Tells an operator whether a token is believed, and what it says.

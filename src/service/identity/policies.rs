@@ -9,6 +9,7 @@ use crate::policy::builtin::Builtin;
 use crate::policy::{Document, Limits};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
+use crate::service::ledger::actions::AuditAction;
 use crate::store;
 use crate::store::policy::{Attachment, PolicyKind};
 
@@ -32,11 +33,11 @@ impl Identity {
         let checked = Document::parse(document, Limits::POLICY)?;
         let policy = Policy { account, name: name.to_owned(), document: document.to_owned(), changed_at: call.now };
         let (action, part) = match save {
-            Save::Create => ("policy.create", store::policy::create(&policy)),
-            Save::Update => ("policy.update", store::policy::update(&policy)),
+            Save::Create => (AuditAction::PolicyCreate, store::policy::create(&policy)),
+            Save::Update => (AuditAction::PolicyUpdate, store::policy::update(&policy)),
         };
-        let line = call.event(action).detail(json!({ "account": account.to_string(), "policy": name }));
-        self.ledger.change(part, line).await?;
+        let event = call.event(action).detail(json!({ "account": account.to_string(), "policy": name }));
+        self.ledger.change(part, event).await?;
         Ok(checked.warnings)
     }
 
@@ -67,8 +68,8 @@ impl Identity {
     /// Deletes a policy, which must be attached to nothing.
     pub async fn delete_policy(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
-        let line = call.event("policy.delete").detail(json!({ "account": account.to_string(), "policy": name }));
-        self.ledger.change(store::policy::delete(account, name), line).await
+        let event = call.event(AuditAction::PolicyDelete).detail(json!({ "account": account.to_string(), "policy": name }));
+        self.ledger.change(store::policy::delete(account, name), event).await
     }
 
     /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
@@ -76,11 +77,11 @@ impl Identity {
         call.caller.require_operator()?;
         let kind = if Builtin::named(name).is_some() { PolicyKind::BuiltIn } else { PolicyKind::Own };
         let (action, part) = match attached {
-            Attached::Yes => ("policy.attach", store::policy::attach(account, name, kind, target)),
-            Attached::No => ("policy.detach", store::policy::detach(account, name, kind, target)),
+            Attached::Yes => (AuditAction::PolicyAttach, store::policy::attach(account, name, kind, target)),
+            Attached::No => (AuditAction::PolicyDetach, store::policy::detach(account, name, kind, target)),
         };
-        let line = call.event(action).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
-        self.ledger.change(part, line).await
+        let event = call.event(action).detail(json!({ "account": account.to_string(), "policy": name, "target": format!("{target:?}") }));
+        self.ledger.change(part, event).await
     }
 }
 

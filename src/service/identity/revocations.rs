@@ -8,6 +8,7 @@ use crate::domain::principal::Principal;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::rights::principals::number_of_gone;
 use crate::store::{self, Part, revocation};
 
@@ -64,9 +65,9 @@ impl Identity {
         };
         let revoked = principal.without_session();
         let detail = json!({ "revoked": revoked.to_string(), "disabled": service_accounts });
-        let line = call.event("principal.revoke").detail(detail);
+        let event = call.event(AuditAction::PrincipalRevoke).detail(detail);
         let disable = store::service_account::disable_made_by(id, &made, call.caller.level(), call.now);
-        self.ledger.change(part.and(disable), line).await?;
+        self.ledger.change(part.and(disable), event).await?;
         Ok(Revoked { principal: revoked, service_accounts })
     }
 
@@ -81,8 +82,8 @@ impl Identity {
             Some(_) => store::credential::set_state(id, CredentialState::Disabled, call.caller.level()),
             None => revocation::insert(id, call.now),
         };
-        let line = call.event("credential.revoke").credential(id).detail(json!({ "revoked": principal.to_string() }));
-        self.ledger.change(part, line).await
+        let event = call.event(AuditAction::CredentialRevoke).credential(id).detail(json!({ "revoked": principal.to_string() }));
+        self.ledger.change(part, event).await
     }
 }
 

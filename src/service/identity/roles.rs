@@ -9,6 +9,7 @@ use crate::domain::{Error, Result, name};
 use crate::policy::{Limits, TrustPolicy};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
+use crate::service::ledger::actions::AuditAction;
 use crate::store;
 
 impl Identity {
@@ -37,8 +38,8 @@ impl Identity {
             generation: 0,
             created_at: call.now,
         };
-        let line = call.event("role.create").detail(json!({ "account": account.to_string(), "role": name }));
-        self.ledger.change(store::role::insert(&role), line).await?;
+        let event = call.event(AuditAction::RoleCreate).detail(json!({ "account": account.to_string(), "role": name }));
+        self.ledger.change(store::role::insert(&role), event).await?;
         Ok((role, checked.warnings))
     }
 
@@ -58,9 +59,9 @@ impl Identity {
         let role = self.rights.named_role(account, name).await?;
         let (made, names) = self.rights.made_by(role.id.number()).await?;
         let detail = json!({ "account": account.to_string(), "role": name, "role_id": role.id.to_string(), "service_accounts": names });
-        let line = call.event("role.delete").detail(detail);
+        let event = call.event(AuditAction::RoleDelete).detail(detail);
         let as_listed = store::service_account::expect_made_by(role.id.number(), made.len());
-        self.ledger.change(store::cascade::delete_role(account, role.id).and(as_listed), line).await?;
+        self.ledger.change(store::cascade::delete_role(account, role.id).and(as_listed), event).await?;
         Ok(names)
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::ids::{AccountId, UserId};
 use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
+use crate::service::ledger::actions::AuditAction;
 use crate::store;
 
 impl Identity {
@@ -23,8 +24,8 @@ impl Identity {
             generation: 0,
             created_at: call.now,
         };
-        let line = call.event("user.create").detail(json!({ "account": account.to_string(), "user": name }));
-        self.ledger.change(store::user::insert(&user), line).await?;
+        let event = call.event(AuditAction::UserCreate).detail(json!({ "account": account.to_string(), "user": name }));
+        self.ledger.change(store::user::insert(&user), event).await?;
         Ok(user)
     }
 
@@ -40,11 +41,11 @@ impl Identity {
         call.caller.require_operator()?;
         let user = self.rights.named_user(account, name).await?;
         let action = match state {
-            UserState::Active => "user.enable",
-            UserState::Disabled => "user.disable",
+            UserState::Active => AuditAction::UserEnable,
+            UserState::Disabled => AuditAction::UserDisable,
         };
-        let line = call.event(action).detail(json!({ "account": account.to_string(), "user": name }));
-        self.ledger.change(store::user::set_state(user.id, state), line).await
+        let event = call.event(action).detail(json!({ "account": account.to_string(), "user": name }));
+        self.ledger.change(store::user::set_state(user.id, state), event).await
     }
 
     /// Deletes a user, its access keys and its credentials; its id is never used again. Returns the service accounts that came
@@ -58,9 +59,9 @@ impl Identity {
         let user = self.rights.named_user(account, name).await?;
         let (made, names) = self.rights.made_by(user.id.number()).await?;
         let detail = json!({ "account": account.to_string(), "user": name, "user_id": user.id.to_string(), "service_accounts": names });
-        let line = call.event("user.delete").detail(detail);
+        let event = call.event(AuditAction::UserDelete).detail(detail);
         let as_listed = store::service_account::expect_made_by(user.id.number(), made.len());
-        self.ledger.change(store::cascade::delete_user(account, user.id).and(as_listed), line).await?;
+        self.ledger.change(store::cascade::delete_user(account, user.id).and(as_listed), event).await?;
         Ok(names)
     }
 }

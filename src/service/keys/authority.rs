@@ -11,6 +11,7 @@ use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart, SIGNING_KEY, newest_first};
+use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::keyring::{AUTHORITY, KNOWN_BEFORE_USE, in_use, unless_overtaken};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
@@ -174,22 +175,22 @@ impl Keys {
         // A name of its own: verifiers look for an authority by its name first.
         let name = format!("{} {}", hex::encode(random_bytes::<4>(random)), self.base.issuer);
         let row = new_row(&Authority::generate(&name, now, random)?, AuthorityState::Next, &self.memory.keys.master, now, random)?;
-        self.add_next_authority(&row, &rows, "authority.create", call).await
+        self.add_next_authority(&row, &rows, AuditAction::AuthorityCreate, call).await
     }
 
     pub(super) async fn add_next_authority(
         &self,
         row: &AuthorityRow,
         rows: &[AuthorityRow],
-        action: &'static str,
+        action: AuditAction,
         call: &Call<'_>,
     ) -> Result<AuthorityStep> {
         let in_use = find(rows, AuthorityState::InUse).ok_or_else(|| Error::internal("no authority is in use"))?;
-        let line = call.event(action).detail(serde_json::json!({ "authority": row.id }));
+        let event = call.event(action).detail(serde_json::json!({ "authority": row.id }));
         let parts = key::insert_next_authority(row, &in_use.id);
         let write = self.base.write().then(unless_overtaken(&row.wrapped_private));
         let write = parts.into_iter().fold(write, crate::store::Write::then);
-        self.ledger.record(write, line).await?;
+        self.ledger.record(write, event).await?;
         first_step(row)
     }
 
@@ -262,13 +263,13 @@ impl Keys {
         }
         rows.retain(|row| row.state == AuthorityState::InUse);
         let current = rows.pop().ok_or_else(|| Error::internal("no authority is in use"))?;
-        let line = call
-            .event("authority.activate")
+        let event = call
+            .event(AuditAction::AuthorityActivate)
             .detail(serde_json::json!({ "authority": next.id, "replaced": current.id, "leaves": leaves.len() }));
         // First of all: whoever makes a key or a leaf under the old one holds that one's row, and is waited for.
         let write = self.base.write().then(key::activate_authority(&next.id, &current.id, now));
         let write = leaves.into_iter().fold(write, crate::store::Write::then);
-        self.ledger.record(write, line).await?;
+        self.ledger.record(write, event).await?;
         let next = AuthorityRow { state: AuthorityState::InUse, ..next };
         step(&next, NextStep::RetireFrom(now.plus(BUNDLED_AFTER_USE)))
     }
@@ -313,8 +314,8 @@ impl Keys {
             write = write.then(key::delete_authority(&row.id, AuthorityState::Old));
         }
         let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
-        let line = call.event("authority.retire").detail(serde_json::json!({ "authorities": ids }));
-        self.ledger.record(write, line).await?;
+        let event = call.event(AuditAction::AuthorityRetire).detail(serde_json::json!({ "authorities": ids }));
+        self.ledger.record(write, event).await?;
         rows.iter().map(|row| Ok(AuthorityStep { state: None, ..step(row, NextStep::Nothing)? })).collect()
     }
 
@@ -323,8 +324,8 @@ impl Keys {
         call.caller.require_operator()?;
         let rows = key::list_authorities(&self.base.store).await?;
         let next = find(&rows, AuthorityState::Next).ok_or_else(no_next)?;
-        let line = call.event("authority.cancel").detail(serde_json::json!({ "authority": next.id }));
-        self.ledger.change(key::delete_authority(&next.id, AuthorityState::Next), line).await?;
+        let event = call.event(AuditAction::AuthorityCancel).detail(serde_json::json!({ "authority": next.id }));
+        self.ledger.change(key::delete_authority(&next.id, AuthorityState::Next), event).await?;
         Ok(AuthorityStep { state: None, ..step(next, NextStep::Nothing)? })
     }
 

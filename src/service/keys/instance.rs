@@ -10,6 +10,7 @@ use crate::domain::instance::{Algorithm, Instance};
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart};
+use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::keyring::{self, INSTANCE_KEY, unless_overtaken};
 use crate::service::rights::instances::InstanceChoice;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
@@ -95,8 +96,8 @@ impl Keys {
             call.now,
             &*self.base.random,
         )?;
-        let line = call.event("signing-key.create").instance(&instance).detail(serde_json::json!({ "key": row.id }));
-        self.ledger.change(unless_overtaken(&row.wrapped_private).and(instance_key::insert(&row)), line).await?;
+        let event = call.event(AuditAction::SigningKeyCreate).instance(&instance).detail(serde_json::json!({ "key": row.id }));
+        self.ledger.change(unless_overtaken(&row.wrapped_private).and(instance_key::insert(&row)), event).await?;
         Ok(row.id)
     }
 
@@ -107,8 +108,8 @@ impl Keys {
     pub async fn activate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
-        let line = call.event("signing-key.activate").instance(&instance).detail(serde_json::json!({ "key": next.id }));
-        self.ledger.change(instance_key::activate(&next.id, &instance.id), line).await?;
+        let event = call.event(AuditAction::SigningKeyActivate).instance(&instance).detail(serde_json::json!({ "key": next.id }));
+        self.ledger.change(instance_key::activate(&next.id, &instance.id), event).await?;
         Ok(next.id)
     }
 
@@ -117,8 +118,8 @@ impl Keys {
     pub async fn cancel_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
-        let line = call.event("signing-key.cancel").instance(&instance).detail(serde_json::json!({ "key": next.id }));
-        self.ledger.change(instance_key::delete_next(&instance.id), line).await?;
+        let event = call.event(AuditAction::SigningKeyCancel).instance(&instance).detail(serde_json::json!({ "key": next.id }));
+        self.ledger.change(instance_key::delete_next(&instance.id), event).await?;
         Ok(next.id)
     }
 

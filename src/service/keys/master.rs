@@ -15,6 +15,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::{Keys, SEALING_KEY, SIGNING_KEY};
+use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::keyring::{ACCESS_KEY, AUTHORITY, INSTANCE_KEY, was_overtaken};
 use crate::service::memory::master_keys::Progress;
 use crate::store::wrapped::{self, Holder, Wrapped};
@@ -185,7 +186,7 @@ impl Keys {
             retired: last.map(|(last, _)| last.retired).unwrap_or_default(),
         };
         self.memory.keys.master.hold(next);
-        let line = call.event("master-key.rotate").detail(serde_json::json!({ "from": rotation.from, "to": rotation.to }));
+        let event = call.event(AuditAction::MasterKeyRotate).detail(serde_json::json!({ "from": rotation.from, "to": rotation.to }));
         let write = self
             .base
             .write()
@@ -193,7 +194,7 @@ impl Keys {
             .then(meta::put(meta::MASTER_KEY_CHECK, &next.check_value(&*self.base.random)))
             .then(meta::put(meta::MASTER_KEY_ROTATION, &rotation.bytes()?))
             .changes(Entity::MasterKey, next.id());
-        match self.ledger.record(write, line).await {
+        match self.ledger.record(write, event).await {
             // Another command was as quick; its rotation is gone on with.
             Err(error) if was_overtaken(&error) => self.memory.follow_master_key().await?,
             outcome => outcome?,
@@ -319,8 +320,8 @@ impl Keys {
             }
             let mut retired = Rotation { finished_at: Some(call.now), ..rotation };
             retired.retired.push(retired.from.clone());
-            let line = call.event("master-key.retire").detail(serde_json::json!({ "key": retired.from }));
-            self.ledger.change(meta::replace(meta::MASTER_KEY_ROTATION, &bytes, &retired.bytes()?), line).await?;
+            let event = call.event(AuditAction::MasterKeyRetire).detail(serde_json::json!({ "key": retired.from }));
+            self.ledger.change(meta::replace(meta::MASTER_KEY_ROTATION, &bytes, &retired.bytes()?), event).await?;
             retired
         };
         let source = &self.memory.keys.master.source;

@@ -20,6 +20,7 @@ use crate::service::access::caller::Caller;
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::Memory;
 use crate::service::memory::keyring::{KNOWN_BEFORE_USE, SEALING_KEY, SIGNING_KEY, in_use, newest_first, unless_overtaken};
 use crate::service::memory::master_keys::MasterKeys;
@@ -225,21 +226,21 @@ impl Keys {
                 let mut row = new_signing_key(algorithm, &authority, &self.memory.keys.master, call.now, random)?;
                 row.created_at = row.created_at.max(behind(made_at));
                 let write = write.then(authority.hold()).then(unless_overtaken(&row.wrapped_private)).then(key::insert_signing(&row));
-                (row.id, write, "signing-key.create")
+                (row.id, write, AuditAction::SigningKeyCreate)
             }
             KeyKind::Sealing => {
                 let made_at = key::list_sealing(&self.base.store).await?.last().map(|row| row.created_at);
                 let now = call.now.max(behind(made_at));
                 let row = new_sealing_key(&SealingKey::generate(random), &self.memory.keys.master, now, random);
                 let write = write.then(unless_overtaken(&row.wrapped)).then(key::insert_sealing(&row));
-                (row.id, write, "sealing-key.create")
+                (row.id, write, AuditAction::SealingKeyCreate)
             }
             KeyKind::Authority => return Ok(self.rotate_authority(call).await?.id),
         };
         let mut detail = because.clone();
         detail["key"] = id.as_str().into();
-        let line = call.event(action).detail(detail);
-        self.ledger.record(write, line).await?;
+        let event = call.event(action).detail(detail);
+        self.ledger.record(write, event).await?;
         Ok(id)
     }
 

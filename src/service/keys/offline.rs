@@ -7,6 +7,7 @@ use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::authority::{InUse, first_step, new_id, used_soon};
 use crate::service::keys::{AuthorityStep, KeyState, Keys};
+use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::keyring::AUTHORITY;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::token::{Authority, certificates};
@@ -86,11 +87,11 @@ impl Keys {
         } else {
             (key::set_next_leaf(&row.id, &der), KeyState::Next)
         };
-        let line = call
-            .event("signing-key.import-certificate")
+        let event = call
+            .event(AuditAction::SigningKeyImportCertificate)
             .detail(serde_json::json!({ "key": row.id, "authority": authority.id, "expires_at": expires_at.rfc3339() }));
         let write = self.base.write().then(key::hold_authority(&authority.id, authority.state)).then(part);
-        self.ledger.record(write, line).await?;
+        self.ledger.record(write, event).await?;
         Ok(ImportedLeaf { key: row.id, authority: authority.id.clone(), authority_state, expires_at })
     }
 
@@ -134,7 +135,7 @@ impl Keys {
             state: AuthorityState::Next,
             changed_at: now,
         };
-        self.add_next_authority(&row, &rows, "authority.import", call).await
+        self.add_next_authority(&row, &rows, AuditAction::AuthorityImport, call).await
     }
 
     /// Gives out the private key of the authority in use, to be kept elsewhere; [`Service::forget_authority_key`] is next.
@@ -146,8 +147,8 @@ impl Keys {
             return Err(Error::precondition_failed(Noun::Authority, why));
         };
         // What can't be written down isn't done.
-        let line = call.event("authority.export").detail(serde_json::json!({ "authority": authority.row.id }));
-        self.ledger.commit(line.onto(self.base.write(), &*self.base.random)).await?;
+        let event = call.event(AuditAction::AuthorityExport).detail(serde_json::json!({ "authority": authority.row.id }));
+        self.ledger.commit(event.onto(self.base.write(), &*self.base.random)).await?;
         Ok(ExportedAuthority { id: authority.row.id, pem: signer.to_pem()? })
     }
 
@@ -162,7 +163,7 @@ impl Keys {
         if Authority::from_parts(&private, &row.certificate_der)?.to_pem()?.expose().as_bytes() != exported {
             return Err(Error::invalid_parameter("out", "The file is not what was exported; the key stays here as well."));
         }
-        let line = call.event("authority.forget-key").detail(serde_json::json!({ "authority": id }));
-        self.ledger.change(key::forget_private(id), line).await
+        let event = call.event(AuditAction::AuthorityForgetKey).detail(serde_json::json!({ "authority": id }));
+        self.ledger.change(key::forget_private(id), event).await
     }
 }

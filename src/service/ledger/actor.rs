@@ -6,21 +6,21 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::store::signed_change::SignedChange;
 
-/// The proved caller, as the audit names it.
+/// The authenticated caller, as the audit names it.
 pub(in crate::service) struct Actor {
-    /// Its name; none for anonymous callers.
+    /// Its name; none for an anonymous caller.
     pub(in crate::service) name: Option<String>,
     /// The account that the call is of, or is made to.
     pub(in crate::service) account: Option<AccountId>,
-    /// The signature that proved it.
+    /// The signature of the call.
     pub(in crate::service) signature: Option<Signature>,
 }
 
-/// The verified signature of a call: whatever else comes with it, it makes one durable change.
+/// The verified signature of a call. It makes one durable change, whatever else the call holds.
 #[derive(Clone, Copy)]
 pub(in crate::service) struct Signature {
     pub(in crate::service) bytes: [u8; 32],
-    /// When it is valid at no replica any more.
+    /// From this time on it is valid at no replica.
     pub(in crate::service) ends_at: Timestamp,
 }
 

@@ -1,4 +1,4 @@
-//! What has no line of its own is counted in a bounded memory, and told of together.
+//! Requests without events of their own are counted in a bounded memory, and recorded together.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use crate::service::ledger::Ledger;
 
-/// How often counted refusals are told of.
+/// How often counted refusals are recorded.
 const REFUSALS_INTERVAL: Duration = Duration::from_secs(10);
-/// How many of these intervals pass between two accounts of anonymous exchanges: a minute.
+/// How many of these intervals pass between two records of anonymous exchanges: a minute.
 const INTERVALS_OF_ANONYMOUS: u32 = 6;
 
-/// Counts, each of what is alike.
+/// Counts by key, of which there are at most so many.
 pub(in crate::service) struct Counted<K> {
     max: usize,
-    /// Returns what a thing counts as when there is no room for another count; there are few of those.
+    /// Returns the key that counts in place of one for which there is no room; there are few of those.
     beyond: fn(K) -> K,
     counts: Mutex<HashMap<K, u64>>,
 }
 
 impl<K: Hash + Eq> Counted<K> {
-    /// Has room for `max` counts, and for what `beyond` returns.
+    /// Has room for `max` counts, and for those that `beyond` returns.
     pub(in crate::service) fn new(max: usize, beyond: fn(K) -> K) -> Self {
         Self { max, beyond, counts: Mutex::default() }
     }
@@ -45,24 +45,24 @@ impl<K: Hash + Eq> Counted<K> {
 }
 
 impl Ledger {
-    /// Tells, in log and audit, of all that was counted; waits for the audit's writer.
-    pub async fn tell_counted(&self) {
-        let _telling = self.telling.lock().await;
-        self.tell_refusals().await;
-        self.tell_anonymous().await;
+    /// Records all counts in log and audit; waits for the audit's writer.
+    pub async fn record_counted(&self) {
+        let _recording = self.recording.lock().await;
+        self.record_counted_refusals().await;
+        self.record_anonymous().await;
     }
 
-    /// Tells for ever of what was counted.
-    pub(in crate::service) async fn keep_telling(&self) {
+    /// Records counts at intervals, for ever.
+    pub(in crate::service) async fn keep_recording_counted(&self) {
         let mut intervals = 0_u32;
         loop {
             tokio::time::sleep(REFUSALS_INTERVAL).await;
             intervals = intervals.wrapping_add(1);
-            // Held while counts are taken and not written yet: who stops the service waits for it, and loses none.
-            let _telling = self.telling.lock().await;
-            self.tell_refusals().await;
+            // Held while counts are taken and not written yet: a stop of the service waits for it, and loses none.
+            let _recording = self.recording.lock().await;
+            self.record_counted_refusals().await;
             if intervals.is_multiple_of(INTERVALS_OF_ANONYMOUS) {
-                self.tell_anonymous().await;
+                self.record_anonymous().await;
             }
         }
     }

@@ -1,6 +1,7 @@
-//! One line of the audit, bounded in bytes, and lines as the text of a page.
+//! One event of the audit, bounded in bytes, and events as the text of a batch.
 //!
-//! Every line passes [`Line`], whether it becomes a row or a part of a page: what strangers and users chose is bounded there.
+//! Every event is an [`Event`] first, whether it becomes a row or a part of a batch. There the texts that callers choose are
+//! bounded.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,14 +16,15 @@ use crate::domain::credential::CredentialId;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
+use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::actor::{Actor, Signature};
 use crate::service::request::RequestContext;
 use crate::store::Write;
 use crate::store::audit::AuditRow;
 
-/// The most bytes of a line as JSON, with its line feed: its detail, service and principal, and some 500 for all that this
+/// The most bytes of an event as JSON, with its line feed: its detail, service and principal, and some 500 for all that this
 /// service itself chooses.
-pub(super) const MAX_LINE_BYTES: usize = 2560;
+pub(super) const MAX_EVENT_BYTES: usize = 2560;
 /// The most bytes of a detail as JSON.
 const MAX_DETAIL_BYTES: usize = 1024;
 /// How many of them say what was left out.
@@ -32,14 +34,14 @@ const MAX_SERVICE_BYTES: usize = 255;
 /// The most bytes of a principal as JSON: the longest is the subject of an OpenID Connect token, with its provider.
 const MAX_PRINCIPAL_BYTES: usize = 768;
 
-/// One line: what was done, by whom, to what. In a page it stands as JSON with these names.
+/// One event: the action, its outcome, the caller and the thing. In a batch it is JSON with these names.
 ///
-/// It borrows what it says until it is written, once: as a row, or as text for the queue.
+/// It borrows its texts until it is written, once: as a row, or as text for the queue.
 #[derive(Clone, Serialize)]
-pub(in crate::service) struct Line<'a> {
+pub(in crate::service) struct Event<'a> {
     at: Timestamp,
     request_id: &'a str,
-    action: &'static str,
+    action: AuditAction,
     outcome: &'static str,
     principal: Option<String>,
     account: Option<i64>,
@@ -47,23 +49,23 @@ pub(in crate::service) struct Line<'a> {
     address: Option<IpAddr>,
     service: Option<&'a str>,
     detail: Option<Box<RawValue>>,
-    /// The signature of the call, which makes what it asks for once.
+    /// The signature of the call, which makes one durable change.
     #[serde(skip)]
     signature: Option<Signature>,
-    /// The id of what the call makes.
+    /// The id of the thing that the call makes.
     #[serde(skip)]
     made: Option<&'a str>,
 }
 
-/// A line as it waits in the queue: JSON, with its line feed.
-pub(super) struct Written {
+/// An event as it waits in the queue: JSON, with its line feed.
+pub(super) struct Encoded {
     pub(super) at: Timestamp,
     pub(super) text: Vec<u8>,
 }
 
-/// A line as it is read back.
+/// An event as it is read back.
 #[derive(Deserialize)]
-struct ReadLine {
+struct Decoded {
     at: Timestamp,
     request_id: String,
     action: String,
@@ -76,8 +78,9 @@ struct ReadLine {
     detail: Option<Box<RawValue>>,
 }
 
-impl<'a> Line<'a> {
-    pub(in crate::service) fn new(action: &'static str, at: Timestamp, context: &'a RequestContext) -> Self {
+impl<'a> Event<'a> {
+    /// Begins an event with the outcome `ok`.
+    pub(in crate::service) fn new(action: AuditAction, at: Timestamp, context: &'a RequestContext) -> Self {
         Self {
             at,
             request_id: &context.request_id,
@@ -94,13 +97,13 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Names the proved caller; its signature makes what it asks for once.
+    /// Names the proved caller. Its signature makes one durable change.
     pub(in crate::service) fn by(mut self, actor: Actor) -> Self {
         self.signature = actor.signature;
         self.proved(actor.name, actor.account)
     }
 
-    /// Names what the call makes, for whom it comes from again.
+    /// Names the thing that the call makes, so that a repetition of the call is told its id.
     pub(in crate::service) fn made(mut self, id: &'a str) -> Self {
         self.made = Some(id);
         self
@@ -117,7 +120,7 @@ impl<'a> Line<'a> {
         self
     }
 
-    /// Names the service that a stranger asked for; a long name is cut.
+    /// Names the service of an unauthenticated request; a long name is cut.
     pub(in crate::service) fn service(mut self, service: &'a str) -> Self {
         self.service = Some(&service[..fitting(service, MAX_SERVICE_BYTES)]);
         self
@@ -133,7 +136,7 @@ impl<'a> Line<'a> {
         self
     }
 
-    /// Says how it ended; without it, as it was asked.
+    /// Sets the outcome.
     pub(in crate::service) fn outcome(mut self, outcome: &'static str) -> Self {
         self.outcome = outcome;
         self
@@ -147,14 +150,14 @@ impl<'a> Line<'a> {
 
     /// Adds all else, as a JSON object of at most a kibibyte.
     ///
-    /// Of a longer one, lists and texts are cut. Its field `cut` then says how many bytes the whole has, its SHA-256, and how
-    /// many elements of each list (or bytes of each text) are left out. A detail that can't be written as JSON is left out.
+    /// Lists and texts of a longer one are cut. Its field `cut` then has the bytes of the whole, its SHA-256, and the number
+    /// of elements of each list (or bytes of each text) that are left out. A detail that can't be written as JSON is left out.
     pub(in crate::service) fn detail(mut self, detail: impl Serialize) -> Self {
         self.detail = to_raw_value(&detail).ok().and_then(bounded);
         self
     }
 
-    /// Adds the line to the write that does what it says; a signed call's signature makes no second one.
+    /// Adds the event to the write that makes its change; a signed call's signature makes no second one.
     pub(in crate::service) fn onto(self, write: Write, random: &dyn Random) -> Write {
         let write = match &self.signature {
             Some(signature) => write.once(signature.of_change(self.request_id, self.made)),
@@ -163,13 +166,13 @@ impl<'a> Line<'a> {
         write.audit(&self.row(random))
     }
 
-    /// Returns the line as a row, under an id of its own.
+    /// Returns the event as a row, under an id of its own.
     pub(super) fn row(self, random: &dyn Random) -> AuditRow {
         AuditRow {
             id: random_id(random),
             at: self.at,
             request_id: self.request_id.to_owned(),
-            action: self.action.to_owned(),
+            action: self.action.name().to_owned(),
             principal: self.principal,
             account: self.account,
             credential_id: self.credential_id.map(str::to_owned),
@@ -180,17 +183,21 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Returns the line as text.
-    pub(super) fn written(&self) -> Result<Written> {
+    /// Returns the event as text.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when it can't be written as JSON.
+    pub(super) fn encode(&self) -> Result<Encoded> {
         let detail = self.detail.as_ref().map_or(0, |detail| detail.get().len());
         let mut text = Vec::with_capacity(448 + detail);
         serde_json::to_writer(&mut text, self).map_err(Error::internal)?;
         text.push(b'\n');
-        Ok(Written { at: self.at, text })
+        Ok(Encoded { at: self.at, text })
     }
 }
 
-/// What a bounded detail says of the whole.
+/// The facts about the whole in a detail that was cut.
 #[derive(Serialize)]
 struct Cut {
     bytes: usize,
@@ -231,7 +238,7 @@ fn bounded(detail: Box<RawValue>) -> Option<Box<RawValue>> {
     to_raw_value(&BTreeMap::from([("cut", cut)])).ok()
 }
 
-/// Returns what fits of a value into `room` bytes of JSON, and how many elements, or bytes of a text, don't.
+/// Cuts a value to `room` bytes of JSON, and returns how many elements, or bytes of a text, were cut.
 fn shorten(value: Value, room: usize) -> (Value, usize) {
     if json_length(&value) <= room {
         return (value, 0);
@@ -285,11 +292,11 @@ fn fitting(text: &str, room: usize) -> usize {
     text.len()
 }
 
-impl ReadLine {
-    /// Returns the line as a row; its id is its page's and its place there.
-    fn row(self, page_id: &str, place: usize) -> AuditRow {
+impl Decoded {
+    /// Returns the event as a row. Its id is made of its batch's and of its place there.
+    fn row(self, batch_id: &str, place: usize) -> AuditRow {
         AuditRow {
-            id: format!("{page_id}.{place:04}"),
+            id: format!("{batch_id}.{place:04}"),
             at: self.at,
             request_id: self.request_id,
             action: self.action,
@@ -304,16 +311,18 @@ impl ReadLine {
     }
 }
 
-/// Reads the lines of a page.
+/// Reads the events of a batch.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`](crate::domain::ErrorKind::Internal) naming the page, where a line can't be read.
-pub(in crate::service) fn rows(page_id: &str, lines: &str) -> impl Iterator<Item = Result<AuditRow>> {
-    let unreadable = move |error| Error::internal(format!("table audit_page, column lines, id {page_id}: {error}"));
-    let lines = lines.lines().enumerate();
-    lines.map(move |(place, line)| serde_json::from_str::<ReadLine>(line).map(|line| line.row(page_id, place)).map_err(unreadable))
+///
+/// `Internal` naming the batch, for an event that can't be read.
+pub(in crate::service) fn rows(batch_id: &str, events: &str) -> impl Iterator<Item = Result<AuditRow>> {
+    let unreadable = move |error| Error::internal(format!("table audit_page, column lines, id {batch_id}: {error}"));
+    let lines = events.lines().enumerate();
+    lines.map(move |(place, line)| serde_json::from_str::<Decoded>(line).map(|event| event.row(batch_id, place)).map_err(unreadable))
 }
 
-pub(in crate::service) fn random_id(random: &dyn Random) -> String {
+/// Makes the id of a row.
+pub(super) fn random_id(random: &dyn Random) -> String {
     random_text(random, b"0123456789abcdefghijklmnopqrstuv", 20)
 }

@@ -1,5 +1,6 @@
-//! A change and its record: writes, audit events, and what is said of refusals.
+//! A change and its record: writes, audit events, and how refusals are recorded.
 
+pub(super) mod actions;
 pub(super) mod actor;
 pub(super) mod anonymous;
 pub(super) mod counted;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::counted::Counted;
-use self::event::Line;
+use self::event::Event;
 use self::queue::Audit;
 use self::refusals::Refusals;
 use crate::domain::{Error, ErrorKind, Result};
@@ -20,7 +21,7 @@ use crate::service::base::Base;
 use crate::service::memory::Memory;
 use crate::store::{self, Entity, Part, Write};
 
-/// How long the audit's last lines may wait for the database.
+/// How long the audit's last events may wait for the database.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Writes changes with their audit events, and records what changes nothing.
@@ -29,18 +30,22 @@ pub struct Ledger {
     pub(super) memory: Arc<Memory>,
     pub(super) queue: Audit,
     pub(super) refusals: Refusals,
-    pub(super) anonymous: Counted<anonymous::Place>,
-    /// Held while what was counted is told of.
-    pub(super) telling: tokio::sync::Mutex<()>,
+    pub(super) anonymous: Counted<anonymous::Source>,
+    /// Held while counts are taken and not recorded yet.
+    pub(super) recording: tokio::sync::Mutex<()>,
 }
 
 impl Ledger {
-    /// Writes, and sees to it that this process obeys the change before anybody hears of it.
+    /// Applies a write, and invalidates this process's caches before anybody hears of it.
     ///
-    /// Once the write is durable it is done, and is answered so: an error would have the client make it again, and find
-    /// its own success in the way, or make a second one. It is obeyed here even where the feed can't be read any more,
-    /// because what it changed is known; what isn't remembered then has to be read, and can't be, so that in an outage
-    /// what was stopped is refused at this replica, if not in the usual words.
+    /// Once the write is durable the call succeeds, whatever fails afterwards. An error would make the client repeat the
+    /// call, and find its own success in the way, or make a second one. The caches are invalidated here even when the feed
+    /// can't be read any more, because the write names what it changed. An invalidated entry can't be read again in an
+    /// outage, so this replica then refuses what was stopped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::commit`].
     pub(in crate::service) async fn apply(&self, write: Write) -> Result<()> {
         let changed = write.changed().to_vec();
         self.commit(write).await?;
@@ -56,7 +61,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes what no cache can hold. To the repetition of a signed call that was carried out it says which one did it.
+    /// Applies a write that changes nothing that a cache can hold.
+    ///
+    /// # Errors
+    ///
+    /// Those of the write's statements; `Replayed`, naming the earlier request, for a signed call that was carried out
+    /// already; `StoreUnavailable`.
     pub(in crate::service) async fn commit(&self, write: Write) -> Result<()> {
         let digest = write.signed().map(|change| change.digest.clone());
         let failed = match (self.base.store.apply(write).await, digest) {
@@ -70,26 +80,34 @@ impl Ledger {
         }
     }
 
-    /// Makes a change and its audit line in one write.
-    pub(in crate::service) async fn change(&self, part: Part, line: Line<'_>) -> Result<()> {
-        self.record(self.base.write().then(part), line).await
+    /// Makes a change and its audit event in one write.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::commit`].
+    pub(in crate::service) async fn change(&self, part: Part, event: Event<'_>) -> Result<()> {
+        self.record(self.base.write().then(part), event).await
     }
 
-    /// Applies a write with its audit line.
-    pub(in crate::service) async fn record(&self, write: Write, line: Line<'_>) -> Result<()> {
-        self.apply(line.onto(write, &*self.base.random)).await
+    /// Applies a write with its audit event.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::commit`].
+    pub(in crate::service) async fn record(&self, write: Write, event: Event<'_>) -> Result<()> {
+        self.apply(event.onto(write, &*self.base.random)).await
     }
 
-    /// Writes what waits in the audit queue, and takes nothing more.
+    /// Stores the waiting audit events, and takes no more of them.
     pub async fn close(&self) {
         self.close_within(CLOSING).await;
     }
 
-    /// As [`Self::close`], when the database may have only so long to answer. Only while somebody keeps house is it seen
-    /// that it is back.
+    /// As [`Self::close`], with a deadline; when it passes, the events are lost. The database's return is noticed only while
+    /// the background tasks run.
     pub async fn close_within(&self, deadline: Duration) {
         let closing = async {
-            self.tell_counted().await;
+            self.record_counted().await;
             self.queue.close().await;
         };
         if tokio::time::timeout(deadline, closing).await.is_err() {

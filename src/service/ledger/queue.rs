@@ -1,12 +1,12 @@
-//! The audit: who did what, and who was refused. Never a secret.
+//! The audit's queue and its writer. No secret ever comes in.
 //!
-//! A change writes its line in its own transaction. What changes nothing (issuing a temporary credential,
-//! exchanging, a refused log-in) puts its line in a bounded queue, and a writer stores the queue in
-//! pages, of which each is one row: rows of their own cost more processor time than all else about the
-//! requests together. When the queue is full, the setting says whether the line is dropped and counted,
-//! or the request refused. Lines of strangers and of refusals have shares of it ([`Share`]).
+//! A change writes its event in its own transaction. A request that changes nothing (issuing a temporary credential, an
+//! exchange, a refused log-in) puts its event in a bounded queue, and a writer stores the queue in batches. Each batch is one
+//! row: rows of their own cost more processor time than all else about the requests together. When the queue is full, the
+//! setting `audit` says whether the event is dropped and counted, or the request refused. Events about unauthenticated callers
+//! and about refusals have shares of the queue ([`Share`]).
 //!
-//! Bytes are bounded everywhere: a line ([`line`]), so the queue by its lines, and a page.
+//! Bytes are bounded everywhere: those of an event ([`event`](super::event)), so those of the queue, and those of a batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,16 +17,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::{Error, ErrorKind, Result};
-use crate::service::ledger::event::{Line, MAX_LINE_BYTES, Written, random_id};
+use crate::service::ledger::event::{Encoded, Event, MAX_EVENT_BYTES, random_id};
 use crate::service::ledger::words::Words;
 use crate::store::audit::{self, AuditPage};
 use crate::store::{Operation, Store, Write};
 
-/// The most lines of one page.
-const MAX_PAGE_LINES: usize = 4000;
-/// The most bytes of one page.
-const MAX_PAGE_BYTES: usize = 1 << 20;
-/// How long the writer waits for more lines: a page, and its fsync, for each line would cost much.
+/// The most events of one batch.
+const MAX_BATCH_EVENTS: usize = 4000;
+/// The most bytes of one batch.
+const MAX_BATCH_BYTES: usize = 1 << 20;
+/// How long the writer waits for more events: a batch, and its fsync, for each event would cost much.
 const GATHERING: Duration = Duration::from_millis(100);
 /// How long the writer waits before it tries a database again that didn't answer.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -37,29 +37,29 @@ const LAST_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditMode {
-    /// The line is dropped, counted and reported in the log.
+    /// The event is dropped, counted and reported in the log.
     BestEffort,
     /// The request is refused.
     Required,
 }
 
-/// Whose a line is, and so how much of the queue it may take: others' lines must find room.
+/// The share of the queue that an event may take, by its caller, so that the events of others find room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Share {
-    /// A proved caller's, about what was done: the whole queue.
+    /// An authenticated caller's, served: the whole queue.
     Done,
-    /// A proved caller's, about what was refused: a quarter.
+    /// An authenticated caller's, refused: a quarter.
     Refused,
-    /// A stranger's: a quarter.
+    /// An unauthenticated caller's: a quarter.
     Strangers,
 }
 
 enum Message {
-    /// With its place in a share of the queue, which is free again once the writer has taken it.
-    Line(Written, Option<OwnedSemaphorePermit>),
-    /// Many lines, which are a page of their own; with their turn, which the next ones have once the writer has taken these.
+    /// An event, with its place in a share of the queue, which is free again once the writer has taken it.
+    Event(Encoded, Option<OwnedSemaphorePermit>),
+    /// A batch of its own, with its turn, which the next one has once the writer has taken this.
     Counted(Batch, OwnedSemaphorePermit),
-    /// Everything before this is to be stored, and then this answered.
+    /// The end: everything before it is stored, and then it is answered.
     Close(oneshot::Sender<()>),
 }
 
@@ -69,37 +69,40 @@ pub(in crate::service) struct Audit {
     queue: mpsc::Sender<Message>,
     of_refused: Arc<Semaphore>,
     of_strangers: Arc<Semaphore>,
-    /// The turn of lines about requests that were counted: one batch of them waits in the queue.
+    /// The turn of events about counted requests: one batch of them waits in the queue.
     turn_of_counted: Arc<Semaphore>,
     dropped: AtomicU64,
 }
 
-/// A place in the queue, taken before the work so that nothing leaves unrecorded.
-pub(in crate::service) struct Room<'a> {
+/// A place in the queue. It is taken before the work, so that no answer leaves unrecorded.
+#[must_use = "without an event the place is given back"]
+pub(in crate::service) struct Permit<'a> {
     audit: &'a Audit,
-    permit: Option<mpsc::Permit<'a, Message>>,
+    /// The place in the queue; none when the queue is full and the event is dropped.
+    place: Option<mpsc::Permit<'a, Message>>,
     /// The place in a share of the queue.
-    place: Option<OwnedSemaphorePermit>,
+    share: Option<OwnedSemaphorePermit>,
 }
 
 impl Audit {
-    /// Starts the writer; `capacity` lines may wait for it.
+    /// Starts the writer; `capacity` events may wait for it.
     pub(in crate::service) fn start(mode: AuditMode, capacity: usize, store: Store, random: Arc<dyn Random>) -> Self {
-        let (queue, lines) = mpsc::channel(capacity);
-        tokio::spawn(write_lines(lines, store, random));
+        let (queue, events) = mpsc::channel(capacity);
+        tokio::spawn(write_events(events, store, random));
         let quarter = || Arc::new(Semaphore::new(capacity.div_ceil(4)));
         let turn_of_counted = Arc::new(Semaphore::new(1));
         Self { mode, queue, of_refused: quarter(), of_strangers: quarter(), turn_of_counted, dropped: AtomicU64::new(0) }
     }
 
-    /// Takes a place for a line about what is done.
+    /// Takes a place for the event of a request that is about to be served.
     ///
     /// # Errors
-    /// [`ErrorKind::AuditUnavailable`] when there is none and the settings require one.
-    pub(in crate::service) fn reserve(&self, share: Share) -> Result<Room<'_>> {
+    ///
+    /// `AuditUnavailable` when there is none and the settings require one.
+    pub(in crate::service) fn reserve(&self, share: Share) -> Result<Permit<'_>> {
         match (self.offer(share), self.mode) {
-            (Some(room), _) => Ok(room),
-            (None, AuditMode::BestEffort) => Ok(Room { audit: self, permit: None, place: None }),
+            (Some(permit), _) => Ok(permit),
+            (None, AuditMode::BestEffort) => Ok(Permit { audit: self, place: None, share: None }),
             (None, AuditMode::Required) => {
                 Err(Error::new(ErrorKind::AuditUnavailable, "The audit can't keep up, and the settings require it; try again later."))
             }
@@ -107,30 +110,30 @@ impl Audit {
     }
 
     /// Takes a place, if there is one in the share and in the queue.
-    pub(in crate::service) fn offer(&self, share: Share) -> Option<Room<'_>> {
+    pub(in crate::service) fn offer(&self, share: Share) -> Option<Permit<'_>> {
         let places = match share {
             Share::Done => None,
             Share::Refused => Some(&self.of_refused),
             Share::Strangers => Some(&self.of_strangers),
         };
-        let place = match places {
+        let share = match places {
             Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
             None => None,
         };
-        Some(Room { audit: self, permit: Some(self.queue.try_reserve().ok()?), place })
+        Some(Permit { audit: self, place: Some(self.queue.try_reserve().ok()?), share })
     }
 
-    /// Begins to record requests that were counted: many lines, which share one place in the queue and wait for it.
-    pub(in crate::service) fn record_counted(&self) -> CountedLines<'_> {
-        CountedLines { audit: self, batch: Batch::default() }
+    /// Begins to record requests that were counted: many events, which share one place in the queue and wait for it.
+    pub(in crate::service) fn record_counted(&self) -> CountedEvents<'_> {
+        CountedEvents { audit: self, batch: Batch::default() }
     }
 
-    /// Returns how many lines wait, and how many were dropped.
+    /// Returns how many events wait, and how many were dropped.
     pub(in crate::service) fn waiting_and_dropped(&self) -> (usize, u64) {
         (self.queue.max_capacity() - self.queue.capacity(), self.dropped.load(Ordering::Relaxed))
     }
 
-    /// Stores what waits, and ends the writer.
+    /// Stores the waiting events, and ends the writer.
     pub(in crate::service) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.queue.send(Message::Close(done)).await.is_ok() {
@@ -140,17 +143,17 @@ impl Audit {
     }
 }
 
-impl Room<'_> {
-    /// Queues the line, or counts it as dropped.
-    pub(in crate::service) fn record(self, line: &Line<'_>) {
-        match self.permit {
-            Some(permit) => match line.written() {
-                Ok(written) => permit.send(Message::Line(written, self.place)),
+impl Permit<'_> {
+    /// Queues the event, or counts it as dropped.
+    pub(in crate::service) fn record(self, event: &Event<'_>) {
+        match self.place {
+            Some(place) => match event.encode() {
+                Ok(encoded) => place.send(Message::Event(encoded, self.share)),
                 Err(error) => tracing::error!(cause = error.cause(), "an audit line can't be written: {error}"),
             },
             None => {
                 let dropped = self.audit.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-                // Every line lost is one too many, but a log line for each would be the next overload.
+                // A log line for each lost event would be the next overload.
                 if dropped.is_power_of_two() {
                     tracing::warn!(
                         dropped,
@@ -162,17 +165,17 @@ impl Room<'_> {
     }
 }
 
-/// Lines about requests that were counted, on their way to the writer.
-pub(in crate::service) struct CountedLines<'a> {
+/// Events about requests that were counted, on their way to the writer.
+pub(in crate::service) struct CountedEvents<'a> {
     audit: &'a Audit,
     batch: Batch,
 }
 
-impl CountedLines<'_> {
-    /// Adds a line; waits for the writer when a page is full.
-    pub(in crate::service) async fn add(&mut self, line: &Line<'_>) {
-        match line.written() {
-            Ok(written) => self.batch.add(&written),
+impl CountedEvents<'_> {
+    /// Adds an event; waits for the writer when the batch is full.
+    pub(in crate::service) async fn add(&mut self, event: &Event<'_>) {
+        match event.encode() {
+            Ok(encoded) => self.batch.add(&encoded),
             Err(error) => tracing::error!(cause = error.cause(), "an audit line can't be written: {error}"),
         }
         if self.batch.is_full() {
@@ -180,7 +183,7 @@ impl CountedLines<'_> {
         }
     }
 
-    /// Gives the last lines to the writer.
+    /// Gives the last events to the writer.
     pub(in crate::service) async fn end(mut self) {
         self.send().await;
     }
@@ -188,7 +191,7 @@ impl CountedLines<'_> {
     async fn send(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         // The semaphore is never closed; the queue is, once the writer has ended, and nothing is stored any more.
-        if batch.lines > 0
+        if batch.events > 0
             && let Ok(turn) = Arc::clone(&self.audit.turn_of_counted).acquire_owned().await
         {
             self.audit.queue.send(Message::Counted(batch, turn)).await.unwrap_or_default();
@@ -196,39 +199,43 @@ impl CountedLines<'_> {
     }
 }
 
-/// Lines that become one page.
+/// Events that are stored as one row.
 #[derive(Default)]
 struct Batch {
     text: Vec<u8>,
-    lines: usize,
-    /// The times of the earliest and the latest line.
+    events: usize,
+    /// The times of the earliest and the latest event.
     span: Option<(Timestamp, Timestamp)>,
     words: Words,
 }
 
 impl Batch {
-    fn add(&mut self, line: &Written) {
-        self.words.add(&line.text);
-        self.text.extend_from_slice(&line.text);
-        self.lines += 1;
-        let (first_at, last_at) = self.span.unwrap_or((line.at, line.at));
-        self.span = Some((first_at.min(line.at), last_at.max(line.at)));
+    fn add(&mut self, event: &Encoded) {
+        self.words.add(&event.text);
+        self.text.extend_from_slice(&event.text);
+        self.events += 1;
+        let (first_at, last_at) = self.span.unwrap_or((event.at, event.at));
+        self.span = Some((first_at.min(event.at), last_at.max(event.at)));
     }
 
-    /// Tells whether another line may find no room.
+    /// Tells whether another event may find no room.
     fn is_full(&self) -> bool {
-        self.lines >= MAX_PAGE_LINES || self.text.len() + MAX_LINE_BYTES > MAX_PAGE_BYTES
+        self.events >= MAX_BATCH_EVENTS || self.text.len() + MAX_EVENT_BYTES > MAX_BATCH_BYTES
     }
 
-    /// Returns the lines as a page, one to a line of text; without lines, nothing.
-    fn page(self, random: &dyn Random) -> Result<Option<AuditPage>> {
+    /// Returns the events as a row, each in a line of its text; without events, none.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the text isn't UTF-8.
+    fn row(self, random: &dyn Random) -> Result<Option<AuditPage>> {
         let Some((first_at, last_at)) = self.span else { return Ok(None) };
         let lines = String::from_utf8(self.text).map_err(Error::internal)?;
         Ok(Some(AuditPage { id: random_id(random), first_at, last_at, lines, contents: self.words.contents() }))
     }
 }
 
-/// What the writer takes from the queue before it writes.
+/// The messages that the writer takes from the queue before it writes.
 #[derive(Default)]
 struct Taken {
     batch: Batch,
@@ -237,10 +244,10 @@ struct Taken {
 }
 
 impl Taken {
-    /// Takes what came from the queue; its place in its share is free then.
+    /// Takes a message; its place in its share is free then.
     fn take(&mut self, message: Message) {
         match message {
-            Message::Line(line, _place) => self.batch.add(&line),
+            Message::Event(event, _share) => self.batch.add(&event),
             Message::Counted(batch, _turn) => self.counted = Some(batch),
             Message::Close(done) => self.closing = Some(done),
         }
@@ -252,11 +259,11 @@ impl Taken {
     }
 }
 
-async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: Arc<dyn Random>) {
+async fn write_events(mut queue: mpsc::Receiver<Message>, store: Store, random: Arc<dyn Random>) {
     while let Some(message) = queue.recv().await {
         let mut taken = Taken::default();
         taken.take(message);
-        if queue.len() < MAX_PAGE_LINES && !taken.is_full() && !queue.is_closed() {
+        if queue.len() < MAX_BATCH_EVENTS && !taken.is_full() && !queue.is_closed() {
             tokio::time::sleep(GATHERING).await;
         }
         while !taken.is_full()
@@ -266,18 +273,18 @@ async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: A
         }
         let Taken { batch, counted, mut closing } = taken;
         for batch in [Some(batch), counted].into_iter().flatten() {
-            let lines = batch.lines;
-            match batch.page(&*random) {
-                Ok(Some(page)) => match &mut closing {
+            let events = batch.events;
+            match batch.row(&*random) {
+                Ok(Some(row)) => match &mut closing {
                     // `close` has a deadline; when it passes, the batch is dropped.
                     Some(done) => tokio::select! {
-                        () = write_page(&page, &store, &*random, LAST_RETRY_INTERVAL) => {}
+                        () = write_batch(&row, &store, &*random, LAST_RETRY_INTERVAL) => {}
                         () = done.closed() => return,
                     },
-                    None => write_page(&page, &store, &*random, RETRY_INTERVAL).await,
+                    None => write_batch(&row, &store, &*random, RETRY_INTERVAL).await,
                 },
                 Ok(None) => {}
-                Err(error) => tracing::error!(cause = error.cause(), lost = lines, "audit lines can't be written: {error}"),
+                Err(error) => tracing::error!(cause = error.cause(), lost = events, "audit lines can't be written: {error}"),
             }
         }
         if let Some(done) = closing {
@@ -288,17 +295,17 @@ async fn write_lines(mut queue: mpsc::Receiver<Message>, store: Store, random: A
     }
 }
 
-/// Writes a page, however long the database is away.
-async fn write_page(page: &AuditPage, store: &Store, random: &dyn Random, pause: Duration) {
-    // One name for all tries: a page whose outcome was unknown is stored once.
-    let operation = Operation::new(random, page.first_at);
-    let mut said = false;
-    while let Err(error) = store.apply(Write::new(operation.clone()).then(audit::insert_page(page))).await {
-        // Once for each page: an outage has its own line.
-        if !said {
-            tracing::warn!(cause = error.cause(), bytes = page.lines.len(), "audit lines can't be stored yet: {error}");
+/// Writes a batch, however long the database is away.
+async fn write_batch(batch: &AuditPage, store: &Store, random: &dyn Random, pause: Duration) {
+    // One name for all tries: a batch whose outcome was unknown is stored once.
+    let operation = Operation::new(random, batch.first_at);
+    let mut is_logged = false;
+    while let Err(error) = store.apply(Write::new(operation.clone()).then(audit::insert_page(batch))).await {
+        // Once for each batch: the outage itself is logged elsewhere.
+        if !is_logged {
+            tracing::warn!(cause = error.cause(), bytes = batch.lines.len(), "audit lines can't be stored yet: {error}");
         }
-        said = true;
+        is_logged = true;
         tokio::time::sleep(pause).await;
     }
 }
@@ -312,6 +319,7 @@ mod tests {
     use crate::domain::credential::CredentialId;
     use crate::domain::ids::AccountId;
     use crate::domain::principal::Principal;
+    use crate::service::ledger::actions::AuditAction;
     use crate::service::ledger::event::rows;
     use crate::service::request::RequestContext;
     use crate::store::audit::AuditRow;
@@ -322,29 +330,29 @@ mod tests {
         RequestContext { address: Some([192, 0, 2, 1].into()), ..RequestContext::operator(format!("request {after}")) }
     }
 
-    fn line(context: &RequestContext, after: u64) -> Line<'_> {
-        Line::new("token.exchange", NOW.plus(Duration::from_secs(after)), context)
+    fn event(context: &RequestContext, after: u64) -> Event<'_> {
+        Event::new(AuditAction::TokenExchange, NOW.plus(Duration::from_secs(after)), context)
     }
 
-    fn batch(lines: impl IntoIterator<Item = Written>) -> Batch {
+    fn batch(events: impl IntoIterator<Item = Encoded>) -> Batch {
         let mut batch = Batch::default();
-        lines.into_iter().for_each(|line| batch.add(&line));
+        events.into_iter().for_each(|event| batch.add(&event));
         batch
     }
 
     #[test]
-    fn a_page_reads_back_as_what_its_lines_would_be_alone() {
+    fn a_batch_reads_back_as_its_events_would_alone() {
         let (contexts, id) = ([context(2), context(1)], CredentialId::random(&SystemRandom));
-        let lines = || {
+        let events = || {
             let root = Principal::Root(AccountId::new(1).unwrap()).to_string();
-            let known = line(&contexts[0], 2).detail(json!({ "asked": ["a\n\"b\""] })).proved(Some(root), None).credential(&id);
-            [known, line(&contexts[1], 1).service("somewhere").outcome("refused")]
+            let known = event(&contexts[0], 2).detail(json!({ "asked": ["a\n\"b\""] })).proved(Some(root), None).credential(&id);
+            [known, event(&contexts[1], 1).service("somewhere").outcome("refused")]
         };
-        let page = batch(lines().map(|line| line.written().unwrap())).page(&SystemRandom).unwrap().unwrap();
-        assert_eq!((page.first_at, page.last_at), (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(2))));
-        let alone = lines().map(|line| line.row(&SystemRandom));
-        let mut read: Vec<AuditRow> = rows(&page.id, &page.lines).map(Result::unwrap).collect();
-        assert!(read[0].id < read[1].id && read.iter().all(|row| row.id.starts_with(&page.id)));
+        let stored = batch(events().map(|event| event.encode().unwrap())).row(&SystemRandom).unwrap().unwrap();
+        assert_eq!((stored.first_at, stored.last_at), (NOW.plus(Duration::from_secs(1)), NOW.plus(Duration::from_secs(2))));
+        let alone = events().map(|event| event.row(&SystemRandom));
+        let mut read: Vec<AuditRow> = rows(&stored.id, &stored.lines).map(Result::unwrap).collect();
+        assert!(read[0].id < read[1].id && read.iter().all(|row| row.id.starts_with(&stored.id)));
         for (read, alone) in read.iter_mut().zip(&alone) {
             read.id.clone_from(&alone.id);
         }
@@ -352,29 +360,29 @@ mod tests {
     }
 
     #[test]
-    fn nothing_makes_no_page() {
-        assert_eq!(batch([]).page(&SystemRandom).unwrap(), None);
+    fn nothing_makes_no_batch() {
+        assert_eq!(batch([]).row(&SystemRandom).unwrap(), None);
     }
 
     #[test]
-    fn a_page_is_bounded_in_lines_and_in_bytes() {
-        // A page had 4,000 lines of any length: 260 MB of scopes that a stranger asked for.
+    fn a_batch_is_bounded_in_events_and_in_bytes() {
+        // A batch had 4,000 events of any length: 260 MB of scopes that a stranger asked for.
         let context = context(1);
-        for (length, bound) in [(1, "lines"), (1000, "bytes")] {
+        for (length, bound) in [(1, "events"), (1000, "bytes")] {
             let mut batch = Batch::default();
             while !batch.is_full() {
-                batch.add(&line(&context, 1).detail(json!({ "asked": "x".repeat(length) })).written().unwrap());
+                batch.add(&event(&context, 1).detail(json!({ "asked": "x".repeat(length) })).encode().unwrap());
             }
-            assert!(batch.lines <= MAX_PAGE_LINES && batch.text.len() <= MAX_PAGE_BYTES);
-            let is_by_lines = batch.lines == MAX_PAGE_LINES;
-            assert_eq!(if is_by_lines { "lines" } else { "bytes" }, bound);
+            assert!(batch.events <= MAX_BATCH_EVENTS && batch.text.len() <= MAX_BATCH_BYTES);
+            let is_by_events = batch.events == MAX_BATCH_EVENTS;
+            assert_eq!(if is_by_events { "events" } else { "bytes" }, bound);
         }
     }
 
     /// Returns the detail that is stored of one.
     fn stored(detail: &Value) -> Value {
         let context = context(1);
-        let row = line(&context, 1).detail(detail).row(&SystemRandom);
+        let row = event(&context, 1).detail(detail).row(&SystemRandom);
         assert!(row.detail.len() <= 1024, "{} bytes: {}", row.detail.len(), row.detail);
         serde_json::from_str(&row.detail).unwrap()
     }
@@ -414,15 +422,15 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_bounded_whatever_its_texts_are() {
+    fn an_event_is_bounded_whatever_its_texts_are() {
         let context = RequestContext { address: Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()), ..context(1) };
         for text in ["x", "\u{1}", "\"", "é", "\u{10ffff}"] {
             let text = text.repeat(5000);
-            let line = line(&context, 1)
+            let event = event(&context, 1)
                 .service(&text)
                 .proved(Some(text.clone()), Some("9".repeat(18).parse().unwrap()))
                 .detail(json!({ "asked": [text], "claimed": text }));
-            assert!(line.written().unwrap().text.len() <= MAX_LINE_BYTES);
+            assert!(event.encode().unwrap().text.len() <= MAX_EVENT_BYTES);
         }
     }
 }

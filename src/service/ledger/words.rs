@@ -1,4 +1,4 @@
-//! What is in a page, in a few words: a listing reads only the pages that may have what it wants.
+//! The contents of a batch in a few words: a listing reads only the batches that may have the wanted events.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use crate::store::audit::Wanted;
 
-/// The most bytes of all actions of a page, and of all its principals. An index has them.
+/// The most bytes of all actions of a batch, and of all its principals. An index has them.
 const MAX_KIND_BYTES: usize = 768;
 
-/// The actions, outcomes and principals of a page's lines.
+/// The actions, outcomes and principals of a batch's events.
 #[derive(Default)]
 pub(super) struct Words {
     actions: Kind,
@@ -18,7 +18,7 @@ pub(super) struct Words {
     principals: Kind,
 }
 
-/// The words of one kind; those that don't fit are said to be beside them.
+/// The words of one kind, and whether there are others that don't fit.
 #[derive(Default)]
 struct Kind {
     words: BTreeSet<String>,
@@ -60,10 +60,10 @@ struct Spoken<'a> {
 }
 
 impl Words {
-    /// Adds those of a line, as it stands in a page.
-    pub(super) fn add(&mut self, line: &[u8]) {
-        let Ok(spoken) = serde_json::from_slice::<Spoken<'_>>(line) else {
-            // Of a line that can't be read nothing is known.
+    /// Adds those of an event, given as JSON.
+    pub(super) fn add(&mut self, event: &[u8]) {
+        let Ok(spoken) = serde_json::from_slice::<Spoken<'_>>(event) else {
+            // Of an event that can't be read nothing is known.
             self.actions.has_others = true;
             self.outcomes.has_others = true;
             self.principals.has_others = true;
@@ -86,7 +86,7 @@ impl Words {
     }
 }
 
-/// Returns the word that the contents of a page have where something wanted is in it. Every word begins with a line feed.
+/// Returns the word that is in a batch's contents when a wanted event is in the batch. Every word begins with a line feed.
 pub(in crate::service) fn word(kind: &'static str, wanted: Wanted<'_>) -> String {
     match wanted {
         Wanted::Any => "\n".to_owned(),
@@ -95,7 +95,7 @@ pub(in crate::service) fn word(kind: &'static str, wanted: Wanted<'_>) -> String
     }
 }
 
-/// Returns the word that the contents of a page have where there were too many of a kind.
+/// Returns the word that is in a batch's contents when there were too many of a kind.
 pub(in crate::service) fn beside(kind: &'static str) -> String {
     format!("\n{kind}+\n")
 }

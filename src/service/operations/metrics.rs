@@ -9,9 +9,9 @@ use crate::service::operations::Operations;
 /// What is measured, at one moment.
 #[derive(Clone, Debug)]
 pub struct Measures {
-    /// Audit lines that wait to be stored.
+    /// Audit events that wait to be stored.
     pub audit_waiting: usize,
-    /// Audit lines that were lost since the start.
+    /// Audit events that were lost since the start.
     pub audit_dropped: u64,
     /// Since when this process doesn't know what others changed.
     pub change_feed_age: Duration,

@@ -14,6 +14,7 @@ use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result};
 use crate::policy::Permission;
 use crate::service::call::Call;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::registry::Registry;
 use crate::service::rights::instances::InstanceChoice;
 use crate::store::{self, Part};
@@ -50,9 +51,9 @@ impl Registry {
         let instance = self.rights.permitted_instance(call, choice, Permission::CreateAclEntry).await?;
         let added = store::allow_list::add(&instance.id, entries, self.quotas.allow_list_entries);
         let ranges: Vec<String> = entries.iter().map(|entry| entry.cidr.to_string()).collect();
-        let line = call.event("allow-list.add").instance(&instance).detail(json!({ "ranges": ranges }));
+        let event = call.event(AuditAction::AllowListAdd).instance(&instance).detail(json!({ "ranges": ranges }));
         let obeyed = store::instance::set_allow_list(&instance.id, Switch::On, call.now);
-        self.ledger.record(self.base.write().then(added).then(obeyed), line).await?;
+        self.ledger.record(self.base.write().then(added).then(obeyed), event).await?;
         Ok(instance)
     }
 
@@ -67,10 +68,12 @@ impl Registry {
         let instance = self.rights.permitted_instance(call, choice, Permission::ModifyAclEntry).await?;
         let (old, guard) = self.resolve(&instance, std::slice::from_ref(place)).await?;
         let old = old.first().ok_or_else(|| Error::internal("a place that was just resolved"))?;
-        let line =
-            call.event("allow-list.replace").instance(&instance).detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
+        let event = call
+            .event(AuditAction::AllowListReplace)
+            .instance(&instance)
+            .detail(json!({ "range": old.to_string(), "by": entry.cidr.to_string() }));
         let replaced = store::allow_list::replace(&instance.id, old, entry);
-        self.ledger.record(self.base.write().then(guard).then(replaced), line).await?;
+        self.ledger.record(self.base.write().then(guard).then(replaced), event).await?;
         Ok(instance)
     }
 
@@ -84,9 +87,9 @@ impl Registry {
         let instance = self.rights.permitted_instance(call, choice, Permission::DeleteAclEntry).await?;
         let (ranges, guard) = self.resolve(&instance, places).await?;
         let names: Vec<String> = ranges.iter().map(Cidr::to_string).collect();
-        let line = call.event("allow-list.remove").instance(&instance).detail(json!({ "ranges": names }));
+        let event = call.event(AuditAction::AllowListRemove).instance(&instance).detail(json!({ "ranges": names }));
         let removed = store::allow_list::delete(&instance.id, &ranges);
-        self.ledger.record(self.base.write().then(guard).then(removed), line).await?;
+        self.ledger.record(self.base.write().then(guard).then(removed), event).await?;
         Ok(instance)
     }
 
@@ -131,8 +134,8 @@ impl Registry {
             return Ok(instance);
         }
         let now = call.now;
-        let action = if switch.is_on() { "instance.open" } else { "instance.close" };
-        let line = call.event(action).instance(&instance);
+        let action = if switch.is_on() { AuditAction::InstanceOpen } else { AuditAction::InstanceClose };
+        let event = call.event(action).instance(&instance);
         let mut write = self.base.write().then(store::instance::set_public_endpoint(&instance.id, switch, now));
         if let Some(entry) = first.filter(|_| switch.is_on()) {
             write = write.then(store::allow_list::add_if_absent(&instance.id, entry)).then(store::instance::set_allow_list(
@@ -141,7 +144,7 @@ impl Registry {
                 now,
             ));
         }
-        self.ledger.record(write, line).await?;
+        self.ledger.record(write, event).await?;
         Ok(instance)
     }
 
@@ -149,8 +152,8 @@ impl Registry {
     pub async fn set_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch) -> Result<()> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
-        let action = if switch.is_on() { "allow-list.enable" } else { "allow-list.disable" };
-        let line = call.event(action).instance(&instance);
-        self.ledger.change(store::instance::set_allow_list(&instance.id, switch, call.now), line).await
+        let action = if switch.is_on() { AuditAction::AllowListEnable } else { AuditAction::AllowListDisable };
+        let event = call.event(action).instance(&instance);
+        self.ledger.change(store::instance::set_allow_list(&instance.id, switch, call.now), event).await
     }
 }

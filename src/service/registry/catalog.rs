@@ -17,7 +17,8 @@ use crate::domain::namespace::Namespace;
 use crate::domain::repository::{Repository, RepositoryId};
 use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
-use crate::service::ledger::event::Line;
+use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::service::registry::Registry;
 use crate::service::registry::images::walks::each;
 use crate::service::registry::images::{failed, repository_access, within_patience};
@@ -82,7 +83,7 @@ impl Registry {
     pub async fn import_repositories(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Imported> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
-        let mut imported = self.import(&instance, MissingNamespaces::Make, &call.event("repository.import")).await?;
+        let mut imported = self.import(&instance, MissingNamespaces::Make, &call.event(AuditAction::RepositoryImport)).await?;
         // As they are recorded: somebody else may have been quicker.
         let recorded = store::repository::list(&self.base.store, &instance.id, RepositoryFilter::default(), Page::ALL).await?.items;
         imported.repositories = recorded.into_iter().filter(|one| imported.paths.contains(&one.path())).collect();
@@ -105,8 +106,8 @@ impl Registry {
             }
             // A failure counts too: a registry that is away would hold up every list.
             *read_at = Some(self.base.now());
-            let line = Line::new("repository.import", self.base.now(), context);
-            let imported = self.import(instance, MissingNamespaces::LeaveOut, &line).await;
+            let event = Event::new(AuditAction::RepositoryImport, self.base.now(), context);
+            let imported = self.import(instance, MissingNamespaces::LeaveOut, &event).await;
             *read_at = Some(self.base.now());
             imported
         };
@@ -134,12 +135,14 @@ impl Registry {
         if check_imported_repository("RepositoryName", name).is_err() || !self.has_tags(instance, &path).await? {
             return Err(missing());
         }
-        let line = Line::new("repository.import", self.base.now(), context).instance(instance).detail(json!({ "repositories": [path] }));
-        self.ledger.change(store::repository::import(&of, [&self.new_repository(&of, name)]), line).await?;
+        let event = Event::new(AuditAction::RepositoryImport, self.base.now(), context)
+            .instance(instance)
+            .detail(json!({ "repositories": [path] }));
+        self.ledger.change(store::repository::import(&of, [&self.new_repository(&of, name)]), event).await?;
         store::repository::find(&self.base.store, &instance.id, namespace, name).await?.ok_or_else(missing)
     }
 
-    async fn import(&self, instance: &Instance, missing: MissingNamespaces, line: &Line<'_>) -> Result<Imported> {
+    async fn import(&self, instance: &Instance, missing: MissingNamespaces, event: &Event<'_>) -> Result<Imported> {
         // Distribution asks for the first to list its catalog, zot for the second.
         let catalog = Access { resource_type: "registry".to_owned(), name: "catalog".to_owned(), actions: vec!["*"] };
         let registry = self.registry_with(instance, &[catalog, repository_access("", &["pull"])])?;
@@ -193,8 +196,8 @@ impl Registry {
             let Some(of) = namespaces.get(namespace) else { continue };
             let repositories: Vec<Repository> = names.iter().map(|name| self.new_repository(of, name)).collect();
             let paths: Vec<String> = repositories.iter().map(Repository::path).collect();
-            let line = line.clone().instance(instance).detail(json!({ "repositories": paths }));
-            let write = line.onto(write.then(store::repository::import(of, &repositories)), &*self.base.random);
+            let event = event.clone().instance(instance).detail(json!({ "repositories": paths }));
+            let write = event.onto(write.then(store::repository::import(of, &repositories)), &*self.base.random);
             match self.ledger.apply(write).await {
                 Ok(()) => imported.paths.extend(paths),
                 // It was deleted, or made, meanwhile; the next time will tell.

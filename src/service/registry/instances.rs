@@ -15,7 +15,8 @@ use crate::policy::{Context, Outcome, Permission, Request, Resource};
 use crate::service::access::caller::Caller;
 use crate::service::call::Call;
 use crate::service::keys::instance::new_instance_key;
-use crate::service::ledger::event::Line;
+use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::service::memory::keyring::unless_overtaken;
 use crate::service::registry::Registry;
 use crate::service::rights::instances::InstanceChoice;
@@ -177,13 +178,14 @@ impl Registry {
             created_at: now,
             modified_at: now,
         };
-        let line = call.event("instance.create").instance(&instance).detail(serde_json::json!({ "instance": instance.id.as_str() }));
-        self.memory.wrapping(|| self.insert_instance(&instance, &line, now)).await?;
+        let event =
+            call.event(AuditAction::InstanceCreate).instance(&instance).detail(serde_json::json!({ "instance": instance.id.as_str() }));
+        self.memory.wrapping(|| self.insert_instance(&instance, &event, now)).await?;
         Ok(instance)
     }
 
     /// Stores an instance, and its own key if its registry wants one.
-    async fn insert_instance(&self, instance: &Instance, line: &Line<'_>, now: Timestamp) -> Result<()> {
+    async fn insert_instance(&self, instance: &Instance, event: &Event<'_>, now: Timestamp) -> Result<()> {
         let mut write = self.base.write().then(store::instance::insert(instance));
         if instance.kind.has_own_key() {
             let key = new_instance_key(
@@ -196,7 +198,7 @@ impl Registry {
             )?;
             write = write.then(unless_overtaken(&key.wrapped_private)).then(store::instance_key::insert(&key));
         }
-        self.ledger.record(write, line.clone()).await
+        self.ledger.record(write, event.clone()).await
     }
 
     /// Lists the instances.
@@ -252,8 +254,8 @@ impl Registry {
             created_at: now,
             modified_at: now,
         };
-        let line = call
-            .event("instance.create")
+        let event = call
+            .event(AuditAction::InstanceCreate)
             .instance(&instance)
             .made(instance.id.as_str())
             .detail(serde_json::json!({ "instance": instance.id.as_str() }));
@@ -262,7 +264,7 @@ impl Registry {
         if !new.tags.is_empty() {
             write = write.then(store::tag::set(Tagged::Instance(&instance.id), &new.tags));
         }
-        self.ledger.record(write, line).await?;
+        self.ledger.record(write, event).await?;
         Ok(instance)
     }
 
@@ -371,11 +373,11 @@ impl Registry {
     /// Changes what an API may change of an instance.
     pub async fn modify_instance(&self, call: &Call<'_>, choice: &InstanceChoice, change: InstanceChange) -> Result<()> {
         let instance = self.rights.permitted_instance(call, choice, Permission::ModifyInstance).await?;
-        let line = call.event("instance.modify").instance(&instance).detail(serde_json::json!({
+        let event = call.event(AuditAction::InstanceModify).instance(&instance).detail(serde_json::json!({
             "specification": change.specification.map(Specification::name),
             "deletion_protection": change.deletion_protection.map(Switch::is_on),
         }));
-        self.ledger.change(store::instance::update(&instance.id, change, call.now), line).await
+        self.ledger.change(store::instance::update(&instance.id, change, call.now), event).await
     }
 
     /// Says where an instance's registry answers, or that none does.
@@ -383,8 +385,8 @@ impl Registry {
         call.caller.require_operator()?;
         url.map_or(Ok(()), |url| self.check_registry_url(url))?;
         let instance = self.rights.own_instance(call, choice).await?;
-        let line = call.event("instance.set-registry-url").instance(&instance);
-        self.ledger.change(store::instance::set_registry_url(&instance.id, url, call.now), line).await
+        let event = call.event(AuditAction::InstanceSetRegistryUrl).instance(&instance);
+        self.ledger.change(store::instance::set_registry_url(&instance.id, url, call.now), event).await
     }
 
     /// Prepares another issuer for an instance, in the place of one that was prepared before; no token names it yet.
@@ -400,8 +402,8 @@ impl Registry {
             return Err(Error::precondition_failed(Noun::Issuer, format!("The tokens of instance {} name {issuer} already.", instance.id)));
         }
         let detail = serde_json::json!({ "issuer": issuer });
-        let line = call.event("instance.prepare-issuer").instance(&instance).detail(detail);
-        self.ledger.change(store::instance::set_next_issuer(&instance.id, issuer, call.now), line).await
+        let event = call.event(AuditAction::InstancePrepareIssuer).instance(&instance).detail(detail);
+        self.ledger.change(store::instance::set_next_issuer(&instance.id, issuer, call.now), event).await
     }
 
     /// Lets an instance's tokens name the issuer that is prepared, from the next exchange on.
@@ -412,8 +414,8 @@ impl Registry {
     pub async fn activate_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
-        let line = call.event("instance.activate-issuer").instance(&instance).detail(detail);
-        self.ledger.change(store::instance::activate_issuer(&instance.id, &next, call.now), line).await
+        let event = call.event(AuditAction::InstanceActivateIssuer).instance(&instance).detail(detail);
+        self.ledger.change(store::instance::activate_issuer(&instance.id, &next, call.now), event).await
     }
 
     /// Gives the issuer up that is prepared.
@@ -424,8 +426,8 @@ impl Registry {
     pub async fn cancel_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<()> {
         let (instance, next) = self.prepared_issuer(call, choice).await?;
         let detail = serde_json::json!({ "issuer": next });
-        let line = call.event("instance.cancel-issuer").instance(&instance).detail(detail);
-        self.ledger.change(store::instance::cancel_issuer(&instance.id, &next, call.now), line).await
+        let event = call.event(AuditAction::InstanceCancelIssuer).instance(&instance).detail(detail);
+        self.ledger.change(store::instance::cancel_issuer(&instance.id, &next, call.now), event).await
     }
 
     async fn prepared_issuer(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, String)> {
@@ -452,19 +454,19 @@ impl Registry {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
         let detail = serde_json::json!({ "on": switch.is_on(), "refuse_old": old == OldRefreshTokens::Refuse });
-        let line = call.event("instance.set-refresh-tokens").instance(&instance).detail(detail);
-        self.ledger.change(store::instance::set_refresh_tokens(&instance.id, switch, old, call.now), line).await
+        let event = call.event(AuditAction::InstanceSetRefreshTokens).instance(&instance).detail(detail);
+        self.ledger.change(store::instance::set_refresh_tokens(&instance.id, switch, old, call.now), event).await
     }
 
     /// Deletes an instance for ever; with `contents` going too, whatever is in it.
     pub async fn delete_instance(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
         let instance = self.rights.permitted_instance(call, choice, Permission::DeleteInstance).await?;
-        let line = call
-            .event("instance.delete")
+        let event = call
+            .event(AuditAction::InstanceDelete)
             .instance(&instance)
             .detail(serde_json::json!({ "instance": instance.id.as_str(), "with_contents": contents == Contents::GoToo }));
         let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);
-        self.ledger.change(deletion, line).await
+        self.ledger.change(deletion, event).await
     }
 
     /// Says whether [`Service::delete_instance`] would succeed, and deletes nothing.

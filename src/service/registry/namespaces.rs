@@ -16,6 +16,7 @@ use crate::domain::tag::Tag;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Permission, Resource};
 use crate::service::call::Call;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::registry::Registry;
 use crate::service::registry::within::Within;
 use crate::service::rights::instances::InstanceChoice;
@@ -126,13 +127,13 @@ impl Registry {
         if !new.tags.is_empty() {
             write = write.then(tag::set(Tagged::Namespace(&namespace), &new.tags));
         }
-        let line = call.event("namespace.create").instance(&instance).made(namespace.id.as_str()).detail(json!({
+        let event = call.event(AuditAction::NamespaceCreate).instance(&instance).made(namespace.id.as_str()).detail(json!({
             "namespace": namespace.name,
             "visibility": namespace.visibility.name(),
             "auto_create_repository": namespace.auto_create_repository.is_on(),
             "default_visibility": namespace.default_visibility.name(),
         }));
-        self.ledger.record(write, line).await?;
+        self.ledger.record(write, event).await?;
         Ok(namespace)
     }
 
@@ -220,13 +221,13 @@ impl Registry {
         if let Some(tags) = tags {
             write = write.then(tag::replace(Tagged::Namespace(&namespace), tags));
         }
-        let line = call.event("namespace.modify").instance(&instance).detail(json!({
+        let event = call.event(AuditAction::NamespaceModify).instance(&instance).detail(json!({
             "namespace": name,
             "visibility": change.visibility.map(Visibility::name),
             "auto_create_repository": change.auto_create_repository.map(Switch::is_on),
             "default_visibility": change.default_visibility.map(Visibility::name),
         }));
-        self.ledger.record(write, line).await
+        self.ledger.record(write, event).await
     }
 
     /// Forgets a namespace, and with [`Contents::GoToo`] the repositories that are recorded in it.
@@ -235,8 +236,8 @@ impl Registry {
     pub async fn delete_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str, contents: Contents) -> Result<()> {
         let instance = self.permitted_namespace(call, choice, name, Permission::DeleteNamespace).await?;
         let namespace = self.stored_namespace(&instance, name).await?;
-        let line = call.event("namespace.delete").instance(&instance).detail(json!({ "namespace": name }));
-        self.ledger.change(store::cascade::delete_namespace(&namespace, contents), line).await
+        let event = call.event(AuditAction::NamespaceDelete).instance(&instance).detail(json!({ "namespace": name }));
+        self.ledger.change(store::cascade::delete_namespace(&namespace, contents), event).await
     }
 
     /// Says what becomes of a push to a namespace of an instance that isn't recorded.
@@ -249,8 +250,8 @@ impl Registry {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;
         let detail = json!({ "unrecorded_namespaces": unrecorded.name() });
-        let line = call.event("instance.modify").instance(&instance).detail(detail);
-        self.ledger.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now), line).await
+        let event = call.event(AuditAction::InstanceModify).instance(&instance).detail(detail);
+        self.ledger.change(store::instance::set_unrecorded_namespaces(&instance.id, unrecorded, call.now), event).await
     }
 
     /// Returns the caller's own instance, if it may do this to the namespace of that name there.

@@ -11,6 +11,7 @@ use crate::domain::switch::Switch;
 use crate::domain::{Error, Noun, Result, name};
 use crate::policy::{Permission, Resource};
 use crate::service::call::Call;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::registry::Registry;
 use crate::service::rights::instances::InstanceChoice;
 use crate::store::page::{Listed, Page};
@@ -93,9 +94,9 @@ impl Registry {
             modified_at: now,
         };
         let detail = json!({ "repository": path, "visibility": repository.visibility.name() });
-        let line = call.event("repository.create").instance(&instance).made(repository.id.as_str()).detail(detail);
+        let event = call.event(AuditAction::RepositoryCreate).instance(&instance).made(repository.id.as_str()).detail(detail);
         let most = self.quotas.repositories.of(instance.specification);
-        self.ledger.change(stored::insert(&namespace, &repository, most), line).await?;
+        self.ledger.change(stored::insert(&namespace, &repository, most), event).await?;
         Ok(repository)
     }
 
@@ -152,8 +153,8 @@ impl Registry {
             refuse_in_public(&self.stored_namespace(&instance, &repository.namespace_name).await?, change.visibility)?;
         }
         let detail = json!({ "repository": path_of(&repository), "visibility": change.visibility.map(Visibility::name) });
-        let line = call.event("repository.modify").instance(&instance).detail(detail);
-        self.ledger.change(stored::update(&repository, change, call.now), line).await
+        let event = call.event(AuditAction::RepositoryModify).instance(&instance).detail(detail);
+        self.ledger.change(stored::update(&repository, change, call.now), event).await
     }
 
     /// Forgets a repository, and deletes its images or not, as `images` says.
@@ -173,8 +174,8 @@ impl Registry {
             Images::GoToo => Box::pin(self.delete_every_image(call, &instance, &repository)).await?,
         }
         let detail = json!({ "repository": path_of(&repository) });
-        let line = call.event("repository.delete").instance(&instance).detail(detail);
-        self.ledger.change(stored::delete(&repository), line).await
+        let event = call.event(AuditAction::RepositoryDelete).instance(&instance).detail(detail);
+        self.ledger.change(stored::delete(&repository), event).await
     }
 
     /// Refuses to forget a repository that has images, or of which that can't be told.

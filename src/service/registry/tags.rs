@@ -6,6 +6,7 @@ use crate::domain::tag::Tag;
 use crate::domain::{Result, name};
 use crate::policy::{Context, Permission, Resource};
 use crate::service::call::Call;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::registry::Registry;
 use crate::service::registry::instances::{InstanceCriterion, TaggedInstance};
 use crate::service::rights::instances::InstanceChoice;
@@ -26,8 +27,8 @@ impl Registry {
             let resource = Resource::Instance((&*instance).into());
             self.rights.authorize_with(call, Permission::TagInstance, resource, policy_context.clone()).await?;
             let keys: Vec<&str> = tags.iter().map(|tag| tag.key.as_str()).collect();
-            let line = call.event("instance.tag").instance(&instance).detail(json!({ "keys": keys }));
-            write = line.onto(write.then(tag::set(Tagged::Instance(&instance.id), tags)), &*self.base.random);
+            let event = call.event(AuditAction::InstanceTag).instance(&instance).detail(json!({ "keys": keys }));
+            write = event.onto(write.then(tag::set(Tagged::Instance(&instance.id), tags)), &*self.base.random);
         }
         self.ledger.apply(write).await
     }
@@ -42,8 +43,8 @@ impl Registry {
                 Some(keys) => tag::remove(thing, keys.iter().map(String::as_str)),
                 None => tag::replace(thing, &[]),
             };
-            let line = call.event("instance.untag").instance(&instance).detail(json!({ "keys": keys }));
-            write = line.onto(write.then(part), &*self.base.random);
+            let event = call.event(AuditAction::InstanceUntag).instance(&instance).detail(json!({ "keys": keys }));
+            write = event.onto(write.then(part), &*self.base.random);
         }
         self.ledger.apply(write).await
     }

@@ -22,6 +22,7 @@ use crate::service::access::caller::{Bearer, Caller};
 use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
+use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::queue::Share;
 use crate::service::memory::Memory;
 use crate::service::quotas::Quotas;
@@ -135,8 +136,8 @@ struct Plan<'a> {
     policy: Option<&'a str>,
     seconds: u32,
     source_identity: Option<&'a str>,
-    /// What the audit calls it.
-    action: &'static str,
+    /// Its name in the audit.
+    action: AuditAction,
 }
 
 /// Opens sessions: assumed roles and federated users.
@@ -198,7 +199,7 @@ impl Sts {
             policy: asked.policy,
             seconds: role_session_seconds(role, asked)?,
             source_identity: asked.source_identity,
-            action: "session.assume-role",
+            action: AuditAction::SessionAssumeRole,
         };
         self.open_session(call, plan).await
     }
@@ -257,7 +258,7 @@ impl Sts {
             policy: Some(asked.policy),
             seconds: seconds(asked.duration_seconds, FEDERATION_DEFAULT, 1, longest)?,
             source_identity: None,
-            action: "session.federate",
+            action: AuditAction::SessionFederate,
         };
         self.open_session(call, plan).await
     }
@@ -285,7 +286,7 @@ impl Sts {
                 "Roles were assumed by sessions of roles three times in a row, which is the most; begin with a permanent access key.",
             ));
         }
-        let room = self.ledger.queue.reserve(Share::Done)?;
+        let permit = self.ledger.queue.reserve(Share::Done)?;
         let now = call.now;
         let access_key = NewAccessKey::of_session(plan.cloud, &*self.base.random);
         let mut session = Session {
@@ -314,7 +315,7 @@ impl Sts {
             expires_at: session.expires_at,
             source_identity: plan.source_identity,
         };
-        room.record(&call.event(plan.action).credential(&session.id).detail(opened));
+        permit.record(&call.event(plan.action).credential(&session.id).detail(opened));
         Ok(NewSession { id: session.id, access_key, token, principal: session.principal, expires_at: session.expires_at })
     }
 

@@ -439,7 +439,7 @@ async fn a_log_in_that_asks_for_what_it_lacks_and_calls_what_it_may_not_logs_les
         app.wait(Duration::from_secs(1));
         busy().await;
     }
-    app.service.ledger.tell_counted().await;
+    app.service.ledger.record_counted().await;
     let lines = log.lines();
     let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
     assert!(bytes < 10 * 10_000, "{bytes} bytes in ten seconds");

@@ -22,7 +22,8 @@ use crate::policy::{Permission, Resource};
 use crate::remote::registry::{Deletion, Head, RegistryClient, check_base};
 use crate::remote::{Failure, Settings as Outgoing};
 use crate::service::call::Call;
-use crate::service::ledger::event::Line;
+use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::service::registry::Registry;
 use crate::service::registry::repositories::RepositoryChoice;
 use crate::service::rights::instances::InstanceChoice;
@@ -137,7 +138,7 @@ impl Registry {
         held.forget();
         within_patience(async {
             let digests = digests_of(&registry, &key.1, tags).await?;
-            self.delete_tags(&registry, &key.1, &digests, call.event("image.delete").instance(&instance)).await
+            self.delete_tags(&registry, &key.1, &digests, call.event(AuditAction::ImageDelete).instance(&instance)).await
         })
         .await
     }
@@ -167,7 +168,7 @@ impl Registry {
             if digests.is_empty() {
                 return Ok(());
             }
-            self.delete_tags(&registry, &key.1, &digests, call.event("image.delete").instance(instance)).await
+            self.delete_tags(&registry, &key.1, &digests, call.event(AuditAction::ImageDelete).instance(instance)).await
         })
         .await
     }
@@ -177,14 +178,14 @@ impl Registry {
         registry: &Arc<RegistryClient>,
         path: &str,
         digests: &BTreeMap<String, String>,
-        line: Line<'_>,
+        event: Event<'_>,
     ) -> Result<()> {
-        let line = line.detail(json!({ "repository": path, "images": digests }));
+        let event = event.detail(json!({ "repository": path, "images": digests }));
         // First of all: what can't be written down isn't done.
-        self.ledger.commit(line.clone().onto(self.base.write(), &*self.base.random)).await?;
+        self.ledger.commit(event.clone().onto(self.base.write(), &*self.base.random)).await?;
         let done = delete(registry, path, digests).await;
         if done.is_err() {
-            self.ledger.commit(line.outcome("refused").onto(self.base.write(), &*self.base.random)).await?;
+            self.ledger.commit(event.outcome("refused").onto(self.base.write(), &*self.base.random)).await?;
         }
         done
     }
