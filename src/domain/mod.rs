@@ -33,6 +33,7 @@ pub mod service_account;
 pub mod switch;
 pub mod tag;
 pub mod url;
+pub mod wrapped;
 
 pub use error::{Blame, Error, ErrorKind, Result};
 pub use noun::Noun;

@@ -1,14 +1,15 @@
-//! Access keys, whose secrets are sealed before they come here.
+//! Access keys. The master key wraps their secrets before they come here.
 
 use std::str::FromStr;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::AccountId;
 use crate::domain::principal::Principal;
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Noun, Result};
 
 use super::nouns::Entity;
-use super::part::{Guarded, Part, Rows};
+use super::part::{Guarded, Part, Rows, WrappedPart};
 use super::row::{Row, statements};
 use super::{Store, account, principal};
 
@@ -71,8 +72,8 @@ pub struct AccessKey {
     pub id: String,
     /// Whose calls it signs.
     pub principal: Principal,
-    /// Its secret, sealed under the master key; empty once it is deleted.
-    pub sealed_secret: Vec<u8>,
+    /// Its secret, wrapped; empty once it is deleted.
+    pub sealed_secret: Wrapped,
     /// Whether it may sign calls.
     pub state: AccessKeyState,
     /// The generation that credentials issued with it name; raising it stops them.
@@ -82,13 +83,13 @@ pub struct AccessKey {
 }
 
 /// Adds an access key; `NotFound` without its account or its user, `AlreadyExists` when its id was ever used.
-pub fn insert(key: &AccessKey) -> Part {
+pub fn insert(key: &AccessKey) -> WrappedPart {
     let account = key.principal.account();
     let parameters = vec![
         key.id.as_str().into(),
         account.number().into(),
         key.principal.to_string().into(),
-        key.sealed_secret.as_slice().into(),
+        key.sealed_secret.as_bytes().into(),
         key.state.name().into(),
         key.generation.into(),
         key.created_at.into(),
@@ -100,7 +101,7 @@ pub fn insert(key: &AccessKey) -> Part {
     let mut guarded = vec![account::hold(account)];
     guarded.extend(principal::hold(&key.principal));
     guarded.push(insert);
-    Part::of(guarded).changes(Entity::AccessKey, &key.id)
+    WrappedPart::of(Some(&key.sealed_secret), Part::of(guarded).changes(Entity::AccessKey, &key.id))
 }
 
 /// Sets the state; `NotFound` when there is no such key or it was deleted, which is final.
@@ -166,7 +167,7 @@ fn access_key(row: &Row) -> Result<AccessKey> {
     Ok(AccessKey {
         id: row.text("id")?,
         principal: row.parsed("principal")?,
-        sealed_secret: row.bytes("sealed_secret")?,
+        sealed_secret: row.wrapped("sealed_secret")?,
         state: row.parsed("state")?,
         generation: row.integer("generation")?,
         created_at: row.time("created_at")?,

@@ -7,10 +7,11 @@ use std::str::FromStr;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Noun, Result};
 
 use super::nouns::Entity;
-use super::part::{Guarded, Part, Rows};
+use super::part::{Guarded, Part, Rows, WrappedPart};
 use super::row::{Row, statements};
 use super::{Store, instance};
 
@@ -63,7 +64,7 @@ pub struct InstanceKeyRow {
     /// The algorithm that it signs with.
     pub algorithm: Algorithm,
     /// The private key, wrapped.
-    pub wrapped_private: Vec<u8>,
+    pub wrapped_private: Wrapped,
     /// Its state.
     pub state: InstanceKeyState,
     /// When it was made.
@@ -71,19 +72,20 @@ pub struct InstanceKeyRow {
 }
 
 /// Adds a key; `InstanceNotFound`, and `AlreadyExists` when its instance has one in that state.
-pub fn insert(key: &InstanceKeyRow) -> Part {
+pub fn insert(key: &InstanceKeyRow) -> WrappedPart {
     let parameters = vec![
         key.id.as_str().into(),
         key.instance.as_str().into(),
         key.algorithm.name().into(),
-        key.wrapped_private.as_slice().into(),
+        key.wrapped_private.as_bytes().into(),
         key.state.name().into(),
         key.created_at.into(),
     ];
     let insert = Guarded::new(INSERT, parameters, Rows::Exactly(1), || {
         Error::already_exists(Noun::SigningKey, "The instance has such a key of its own already; look at `transire keys list`.")
     });
-    Part::of([instance::hold(&key.instance), insert]).changes(Entity::SigningKey, &key.id)
+    let part = Part::of([instance::hold(&key.instance), insert]).changes(Entity::SigningKey, &key.id);
+    WrappedPart::of(Some(&key.wrapped_private), part)
 }
 
 /// Lists all of them, oldest first.
@@ -119,7 +121,7 @@ fn key(row: &Row) -> Result<InstanceKeyRow> {
         id: row.text("id")?,
         instance: row.parsed("instance_id")?,
         algorithm: row.parsed("algorithm")?,
-        wrapped_private: row.bytes("wrapped_private")?,
+        wrapped_private: row.wrapped("wrapped_private")?,
         state: row.parsed("state")?,
         created_at: row.time("created_at")?,
     })

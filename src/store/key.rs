@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Noun, Result};
 
 use super::Store;
 use super::nouns::Entity;
-use super::part::{Guarded, Part, Rows};
+use super::part::{Guarded, Part, Rows, WrappedPart};
 use super::row::{Row, Value, statements};
 
 statements! {
@@ -48,7 +49,7 @@ pub struct SealingKeyRow {
     /// Its id, which sealed things name.
     pub id: String,
     /// The key, wrapped.
-    pub wrapped: Vec<u8>,
+    pub wrapped: Wrapped,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -61,7 +62,7 @@ pub struct SigningKeyRow {
     /// The algorithm that it signs with.
     pub algorithm: Algorithm,
     /// The private key, wrapped.
-    pub wrapped_private: Vec<u8>,
+    pub wrapped_private: Wrapped,
     /// The leaf certificate in DER; empty while the key waits for its first one.
     pub leaf_der: Vec<u8>,
     /// When the leaf certificate stops.
@@ -124,8 +125,8 @@ impl FromStr for AuthorityState {
 pub struct AuthorityRow {
     /// Its id.
     pub id: String,
-    /// The private key, wrapped; empty when it is kept elsewhere.
-    pub wrapped_private: Vec<u8>,
+    /// The private key, wrapped; none when it is kept elsewhere.
+    pub wrapped_private: Option<Wrapped>,
     /// Its certificate in DER.
     pub certificate_der: Vec<u8>,
     /// When it was made.
@@ -142,10 +143,10 @@ fn taken(noun: Noun, id: &str) -> impl Fn() -> Error + Send + Sync + 'static {
 }
 
 /// Adds a sealing key; `AlreadyExists` when its id is taken.
-pub fn insert_sealing(key: &SealingKeyRow) -> Part {
-    let parameters = vec![key.id.as_str().into(), key.wrapped.as_slice().into(), key.created_at.into()];
+pub fn insert_sealing(key: &SealingKeyRow) -> WrappedPart {
+    let parameters = vec![key.id.as_str().into(), key.wrapped.as_bytes().into(), key.created_at.into()];
     let insert = Guarded::new(INSERT_SEALING, parameters, Rows::Exactly(1), taken(Noun::SealingKey, &key.id));
-    Part::of([insert]).changes(Entity::SealingKey, &key.id)
+    WrappedPart::of(Some(&key.wrapped), Part::of([insert]).changes(Entity::SealingKey, &key.id))
 }
 
 /// Lists the sealing keys, oldest first.
@@ -156,16 +157,16 @@ pub fn insert_sealing(key: &SealingKeyRow) -> Part {
 pub async fn list_sealing(store: &Store) -> Result<Vec<SealingKeyRow>> {
     let rows = store.query(LIST_SEALING, Vec::new()).await?;
     rows.iter()
-        .map(|row| Ok(SealingKeyRow { id: row.text("id")?, wrapped: row.bytes("wrapped")?, created_at: row.time("created_at")? }))
+        .map(|row| Ok(SealingKeyRow { id: row.text("id")?, wrapped: row.wrapped("wrapped")?, created_at: row.time("created_at")? }))
         .collect()
 }
 
 /// Adds a signing key; `AlreadyExists` when its id is taken.
-pub fn insert_signing(key: &SigningKeyRow) -> Part {
+pub fn insert_signing(key: &SigningKeyRow) -> WrappedPart {
     let parameters = vec![
         key.id.as_str().into(),
         key.algorithm.name().into(),
-        key.wrapped_private.as_slice().into(),
+        key.wrapped_private.as_bytes().into(),
         key.leaf_der.as_slice().into(),
         key.leaf_expires_at.into(),
         key.created_at.into(),
@@ -173,7 +174,7 @@ pub fn insert_signing(key: &SigningKeyRow) -> Part {
         key.certified_at.into(),
     ];
     let insert = Guarded::new(INSERT_SIGNING, parameters, Rows::Exactly(1), taken(Noun::SigningKey, &key.id));
-    Part::of([insert]).changes(Entity::SigningKey, &key.id)
+    WrappedPart::of(Some(&key.wrapped_private), Part::of([insert]).changes(Entity::SigningKey, &key.id))
 }
 
 /// Lists the signing keys, oldest first.
@@ -220,9 +221,9 @@ pub fn hold_authority(id: &str, state: AuthorityState) -> Part {
 
 /// Adds the authority that is next after the one in use; `AlreadyExists` when that one isn't in use any more, or there
 /// is one that is next.
-pub fn insert_next_authority(authority: &AuthorityRow, in_use: &str) -> [Part; 3] {
+pub fn insert_next_authority(authority: &AuthorityRow, in_use: &str) -> WrappedPart {
     let has_next = Guarded::new(HAS_NEXT, Vec::new(), Rows::Exactly(0), changed_meanwhile);
-    [hold_authority(in_use, AuthorityState::InUse), Part::of([has_next]), insert_authority(authority)]
+    insert_authority(authority).after(hold_authority(in_use, AuthorityState::InUse).and(Part::of([has_next])))
 }
 
 /// Puts the authority that is next in the place of the one in use; `AlreadyExists` when it was done meanwhile.
@@ -249,17 +250,17 @@ pub fn delete_authority(id: &str, state: AuthorityState) -> Part {
 }
 
 /// Adds an authority; `AlreadyExists` when its id is taken.
-pub fn insert_authority(authority: &AuthorityRow) -> Part {
+pub fn insert_authority(authority: &AuthorityRow) -> WrappedPart {
     let parameters = vec![
         authority.id.as_str().into(),
-        authority.wrapped_private.as_slice().into(),
+        authority.wrapped_private.as_ref().map_or(&[][..], Wrapped::as_bytes).into(),
         authority.certificate_der.as_slice().into(),
         authority.created_at.into(),
         authority.state.name().into(),
         authority.changed_at.into(),
     ];
     let insert = Guarded::new(INSERT_AUTHORITY, parameters, Rows::Exactly(1), taken(Noun::Authority, &authority.id));
-    Part::of([insert]).changes(Entity::Authority, &authority.id)
+    WrappedPart::of(authority.wrapped_private.as_ref(), Part::of([insert]).changes(Entity::Authority, &authority.id))
 }
 
 /// Lists the authorities, oldest first.
@@ -275,7 +276,7 @@ fn signing_key(row: &Row) -> Result<SigningKeyRow> {
     Ok(SigningKeyRow {
         id: row.text("id")?,
         algorithm: row.parsed("algorithm")?,
-        wrapped_private: row.bytes("wrapped_private")?,
+        wrapped_private: row.wrapped("wrapped_private")?,
         leaf_der: row.bytes("leaf_der")?,
         leaf_expires_at: row.time("leaf_expires_at")?,
         created_at: row.time("created_at")?,
@@ -287,7 +288,7 @@ fn signing_key(row: &Row) -> Result<SigningKeyRow> {
 fn authority(row: &Row) -> Result<AuthorityRow> {
     Ok(AuthorityRow {
         id: row.text("id")?,
-        wrapped_private: row.bytes("wrapped_private")?,
+        wrapped_private: Some(row.wrapped("wrapped_private")?).filter(|wrapped| !wrapped.as_bytes().is_empty()),
         certificate_der: row.bytes("certificate_der")?,
         created_at: row.time("created_at")?,
         state: row.parsed("state")?,

@@ -62,6 +62,12 @@ pub fn hold(name: &'static str, value: &[u8]) -> Part {
     Part::of([Guarded::new(HOLD, vec![name.into(), value.into()], Rows::Exactly(1), move || changed(name))])
 }
 
+/// Refuses with `PreconditionFailed` unless the store names the master key of this id, and keeps others from rotating it
+/// meanwhile.
+pub(super) fn require_current_key(id: &str) -> Part {
+    hold(MASTER_KEY_ID, id.as_bytes())
+}
+
 fn changed(name: &'static str) -> Error {
     let noun = if name == MASTER_KEY_ID { Noun::CurrentMasterKey } else { Noun::Setting };
     Error::precondition_failed(noun, format!("The setting {name} was changed meanwhile; try again."))

@@ -71,7 +71,7 @@ use write::Steps;
 
 pub use nouns::Entity;
 pub use operation::Operation;
-pub use part::Part;
+pub use part::{Part, WrappedPart};
 pub use postgres::{Isolation, PostgresOptions, Statements};
 pub use write::Write;
 

@@ -1,5 +1,6 @@
 //! A noun's part of a write: statements, and the meaning of a refusal of each.
 
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 
 use super::nouns::Entity;
@@ -61,7 +62,7 @@ impl Guarded {
     }
 }
 
-/// A noun's part of a write: its guarded statements, and what they change.
+/// A noun's part of a write: its guarded statements, and the changes that they make.
 #[must_use = "a part does nothing until it is in a write and that is applied"]
 #[derive(Default)]
 pub struct Part {
@@ -84,5 +85,43 @@ impl Part {
     pub(crate) fn changes(mut self, noun: Entity, id: &(impl ToString + ?Sized)) -> Self {
         self.changes.push((noun, id.to_string()));
         self
+    }
+}
+
+/// A part that stores a secret which the master key wrapped.
+///
+/// Only [`Write::then_wrapped`](super::Write::then_wrapped) takes it, so that no write forgets the check:
+///
+/// ```compile_fail,E0308
+/// use transire::store::access_key::{self, AccessKey};
+/// use transire::store::Write;
+///
+/// fn store(write: Write, key: &AccessKey) -> Write {
+///     write.then(access_key::insert(key))
+/// }
+/// ```
+#[must_use = "a part does nothing until it is in a write and that is applied"]
+pub struct WrappedPart {
+    pub(super) part: Part,
+    /// The id of the master key that wrapped the secret; none where there is no secret.
+    pub(super) master_key_id: Option<String>,
+}
+
+impl WrappedPart {
+    /// Makes a part that stores `wrapped`, if that is there.
+    pub(super) fn of(wrapped: Option<&Wrapped>, part: Part) -> Self {
+        // An id that can't be read is no master key's, so that the write is refused.
+        Self { part, master_key_id: wrapped.map(|wrapped| wrapped.master_key_id().unwrap_or_default()) }
+    }
+
+    /// Puts another part before this one.
+    pub(super) fn after(self, before: Part) -> Self {
+        Self { part: before.and(self.part), ..self }
+    }
+
+    /// Returns the part without the check, for stores without a master key.
+    #[cfg(test)]
+    pub(super) fn unchecked(self) -> Part {
+        self.part
     }
 }

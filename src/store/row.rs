@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::switch::Switch;
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 
 /// One text of SQL that both databases speak, and the table that its rows are of.
@@ -205,6 +206,11 @@ impl Row {
     /// Returns bytes.
     pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>> {
         self.optional_bytes(column)?.ok_or_else(|| self.unreadable(column, "there is no value"))
+    }
+
+    /// Returns a wrapped secret, which may be empty.
+    pub(crate) fn wrapped(&self, column: &str) -> Result<Wrapped> {
+        self.bytes(column).map(Wrapped::from_bytes)
     }
 
     /// Returns bytes, or nothing.

@@ -1,5 +1,6 @@
 //! Everything that the master key wrapped, for the rotation that wraps it anew under another one.
 
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 
 use super::Store;
@@ -60,13 +61,13 @@ pub enum Holder {
     AccessKey,
 }
 
-/// Something wrapped, as it is stored.
+/// A wrapped secret and the row that holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrapped {
+pub struct WrappedRow {
     /// The id of its holder.
     pub id: String,
-    /// The stored bytes.
-    pub bytes: Vec<u8>,
+    /// The secret.
+    pub wrapped: Wrapped,
 }
 
 impl Holder {
@@ -104,16 +105,17 @@ pub async fn count_others(store: &Store, head: &[u8]) -> Result<u64> {
 /// # Errors
 ///
 /// `StoreUnavailable` when the database doesn't answer, `Internal` for a row that can't be read.
-pub async fn list_others(store: &Store, holder: Holder, head: &[u8], after: &str, limit: u32) -> Result<Vec<Wrapped>> {
+pub async fn list_others(store: &Store, holder: Holder, head: &[u8], after: &str, limit: u32) -> Result<Vec<WrappedRow>> {
     let (_, list, _) = holder.statements();
     let rows = store.query(list, vec![head.into(), after.into(), i64::from(limit).into()]).await?;
-    rows.iter().map(|row| Ok(Wrapped { id: row.text("id")?, bytes: row.bytes("wrapped")? })).collect()
+    rows.iter().map(|row| Ok(WrappedRow { id: row.text("id")?, wrapped: row.wrapped("wrapped")? })).collect()
 }
 
-/// Puts what is wrapped anew into the place of `old`; nothing happens when that isn't there any more.
+/// Replaces `old` by the same secret, wrapped anew; nothing happens when `old` isn't there any more.
 ///
-/// Nothing is announced: what is inside stays the same.
-pub fn rewrap(holder: Holder, old: &Wrapped, new: &[u8]) -> Part {
+/// Nothing is announced, because the secret stays the same. No check is needed either: a rotation lists whatever another key
+/// wrapped, so the next one finds it.
+pub fn rewrap(holder: Holder, old: &WrappedRow, new: &Wrapped) -> Part {
     let (.., rewrap) = holder.statements();
-    Part::of([Guarded::unguarded(rewrap, vec![old.id.as_str().into(), old.bytes.as_slice().into(), new.into()])])
+    Part::of([Guarded::unguarded(rewrap, vec![old.id.as_str().into(), old.wrapped.as_bytes().into(), new.as_bytes().into()])])
 }

@@ -2,9 +2,10 @@
 
 use super::audit::{self, AuditRow};
 use super::change;
+use super::meta;
 use super::nouns::Entity;
 use super::operation::{self, Operation};
-use super::part::{Guarded, Part};
+use super::part::{Guarded, Part, WrappedPart};
 use super::signed_change::{self, SignedChange};
 
 /// A list of guarded statements, applied whole or not at all.
@@ -29,6 +30,16 @@ impl Write {
     pub fn then(mut self, part: Part) -> Self {
         self.part = self.part.and(part);
         self
+    }
+
+    /// Adds a part that stores a wrapped secret. The write is refused with `PreconditionFailed` when the store names another
+    /// master key by then than the one that wrapped it: wrap again, with that one.
+    pub fn then_wrapped(self, part: WrappedPart) -> Self {
+        let checked = match &part.master_key_id {
+            Some(id) => self.then(meta::require_current_key(id)),
+            None => self,
+        };
+        checked.then(part.part)
     }
 
     /// Announces a change in the change feed, beyond those that the parts announce by themselves.

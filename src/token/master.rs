@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::cipher::{Cipher, NONCE_LENGTH, TAG_LENGTH, derive};
 use crate::domain::clock::{Random, random_bytes};
 use crate::domain::secret::Secret;
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 
 /// Wraps secrets at rest: AES-256-GCM-SIV.
@@ -88,14 +89,9 @@ impl MasterKey {
         head
     }
 
-    /// Returns the id of the key that wrapped something, as far as it can be read.
-    pub fn id_of(wrapped: &[u8]) -> Option<String> {
-        wrapped.get(1..=Self::ID_LENGTH).map(hex::encode)
-    }
-
     /// Wraps the secret of the thing `id` of the kind `noun`; it unwraps under the same two alone, so that
     /// a writer to the database can't move one thing's secret to another.
-    pub fn wrap(&self, noun: &str, id: &str, plain: &[u8], random: &dyn Random) -> Vec<u8> {
+    pub fn wrap(&self, noun: &str, id: &str, plain: &[u8], random: &dyn Random) -> Wrapped {
         let nonce: [u8; NONCE_LENGTH] = random_bytes(random);
         // The whole capacity at once: growing would leave a copy of the plain text behind.
         let mut wrapped = Vec::with_capacity(Self::HEAD_LENGTH + plain.len() + TAG_LENGTH);
@@ -104,7 +100,7 @@ impl MasterKey {
         wrapped.extend_from_slice(&nonce);
         wrapped.extend_from_slice(plain);
         self.cipher.seal(nonce, &self.associated(noun, id), &mut wrapped, Self::HEAD_LENGTH);
-        wrapped
+        Wrapped::from_bytes(wrapped)
     }
 
     /// Unwraps what [`MasterKey::wrap`] made for the same noun and id.
@@ -137,7 +133,7 @@ impl MasterKey {
 
     /// Makes what a store keeps to know its master key by.
     pub fn check_value(&self, random: &dyn Random) -> Vec<u8> {
-        self.wrap(Self::CHECK_NOUN, Self::CHECK_ID, Self::CHECK_TEXT, random)
+        self.wrap(Self::CHECK_NOUN, Self::CHECK_ID, Self::CHECK_TEXT, random).as_bytes().to_vec()
     }
 
     /// Checks that this is the key which `stored` was made by.
@@ -146,7 +142,7 @@ impl MasterKey {
     ///
     /// `Misconfigured` when it is another key, `Internal` when the stored value is damaged.
     pub fn verify_check_value(&self, stored: &[u8]) -> Result<()> {
-        let found = Self::id_of(stored).unwrap_or_else(|| "unreadable".to_owned());
+        let found = Wrapped::from_bytes(stored.to_vec()).master_key_id().unwrap_or_else(|| "unreadable".to_owned());
         match self.unwrap(Self::CHECK_NOUN, Self::CHECK_ID, stored) {
             Ok(text) if text.as_slice() == Self::CHECK_TEXT => Ok(()),
             Ok(_) => Err(Error::internal("the master key's check value holds another text")),
@@ -224,9 +220,9 @@ mod tests {
     fn what_a_key_wrapped_begins_with_its_head() {
         let key = MasterKey::generate(&SystemRandom);
         let wrapped = key.wrap("n", "i", b"secret", &SystemRandom);
-        assert!(wrapped.starts_with(&key.head()));
-        assert_eq!(MasterKey::id_of(&wrapped).as_deref(), Some(key.id()));
-        assert_eq!(MasterKey::id_of(&wrapped[..8]), None);
+        assert!(wrapped.as_bytes().starts_with(&key.head()));
+        assert_eq!(wrapped.master_key_id().as_deref(), Some(key.id()));
+        assert_eq!(Wrapped::from_bytes(wrapped.as_bytes()[..8].to_vec()).master_key_id(), None);
     }
 
     #[test]
@@ -238,13 +234,13 @@ mod tests {
     #[test]
     fn what_is_wrapped_unwraps_in_its_own_row_alone() {
         let key = MasterKey::generate(&SystemRandom);
-        let wrapped = key.wrap("access_key", "AKID1", b"secret", &SystemRandom);
+        let wrapped = key.wrap("access_key", "AKID1", b"secret", &SystemRandom).as_bytes().to_vec();
         assert!(!wrapped.windows(6).any(|window| window == b"secret"));
         assert_eq!(key.unwrap("access_key", "AKID1", &wrapped).unwrap().as_slice(), b"secret");
         for (noun, id) in [("access_key", "AKID2"), ("signing_key", "AKID1"), ("access_keyA", "KID1"), ("access_keyAKID1", ""), ("", "")] {
             assert_eq!(key.unwrap(noun, id, &wrapped).unwrap_err().kind(), &ErrorKind::Internal, "moved to {noun} {id}");
         }
-        assert_eq!(key.unwrap("n", "i", &key.wrap("n", "i", b"", &SystemRandom)).unwrap().as_slice(), b"");
+        assert_eq!(key.unwrap("n", "i", key.wrap("n", "i", b"", &SystemRandom).as_bytes()).unwrap().as_slice(), b"");
     }
 
     #[test]
@@ -256,7 +252,7 @@ mod tests {
     #[test]
     fn another_master_key_is_named() {
         let (mine, other) = (MasterKey::generate(&SystemRandom), MasterKey::generate(&SystemRandom));
-        let error = mine.unwrap("n", "i", &other.wrap("n", "i", b"secret", &SystemRandom)).unwrap_err();
+        let error = mine.unwrap("n", "i", other.wrap("n", "i", b"secret", &SystemRandom).as_bytes()).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Misconfigured);
         assert!(error.message().contains("wrapped by another master key"), "{error}");
         assert!(error.message().contains(other.id()) && error.message().contains(mine.id()), "{error}");
@@ -265,7 +261,7 @@ mod tests {
     #[test]
     fn any_damage_is_seen() {
         let key = MasterKey::generate(&SystemRandom);
-        let wrapped = key.wrap("n", "i", b"secret", &SystemRandom);
+        let wrapped = key.wrap("n", "i", b"secret", &SystemRandom).as_bytes().to_vec();
         for place in 0..wrapped.len() {
             let mut damaged = wrapped.clone();
             damaged[place] ^= 1;
@@ -289,7 +285,7 @@ mod tests {
         for cut in [&[][..], &stored[..5]] {
             assert!(mine.verify_check_value(cut).is_err());
         }
-        assert!(mine.verify_check_value(&mine.wrap("n", "i", b"transire", &SystemRandom)).is_err());
+        assert!(mine.verify_check_value(mine.wrap("n", "i", b"transire", &SystemRandom).as_bytes()).is_err());
     }
 
     #[test]

@@ -517,6 +517,9 @@ fn check(file: &Path, text: &str, crates: &BTreeSet<String>) -> Vec<(usize, Stri
             let found = IMPURE.iter().filter(|impure| line.contains(*impure));
             complaints.extend(found.map(|impure| (number + 1, format!("`{}` is pure and may not use `{impure}`", room.name))));
         }
+        if !["store", "token"].contains(&room.name) && line.contains("Wrapped::from_bytes") {
+            complaints.push((number + 1, format!("`{}` wraps no secrets and reads none: `Wrapped::from_bytes`", room.name)));
+        }
         if room.name == "http" {
             let found = SIGNERS.iter().filter(|signer| line.contains(*signer));
             complaints.extend(found.map(|signer| (number + 1, format!("`http` checks signatures and doesn't make them: `{signer}`"))));

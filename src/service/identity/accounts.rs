@@ -9,7 +9,7 @@ use crate::domain::{Result, name};
 use crate::service::call::Call;
 use crate::service::identity::Identity;
 use crate::service::ledger::actions::AuditAction;
-use crate::service::memory::keyring::{ACCESS_KEY, unless_overtaken};
+use crate::service::memory::keyring::ACCESS_KEY;
 use crate::store;
 use crate::store::access_key::{AccessKey, AccessKeyState};
 use crate::store::account::Account;
@@ -75,7 +75,7 @@ impl Identity {
             created_at: call.now,
         };
         let event = call.event(AuditAction::AccessKeyCreate).detail(serde_json::json!({ "access_key_id": made.id }));
-        self.ledger.change(unless_overtaken(&row.sealed_secret).and(store::access_key::insert(&row)), event).await
+        self.ledger.record(self.base.write().then_wrapped(store::access_key::insert(&row)), event).await
     }
 
     /// Lists the access keys of one account or of all, without their secrets.

@@ -12,7 +12,7 @@ use crate::domain::{Error, ErrorKind, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart, SIGNING_KEY, newest_first};
 use crate::service::ledger::actions::AuditAction;
-use crate::service::memory::keyring::{AUTHORITY, KNOWN_BEFORE_USE, in_use, unless_overtaken};
+use crate::service::memory::keyring::{AUTHORITY, KNOWN_BEFORE_USE, in_use};
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::store::{Part, Store};
 use crate::token::jwt::LEAF_RENEWAL_LEFT;
@@ -74,12 +74,10 @@ impl InUse {
     }
 }
 
-/// Returns what signs for an authority, unless its key is kept elsewhere.
-fn signer(row: &AuthorityRow, master: &MasterKeys) -> Result<Option<Authority>> {
-    if row.wrapped_private.is_empty() {
-        return Ok(None);
-    }
-    Authority::from_parts(&master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?, &row.certificate_der).map(Some)
+/// Returns the CA with its private key, unless that is kept elsewhere.
+pub(super) fn signer(row: &AuthorityRow, master: &MasterKeys) -> Result<Option<Authority>> {
+    let Some(private) = &row.wrapped_private else { return Ok(None) };
+    Authority::from_parts(&master.unwrap(AUTHORITY, &row.id, private)?, &row.certificate_der).map(Some)
 }
 
 /// Returns the row of an authority whose key is kept here.
@@ -92,7 +90,7 @@ pub(super) fn new_row(
 ) -> Result<AuthorityRow> {
     let id = new_id(random);
     Ok(AuthorityRow {
-        wrapped_private: master.wrap(AUTHORITY, &id, &authority.private_pkcs8()?, random),
+        wrapped_private: Some(master.wrap(AUTHORITY, &id, &authority.private_pkcs8()?, random)),
         certificate_der: authority.certificate_der().to_vec(),
         id,
         created_at: now,
@@ -138,7 +136,7 @@ fn no_next() -> Error {
 }
 
 pub(super) fn first_step(row: &AuthorityRow) -> Result<AuthorityStep> {
-    let here = !row.wrapped_private.is_empty();
+    let here = row.wrapped_private.is_some();
     step(row, if here { NextStep::RestartRegistriesThenActivate } else { NextStep::CertifyThenActivate })
 }
 
@@ -152,7 +150,7 @@ impl Keys {
                 created_at: row.created_at,
                 certificate_expires_at: Some(certificates::expires_at(&row.certificate_der)?),
                 instance: None,
-                private: if row.wrapped_private.is_empty() { PrivatePart::Elsewhere } else { PrivatePart::Here },
+                private: if row.wrapped_private.is_none() { PrivatePart::Elsewhere } else { PrivatePart::Here },
                 id: row.id,
             })
         };
@@ -187,9 +185,7 @@ impl Keys {
     ) -> Result<AuthorityStep> {
         let in_use = find(rows, AuthorityState::InUse).ok_or_else(|| Error::internal("no authority is in use"))?;
         let event = call.event(action).detail(serde_json::json!({ "authority": row.id }));
-        let parts = key::insert_next_authority(row, &in_use.id);
-        let write = self.base.write().then(unless_overtaken(&row.wrapped_private));
-        let write = parts.into_iter().fold(write, crate::store::Write::then);
+        let write = self.base.write().then_wrapped(key::insert_next_authority(row, &in_use.id));
         self.ledger.record(write, event).await?;
         first_step(row)
     }
@@ -374,7 +370,7 @@ impl Keys {
     /// Tells whether the key of the authority in use is kept elsewhere.
     pub(super) async fn authority_is_elsewhere(&self) -> Result<bool> {
         let rows = key::list_authorities(&self.base.store).await?;
-        Ok(find(&rows, AuthorityState::InUse).is_some_and(|row| row.wrapped_private.is_empty()))
+        Ok(find(&rows, AuthorityState::InUse).is_some_and(|row| row.wrapped_private.is_none()))
     }
 
     /// Lists the signing keys that wait for their certificate.

@@ -11,7 +11,7 @@ use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
 use crate::service::keys::{KeyInfo, KeyKind, KeyState, Keys, MasterKeys, PrivatePart};
 use crate::service::ledger::actions::AuditAction;
-use crate::service::memory::keyring::{self, INSTANCE_KEY, unless_overtaken};
+use crate::service::memory::keyring::{self, INSTANCE_KEY};
 use crate::service::rights::instances::InstanceChoice;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::token::SigningKeyPair;
@@ -97,7 +97,7 @@ impl Keys {
             &*self.base.random,
         )?;
         let event = call.event(AuditAction::SigningKeyCreate).instance(&instance).detail(serde_json::json!({ "key": row.id }));
-        self.ledger.change(unless_overtaken(&row.wrapped_private).and(instance_key::insert(&row)), event).await?;
+        self.ledger.record(self.base.write().then_wrapped(instance_key::insert(&row)), event).await?;
         Ok(row.id)
     }
 

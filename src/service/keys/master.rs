@@ -18,7 +18,7 @@ use crate::service::keys::{Keys, SEALING_KEY, SIGNING_KEY};
 use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::keyring::{ACCESS_KEY, AUTHORITY, INSTANCE_KEY, was_overtaken};
 use crate::service::memory::master_keys::Progress;
-use crate::store::wrapped::{self, Holder, Wrapped};
+use crate::store::wrapped::{self, Holder, WrappedRow};
 use crate::store::{Entity, Part, Store, meta};
 use crate::token::MasterKey;
 
@@ -264,7 +264,7 @@ impl Keys {
         failed.map_or(Ok(0), Err)
     }
 
-    fn rewrap(&self, current: &MasterKey, holder: Holder, row: &Wrapped) -> Result<Part> {
+    fn rewrap(&self, current: &MasterKey, holder: Holder, row: &WrappedRow) -> Result<Part> {
         let noun = match holder {
             Holder::SealingKey => SEALING_KEY,
             Holder::SigningKey => SIGNING_KEY,
@@ -272,7 +272,7 @@ impl Keys {
             Holder::InstanceKey => INSTANCE_KEY,
             Holder::AccessKey => ACCESS_KEY,
         };
-        let plain = self.memory.keys.master.unwrap(noun, &row.id, &row.bytes)?;
+        let plain = self.memory.keys.master.unwrap(noun, &row.id, &row.wrapped)?;
         Ok(wrapped::rewrap(holder, row, &current.wrap(noun, &row.id, &plain, &*self.base.random)))
     }
 

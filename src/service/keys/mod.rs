@@ -22,7 +22,7 @@ use crate::service::call::Call;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::memory::Memory;
-use crate::service::memory::keyring::{KNOWN_BEFORE_USE, SEALING_KEY, SIGNING_KEY, in_use, newest_first, unless_overtaken};
+use crate::service::memory::keyring::{KNOWN_BEFORE_USE, SEALING_KEY, SIGNING_KEY, in_use, newest_first};
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::request::RequestContext;
 use crate::service::rights::Rights;
@@ -225,14 +225,14 @@ impl Keys {
                 let made_at = newest_first(&rows, algorithm).first().map(|row| row.ready_at());
                 let mut row = new_signing_key(algorithm, &authority, &self.memory.keys.master, call.now, random)?;
                 row.created_at = row.created_at.max(behind(made_at));
-                let write = write.then(authority.hold()).then(unless_overtaken(&row.wrapped_private)).then(key::insert_signing(&row));
+                let write = write.then(authority.hold()).then_wrapped(key::insert_signing(&row));
                 (row.id, write, AuditAction::SigningKeyCreate)
             }
             KeyKind::Sealing => {
                 let made_at = key::list_sealing(&self.base.store).await?.last().map(|row| row.created_at);
                 let now = call.now.max(behind(made_at));
                 let row = new_sealing_key(&SealingKey::generate(random), &self.memory.keys.master, now, random);
-                let write = write.then(unless_overtaken(&row.wrapped)).then(key::insert_sealing(&row));
+                let write = write.then_wrapped(key::insert_sealing(&row));
                 (row.id, write, AuditAction::SealingKeyCreate)
             }
             KeyKind::Authority => return Ok(self.rotate_authority(call).await?.id),
@@ -276,9 +276,9 @@ pub(in crate::service) async fn set_up(
         .then(meta::put_if_absent(meta::ISSUER, issuer.as_bytes()))
         .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.current().id().as_bytes()))
         .then(meta::put_if_absent(meta::MASTER_KEY_CHECK, &master.current().check_value(random)))
-        .then(key::insert_sealing(&new_sealing_key(&sealing_key, master, now, random)))
-        .then(key::insert_signing(&new_signing_key(Algorithm::Es256, &authority, master, now, random)?))
-        .then(key::insert_authority(&authority.row));
+        .then_wrapped(key::insert_sealing(&new_sealing_key(&sealing_key, master, now, random)))
+        .then_wrapped(key::insert_signing(&new_signing_key(Algorithm::Es256, &authority, master, now, random)?))
+        .then_wrapped(key::insert_authority(&authority.row));
     store.apply(write).await
 }
 

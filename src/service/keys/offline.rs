@@ -5,12 +5,11 @@ use crate::domain::instance::Algorithm;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
-use crate::service::keys::authority::{InUse, first_step, new_id, used_soon};
+use crate::service::keys::authority::{InUse, first_step, new_id, signer, used_soon};
 use crate::service::keys::{AuthorityStep, KeyState, Keys};
 use crate::service::ledger::actions::AuditAction;
-use crate::service::memory::keyring::AUTHORITY;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
-use crate::token::{Authority, certificates};
+use crate::token::certificates;
 
 /// What an authority that is kept elsewhere has to sign.
 #[derive(Clone, Debug)]
@@ -42,6 +41,10 @@ pub struct ExportedAuthority {
     pub id: String,
     /// Private key and certificate, PEM.
     pub pem: Secret,
+}
+
+fn not_kept_here(id: &str) -> Error {
+    Error::precondition_failed(Noun::Authority, format!("The private key of the certificate authority {id} is not kept here."))
 }
 
 impl Keys {
@@ -129,7 +132,7 @@ impl Keys {
         certificates::check_authority(&certificate_der, now)?;
         let row = AuthorityRow {
             id: new_id(&*self.base.random),
-            wrapped_private: Vec::new(),
+            wrapped_private: None,
             certificate_der,
             created_at: now,
             state: AuthorityState::Next,
@@ -143,8 +146,7 @@ impl Keys {
         call.caller.require_operator()?;
         let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
         let Some(signer) = &authority.signer else {
-            let why = format!("The private key of the certificate authority {} is not kept here.", authority.row.id);
-            return Err(Error::precondition_failed(Noun::Authority, why));
+            return Err(not_kept_here(&authority.row.id));
         };
         // What can't be written down isn't done.
         let event = call.event(AuditAction::AuthorityExport).detail(serde_json::json!({ "authority": authority.row.id }));
@@ -159,8 +161,8 @@ impl Keys {
         call.caller.require_operator()?;
         let rows = key::list_authorities(&self.base.store).await?;
         let row = rows.iter().find(|row| row.id == id).ok_or_else(|| Error::not_found(Noun::Authority, id))?;
-        let private = self.memory.keys.master.unwrap(AUTHORITY, &row.id, &row.wrapped_private)?;
-        if Authority::from_parts(&private, &row.certificate_der)?.to_pem()?.expose().as_bytes() != exported {
+        let signer = signer(row, &self.memory.keys.master)?.ok_or_else(|| not_kept_here(id))?;
+        if signer.to_pem()?.expose().as_bytes() != exported {
             return Err(Error::invalid_parameter("out", "The file is not what was exported; the key stays here as well."));
         }
         let event = call.event(AuditAction::AuthorityForgetKey).detail(serde_json::json!({ "authority": id }));

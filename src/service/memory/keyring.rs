@@ -16,8 +16,8 @@ use crate::service::memory::first_seen::Sightings;
 use crate::service::memory::master_keys::MasterKeys;
 use crate::store::instance_key::{self, InstanceKeyRow, InstanceKeyState};
 use crate::store::key::{self, AuthorityState, SigningKeyRow};
-use crate::store::{Part, Store, meta};
-use crate::token::{Keyring, MasterKey, Sealer, SealingKey, SigningKey};
+use crate::store::{Store, meta};
+use crate::token::{Keyring, Sealer, SealingKey, SigningKey};
 
 /// What the master key knows each kind of key as.
 pub(in crate::service) const ACCESS_KEY: &str = "access-key";
@@ -156,15 +156,6 @@ pub(in crate::service) async fn load_instance_keys(store: &Store, master: &Maste
     let rows = instance_key::list(store).await?;
     let in_use = rows.into_iter().filter(|row| row.state == InstanceKeyState::InUse);
     in_use.map(|row| Ok((row.instance.clone(), instance_signing_key(&row, master)?))).collect()
-}
-
-/// Refuses what was wrapped by a master key that isn't the store's any more; goes into the write that stores it.
-pub(in crate::service) fn unless_overtaken(wrapped: &[u8]) -> Part {
-    // Of a private key that is kept elsewhere there is nothing to wrap.
-    if wrapped.is_empty() {
-        return Part::default();
-    }
-    meta::hold(meta::MASTER_KEY_ID, MasterKey::id_of(wrapped).unwrap_or_default().as_bytes())
 }
 
 pub(in crate::service) fn instance_signing_key(row: &InstanceKeyRow, master: &MasterKeys) -> Result<SigningKey> {

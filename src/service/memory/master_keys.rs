@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::clock::{Clock, Random, SystemClock};
 use crate::domain::secret::Secret;
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, Result};
 use crate::token::MasterKey;
 
@@ -130,21 +131,19 @@ impl MasterKeys {
     }
 
     /// Wraps a secret; see [`MasterKey::wrap`].
-    ///
-    /// What is stored of it comes with [`unless_overtaken`].
-    pub(in crate::service) fn wrap(&self, noun: &str, id: &str, plain: &[u8], random: &dyn Random) -> Vec<u8> {
+    pub(in crate::service) fn wrap(&self, noun: &str, id: &str, plain: &[u8], random: &dyn Random) -> Wrapped {
         self.current().wrap(noun, id, plain, random)
     }
 
     /// Unwraps by whichever key wrapped it; see [`MasterKey::unwrap`]. A key that isn't known is looked for at its place.
-    pub(in crate::service) fn unwrap(&self, noun: &str, id: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        let wrapped_by = MasterKey::id_of(wrapped).unwrap_or_default();
+    pub(in crate::service) fn unwrap(&self, noun: &str, id: &str, wrapped: &Wrapped) -> Result<Zeroizing<Vec<u8>>> {
+        let wrapped_by = wrapped.master_key_id().unwrap_or_default();
         let key = self.find(&wrapped_by).or_else(|| {
             self.look_again();
             self.find(&wrapped_by)
         });
         // Without it, the error names both keys.
-        key.unwrap_or_else(|| self.current()).unwrap(noun, id, wrapped)
+        key.unwrap_or_else(|| self.current()).unwrap(noun, id, wrapped.as_bytes())
     }
 
     pub(in crate::service) fn find(&self, id: &str) -> Option<Arc<MasterKey>> {

@@ -17,7 +17,6 @@ use crate::service::call::Call;
 use crate::service::keys::instance::new_instance_key;
 use crate::service::ledger::actions::AuditAction;
 use crate::service::ledger::event::Event;
-use crate::service::memory::keyring::unless_overtaken;
 use crate::service::registry::Registry;
 use crate::service::rights::instances::InstanceChoice;
 use crate::service::rights::{denied, pairs};
@@ -196,7 +195,7 @@ impl Registry {
                 now,
                 &*self.base.random,
             )?;
-            write = write.then(unless_overtaken(&key.wrapped_private)).then(store::instance_key::insert(&key));
+            write = write.then_wrapped(store::instance_key::insert(&key));
         }
         self.ledger.record(write, event.clone()).await
     }

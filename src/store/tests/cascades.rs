@@ -86,7 +86,7 @@ impl Filled {
             fill_instance(&store, instance, namespace, [&ann, &bob]).await;
         }
         for user in [&ann, &bob] {
-            apply(&store, access_keys::insert(&key_of(&format!("AKID{}", user.name), &owner, user))).await.unwrap();
+            apply(&store, access_keys::insert(&key_of(&format!("AKID{}", user.name), &owner, user)).unchecked()).await.unwrap();
         }
         let policy = SessionPolicy {
             account: owner.id,
@@ -145,12 +145,12 @@ async fn fill_instance(store: &Store, home: &Instance, team: &Namespace, users: 
         id: format!("key of {}", home.name),
         instance: home.id.clone(),
         algorithm: Algorithm::Es256,
-        wrapped_private: vec![3],
+        wrapped_private: Wrapped::from_bytes(vec![3]),
         state: InstanceKeyState::InUse,
         created_at: NOW,
     };
     let (on_home, on_team) = (Tagged::Instance(&home.id), Tagged::Namespace(team));
-    all(store, [instances::insert(home), namespaces::insert(team, QUOTA), instance_keys::insert(&key)]).await;
+    all(store, [instances::insert(home), namespaces::insert(team, QUOTA), instance_keys::insert(&key).unchecked()]).await;
     let parts = [
         repositories::insert(team, &repository(team, "app"), QUOTA),
         service_accounts::insert(&service_account(home, "robot"), QUOTA),

@@ -25,6 +25,7 @@ use crate::domain::ids::{AccountId, CriId, InstanceId};
 use crate::domain::instance::{Algorithm, DefaultMark, Instance, KidFormat, Origin, RegistryKind, Specification, UnrecordedNamespaces};
 use crate::domain::principal::{Level, Principal};
 use crate::domain::switch::Switch;
+use crate::domain::wrapped::Wrapped;
 use crate::domain::{Error, ErrorKind, Noun, Result};
 
 use super::access_key::{AccessKey, AccessKeyState};
@@ -282,7 +283,7 @@ fn access_key(id: &str, account: &Account) -> AccessKey {
     AccessKey {
         id: id.to_owned(),
         principal: Principal::Root(account.id),
-        sealed_secret: vec![0, 1, 254, 255],
+        sealed_secret: Wrapped::from_bytes(vec![0, 1, 254, 255]),
         state: AccessKeyState::Active,
         generation: 1,
         created_at: NOW,

@@ -52,9 +52,9 @@ async fn an_access_key_is_disabled_enabled_and_deleted_for_ever(place: &Place) {
     let store = place.store().await;
     let owner = account(1);
     let key = access_key("AKIDone", &owner);
-    assert_eq!(kind(apply(&store, access_keys::insert(&key)).await), ErrorKind::NotFound { noun: Noun::Account });
+    assert_eq!(kind(apply(&store, access_keys::insert(&key).unchecked()).await), ErrorKind::NotFound { noun: Noun::Account });
     apply(&store, accounts::insert(&owner)).await.unwrap();
-    apply(&store, access_keys::insert(&key)).await.unwrap();
+    apply(&store, access_keys::insert(&key).unchecked()).await.unwrap();
     assert_eq!(access_keys::find(&store, "AKIDone").await.unwrap().as_ref(), Some(&key));
     assert_eq!(access_keys::find(&store, "AKIDtwo").await.unwrap(), None);
 
@@ -68,7 +68,7 @@ async fn an_access_key_is_disabled_enabled_and_deleted_for_ever(place: &Place) {
         assert_eq!(access_keys::list(&store, None).await.unwrap().len(), 1);
         apply(&store, access_keys::set_state("AKIDone", state)).await.unwrap();
         let found = access_keys::find(&store, "AKIDone").await.unwrap().unwrap();
-        assert_eq!((found.state, found.generation, found.sealed_secret), (state, generation, sealed_secret));
+        assert_eq!((found.state, found.generation, found.sealed_secret), (state, generation, Wrapped::from_bytes(sealed_secret)));
     }
     assert_eq!(access_keys::list(&store, Some(owner.id)).await.unwrap(), []);
     assert_eq!(access_keys::list(&store, None).await.unwrap(), []);
@@ -76,7 +76,7 @@ async fn an_access_key_is_disabled_enabled_and_deleted_for_ever(place: &Place) {
         let refused = apply(&store, access_keys::set_state("AKIDone", state)).await;
         assert_eq!(kind(refused), ErrorKind::NotFound { noun: Noun::AccessKey });
     }
-    assert_eq!(kind(apply(&store, access_keys::insert(&key)).await), ErrorKind::AlreadyExists { noun: Noun::AccessKey });
+    assert_eq!(kind(apply(&store, access_keys::insert(&key).unchecked()).await), ErrorKind::AlreadyExists { noun: Noun::AccessKey });
 }
 
 async fn an_instance_is_found_by_every_name_it_has(place: &Place) {
@@ -176,10 +176,10 @@ async fn a_credential_is_listed_disabled_and_deleted(place: &Place) {
 
 async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place) {
     let store = place.store().await;
-    let sealing = SealingKeyRow { id: "s1".to_owned(), wrapped: vec![1, 2], created_at: NOW };
+    let sealing = SealingKeyRow { id: "s1".to_owned(), wrapped: Wrapped::from_bytes(vec![1, 2]), created_at: NOW };
     let authority = AuthorityRow {
         id: "a1".to_owned(),
-        wrapped_private: vec![],
+        wrapped_private: None,
         certificate_der: vec![9],
         created_at: NOW,
         state: AuthorityState::InUse,
@@ -188,14 +188,19 @@ async fn keys_read_back_and_a_leaf_is_replaced_by_one_replica_only(place: &Place
     let signing = SigningKeyRow {
         id: "k1".to_owned(),
         algorithm: Algorithm::Rs256,
-        wrapped_private: vec![3],
+        wrapped_private: Wrapped::from_bytes(vec![3]),
         leaf_der: vec![4],
         leaf_expires_at: NOW,
         created_at: NOW,
         next_leaf_der: None,
         certified_at: None,
     };
-    let all = || write().then(key::insert_sealing(&sealing)).then(key::insert_signing(&signing)).then(key::insert_authority(&authority));
+    let all = || {
+        write()
+            .then(key::insert_sealing(&sealing).unchecked())
+            .then(key::insert_signing(&signing).unchecked())
+            .then(key::insert_authority(&authority).unchecked())
+    };
     store.apply(all()).await.unwrap();
     assert_eq!(kind(store.apply(all()).await), ErrorKind::AlreadyExists { noun: Noun::SealingKey });
     assert_eq!(key::list_sealing(&store).await.unwrap(), [sealing]);
@@ -214,16 +219,16 @@ async fn one_authority_is_next_and_one_in_use_whoever_is_quicker(place: &Place) 
     let store = place.store().await;
     let row = |id: &str, state| AuthorityRow {
         id: id.to_owned(),
-        wrapped_private: vec![1],
+        wrapped_private: Some(Wrapped::from_bytes(vec![1])),
         certificate_der: id.as_bytes().to_vec(),
         created_at: NOW,
         state,
         changed_at: NOW,
     };
-    apply(&store, key::insert_authority(&row("a1", AuthorityState::InUse))).await.unwrap();
+    apply(&store, key::insert_authority(&row("a1", AuthorityState::InUse)).unchecked()).await.unwrap();
     let add = |id: &'static str, in_use: &str| {
-        let parts = key::insert_next_authority(&row(id, AuthorityState::Next), in_use);
-        store.apply(parts.into_iter().fold(write(), Write::then))
+        let part = key::insert_next_authority(&row(id, AuthorityState::Next), in_use);
+        store.apply(write().then(part.unchecked()))
     };
     // Two operators at once: one authority.
     let (one, other) = tokio::join!(add("a2", "a1"), add("a3", "a1"));
@@ -242,7 +247,7 @@ async fn one_authority_is_next_and_one_in_use_whoever_is_quicker(place: &Place) 
     assert_eq!(kind(add("a4", "a1").await), ErrorKind::AlreadyExists { noun: Noun::Authority });
     apply(&store, key::forget_private(next)).await.unwrap();
     apply(&store, key::delete_authority("a1", AuthorityState::Old)).await.unwrap();
-    let left = AuthorityRow { wrapped_private: Vec::new(), changed_at: later, ..row(next, AuthorityState::InUse) };
+    let left = AuthorityRow { wrapped_private: None, changed_at: later, ..row(next, AuthorityState::InUse) };
     assert_eq!(key::list_authorities(&store).await.unwrap(), [left]);
 }
 
@@ -251,14 +256,14 @@ async fn a_signing_key_waits_for_its_first_leaf_and_keeps_the_next(place: &Place
     let row = SigningKeyRow {
         id: "k1".to_owned(),
         algorithm: Algorithm::Es256,
-        wrapped_private: vec![3],
+        wrapped_private: Wrapped::from_bytes(vec![3]),
         leaf_der: Vec::new(),
         leaf_expires_at: NOW,
         created_at: NOW,
         next_leaf_der: None,
         certified_at: None,
     };
-    apply(&store, key::insert_signing(&row)).await.unwrap();
+    apply(&store, key::insert_signing(&row).unchecked()).await.unwrap();
     assert!(!key::list_signing(&store).await.unwrap()[0].is_certified());
     let [later, end] = [60, 120].map(|seconds| NOW.plus(Duration::from_secs(seconds)));
     apply(&store, key::set_next_leaf("k1", &[7])).await.unwrap();
@@ -279,25 +284,28 @@ async fn an_instance_has_one_key_that_signs_and_one_that_is_next(place: &Place) 
         id: id.to_owned(),
         instance: home.id.clone(),
         algorithm: Algorithm::Es256,
-        wrapped_private: vec![3],
+        wrapped_private: Wrapped::from_bytes(vec![3]),
         state,
         created_at: NOW,
     };
     let signs = row("k1", InstanceKeyState::InUse);
     let next = row("k2", InstanceKeyState::Next);
-    let without = store.apply(write().then(instance_key::insert(&signs))).await;
+    let without = store.apply(write().then(instance_key::insert(&signs).unchecked())).await;
     assert_eq!(kind(without), ErrorKind::InstanceNotFound);
-    let both = write().then(accounts::insert(&owner)).then(instances::insert(&home)).then(instance_key::insert(&signs));
+    let both = write().then(accounts::insert(&owner)).then(instances::insert(&home)).then(instance_key::insert(&signs).unchecked());
     store.apply(both).await.unwrap();
-    apply(&store, instance_key::insert(&next)).await.unwrap();
+    apply(&store, instance_key::insert(&next).unchecked()).await.unwrap();
     for taken in [row("k3", InstanceKeyState::InUse), row("k3", InstanceKeyState::Next)] {
-        assert_eq!(kind(apply(&store, instance_key::insert(&taken)).await), ErrorKind::AlreadyExists { noun: Noun::SigningKey });
+        assert_eq!(
+            kind(apply(&store, instance_key::insert(&taken).unchecked()).await),
+            ErrorKind::AlreadyExists { noun: Noun::SigningKey }
+        );
     }
     assert_eq!(instance_key::list(&store).await.unwrap(), [signs, next.clone()]);
     apply(&store, instance_key::activate("k2", &home.id)).await.unwrap();
     assert_eq!(kind(apply(&store, instance_key::activate("k2", &home.id)).await), ErrorKind::AlreadyExists { noun: Noun::SigningKey });
     assert_eq!(instance_key::list(&store).await.unwrap(), [InstanceKeyRow { state: InstanceKeyState::InUse, ..next }]);
-    apply(&store, instance_key::insert(&row("k4", InstanceKeyState::Next))).await.unwrap();
+    apply(&store, instance_key::insert(&row("k4", InstanceKeyState::Next)).unchecked()).await.unwrap();
     apply(&store, instance_key::delete_next(&home.id)).await.unwrap();
     assert_eq!(instance_key::list(&store).await.unwrap().len(), 1);
     apply(&store, cascade::delete_instance(owner.id, &home.id, Contents::MustBeGone, NOW)).await.unwrap();

@@ -1,17 +1,18 @@
 use super::*;
 use crate::domain::Noun;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SealingKeyRow};
-use crate::store::wrapped::{self, Holder, Wrapped};
+use crate::store::wrapped::{self, Holder, WrappedRow};
 use crate::store::{access_key as access_keys, account as accounts, meta};
 
 on_both_databases! {
     what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed
     a_write_that_holds_a_setting_is_refused_once_it_has_changed
+    a_secret_is_stored_only_while_the_store_names_the_master_key_that_wrapped_it
 }
 
 /// Bytes that a key of nine equal letters wrapped.
-fn by(letter: u8, rest: &[u8]) -> Vec<u8> {
-    [&[letter; 9], rest].concat()
+fn by(letter: u8, rest: &[u8]) -> Wrapped {
+    Wrapped::from_bytes([&[letter; 9], rest].concat())
 }
 
 async fn what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed(place: &Place) {
@@ -20,27 +21,27 @@ async fn what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed(pl
     for (number, letter) in [(1, b'a'), (2, b'b'), (3, b'a'), (4, b'a')] {
         let key =
             access_keys::AccessKey { id: format!("key-{number}"), sealed_secret: by(letter, b"secret"), ..access_key("x", &account(1)) };
-        apply(&store, access_keys::insert(&key)).await.unwrap();
+        apply(&store, access_keys::insert(&key).unchecked()).await.unwrap();
     }
     apply(&store, access_keys::set_state("key-4", access_keys::AccessKeyState::Deleted)).await.unwrap();
     let sealing = |id: &str, letter| SealingKeyRow { id: id.to_owned(), wrapped: by(letter, b""), created_at: NOW };
     for key in [sealing("s1", b'a'), sealing("s2", b'b')] {
-        apply(&store, key::insert_sealing(&key)).await.unwrap();
+        apply(&store, key::insert_sealing(&key).unchecked()).await.unwrap();
     }
     // Its private key is kept elsewhere.
     let offline = AuthorityRow {
         id: "a1".to_owned(),
-        wrapped_private: Vec::new(),
+        wrapped_private: None,
         certificate_der: vec![1],
         created_at: NOW,
         state: AuthorityState::InUse,
         changed_at: NOW,
     };
-    apply(&store, key::insert_authority(&offline)).await.unwrap();
+    apply(&store, key::insert_authority(&offline).unchecked()).await.unwrap();
 
     assert_eq!(wrapped::count_others(&store, &[b'b'; 9]).await.unwrap(), 3);
     let others = async |holder, after, limit| wrapped::list_others(&store, holder, &[b'b'; 9], after, limit).await.unwrap();
-    let of = |id: &str, rest: &[u8]| Wrapped { id: id.to_owned(), bytes: by(b'a', rest) };
+    let of = |id: &str, rest: &[u8]| WrappedRow { id: id.to_owned(), wrapped: by(b'a', rest) };
     assert_eq!(others(Holder::AccessKey, "", 10).await, [of("key-1", b"secret"), of("key-3", b"secret")]);
     assert_eq!(others(Holder::AccessKey, "", 1).await, [of("key-1", b"secret")]);
     assert_eq!(others(Holder::AccessKey, "key-1", 10).await, [of("key-3", b"secret")]);
@@ -53,7 +54,7 @@ async fn what_another_key_wrapped_is_found_and_wrapped_anew_unless_it_changed(pl
     apply(&store, wrapped::rewrap(Holder::AccessKey, &of("key-1", b"secret"), &by(b'b', b"late"))).await.unwrap();
     apply(&store, wrapped::rewrap(Holder::AccessKey, &of("key-4", b"secret"), &by(b'b', b"late"))).await.unwrap();
     assert_eq!(access_keys::find(&store, "key-1").await.unwrap().unwrap().sealed_secret, by(b'b', b"new"));
-    assert_eq!(access_keys::find(&store, "key-4").await.unwrap().unwrap().sealed_secret, b"");
+    assert_eq!(access_keys::find(&store, "key-4").await.unwrap().unwrap().sealed_secret.as_bytes(), b"");
     assert_eq!(wrapped::count_others(&store, &[b'b'; 9]).await.unwrap(), 1);
 }
 
@@ -81,4 +82,16 @@ async fn a_write_that_holds_a_setting_is_refused_once_it_has_changed(place: &Pla
     let late = meta::hold(meta::MASTER_KEY_ID, b"old").and(accounts::insert(&account(2)));
     assert_eq!(kind(apply(&store, late).await), refused);
     assert_eq!(accounts::list(&store).await.unwrap().len(), 1);
+}
+
+async fn a_secret_is_stored_only_while_the_store_names_the_master_key_that_wrapped_it(place: &Place) {
+    let store = place.store().await;
+    apply(&store, meta::put(meta::MASTER_KEY_ID, b"6161616161616161")).await.unwrap();
+    let sealing = |id: &str, wrapped| key::insert_sealing(&SealingKeyRow { id: id.to_owned(), wrapped, created_at: NOW });
+    store.apply(write().then_wrapped(sealing("s1", by(b'a', b"secret")))).await.unwrap();
+    let refused = ErrorKind::PreconditionFailed { noun: Noun::CurrentMasterKey };
+    for other in [by(b'b', b"secret"), Wrapped::from_bytes(Vec::new())] {
+        assert_eq!(kind(store.apply(write().then_wrapped(sealing("s2", other))).await), refused);
+    }
+    assert_eq!(key::list_sealing(&store).await.unwrap().len(), 1);
 }

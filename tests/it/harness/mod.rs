@@ -297,7 +297,7 @@ impl App {
     pub(crate) async fn sealer(&self) -> Sealer {
         let store = Store::open(&Location::Directory(self.directory.clone()), Open::Command, &*self.clock, &SystemRandom).await.unwrap();
         let row = key::list_sealing(&store).await.unwrap().remove(0);
-        let plain = self.master_key().unwrap("sealing-key", &row.id, &row.wrapped).unwrap();
+        let plain = self.master_key().unwrap("sealing-key", &row.id, row.wrapped.as_bytes()).unwrap();
         Sealer::new(SealingKey::from_bytes(&plain).unwrap(), Vec::new()).unwrap()
     }
 
