@@ -175,6 +175,28 @@ pub enum CredentialState {
     Disabled,
 }
 
+impl CredentialState {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::Active, Self::Disabled];
+
+    /// Returns its name, as commands and the store have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FromStr for CredentialState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|state| state.name() == text);
+        found.ok_or_else(|| Error::invalid_parameter("state", "a credential is active or disabled"))
+    }
+}
+
 /// A long-term credential as it is stored: without its secret.
 #[derive(Clone, Debug)]
 pub struct LongTermCredential {

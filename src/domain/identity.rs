@@ -16,6 +16,28 @@ pub enum UserState {
     Disabled,
 }
 
+impl UserState {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::Active, Self::Disabled];
+
+    /// Returns its name, as commands and the store have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FromStr for UserState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|state| state.name() == text);
+        found.ok_or_else(|| Error::invalid_parameter("state", "a user is active or disabled"))
+    }
+}
+
 /// A user of an account: a sub-account in Tencent's words, a RAM user in Alibaba's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

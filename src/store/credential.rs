@@ -52,7 +52,7 @@ pub fn insert(credential: &LongTermCredential, most: u32) -> Part {
         username_name(credential.username).into(),
         credential.description.as_str().into(),
         credential.secret_hash.as_slice().into(),
-        state_name(credential.state).into(),
+        credential.state.name().into(),
         credential.generation.into(),
         credential.created_at.into(),
         credential.expires_at.into(),
@@ -171,13 +171,6 @@ pub async fn list_of_principal(store: &Store, principal: &Principal) -> Result<V
     store.query(LIST_OF_PRINCIPAL, vec![principal.to_string().into()]).await?.iter().map(credential).collect()
 }
 
-fn state_name(state: CredentialState) -> &'static str {
-    match state {
-        CredentialState::Active => "active",
-        CredentialState::Disabled => "disabled",
-    }
-}
-
 fn username_name(username: Username) -> &'static str {
     match username {
         Username::NumericId => "numeric_id",
@@ -197,11 +190,7 @@ fn credential(row: &Row) -> Result<LongTermCredential> {
         },
         description: row.text("description")?,
         secret_hash: row.fixed_bytes("secret_hash")?,
-        state: match row.text("state")?.as_str() {
-            "active" => CredentialState::Active,
-            "disabled" => CredentialState::Disabled,
-            other => return Err(row.unreadable("state", format_args!("{other:?} is not a state"))),
-        },
+        state: row.parsed("state")?,
         generation: row.integer("generation")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,

@@ -42,7 +42,7 @@ pub fn insert(user: &User) -> Part {
         id.number().into(),
         account.number().into(),
         name.as_str().into(),
-        state_name(user.state).into(),
+        user.state.name().into(),
         user.generation.into(),
         user.created_at.into(),
     ];
@@ -114,23 +114,12 @@ pub async fn list(store: &Store, account: AccountId) -> Result<Vec<User>> {
     store.query(LIST, vec![account.number().into()]).await?.iter().map(user).collect()
 }
 
-fn state_name(state: UserState) -> &'static str {
-    match state {
-        UserState::Active => "active",
-        UserState::Disabled => "disabled",
-    }
-}
-
 fn user(row: &Row) -> Result<User> {
     Ok(User {
         id: UserId::new(row.integer("id")?).map_err(|error| row.unreadable("id", error))?,
         account: account::id_in(row, "account_id")?,
         name: row.text("name")?,
-        state: match row.text("state")?.as_str() {
-            "active" => UserState::Active,
-            "disabled" => UserState::Disabled,
-            other => return Err(row.unreadable("state", format_args!("{other:?} is not a state"))),
-        },
+        state: row.parsed("state")?,
         generation: row.integer("generation")?,
         created_at: row.time("created_at")?,
     })

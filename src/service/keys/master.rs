@@ -89,6 +89,19 @@ pub enum MasterKeyState {
     Missing,
 }
 
+impl MasterKeyState {
+    /// Returns its name, as commands have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::InUse => "in use",
+            Self::Old => "old",
+            Self::Retired => "retired",
+            Self::Missing => "missing",
+        }
+    }
+}
+
 /// A master key, without what is secret about it.
 #[derive(Clone, Debug)]
 pub struct MasterKeyInfo {

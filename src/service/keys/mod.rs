@@ -50,6 +50,17 @@ pub enum KeyKind {
     Authority,
 }
 
+impl KeyKind {
+    /// Returns its name, as commands have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signing(_) => "signing",
+            Self::Sealing => "sealing",
+            Self::Authority => "ca",
+        }
+    }
+}
+
 /// Where a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
@@ -61,6 +72,18 @@ pub enum KeyState {
     InUse,
     /// Another took its place; what it signed or sealed is still good.
     Old,
+}
+
+impl KeyState {
+    /// Returns its name, as commands have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WaitingForCertificate => "waiting for its certificate",
+            Self::Next => "next",
+            Self::InUse => "in use",
+            Self::Old => "old",
+        }
+    }
 }
 
 /// A key, without what is secret about it.
@@ -89,6 +112,16 @@ pub enum PrivatePart {
     Here,
     /// Elsewhere: what it has to sign is signed there.
     Elsewhere,
+}
+
+impl PrivatePart {
+    /// Returns its name, as commands have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
 }
 
 /// Returns the signing key of an algorithm that waits for its certificate.
