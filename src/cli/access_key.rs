@@ -6,6 +6,7 @@ use super::{Context, arguments};
 use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::service::AccessKeyState;
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -52,16 +53,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::List { account } => {
             let keys = context.service.identity.access_keys(&context.call(), account).await?;
-            let rows = keys.into_iter().map(|key| {
-                vec![
-                    key.id.into(),
-                    key.principal.account().to_string().into(),
-                    key.principal.to_string().into(),
-                    key.state.name().into(),
-                    key.created_at.rfc3339().into(),
-                ]
-            });
-            return context.output.list(&["access_key_id", "account_id", "principal", "state", "created_at"], rows.collect());
+            return context.output.list(keys.into_iter().map(views::AccessKey::from));
         }
         Command::Disable { id } => (id, AccessKeyState::Disabled),
         Command::Enable { id } => (id, AccessKeyState::Active),

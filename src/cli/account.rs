@@ -1,13 +1,13 @@
 //! `transire account`.
 
 use clap::Subcommand;
-use serde_json::Value;
 
 use super::Context;
 use super::arguments::{self, OrDefault};
 use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::service::ServiceAccountGrant;
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -46,19 +46,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Update { id, service_account_grant: OrDefault(grant) } => {
             context.service.identity.set_service_account_grant(&context.call(), id, grant).await?;
-            context.output.one(vec![("account_id", id.to_string().into()), ("service_account_grant", word(grant))])
+            context.output.one(vec![("account_id", id.to_string().into()), ("service_account_grant", views::grant_name(grant).into())])
         }
         Command::List => {
             let accounts = context.service.identity.accounts(&context.call()).await?;
-            let rows = accounts.into_iter().map(|account| {
-                let grant = word(account.service_account_grant);
-                vec![account.id.to_string().into(), account.name.into(), account.created_at.rfc3339().into(), grant]
-            });
-            context.output.list(&["account_id", "name", "created_at", "service_account_grant"], rows.collect())
+            context.output.list(accounts.into_iter().map(views::Account::from))
         }
     }
-}
-
-fn word(grant: Option<ServiceAccountGrant>) -> Value {
-    grant.map_or("default", ServiceAccountGrant::name).into()
 }

@@ -8,6 +8,7 @@ use crate::domain::instance::AnyInstanceId;
 use crate::domain::switch::Switch;
 use crate::domain::{Result, name};
 use crate::service::{AllowListPlace, InstanceChoice, Permission};
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -60,14 +61,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::List(one) => {
             let (_, list) = service.registry.allow_list(call, &one.instance.into(), Permission::ListAclEntries).await?;
-            let rows = list.entries.iter().map(|entry| vec![entry.written.as_str().into(), entry.comment.as_str().into()]);
-            return context.output.list(&["cidr", "comment"], rows.collect());
+            return context.output.list(list.entries.iter().cloned().map(views::AllowEntry::from));
         }
         Command::Enable(one) => (one, Switch::On),
         Command::Disable(one) => (one, Switch::Off),
     };
     let instance = service.registry.instance(call, &one.instance.into()).await?;
     service.registry.set_allow_list(call, &InstanceChoice::Tcr(instance.id.clone()), switch).await?;
-    let state = if switch.is_on() { "enabled" } else { "disabled" };
-    context.output.one(vec![("instance", instance.id.as_str().into()), ("state", state.into())])
+    context.output.one(vec![("instance", instance.id.as_str().into()), ("state", views::allow_list_state(switch).into())])
 }

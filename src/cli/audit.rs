@@ -4,14 +4,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Subcommand;
-use serde_json::Value;
 
 use super::output::Stdout;
 use super::{Context, arguments};
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
-use crate::service::{AuditFilter, AuditRow};
+use crate::service::AuditFilter;
+use crate::views;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -47,41 +47,19 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         None => None,
     };
     let filter = AuditFilter { since, until, principal, action, outcome };
-    let columns =
-        ["at", "action", "outcome", "cause", "principal", "claimed", "service", "credential_id", "address", "request_id", "detail"];
-    let mut listing = context.output.listing(&columns);
+    let mut listing = context.output.listing();
     let mut after = None;
     loop {
         let batch = context.service.operations.audit_lines(&context.call(), &filter, after.as_ref()).await?;
         let is_last = batch.next.is_none();
         after = batch.next;
-        if listing.add(batch.rows.into_iter().map(row))? == Stdout::Closed {
+        if listing.add(batch.rows.into_iter().map(views::AuditEvent::from))? == Stdout::Closed {
             return Ok(());
         }
         if is_last {
             return listing.end();
         }
     }
-}
-
-fn row(row: AuditRow) -> Vec<Value> {
-    let mut detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
-    // They have columns of their own, because a claim isn't a proved principal.
-    let [cause, claimed] =
-        ["cause", "claimed"].map(|name| detail.as_object_mut().and_then(|detail| detail.remove(name)).unwrap_or_default());
-    vec![
-        row.at.rfc3339().into(),
-        row.action.into(),
-        row.outcome.into(),
-        cause,
-        row.principal.into(),
-        claimed,
-        row.service.into(),
-        row.credential_id.into(),
-        row.address.into(),
-        row.request_id.into(),
-        detail,
-    ]
 }
 
 /// A point in time, as an argument has it.

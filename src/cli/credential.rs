@@ -7,6 +7,7 @@ use crate::domain::Result;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::credential::{CredentialId, CredentialState};
 use crate::domain::instance::AnyInstanceId;
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -48,20 +49,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
     let (one, state) = match command {
         Command::List { instance } => {
             let credentials = service.credentials.credentials(call, &instance.into()).await?;
-            let rows = credentials.into_iter().map(|credential| {
-                vec![
-                    credential.id.as_str().into(),
-                    credential.username.of(&credential.principal).into(),
-                    credential.principal.to_string().into(),
-                    state_name(credential.state).into(),
-                    credential.description.into(),
-                    credential.created_at.rfc3339().into(),
-                    credential.expires_at.rfc3339().into(),
-                ]
-            });
-            return context
-                .output
-                .list(&["id", "username", "principal", "state", "description", "created_at", "expires_at"], rows.collect());
+            return context.output.list(credentials.into_iter().map(views::Credential::from));
         }
         Command::Delete(one) => {
             service.credentials.delete_credential(call, &one.instance.into(), &one.id).await?;
@@ -75,12 +63,5 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Enable(one) => (one, CredentialState::Active),
     };
     service.credentials.set_credential_state(call, &one.instance.into(), &one.id, state).await?;
-    context.output.one(vec![("id", one.id.as_str().into()), ("state", state_name(state).into())])
-}
-
-fn state_name(state: CredentialState) -> &'static str {
-    match state {
-        CredentialState::Active => "active",
-        CredentialState::Disabled => "disabled",
-    }
+    context.output.one(vec![("id", one.id.as_str().into()), ("state", state.name().into())])
 }

@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::domain::{Error, Result as Done};
 use crate::open::{self, SetUp};
 use crate::transfer::{self, BackupTarget, DataPlace};
+use crate::views::view;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -38,6 +39,18 @@ pub(super) struct Migrate {
     /// The destination, an empty database; without it, the settings' place.
     #[arg(long, value_name = "PLACE")]
     to: Option<String>,
+}
+
+view! {
+    /// A table of the data, with its sum, by which two copies are compared.
+    struct Table {
+        /// Its name.
+        table: String,
+        /// The number of its rows.
+        rows: u64,
+        /// The SHA-256 of its rows.
+        sha256: String,
+    }
 }
 
 /// Sets up a store, and prints what it made or found.
@@ -90,12 +103,11 @@ pub(super) async fn run(settings: &Settings, command: Command, output: &Output) 
             )
         }
     };
-    let rows = sums.into_iter().map(|sum| vec![sum.table.into(), sum.rows.into(), sum.digest.into()]);
-    let columns = ["table", "rows", "sha256"];
+    let tables = sums.into_iter().map(|sum| Table { table: sum.table, rows: sum.rows, sha256: sum.digest });
     if is_stdout {
-        output.list_on_stderr(&columns, rows.collect())?
+        output.list_on_stderr(tables)?
     } else {
-        output.list(&columns, rows.collect())?
+        output.list(tables)?
     };
     eprintln!("{key}");
     Ok(())

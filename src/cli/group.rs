@@ -6,6 +6,7 @@ use super::{Context, Named, arguments};
 use crate::domain::Result;
 use crate::domain::ids::AccountId;
 use crate::service::Membership;
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -43,9 +44,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::List { account } => {
             let groups = service.identity.groups(call, account).await?;
-            let rows =
-                groups.into_iter().map(|(group, members)| vec![group.name.into(), members.into(), group.created_at.rfc3339().into()]);
-            return context.output.list(&["name", "members", "created_at"], rows.collect());
+            return context.output.list(groups.into_iter().map(views::Group::from));
         }
         Command::Delete(one) => {
             service.identity.delete_group(call, one.account, &one.name).await?;

@@ -1,17 +1,17 @@
 //! `transire instance`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::Value;
 
 use super::{Context, arguments, output};
 use crate::domain::ids::AccountId;
 use crate::domain::instance::{
-    Algorithm, AnyInstanceId, DefaultMark, Instance, InstanceChange, KidFormat, OldRefreshTokens, RegistryKind, Specification,
+    Algorithm, AnyInstanceId, DefaultMark, InstanceChange, KidFormat, OldRefreshTokens, RegistryKind, Specification,
 };
 use crate::domain::name::doubt_of_service;
 use crate::domain::switch::Switch;
 use crate::domain::{Error, Result};
 use crate::service::{Contents, InstanceChoice, NewInstance};
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -149,7 +149,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Delete { instance, with_contents } => delete(context, instance, with_contents).await,
         Command::List => {
             let instances = context.service.registry.instances(&context.call()).await?;
-            context.output.list(&COLUMNS, instances.into_iter().map(|instance| row(context, instance)).collect())
+            let shown = instances.into_iter().map(|instance| {
+                let issuer = context.service.base.issuer_of(&instance).to_owned();
+                views::Instance::of(instance, issuer)
+            });
+            context.output.list(shown)
         }
     }
 }
@@ -247,54 +251,4 @@ async fn change(context: &Context, update: Update) -> Result<()> {
         ("issuer", service.base.issuer_of(&now).into()),
         ("next_issuer", now.next_issuer.clone().into()),
     ])
-}
-
-/// The columns of a list; [`row`] has the values in this order.
-const COLUMNS: [&str; 20] = [
-    "tcr_id",
-    "cri_id",
-    "account_id",
-    "name",
-    "region",
-    "service",
-    "kind",
-    "alg",
-    "kid",
-    "issuer",
-    "next_issuer",
-    "token_ttl",
-    "default",
-    "registry_url",
-    "specification",
-    "deletion_protection",
-    "public_endpoint",
-    "allow_list",
-    "refresh_tokens",
-    "created_at",
-];
-
-fn row(context: &Context, instance: Instance) -> Vec<Value> {
-    let issuer = context.service.base.issuer_of(&instance).to_owned();
-    vec![
-        instance.id.as_str().into(),
-        instance.cri_id.as_str().into(),
-        instance.account.to_string().into(),
-        instance.name.into(),
-        instance.region.into(),
-        instance.service.into(),
-        instance.kind.name().into(),
-        instance.algorithm.name().into(),
-        instance.kid_format.name().into(),
-        issuer.into(),
-        instance.next_issuer.into(),
-        instance.token_ttl_seconds.into(),
-        (instance.default == DefaultMark::Marked).into(),
-        instance.registry_url.into(),
-        instance.specification.name().into(),
-        instance.deletion_protection.is_on().into(),
-        if instance.public_endpoint.is_on() { "open" } else { "closed" }.into(),
-        if instance.allow_list.is_on() { "enabled" } else { "disabled" }.into(),
-        if instance.refresh_tokens.is_on() { "on" } else { "off" }.into(),
-        instance.created_at.rfc3339().into(),
-    ]
 }

@@ -1,14 +1,14 @@
 //! `transire namespace`.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
 use super::{Context, arguments};
 use crate::domain::instance::{AnyInstanceId, UnrecordedNamespaces};
-use crate::domain::namespace::{Namespace, Visibility};
+use crate::domain::namespace::Visibility;
 use crate::domain::switch::Switch;
 use crate::domain::{Result, name};
 use crate::service::{Contents, NamespaceFilter, NewNamespace, Page};
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -76,11 +76,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             };
             name::check_namespace("name", &new.name)?;
             let made = service.registry.create_namespace(call, &one.instance.into(), new).await?;
-            context.output.one(COLUMNS.into_iter().zip(row(made)).collect())
+            context.output.view(&views::Namespace::from(made))
         }
         Command::List { instance } => {
             let listed = service.registry.namespaces(call, &instance.into(), &NamespaceFilter::default(), Page::ALL).await?;
-            context.output.list(&COLUMNS, listed.items.into_iter().map(|one| row(one.namespace)).collect())
+            context.output.list(listed.items.into_iter().map(|one| views::Namespace::from(one.namespace)))
         }
         Command::Delete(Delete { one, force }) => {
             let contents = if force { Contents::GoToo } else { Contents::MustBeGone };
@@ -94,17 +94,4 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             context.output.one(vec![("instance", id.into()), ("unrecorded_namespaces", state.name().into())])
         }
     }
-}
-
-const COLUMNS: [&str; 6] = ["id", "number", "name", "visibility", "auto_create", "created_at"];
-
-fn row(namespace: Namespace) -> Vec<Value> {
-    vec![
-        namespace.id.as_str().into(),
-        namespace.number.into(),
-        namespace.name.into(),
-        namespace.visibility.name().into(),
-        namespace.auto_create_repository.is_on().into(),
-        namespace.created_at.rfc3339().into(),
-    ]
 }

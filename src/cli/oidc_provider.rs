@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::{Context, Named};
-use crate::domain::identity::{OidcAlgorithm, OidcProvider};
+use crate::domain::identity::OidcAlgorithm;
 use crate::domain::ids::AccountId;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Result};
 use crate::service::NewOidcProvider;
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -68,28 +69,18 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 algorithms: create.algorithm,
             };
             let provider = service.identity.create_oidc_provider(call, new).await?;
+            let views::OidcProvider { name, issuer, audiences, algorithms, keys, .. } = provider.into();
             context.output.one(vec![
-                ("name", provider.name.as_str().into()),
-                ("issuer", provider.issuer.as_str().into()),
-                ("audiences", provider.audiences.clone().into()),
-                ("algorithms", algorithms(&provider).into()),
-                ("keys", keys(&provider).into()),
+                ("name", name.into()),
+                ("issuer", issuer.into()),
+                ("audiences", audiences.into()),
+                ("algorithms", algorithms.into()),
+                ("keys", keys.into()),
             ])
         }
         Command::List { account } => {
             let providers = service.identity.oidc_providers(call, account).await?;
-            let rows = providers.into_iter().map(|provider| {
-                let (algorithms, keys) = (algorithms(&provider), keys(&provider));
-                vec![
-                    provider.name.into(),
-                    provider.issuer.into(),
-                    provider.audiences.into(),
-                    algorithms.into(),
-                    keys.into(),
-                    provider.created_at.rfc3339().into(),
-                ]
-            });
-            context.output.list(&["name", "issuer", "audiences", "algorithms", "keys", "created_at"], rows.collect())
+            context.output.list(providers.into_iter().map(views::OidcProvider::from))
         }
         Command::Check(Check { provider, token }) => {
             let token = Secret::new(read("token", &token)?.trim());
@@ -118,12 +109,4 @@ fn read(parameter: &'static str, file: &Path) -> Result<String> {
         std::fs::read_to_string(file)
     };
     text.map_err(|error| Error::invalid_parameter(parameter, format!("the file {} can't be read: {error}", file.display())))
-}
-
-fn algorithms(provider: &OidcProvider) -> Vec<&'static str> {
-    provider.algorithms.iter().map(|algorithm| algorithm.name()).collect()
-}
-
-fn keys(provider: &OidcProvider) -> &'static str {
-    if provider.jwks.is_some() { "given" } else { "fetched" }
 }

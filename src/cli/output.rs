@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::marker::PhantomData;
 
 use clap::ValueEnum;
 use comfy_table::{ColumnConstraint, Width};
@@ -11,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::printable::{escape, escape_lines};
 use crate::domain::{Error, Result};
+use crate::views::View;
 
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,12 +70,20 @@ impl Output {
         }
     }
 
+    /// Prints one object.
+    ///
+    /// # Errors
+    /// As [`Output::one`].
+    pub(super) fn view<V: View>(&self, view: &V) -> Result<()> {
+        self.one(V::COLUMNS.iter().copied().zip(view.values()).collect())
+    }
+
     /// Prints a list; the columns are the fields of its items.
     ///
     /// # Errors
-    /// As [`Output::show`].
-    pub(super) fn list(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
-        let mut listing = self.listing(columns);
+    /// Standard output can't be written.
+    pub(super) fn list<V: View>(&self, items: impl IntoIterator<Item = V>) -> Result<()> {
+        let mut listing = self.listing();
         match listing.add(items)? {
             Stdout::Open => listing.end(),
             Stdout::Closed => Ok(()),
@@ -81,16 +91,16 @@ impl Output {
     }
 
     /// Begins a list that may be too long for memory.
-    pub(super) fn listing<'a>(&self, columns: &'a [&'static str]) -> Listing<'a> {
-        Listing { format: self.format, columns, widths: Vec::new(), has_begun: false }
+    pub(super) fn listing<V: View>(&self) -> Listing<V> {
+        Listing { format: self.format, widths: Vec::new(), has_begun: false, items: PhantomData }
     }
 
     /// Prints a list on standard error, because other data goes to standard output.
     ///
     /// # Errors
     /// Standard error can't be written.
-    pub(super) fn list_on_stderr(&self, columns: &[&'static str], items: Vec<Vec<Value>>) -> Result<()> {
-        let (mut listing, mut out) = (self.listing(columns), io::stderr().lock());
+    pub(super) fn list_on_stderr<V: View>(&self, items: impl IntoIterator<Item = V>) -> Result<()> {
+        let (mut listing, mut out) = (self.listing(), io::stderr().lock());
         listing.print(&mut out, items).and_then(|()| listing.close(&mut out)).map_err(|error| unprintable(&error))
     }
 
@@ -122,19 +132,19 @@ pub(super) enum Stdout {
 const ITEMS_LAID_OUT: usize = 1000;
 
 /// A list that is printed part by part. A failure in the middle leaves an incomplete JSON document.
-pub(super) struct Listing<'a> {
+pub(super) struct Listing<V> {
     format: Format,
-    columns: &'a [&'static str],
     widths: Vec<u16>,
     has_begun: bool,
+    items: PhantomData<fn(V)>,
 }
 
-impl Listing<'_> {
+impl<V: View> Listing<V> {
     /// Prints the next items; nothing is printed before the first call.
     ///
     /// # Errors
     /// Standard output can't be written.
-    pub(super) fn add(&mut self, items: impl IntoIterator<Item = Vec<Value>>) -> Result<Stdout> {
+    pub(super) fn add(&mut self, items: impl IntoIterator<Item = V>) -> Result<Stdout> {
         for_reader(self.print(&mut BufWriter::new(io::stdout().lock()), items))
     }
 
@@ -157,14 +167,14 @@ impl Listing<'_> {
         out.flush()
     }
 
-    fn print(&mut self, out: &mut impl Write, items: impl IntoIterator<Item = Vec<Value>>) -> io::Result<()> {
+    fn print(&mut self, out: &mut impl Write, items: impl IntoIterator<Item = V>) -> io::Result<()> {
         let mut items = items.into_iter();
         match self.format {
             Format::Json => {
                 for item in items {
                     let before = if self.has_begun { "," } else { r#"{"items":["# };
                     self.has_begun = true;
-                    let item = object(self.columns.iter().copied().zip(item).collect());
+                    let item = object(V::COLUMNS.iter().copied().zip(item.values()).collect());
                     write!(out, "{before}{}", document(&item.into()))?;
                 }
                 if !self.has_begun {
@@ -175,10 +185,10 @@ impl Listing<'_> {
             Format::Table => loop {
                 let mut table = table();
                 if !self.has_begun {
-                    table.set_header(self.columns);
+                    table.set_header(V::COLUMNS);
                 }
                 for item in items.by_ref().take(ITEMS_LAID_OUT) {
-                    table.add_row(item.iter().map(|value| escape(&cell(value)).into_owned()));
+                    table.add_row(item.values().iter().map(|value| escape(&cell(value)).into_owned()));
                 }
                 if self.has_begun && table.row_count() == 0 {
                     break;

@@ -1,6 +1,5 @@
 //! `transire policy`.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -12,7 +11,8 @@ use crate::domain::identity::Target;
 use crate::domain::ids::AccountId;
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::{Error, Result};
-use crate::service::{Attached, Permission, PolicyKind, Question, RequestContext, Save};
+use crate::service::{Attached, Permission, Question, RequestContext, Save};
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -114,21 +114,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Ended> {
         Command::Update(document) => save(context, document, Save::Update).await,
         Command::List { account } => {
             let attachments = service.identity.attachments(call, account).await?;
-            let attached_to = |name: &str| -> Vec<String> {
-                attachments.iter().filter(|attachment| attachment.policy == name).map(|attachment| written(&attachment.target)).collect()
-            };
-            let own = service.identity.policies(call, account).await?.into_iter();
-            let own = own.map(|policy| (policy.name, Some(policy.changed_at.rfc3339())));
-            // Every account has the built-in policies, so only those in use are listed.
-            let built_in: BTreeSet<&str> = attachments
-                .iter()
-                .filter(|attachment| attachment.kind == PolicyKind::BuiltIn)
-                .map(|attachment| attachment.policy.as_str())
-                .collect();
-            let built_in = built_in.into_iter().map(|name| (name.to_owned(), None));
-            let rows =
-                own.chain(built_in).map(|(name, changed_at)| vec![name.as_str().into(), attached_to(&name).into(), changed_at.into()]);
-            context.output.list(&["name", "attached_to", "changed_at"], rows.collect())
+            let own = service.identity.policies(call, account).await?;
+            context.output.list(views::Policy::list(own, &attachments))
         }
         Command::Show(one) => {
             let document = service.identity.policy_document(call, one.account, &one.name).await?;
@@ -196,15 +183,7 @@ async fn set_attached(context: &Context, attachment: Attachment, attached: Attac
     context.service.identity.set_attached(&context.call(), policy.account, &policy.name, &target, attached).await?;
     context.output.one(vec![
         ("name", policy.name.into()),
-        ("target", written(&target).into()),
+        ("target", views::target_name(&target).into()),
         ("attached", (attached == Attached::Yes).into()),
     ])
-}
-
-fn written(target: &Target) -> String {
-    match target {
-        Target::User(name) => format!("user/{name}"),
-        Target::Group(name) => format!("group/{name}"),
-        Target::Role(name) => format!("role/{name}"),
-    }
 }

@@ -1,13 +1,14 @@
 //! `transire repository`.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Context, arguments};
 use crate::domain::instance::AnyInstanceId;
 use crate::domain::repository::Repository;
 use crate::domain::{Result, name};
 use crate::service::{Images, NewRepository, Page, RepositoryChoice, RepositoryFilter, RepositoryOrder};
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -53,12 +54,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             let (summary, detail) = (String::new(), String::new());
             let new = NewRepository { namespace, name, visibility: None, summary, detail, tag_immutability: None };
             let made = service.registry.create_repository(call, &instance.into(), new).await?;
-            context.output.one(COLUMNS.into_iter().zip(row(&made)).collect())
+            context.output.view(&views::Repository::from(made))
         }
         Command::List { instance, namespace } => {
             let filter = RepositoryFilter { namespace: namespace.as_deref(), name: None, order: RepositoryOrder::ByName };
             let listed = service.registry.repositories(call, &instance.into(), filter, Page::ALL).await?;
-            context.output.list(&COLUMNS, listed.items.iter().map(row).collect())
+            context.output.list(listed.items.into_iter().map(views::Repository::from))
         }
         Command::Delete(One { instance, namespace, name }) => {
             let path = format!("{namespace}/{name}");
@@ -77,15 +78,4 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ])
         }
     }
-}
-
-const COLUMNS: [&str; 4] = ["id", "name", "visibility", "created_at"];
-
-fn row(repository: &Repository) -> Vec<Value> {
-    vec![
-        repository.id.as_str().into(),
-        format!("{}/{}", repository.namespace_name, repository.name).into(),
-        repository.visibility.name().into(),
-        repository.created_at.rfc3339().into(),
-    ]
 }

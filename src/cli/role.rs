@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Context, Named, arguments, output, read_document};
 use crate::domain::ids::AccountId;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -60,10 +61,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
             ])
         }
         Command::List { account } => {
-            let rows = service.identity.roles(call, account).await?.into_iter().map(|role| {
-                vec![role.id.to_string().into(), role.name.into(), role.max_session_seconds.into(), role.created_at.rfc3339().into()]
-            });
-            context.output.list(&["role_id", "name", "max_session_seconds", "created_at"], rows.collect())
+            let roles = service.identity.roles(call, account).await?;
+            context.output.list(roles.into_iter().map(views::Role::from))
         }
         Command::Delete(one) => {
             let made = service.identity.delete_role(call, one.account, &one.name).await?;

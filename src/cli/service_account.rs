@@ -6,9 +6,9 @@ use super::{Context, arguments};
 use crate::domain::Result;
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::instance::AnyInstanceId;
-use crate::domain::principal::{Level, Principal};
 use crate::domain::service_account::ServiceAccountState;
 use crate::service::{ChangedServiceAccount, Page};
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -51,19 +51,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
                 (None, Some(maker)) => service.credentials.service_accounts_made_by(call, &maker).await?,
                 (None, None) => Vec::new(),
             };
-            let rows = accounts.into_iter().map(|account| {
-                vec![
-                    account.instance.to_string().into(),
-                    account.username().into(),
-                    account.state.name().into(),
-                    account.disabled_by.map(Level::name).into(),
-                    account.maker.as_ref().map(Principal::to_string).into(),
-                    account.created_at.rfc3339().into(),
-                    account.expires_at.rfc3339().into(),
-                ]
-            });
-            let columns = ["instance_id", "name", "state", "disabled_by", "made_by", "created_at", "expires_at"];
-            return context.output.list(&columns, rows.collect());
+            return context.output.list(accounts.into_iter().map(views::ServiceAccount::from));
         }
         Command::Disable(one) => (one, ServiceAccountState::Disabled),
         Command::Enable(one) => (one, ServiceAccountState::Active),

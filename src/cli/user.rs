@@ -6,6 +6,7 @@ use super::{Context, Named};
 use crate::domain::Result;
 use crate::domain::identity::UserState;
 use crate::domain::ids::AccountId;
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -34,10 +35,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::List { account } => {
             let users = service.identity.users(call, account).await?;
-            let rows = users.into_iter().map(|user| {
-                vec![user.id.to_string().into(), user.name.into(), state_name(user.state).into(), user.created_at.rfc3339().into()]
-            });
-            return context.output.list(&["user_id", "name", "state", "created_at"], rows.collect());
+            return context.output.list(users.into_iter().map(views::User::from));
         }
         Command::Delete(one) => {
             let made = service.identity.delete_user(call, one.account, &one.name).await?;
@@ -48,12 +46,5 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Enable(one) => (one, UserState::Active),
     };
     service.identity.set_user_state(call, one.account, &one.name, state).await?;
-    context.output.one(vec![("name", one.name.into()), ("state", state_name(state).into())])
-}
-
-fn state_name(state: UserState) -> &'static str {
-    match state {
-        UserState::Active => "active",
-        UserState::Disabled => "disabled",
-    }
+    context.output.one(vec![("name", one.name.into()), ("state", state.name().into())])
 }

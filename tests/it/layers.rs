@@ -113,6 +113,7 @@ const ROOMS: &[Room] = &[
         others: &["axum", "base64", "bytes", "form_urlencoded", "http", "http_body_util", "serde", "serde_json", "tokio", "tracing"],
         purity: Purity::Free,
     },
+    Room { name: "views", ours: &["domain", "service"], others: &["serde", "serde_json"], purity: Purity::Pure },
     Room {
         name: "config",
         ours: &["domain", "http", "secret_files", "service", "sign"],
@@ -175,7 +176,7 @@ const ROOMS: &[Room] = &[
     Room { name: "secret_files", ours: &["domain"], others: &[], purity: Purity::Free },
     Room {
         name: "cli",
-        ours: &["config", "domain", "open", "quickstart", "registry_config", "serve", "service", "transfer"],
+        ours: &["config", "domain", "open", "quickstart", "registry_config", "serve", "service", "transfer", "views"],
         others: &["clap", "comfy_table", "serde", "serde_json", "tokio", "tracing", "tracing_subscriber"],
         purity: Purity::Free,
     },

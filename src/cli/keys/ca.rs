@@ -5,9 +5,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::super::Context;
-use super::{Rotate, state_name};
+use super::Rotate;
 use crate::domain::{Error, Result};
 use crate::service::{AuthorityStep, KeyState, NextStep};
+use crate::views::view;
+
+view! {
+    /// A request that was written into a file.
+    struct Request {
+        /// The id of the signing key.
+        key_id: String,
+        /// Its algorithm.
+        algorithm: &'static str,
+        /// The file's path.
+        file: String,
+    }
+}
 
 /// Does one step of the CA's rotation.
 pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
@@ -44,7 +57,7 @@ pub(super) async fn import_leaf(context: &Context, file: &Path) -> Result<()> {
     context.output.one(vec![
         ("key_id", leaf.key.into()),
         ("ca_id", leaf.authority.into()),
-        ("ca_state", state_name(leaf.authority_state).into()),
+        ("ca_state", leaf.authority_state.name().into()),
         ("certificate_expires_at", leaf.expires_at.rfc3339().into()),
         ("next", next.into()),
     ])
@@ -53,7 +66,7 @@ pub(super) async fn import_leaf(context: &Context, file: &Path) -> Result<()> {
 fn print_step(context: &Context, step: AuthorityStep) -> Result<()> {
     context.output.one(vec![
         ("key_id", step.id.into()),
-        ("state", step.state.map_or("gone", state_name).into()),
+        ("state", step.state.map_or("gone", KeyState::name).into()),
         ("certificate_expires_at", step.expires_at.rfc3339().into()),
         ("next", next_text(step.next).into()),
     ])
@@ -80,13 +93,13 @@ fn next_text(next: NextStep) -> String {
 pub(super) async fn write_requests(context: &Context, directory: &Path) -> Result<()> {
     let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", directory.display()));
     std::fs::create_dir_all(directory).map_err(unwritable)?;
-    let mut rows = Vec::new();
+    let mut written = Vec::new();
     for request in context.service.keys.signing_requests(&context.call()).await? {
         let file = directory.join(format!("{}.csr", request.key));
         std::fs::write(&file, request.pem).map_err(unwritable)?;
-        rows.push(vec![request.key.into(), request.algorithm.name().into(), file.display().to_string().into()]);
+        written.push(Request { key_id: request.key, algorithm: request.algorithm.name(), file: file.display().to_string() });
     }
-    context.output.list(&["key_id", "algorithm", "file"], rows)
+    context.output.list(written)
 }
 
 /// Writes the CA's private key into a file, and deletes it here.

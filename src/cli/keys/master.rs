@@ -18,7 +18,7 @@ pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Re
             MasterKeyStep::Done { from, to } => {
                 context.output.one(vec![
                     ("key_id", to.into()),
-                    ("state", state_name(MasterKeyState::InUse).into()),
+                    ("state", MasterKeyState::InUse.name().into()),
                     ("old_key_id", from.clone().into()),
                     ("rewrapped", rewrapped.into()),
                 ])?;
@@ -36,24 +36,9 @@ pub(super) async fn rotate(context: &Context, new_key_file: Option<&Path>) -> Re
 pub(super) async fn finish(context: &Context) -> Result<()> {
     let Retired { ids, removed, place } = context.service.keys.finish_master_key(&context.call()).await?;
     let last = ids.last().cloned().unwrap_or_default();
-    context.output.one(vec![
-        ("key_id", last.into()),
-        ("state", state_name(MasterKeyState::Retired).into()),
-        ("removed", removed.into()),
-    ])?;
+    context.output.one(vec![("key_id", last.into()), ("state", MasterKeyState::Retired.name().into()), ("removed", removed.into())])?;
     if !removed {
         eprintln!("Now remove its line from {place}, on every replica.");
     }
     Ok(())
-}
-
-/// Names a state.
-pub(super) fn state_name(state: MasterKeyState) -> &'static str {
-    match state {
-        MasterKeyState::Next => "next",
-        MasterKeyState::InUse => "in use",
-        MasterKeyState::Old => "old",
-        MasterKeyState::Retired => "retired",
-        MasterKeyState::Missing => "missing",
-    }
 }

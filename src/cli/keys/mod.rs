@@ -10,7 +10,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::Context;
 use crate::domain::instance::{Algorithm, AnyInstanceId};
 use crate::domain::{Error, Result};
-use crate::service::{InstanceChoice, KeyInfo, KeyKind, KeyState, MasterKeyInfo, PrivatePart};
+use crate::service::{InstanceChoice, KeyKind, KeyState};
+use crate::views;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -99,36 +100,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 async fn list(context: &Context) -> Result<()> {
-    let rows = context.service.keys.keys(&context.call()).await?.into_iter().map(|key| {
-        let KeyInfo { id, kind, state, created_at, certificate_expires_at, instance, private } = key;
-        let (kind, algorithm) = match kind {
-            KeyKind::Signing(algorithm) => ("signing", Some(algorithm.name())),
-            KeyKind::Sealing => ("sealing", None),
-            KeyKind::Authority => ("ca", None),
-        };
-        let expires_at = certificate_expires_at.map(|at| at.rfc3339());
-        vec![
-            id.into(),
-            kind.into(),
-            algorithm.into(),
-            state_name(state).into(),
-            created_at.rfc3339().into(),
-            expires_at.into(),
-            instance.map(|id| id.to_string()).into(),
-            private_name(private).into(),
-            None::<u64>.into(),
-        ]
-    });
-    let mut rows: Vec<_> = rows.collect();
-    rows.extend(context.service.keys.master_keys(&context.call()).await?.into_iter().map(|key| {
-        let MasterKeyInfo { id, state, since, rows } = key;
-        let none = || None::<&str>.into();
-        let since = since.map(|at| at.rfc3339()).into();
-        vec![id.into(), "master".into(), none(), master::state_name(state).into(), since, none(), none(), none(), rows.into()]
-    }));
-    let columns =
-        ["key_id", "kind", "algorithm", "state", "created_at", "certificate_expires_at", "instance", "private_key", "to_be_rewrapped"];
-    context.output.list(&columns, rows)
+    let keys = context.service.keys.keys(&context.call()).await?;
+    let master = context.service.keys.master_keys(&context.call()).await?;
+    context.output.list(keys.into_iter().map(views::Key::from).chain(master.into_iter().map(views::Key::from)))
 }
 
 async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
@@ -161,7 +135,7 @@ async fn run_rotate(context: &Context, rotate: Rotate) -> Result<()> {
     let id = service.keys.rotate_key(call, kind).await?;
     let waits = service.keys.keys(call).await?.iter().any(|key| key.id == id && key.state == KeyState::WaitingForCertificate);
     let state = if waits { KeyState::WaitingForCertificate } else { KeyState::Next };
-    context.output.one(vec![("key_id", id.into()), ("state", state_name(state).into())])
+    context.output.one(vec![("key_id", id.into()), ("state", state.name().into())])
 }
 
 async fn rotate_of_instance(context: &Context, choice: &InstanceChoice, activate: bool, cancel: bool) -> Result<()> {
@@ -177,20 +151,4 @@ async fn rotate_of_instance(context: &Context, choice: &InstanceChoice, activate
         (service.keys.rotate_instance_key(call, choice).await?, "next", next)
     };
     context.output.one(vec![("key_id", id.into()), ("state", state.into()), ("next", next.into())])
-}
-
-fn state_name(state: KeyState) -> &'static str {
-    match state {
-        KeyState::WaitingForCertificate => "waiting for its certificate",
-        KeyState::Next => "next",
-        KeyState::InUse => "in use",
-        KeyState::Old => "old",
-    }
-}
-
-fn private_name(private: PrivatePart) -> &'static str {
-    match private {
-        PrivatePart::Here => "here",
-        PrivatePart::Elsewhere => "elsewhere",
-    }
 }

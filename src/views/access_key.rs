@@ -1,0 +1,31 @@
+//! The view of access keys.
+
+use crate::service::AccessKey as Stored;
+
+view! {
+    /// An access key, without its secret.
+    pub struct AccessKey {
+        /// Its id, which requests name.
+        access_key_id: String,
+        /// The account whose calls it signs.
+        account_id: String,
+        /// Whose calls it signs.
+        principal: String,
+        /// Whether it may sign.
+        state: &'static str,
+        /// The time at which it was made, as in RFC 3339.
+        created_at: String,
+    }
+}
+
+impl From<Stored> for AccessKey {
+    fn from(key: Stored) -> Self {
+        Self {
+            account_id: key.principal.account().to_string(),
+            principal: key.principal.to_string(),
+            state: key.state.name(),
+            created_at: key.created_at.rfc3339(),
+            access_key_id: key.id,
+        }
+    }
+}

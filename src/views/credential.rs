@@ -1,0 +1,37 @@
+//! The view of long-term credentials.
+
+use crate::domain::credential::LongTermCredential;
+
+view! {
+    /// A long-term credential, without its secret.
+    pub struct Credential {
+        /// Its own id.
+        id: String,
+        /// The username that it logs in with.
+        username: String,
+        /// The principal that it acts for.
+        principal: String,
+        /// Whether it may be used.
+        state: &'static str,
+        /// The owner's description of it.
+        description: String,
+        /// The time at which it was made, as in RFC 3339.
+        created_at: String,
+        /// The time at which it ends, as in RFC 3339.
+        expires_at: String,
+    }
+}
+
+impl From<LongTermCredential> for Credential {
+    fn from(credential: LongTermCredential) -> Self {
+        Self {
+            id: credential.id.to_string(),
+            username: credential.username.of(&credential.principal),
+            principal: credential.principal.to_string(),
+            state: credential.state.name(),
+            description: credential.description,
+            created_at: credential.created_at.rfc3339(),
+            expires_at: credential.expires_at.rfc3339(),
+        }
+    }
+}

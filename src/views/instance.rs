@@ -1,0 +1,83 @@
+//! The view of instances.
+
+use crate::domain::instance::{DefaultMark, Instance as Stored};
+use crate::domain::switch::Switch;
+
+view! {
+    /// An instance.
+    pub struct Instance {
+        /// Its id at Tencent's API.
+        tcr_id: String,
+        /// Its id at Alibaba's API.
+        cri_id: String,
+        /// The account that owns it.
+        account_id: String,
+        /// Its name.
+        name: String,
+        /// The region that it reports.
+        region: String,
+        /// The registry's service name.
+        service: String,
+        /// The software of its registry.
+        kind: &'static str,
+        /// The algorithm that signs its tokens.
+        alg: &'static str,
+        /// The form of the key id in its tokens.
+        kid: &'static str,
+        /// The issuer that its tokens name.
+        issuer: String,
+        /// The prepared issuer.
+        next_issuer: Option<String>,
+        /// The life of its tokens in seconds.
+        token_ttl: u32,
+        /// Whether it serves the calls that name no instance.
+        default: bool,
+        /// The URL at which the registry answers.
+        registry_url: Option<String>,
+        /// Its size, which decides its quotas.
+        specification: &'static str,
+        /// Whether deletion is refused.
+        deletion_protection: bool,
+        /// Whether clients can log in: open or closed.
+        public_endpoint: &'static str,
+        /// Whether the allow list is in force: enabled or disabled.
+        allow_list: &'static str,
+        /// Whether it gives out refresh tokens: on or off.
+        refresh_tokens: &'static str,
+        /// The time at which it was made, as in RFC 3339.
+        created_at: String,
+    }
+}
+
+impl Instance {
+    /// Shows an instance, and the issuer that its tokens name, which may be the store's.
+    pub fn of(instance: Stored, issuer: String) -> Self {
+        Self {
+            tcr_id: instance.id.to_string(),
+            cri_id: instance.cri_id.to_string(),
+            account_id: instance.account.to_string(),
+            name: instance.name,
+            region: instance.region,
+            service: instance.service,
+            kind: instance.kind.name(),
+            alg: instance.algorithm.name(),
+            kid: instance.kid_format.name(),
+            issuer,
+            next_issuer: instance.next_issuer,
+            token_ttl: instance.token_ttl_seconds,
+            default: instance.default == DefaultMark::Marked,
+            registry_url: instance.registry_url,
+            specification: instance.specification.name(),
+            deletion_protection: instance.deletion_protection.is_on(),
+            public_endpoint: if instance.public_endpoint.is_on() { "open" } else { "closed" },
+            allow_list: allow_list_state(instance.allow_list),
+            refresh_tokens: if instance.refresh_tokens.is_on() { "on" } else { "off" },
+            created_at: instance.created_at.rfc3339(),
+        }
+    }
+}
+
+/// Returns the word for whether an allow list is in force.
+pub fn allow_list_state(switch: Switch) -> &'static str {
+    if switch.is_on() { "enabled" } else { "disabled" }
+}

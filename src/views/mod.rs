@@ -1,0 +1,94 @@
+//! Views: what operators are shown of each noun, one struct a noun.
+//!
+//! A view has the columns of a table, the fields of a JSON document and their values in one place. The command line prints
+//! it. It serialises to the same fields, for other surfaces. A view decides nothing and reads nothing: the service's
+//! answer becomes a view by `From`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Values with names, in the order of their columns.
+pub trait View: Serialize {
+    /// The names of the fields, which are the headings of a table.
+    const COLUMNS: &'static [&'static str];
+
+    /// Returns the values in the order of [`View::COLUMNS`].
+    fn values(&self) -> Vec<Value>;
+}
+
+/// Declares a view; the names of its fields are its columns.
+macro_rules! view {
+    ($(#[$doc:meta])* $visibility:vis struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, serde::Serialize)]
+        $visibility struct $name {
+            $($(#[$field_doc])* $visibility $field: $type,)+
+        }
+
+        impl $crate::views::View for $name {
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            fn values(&self) -> Vec<serde_json::Value> {
+                vec![$(serde_json::json!(self.$field)),+]
+            }
+        }
+    };
+}
+pub(crate) use view;
+
+mod access_key;
+mod account;
+mod allow_list;
+mod audit;
+mod credential;
+mod group;
+mod instance;
+mod key;
+mod namespace;
+mod oidc_provider;
+mod policy;
+mod repository;
+mod role;
+mod service_account;
+mod user;
+
+pub use self::access_key::AccessKey;
+pub use self::account::{Account, grant_name};
+pub use self::allow_list::AllowEntry;
+pub use self::audit::AuditEvent;
+pub use self::credential::Credential;
+pub use self::group::Group;
+pub use self::instance::{Instance, allow_list_state};
+pub use self::key::Key;
+pub use self::namespace::Namespace;
+pub use self::oidc_provider::OidcProvider;
+pub use self::policy::{Policy, target_name};
+pub use self::repository::Repository;
+pub use self::role::Role;
+pub use self::service_account::ServiceAccount;
+pub use self::user::User;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::AccountId;
+
+    #[test]
+    fn a_view_serialises_to_the_fields_of_its_table() {
+        let account: AccountId = "100000000001".parse().unwrap();
+        let role = crate::domain::identity::Role {
+            id: crate::domain::ids::RoleId::new(200_000_000_001).unwrap(),
+            account,
+            name: "builder".to_owned(),
+            trust_policy: "{}".to_owned(),
+            max_session_seconds: 3600,
+            generation: 0,
+            created_at: crate::domain::clock::Timestamp::from_unix_seconds(1_735_787_045),
+        };
+        let view = Role::from(role);
+        let fields = Role::COLUMNS.iter().map(|name| (*name).to_owned()).zip(view.values());
+        assert_eq!(serde_json::to_value(&view).unwrap(), Value::Object(fields.collect()));
+        assert_eq!(view.values()[2], 3600);
+        assert_eq!(view.values()[3], "2025-01-02T03:04:05Z");
+    }
+}

@@ -1,0 +1,38 @@
+//! The view of service accounts.
+
+use crate::domain::principal::{Level, Principal};
+use crate::domain::service_account::ServiceAccount as Stored;
+
+view! {
+    /// A service account, without its password and permissions.
+    pub struct ServiceAccount {
+        /// The instance that it logs in to.
+        instance_id: String,
+        /// The username that it logs in with.
+        name: String,
+        /// Whether it may log in.
+        state: &'static str,
+        /// The level at which it was disabled.
+        disabled_by: Option<&'static str>,
+        /// The principal that made it.
+        made_by: Option<String>,
+        /// The time at which it was made, as in RFC 3339.
+        created_at: String,
+        /// The time at which it ends, as in RFC 3339.
+        expires_at: String,
+    }
+}
+
+impl From<Stored> for ServiceAccount {
+    fn from(account: Stored) -> Self {
+        Self {
+            instance_id: account.instance.to_string(),
+            name: account.username(),
+            state: account.state.name(),
+            disabled_by: account.disabled_by.map(Level::name),
+            made_by: account.maker.as_ref().map(Principal::to_string),
+            created_at: account.created_at.rfc3339(),
+            expires_at: account.expires_at.rfc3339(),
+        }
+    }
+}
