@@ -27,7 +27,7 @@ use crate::service::limits::rates::{ActionLimits, AddressLimits, TokenLimits, Wa
 use crate::service::limits::replay::Replays;
 use crate::service::limits::{AddressBudgets, Limits};
 use crate::service::memory::Memory;
-use crate::service::memory::cache::Directory;
+use crate::service::memory::cache::NounCache;
 use crate::service::memory::first_seen::Sightings;
 use crate::service::memory::keyring::{KnownKeys, load_keyring};
 use crate::service::memory::master_keys::MasterKeys;
@@ -127,7 +127,7 @@ async fn open_memory(base: Arc<Base>, master: MasterKeys, settings: &Settings) -
     let first_seen = Sightings::default();
     let keyring = load_keyring(&base.store, &master, &first_seen, base.now()).await?;
     Ok(Memory {
-        cache: Directory::new(position),
+        cache: NounCache::new(position),
         revocations: Revocations::load(&base.store).await?,
         staleness,
         keys: KnownKeys { master, keyring: ArcSwap::from_pointee(keyring), read_at: AtomicU64::new(0), first_seen },

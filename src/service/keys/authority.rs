@@ -127,7 +127,7 @@ fn state_of(row: &AuthorityRow) -> KeyState {
     }
 }
 
-fn find(rows: &[AuthorityRow], state: AuthorityState) -> Option<&AuthorityRow> {
+pub(in crate::service) fn find(rows: &[AuthorityRow], state: AuthorityState) -> Option<&AuthorityRow> {
     rows.iter().find(|row| row.state == state)
 }
 

@@ -1,7 +1,7 @@
 //! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
 
 pub(in crate::service) mod alarms;
-mod authority;
+pub(in crate::service) mod authority;
 pub(super) mod instance;
 pub(super) mod master;
 mod offline;

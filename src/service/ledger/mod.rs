@@ -54,7 +54,7 @@ impl Ledger {
                 self.memory.revocations.add(&id);
             }
         }
-        self.memory.cache.obey(&changed);
+        self.memory.cache.invalidate(&changed);
         if let Err(error) = self.memory.catch_up().await {
             tracing::warn!(cause = error.cause(), "a change is made, but what others changed can't be read: {error}");
         }

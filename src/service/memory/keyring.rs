@@ -34,7 +34,7 @@ pub(in crate::service) const KNOWN_BEFORE_USE: Duration = Duration::from_secs(30
 pub(in crate::service) struct KnownKeys {
     pub(in crate::service) master: MasterKeys,
     pub(in crate::service) keyring: ArcSwap<Keyring>,
-    /// The count of [`Directory::key_changes`](super::cache::Directory::key_changes) that the keyring was read at.
+    /// The count of [`NounCache::key_changes`](super::cache::NounCache::key_changes) that the keyring was read at.
     pub(in crate::service) read_at: AtomicU64,
     /// Since when it knows each key.
     pub(in crate::service) first_seen: Sightings,

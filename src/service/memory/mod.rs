@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use self::cache::Directory;
+use self::cache::NounCache;
 use self::keyring::KnownKeys;
 use self::revocations::Revocations;
 use self::staleness::Freshness;
@@ -26,7 +26,7 @@ use crate::service::base::Base;
 /// What this process knows without asking the database.
 pub struct Memory {
     pub(super) base: Arc<Base>,
-    pub(super) cache: Directory,
+    pub(super) cache: NounCache,
     pub(super) revocations: Revocations,
     pub(super) staleness: Freshness,
     pub(super) keys: KnownKeys,

@@ -19,7 +19,7 @@ pub(in crate::service) struct Revocations {
     ids: ArcSwap<HashSet<CredentialId>>,
     /// What was added here since the list was last begun to be read: it may not be in what is read.
     added: Mutex<HashSet<CredentialId>>,
-    /// The count of [`crate::service::memory::cache::Directory::revocations`] that they were read at.
+    /// The count of [`crate::service::memory::cache::NounCache::revocations`] that they were read at.
     read_at: AtomicU64,
 }
 
