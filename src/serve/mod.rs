@@ -211,7 +211,7 @@ async fn run_until(
     mut hurry: oneshot::Receiver<()>,
 ) {
     let mut helpers = tokio::task::JoinSet::new();
-    helpers.spawn(Arc::clone(&service).keep_house());
+    helpers.spawn(Arc::clone(&service).run_background());
     let Listener { tcp, tls, monitoring } = listener;
     if let Some(tls) = &tls {
         helpers.spawn(Arc::clone(tls).keep_fresh());

@@ -32,7 +32,7 @@ use crate::service::memory::first_seen::Sightings;
 use crate::service::memory::keyring::{KnownKeys, load_keyring};
 use crate::service::memory::master_keys::MasterKeys;
 use crate::service::memory::revocations::Revocations;
-use crate::service::memory::staleness::Freshness;
+use crate::service::memory::staleness::Staleness;
 use crate::service::operations::Operations;
 use crate::service::quotas::Quotas;
 use crate::service::registry::catalog::Imports;
@@ -122,7 +122,7 @@ impl Shared {
 
 async fn open_memory(base: Arc<Base>, master: MasterKeys, settings: &Settings) -> Result<Memory> {
     // The feed's position comes before the keys: a key that is made meanwhile is read again.
-    let staleness = Freshness::new(settings.max_staleness, &*base.clock);
+    let staleness = Staleness::new(settings.max_staleness, &*base.clock);
     let position = change::position(&base.store).await?;
     let first_seen = Sightings::default();
     let keyring = load_keyring(&base.store, &master, &first_seen, base.now()).await?;

@@ -159,7 +159,7 @@ impl Drop for Replica {
 impl Replica {
     async fn new(far: &Far, change: impl FnOnce(&mut Options)) -> Self {
         let app = App::at(Some(far.through.clone()), change).await;
-        let housekeeper = tokio::spawn(Service::keep_house(Arc::clone(&app.service)));
+        let housekeeper = tokio::spawn(Service::run_background(Arc::clone(&app.service)));
         Self { app, housekeeper }
     }
 
@@ -503,7 +503,7 @@ async fn the_last_audit_lines_are_stored_when_the_database_is_back_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_file_stops_writes_alone_and_fails_them_fast() {
     let app = App::new().await;
-    let housekeeper = tokio::spawn(Service::keep_house(Arc::clone(&app.service)));
+    let housekeeper = tokio::spawn(Service::run_background(Arc::clone(&app.service)));
     let body = json!({ "RegistryId": app.instance.id.as_str(), "TokenType": "longterm" });
     for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"] {
         let other = rusqlite::Connection::open(app.database()).unwrap();
@@ -533,7 +533,7 @@ async fn a_locked_file_stops_writes_alone_and_fails_them_fast() {
 async fn house_is_kept_on_when_the_clock_was_set_back_and_when_it_jumps_ahead() {
     // After a step back nothing was forgotten or renewed for as long as the step was.
     let app = App::new().await;
-    let housekeeper = tokio::spawn(Arc::clone(&app.service).keep_house());
+    let housekeeper = tokio::spawn(Arc::clone(&app.service).run_background());
     // It has begun by then: its times count from there.
     app.service.memory.catch_up().await.unwrap();
     let database = Connection::open(app.database()).unwrap();

@@ -21,7 +21,7 @@ use crate::service::access::reach::check_reach;
 use crate::service::ledger::refusals::Claim;
 use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::Slowed;
-use crate::service::memory::staleness::undecided;
+use crate::service::memory::staleness::downgraded;
 use crate::service::request::RequestContext;
 use crate::token::{Grant, Ground};
 
@@ -56,7 +56,7 @@ impl Access {
     /// # Errors
     /// [`ErrorKind::BadCredentials`] for each [`RefusalCause`], which is its source: clients hear the same.
     pub async fn log_in(&self, service: &str, log_in: &LogIn, context: &RequestContext) -> Result<Caller> {
-        self.memory.check_freshness().await?;
+        self.memory.require_fresh().await?;
         let mut attempt = Attempt::new(context.address);
         let failed = match self.prove_log_in(service, log_in, &mut attempt, context).await {
             Ok(identity) => {
@@ -65,7 +65,7 @@ impl Access {
             }
             Err(failed) => failed,
         };
-        let error = self.log_in_unless_undecided(failed.into(), log_in).await;
+        let error = self.downgrade_log_in_if_stale(failed.into(), log_in).await;
         Err(self.charge_failure(log_in, &mut attempt, error))
     }
 
@@ -111,7 +111,7 @@ impl Access {
 
     /// Tells whether a log-in that was refused is so whatever changed unheard: its time is over, or it has the id of a
     /// credential and not its secret, which never changes. Whoever holds such a one does well to get another.
-    pub(in crate::service) async fn is_surely_wrong(&self, log_in: &LogIn) -> bool {
+    pub(in crate::service) async fn is_definitively_invalid(&self, log_in: &LogIn) -> bool {
         let now = self.base.now();
         let is_over = |kind, secret: &Secret| {
             self.memory.keys.keyring.load().open(kind, secret.expose()).is_some_and(|grant| grant.expires_at <= now)
@@ -275,10 +275,11 @@ impl Access {
         Ok(Proof::LoggedIn { instance, grant, session_policy, refresh_token })
     }
 
-    /// As [`Self::unless_undecided`], for a refused log-in: only one that was wrong before, too, stays wrong.
-    pub(in crate::service) async fn log_in_unless_undecided(&self, error: Error, log_in: &LogIn) -> Error {
-        if error.kind() == &ErrorKind::BadCredentials && self.memory.is_undecided() && !Box::pin(self.is_surely_wrong(log_in)).await {
-            return undecided(&error);
+    /// As [`Self::downgrade_if_stale`], for a refused log-in: only one that was wrong before, too, stays wrong.
+    pub(in crate::service) async fn downgrade_log_in_if_stale(&self, error: Error, log_in: &LogIn) -> Error {
+        if error.kind() == &ErrorKind::BadCredentials && self.memory.may_be_stale() && !Box::pin(self.is_definitively_invalid(log_in)).await
+        {
+            return downgraded(&error);
         }
         error
     }

@@ -17,7 +17,7 @@ use crate::service::limits::attempt::Attempt;
 use crate::service::limits::replay::Purpose;
 use crate::service::limits::replicas::VerifiedCall;
 use crate::service::memory::cache::AccessKey;
-use crate::service::memory::staleness::Crowd;
+use crate::service::memory::staleness::Priority;
 use crate::service::request::RequestContext;
 use crate::sign::{self, SigningSecret};
 use crate::store::access_key::AccessKeyState;
@@ -31,7 +31,7 @@ impl Access {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
     pub async fn admit(&self, preview: &sign::Preview<'_>, context: &RequestContext) -> Result<()> {
-        self.memory.check_freshness().await?;
+        self.memory.require_fresh().await?;
         let now = self.base.now();
         self.check_method(preview.method)?;
         if access_key::is_of_session(preview.access_key_id) {
@@ -52,7 +52,7 @@ impl Access {
         action: &'static str,
         context: &RequestContext,
     ) -> Result<Caller> {
-        self.memory.check_freshness().await?;
+        self.memory.require_fresh().await?;
         let now = self.base.now();
         self.check_method(request.method())?;
         let id = request.access_key_id();
@@ -61,7 +61,7 @@ impl Access {
             let session = Box::pin(self.session(id, request.session_token(), request.method().cloud(), context, now)).await?;
             let replay = request.verify(&SigningSecret::new(session.secret.clone()))?;
             let policy = self.session_policy(session.principal.account(), session.session_policy.as_ref()).await?;
-            let policy = policy.map_err(|cause| self.memory.unless_undecided(Error::session_token_expired().caused_by(cause)))?;
+            let policy = policy.map_err(|cause| self.memory.downgrade_if_stale(Error::session_token_expired().caused_by(cause)))?;
             (Proof::InSession(Box::new(OpenSession { session, policy })), replay)
         } else {
             let key = self.active_access_key(id, context).await?;
@@ -92,7 +92,7 @@ impl Access {
         token: &Secret,
         stranger: Option<&RequestContext>,
     ) -> Result<Caller> {
-        self.memory.check_freshness().await?;
+        self.memory.require_fresh().await?;
         let mut attempt = Attempt::new(stranger.and_then(|context| context.address));
         match self.verify_web_identity(account, provider, token, &mut attempt).await {
             Ok(identity) => {
@@ -115,7 +115,7 @@ impl Access {
         let token = token.ok_or_else(Error::session_token_missing)?;
         let session = self.opened(SecretKind::Session, token, context, |keyring| keyring.open_session(token)).await?;
         // It may be sealed under a key that this replica hasn't heard of.
-        let session = session.ok_or_else(|| self.memory.unless_undecided(Error::session_token_malformed()))?;
+        let session = session.ok_or_else(|| self.memory.downgrade_if_stale(Error::session_token_malformed()))?;
         if session.access_key_id != access_key_id || session.cloud != cloud {
             return Err(Error::session_token_mismatch());
         }
@@ -124,7 +124,7 @@ impl Access {
         }
         match self.fault_of(&session.id, &session.grounds, session.expires_at, now).await? {
             None => Ok(session),
-            Some(cause) => Err(self.memory.unless_undecided(Error::session_token_expired().caused_by(cause))),
+            Some(cause) => Err(self.memory.downgrade_if_stale(Error::session_token_expired().caused_by(cause))),
         }
     }
 
@@ -144,7 +144,7 @@ impl Access {
         };
         match key.state {
             AccessKeyState::Active => Ok(key),
-            AccessKeyState::Disabled => Err(self.memory.unless_undecided(Error::access_key_disabled())),
+            AccessKeyState::Disabled => Err(self.memory.downgrade_if_stale(Error::access_key_disabled())),
             // Nothing brings it back, so that needs no news.
             AccessKeyState::Deleted => Err(Error::access_key_not_found()),
         }
@@ -154,7 +154,7 @@ impl Access {
     /// feed is read before it is refused.
     async fn cold_access_key(&self, id: &str, context: &RequestContext) -> Result<Arc<AccessKey>> {
         if !self.memory.cache.has_access_key(&self.base.store, id).await? {
-            self.memory.hear_news(self.crowd(context)).await?;
+            self.memory.refresh_for_newer(self.priority_of(context)).await?;
             if !self.memory.cache.has_access_key(&self.base.store, id).await? {
                 return Err(Error::access_key_not_found());
             }
@@ -174,13 +174,13 @@ impl Access {
         if opened.is_some() || !self.memory.keys.keyring.load().sealer().lacks_key_of(kind, secret) {
             return Ok(opened);
         }
-        Box::pin(self.memory.hear_news(self.crowd(context))).await?;
+        Box::pin(self.memory.refresh_for_newer(self.priority_of(context))).await?;
         Ok(open(&self.memory.keys.keyring.load()))
     }
 
     /// Tells among whom a request waits.
-    fn crowd(&self, context: &RequestContext) -> Crowd {
-        if self.limits.is_slowed(context) { Crowd::Slowed } else { Crowd::Usual }
+    fn priority_of(&self, context: &RequestContext) -> Priority {
+        if self.limits.is_slowed(context) { Priority::Slowed } else { Priority::Usual }
     }
 
     /// Returns when a request's signature is valid at no replica any more.

@@ -8,7 +8,7 @@ use crate::domain::ids::{AccountId, UserId};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::RefusalCause;
 use crate::service::access::Access;
-use crate::service::memory::staleness::Crowd;
+use crate::service::memory::staleness::Priority;
 use crate::store::access_key::AccessKeyState;
 use crate::token::Ground;
 
@@ -43,7 +43,7 @@ impl Access {
         // Another replica knows a newer one than this: it was raised a moment ago.
         if known.is_ok_and(|known| known < generation) {
             // It is sealed: nobody made it up, and so all who name one may wait.
-            Box::pin(self.memory.hear_news(Crowd::Usual)).await?;
+            Box::pin(self.memory.refresh_for_newer(Priority::Usual)).await?;
             known = self.generation_of(ground, now).await?;
         }
         match known {

@@ -10,7 +10,7 @@ const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Service {
     /// Follows the change feed.
-    pub(in crate::service) async fn keep_up(&self) {
+    pub(in crate::service) async fn follow_changes(&self) {
         let mut announced = self.base.store.announcements();
         let mut cut_off = false;
         loop {

@@ -10,7 +10,7 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Service {
     /// Forgets what need not be remembered, and renews what ends.
-    pub(in crate::service) async fn tidy_up(&self) {
+    pub(in crate::service) async fn keep_house(&self) {
         let (mut tidied_at, mut tidied_after) = (self.base.now(), self.base.clock.uptime());
         self.memory.learn_ids().await;
         loop {

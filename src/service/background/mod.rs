@@ -14,9 +14,9 @@ const CATCH_UP_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Service {
     /// Keeps the service's memory true and small, until the process ends.
-    pub async fn keep_house(self: Arc<Self>) {
+    pub async fn run_background(self: Arc<Self>) {
         self.base.store.guard(self.settings.database_patience);
         // Side by side: what is tidied up may have to wait for the database, and that it is back must be seen at once.
-        tokio::join!(self.keep_up(), self.tidy_up(), self.ledger.keep_recording_counted());
+        tokio::join!(self.follow_changes(), self.keep_house(), self.ledger.keep_recording_counted());
     }
 }

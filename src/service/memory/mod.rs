@@ -17,7 +17,7 @@ use std::time::Duration;
 use self::cache::NounCache;
 use self::keyring::KnownKeys;
 use self::revocations::Revocations;
-use self::staleness::Freshness;
+use self::staleness::Staleness;
 use crate::domain::allow_list::AllowList;
 use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
@@ -28,7 +28,7 @@ pub struct Memory {
     pub(super) base: Arc<Base>,
     pub(super) cache: NounCache,
     pub(super) revocations: Revocations,
-    pub(super) staleness: Freshness,
+    pub(super) staleness: Staleness,
     pub(super) keys: KnownKeys,
     /// Held while what the cache doesn't hold is read again.
     pub(super) refreshing: tokio::sync::Mutex<()>,

@@ -1,8 +1,8 @@
-//! How old what this process remembers may be: other replicas revoke and disable, and the database tells of it.
+//! Bounds how stale this process's caches may be: other replicas revoke and disable, and the change feed tells of it.
 //!
-//! Every process knows when it last read the change feed. Within `max_staleness` it goes by what it remembers, though
-//! it can't hear of changes; beyond it, everything is refused that rests on memory. What it can't decide meanwhile is
-//! nobody's fault, and no reason to throw a good credential away.
+//! Every process knows when it last read the change feed. Within `max_staleness` it trusts its caches, though it can't
+//! read of changes; beyond it, it refuses everything that rests on them. A refusal that may rest on a stale cache becomes
+//! `StoreUnavailable`: clients keep a good credential and try again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,21 +11,21 @@ use crate::domain::clock::Clock;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::memory::Memory;
 
-/// How soon a loss is noticed: no bound is held more exactly than this.
-const NOTICED: Duration = Duration::from_secs(1);
-/// After so long something may have changed that matters here. A new sealing key is used half a minute after it was
-/// made: whoever read the feed within these seconds knows all keys that anything can be sealed under.
-const UNHEARD: Duration = Duration::from_secs(5);
-/// How long the feed is left alone between two looks for those who name something newer than what is known: a stranger
-/// can. Those who come meanwhile share the next look.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-/// How many of those may wait for it at once, of each [`Crowd`].
+/// How soon the loss of the feed is noticed: no bound is held more exactly than this.
+const MIN_BOUND: Duration = Duration::from_secs(1);
+/// The age after which the caches may be stale. A new sealing key is used half a minute after it was made: a process that
+/// read the feed within these seconds knows all keys that anything can be sealed under.
+const MAY_BE_STALE_AFTER: Duration = Duration::from_secs(5);
+/// The least time between two reads of the feed for requests that name something newer than what is known: a stranger
+/// can. Requests that come meanwhile share the next read.
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(100);
+/// How many of those may wait for it at once, of each [`Priority`].
 const MAX_WAITING: usize = 256;
-/// How long one request waits for the feed that it finds too old.
-const CATCHING_UP: Duration = Duration::from_secs(2);
+/// How long one request waits for the feed.
+const MAX_REFRESH: Duration = Duration::from_secs(2);
 
 /// When the change feed was last read.
-pub(in crate::service) struct Freshness {
+pub(in crate::service) struct Staleness {
     bound: Duration,
     /// Whether a loss is refused as soon as it is noticed.
     strict: bool,
@@ -35,43 +35,51 @@ pub(in crate::service) struct Freshness {
     cut_off: AtomicBool,
     /// Held by the request that reads the feed because nobody else did.
     reading: tokio::sync::Mutex<()>,
-    /// When the feed was last read for what is newer; held while that is done.
-    looked_at: tokio::sync::Mutex<Option<Duration>>,
-    /// How many of those looks began.
-    looks: AtomicU64,
-    /// The last one that succeeded.
-    heard: AtomicU64,
-    waiting: tokio::sync::Semaphore,
-    slowed_waiting: tokio::sync::Semaphore,
+    refreshes: Refreshes,
 }
 
-/// Among whom a request waits: those who failed too often crowd out none but their own.
+/// Reads of the feed for requests that name something newer than what is known.
+struct Refreshes {
+    /// When the last one began; held while one goes on.
+    last_at: tokio::sync::Mutex<Option<Duration>>,
+    /// How many began.
+    begun: AtomicU64,
+    /// The last one that succeeded.
+    succeeded: AtomicU64,
+    /// Places for requests that wait, by their priority.
+    usual: tokio::sync::Semaphore,
+    slowed: tokio::sync::Semaphore,
+}
+
+/// The places among which a request waits: addresses that failed too often have places of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::service) enum Crowd {
-    /// Among all whose address wasn't refused too often.
+pub(in crate::service) enum Priority {
+    /// The address was not refused too often.
     Usual,
-    /// Among those whose address was.
+    /// It was.
     Slowed,
 }
 
-impl Freshness {
+impl Staleness {
     /// Begins now, when everything was just read.
     pub(in crate::service) fn new(max_staleness: Duration, clock: &dyn Clock) -> Self {
         Self {
-            bound: max_staleness.max(NOTICED),
+            bound: max_staleness.max(MIN_BOUND),
             strict: max_staleness.is_zero(),
             read_at: AtomicU64::new(millis(clock.uptime())),
             cut_off: AtomicBool::new(false),
             reading: tokio::sync::Mutex::default(),
-            looked_at: tokio::sync::Mutex::default(),
-            looks: AtomicU64::new(0),
-            heard: AtomicU64::new(0),
-            waiting: tokio::sync::Semaphore::new(MAX_WAITING),
-            slowed_waiting: tokio::sync::Semaphore::new(MAX_WAITING),
+            refreshes: Refreshes {
+                last_at: tokio::sync::Mutex::default(),
+                begun: AtomicU64::new(0),
+                succeeded: AtomicU64::new(0),
+                usual: tokio::sync::Semaphore::new(MAX_WAITING),
+                slowed: tokio::sync::Semaphore::new(MAX_WAITING),
+            },
         }
     }
 
-    /// Notes that everything was heard of that had changed by `at`.
+    /// Notes that the feed was read as it was at `at`.
     pub(in crate::service) fn note_read(&self, at: Duration) {
         self.read_at.fetch_max(millis(at), Ordering::Release);
         self.cut_off.store(false, Ordering::Release);
@@ -96,13 +104,13 @@ impl Freshness {
         self.age(clock) <= self.bound && !(self.strict && self.has_failed())
     }
 
-    /// Tells whether all was heard that had changed by a time, or by the look after `looks` others.
-    fn was_heard_since(&self, came_at: u64, looks: u64) -> bool {
-        self.heard.load(Ordering::Acquire) > looks || self.read_at.load(Ordering::Acquire) > came_at
+    /// Tells whether the feed was read since a time, or by the refresh after `begun` others.
+    fn was_read_since(&self, came_at: u64, begun: u64) -> bool {
+        self.refreshes.succeeded.load(Ordering::Acquire) > begun || self.read_at.load(Ordering::Acquire) > came_at
     }
 
     fn is_cut_off(&self, clock: &dyn Clock) -> bool {
-        self.has_failed() || self.age(clock) > UNHEARD
+        self.has_failed() || self.age(clock) > MAY_BE_STALE_AFTER
     }
 }
 
@@ -111,13 +119,16 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl Memory {
-    /// Tells whether what is remembered may be gone by, as it is.
+    /// Tells whether the caches are within their bound.
     pub(in crate::service) fn is_fresh(&self) -> bool {
         self.staleness.is_within_bound(&*self.base.clock)
     }
 
-    /// Fails when what is remembered may be too old to go by. Every door's trust begins with it.
-    pub(in crate::service) async fn check_freshness(&self) -> Result<()> {
+    /// Refreshes caches that are beyond their bound. Every proof of a caller begins with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StoreUnavailable`] when the feed can't be read.
+    pub(in crate::service) async fn require_fresh(&self) -> Result<()> {
         if self.is_fresh() { Ok(()) } else { Box::pin(self.refresh()).await }
     }
 
@@ -129,7 +140,7 @@ impl Memory {
             // Whoever waited finds it done.
             if self.is_fresh() { Ok(()) } else { self.catch_up().await }
         };
-        let read = if self.base.store.is_away() { Err(None) } else { tokio::time::timeout(CATCHING_UP, reading).await.map_err(|_| None) };
+        let read = if self.base.store.is_away() { Err(None) } else { tokio::time::timeout(MAX_REFRESH, reading).await.map_err(|_| None) };
         match read.and_then(|read| read.map_err(Some)) {
             Err(Some(error)) if error.kind() == &ErrorKind::StoreUnavailable => Err(error),
             // The keys may not have been read; that is no matter of age.
@@ -138,60 +149,62 @@ impl Memory {
         }
     }
 
-    /// Hears of all that had changed when it was called, for a request that names something newer than what is known:
-    /// somebody changed it elsewhere a moment ago, or a stranger made it up.
+    /// Reads the feed for a request that names something newer than what is known: another replica changed it a moment
+    /// ago, or a stranger made it up.
     ///
-    /// The feed is read ten times a second at most, and each look serves all who wait: strangers cost the database no
-    /// more, and make nobody else wait longer. [`ErrorKind::Overloaded`] when too many wait, and
-    /// [`ErrorKind::StoreUnavailable`] when the feed can't be read: then nothing is decided.
-    pub(in crate::service) async fn hear_news(&self, crowd: Crowd) -> Result<()> {
-        let waiting = match crowd {
-            Crowd::Usual => &self.staleness.waiting,
-            Crowd::Slowed => &self.staleness.slowed_waiting,
+    /// The feed is read ten times a second at most, and each read serves all requests that wait: strangers cost the
+    /// database no more, and make no other request wait longer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overloaded`] when too many wait; [`ErrorKind::StoreUnavailable`] when the feed can't be read.
+    pub(in crate::service) async fn refresh_for_newer(&self, priority: Priority) -> Result<()> {
+        let waiting = match priority {
+            Priority::Usual => &self.staleness.refreshes.usual,
+            Priority::Slowed => &self.staleness.refreshes.slowed,
         };
         let full = |_| Error::new(ErrorKind::Overloaded, "Too many requests name what isn't known here yet; try again in a moment.");
         let _waiting = waiting.try_acquire().map_err(full)?;
         if self.base.store.is_away() {
-            return Err(unheard());
+            return Err(unreadable_feed());
         }
-        let (came_at, looks) = (millis(self.base.clock.uptime()), self.staleness.looks.load(Ordering::Acquire));
-        let looking = async {
-            let mut looked_at = self.staleness.looked_at.lock().await;
-            if self.staleness.was_heard_since(came_at, looks) {
+        let (came_at, begun) = (millis(self.base.clock.uptime()), self.staleness.refreshes.begun.load(Ordering::Acquire));
+        let refresh = async {
+            let mut last_at = self.staleness.refreshes.last_at.lock().await;
+            if self.staleness.was_read_since(came_at, begun) {
                 return Ok(());
             }
-            if let Some(looked_at) = *looked_at {
-                tokio::time::sleep(BETWEEN_LOOKS.saturating_sub(self.base.clock.uptime().saturating_sub(looked_at))).await;
-                if self.staleness.was_heard_since(came_at, looks) {
+            if let Some(last_at) = *last_at {
+                tokio::time::sleep(MIN_REFRESH_INTERVAL.saturating_sub(self.base.clock.uptime().saturating_sub(last_at))).await;
+                if self.staleness.was_read_since(came_at, begun) {
                     return Ok(());
                 }
             }
-            *looked_at = Some(self.base.clock.uptime());
-            let look = self.staleness.looks.fetch_add(1, Ordering::AcqRel) + 1;
-            self.catch_up().await.map_err(|error| unheard().caused_by(error))?;
-            self.staleness.heard.store(look, Ordering::Release);
+            *last_at = Some(self.base.clock.uptime());
+            let refresh = self.staleness.refreshes.begun.fetch_add(1, Ordering::AcqRel) + 1;
+            self.catch_up().await.map_err(|error| unreadable_feed().caused_by(error))?;
+            self.staleness.refreshes.succeeded.store(refresh, Ordering::Release);
             Ok(())
         };
-        tokio::time::timeout(CATCHING_UP, looking).await.unwrap_or_else(|_| Err(unheard()))
+        tokio::time::timeout(MAX_REFRESH, refresh).await.unwrap_or_else(|_| Err(unreadable_feed()))
     }
 
-    /// Tells whether something may have changed that this process hasn't heard of, and that a refusal may rest on.
-    pub(in crate::service) fn is_undecided(&self) -> bool {
+    /// Tells whether a refusal may rest on a stale cache.
+    pub(in crate::service) fn may_be_stale(&self) -> bool {
         let keys_read = self.keys.read_at.load(Ordering::Acquire) == self.cache.key_changes();
         !keys_read || self.staleness.is_cut_off(&*self.base.clock)
     }
 
-    /// Turns a refusal that rests on what may have changed unheard into "can't be decided".
-    pub(in crate::service) fn unless_undecided(&self, error: Error) -> Error {
-        if self.is_undecided() { undecided(&error) } else { error }
+    /// Turns a refusal that may rest on a stale cache into `StoreUnavailable`.
+    pub(in crate::service) fn downgrade_if_stale(&self, error: Error) -> Error {
+        if self.may_be_stale() { downgraded(&error) } else { error }
     }
 }
 
-fn unheard() -> Error {
+fn unreadable_feed() -> Error {
     Error::store_unavailable("what others changed can't be read, and the request names what isn't known here")
 }
 
-pub(in crate::service) fn undecided(refusal: &Error) -> Error {
+pub(in crate::service) fn downgraded(refusal: &Error) -> Error {
     let word = refusal.refusal_word();
     Error::store_unavailable(format!("it would be refused ({word}), but what others changed can't be read: {refusal}"))
 }

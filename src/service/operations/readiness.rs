@@ -13,7 +13,7 @@ impl Operations {
         } else if self.memory.staleness.has_failed() {
             missing.push("what others changed can't be read".to_owned());
         }
-        let fresh = if guarded { self.memory.is_fresh() } else { self.memory.check_freshness().await.is_ok() };
+        let fresh = if guarded { self.memory.is_fresh() } else { self.memory.require_fresh().await.is_ok() };
         if !fresh {
             let seconds = self.memory.staleness.age(&*self.base.clock).as_secs();
             missing.push(format!("changes were last heard of {seconds} s ago, longer than max_staleness_seconds allows"));

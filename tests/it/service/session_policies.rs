@@ -116,7 +116,7 @@ async fn a_policy_is_stored_only_where_it_does_not_fit_and_once_until_its_last_s
         app.tencent_session(&user, "open", &narrow(&policy, seconds)).await;
         assert_eq!(charged(&app), [ends(expected)]);
     }
-    let housekeeper = tokio::spawn(Arc::clone(&app.service).keep_house());
+    let housekeeper = tokio::spawn(Arc::clone(&app.service).run_background());
     app.tencent_session(&user, "open", &narrow(&long_policy(2), 60)).await;
     assert_eq!(stored(&app).len(), 2);
     app.wait(Duration::from_hours(2));
