@@ -254,10 +254,10 @@ async fn run_until(
 
 /// Renews leaf certificates and looks for warnings, because some may have come while nothing ran.
 async fn catch_up_at_start(service: &Service) {
-    if let Err(error) = service.keys.renew_leaves().await {
+    if let Err(error) = service.keys.renew_leaf_certificates().await {
         tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
     }
-    if let Err(error) = service.keys.look_for_alarms().await {
+    if let Err(error) = service.keys.refresh_warnings().await {
         tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
     }
 }

@@ -50,8 +50,8 @@ pub use self::identity::policies::{Attached, Save};
 pub use self::identity::revocations::Revoked;
 pub use self::keys::Keys;
 pub use self::keys::{
-    Alarm, AlarmKind, AuthorityStep, ExportedAuthority, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo,
-    MasterKeyState, MasterKeyStep, NextStep, PrivatePart, Retired, SigningRequest, is_set_up,
+    CaStep, ExportedCa, ImportedLeaf, KeyInfo, KeyKind, KeySchedule, KeyState, MasterKeyInfo, MasterKeyState, MasterKeyStep, NextStep,
+    PrivatePart, Retired, SigningRequest, Warning, WarningKind, is_set_up,
 };
 pub use self::ledger::actions::AuditAction;
 pub use self::ledger::queue::AuditMode;

@@ -16,8 +16,8 @@ use crate::service::base::Base;
 use crate::service::credentials::Credentials;
 use crate::service::exchange::Exchange;
 use crate::service::identity::Identity;
-use crate::service::keys::alarms::Alarms;
 use crate::service::keys::schedule::KeySchedule;
+use crate::service::keys::warnings::Warnings;
 use crate::service::keys::{Keys, is_set_up, set_up};
 use crate::service::ledger::queue::Audit;
 use crate::service::ledger::refusals::Refusals;
@@ -166,7 +166,7 @@ fn ledger(base: Arc<Base>, memory: Arc<Memory>, settings: &AuditSettings) -> Led
 
 fn assemble(shared: &Shared, settings: Settings) -> Service {
     let passwords = Arc::new(Passwords::new(settings.passwords.threads, settings.passwords.queue, &*shared.base.random));
-    let warnings = Arc::new(Alarms::new());
+    let warnings = Arc::new(Warnings::new());
     let access = Arc::new(access(shared, &settings, Arc::clone(&passwords)));
     let keys = Arc::new(keys(shared, settings.keys, Arc::clone(&warnings)));
     Service {
@@ -199,7 +199,7 @@ fn access(shared: &Shared, settings: &Settings, passwords: Arc<Passwords>) -> Ac
     }
 }
 
-fn keys(shared: &Shared, schedule: KeySchedule, warnings: Arc<Alarms>) -> Keys {
+fn keys(shared: &Shared, schedule: KeySchedule, warnings: Arc<Warnings>) -> Keys {
     let (base, memory, ledger, rights) = (shared.base(), shared.memory(), shared.ledger(), shared.rights());
     Keys { base, memory, ledger, rights, schedule, warnings }
 }
@@ -231,7 +231,7 @@ fn registry(shared: &Shared, keys: Arc<Keys>, settings: &Settings) -> Registry {
     Registry { base, memory, ledger, rights, keys, upstream, quotas: settings.quotas, base_domain: settings.base_domain.clone() }
 }
 
-fn operations(shared: &Shared, warnings: Arc<Alarms>, settings: Option<SharedSettings>) -> Operations {
+fn operations(shared: &Shared, warnings: Arc<Warnings>, settings: Option<SharedSettings>) -> Operations {
     let (base, limits, memory, ledger) = (shared.base(), shared.limits(), shared.memory(), shared.ledger());
     Operations { base, limits, memory, ledger, warnings, shared: settings }
 }

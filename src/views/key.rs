@@ -30,7 +30,7 @@ impl From<KeyInfo> for Key {
     fn from(key: KeyInfo) -> Self {
         let algorithm = match key.kind {
             KeyKind::Signing(algorithm) => Some(algorithm.name()),
-            KeyKind::Sealing | KeyKind::Authority => None,
+            KeyKind::Sealing | KeyKind::Ca => None,
         };
         Self {
             key_id: key.id,

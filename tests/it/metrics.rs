@@ -72,7 +72,7 @@ async fn the_page_says_what_was_asked_how_long_keys_last_and_what_is_wrong() {
     // At the doors there is no such page.
     assert!(ask(doors, "/metrics").await.starts_with("HTTP/1.1 404 "));
     app.wait(Duration::from_hours(9 * 24));
-    app.service.keys.look_for_alarms().await.unwrap();
+    app.service.keys.refresh_warnings().await.unwrap();
     let page = ask(monitor, "/metrics").await;
     assert!(page.contains("\ntransire_alarm{kind=\"leaf-ends\"} 1\n"), "{page}");
     // Strangers learn what it is about, who monitors learns which key.

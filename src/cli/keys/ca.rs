@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::Context;
 use super::Rotate;
 use crate::domain::{Error, Result};
-use crate::service::{AuthorityStep, KeyState, NextStep};
+use crate::service::{CaStep, KeyState, NextStep};
 use crate::views::view;
 
 view! {
@@ -26,24 +26,24 @@ view! {
 pub(super) async fn rotate(context: &Context, rotate: &Rotate) -> Result<()> {
     let (service, call) = (&context.service, &context.call());
     if rotate.retire {
-        let retired = service.keys.retire_authority(call).await?;
+        let retired = service.keys.retire_cas(call).await?;
         let ids: Vec<_> = retired.into_iter().map(|step| step.id).collect();
         let next = next_text(NextStep::Nothing);
         return context.output.one(vec![("key_id", ids.join(",").into()), ("state", "gone".into()), ("next", next.into())]);
     }
     let step = if rotate.activate {
-        service.keys.activate_authority(call).await?
+        service.keys.activate_ca(call).await?
     } else if rotate.cancel {
-        service.keys.cancel_authority(call).await?
+        service.keys.cancel_ca(call).await?
     } else {
-        service.keys.rotate_authority(call).await?
+        service.keys.rotate_ca(call).await?
     };
     print_step(context, step)
 }
 
 /// Imports the certificate of a CA that is kept elsewhere.
 pub(super) async fn import(context: &Context, file: &Path) -> Result<()> {
-    let step = context.service.keys.import_authority(&context.call(), &read(file)?).await?;
+    let step = context.service.keys.import_ca(&context.call(), &read(file)?).await?;
     print_step(context, step)
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn import_leaf(context: &Context, file: &Path) -> Result<()> {
     ])
 }
 
-fn print_step(context: &Context, step: AuthorityStep) -> Result<()> {
+fn print_step(context: &Context, step: CaStep) -> Result<()> {
     context.output.one(vec![
         ("key_id", step.id.into()),
         ("state", step.state.map_or("gone", KeyState::name).into()),
@@ -108,7 +108,7 @@ pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
     let unwritable = |error: std::io::Error| Error::misconfigured(format!("{} can't be written: {error}", file.display()));
     // Before the key is exported, because an existing file must not be replaced.
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(unwritable)?;
-    let exported = match service.keys.export_authority(call).await {
+    let exported = match service.keys.export_ca(call).await {
         Ok(exported) => exported,
         Err(error) => {
             // Empty, and made a moment ago.
@@ -122,7 +122,7 @@ pub(super) async fn take_offline(context: &Context, file: &Path) -> Result<()> {
     }
     // Read back from the disk: the key is forgotten only if the file holds it.
     let written = read(file)?;
-    service.keys.forget_authority_key(call, &exported.id, &written).await?;
+    service.keys.forget_ca_key(call, &exported.id, &written).await?;
     context.output.one(vec![
         ("key_id", exported.id.into()),
         ("file", file.display().to_string().into()),

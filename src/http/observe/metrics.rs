@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::domain::{Blame, Error, Result};
-use crate::service::{AlarmKind, Measures, Service};
+use crate::service::{Measures, Service, WarningKind};
 
 use crate::http::request::OperationRow;
 use crate::http::request::respond::{TEXT, response};
@@ -246,8 +246,8 @@ fn text(metrics: &Metrics, measures: &Measures, reachable: bool, connections: &C
         page.line("transire_leaf_ends_in_seconds", format_args!("{{algorithm=\"{algorithm}\",key=\"{key}\"}}"), left);
     }
     page.head("transire_alarm", "gauge", "What the operator should look at; the log and /readyz of this listener say more.");
-    for kind in AlarmKind::ALL {
-        page.line("transire_alarm", format_args!("{{kind=\"{}\"}}", kind.name()), u8::from(measures.alarms.contains(&kind)));
+    for kind in WarningKind::ALL {
+        page.line("transire_alarm", format_args!("{{kind=\"{}\"}}", kind.name()), u8::from(measures.warnings.contains(&kind)));
     }
     text
 }

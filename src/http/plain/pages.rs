@@ -84,11 +84,11 @@ impl Readiness {
         let missing = if *is_closing { vec!["the service is shutting down".to_owned()] } else { service.operations.missing().await };
         let mut warnings: Vec<_> = service
             .keys
-            .alarms()
+            .warnings()
             .iter()
-            .map(|alarm| if audience == Audience::Monitor { alarm.text.clone() } else { alarm.kind.notice().to_owned() })
+            .map(|warning| if audience == Audience::Monitor { warning.text.clone() } else { warning.kind.notice().to_owned() })
             .collect();
-        // Alarms of one kind follow each other.
+        // Warnings of one kind follow each other.
         warnings.dedup();
         warnings.extend(service.limits.degraded().into_iter().map(ToOwned::to_owned));
         Self { ready: missing.is_empty(), missing, warnings }

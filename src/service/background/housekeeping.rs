@@ -27,11 +27,11 @@ impl Service {
             self.registry.upstream.listings.forget(now);
             self.registry.upstream.imports.forget(now);
             self.memory.learn_ids().await;
-            self.keys.look_for_master_keys();
-            if let Err(error) = self.keys.go_on_with_master_key().await {
+            self.keys.load_master_keys();
+            if let Err(error) = self.keys.resume_rotation().await {
                 tracing::error!(cause = error.cause(), "the rotation of the master key can't be gone on with: {error}");
             }
-            if let Err(error) = self.keys.renew_leaves().await {
+            if let Err(error) = self.keys.renew_leaf_certificates().await {
                 tracing::error!(cause = error.cause(), "a signing certificate can't be renewed: {error}");
             }
             if let Err(error) = self.keys.rotate_on_schedule().await {
@@ -43,7 +43,7 @@ impl Service {
             if let Err(error) = self.trim().await {
                 tracing::warn!(cause = error.cause(), "old records can't be trimmed: {error}");
             }
-            if let Err(error) = self.keys.look_for_alarms().await {
+            if let Err(error) = self.keys.refresh_warnings().await {
                 tracing::warn!(cause = error.cause(), "not all that may be wrong can be looked for: {error}");
             }
         }

@@ -26,7 +26,7 @@ pub(in crate::service) fn new_instance_key(
     random: &dyn Random,
 ) -> Result<InstanceKeyRow> {
     let pair = SigningKeyPair::generate(algorithm)?;
-    let id = crate::service::keys::authority::new_id(random);
+    let id = crate::service::keys::ca::new_id(random);
     let wrapped_private = master.wrap(INSTANCE_KEY, &id, &pair.private_pkcs8()?, random);
     Ok(InstanceKeyRow { id, instance: instance.clone(), algorithm, wrapped_private, state, created_at: now })
 }
@@ -78,7 +78,12 @@ impl Keys {
     }
 
     /// Makes the key that is next for an instance with keys of its own; it signs nothing until it is activated. Done
-    /// again, it names the one that is next already.
+    /// again, it returns the one that is next already.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed` for an instance that shares
+    /// its keys, `Misconfigured` without the master key.
     pub async fn rotate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
         self.memory.wrapping(|| self.make_instance_key(call, choice)).await
     }
@@ -104,7 +109,9 @@ impl Keys {
     /// Lets the key that is next sign its instance's tokens; the one before is forgotten. Its registry must be restarted
     /// with the new key at the same moment.
     ///
-    /// [`ErrorKind::PreconditionFailed`](crate::domain::ErrorKind::PreconditionFailed) when none is next.
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed` when none is next.
     pub async fn activate_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
@@ -113,8 +120,11 @@ impl Keys {
         Ok(next.id)
     }
 
-    /// Forgets the key that is next; [`ErrorKind::PreconditionFailed`](crate::domain::ErrorKind::PreconditionFailed)
-    /// when none is.
+    /// Drops the next key.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed` when none is next.
     pub async fn cancel_instance_key(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let next = rows.into_iter().find(|row| row.state == InstanceKeyState::Next).ok_or_else(|| no_next(&instance))?;
@@ -124,6 +134,10 @@ impl Keys {
     }
 
     /// Returns the public key (PEM) that an instance's registry is to trust: the one that signs, or the one that is next.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `InstanceNotFound`, `PreconditionFailed` when none is next.
     pub async fn instance_public_key(&self, call: &Call<'_>, choice: &InstanceChoice, state: KeyState) -> Result<String> {
         let (instance, rows) = self.keys_of(call, choice).await?;
         let row = rows.into_iter().find(|row| state_of(row) == state).ok_or_else(|| no_next(&instance))?;

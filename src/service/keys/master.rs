@@ -1,10 +1,11 @@
 //! The rotation of the master key.
 //!
-//! What is wrapped names its master key, so several can be held at once. A rotation takes steps, each of them whole or
-//! not taken, and each followed by the next whoever takes it, the same command again or the running service: the new
-//! key is kept where the old one is; the store names it as the one that wraps; everything under the old one is wrapped
-//! anew; the old one is retired. What is stored wrapped is guarded by the id of the key that wrapped it, so nothing
-//! comes under the old key once the store names the new one.
+//! A wrapped secret names its master key, so a process can have several in memory. A rotation has four steps, each taken
+//! whole or not at all. The new key is put where the old one is kept. The store names it as the current one. Everything under
+//! the old key is wrapped anew. The old key is retired. The same command, or the running service, takes the next step after an
+//! interruption. A write of a wrapped secret requires the current key
+//! ([`Write::then_wrapped`](crate::store::Write::then_wrapped)), so nothing comes under the old key once the store names the
+//! new one.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::token::MasterKey;
 /// How much is wrapped anew in one write: a few milliseconds of the database's writer.
 const BATCH: u32 = 200;
 
-/// How far a rotation has come, as the store keeps it.
+/// The progress of a rotation, as the store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Rotation {
     from: String,
@@ -130,7 +131,10 @@ impl Keys {
     /// Takes the next step of a rotation of the master key, or the first of a new one, to `given` or to the key that is
     /// there and was never used, or to one that is made. Call it until it is [`MasterKeyStep::Done`].
     ///
-    /// [`Error::misconfigured`] says what the operator has to do first.
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator. `Misconfigured` names the operator's next step, such as putting the
+    /// new key where the old one is. `PreconditionFailed` when a rotation to another key has begun.
     pub async fn rotate_master_key(&self, call: &Call<'_>, given: Option<&MasterKey>) -> Result<MasterKeyStep> {
         call.caller.require_operator()?;
         self.memory.follow_master_key().await?;
@@ -289,14 +293,18 @@ impl Keys {
         Ok(wrapped::rewrap(holder, row, &current.wrap(noun, &row.id, &plain, &*self.base.random)))
     }
 
-    /// Takes up the master keys that were put where they are kept, ahead of a rotation, and says so in the log.
-    pub fn look_for_master_keys(&self) {
+    /// Loads the master keys that were added at their place, ahead of a rotation, and logs their ids.
+    pub fn load_master_keys(&self) {
         self.memory.keys.master.look_ahead();
     }
 
-    /// Goes on with a rotation that a command began and didn't come to the end of.
-    pub async fn go_on_with_master_key(&self) -> Result<()> {
-        let Ok(_going_on) = self.memory.keys.master.going_on.try_lock() else { return Ok(()) };
+    /// Resumes a rotation that a command began and didn't finish.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` without the current master key, `Internal` for a secret that can't be unwrapped, `StoreUnavailable`.
+    pub async fn resume_rotation(&self) -> Result<()> {
+        let Ok(_resuming) = self.memory.keys.master.going_on.try_lock() else { return Ok(()) };
         loop {
             match Rotation::find(&self.base.store).await? {
                 Some((rotation, bytes)) if rotation.rewrapped_at.is_none() => {
@@ -313,7 +321,10 @@ impl Keys {
 
     /// Retires the master key that was rotated away, and takes it away from where it is kept, if that is ours.
     ///
-    /// [`ErrorKind::PreconditionFailed`] while there is anything under it, or when there is no rotation to finish.
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `Misconfigured` without the current master key. `PreconditionFailed`
+    /// while a secret is wrapped under the old key, or when there is no rotation to finish.
     pub async fn finish_master_key(&self, call: &Call<'_>) -> Result<Retired> {
         call.caller.require_operator()?;
         self.memory.follow_master_key().await?;
@@ -347,7 +358,11 @@ impl Keys {
         Ok(Retired { ids: retired.retired, removed: source.is_ours(), place: source.place() })
     }
 
-    /// Lists the master keys: the one in use first, then the others that are here or under which something is.
+    /// Lists the master keys: the one in use first, then the others that are here or that wrap something.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `StoreUnavailable`.
     pub async fn master_keys(&self, call: &Call<'_>) -> Result<Vec<MasterKeyInfo>> {
         call.caller.require_operator()?;
         self.memory.follow_master_key().await?;
@@ -381,7 +396,11 @@ impl Keys {
         Ok(infos)
     }
 
-    /// Says what the operator should know of the master key.
+    /// Returns the warnings about the master key.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable`.
     pub(super) async fn master_key_warnings(&self) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
         if let Some(id) = self.memory.keys.master.lacking() {

@@ -1,17 +1,18 @@
-//! The keys of this service: made at the first start, loaded at every one, leaves renewed in time.
+//! The keys of this service: made at the first start, loaded at every start, their leaf certificates renewed in time.
 
-pub(in crate::service) mod alarms;
-pub(in crate::service) mod authority;
+pub(in crate::service) mod ca;
 pub(super) mod instance;
+mod leaf_certificates;
 pub(super) mod master;
 mod offline;
 pub(in crate::service) mod schedule;
+pub(in crate::service) mod warnings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::alarms::Alarms;
-use self::authority::InUse;
+use self::ca::InUse;
+use self::warnings::Warnings;
 use crate::domain::clock::{Random, Timestamp};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::Algorithm;
@@ -30,24 +31,24 @@ use crate::store::key::{self, AuthorityState, SealingKeyRow, SigningKeyRow};
 use crate::store::{Operation, Store, Write, meta};
 use crate::token::{Authority, SealingKey, SigningKeyPair};
 
-pub use self::alarms::{Alarm, AlarmKind};
-pub use self::authority::{AuthorityStep, NextStep};
+pub use self::ca::{CaStep, NextStep};
 pub use self::master::{MasterKeyInfo, MasterKeyState, MasterKeyStep, Retired};
-pub use self::offline::{ExportedAuthority, ImportedLeaf, SigningRequest};
+pub use self::offline::{ExportedCa, ImportedLeaf, SigningRequest};
 pub use self::schedule::KeySchedule;
+pub use self::warnings::{Warning, WarningKind};
 
 /// How long a signing key is published after another took its place: longer than any token lives.
 const PUBLISHED_AFTER_USE: Duration = Duration::from_hours(48);
 
-/// What a key is for.
+/// The purpose of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// It signs the tokens of instances with this algorithm.
     Signing(Algorithm),
     /// It seals credentials and session tokens.
     Sealing,
-    /// It signs the certificates of signing keys: the certificate authority.
-    Authority,
+    /// It signs the leaf certificates of signing keys.
+    Ca,
 }
 
 impl KeyKind {
@@ -56,21 +57,21 @@ impl KeyKind {
         match self {
             Self::Signing(_) => "signing",
             Self::Sealing => "sealing",
-            Self::Authority => "ca",
+            Self::Ca => "ca",
         }
     }
 }
 
-/// Where a key stands.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// It waits for its certificate, which the operator's own authority has to sign.
+    /// It waits for its leaf certificate, which a CA that is kept elsewhere has to sign.
     WaitingForCertificate,
-    /// It waits until every replica knows it; an authority or an instance's own key, until it is activated.
+    /// It waits until every replica knows it; a CA or an instance's own key, until it is activated.
     Next,
     /// It signs or seals.
     InUse,
-    /// Another took its place; what it signed or sealed is still good.
+    /// Another took its place; its tokens and credentials stay valid.
     Old,
 }
 
@@ -91,13 +92,13 @@ impl KeyState {
 pub struct KeyInfo {
     /// Its id.
     pub id: String,
-    /// What it is for.
+    /// Its purpose.
     pub kind: KeyKind,
-    /// Where it stands.
+    /// Its state.
     pub state: KeyState,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When its certificate stops; a running service renews it in time.
+    /// The end of its certificate; a running service renews it in time.
     pub certificate_expires_at: Option<Timestamp>,
     /// The only instance that it signs for.
     pub instance: Option<InstanceId>,
@@ -124,6 +125,17 @@ impl PrivatePart {
     }
 }
 
+/// Returns the signing keys that sign, and those that will sign as soon as every replica knows them.
+fn used_soon(rows: &[SigningKeyRow], now: Timestamp) -> Vec<&SigningKeyRow> {
+    let of = |algorithm| {
+        let mut newest_first = newest_first(rows, algorithm);
+        let times: Vec<_> = newest_first.iter().map(|row| row.ready_at()).collect();
+        newest_first.truncate(in_use(&times, now) + 1);
+        newest_first
+    };
+    Algorithm::ALL.into_iter().flat_map(of).collect()
+}
+
 /// Returns the signing key of an algorithm that waits for its certificate.
 fn waiting(rows: &[SigningKeyRow], algorithm: Algorithm) -> Option<&SigningKeyRow> {
     rows.iter().rev().find(|row| row.algorithm == algorithm && !row.is_certified())
@@ -144,6 +156,10 @@ fn state_at(place: usize, in_use: usize) -> KeyState {
 }
 
 /// Tells whether the store was set up: then its master key exists, and must be given.
+///
+/// # Errors
+///
+/// `StoreUnavailable`.
 pub async fn is_set_up(store: &Store) -> Result<bool> {
     Ok(meta::find(store, meta::MASTER_KEY_CHECK).await?.is_some())
 }
@@ -155,11 +171,15 @@ pub struct Keys {
     pub(super) ledger: Arc<Ledger>,
     pub(super) rights: Arc<Rights>,
     pub(super) schedule: KeySchedule,
-    pub(super) warnings: Arc<Alarms>,
+    pub(super) warnings: Arc<Warnings>,
 }
 
 impl Keys {
     /// Makes a signing key of this algorithm if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` while a key waits for its certificate from a CA that is kept elsewhere, or without the master key.
     pub(in crate::service) async fn ensure_signing_key(&self, algorithm: Algorithm, context: &RequestContext) -> Result<()> {
         if self.memory.keys.keyring.load().signing_key(algorithm).is_ok() {
             return Ok(());
@@ -180,7 +200,11 @@ impl Keys {
         )))
     }
 
-    /// Lists the keys that sign and seal and the authorities, the newest of each kind first.
+    /// Lists the keys that sign and seal and the CAs, the newest of each kind first.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `StoreUnavailable`.
     pub async fn keys(&self, call: &Call<'_>) -> Result<Vec<KeyInfo>> {
         call.caller.require_operator()?;
         let now = call.now;
@@ -229,6 +253,11 @@ impl Keys {
     /// Makes a new key, which takes the place of the one in use when every replica knows it; returns its id.
     ///
     /// A signing key must be of an algorithm that some instance has.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `NotFound` for an algorithm without a key, `Misconfigured` without
+    /// the master key.
     pub async fn rotate_key(&self, call: &Call<'_>, kind: KeyKind) -> Result<String> {
         call.caller.require_operator()?;
         if let KeyKind::Signing(algorithm) = kind
@@ -268,7 +297,7 @@ impl Keys {
                 let write = write.then_wrapped(key::insert_sealing(&row));
                 (row.id, write, AuditAction::SealingKeyCreate)
             }
-            KeyKind::Authority => return Ok(self.rotate_authority(call).await?.id),
+            KeyKind::Ca => return Ok(self.rotate_ca(call).await?.id),
         };
         let mut detail = because.clone();
         detail["key"] = id.as_str().into();
@@ -277,7 +306,11 @@ impl Keys {
         Ok(id)
     }
 
-    /// Forgets the signing keys whose last token has long expired.
+    /// Deletes the signing keys whose last token has long expired.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable`.
     pub(in crate::service) async fn retire_signing_keys(&self) -> Result<()> {
         let rows = key::list_signing(&self.base.store).await?;
         for algorithm in Algorithm::ALL {
@@ -304,7 +337,7 @@ pub(in crate::service) async fn set_up(
 ) -> Result<()> {
     let sealing_key = SealingKey::generate(random);
     let authority = Authority::generate(issuer, now, random)?;
-    let authority = InUse { row: authority::new_row(&authority, AuthorityState::InUse, master, now, random)?, signer: Some(authority) };
+    let authority = InUse { row: ca::new_row(&authority, AuthorityState::InUse, master, now, random)?, signer: Some(authority) };
     let write = Write::new(Operation::new(random, now))
         .then(meta::put_if_absent(meta::ISSUER, issuer.as_bytes()))
         .then(meta::put_if_absent(meta::MASTER_KEY_ID, master.current().id().as_bytes()))

@@ -1,42 +1,42 @@
-//! Authorities that are kept elsewhere: what they have to sign goes out, and certificates come in.
+//! CAs that are kept elsewhere: certificate requests go out, and certificates come in.
 
 use crate::domain::clock::Timestamp;
 use crate::domain::instance::Algorithm;
 use crate::domain::secret::Secret;
 use crate::domain::{Error, Noun, Result};
 use crate::service::call::Call;
-use crate::service::keys::authority::{InUse, first_step, new_id, signer, used_soon};
-use crate::service::keys::{AuthorityStep, KeyState, Keys};
+use crate::service::keys::ca::{InUse, first_step, new_id, signer};
+use crate::service::keys::{CaStep, KeyState, Keys, used_soon};
 use crate::service::ledger::actions::AuditAction;
 use crate::store::key::{self, AuthorityRow, AuthorityState, SigningKeyRow};
 use crate::token::certificates;
 
-/// What an authority that is kept elsewhere has to sign.
+/// A certificate request, which a CA that is kept elsewhere has to sign.
 #[derive(Clone, Debug)]
 pub struct SigningRequest {
     /// The signing key's id.
     pub key: String,
-    /// What it signs tokens with.
+    /// The algorithm of that key.
     pub algorithm: Algorithm,
     /// The request: PKCS #10, PEM.
     pub pem: String,
 }
 
-/// A leaf certificate that was taken.
+/// A leaf certificate that was imported.
 #[derive(Clone, Debug)]
 pub struct ImportedLeaf {
-    /// Which signing key it is of.
+    /// The id of its signing key.
     pub key: String,
-    /// Which authority signed it.
+    /// The id of the CA that signed it.
     pub authority: String,
-    /// Where that authority stands: under one that is next it is kept until that is activated.
+    /// The state of that CA: under the next one, the certificate is kept until that CA is activated.
     pub authority_state: KeyState,
-    /// Until when registries believe it.
+    /// The end of the certificate.
     pub expires_at: Timestamp,
 }
 
-/// An authority with its private key, to be kept elsewhere.
-pub struct ExportedAuthority {
+/// A CA with its private key, to be kept elsewhere.
+pub struct ExportedCa {
     /// Its id.
     pub id: String,
     /// Private key and certificate, PEM.
@@ -48,7 +48,11 @@ fn not_kept_here(id: &str) -> Error {
 }
 
 impl Keys {
-    /// Returns the request for the certificate of every signing key that signs, soon will, or waits for one.
+    /// Returns the certificate request of every signing key that signs, will sign soon, or waits for its certificate.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `Misconfigured` without the master key.
     pub async fn signing_requests(&self, call: &Call<'_>) -> Result<Vec<SigningRequest>> {
         call.caller.require_operator()?;
         let rows = key::list_signing(&self.base.store).await?;
@@ -63,10 +67,15 @@ impl Keys {
             .collect()
     }
 
-    /// Takes the leaf certificate that an authority signed which is known here, after all the checks that registries make.
+    /// Imports a leaf certificate of a known CA, after all the checks that registries make.
     ///
-    /// Under the authority in use it is used at once, or, for a key that waited for it, when every replica knows it;
-    /// under the one that is next, when that is activated.
+    /// One of the CA in use is used at once, or, for a key that waited for it, when every replica knows it. One of the next CA
+    /// is used when that CA is activated.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` for a certificate that is unreadable, of an
+    /// unknown key or CA, or that registries would refuse. `AlreadyExists` when the CAs or the certificate changed meanwhile.
     pub async fn import_leaf(&self, call: &Call<'_>, file: &[u8]) -> Result<ImportedLeaf> {
         call.caller.require_operator()?;
         let now = call.now;
@@ -98,6 +107,7 @@ impl Keys {
         Ok(ImportedLeaf { key: row.id, authority: authority.id.clone(), authority_state, expires_at })
     }
 
+    /// Finds the signing key of a certificate.
     async fn key_of(&self, der: &[u8]) -> Result<SigningKeyRow> {
         for row in key::list_signing(&self.base.store).await? {
             if certificates::is_of_key(der, self.pair_of(&row)?.public_der()) {
@@ -110,10 +120,15 @@ impl Keys {
         ))
     }
 
-    /// Takes the certificate of an authority that is kept elsewhere, as the one that is next.
+    /// Imports the certificate of a CA that is kept elsewhere, as the next CA.
     ///
-    /// Its own certificate need not be self-signed: registries trust it because it is in their bundle.
-    pub async fn import_authority(&self, call: &Call<'_>, file: &[u8]) -> Result<AuthorityStep> {
+    /// The certificate need not be self-signed: registries trust it because it is in their bundle.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `InvalidParameter` for a certificate that is unreadable or no CA's,
+    /// `AlreadyExists` for a known one, `PreconditionFailed` when another CA is next.
+    pub async fn import_ca(&self, call: &Call<'_>, file: &[u8]) -> Result<CaStep> {
         call.caller.require_operator()?;
         let now = call.now;
         let certificate_der = certificates::read_certificate(file)?;
@@ -138,26 +153,34 @@ impl Keys {
             state: AuthorityState::Next,
             changed_at: now,
         };
-        self.add_next_authority(&row, &rows, AuditAction::AuthorityImport, call).await
+        self.add_next_ca(&row, &rows, AuditAction::AuthorityImport, call).await
     }
 
-    /// Gives out the private key of the authority in use, to be kept elsewhere; [`Service::forget_authority_key`] is next.
-    pub async fn export_authority(&self, call: &Call<'_>) -> Result<ExportedAuthority> {
+    /// Returns the private key of the CA in use, to be kept elsewhere; [`Self::forget_ca_key`] is the next step.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator, `PreconditionFailed` when the key isn't kept here, `Misconfigured`
+    /// without the master key.
+    pub async fn export_ca(&self, call: &Call<'_>) -> Result<ExportedCa> {
         call.caller.require_operator()?;
         let authority = InUse::load(&self.base.store, &self.memory.keys.master).await?;
         let Some(signer) = &authority.signer else {
             return Err(not_kept_here(&authority.row.id));
         };
-        // What can't be written down isn't done.
+        // Before the key is given out: without its event, the export doesn't happen.
         let event = call.event(AuditAction::AuthorityExport).detail(serde_json::json!({ "authority": authority.row.id }));
         self.ledger.commit(event.onto(self.base.write(), &*self.base.random)).await?;
-        Ok(ExportedAuthority { id: authority.row.id, pem: signer.to_pem()? })
+        Ok(ExportedCa { id: authority.row.id, pem: signer.to_pem()? })
     }
 
-    /// Forgets the private key of an authority that was exported.
+    /// Deletes the private key of a CA that was exported.
     ///
-    /// [`Error::invalid_parameter`] unless `exported` is that key: nobody may lose it by this.
-    pub async fn forget_authority_key(&self, call: &Call<'_>, id: &str, exported: &[u8]) -> Result<()> {
+    /// # Errors
+    ///
+    /// `Unsupported` for a caller that isn't the operator. `InvalidParameter` unless `exported` is that key, so that it can't
+    /// be lost. `NotFound`; `PreconditionFailed` when the key isn't kept here.
+    pub async fn forget_ca_key(&self, call: &Call<'_>, id: &str, exported: &[u8]) -> Result<()> {
         call.caller.require_operator()?;
         let rows = key::list_authorities(&self.base.store).await?;
         let row = rows.iter().find(|row| row.id == id).ok_or_else(|| Error::not_found(Noun::Authority, id))?;

@@ -36,6 +36,10 @@ impl Keys {
     ///
     /// The write is named after the key that is replaced, and a write happens once: of many replicas that find the same
     /// key too old, one makes the next.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` without the master key, `StoreUnavailable`. A failure becomes a warning, too.
     pub async fn rotate_on_schedule(&self) -> Result<usize> {
         let outcome = self.rotate_what_is_due().await;
         self.warnings.note_rotation(&outcome);
@@ -48,7 +52,7 @@ impl Keys {
         let is_due = |made_at: Timestamp, age: Duration| made_at.plus(age) <= self.base.now();
         if let Some(age) = signing {
             let rows = key::list_signing(&self.base.store).await?;
-            // What waits for its certificate is the next one already.
+            // A key that waits for its certificate is the next one already.
             for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| waiting(&rows, *algorithm).is_none()) {
                 if let Some(newest) = newest_first(&rows, algorithm).first().filter(|newest| is_due(newest.ready_at(), age)) {
                     made += usize::from(self.replace_on_schedule(KeyKind::Signing(algorithm), &newest.id).await?);
@@ -75,8 +79,8 @@ impl Keys {
         let is_ours = match kind {
             KeyKind::Signing(_) => key::list_signing(&self.base.store).await?.iter().any(|row| row.id == id),
             KeyKind::Sealing => key::list_sealing(&self.base.store).await?.iter().any(|row| row.id == id),
-            // Registries have to hear of an authority first: no schedule can do that.
-            KeyKind::Authority => false,
+            // Registries need a new CA in their bundle first: no schedule can do that.
+            KeyKind::Ca => false,
         };
         if is_ours {
             tracing::info!(key = id, replaces = old, ?kind, "made a new key on schedule");

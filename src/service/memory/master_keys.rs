@@ -177,7 +177,7 @@ impl MasterKeys {
     pub(in crate::service) fn reread(&self) {
         match self.source.read() {
             Ok(read) => read.into_iter().for_each(|key| self.hold(&Arc::new(key))),
-            // The alarms say it, once.
+            // A warning says it, once.
             Err(error) => tracing::debug!("the master keys can't be read again: {error}"),
         }
     }

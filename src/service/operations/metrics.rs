@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
-use crate::service::keys::AlarmKind;
+use crate::service::keys::WarningKind;
 use crate::service::operations::Operations;
 
 /// What is measured, at one moment.
@@ -20,7 +20,7 @@ pub struct Measures {
     /// How long the leaf of each signing key in use lasts: algorithm, key, seconds.
     pub leaves_end_in_seconds: Vec<(&'static str, String, i64)>,
     /// What the operator should look at.
-    pub alarms: Vec<AlarmKind>,
+    pub warnings: Vec<WarningKind>,
 }
 
 impl Operations {
@@ -40,7 +40,7 @@ impl Operations {
                 .iter()
                 .map(|key| (key.algorithm().name(), key.id().to_owned(), left(key.leaf_expires_at())))
                 .collect(),
-            alarms: self.warnings.current().iter().map(|alarm| alarm.kind).collect(),
+            warnings: self.warnings.current().iter().map(|warning| warning.kind).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::service::base::Base;
-use crate::service::keys::alarms::Alarms;
+use crate::service::keys::warnings::Warnings;
 use crate::service::ledger::Ledger;
 use crate::service::limits::Limits;
 use crate::service::memory::Memory;
@@ -21,6 +21,6 @@ pub struct Operations {
     pub(super) limits: Arc<Limits>,
     pub(super) memory: Arc<Memory>,
     pub(super) ledger: Arc<Ledger>,
-    pub(super) warnings: Arc<Alarms>,
+    pub(super) warnings: Arc<Warnings>,
     pub(super) shared: Option<shared::Settings>,
 }

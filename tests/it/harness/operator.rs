@@ -15,8 +15,8 @@ use transire::domain::namespace::Visibility;
 use transire::domain::secret::Secret;
 use transire::domain::switch::Switch;
 use transire::service::{
-    AlarmKind, Attached, AuditFilter, AuditRow, Call, Caller, Explained, InstanceChoice, KeyInfo, KeyKind, KeyState, MasterKeySource,
-    MasterKeys, NewInstance, NewNamespace, NewRepository, PrivatePart, Question, RequestContext, Save, Service, ServiceAccountGrant,
+    Attached, AuditFilter, AuditRow, Call, Caller, Explained, InstanceChoice, KeyInfo, KeyKind, KeyState, MasterKeySource, MasterKeys,
+    NewInstance, NewNamespace, NewRepository, PrivatePart, Question, RequestContext, Save, Service, ServiceAccountGrant, WarningKind,
 };
 use transire::token::MasterKey;
 use transire::token::certificates::read_certificate;
@@ -227,7 +227,7 @@ impl App {
 
     pub(crate) async fn authorities(&self) -> Vec<(KeyState, PrivatePart)> {
         let keys = self.service.keys.keys(&self.operator()).await.unwrap();
-        keys.into_iter().filter(|key| key.kind == KeyKind::Authority).map(|key| (key.state, key.private)).collect()
+        keys.into_iter().filter(|key| key.kind == KeyKind::Ca).map(|key| (key.state, key.private)).collect()
     }
 
     pub(crate) async fn signing(&self) -> Vec<KeyInfo> {
@@ -240,7 +240,7 @@ impl App {
     pub(crate) async fn later_and_renewed(&self, time: Duration) {
         self.wait(time);
         self.service.memory.catch_up().await.unwrap();
-        self.service.keys.renew_leaves().await.unwrap();
+        self.service.keys.renew_leaf_certificates().await.unwrap();
     }
 
     pub(crate) fn bundled(&self) -> Vec<Vec<u8>> {
@@ -248,15 +248,15 @@ impl App {
         bundle.split_inclusive("-----END CERTIFICATE-----\n").map(|pem| read_certificate(pem.as_bytes()).unwrap()).collect()
     }
 
-    pub(crate) async fn alarmed(&self) -> Vec<AlarmKind> {
-        self.service.keys.look_for_alarms().await.unwrap();
-        self.service.keys.alarms().iter().map(|alarm| alarm.kind).collect()
+    pub(crate) async fn warned(&self) -> Vec<WarningKind> {
+        self.service.keys.refresh_warnings().await.unwrap();
+        self.service.keys.warnings().iter().map(|warning| warning.kind).collect()
     }
 
     pub(crate) async fn take_offline(&self) -> Secret {
-        let exported = self.service.keys.export_authority(&self.operator()).await.unwrap();
+        let exported = self.service.keys.export_ca(&self.operator()).await.unwrap();
         let pem = exported.pem.expose().as_bytes();
-        self.service.keys.forget_authority_key(&self.operator(), &exported.id, pem).await.unwrap();
+        self.service.keys.forget_ca_key(&self.operator(), &exported.id, pem).await.unwrap();
         exported.pem
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use transire::domain::clock::SystemRandom;
 use transire::domain::instance::{Algorithm, RegistryKind};
 use transire::domain::{ErrorKind, Result};
-use transire::service::{AlarmKind, InstanceChoice, KeyKind, KeySchedule, KeyState, NextStep, PrivatePart};
+use transire::service::{InstanceChoice, KeyKind, KeySchedule, KeyState, NextStep, PrivatePart, WarningKind};
 use transire::token::certificates::is_issued_by;
 use transire::token::{Authority, MasterKey, SigningKeyPair};
 
@@ -25,23 +25,23 @@ async fn an_authority_is_bundled_before_it_signs_and_after_another_does() {
     let app = App::new().await;
     let first = app.bundled().remove(0);
     app.wait(Duration::from_secs(1));
-    let made = app.service.keys.rotate_authority(&app.operator()).await.unwrap();
+    let made = app.service.keys.rotate_ca(&app.operator()).await.unwrap();
     assert_eq!((made.state, made.next), (Some(KeyState::Next), NextStep::RestartRegistriesThenActivate));
-    assert_eq!(app.service.keys.rotate_authority(&app.operator()).await.unwrap().id, made.id);
+    assert_eq!(app.service.keys.rotate_ca(&app.operator()).await.unwrap().id, made.id);
     let both = app.bundled();
     let second = both.iter().find(|der| **der != first).unwrap().clone();
     assert_eq!(both.len(), 2);
     assert!(is_issued_by(&app.leaf().await, &first));
 
-    assert!(precondition(app.service.keys.activate_authority(&app.operator()).await).contains("in 31 seconds"));
+    assert!(precondition(app.service.keys.activate_ca(&app.operator()).await).contains("in 31 seconds"));
     app.later_and_renewed(Duration::from_secs(30)).await;
     let kid = app.signing().await[0].id.clone();
-    let activated = app.service.keys.activate_authority(&app.operator()).await.unwrap();
+    let activated = app.service.keys.activate_ca(&app.operator()).await.unwrap();
     assert!(is_issued_by(&app.leaf().await, &second));
     assert_eq!(app.signing().await[0].id, kid, "the signing key stays");
     assert_eq!(app.bundled().len(), 2);
     // Done again, nothing more happens.
-    assert_eq!(app.service.keys.activate_authority(&app.operator()).await.unwrap().id, activated.id);
+    assert_eq!(app.service.keys.activate_ca(&app.operator()).await.unwrap().id, activated.id);
     let states: Vec<_> = app.authorities().await.into_iter().map(|(state, _)| state).collect();
     assert_eq!(states, [KeyState::InUse, KeyState::Old]);
     // Renewed leaves and new signing keys are the new one's.
@@ -50,38 +50,38 @@ async fn an_authority_is_bundled_before_it_signs_and_after_another_does() {
     assert!(is_issued_by(&app.leaf().await, &second));
 
     let NextStep::RetireFrom(from) = activated.next else { panic!("{:?}", activated.next) };
-    let early = precondition(app.service.keys.retire_authority(&app.operator()).await);
+    let early = precondition(app.service.keys.retire_cas(&app.operator()).await);
     assert!(early.contains(&from.rfc3339()), "{early}");
     app.later_and_renewed(app.now().until(from)).await;
-    assert_eq!(app.service.keys.retire_authority(&app.operator()).await.unwrap().len(), 1);
+    assert_eq!(app.service.keys.retire_cas(&app.operator()).await.unwrap().len(), 1);
     assert_eq!(app.bundled(), [second]);
-    precondition(app.service.keys.retire_authority(&app.operator()).await);
-    precondition(app.service.keys.activate_authority(&app.operator()).await);
+    precondition(app.service.keys.retire_cas(&app.operator()).await);
+    precondition(app.service.keys.activate_ca(&app.operator()).await);
 }
 
 #[tokio::test]
 async fn an_authority_that_is_given_up_leaves_nothing() {
     let app = App::new().await;
-    precondition(app.service.keys.cancel_authority(&app.operator()).await);
-    app.service.keys.rotate_authority(&app.operator()).await.unwrap();
-    app.service.keys.cancel_authority(&app.operator()).await.unwrap();
+    precondition(app.service.keys.cancel_ca(&app.operator()).await);
+    app.service.keys.rotate_ca(&app.operator()).await.unwrap();
+    app.service.keys.cancel_ca(&app.operator()).await.unwrap();
     assert_eq!((app.bundled().len(), app.authorities().await.len()), (1, 1));
     app.later_and_renewed(Duration::from_hours(1)).await;
-    precondition(app.service.keys.activate_authority(&app.operator()).await);
+    precondition(app.service.keys.activate_ca(&app.operator()).await);
 }
 
 #[tokio::test]
 async fn the_key_of_an_authority_is_forgotten_only_when_it_was_written_down() {
     let app = App::new().await;
-    let exported = app.service.keys.export_authority(&app.operator()).await.unwrap();
+    let exported = app.service.keys.export_ca(&app.operator()).await.unwrap();
     for wrong in [b"".as_slice(), &exported.pem.expose().as_bytes()[1..]] {
-        let refused = app.service.keys.forget_authority_key(&app.operator(), &exported.id, wrong).await.unwrap_err();
+        let refused = app.service.keys.forget_ca_key(&app.operator(), &exported.id, wrong).await.unwrap_err();
         assert_eq!(refused.kind(), &ErrorKind::InvalidParameter { name: "out".to_owned() });
     }
     assert_eq!(app.authorities().await, [(KeyState::InUse, PrivatePart::Here)]);
     app.take_offline().await;
     assert_eq!(app.authorities().await, [(KeyState::InUse, PrivatePart::Elsewhere)]);
-    precondition(app.service.keys.export_authority(&app.operator()).await.map(|exported| exported.id));
+    precondition(app.service.keys.export_ca(&app.operator()).await.map(|exported| exported.id));
 }
 
 #[tokio::test]
@@ -92,13 +92,13 @@ async fn with_the_authority_elsewhere_a_new_signing_key_waits_and_the_old_one_si
     let id = app.service.keys.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Es256)).await.unwrap();
     let again = app.service.keys.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Es256)).await.unwrap();
     assert_eq!(id, again);
-    assert_eq!(app.alarmed().await, [AlarmKind::KeyWaits]);
+    assert_eq!(app.warned().await, [WarningKind::KeyWaits]);
     // Days later it waits still, and the other goes on, with the leaf that it had.
     app.later_and_renewed(Duration::from_hours(13 * 24)).await;
     let states: Vec<_> = app.signing().await.into_iter().map(|key| (key.state, key.certificate_expires_at.is_some())).collect();
     assert_eq!(states, [(KeyState::WaitingForCertificate, false), (KeyState::InUse, true)]);
     assert_eq!(app.leaf().await, first);
-    assert_eq!(app.alarmed().await, [AlarmKind::LeafEnds, AlarmKind::KeyWaits]);
+    assert_eq!(app.warned().await, [WarningKind::LeafCertificateEnds, WarningKind::KeyWaits]);
     assert_eq!(app.service.keys.signing_requests(&app.operator()).await.unwrap().len(), 2);
     // An instance that would need another key isn't made.
     for _ in 0..2 {
@@ -113,9 +113,9 @@ async fn with_the_authority_elsewhere_a_new_signing_key_waits_and_the_old_one_si
     assert_eq!(answer.status.as_u16(), 500);
 
     // An authority that is kept here again certifies all of them.
-    app.service.keys.rotate_authority(&app.operator()).await.unwrap();
+    app.service.keys.rotate_ca(&app.operator()).await.unwrap();
     app.later_and_renewed(Duration::from_secs(31)).await;
-    app.service.keys.activate_authority(&app.operator()).await.unwrap();
+    app.service.keys.activate_ca(&app.operator()).await.unwrap();
     app.later_and_renewed(Duration::from_secs(31)).await;
     app.later_and_renewed(Duration::from_secs(31)).await;
     assert!(app.bundled().iter().any(|authority| *authority != first) && app.leaf().await != first);
@@ -136,9 +136,9 @@ async fn a_zot_instance_has_a_key_that_no_other_uses_and_nobody_publishes() {
     assert!(![&of_a, &of_b].iter().any(|header| published.contains(header["kid"].as_str().unwrap())), "{published}");
     // Neither a rotation of the shared key nor one of an authority touches them.
     app.service.keys.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Es256)).await.unwrap();
-    app.service.keys.rotate_authority(&app.operator()).await.unwrap();
+    app.service.keys.rotate_ca(&app.operator()).await.unwrap();
     app.later_and_renewed(Duration::from_secs(31)).await;
-    app.service.keys.activate_authority(&app.operator()).await.unwrap();
+    app.service.keys.activate_ca(&app.operator()).await.unwrap();
     assert_eq!(app.header(&a.service, &app.temporary_of(a.id.as_str()).await).await, of_a);
     // Its own rotation is used when it is told to, and not before.
     let choice = InstanceChoice::Tcr(a.id.clone());
@@ -181,7 +181,7 @@ async fn a_waiting_key_takes_its_turn_with_the_certificate_of_the_next_authority
     app.take_offline().await;
     let waiting = app.service.keys.rotate_key(&app.operator(), KeyKind::Signing(Algorithm::Es256)).await.unwrap();
     let own = Authority::generate("own", app.now(), &SystemRandom).unwrap();
-    app.service.keys.import_authority(&app.operator(), own.certificate_pem().as_bytes()).await.unwrap();
+    app.service.keys.import_ca(&app.operator(), own.certificate_pem().as_bytes()).await.unwrap();
     for request in app.service.keys.signing_requests(&app.operator()).await.unwrap() {
         let database = rusqlite::Connection::open(app.database()).unwrap();
         let query = "SELECT wrapped_private FROM signing_key WHERE id = $1";
@@ -194,13 +194,13 @@ async fn a_waiting_key_takes_its_turn_with_the_certificate_of_the_next_authority
     let state_of_it = async || app.signing().await.into_iter().find(|key| key.id == waiting).unwrap().state;
     assert_eq!(state_of_it().await, KeyState::WaitingForCertificate);
     app.later_and_renewed(Duration::from_secs(31)).await;
-    app.service.keys.activate_authority(&app.operator()).await.unwrap();
+    app.service.keys.activate_ca(&app.operator()).await.unwrap();
     assert_eq!(state_of_it().await, KeyState::Next, "every replica has to know it first");
     app.later_and_renewed(Duration::from_secs(31)).await;
     assert_eq!(state_of_it().await, KeyState::InUse);
     let header = app.header(SERVICE, &app.temporary().await).await;
     assert!(is_issued_by(&STANDARD.decode(header["x5c"][0].as_str().unwrap()).unwrap(), own.certificate_der()));
-    assert_eq!(app.alarmed().await, []);
+    assert_eq!(app.warned().await, []);
 }
 
 #[tokio::test]

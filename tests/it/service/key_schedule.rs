@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use transire::domain::ErrorKind;
 use transire::domain::instance::Algorithm;
-use transire::service::{AlarmKind, AuditFilter, KeyKind, KeySchedule, KeyState, MasterKeyStep};
+use transire::service::{AuditFilter, KeyKind, KeySchedule, KeyState, MasterKeyStep, WarningKind};
 use transire::token::MasterKey;
 
 use crate::harness::App;
@@ -97,32 +97,32 @@ async fn a_rotation_that_fails_raises_an_alarm_until_it_succeeds() {
     database.execute("UPDATE authority SET wrapped_private = CAST(wrapped_private || x'00' AS BLOB)", []).unwrap();
     let failed = app.service.keys.rotate_on_schedule().await.unwrap_err();
     assert_eq!(failed.kind(), &ErrorKind::Internal);
-    assert!(app.alarmed().await.contains(&AlarmKind::RotationFailed));
+    assert!(app.warned().await.contains(&WarningKind::RotationFailed));
     database.execute("UPDATE authority SET wrapped_private = substr(wrapped_private, 1, length(wrapped_private) - 1)", []).unwrap();
     app.service.keys.rotate_on_schedule().await.unwrap();
-    assert!(!app.alarmed().await.contains(&AlarmKind::RotationFailed));
+    assert!(!app.warned().await.contains(&WarningKind::RotationFailed));
 }
 
 #[tokio::test]
 async fn the_end_of_the_authority_and_of_a_leaf_is_announced_in_time() {
     let app = App::new().await;
-    assert_eq!(app.alarmed().await, []);
+    assert_eq!(app.warned().await, []);
     // The leaf has fourteen days, and nothing renews it here.
     app.wait(DAY * 9);
-    assert_eq!(app.alarmed().await, [AlarmKind::LeafEnds]);
+    assert_eq!(app.warned().await, [WarningKind::LeafCertificateEnds]);
     let ready = app.send(http::Request::get("/readyz").body(axum::body::Body::empty()).unwrap()).await;
     assert_eq!(ready.status, 200, "it can still serve");
     let ready = ready.json();
     assert_eq!((&ready["ready"], &ready["missing"]), (&true.into(), &serde_json::json!([])));
-    assert_eq!(ready["warnings"], serde_json::json!([AlarmKind::LeafEnds.notice()]));
-    app.service.keys.renew_leaves().await.unwrap();
-    assert_eq!(app.alarmed().await, []);
+    assert_eq!(ready["warnings"], serde_json::json!([WarningKind::LeafCertificateEnds.notice()]));
+    app.service.keys.renew_leaf_certificates().await.unwrap();
+    assert_eq!(app.warned().await, []);
     app.wait(DAY * (19 * 365 - 10));
-    app.service.keys.renew_leaves().await.unwrap();
-    assert_eq!(app.alarmed().await, []);
+    app.service.keys.renew_leaf_certificates().await.unwrap();
+    assert_eq!(app.warned().await, []);
     app.wait(DAY * 2);
-    app.service.keys.renew_leaves().await.unwrap();
-    assert_eq!(app.alarmed().await, [AlarmKind::AuthorityEnds]);
+    app.service.keys.renew_leaf_certificates().await.unwrap();
+    assert_eq!(app.warned().await, [WarningKind::CaEnds]);
 }
 
 #[tokio::test]
@@ -135,20 +135,20 @@ async fn a_master_key_that_stays_half_rotated_is_reported() {
     step().await;
     app.service.memory.catch_up().await.unwrap();
     // This one doesn't have the new key at all.
-    assert_eq!(app.alarmed().await, [AlarmKind::MasterKey]);
-    command.keys.look_for_alarms().await.unwrap();
-    assert!(command.keys.alarms().is_empty());
+    assert_eq!(app.warned().await, [WarningKind::MasterKey]);
+    command.keys.refresh_warnings().await.unwrap();
+    assert!(command.keys.warnings().is_empty());
     app.wait(Duration::from_hours(1));
-    command.keys.look_for_alarms().await.unwrap();
-    assert!(command.keys.alarms()[0].text.contains("half rotated"));
+    command.keys.refresh_warnings().await.unwrap();
+    assert!(command.keys.warnings()[0].text.contains("half rotated"));
     while !matches!(step().await, MasterKeyStep::Done { .. }) {}
-    command.keys.look_for_alarms().await.unwrap();
-    assert!(command.keys.alarms().is_empty());
+    command.keys.refresh_warnings().await.unwrap();
+    assert!(command.keys.warnings().is_empty());
     app.wait(DAY * 7);
-    command.keys.renew_leaves().await.unwrap();
-    command.keys.look_for_alarms().await.unwrap();
-    assert!(command.keys.alarms()[0].text.contains("--finish"));
+    command.keys.renew_leaf_certificates().await.unwrap();
+    command.keys.refresh_warnings().await.unwrap();
+    assert!(command.keys.warnings()[0].text.contains("--finish"));
     command.keys.finish_master_key(&operator_call(&command)).await.unwrap();
-    command.keys.look_for_alarms().await.unwrap();
-    assert!(command.keys.alarms().is_empty());
+    command.keys.refresh_warnings().await.unwrap();
+    assert!(command.keys.warnings().is_empty());
 }

@@ -166,7 +166,7 @@ async fn the_running_service_goes_on_with_what_a_command_left() {
     step(&command).await;
     drop(command);
     assert_eq!(app.wrapping_ids().len(), 2);
-    app.service.keys.go_on_with_master_key().await.unwrap();
+    app.service.keys.resume_rotation().await.unwrap();
     assert_eq!(app.wrapping_ids(), place.ids()[1..]);
     app.all_log_in(&keys).await;
 }
@@ -299,7 +299,7 @@ async fn a_replica_that_saw_the_new_key_once_needs_its_place_no_more() {
     let new = MasterKey::generate(&SystemRandom);
     there.put(&new);
     place.put(&new);
-    app.service.keys.look_for_master_keys();
+    app.service.keys.load_master_keys();
     place.remove(new.id()).unwrap();
     rotate(&app.another(there.read_keys()).await.unwrap()).await;
     app.service.memory.catch_up().await.unwrap();
@@ -346,13 +346,13 @@ async fn a_key_that_was_taken_from_its_place_is_reported_before_a_restart_needs_
     let app = app_with(&place).await;
     let key = place.read().unwrap().remove(0);
     place.remove(key.id()).unwrap();
-    app.service.keys.look_for_alarms().await.unwrap();
-    let alarms = app.service.keys.alarms();
-    assert!(alarms.len() == 1 && alarms[0].text.contains("in memory alone"), "{alarms:?}");
+    app.service.keys.refresh_warnings().await.unwrap();
+    let warnings = app.service.keys.warnings();
+    assert!(warnings.len() == 1 && warnings[0].text.contains("in memory alone"), "{warnings:?}");
     app.more_keys(1).await;
     place.put(&key);
-    app.service.keys.look_for_alarms().await.unwrap();
-    assert!(app.service.keys.alarms().is_empty());
+    app.service.keys.refresh_warnings().await.unwrap();
+    assert!(app.service.keys.warnings().is_empty());
 }
 
 #[tokio::test]
