@@ -6,6 +6,7 @@
 //! Signed calls are here, log-ins in [`log_in`], and what both rest on in [`standing`] and [`session_policy`].
 
 pub(super) mod caller;
+mod hashing_pool;
 pub(super) mod passwords;
 pub(super) mod reach;
 pub(super) mod signed_calls;

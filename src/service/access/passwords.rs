@@ -7,7 +7,6 @@
 //!
 //! Nothing tells whether a username exists: an unknown one costs the same work, and the refusal is the same.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
 use crate::domain::clock::{Random, Timestamp, random_bytes};
 use crate::domain::credential::PasswordHash;
@@ -28,9 +26,9 @@ use crate::domain::secret::Secret;
 use crate::domain::service_account::{AccountSecret, ServiceAccount, ServiceAccountState, is_made};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::service::access::Access;
+use crate::service::access::hashing_pool::{HashParty, MAX_WAITING_OF_PARTY, Pool};
 use crate::service::limits::attempt::Attempt;
 use crate::service::limits::back_off::{Guess, Outcome, Standing};
-use crate::service::limits::gates::Gates;
 use crate::service::limits::rates::subscriber;
 use crate::store;
 use crate::store::account::Account;
@@ -41,10 +39,6 @@ const REMEMBERED: Duration = Duration::from_mins(5);
 /// The most successes that are: 40 bytes each.
 const REMEMBERED_MOST: usize = 10_000;
 
-/// How many chosen passwords of one party are hashed at once, or wait for a thread.
-const HASHES_OF_PARTY: usize = 2;
-/// How many more of it wait for that, in a line of their own. `limits.requests_in_work` bounds all who wait.
-const MAX_WAITING_OF_PARTY: usize = 16;
 /// Passwords of signed calls that are hashed at once.
 const SIGNED_THREADS: usize = 1;
 /// How many more of those wait for that: of sixteen accounts.
@@ -63,65 +57,6 @@ pub(in crate::service) struct Passwords {
     /// This process's own, so that what it remembers says nothing to who reads its memory later.
     key: hmac::Key,
     nobodys: PasswordHash,
-}
-
-/// For whom a pool hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Party {
-    /// Whoever logs in from there.
-    Address(IpAddr),
-    /// An account that sets a password, or whose username is known.
-    Account(AccountId),
-}
-
-/// Threads that hash slowly, shared among parties.
-struct Pool {
-    /// Those that hash at present.
-    threads: Arc<Semaphore>,
-    /// Those that hash and those that wait to.
-    places: Arc<Semaphore>,
-    gates: Arc<Gates<Party>>,
-}
-
-impl Pool {
-    /// Makes a pool of `threads` threads, one at least, for which `waiting` more may wait.
-    fn new(threads: usize, waiting: usize) -> Self {
-        let threads = threads.max(1);
-        Self {
-            threads: Arc::new(Semaphore::new(threads)),
-            places: Arc::new(Semaphore::new(threads.saturating_add(waiting))),
-            gates: Gates::new(HASHES_OF_PARTY, MAX_WAITING_OF_PARTY),
-        }
-    }
-
-    /// Runs `work` on a thread of the pool, once one is free and fewer than two others of each of `parties` have one or
-    /// wait for it.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::PasswordsBusy`] when too many wait.
-    async fn run<T: Send + 'static>(
-        &self,
-        parties: impl IntoIterator<Item = Party>,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
-        let busy = || Error::new(ErrorKind::PasswordsBusy, "Too many passwords are being checked; try again in a moment.");
-        let mut passes = Vec::new();
-        for party in parties {
-            passes.push(Gates::pass(&self.gates, party).await.ok_or_else(busy)?);
-        }
-        // Only now: a party's line takes nobody else's place.
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
-        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
-        // The work holds them, not its caller: breaking off makes no room for more.
-        let held = (passes, place, thread);
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(held);
-            done
-        });
-        done.await.map_err(Error::internal)
-    }
 }
 
 /// Why a log-in failed.
@@ -185,7 +120,7 @@ impl Passwords {
     /// [`ErrorKind::PasswordsBusy`] when too many wait.
     pub(in crate::service) async fn hash(&self, chosen: &Secret, account: AccountId, random: &dyn Random) -> Result<PasswordHash> {
         let (chosen, salt) = (chosen.clone(), random_bytes(random));
-        self.signed.run([Party::Account(account)], move || password::hash(&chosen, salt)).await?
+        self.signed.run([HashParty::Account(account)], move || password::hash(&chosen, salt)).await?
     }
 
     /// Tells whether a password is the stored one and is remembered as such: that costs no slow hash.
@@ -219,11 +154,11 @@ impl Passwords {
             drop(turn);
             right
         };
-        let address = guess.map(|guess| Party::Address(subscriber(guess.address())));
+        let address = guess.map(|guess| HashParty::Address(subscriber(guess.address())));
         let verified = match guess.map(Guess::standing) {
             // An account that strangers merely name has no gate there: they could keep it shut.
             None | Some(Standing::Stranger) => self.strangers.run(address, work).await,
-            Some(Standing::Known) => self.known.run(address.into_iter().chain(account.map(Party::Account)), work).await,
+            Some(Standing::Known) => self.known.run(address.into_iter().chain(account.map(HashParty::Account)), work).await,
         };
         let right = verified?? && stored.is_some();
         if right {
@@ -476,6 +411,7 @@ mod tests {
 
     use super::*;
     use crate::domain::clock::SystemRandom;
+    use crate::service::access::hashing_pool::HASHES_OF_PARTY;
     use crate::service::limits::back_off::LogIns;
     use crate::service::limits::rates::AddressLimits;
 
@@ -504,7 +440,7 @@ mod tests {
             let gate = Arc::clone(&gate);
             Box::pin(pool.run([party], move || gate.lock().unwrap().recv().is_ok()))
         };
-        let (one, other) = (Party::Account(account()), Party::Address("192.0.2.1".parse().unwrap()));
+        let (one, other) = (HashParty::Account(account()), HashParty::Address("192.0.2.1".parse().unwrap()));
         let mut crowd: Vec<_> = (0..HASHES_OF_PARTY + MAX_WAITING_OF_PARTY).map(|_| work(one)).collect();
         for work in &mut crowd {
             assert!(is_under_way(work).await);

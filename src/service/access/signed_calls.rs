@@ -30,6 +30,9 @@ const CLOCKS_APART: Duration = Duration::from_mins(10);
 impl Access {
     /// Checks what can be known before a body is read: the method is accepted, the access key exists and
     /// is active, and the time is fresh.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a value that isn't allowed; those of the store.
     pub async fn admit(&self, preview: &sign::Preview<'_>, context: &RequestContext) -> Result<()> {
         self.memory.require_fresh().await?;
         let now = self.base.now();
@@ -45,6 +48,9 @@ impl Access {
 
     /// Proves who calls by the request's signature: method, access key, time, session token, signature, and
     /// whether it came before. `action` is what [`Service::throttle`] is told next: replicas count it in the same trip.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a value that isn't allowed; those of the store.
     pub async fn authenticate(
         &self,
         request: &sign::Unverified,
@@ -85,6 +91,9 @@ impl Access {
     /// trust it, and nothing else.
     ///
     /// `stranger` is where the call comes from, if nothing else proves it: what it costs is charged to its address first.
+    ///
+    /// # Errors
+    /// Those of the store.
     pub async fn prove_web_identity(
         &self,
         account: AccountId,
@@ -189,6 +198,9 @@ impl Access {
     }
 
     /// Counts a call of `action` (a static name, such as `tcr:CreateInstanceToken`) against its account.
+    ///
+    /// # Errors
+    /// `Throttled` when the account called the action too often.
     pub fn throttle(&self, caller: &Caller, action: &'static str) -> Result<()> {
         let Some(principal) = caller.principal() else { return Ok(()) };
         self.limits.actions.check(principal.account(), action, self.base.now())?;

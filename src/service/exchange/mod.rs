@@ -19,6 +19,7 @@ use crate::service::base::Base;
 use crate::service::call::Call;
 use crate::service::ledger::Ledger;
 use crate::service::ledger::actions::AuditAction;
+use crate::service::ledger::event::Event;
 use crate::service::limits::Limits;
 use crate::service::memory::Memory;
 use crate::service::rights::Rights;
@@ -42,6 +43,13 @@ pub enum Offline {
 struct AskedAndGranted {
     asked: Vec<String>,
     granted: Vec<String>,
+}
+
+/// The scopes that a token carries.
+struct Granted {
+    scopes: Vec<Scope>,
+    /// Whether something that was asked for is missing.
+    is_reduced: bool,
 }
 
 /// A token, and what goes with it.
@@ -80,18 +88,7 @@ impl Exchange {
             // Before anything is decided: that is what many scopes cost.
             self.limits.tokens.count(credential, call.now)?;
         }
-        let mut granted = Vec::with_capacity(scopes.asked.len());
-        let mut is_reduced = !scopes.left_out.is_empty();
-        for (place, scope) in scopes.asked.iter().enumerate() {
-            if place % DECIDED_AT_ONCE == DECIDED_AT_ONCE - 1 {
-                tokio::task::yield_now().await;
-            }
-            let held = self.held(call, instance, scope).await?;
-            is_reduced |= !is_whole(scope, &held.actions);
-            if !held.actions.is_empty() {
-                granted.push(held);
-            }
-        }
+        let Granted { scopes: granted, is_reduced } = self.granted(call, instance, scopes).await?;
         if is_reduced {
             Box::pin(self.log_reductions(call, scopes, &granted)).await?;
         }
@@ -101,7 +98,36 @@ impl Exchange {
         } else {
             Some(self.ledger.queue.reserve(call.caller.audit_share())?)
         };
-        let now = call.now;
+        let token = self.sign(call, instance, &granted).await?;
+        let refresh_token = match (offline, call.caller.grant()) {
+            (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(call.caller, instance, held)?),
+            _ => None,
+        };
+        match permit {
+            Some(permit) => permit.record(&exchange_event(call, instance, scopes, &granted, is_reduced)),
+            None => self.ledger.count_ungranted(instance, call.request),
+        }
+        Ok(Exchanged { token, expires_in_seconds: instance.token_ttl_seconds, issued_at: call.now, refresh_token, granted })
+    }
+
+    /// Decides all scopes that a request asks for.
+    async fn granted(&self, call: &Call<'_>, instance: &Instance, scopes: &Scopes) -> Result<Granted> {
+        let mut granted = Granted { scopes: Vec::with_capacity(scopes.asked.len()), is_reduced: !scopes.left_out.is_empty() };
+        for (place, scope) in scopes.asked.iter().enumerate() {
+            if place % DECIDED_AT_ONCE == DECIDED_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            let held = self.held(call, instance, scope).await?;
+            granted.is_reduced |= !is_whole(scope, &held.actions);
+            if !held.actions.is_empty() {
+                granted.scopes.push(held);
+            }
+        }
+        Ok(granted)
+    }
+
+    /// Signs a token for what is granted.
+    async fn sign(&self, call: &Call<'_>, instance: &Instance, granted: &[Scope]) -> Result<String> {
         let access: Vec<Access> = granted
             .iter()
             .map(|scope| Access {
@@ -115,7 +141,7 @@ impl Exchange {
             issuer: self.base.issuer_of(instance),
             subject: instance.kind.subject(&subject),
             audience: &instance.service,
-            now,
+            now: call.now,
             ttl: Duration::from_secs(instance.token_ttl_seconds.into()),
             access: &access,
         };
@@ -125,27 +151,7 @@ impl Exchange {
         }
         let keyring = self.memory.keys.keyring.load();
         let token = keyring.signing_key_of(instance)?.sign(instance.kid_format, &claims, &*self.base.random)?;
-        let refresh_token = match (offline, call.caller.grant()) {
-            (Offline::Asked, Some(held)) if instance.refresh_tokens.is_on() => Some(self.refresh_token(call.caller, instance, held)?),
-            _ => None,
-        };
-        match permit {
-            Some(permit) => {
-                let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
-                let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
-                let mut event =
-                    call.event(AuditAction::TokenExchange).instance(instance).detail(AskedAndGranted { asked, granted: words(&granted) });
-                if let Some(held) = call.caller.grant() {
-                    event = event.credential(&held.id);
-                }
-                if is_reduced {
-                    event = event.outcome("reduced");
-                }
-                permit.record(&event);
-            }
-            None => self.ledger.count_ungranted(instance, call.request),
-        }
-        Ok(Exchanged { token: token.text, expires_in_seconds: instance.token_ttl_seconds, issued_at: now, refresh_token, granted })
+        Ok(token.text)
     }
 
     /// Returns what `caller` holds of `asked`.
@@ -190,6 +196,17 @@ impl Exchange {
     pub fn bundle_pem(&self) -> String {
         self.memory.keys.keyring.load().bundle_pem()
     }
+}
+
+/// Returns the audit event of an exchange.
+fn exchange_event<'a>(call: &Call<'a>, instance: &'a Instance, scopes: &Scopes, granted: &[Scope], is_reduced: bool) -> Event<'a> {
+    let words = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let asked = [words(&scopes.asked), scopes.left_out.clone()].concat();
+    let mut event = call.event(AuditAction::TokenExchange).instance(instance).detail(AskedAndGranted { asked, granted: words(granted) });
+    if let Some(held) = call.caller.grant() {
+        event = event.credential(&held.id);
+    }
+    if is_reduced { event.outcome("reduced") } else { event }
 }
 
 /// Tells whether all that a scope asks for is held.

@@ -83,11 +83,7 @@ pub(in crate::service) struct Failure {
 
 /// Counts failures by whom they concern.
 pub(in crate::service) struct LogIns {
-    burst: f64,
-    per_second: f64,
-    /// What is left of each address and username that failed lately.
-    left: Sharded<Party, Left>,
-    most_in_shard: usize,
+    failures: Failures,
     /// Chosen passwords that were hashed and wrong, by address. What else fails there doesn't count: it costs no hash.
     hashes: AddressLimits,
     turns: Arc<Gates<Party>>,
@@ -95,8 +91,7 @@ pub(in crate::service) struct LogIns {
     known: Cache<u64, Timestamp>,
     /// Failures that came once, by a keyed hash of address, username and secret, and until when they may come again.
     came_once: Cache<[u8; 32], Timestamp>,
-    looks: Semaphore,
-    waiting_looks: Semaphore,
+    look_ups: LookUps,
     /// This process's own: what it remembers says nothing of a secret.
     key: hmac::Key,
 }
@@ -143,21 +138,71 @@ impl Guess {
     }
 }
 
+/// The failures that an address has left with a username.
+struct Failures {
+    burst: f64,
+    per_second: f64,
+    /// Of those that failed lately.
+    left: Sharded<Party, Left>,
+    max_in_shard: usize,
+}
+
+/// Look-ups of what memory lacks, for log-ins that are slowed.
+struct LookUps {
+    at_once: Semaphore,
+    waiting: Semaphore,
+}
+
+impl Failures {
+    /// Tells whether none is left.
+    fn are_used_up(&self, party: &Party, now: Timestamp) -> bool {
+        self.left.lock(party).get_mut(party).is_some_and(|left| self.refill(left, now) < 1.0)
+    }
+
+    /// Takes one of a party's failures; `false` when none is left.
+    fn take(&self, party: &Party, now: Timestamp) -> bool {
+        let mut left = self.left.lock(party);
+        make_room(&mut left, party, self.max_in_shard, |left| self.refill(left, now));
+        let entry = left.entry(*party).or_insert(Left { failures: self.burst, at: now });
+        let failures = self.refill(entry, now);
+        entry.failures = (failures - 1.0).max(0.0);
+        failures >= 1.0
+    }
+
+    fn give_back(&self, party: &Party) {
+        if let Some(left) = self.left.lock(party).get_mut(party) {
+            left.failures = (left.failures + 1.0).min(self.burst);
+        }
+    }
+
+    /// Adds what time brought, and returns what is left.
+    fn refill(&self, left: &mut Left, now: Timestamp) -> f64 {
+        left.failures = (left.failures + pass(&mut left.at, now).as_secs_f64() * self.per_second).min(self.burst);
+        left.failures
+    }
+
+    /// Forgets who has waited long enough to be unknown again.
+    fn forget(&self, now: Timestamp) {
+        self.left.retain(|_, left| self.refill(left, now) < self.burst);
+    }
+}
+
 impl LogIns {
     /// Lets an address fail `burst` times at once with one username, and `per_minute` times a minute for ever; and, with
     /// whatever usernames, have as many chosen passwords hashed in vain as `hashes` says.
     pub(in crate::service) fn new(burst: u32, per_minute: u32, hashes: AddressLimits, random: &dyn Random) -> Self {
         Self {
-            burst: f64::from(burst),
-            per_second: f64::from(per_minute) / 60.0,
-            left: Sharded::new(),
-            most_in_shard: STRANGERS_MOST,
+            failures: Failures {
+                burst: f64::from(burst),
+                per_second: f64::from(per_minute) / 60.0,
+                left: Sharded::new(),
+                max_in_shard: STRANGERS_MOST,
+            },
             hashes,
             turns: Gates::new(1, MAX_WAITING_GUESSES),
             known: Cache::new(MAX_KNOWN),
             came_once: Cache::new(SAME_FAILURES_MOST),
-            looks: Semaphore::new(LOOKS),
-            waiting_looks: Semaphore::new(MAX_WAITING_LOOKS),
+            look_ups: LookUps { at_once: Semaphore::new(LOOKS), waiting: Semaphore::new(MAX_WAITING_LOOKS) },
             key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>(random)),
         }
     }
@@ -181,7 +226,7 @@ impl LogIns {
         if standing == Standing::Stranger && !self.hashes.take(address, now) {
             return Err(self.slowed(Slowed::Address));
         }
-        if !self.take(&party, now) {
+        if !self.failures.take(&party, now) {
             self.give_back_hash(address, standing);
             return Err(self.slowed(Slowed::Username));
         }
@@ -210,8 +255,8 @@ impl LogIns {
         if outcome == Outcome::Right {
             self.known.insert(short(&party), now.plus(KNOWN_FOR));
         }
-        if outcome != Outcome::Wrong || self.is_repeated(same, now) {
-            self.give_back(&party);
+        if outcome != Outcome::Wrong || self.note_failure(same, now) {
+            self.failures.give_back(&party);
             self.give_back_hash(address, standing);
         }
         // Only now: the next one finds what was given back.
@@ -230,18 +275,18 @@ impl LogIns {
         now: Timestamp,
     ) -> Failure {
         let party = self.party(address, username);
-        let is_repeated = self.is_repeated(self.hash(&[&party, secret.expose().as_bytes()]), now);
-        let was_slowed = if is_repeated || slowed.is_some() && !self.left.lock(&party).contains_key(&party) {
-            self.is_slowed(&party, now)
+        let is_repeated = self.note_failure(self.hash(&[&party, secret.expose().as_bytes()]), now);
+        let was_slowed = if is_repeated || slowed.is_some() && !self.failures.left.lock(&party).contains_key(&party) {
+            self.failures.are_used_up(&party, now)
         } else {
-            !self.take(&party, now)
+            !self.failures.take(&party, now)
         };
         Failure { is_repeated, was_slowed }
     }
 
-    /// Tells whether a failure came once within the last seconds, and forgets that it did: whoever repeats one secret for
-    /// ever is counted every other time. If not, it is remembered.
-    fn is_repeated(&self, same: [u8; 32], now: Timestamp) -> bool {
+    /// Remembers a failure. Returns whether it came once within the last seconds, and forgets that then: a secret that is
+    /// repeated for ever is counted every other time.
+    fn note_failure(&self, same: [u8; 32], now: Timestamp) -> bool {
         if self.came_once.remove(&same).is_some_and(|(_, until)| now < until) {
             return true;
         }
@@ -255,8 +300,8 @@ impl LogIns {
     /// Only for what reads as this service made it, which anybody can write: so it is a few at once, one after the other.
     pub(in crate::service) async fn look(&self) -> Result<SemaphorePermit<'_>> {
         let full = || self.slowed(Slowed::Address);
-        let _waiting = self.waiting_looks.try_acquire().map_err(|_| full())?;
-        let look = tokio::time::timeout(LOOK_PATIENCE, self.looks.acquire()).await;
+        let _waiting = self.look_ups.waiting.try_acquire().map_err(|_| full())?;
+        let look = tokio::time::timeout(LOOK_PATIENCE, self.look_ups.at_once.acquire()).await;
         look.map_err(|_| full())?.map_err(Error::internal)
     }
 
@@ -266,7 +311,7 @@ impl LogIns {
         let retry_after_seconds = match slowed {
             // At least one a second is what its bucket gets.
             Slowed::Address => 1,
-            Slowed::Username => (1.0 / self.per_second).ceil() as u32,
+            Slowed::Username => (1.0 / self.failures.per_second).ceil() as u32,
         };
         let message = format!("Too many log-ins failed; wait {retry_after_seconds} s, and mend the credentials.");
         Error::new(ErrorKind::AddressThrottled { retry_after_seconds }, message)
@@ -275,33 +320,7 @@ impl LogIns {
     /// Forgets who has waited long enough to be unknown again.
     pub(in crate::service) fn forget(&self, now: Timestamp) {
         self.hashes.forget(now);
-        self.left.retain(|_, left| self.refill(left, now) < self.burst);
-    }
-
-    fn is_slowed(&self, party: &Party, now: Timestamp) -> bool {
-        self.left.lock(party).get_mut(party).is_some_and(|left| self.refill(left, now) < 1.0)
-    }
-
-    /// Takes one of a party's failures; `false` when none is left.
-    fn take(&self, party: &Party, now: Timestamp) -> bool {
-        let mut left = self.left.lock(party);
-        make_room(&mut left, party, self.most_in_shard, |left| self.refill(left, now));
-        let entry = left.entry(*party).or_insert(Left { failures: self.burst, at: now });
-        let failures = self.refill(entry, now);
-        entry.failures = (failures - 1.0).max(0.0);
-        failures >= 1.0
-    }
-
-    fn give_back(&self, party: &Party) {
-        if let Some(left) = self.left.lock(party).get_mut(party) {
-            left.failures = (left.failures + 1.0).min(self.burst);
-        }
-    }
-
-    /// Adds what time brought, and returns what is left.
-    fn refill(&self, left: &mut Left, now: Timestamp) -> f64 {
-        left.failures = (left.failures + pass(&mut left.at, now).as_secs_f64() * self.per_second).min(self.burst);
-        left.failures
+        self.failures.forget(now);
     }
 
     fn party(&self, address: IpAddr, username: &str) -> Party {
@@ -346,7 +365,7 @@ mod tests {
     }
 
     fn is_slowed(log_ins: &LogIns, address: IpAddr, username: &str, now: Timestamp) -> bool {
-        log_ins.is_slowed(&log_ins.party(address, username), now)
+        log_ins.failures.are_used_up(&log_ins.party(address, username), now)
     }
 
     /// Returns whether the failure was counted.
@@ -504,7 +523,7 @@ mod tests {
 
     fn known(log_ins: &LogIns) -> usize {
         let mut known = 0;
-        log_ins.left.retain(|_, _| {
+        log_ins.failures.left.retain(|_, _| {
             known += 1;
             true
         });
@@ -528,7 +547,8 @@ mod tests {
 
     #[test]
     fn usernames_of_many_addresses_fill_a_bounded_memory_and_clear_nobodys_count() {
-        let log_ins = LogIns { most_in_shard: 7, ..log_ins() };
+        let mut log_ins = log_ins();
+        log_ins.failures.max_in_shard = 7;
         for guess in ["a", "b", "c"] {
             fail(&log_ins, "ci", guess, START);
         }

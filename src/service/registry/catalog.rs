@@ -142,6 +142,23 @@ impl Registry {
         store::repository::find(&self.base.store, &instance.id, namespace, name).await?.ok_or_else(missing)
     }
 
+    /// Returns those of some repositories that have a tag at the registry.
+    async fn tagged_of(&self, instance: &Instance, paths: &[String]) -> Result<BTreeSet<String>> {
+        let pull: Vec<Access> = paths.iter().map(|path| repository_access(path, &["pull"])).collect();
+        // A token for each few: one for all would be larger than a request's headers may be.
+        let mut questions = Vec::with_capacity(paths.len());
+        for (paths, access) in paths.chunks(AT_ONCE).zip(pull.chunks(AT_ONCE)) {
+            let registry = self.registry_with(instance, access)?;
+            questions.extend(paths.iter().map(|path| (Arc::clone(&registry), path.clone())));
+        }
+        let has_tags = each(questions, |(registry, path)| async move {
+            let tags = registry.tags(&path, 1).await.map_err(failed)?;
+            Ok((path, tags.is_some_and(|tags| !tags.names.is_empty())))
+        });
+        let found = within_patience(has_tags).await?;
+        Ok(found.into_iter().filter_map(|(path, has_tags)| has_tags.then_some(path)).collect())
+    }
+
     async fn import(&self, instance: &Instance, missing: MissingNamespaces, event: &Event<'_>) -> Result<Imported> {
         // Distribution asks for the first to list its catalog, zot for the second.
         let catalog = Access { resource_type: "registry".to_owned(), name: "catalog".to_owned(), actions: vec!["*"] };
@@ -166,21 +183,9 @@ impl Registry {
         }
         imported.complete &= new.len() <= MOST_AT_ONCE;
         new.truncate(MOST_AT_ONCE);
-        let pull: Vec<Access> = new.iter().map(|path| repository_access(path, &["pull"])).collect();
-        // A token for each few: one for all would be larger than a request's headers may be.
-        let mut questions = Vec::with_capacity(new.len());
-        for (paths, access) in new.chunks(AT_ONCE).zip(pull.chunks(AT_ONCE)) {
-            let registry = self.registry_with(instance, access)?;
-            questions.extend(paths.iter().map(|path| (Arc::clone(&registry), path.clone())));
-        }
-        let has_tags = each(questions, |(registry, path)| async move {
-            let tags = registry.tags(&path, 1).await.map_err(failed)?;
-            Ok((path, tags.is_some_and(|tags| !tags.names.is_empty())))
-        });
-        let found: BTreeMap<String, bool> = within_patience(has_tags).await?.into_iter().collect();
-
+        let found = self.tagged_of(instance, &new).await?;
         let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (path, _) in found.iter().filter(|(_, has_tags)| **has_tags) {
+        for path in &found {
             if let Some((namespace, name)) = path.split_once('/') {
                 by_namespace.entry(namespace).or_default().push(name);
             }

@@ -16,6 +16,7 @@ pub(super) mod allow_lists;
 pub(super) mod catalog;
 pub(super) mod images;
 pub(super) mod instances;
+mod issuers;
 pub(super) mod namespaces;
 pub(super) mod repositories;
 pub(super) mod tags;

@@ -1,7 +1,7 @@
 //! Whether somebody may do something, for the operator who asks: each step in the order in which the service decides.
 //!
-//! The steps are those that a request passes: they ask what requests ask ([`Service::check_reach`], [`Service::verdict`],
-//! [`Service::decide`]), and have no rules of their own.
+//! The steps are those that a request passes: they ask what requests ask ([`check_reach`], [`Rights::verdict`],
+//! [`Rights::decide`]), and have no rules of their own.
 
 use crate::domain::any_principal::AnyPrincipal;
 use crate::domain::identity::UserState;
@@ -94,16 +94,8 @@ impl Rights {
         let session_policy = question.session_policy.map(read_session_policy).transpose()?;
         let mut steps = Steps::default();
         let at_registry = matches!(question.permission, Permission::Pull | Permission::Push | Permission::Delete | Permission::ListCatalog);
-        if at_registry {
-            match check_reach(&self.memory, &instance, call.request).await {
-                Ok(()) if instance.is_open_to_all() => steps.pass("address", "the instance is open to every address"),
-                Ok(()) => steps.pass("address", "the address is in the instance's allow list"),
-                Err(refusal) if refusal.kind() == &ErrorKind::AddressRefused => {
-                    steps.fail("address", why_unreachable(&refusal, call.request));
-                    return Ok(steps.end());
-                }
-                Err(error) => return Err(error),
-            }
+        if at_registry && !self.explain_address(&mut steps, &instance, call).await? {
+            return Ok(steps.end());
         }
         let resolved = self.find_principal(question.principal).await?;
         let account;
@@ -158,6 +150,20 @@ impl Rights {
             self.explain_grant(&mut steps, subject, &instance, question.permission).await?;
         }
         Ok(steps.end())
+    }
+
+    /// Adds the step of the client's address; returns whether it passes.
+    async fn explain_address(&self, steps: &mut Steps, instance: &Instance, call: &Call<'_>) -> Result<bool> {
+        match check_reach(&self.memory, instance, call.request).await {
+            Ok(()) if instance.is_open_to_all() => steps.pass("address", "the instance is open to every address"),
+            Ok(()) => steps.pass("address", "the address is in the instance's allow list"),
+            Err(refusal) if refusal.kind() == &ErrorKind::AddressRefused => {
+                steps.fail("address", why_unreachable(&refusal, call.request));
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// Adds the steps of what a registry client asks for.

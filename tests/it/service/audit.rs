@@ -60,7 +60,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("account.modify", "set_service_account_grant"),
     ("allow-list.disable", "set_allow_list"),
     ("allow-list.enable", "set_allow_list"),
-    ("authority.create", "make_authority"),
+    ("authority.create", "make_ca"),
     ("credential.disable", "set_credential_state"),
     ("credential.enable", "set_credential_state"),
     ("credential.modify", "set_credential_description"),
@@ -82,7 +82,6 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("signing-key.create", "make_instance_key"),
     ("signing-key.create", "make_key"),
     ("token.exchange", "record_anonymous"),
-    ("token.exchange", "token"),
     ("user.disable", "set_user_state"),
     ("user.enable", "set_user_state"),
 ];
