@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Folders are layers: [`domain`] says what the words mean, [`sign`] and [`token`] are the cryptography,
-//! [`store`] is the only SQL, [`remote`] asks others, [`shared`] is what replicas tell each other at every call, [`service`] holds every rule, [`views`] says what operators are shown, [`http`] and [`cli`] speak
+//! [`store`] is the only SQL, [`remote`] asks others, [`shared`] is what replicas tell each other at every call,
+//! [`service`] holds every rule, [`views`] says what operators are shown, [`http`] and [`cli`] speak
 //! with the world, and [`serve`] ties them together. A test holds each to what it may import.
 
 pub mod cli;

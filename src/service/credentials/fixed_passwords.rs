@@ -16,6 +16,11 @@ use crate::store;
 
 impl Credentials {
     /// Sets the caller's own password at an instance; the one before stops.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn set_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, chosen: &Secret) -> Result<()> {
         let signer = call.caller.signer()?;
         if signer.principal.is_session() {
@@ -31,6 +36,10 @@ impl Credentials {
     }
 
     /// Takes a principal's fixed password at an instance back; the principal may set another.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there, or is another account's; those of the store.
     pub async fn delete_fixed_password(&self, call: &Call<'_>, choice: &InstanceChoice, principal: &AnyPrincipal) -> Result<()> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;

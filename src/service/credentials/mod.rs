@@ -89,6 +89,11 @@ pub struct Credentials {
 
 impl Credentials {
     /// Issues a temporary credential: it is sealed and stored nowhere.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `AuditUnavailable` when the audit must record it and can't;
+    /// those of the store.
     pub async fn issue_temporary(
         &self,
         call: &Call<'_>,
@@ -122,6 +127,11 @@ impl Credentials {
     }
 
     /// Issues a long-term credential: it lives ten years, and only the hash of its secret is kept.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn issue_long_term(&self, call: &Call<'_>, choice: &InstanceChoice, description: &str) -> Result<Issued> {
         let signer = call.caller.signer()?;
         if signer.session.is_some() {
@@ -164,18 +174,31 @@ impl Credentials {
     }
 
     /// Lists the long-term credentials of an instance, the newest first, without their secrets.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn credentials(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Vec<LongTermCredential>> {
         let instance = self.rights.permitted_instance(call, choice, Permission::ListLongTerm).await?;
         store::credential::list(&self.base.store, &instance.id).await
     }
 
     /// Lists a part of the long-term credentials of an instance, the newest first.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn credential_page(&self, call: &Call<'_>, choice: &InstanceChoice, page: Page) -> Result<Listed<LongTermCredential>> {
         let instance = self.rights.permitted_instance(call, choice, Permission::ListLongTerm).await?;
         store::credential::list_page(&self.base.store, &instance.id, page).await
     }
 
     /// Replaces what is written about a long-term credential.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn set_credential_description(
         &self,
         call: &Call<'_>,
@@ -217,6 +240,10 @@ impl Credentials {
     }
 
     /// Deletes a long-term credential.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn delete_credential(&self, call: &Call<'_>, choice: &InstanceChoice, id: &CredentialId) -> Result<()> {
         let (instance, _) = self.permitted_credential(call, choice, Permission::DeleteLongTerm, id).await?;
         let event = call.event(AuditAction::CredentialDelete).credential(id).instance(&instance);

@@ -147,6 +147,11 @@ impl Credentials {
     }
 
     /// Lists service accounts of an instance, the oldest first: all, or those of these names, with the prefix or without.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn service_accounts(
         &self,
         call: &Call<'_>,
@@ -251,6 +256,10 @@ impl Credentials {
     }
 
     /// Deletes a service account for ever; its name is free again.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn delete_service_account(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str) -> Result<()> {
         let (instance, account) = self.permitted_service_account(call, choice, Permission::DeleteServiceAccount, name).await?;
         let event = self.account_event(AuditAction::ServiceAccountDelete, call, &account, &instance);

@@ -17,6 +17,10 @@ use crate::store::account::Account;
 impl Identity {
     /// Makes an account; without an id, one of twelve digits is picked. Without `service_account_grant`, what the settings say
     /// holds.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn create_account(
         &self,
         call: &Call<'_>,
@@ -48,12 +52,19 @@ impl Identity {
     }
 
     /// Lists the accounts.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn accounts(&self, call: &Call<'_>) -> Result<Vec<Account>> {
         call.caller.require_operator()?;
         store::account::list(&self.base.store).await
     }
 
     /// Makes an access key of the account's root, or of a user of it.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there; those of the store.
     pub async fn create_access_key(&self, call: &Call<'_>, account: AccountId, user: Option<&str>) -> Result<NewAccessKey> {
         call.caller.require_operator()?;
         let principal = match user {
@@ -79,6 +90,9 @@ impl Identity {
     }
 
     /// Lists the access keys of one account or of all, without their secrets.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn access_keys(&self, call: &Call<'_>, account: Option<AccountId>) -> Result<Vec<AccessKey>> {
         call.caller.require_operator()?;
         store::access_key::list(&self.base.store, account).await
@@ -86,6 +100,9 @@ impl Identity {
 
     /// Disables, enables or deletes an access key. The temporary credentials that it got stop with it, and stay
     /// stopped when it is enabled again; long-term ones are the account's, and the audit says which they are.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn set_access_key_state(&self, call: &Call<'_>, id: &str, state: AccessKeyState) -> Result<()> {
         call.caller.require_operator()?;
         let action = match state {

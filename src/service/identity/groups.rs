@@ -21,6 +21,10 @@ pub enum Membership {
 
 impl Identity {
     /// Makes a group.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn create_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<Group> {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
@@ -31,6 +35,9 @@ impl Identity {
     }
 
     /// Lists the groups of an account, each with the names of its members.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn groups(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<(Group, Vec<String>)>> {
         call.caller.require_operator()?;
         let mut groups = Vec::new();
@@ -42,6 +49,9 @@ impl Identity {
     }
 
     /// Deletes a group; its members stay.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn delete_group(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
         let event = call.event(AuditAction::GroupDelete).detail(json!({ "account": account.to_string(), "group": name }));
@@ -49,6 +59,9 @@ impl Identity {
     }
 
     /// Puts a user into a group, or takes it out.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn set_member(&self, call: &Call<'_>, account: AccountId, group: &str, user: &str, membership: Membership) -> Result<()> {
         call.caller.require_operator()?;
         let (action, part) = match membership {

@@ -43,6 +43,10 @@ pub struct NewOidcProvider {
 
 impl Identity {
     /// Makes a provider. The issuer isn't asked for anything yet: it may be started later.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn create_oidc_provider(&self, call: &Call<'_>, new: NewOidcProvider) -> Result<OidcProvider> {
         call.caller.require_operator()?;
         check_provider_name(&new.name)?;
@@ -74,12 +78,18 @@ impl Identity {
     }
 
     /// Lists the providers of an account.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn oidc_providers(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<OidcProvider>> {
         call.caller.require_operator()?;
         store::oidc_provider::list(&self.base.store, account).await
     }
 
     /// Deletes a provider: its tokens are believed no more.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn delete_oidc_provider(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
         let detail = json!({ "account": account.to_string(), "oidc_provider": name });
@@ -88,6 +98,10 @@ impl Identity {
     }
 
     /// Tells an operator whether a token is believed, and what it says.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
+    /// allowed.
     pub async fn check_web_identity(&self, call: &Call<'_>, account: AccountId, provider: &str, token: &Secret) -> Result<WebIdentity> {
         call.caller.require_operator()?;
         self.access.verify_web_identity(account, provider, token, &mut Attempt::new(None)).await

@@ -27,6 +27,10 @@ pub enum Save {
 
 impl Identity {
     /// Saves a policy, and returns what its writer should know about it.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn save_policy(&self, call: &Call<'_>, account: AccountId, name: &str, document: &str, save: Save) -> Result<Vec<String>> {
         call.caller.require_operator()?;
         check_policy_name(name)?;
@@ -42,12 +46,19 @@ impl Identity {
     }
 
     /// Lists an account's own policies.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn policies(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Policy>> {
         call.caller.require_operator()?;
         store::policy::list(&self.base.store, account).await
     }
 
     /// Returns the text of an account's own policy, or of a built-in one.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there; those of the store.
     pub async fn policy_document(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<String> {
         call.caller.require_operator()?;
         match Builtin::named(name) {
@@ -60,12 +71,18 @@ impl Identity {
     }
 
     /// Lists what policies are attached to.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn attachments(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Attachment>> {
         call.caller.require_operator()?;
         store::policy::attachments(&self.base.store, account).await
     }
 
     /// Deletes a policy, which must be attached to nothing.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn delete_policy(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<()> {
         call.caller.require_operator()?;
         let event = call.event(AuditAction::PolicyDelete).detail(json!({ "account": account.to_string(), "policy": name }));
@@ -73,6 +90,9 @@ impl Identity {
     }
 
     /// Attaches a policy, an own or a built-in one, to a user, a group or a role, or detaches it.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn set_attached(&self, call: &Call<'_>, account: AccountId, name: &str, target: &Target, attached: Attached) -> Result<()> {
         call.caller.require_operator()?;
         let kind = if Builtin::named(name).is_some() { PolicyKind::BuiltIn } else { PolicyKind::Own };

@@ -23,6 +23,10 @@ pub struct Revoked {
 
 impl Identity {
     /// Returns how the audit names a principal: by ids, where it has them. A role is the beginning of its sessions' names.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there.
     pub async fn audited_principal(&self, call: &Call<'_>, principal: &AnyPrincipal) -> Result<String> {
         call.caller.require_operator()?;
         Ok(match principal {
@@ -74,6 +78,10 @@ impl Identity {
     /// Stops one credential or session of a principal, and what came from it: a long-term one is disabled.
     ///
     /// Sealed ones are known by their ids alone, which the audit has; that this one is the principal's can't be told.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there; those of the store.
     pub async fn revoke_credential(&self, call: &Call<'_>, principal: &AnyPrincipal, id: &CredentialId) -> Result<()> {
         call.caller.require_operator()?;
         let of = self.rights.revocable(principal).await?;

@@ -14,6 +14,10 @@ use crate::store;
 
 impl Identity {
     /// Makes a role; its numeric id is picked. Returns what the trust policy's writer should know about it, too.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn create_role(
         &self,
         call: &Call<'_>,
@@ -44,6 +48,9 @@ impl Identity {
     }
 
     /// Lists the roles of an account.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn roles(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<Role>> {
         call.caller.require_operator()?;
         store::role::list(&self.base.store, account).await

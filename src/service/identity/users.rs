@@ -13,6 +13,10 @@ use crate::store;
 
 impl Identity {
     /// Makes a user of an account; its numeric id is picked.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn create_user(&self, call: &Call<'_>, account: AccountId, name: &str) -> Result<User> {
         call.caller.require_operator()?;
         name::check_name("name", name)?;
@@ -30,6 +34,9 @@ impl Identity {
     }
 
     /// Lists the users of an account.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn users(&self, call: &Call<'_>, account: AccountId) -> Result<Vec<User>> {
         call.caller.require_operator()?;
         store::user::list(&self.base.store, account).await
@@ -37,6 +44,10 @@ impl Identity {
 
     /// Disables or enables a user. Disabling stops its access keys and all that it got, and what was temporary
     /// stays stopped when the user is enabled again.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there; those of the store.
     pub async fn set_user_state(&self, call: &Call<'_>, account: AccountId, name: &str, state: UserState) -> Result<()> {
         call.caller.require_operator()?;
         let user = self.rights.named_user(account, name).await?;

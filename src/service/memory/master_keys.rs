@@ -18,6 +18,9 @@ const LOOKED_FOR: Duration = Duration::from_secs(1);
 /// Where the master keys are kept, apart from the data.
 pub trait MasterKeySource: Send + Sync {
     /// Reads the keys that are there, at least one.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the place can't be read, or what is there is no key.
     fn read(&self) -> Result<Vec<MasterKey>>;
     /// Says where that is, for messages: `the file /var/lib/transire/master.key`.
     fn place(&self) -> String;
@@ -29,10 +32,16 @@ pub trait MasterKeySource: Send + Sync {
     /// where the keys aren't ours.
     ///
     /// Nobody else changes the keys between.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the place can't be read or written.
     fn add(&self, _make: &mut dyn FnMut(&[MasterKey]) -> Option<MasterKey>) -> Result<()> {
         Ok(())
     }
     /// Takes a key away for good; tells whether it was there, and ours.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the place can't be read or written.
     fn remove(&self, _id: &str) -> Result<bool> {
         Ok(false)
     }
@@ -97,6 +106,9 @@ impl From<MasterKey> for MasterKeys {
 
 impl MasterKeys {
     /// Reads the keys at their place.
+    ///
+    /// # Errors
+    /// `Misconfigured` when there is no key, or the place can't be read.
     pub fn read(source: Box<dyn MasterKeySource>) -> Result<Self> {
         let keys: Vec<_> = source.read()?.into_iter().map(Arc::new).collect();
         if keys.is_empty() {

@@ -201,6 +201,9 @@ impl Operations {
     /// Lists what was done and refused, the oldest first: the part after a position, or the first one.
     ///
     /// Of lines that are written meanwhile, those are missing whose time is before the position.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn audit_lines(&self, call: &Call<'_>, filter: &AuditFilter, after: Option<&AuditPosition>) -> Result<AuditBatch> {
         call.caller.require_operator()?;
         let begin = AuditPosition { at: filter.since, id: String::new() };

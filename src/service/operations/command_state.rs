@@ -7,6 +7,9 @@ use crate::store::meta;
 
 impl Operations {
     /// Returns what a command remembered under its name.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn recall(&self, call: &Call<'_>, command: &str) -> Result<Option<String>> {
         call.caller.require_operator()?;
         let note = meta::find(&self.base.store, &name(command)).await?;
@@ -14,6 +17,9 @@ impl Operations {
     }
 
     /// Remembers a text under a command's name, in place of the last one.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn remember(&self, call: &Call<'_>, command: &str, text: &str) -> Result<()> {
         call.caller.require_operator()?;
         self.ledger.apply(self.base.write().then(meta::put(&name(command), text.as_bytes()))).await

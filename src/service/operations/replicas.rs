@@ -11,6 +11,9 @@ use crate::store::meta;
 impl Operations {
     /// Connects to the server that the settings name, for as long as the service lives. One that doesn't answer is no
     /// failure: it is tried again.
+    ///
+    /// # Errors
+    /// Those of the store.
     pub async fn connect_shared(&self) -> Result<()> {
         let Some(settings) = &self.shared else { return Ok(()) };
         let shared = Arc::new(Shared::new(settings, &self.deployment().await?)?);

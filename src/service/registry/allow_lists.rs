@@ -35,6 +35,10 @@ pub enum AllowListPlace {
 
 impl Registry {
     /// Returns an instance and its allow list, which is empty where there never was one.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn allow_list(
         &self,
         call: &Call<'_>,
@@ -47,6 +51,10 @@ impl Registry {
     }
 
     /// Adds entries to an allow list, all or none, and has it obeyed.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn add_to_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, entries: &[AllowEntry]) -> Result<Arc<Instance>> {
         let instance = self.rights.permitted_instance(call, choice, Permission::CreateAclEntry).await?;
         let added = store::allow_list::add(&instance.id, entries, self.quotas.allow_list_entries);
@@ -58,6 +66,10 @@ impl Registry {
     }
 
     /// Puts an entry at a place of an allow list, in place of the one that is there.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn replace_in_allow_list(
         &self,
         call: &Call<'_>,
@@ -78,6 +90,10 @@ impl Registry {
     }
 
     /// Takes entries from an allow list, all or none. That it is obeyed stays: what is taken away lets nobody in.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn remove_from_allow_list(
         &self,
         call: &Call<'_>,
@@ -122,6 +138,10 @@ impl Registry {
     /// Opens an instance's public endpoint, or closes it; nothing happens when it is so already.
     ///
     /// One that opens with a `first` entry has it in its allow list, which is obeyed then.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn set_public_endpoint(
         &self,
         call: &Call<'_>,
@@ -149,6 +169,10 @@ impl Registry {
     }
 
     /// Has an allow list obeyed, or not.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there, or is another account's; those of the store.
     pub async fn set_allow_list(&self, call: &Call<'_>, choice: &InstanceChoice, switch: Switch) -> Result<()> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;

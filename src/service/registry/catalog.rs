@@ -80,6 +80,10 @@ enum MissingNamespaces {
 
 impl Registry {
     /// Records what the registry of an instance has and isn't recorded, with its namespaces; the operator's.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there, or is another account's; those of the registry's answer; those of the store.
     pub async fn import_repositories(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Imported> {
         call.caller.require_operator()?;
         let instance = self.rights.own_instance(call, choice).await?;

@@ -130,6 +130,10 @@ pub enum NameCheck {
 
 impl Registry {
     /// Makes an instance.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn create_instance(&self, call: &Call<'_>, new: NewInstance) -> Result<Instance> {
         call.caller.require_operator()?;
         name::check_name("name", &new.name)?;
@@ -201,12 +205,18 @@ impl Registry {
     }
 
     /// Lists the instances.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; those of the store.
     pub async fn instances(&self, call: &Call<'_>) -> Result<Vec<Instance>> {
         call.caller.require_operator()?;
         store::instance::list(&self.base.store, None).await
     }
 
     /// Returns the instance that is named.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's.
     pub async fn instance(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<Arc<Instance>> {
         self.rights.own_instance(call, choice).await
     }
@@ -215,6 +225,10 @@ impl Registry {
     ///
     /// Nobody gets in until it is told who may: as at the clouds, its public endpoint is closed and its allow list,
     /// which is obeyed, empty.
+    ///
+    /// # Errors
+    /// `AccessDenied` when policies don't allow it; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn request_instance(&self, call: &Call<'_>, new: RequestedInstance) -> Result<Instance> {
         name::check_registry_name("RegistryName", &new.name)?;
         let account = account_of(call.caller)?;
@@ -279,6 +293,10 @@ impl Registry {
     }
 
     /// Says whether an instance of that name could be made.
+    ///
+    /// # Errors
+    /// `AccessDenied` when policies don't allow it; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn check_instance_name(&self, call: &Call<'_>, name: &str, region: &str) -> Result<NameCheck> {
         let account = account_of(call.caller)?;
         self.rights.authorize(call, Permission::CheckInstanceName, Resource::Everything { account, region }).await?;
@@ -322,6 +340,9 @@ impl Registry {
     /// Lists the instances of the caller's account, the oldest first: all, or those that its policies let it see.
     ///
     /// [`ErrorKind::AccessDenied`] when it may see none.
+    ///
+    /// # Errors
+    /// `AccessDenied` when policies don't allow it; those of the store.
     pub async fn own_instances(&self, call: &Call<'_>, permission: Permission, region: &str) -> Result<Vec<TaggedInstance>> {
         let account = account_of(call.caller)?;
         let request = Request { permission, resource: Resource::Everything { account, region }, context: call.policy_context() };
@@ -350,6 +371,10 @@ impl Registry {
     }
 
     /// Returns an instance of the caller's account, if it may do with it what it asks for: one of the permissions that read.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn described_instance(&self, call: &Call<'_>, choice: &InstanceChoice, permission: Permission) -> Result<TaggedInstance> {
         let instance = self.rights.permitted_instance(call, choice, permission).await?;
         let tags = self.memory.cache.tags(&self.base.store, &instance.id).await?;
@@ -357,6 +382,10 @@ impl Registry {
     }
 
     /// Counts what an instance has.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn instance_usage(&self, call: &Call<'_>, choice: &InstanceChoice) -> Result<(Arc<Instance>, Usage)> {
         let instance = self.rights.permitted_instance(call, choice, Permission::DescribeUsage).await?;
         let usage = quota::usage(&self.base.store, &instance.id).await?.ok_or_else(Error::instance_not_found)?;
@@ -370,6 +399,10 @@ impl Registry {
     }
 
     /// Changes what an API may change of an instance.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn modify_instance(&self, call: &Call<'_>, choice: &InstanceChoice, change: InstanceChange) -> Result<()> {
         let instance = self.rights.permitted_instance(call, choice, Permission::ModifyInstance).await?;
         let event = call.event(AuditAction::InstanceModify).instance(&instance).detail(serde_json::json!({
@@ -380,6 +413,11 @@ impl Registry {
     }
 
     /// Says where an instance's registry answers, or that none does.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there, or is another account's; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn set_registry_url(&self, call: &Call<'_>, choice: &InstanceChoice, url: Option<&str>) -> Result<()> {
         call.caller.require_operator()?;
         url.map_or(Ok(()), |url| self.check_registry_url(url))?;
@@ -402,6 +440,10 @@ impl Registry {
     }
 
     /// Deletes an instance for ever; with `contents` going too, whatever is in it.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn delete_instance(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
         let instance = self.rights.permitted_instance(call, choice, Permission::DeleteInstance).await?;
         let event = call
@@ -413,6 +455,10 @@ impl Registry {
     }
 
     /// Says whether [`Service::delete_instance`] would succeed, and deletes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn check_instance_deletion(&self, call: &Call<'_>, choice: &InstanceChoice, contents: Contents) -> Result<()> {
         let instance = self.rights.permitted_instance(call, choice, Permission::DeleteInstance).await?;
         let deletion = store::cascade::delete_instance(instance.account, &instance.id, contents, call.now);

@@ -117,6 +117,11 @@ pub struct TaggedNamespace {
 
 impl Registry {
     /// Records a namespace.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn create_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewNamespace) -> Result<Namespace> {
         name::check_namespace("name", &new.name)?;
         check_cves(&new.allowed_cves)?;
@@ -138,6 +143,10 @@ impl Registry {
     }
 
     /// Lists the namespaces of an instance that are recorded, oldest first, with their tags.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn namespaces(
         &self,
         call: &Call<'_>,
@@ -182,6 +191,10 @@ impl Registry {
     }
 
     /// Returns the namespace that is meant.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn namespace(&self, call: &Call<'_>, choice: &InstanceChoice, which: &NamespaceChoice) -> Result<Namespace> {
         let instance = self.rights.own_instance(call, choice).await?;
         let found = match which {
@@ -205,6 +218,11 @@ impl Registry {
     }
 
     /// Changes a namespace, and its tags when they are given: these take the place of all that it had.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn modify_namespace(
         &self,
         call: &Call<'_>,
@@ -233,6 +251,10 @@ impl Registry {
     /// Forgets a namespace, and with [`Contents::GoToo`] the repositories that are recorded in it.
     ///
     /// What the registry has of it stays there.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn delete_namespace(&self, call: &Call<'_>, choice: &InstanceChoice, name: &str, contents: Contents) -> Result<()> {
         let instance = self.permitted_namespace(call, choice, name, Permission::DeleteNamespace).await?;
         let namespace = self.stored_namespace(&instance, name).await?;
@@ -241,6 +263,10 @@ impl Registry {
     }
 
     /// Says what becomes of a push to a namespace of an instance that isn't recorded.
+    ///
+    /// # Errors
+    /// `Unsupported` for callers other than the operator; `NotFound` when what the call names isn't
+    /// there, or is another account's; those of the store.
     pub async fn set_unrecorded_namespaces(
         &self,
         call: &Call<'_>,

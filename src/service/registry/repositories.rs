@@ -70,6 +70,11 @@ impl RepositoryChoice {
 
 impl Registry {
     /// Records a repository in a namespace that is recorded.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn create_repository(&self, call: &Call<'_>, choice: &InstanceChoice, new: NewRepository) -> Result<Repository> {
         name::check_repository("name", &new.name)?;
         name::check_description("summary", &new.summary)?;
@@ -101,6 +106,10 @@ impl Registry {
     }
 
     /// Lists the repositories of an instance that are recorded; each is as visible as its namespace makes it.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn repositories(
         &self,
         call: &Call<'_>,
@@ -129,6 +138,10 @@ impl Registry {
     }
 
     /// Returns the repository that is meant, as visible as its namespace makes it.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn repository(&self, call: &Call<'_>, choice: &InstanceChoice, which: &RepositoryChoice) -> Result<Repository> {
         let (instance, mut repository) = self.permitted_repository(call, choice, which, Permission::DescribeRepository).await?;
         let namespaces = self.memory.cache.namespaces(&self.base.store, &instance.id).await?;
@@ -139,6 +152,11 @@ impl Registry {
     }
 
     /// Changes a repository.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn modify_repository(
         &self,
         call: &Call<'_>,
@@ -160,6 +178,10 @@ impl Registry {
     /// Forgets a repository, and deletes its images or not, as `images` says.
     ///
     /// `PreconditionFailed` when there are images that must be gone.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn delete_repository(
         &self,
         call: &Call<'_>,

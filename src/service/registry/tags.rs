@@ -15,6 +15,11 @@ use crate::store::tag::{self, Tagged};
 
 impl Registry {
     /// Sets tags on instances, on all of them or none: those of the same keys to new values.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; `InvalidParameter` for a value that isn't allowed; those of
+    /// the store.
     pub async fn tag_instances(&self, call: &Call<'_>, choices: &[InstanceChoice], tags: &[Tag]) -> Result<()> {
         for tag in tags {
             name::check_tag("Tag", &tag.key, &tag.value)?;
@@ -34,6 +39,10 @@ impl Registry {
     }
 
     /// Removes tags of these keys, or all, from instances, as far as they are there.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the store.
     pub async fn untag_instances(&self, call: &Call<'_>, choices: &[InstanceChoice], keys: Option<&[String]>) -> Result<()> {
         let mut write = self.base.write();
         for choice in choices {

@@ -152,6 +152,9 @@ pub struct Sts {
 
 impl Sts {
     /// Opens a session of a role, for whom the role's trust policy and the caller's own policies let assume it.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a value that isn't allowed; those of the store.
     pub async fn assume_role(&self, call: &Call<'_>, asked: &AssumeRole<'_>) -> Result<NewSession> {
         check_session_name("RoleSessionName", asked.session_name, asked.cloud)?;
         asked.source_identity.map_or(Ok(()), |name| check_session_name("SourceIdentity", name, Cloud::Tencent))?;
@@ -237,6 +240,10 @@ impl Sts {
     }
 
     /// Opens a federated session: what the caller may do, as far as the policy allows it too.
+    ///
+    /// # Errors
+    /// `AccessDenied` when policies don't allow it; `InvalidParameter` for a value that isn't
+    /// allowed; those of the store.
     pub async fn federation_token(&self, call: &Call<'_>, asked: &FederationToken<'_>) -> Result<NewSession> {
         let signer = call.caller.signer()?;
         let cloud = Cloud::Tencent;
@@ -264,6 +271,9 @@ impl Sts {
     }
 
     /// Says who calls; everyone may know that of themselves.
+    ///
+    /// # Errors
+    /// `Unsupported` for calls that aren't signed; those of the store.
     pub async fn caller_identity(&self, call: &Call<'_>) -> Result<CallerIdentity> {
         let signer = call.caller.signer()?;
         let principal = signer.principal.clone();

@@ -62,6 +62,10 @@ pub(in crate::service) fn registries(outgoing: &Outgoing) -> Outgoing {
 
 impl Registry {
     /// Lists a page of a repository's images, by tag.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the registry's answer; those of the store.
     pub async fn images(
         &self,
         call: &Call<'_>,
@@ -81,12 +85,20 @@ impl Registry {
     }
 
     /// Returns the image of a tag.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the registry's answer; those of the store.
     pub async fn image(&self, call: &Call<'_>, choice: &InstanceChoice, repository: &RepositoryChoice, tag: &str) -> Result<Image> {
         let (instance, repository) = self.repository_or_import(call, choice, repository, Permission::DescribeTag).await?;
         self.tagged(&instance, &repository.path(), tag).await
     }
 
     /// Returns the manifest and the configuration of a tag's image.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the registry's answer; those of the store.
     pub async fn image_documents(
         &self,
         call: &Call<'_>,
@@ -120,6 +132,10 @@ impl Registry {
     ///
     /// A registry that deletes no tags (Distribution 2) deletes a manifest with all its tags. `Unsupported` when that
     /// would take more than was asked for: other tags, or an index's image.
+    ///
+    /// # Errors
+    /// `NotFound` when what the call names isn't there, or is another account's; `AccessDenied`
+    /// when policies don't allow it; those of the registry's answer; those of the store.
     pub async fn delete_images(
         &self,
         call: &Call<'_>,
@@ -145,6 +161,10 @@ impl Registry {
 
     /// Deletes every image of a repository that is about to be forgotten; or the next look at the catalog would record
     /// it again. Nothing is done where there is no registry.
+    ///
+    /// # Errors
+    /// `AccessDenied` when policies don't allow it; those of the registry's answer; those of the
+    /// store.
     pub async fn delete_every_image(&self, call: &Call<'_>, instance: &Instance, repository: &Repository) -> Result<()> {
         let path = repository.path();
         let resource = Resource::Repository { instance: instance.into(), path: &path };
