@@ -191,7 +191,7 @@ settings! {
 settings! {
     /// Service accounts.
     ServiceAccounts {
-        /// What a user may grant to service accounts. `own-rights`: what its own policies allow it without a condition, and
+        /// The rights that a user may grant to service accounts. `own-rights`: what its own policies allow it without a condition, and
         /// a session nothing. `vendor`: anything, as at Tencent Cloud, sessions too. `transire account update
         /// --service-account-grant` overrides it for one account
         /// ([granting rights to others](guarantees.md#granting-rights-to-others)).

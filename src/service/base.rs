@@ -1,4 +1,4 @@
-//! What every part of the service stands on: the store, the clock, chance, and the names under which the service is reached.
+//! The base of every part of the service: the store, the clock, chance, and the names under which it is reached.
 
 use std::sync::Arc;
 

@@ -104,7 +104,7 @@ pub struct Service {
     pub memory: Arc<Memory>,
     /// Changes and the audit.
     pub ledger: Arc<Ledger>,
-    /// Who calls.
+    /// Proof of callers.
     pub access: Arc<Access>,
     /// May they, and why.
     pub rights: Arc<Rights>,
@@ -120,7 +120,7 @@ pub struct Service {
     pub keys: Arc<Keys>,
     /// Instances, and what their registries hold.
     pub registry: Registry,
-    /// What operators and probes read.
+    /// Reports for operators and probes.
     pub operations: Operations,
 }
 

@@ -1,8 +1,8 @@
-//! What is known of a request before anybody is trusted.
+//! The facts of a request before anybody is trusted.
 
 use std::net::IpAddr;
 
-/// What is known of a request before anybody is trusted.
+/// The facts of a request before anybody is trusted.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// The id that the client sees and the log and the audit carry.
@@ -14,7 +14,7 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// What is known of a command of the operator's.
+    /// Returns the facts of an operator's command.
     pub fn operator(request_id: String) -> Self {
         Self { request_id, address: None, secure_transport: false }
     }

@@ -45,7 +45,7 @@ pub struct Settings {
 /// Settings of the audit.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditSettings {
-    /// What happens when the queue is full.
+    /// The mode when the queue is full.
     pub mode: AuditMode,
     /// How many days events are kept; 0 keeps them for ever.
     pub days: u32,

@@ -29,12 +29,12 @@ pub(in crate::service) enum Subject<'a> {
     Nobody,
 }
 
-/// Who calls, after proof.
+/// The caller, after proof.
 pub struct Caller {
     proof: Proof,
     /// How many calls all replicas counted in this second, when this one is one too many.
     pub(in crate::service) overrun: Option<u32>,
-    /// What proved it, if a signature did.
+    /// The signature that proved it.
     pub(in crate::service) signature: Option<Signature>,
 }
 
@@ -53,14 +53,14 @@ pub(in crate::service) enum Proof {
     Bearer(Box<Bearer>),
     /// A registry client without a credential.
     Anonymous { instance: Arc<Instance> },
-    /// Whoever runs the command line on the data.
+    /// The operator at the command line, on the data.
     Operator,
 }
 
 /// A session as its token says it.
 pub(in crate::service) struct OpenSession {
     pub(super) session: Session,
-    /// What narrows it, compiled.
+    /// The policy that narrows it, compiled.
     pub(super) policy: Option<Document>,
 }
 
@@ -83,7 +83,7 @@ pub(in crate::service) struct Bearer {
 pub(in crate::service) struct Signer<'a> {
     pub(in crate::service) access_key_id: &'a str,
     pub(in crate::service) principal: &'a Principal,
-    /// What all that the call gets stands on.
+    /// The entities, with generation, whose revocation also revokes whatever this call obtained.
     pub(in crate::service) grounds: Vec<(Ground, i64)>,
     /// The session that the key belongs to.
     pub(in crate::service) session: Option<&'a Session>,

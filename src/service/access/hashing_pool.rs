@@ -17,7 +17,7 @@ pub(super) const MAX_WAITING_OF_PARTY: usize = 16;
 /// For whom a pool hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum HashParty {
-    /// Whoever logs in from there.
+    /// Any username from there.
     Address(IpAddr),
     /// An account that sets a password, or whose username is known.
     Account(AccountId),

@@ -204,7 +204,7 @@ impl Access {
     pub fn throttle(&self, caller: &Caller, action: &'static str) -> Result<()> {
         let Some(principal) = caller.principal() else { return Ok(()) };
         self.limits.actions.check(principal.account(), action, self.base.now())?;
-        // What the others counted was asked for together with the nonce.
+        // The replicas' common count was read together with the nonce.
         caller
             .overrun()
             .map_or(Ok(()), |measured| Err(crate::service::limits::rates::throttled(action, measured, self.limits.actions.allowed(action))))

@@ -57,7 +57,7 @@ impl Lifetime {
     }
 }
 
-/// What the audit says of a credential besides: with a stolen key's id, all that it got is found.
+/// The detail of the audit event: by a stolen key's id, all credentials that it got are found.
 #[derive(Serialize)]
 struct IssuedBy<'a> {
     access_key_id: &'a str,
@@ -67,9 +67,9 @@ struct IssuedBy<'a> {
 /// A credential just made; its secret is shown this once.
 #[derive(Debug)]
 pub struct Issued {
-    /// What logs in as the username.
+    /// The username that logs in.
     pub username: String,
-    /// What logs in as the password.
+    /// The password that logs in.
     pub secret: Secret,
     /// The credential's own id.
     pub id: CredentialId,

@@ -38,7 +38,7 @@ pub enum Offline {
     No,
 }
 
-/// What the audit says of an exchange besides: scopes.
+/// The detail of an exchange's audit event: scopes.
 #[derive(Serialize)]
 struct AskedAndGranted {
     asked: Vec<String>,
@@ -62,7 +62,7 @@ pub struct Exchanged {
     pub issued_at: Timestamp,
     /// The refresh token, when it was asked for, the instance gives them out, and a credential logged in.
     pub refresh_token: Option<Secret>,
-    /// What the token may do: of what was asked, what is held.
+    /// The scopes of the token: those that were asked for and are held.
     pub granted: Vec<Scope>,
 }
 

@@ -1,4 +1,4 @@
-//! What an unproved request is charged before work is done for it.
+//! The charge of an unproved request, before work is done for it.
 
 use std::net::IpAddr;
 

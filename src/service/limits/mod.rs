@@ -26,17 +26,17 @@ pub struct Limits {
     pub(super) actions: ActionLimits,
     /// Token requests of a credential.
     pub(super) tokens: TokenLimits,
-    /// What strangers may cost.
+    /// The budgets of strangers.
     pub(super) addresses: AddressBudgets,
     /// Failed log-ins.
     pub(super) log_ins: LogIns,
     /// Nonces and signatures that were used.
     pub(super) replays: Replays,
-    /// What replicas count together; set once the service serves, where the settings have it.
+    /// The count of all replicas; set once the service serves, where the settings have it.
     pub(super) shared: OnceLock<Arc<Shared>>,
 }
 
-/// What an address may cost before anybody is proved.
+/// The budgets of an address, before a caller is proved.
 pub(super) struct AddressBudgets {
     /// Refused requests.
     pub(super) refusals: AddressLimits,

@@ -1,4 +1,4 @@
-//! What replicas know of each other's calls, where the settings name a server for it.
+//! Calls as all replicas count them, where the settings name a server for it.
 //!
 //! A replica's own memory is asked first, and stays what counts while that server doesn't answer.
 
@@ -37,7 +37,7 @@ impl Limits {
     /// Those of [`Replays::check`]; [`ErrorKind::Replayed`] for what another replica saw before.
     pub(in crate::service) async fn note_call(&self, call: &VerifiedCall<'_>) -> Result<Option<u32>> {
         let now = self.base.now();
-        // What this replica saw itself counts, though the shared server be empty again.
+        // This replica's own memory counts, though the shared server be empty again.
         self.replays.check(call.access_key_id, call.signed_at, call.replay, call.purpose, now)?;
         match self.shared.get() {
             None => Ok(None),

@@ -19,7 +19,7 @@ use crate::store::key::{self, AuthorityState, SigningKeyRow};
 use crate::store::{Store, meta};
 use crate::token::{Keyring, Sealer, SealingKey, SigningKey};
 
-/// What the master key knows each kind of key as.
+/// The name under which the master key wraps each kind of secret.
 pub(in crate::service) const ACCESS_KEY: &str = "access-key";
 pub(in crate::service) const INSTANCE_KEY: &str = "instance-key";
 pub(in crate::service) const SEALING_KEY: &str = "sealing-key";

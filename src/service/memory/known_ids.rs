@@ -87,7 +87,7 @@ impl KnownIds {
             return Ok(());
         }
         let _reading = self.reading.lock().await;
-        // Whoever waited finds it done.
+        // A request that waited finds it done.
         if self.is_read() {
             return Ok(());
         }

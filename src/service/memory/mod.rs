@@ -1,4 +1,4 @@
-//! What this process knows: caches, the change feed that invalidates them, and keys.
+//! The memory of this process: caches, the change feed that invalidates them, and keys.
 
 pub(super) mod attached_policies;
 pub(super) mod cache;
@@ -23,7 +23,7 @@ use crate::domain::instance::Instance;
 use crate::domain::{Error, Result};
 use crate::service::base::Base;
 
-/// What this process knows without asking the database.
+/// The state that this process has without asking the database.
 pub struct Memory {
     pub(super) base: Arc<Base>,
     pub(super) cache: NounCache,

@@ -1,4 +1,4 @@
-//! What the token exchange has to know of the namespaces of an instance.
+//! The rules of namespaces that the token exchange goes by.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use crate::domain::switch::Switch;
 use crate::store::page::Page;
 use crate::store::{self, Store};
 
-/// What the exchange knows of the namespaces of an instance, by their names.
+/// The rules of an instance's namespaces, by their names.
 pub(in crate::service) struct Namespaces(pub(in crate::service) HashMap<String, Rule>);
 
-/// What a namespace means at the exchange.
+/// The rule of a namespace at the exchange.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::service) struct Rule {
     pub(in crate::service) visibility: Visibility,

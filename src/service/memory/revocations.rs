@@ -66,7 +66,7 @@ impl Revocations {
     }
 
     fn lock_added(&self) -> MutexGuard<'_, HashSet<CredentialId>> {
-        // What it holds is right after any panic.
+        // Its content is right after any panic.
         self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -137,7 +137,7 @@ impl Memory {
     async fn refresh(&self) -> Result<()> {
         let reading = async {
             let _reading = self.staleness.reading.lock().await;
-            // Whoever waited finds it done.
+            // A request that waited finds it done.
             if self.is_fresh() { Ok(()) } else { self.catch_up().await }
         };
         let read = if self.base.store.is_away() { Err(None) } else { tokio::time::timeout(MAX_REFRESH, reading).await.map_err(|_| None) };

@@ -1,4 +1,4 @@
-//! What the operator's commands remember between runs: small texts by name, never a secret.
+//! The state that the operator's commands keep between runs: small texts by name, never a secret.
 
 use crate::domain::{Error, Result};
 use crate::service::call::Call;

@@ -1,4 +1,4 @@
-//! What the operator reads: the audit, metrics, and the state of commands.
+//! Reports for the operator: the audit, metrics, and the state of commands.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) mod metrics;
 pub(super) mod readiness;
 pub(super) mod replicas;
 
-/// What operators and probes read, and the state of commands.
+/// Reports for operators and probes, and the state of commands.
 pub struct Operations {
     pub(super) base: Arc<Base>,
     pub(super) limits: Arc<Limits>,

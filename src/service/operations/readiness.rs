@@ -1,4 +1,4 @@
-//! What is missing before the service can serve.
+//! Readiness: the list of what is missing before the service can serve.
 
 use crate::service::operations::Operations;
 

@@ -1,4 +1,4 @@
-//! What registries hold: instances, namespaces, repositories, images, tags and allow lists.
+//! The content of registries: instances, namespaces, repositories, images, tags and allow lists.
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ pub(in crate::service) enum Resolved {
     ServiceAccount(Arc<Instance>, String),
     /// The bearer of an OpenID Connect token: nothing of it is stored.
     Bearer,
-    /// Whoever runs the command line.
+    /// The operator at the command line.
     Operator,
 }
 

@@ -11,7 +11,7 @@ use crate::policy::{Outcome, Permission, Request, Resource};
 use crate::service::call::Call;
 use crate::service::rights::{Rights, Subject, account_action};
 
-/// What lacks a record, so that nobody may push there.
+/// The record that is missing, so that nobody may push there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Unrecorded {
     /// The namespace, at an instance that is closed to pushes to such ones.
@@ -20,7 +20,7 @@ pub(in crate::service) enum Unrecorded {
     Repository,
 }
 
-/// What comes of asking to do something in a registry.
+/// The outcome of asking to do something in a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Verdict {
     /// Rights of one's own allow it.

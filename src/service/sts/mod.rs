@@ -109,7 +109,7 @@ pub struct NewSession {
 /// Who calls, with the name that goes with the id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerIdentity {
-    /// Who calls.
+    /// Proof of callers.
     pub principal: Principal,
     /// The name of the user or the role; none for an account itself.
     pub name: Option<String>,

@@ -146,7 +146,7 @@ impl NounCache {
                     Some(last) => (changes.iter().map(|change| (change.noun, change.id.clone())).collect(), last.position),
                     None => return Ok(()),
                 },
-                // What was missed may have been anything.
+                // The missed changes may have been anything.
                 Changes::FellBehind { position } => (vec![(Entity::Unknown, String::new())], position),
             };
             self.invalidate(&changes);

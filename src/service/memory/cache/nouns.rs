@@ -1,4 +1,4 @@
-//! What is looked up, noun by noun: from memory, else from the database.
+//! Look-ups, noun by noun: from memory, else from the database.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl NounCache {
     pub(in crate::service) async fn access_key(&self, store: &Store, master: &MasterKeys, id: &str) -> Result<Option<Arc<AccessKey>>> {
         let fill = async || {
             let Some(row) = access_key::find(store, id).await? else { return Ok(None) };
-            // Whoever it signs for is gone: the key went with it, or is about to.
+            // Its principal is gone: the key went with it, or is about to.
             let Some((principal_generation, principal_state)) = validity_of(store, &row.principal).await? else { return Ok(None) };
             let secret = match row.state {
                 AccessKeyState::Deleted => Secret::new(""),
