@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,16 @@ static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 static void fail(const char *what) {
     perror(what);
     abort();
+}
+
+/* Commands sync the same files beside the service. Without the lock, the older of two copies could be the
+ * last to be renamed, and two processes would write one draft. The kernel lets go of it when one is killed. */
+static int lock_disk(void) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/lock", getenv("FORGETFUL_DISK"));
+    int lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (lock < 0 || flock(lock, LOCK_EX) != 0) fail(path);
+    return lock;
 }
 
 /* Written whole and renamed: the process may be killed in the middle. */
@@ -42,6 +53,7 @@ static void keep(int fd) {
     char draft[PATH_MAX], name[64], source[64];
     if (!getenv("FORGETFUL_DISK") || fstat(fd, &status) != 0) return;
     pthread_mutex_lock(&one_at_a_time);
+    int lock = lock_disk();
     snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
     if (S_ISREG(status.st_mode)) {
         char bytes[1 << 16];
@@ -68,6 +80,7 @@ static void keep(int fd) {
         closedir(directory);
         finish(file, draft);
     }
+    close(lock);
     pthread_mutex_unlock(&one_at_a_time);
 }
 

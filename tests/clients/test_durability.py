@@ -197,6 +197,24 @@ os.fsync(os.open(sys.argv[1], os.O_RDONLY))
     assert {file.name: file.read_bytes() for file in (tmp_path / "after").iterdir()} == {"kept": b"first", "forgotten": b""}
 
 
+def test_the_disk_follows_several_processes_at_one_file(disk: ForgetfulDisk, tmp_path: Path) -> None:
+    script = """
+import os, sys
+file = os.open(os.path.join(sys.argv[1], "shared"), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+for _ in range(200):
+    os.write(file, b".")
+    os.fsync(file)
+os.fsync(os.open(sys.argv[1], os.O_RDONLY))
+"""
+    work = tmp_path / "work"
+    work.mkdir()
+    environment = {**os.environ, **disk.environment()}
+    writers = [subprocess.Popen([sys.executable, "-c", script, work], env=environment) for _ in range(WRITERS)]
+    assert [writer.wait(timeout=60) for writer in writers] == [0] * WRITERS
+    disk.restore(tmp_path / "after")
+    assert (tmp_path / "after" / "shared").read_bytes() == b"." * 200 * WRITERS
+
+
 @pytest.mark.parametrize("how", ROUNDS)
 def test_what_was_acknowledged_survives(request: pytest.FixtureRequest, tmp_path: Path, how: str) -> None:
     settings = {**SETTINGS, **(request.getfixturevalue("replicated") if how == "PostgreSQL" else {})}
